@@ -1,0 +1,143 @@
+"""What a payout may do next.
+
+The invariant: a payout is sent again only as the same invoice, and gets a new invoice only when the
+old one is proven unpaid and can't be paid any more. When in doubt, it is not paid again.
+
+    PLANNED ─▶ INVOICED ─▶ SUBMITTED ─▶ DEBITED ─▶ DONE
+                               │  ▲         └────▶ ALERT
+                               ▼  │
+                            IN_DOUBT ─▶ VOID ─▶ PLANNED (a new attempt) or CANCELLED
+
+The moves themselves stand in the ledger's table `payout_move`.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from dca_bot.core.money import fiat_text, minor_digits, sat_text
+from dca_bot.core.ports import Payment, PaymentStatus
+
+COIN_SAT = 100_000_000
+INVOICE_LIFE = timedelta(hours=24)
+"""How long an invoice of our own asks to live: a short one can lose the credit at LNbits."""
+OWN_MARGIN = timedelta(minutes=10)
+FOREIGN_MARGIN = timedelta(seconds=60)
+SETTLED_AFTER = timedelta(minutes=10)
+"""So long after its expiry nothing can happen to an invoice any more."""
+CREDIT_GRACE = timedelta(minutes=10)
+ATTEMPTS_MAX = 3
+
+
+class PayoutState(StrEnum):
+    """Where a payout stands; the names are LNBITS's terms and the operator's."""
+
+    PLANNED = "PLANNED"
+    INVOICED = "INVOICED"
+    HELD = "HELD"
+    SUBMITTED = "SUBMITTED"
+    IN_DOUBT = "IN_DOUBT"
+    DEBITED = "DEBITED"
+    DONE = "DONE"
+    ALERT = "ALERT"
+    VOID = "VOID"
+    CANCELLED = "CANCELLED"
+    MERGED = "MERGED"
+
+
+CANCELLABLE = frozenset(
+    {PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.HELD, PayoutState.VOID}
+)
+"""Where nothing was sent, or what was sent can never be paid."""
+
+
+class Finding(StrEnum):
+    """What a look at the source wallet's row says about a submitted payout."""
+
+    DEBITED = "debited"
+    PENDING = "pending"
+    UNSENT = "unsent"
+    FAILED = "failed"
+    DEAD = "dead"
+    NONSENSE = "nonsense"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedShare:
+    """A share that belongs to no payout yet."""
+
+    id: int
+    distribution_id: str
+    sat: int
+
+
+def payout_id(recipient: str, distribution_ids: Iterable[str]) -> str:
+    """Derive a payout's id from the recipient's key and the distributions that it covers.
+
+    The same shares always give the same id, so a ledger that forgot a payout finds it at LNbits.
+    """
+    text = "|".join(["dca-bot payout", recipient, *sorted(distribution_ids)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def group_shares(shares: Sequence[PlannedShare], min_sat: int) -> list[list[PlannedShare]]:
+    """Put shares, oldest first, into payouts of at least `min_sat`; the rest waits for more."""
+    groups: list[list[PlannedShare]] = []
+    group: list[PlannedShare] = []
+    for share in shares:
+        group.append(share)
+        if sum(s.sat for s in group) >= min_sat:
+            groups.append(group)
+            group = []
+    return groups
+
+
+def judge(
+    payment: Payment | None, *, amount_sat: int, expires_at: datetime, now: datetime
+) -> Finding:
+    """Say what the source wallet's row (None for a 404) means for a submitted payout.
+
+    DEAD means that, as far as the source wallet can tell, the invoice can't be paid any more: the
+    payee's side has to agree before the payout is VOID.
+    """
+    over = now > expires_at + SETTLED_AFTER
+    if payment is None:
+        return Finding.DEAD if over else Finding.UNSENT
+    if payment.status is PaymentStatus.PENDING:
+        return Finding.PENDING
+    if payment.status is PaymentStatus.FAILED:
+        return Finding.DEAD if over else Finding.FAILED
+    return Finding.DEBITED if payment.amount_msat == -amount_sat * 1000 else Finding.NONSENSE
+
+
+def needed_msat(amount_sat: int, *, internal: bool) -> int:
+    """Return what the source wallet must hold for a payout, LNbits' fee reserve included.
+
+    The reserve for what may leave LNbits is max(2 sat, 1 %), rounded up.
+    """
+    amount_msat = amount_sat * 1000
+    return amount_msat if internal else amount_msat + max(2000, -(-amount_msat // 100))
+
+
+def backoff_s(tries: int, *, first_s: int = 5, max_s: int = 600) -> int:
+    """Return how long to wait after so many tries: it doubles, up to `max_s`."""
+    doubled: int = first_s << min(max(tries - 1, 0), 16)
+    return min(doubled, max_s)
+
+
+def rate_minor(minor: int, sat: int) -> int:
+    """Return the price of one coin in minor units, rounded half up, as persons are told it."""
+    return (2 * minor * COIN_SAT + sat) // (2 * sat) if sat else 0
+
+
+def memo(amount_sat: int, minor: int, currency: str) -> str:
+    """Write what a person sees beside the payment in the wallet."""
+    if not minor:
+        return f"DCA: {sat_text(amount_sat)}"
+    unit = 10 ** minor_digits(currency)
+    price = f"{rate_minor(minor, amount_sat) // unit:,}"
+    return (
+        f"DCA: {sat_text(amount_sat)} for {fiat_text(minor, currency)} (1 BTC = {price} {currency})"
+    )

@@ -1,0 +1,247 @@
+"""What the bot expects of the outside parts; each is handed in, none is reached for.
+
+The adapters (`lamassu`, `lnbits`, `nostr`) fulfil these protocols; the jobs know nothing else of
+them, so a simulated world can take their place.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from dca_bot.core.cash_out import CashOut
+
+
+class Clock(Protocol):
+    """Tells the time and lets it pass."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware and in UTC."""
+        ...
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait for `delay_s` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One consistent reading of the Lamassu server.
+
+    `machines` maps device_id to the machine's name. `unreadable` has a sentence for each row that
+    could not be read at all (no usable id); such rows change nothing.
+    """
+
+    cash_outs: tuple[CashOut, ...]
+    machines: Mapping[str, str]
+    unreadable: tuple[str, ...] = ()
+
+
+class CashOutSource(Protocol):
+    """A Lamassu server, read only."""
+
+    async def fetch(self, since: datetime) -> Export:
+        """Read every cash-out created at `since` or later, with its actions.
+
+        Raise SourceUnavailable, or ExportBroken for an incomplete transfer: all or nothing.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class KeyKind(StrEnum):
+    """What an LNbits API key may do."""
+
+    ADMIN = "admin"
+    INVOICE = "invoice"
+
+
+class PaymentStatus(StrEnum):
+    """How LNbits sees a payment row."""
+
+    SUCCESS = "success"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """A BOLT11 invoice with what was decoded from it."""
+
+    bolt11: str
+    payment_hash: str
+    amount_msat: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """An outgoing row of the source wallet, as LNbits tells it.
+
+    `amount_msat` is negative for what left the wallet; `fee_msat` is 0 or more; `preimage` may be
+    empty; `extra` is what the bot sent along.
+    """
+
+    payment_hash: str
+    amount_msat: int
+    fee_msat: int
+    status: PaymentStatus
+    created_at: datetime
+    external_id: str = ""
+    preimage: str = ""
+    extra: Mapping[str, Any] | None = None
+
+
+class PayAnswer(StrEnum):
+    """What came back from a pay request: a hint, never a proof (look the hash up)."""
+
+    ANSWERED = "answered"
+    INSUFFICIENT = "insufficient"
+    RATE_LIMITED = "rate_limited"
+    REFUSED = "refused"
+    NO_ANSWER = "no_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class PayReply:
+    """A pay answer with LNbits' own words, for the log and the operator."""
+
+    answer: PayAnswer
+    detail: str = ""
+
+
+class Wallet(Protocol):
+    """The source wallet and the invoices of the clients' wallets, through LNbits."""
+
+    async def balance_msat(self) -> int:
+        """Return the source wallet's balance."""
+        ...
+
+    async def identify(self, key: str) -> KeyKind:
+        """Tell what `key` may do; raise DestinationRefused if LNbits doesn't know it."""
+        ...
+
+    async def request_invoice(
+        self,
+        invoice_key: str,
+        *,
+        amount_sat: int,
+        memo: str,
+        expiry_s: int,
+        external_id: str,
+        extra: Mapping[str, Any],
+    ) -> Invoice:
+        """Have an ordinary (not `internal`) invoice made by the wallet of `invoice_key`."""
+        ...
+
+    async def decode(self, bolt11: str) -> Invoice:
+        """Decode a foreign invoice and check that it is for the expected network."""
+        ...
+
+    async def pay(self, bolt11: str, *, external_id: str, extra: Mapping[str, Any]) -> PayReply:
+        """Ask LNbits to pay; never raises for an answer, and the answer proves nothing."""
+        ...
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """Look a hash up with the source's key; None if LNbits answers 404."""
+        ...
+
+    async def credited(self, invoice_key: str, payment_hash: str) -> PaymentStatus | None:
+        """Look at the payee's row of an internal payment; None if LNbits answers 404."""
+        ...
+
+    def tagged_payments(self, since: datetime | None = None) -> AsyncIterator[Payment]:
+        """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too."""
+        ...
+
+    async def payments_of(self, external_id: str) -> Sequence[Payment]:
+        """Return the source wallet's outgoing rows with this external id, failed ones too."""
+        ...
+
+    async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:
+        """Make an invoice that funds the source wallet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AddressTerms:
+    """What a Lightning address accepts (LUD-06): whole sats, from `min_sat` to `max_sat`."""
+
+    min_sat: int
+    max_sat: int
+    callback: str
+    metadata: str
+    comment_length_max: int = 0
+
+
+class Addresses(Protocol):
+    """Lightning addresses (LUD-16)."""
+
+    async def terms(self, address: str) -> AddressTerms:
+        """Fetch what the address accepts; raise DestinationRefused or DestinationUnavailable."""
+        ...
+
+    async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+        """Ask the address's callback for a BOLT11 invoice; it is not checked yet."""
+        ...
+
+
+class DmProtocol(StrEnum):
+    """How a direct message is encrypted and carried."""
+
+    NIP04 = "nip04"
+    NIP17 = "nip17"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A verified and decrypted direct message.
+
+    `id` is the recomputed rumor id (NIP-17) or the event id (kind 4); `sender` a public key in hex;
+    `sent_at` the rumor's or event's created_at; `relay` where this copy came from.
+    """
+
+    id: str
+    sender: str
+    text: str
+    sent_at: datetime
+    protocol: DmProtocol
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message to send; the same values always make the same rumor."""
+
+    recipient: str
+    text: str
+    created_at: datetime
+    protocol: DmProtocol
+
+
+class Messenger(Protocol):
+    """The bot's encrypted mail over all its relays."""
+
+    def incoming(self) -> AsyncIterator[IncomingMessage]:
+        """Yield verified messages, stored ones first; copies from several relays come each."""
+        ...
+
+    async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
+        """Look up a person's kind 10050 relays; empty when none is known."""
+        ...
+
+    def seal(self, message: OutgoingMessage) -> str:
+        """Make the event to publish, as JSON (a fresh wrap of the same rumor each time)."""
+        ...
+
+    async def publish(self, event_json: str, relays: Sequence[str]) -> bool:
+        """Publish an event; True as soon as one relay answered OK true."""
+        ...
+
+    def connected(self) -> int:
+        """Return how many of the bot's own relays are connected."""
+        ...

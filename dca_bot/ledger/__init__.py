@@ -1,0 +1,1 @@
+"""The exact record of who is owed what, in SQLite."""

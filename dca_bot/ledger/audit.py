@@ -1,0 +1,161 @@
+"""Proves the ledger from its entries up: each finding is a sentence, none means that all is well."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.ledger.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerAudit:
+    """What was looked at, and what is wrong."""
+
+    entries: int
+    distributions: int
+    payouts: int
+    findings: tuple[str, ...]
+
+
+def audit_ledger(tx: Tx) -> LedgerAudit:
+    """Sum everything up again; reads the whole ledger."""
+    findings = [text for text, query in _CHECKS for text in _found(tx, text, query)]
+    findings += [
+        f"The file is damaged: {row[0]}."
+        for row in tx.execute("PRAGMA integrity_check(5)")
+        if row[0] != "ok"
+    ]
+    findings += [
+        f"A row of {row[0]} refers to a missing row of {row[2]}."
+        for row in tx.execute("PRAGMA foreign_key_check")
+    ]
+    return LedgerAudit(
+        entries=_count(tx, "entry"),
+        distributions=_count(tx, "distribution"),
+        payouts=_count(tx, "payout"),
+        findings=tuple(findings),
+    )
+
+
+def paid_by_hash(tx: Tx) -> dict[str, tuple[str, int, bool]]:
+    """Return (payout id, sats, debited) for every recorded payment hash."""
+    rows = tx.execute(
+        "SELECT payment_hash, payout.id, amount_sat, number = payout.attempt AND debited_at IS NOT NULL"
+        " AS debited FROM attempt JOIN payout ON payout.id = payout_id"
+    )
+    return {
+        row["payment_hash"]: (row["id"], row["amount_sat"], bool(row["debited"])) for row in rows
+    }
+
+
+def compare_payments(
+    recorded: Mapping[str, tuple[str, int, bool]], payments: Iterable[Payment]
+) -> list[str]:
+    """Hold the source wallet's tagged rows against the ledger's payouts."""
+    findings: list[str] = []
+    settled: set[str] = set()
+    for payment in payments:
+        if payment.status is not PaymentStatus.SUCCESS:
+            continue
+        known = recorded.get(payment.payment_hash)
+        if known is None:
+            findings.append(
+                f"LNbits paid {-payment.amount_msat // 1000} sats for payout"
+                f" {payment.external_id[:8]}, which the ledger doesn't know."
+            )
+            continue
+        payout_id, amount_sat, debited = known
+        if payment.amount_msat != -amount_sat * 1000:
+            findings.append(
+                f"Payout {payout_id[:8]} is {amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
+            )
+        if not debited:
+            findings.append(f"LNbits has paid payout {payout_id[:8]}, the ledger doesn't say so.")
+        if payout_id in settled:
+            findings.append(f"Payout {payout_id[:8]} was paid twice.")
+        settled.add(payout_id)
+    missing = {known[0] for known in recorded.values() if known[2]} - settled
+    findings += [
+        f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
+        for payout_id in sorted(missing)
+    ]
+    return findings
+
+
+def _count(tx: Tx, table: str) -> int:
+    return int(tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def _found(tx: Tx, text: str, query: str) -> list[str]:
+    return [text.format(row[0]) for row in tx.execute(query)]
+
+
+_CHECKS = (
+    (
+        "The accounts in {} don't add up to zero.",
+        "SELECT unit FROM account GROUP BY unit HAVING sum(balance) <> 0",
+    ),
+    (
+        "Account {}'s balance isn't the sum of its entries.",
+        "SELECT id FROM account WHERE balance <>"
+        " (SELECT coalesce(sum(amount), 0) FROM entry WHERE to_account = account.id)"
+        " - (SELECT coalesce(sum(amount), 0) FROM entry WHERE from_account = account.id)",
+    ),
+    (
+        "Account {} is below zero.",
+        "SELECT id FROM account WHERE balance < 0 AND kind NOT IN ('cash', 'machine')",
+    ),
+    (
+        "Distribution {}'s shares don't add up to its principal.",
+        "SELECT id FROM distribution WHERE principal_sat <> unallocated_sat +"
+        " (SELECT coalesce(sum(sat), 0) FROM share WHERE distribution_id = distribution.id)",
+    ),
+    (
+        "Distribution {} has given more fiat than its principal.",
+        "SELECT id FROM distribution WHERE principal_minor <"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
+    ),
+    (
+        "Distribution {}'s entries aren't its shares, rest and commission.",
+        "SELECT d.id FROM distribution d JOIN posting p ON p.distribution_id = d.id"
+        " WHERE d.kind = 'flow' AND d.principal_sat + d.commission_sat"
+        " + (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = d.id)"
+        " <> (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = p.id)",
+    ),
+    (
+        "Distribution {} has no entries.",
+        "SELECT id FROM distribution WHERE NOT EXISTS"
+        " (SELECT 1 FROM posting WHERE distribution_id = distribution.id)",
+    ),
+    (
+        "Cash-out {} is distributed without a distribution, or the other way round.",
+        "SELECT id FROM cash_out WHERE (state = 'distributed')"
+        " <> EXISTS (SELECT 1 FROM distribution WHERE distribution.id = cash_out.id)",
+    ),
+    (
+        "Payout {}'s amount isn't the sum of its shares.",
+        "SELECT id FROM payout WHERE state <> 'MERGED' AND amount_sat <>"
+        " (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = payout.id)",
+    ),
+    (
+        "Payout {}'s state and its entries contradict each other.",
+        "SELECT id FROM payout WHERE (debited_at IS NOT NULL) <> EXISTS"
+        " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'payout')"
+        " OR (state = 'CANCELLED') <> EXISTS"
+        " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'cancel')",
+    ),
+    (
+        "What client {} is owed isn't the sum of the unpaid shares.",
+        "SELECT client_id FROM account WHERE kind = 'owed' AND balance <>"
+        " (SELECT coalesce(sum(sat), 0) FROM share LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE share.client_id = account.client_id"
+        " AND (payout.id IS NULL OR (debited_at IS NULL AND payout.state <> 'CANCELLED')))",
+    ),
+    (
+        "Deposit {}'s state and its entries contradict each other.",
+        "SELECT id FROM deposit WHERE (confirmed_at IS NOT NULL) <> EXISTS"
+        " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit')"
+        " OR (confirmed_at IS NOT NULL AND state = 'voided') <> EXISTS"
+        " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit void')",
+    ),
+)

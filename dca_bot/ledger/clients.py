@@ -1,0 +1,146 @@
+"""Who the clients are, and where their sats go."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.errors import StateChanged
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+INVOICE_KEY = "invoice_key"
+ADDRESS = "address"
+
+_LEVELS = ("", "low", "used up")
+_SELECT = """
+SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM client
+JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id
+JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where sats are paid to: `kind` is INVOICE_KEY or ADDRESS, `value` the key or the address."""
+
+    kind: str
+    value: str
+    min_sat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as the ledger has it; `owed_sat` is distributed and not yet paid."""
+
+    id: int
+    name: str
+    pubkey: str
+    state: str
+    mode: str
+    language: str
+    destination: Destination | None
+    low_told: str
+    created_at: datetime
+    balance_minor: int
+    owed_sat: int
+
+
+def add(tx: Tx, *, name: str, pubkey: str, language: str, now: datetime) -> Client:
+    """Record a new client, active and in flow mode; IntegrityError if name or key is taken."""
+    tx.execute(
+        "INSERT INTO client (name, pubkey, language, created_at) VALUES (?, ?, ?, ?)",
+        (name, pubkey, language, micros(now)),
+    )
+    client = by_pubkey(tx, pubkey)
+    assert client is not None
+    return client
+
+
+def by_id(tx: Tx, client_id: int) -> Client:
+    """Return a client that is known to exist."""
+    return _client(tx.execute(f"{_SELECT} WHERE client.id = ?", (client_id,)).fetchone())
+
+
+def by_name(tx: Tx, name: str) -> Client | None:
+    """Find a client by name, whatever the case; a closed one only if no other has the name."""
+    row = tx.execute(
+        f"{_SELECT} WHERE name = ? ORDER BY state = 'closed', client.id DESC LIMIT 1", (name,)
+    ).fetchone()
+    return None if row is None else _client(row)
+
+
+def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
+    """Find the client who writes with this key; a closed client is nobody."""
+    row = tx.execute(f"{_SELECT} WHERE pubkey = ? AND state <> 'closed'", (pubkey,)).fetchone()
+    return None if row is None else _client(row)
+
+
+def names(tx: Tx) -> list[str]:
+    """Return the names of all who are not closed."""
+    rows = tx.execute("SELECT name FROM client WHERE state <> 'closed' ORDER BY name")
+    return [str(row["name"]) for row in rows]
+
+
+def everyone(tx: Tx) -> list[Client]:
+    """Return all clients who are not closed, by name."""
+    rows = tx.execute(f"{_SELECT} WHERE state <> 'closed' ORDER BY name")
+    return [_client(row) for row in rows]
+
+
+def set_state(tx: Tx, client: Client, state: str) -> None:
+    """Move a client between active, paused and closed; raise StateChanged if it moved meanwhile."""
+    done = tx.execute(
+        "UPDATE client SET state = ? WHERE id = ? AND state = ?", (state, client.id, client.state)
+    )
+    if done.rowcount != 1:
+        raise StateChanged(f"Client {client.name} has changed meanwhile; look and try again.")
+
+
+def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
+    """Set where a client's future payouts go; submitted ones keep theirs."""
+    tx.execute(
+        "UPDATE client SET destination = ?, destination_kind = ?, destination_min_sat = ?"
+        " WHERE id = ?",
+        (destination.value, destination.kind, destination.min_sat, client_id),
+    )
+
+
+def set_pubkey(tx: Tx, client_id: int, pubkey: str) -> None:
+    """Give a client a new key; IntegrityError if another client has it."""
+    tx.execute("UPDATE client SET pubkey = ? WHERE id = ?", (pubkey, client_id))
+
+
+def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
+    """Note where the balance stands against `low_minor` and zero.
+
+    Return 'low' or 'used up' if it has just sunk to that, else ''; so each crossing is returned
+    once, and a balance that rises arms it anew.
+    """
+    client = by_id(tx, client_id)
+    left = client.balance_minor
+    level = "used up" if left == 0 else "low" if left < low_minor else ""
+    tx.execute("UPDATE client SET low_told = ? WHERE id = ?", (level, client_id))
+    return level if _LEVELS.index(level) > _LEVELS.index(client.low_told) else ""
+
+
+def _client(row: sqlite3.Row) -> Client:
+    destination = None
+    if row["destination"] is not None:
+        destination = Destination(
+            kind=row["destination_kind"],
+            value=row["destination"],
+            min_sat=row["destination_min_sat"],
+        )
+    return Client(
+        id=row["id"],
+        name=row["name"],
+        pubkey=row["pubkey"],
+        state=row["state"],
+        mode=row["mode"],
+        language=row["language"],
+        destination=destination,
+        low_told=row["low_told"],
+        created_at=instant(row["created_at"]),
+        balance_minor=row["balance_minor"],
+        owed_sat=row["owed_sat"],
+    )

@@ -1,0 +1,75 @@
+"""Codes: each bound to a person and an effect, good for ten minutes, used once."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+LIFE = timedelta(minutes=10)
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A code that may still be used: the command as written, and its effect as it was told."""
+
+    code: str
+    command: str
+    effect: str
+    expires_at: datetime
+
+
+def issue(
+    tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, chance: random.Random
+) -> str:
+    """Make a code for an effect; the person's earlier codes are void."""
+    withdraw(tx, pubkey)
+    tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - LIFE),))
+    taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
+    code = _new_code(chance)
+    while code in taken:
+        code = _new_code(chance)
+    tx.execute(
+        "INSERT INTO confirmation (code, pubkey, command, effect, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (code, pubkey, command, effect, micros(now + LIFE)),
+    )
+    return code
+
+
+def find(tx: Tx, pubkey: str, code: str, *, now: datetime) -> Confirmation | None:
+    """Return a code of this person that is still good."""
+    row = tx.execute(
+        "SELECT * FROM confirmation WHERE code = ? AND pubkey = ? AND used_at IS NULL"
+        " AND expires_at >= ?",
+        (code.upper(), pubkey, micros(now)),
+    ).fetchone()
+    if row is None:
+        return None
+    return Confirmation(
+        code=row["code"],
+        command=row["command"],
+        effect=row["effect"],
+        expires_at=instant(row["expires_at"]),
+    )
+
+
+def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:
+    """Use a code up; False if it was used meanwhile."""
+    done = tx.execute(
+        "UPDATE confirmation SET used_at = ? WHERE code = ? AND used_at IS NULL",
+        (micros(now), confirmation.code),
+    )
+    return done.rowcount == 1
+
+
+def withdraw(tx: Tx, pubkey: str) -> int:
+    """Void a person's open codes; return how many there were."""
+    return tx.execute(
+        "DELETE FROM confirmation WHERE pubkey = ? AND used_at IS NULL", (pubkey,)
+    ).rowcount
+
+
+def _new_code(chance: random.Random) -> str:
+    return "".join(chance.choice(_LETTERS) for _ in range(4))

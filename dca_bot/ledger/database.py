@@ -1,0 +1,165 @@
+"""The ledger's file: one writer, durable transactions, numbered migrations.
+
+A transaction is one plain function that runs whole in the database's thread and never awaits, so
+nobody else's statement can get between its own. A crash leaves either all of it or nothing.
+"""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from dca_bot.errors import LedgerError
+
+T = TypeVar("T")
+Tx = sqlite3.Connection
+"""The connection inside a transaction; only functions run by `Database.transact` have one."""
+
+LEDGER_FILE = "ledger.sqlite3"
+LOCK_FILE = "ledger.lock"
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """An open ledger; made by `open_database`."""
+
+    def __init__(self, connection: aiosqlite.Connection, exits: AsyncExitStack) -> None:
+        self._connection = connection
+        self._exits = exits
+
+    async def transact(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` as one durable transaction; what it raises undoes all of it."""
+        return await self._run(work, begin="BEGIN IMMEDIATE")
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on one consistent state of the ledger."""
+        return await self._run(work, begin="BEGIN")
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date; raise LedgerError if it is newer than this program."""
+        await self._in_thread(migrate)
+
+    async def aclose(self) -> None:
+        """Close the file and let another bot have it."""
+        await self._exits.aclose()
+
+    async def _run(self, work: Callable[[Tx], T], *, begin: str) -> T:
+        def whole(tx: Tx) -> T:
+            tx.execute(begin)
+            try:
+                result = work(tx)
+                tx.execute("COMMIT")
+            except BaseException:
+                if tx.in_transaction:
+                    tx.execute("ROLLBACK")
+                raise
+            return result
+
+        return await self._in_thread(whole)
+
+    async def _in_thread(self, work: Callable[[Tx], T]) -> T:
+        # aiosqlite has no public call that runs a whole function in its thread; its version is pinned.
+        connection = self._connection
+        execute: Callable[[Callable[[], T]], Awaitable[T]] = connection._execute  # noqa: SLF001
+        return await execute(lambda: work(connection._conn))  # noqa: SLF001
+
+
+async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
+    """Open the ledger in `data_dir`, make or migrate it, and keep other bots out.
+
+    With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed.
+    Raise LedgerError when the folder or a file can be read by others, when another bot has the
+    ledger, or when it was written by a newer version.
+    """
+    async with AsyncExitStack() as exits:
+        path = _existing_file(data_dir) if read_only else _own_file(data_dir, exits)
+        uri = f"{path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
+        exits.push_async_callback(connection.close)
+        connection.row_factory = sqlite3.Row
+        await connection.execute("PRAGMA foreign_keys = ON")
+        if not read_only:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await connection.execute("PRAGMA synchronous = FULL")
+        database = Database(connection, exits.pop_all())
+    try:
+        if read_only:
+            await database.read(_refuse_other_version)
+        else:
+            await database.migrate()
+    except BaseException:
+        await database.aclose()
+        raise
+    return database
+
+
+def migrate(tx: Tx) -> None:
+    """Bring the schema up to date, one numbered file after the other, each whole or not at all."""
+    scripts = _scripts()
+    version = _version(tx)
+    if version > len(scripts):
+        raise LedgerError(
+            f"The ledger has version {version}, this program knows {len(scripts)}: "
+            "install the newer dca-bot again."
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        tx.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+        _log.info("ledger migrated version=%d", number)
+
+
+def _existing_file(data_dir: Path) -> Path:
+    path = data_dir / LEDGER_FILE
+    if not path.exists():
+        raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
+    _refuse_readable_by_others(data_dir, path)
+    return path
+
+
+def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
+    path = data_dir / LEDGER_FILE
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_readable_by_others(data_dir, path)
+    lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    exits.callback(os.close, lock)
+    _lock(lock, data_dir)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
+
+
+def _scripts() -> list[str]:
+    folder = resources.files("dca_bot.ledger") / "migrations"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [f.read_text(encoding="utf-8") for f in files]
+
+
+def _version(tx: Tx) -> int:
+    return int(tx.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _refuse_other_version(tx: Tx) -> None:
+    if _version(tx) != len(_scripts()):
+        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
+
+
+def _refuse_readable_by_others(data_dir: Path, path: Path) -> None:
+    for place in (data_dir, path):
+        if place.exists() and stat.S_IMODE(place.stat().st_mode) & 0o077:
+            fix = "chmod 700" if place.is_dir() else "chmod 600"
+            raise LedgerError(f"Other users can read {place}. Run: {fix} {place}")
+
+
+def _lock(lock: int, data_dir: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise LedgerError(
+            f"Another bot is running on the ledger in {data_dir}. Stop it first."
+        ) from None

@@ -1,0 +1,123 @@
+"""The clients' cash: pending until it is in the machine, confirmed, voided or taken back."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.errors import StateChanged
+from dca_bot.ledger.books import CASH, Cause, Move, balance_of, post
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, instant_or_none, micros
+
+_SELECT = "SELECT deposit.*, client.name FROM deposit JOIN client ON client.id = client_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """A client's cash: `state` is pending, confirmed or voided."""
+
+    id: int
+    client_id: int
+    client_name: str
+    amount_minor: int
+    state: str
+    machine: str | None
+    note: str
+    created_at: datetime
+    confirmed_at: datetime | None
+
+
+def add(tx: Tx, client_id: int, *, amount_minor: int, note: str, now: datetime) -> Deposit:
+    """Record a pending deposit; it changes no balance."""
+    deposit_id = tx.execute(
+        "INSERT INTO deposit (client_id, amount_minor, note, created_at) VALUES (?, ?, ?, ?)",
+        (client_id, amount_minor, note, micros(now)),
+    ).lastrowid
+    found = by_id(tx, deposit_id or 0)
+    assert found is not None
+    return found
+
+
+def by_id(tx: Tx, deposit_id: int) -> Deposit | None:
+    """Find a deposit."""
+    row = tx.execute(f"{_SELECT} WHERE deposit.id = ?", (deposit_id,)).fetchone()
+    return None if row is None else _deposit(row)
+
+
+def confirm(
+    tx: Tx, deposit: Deposit, *, machine: str | None, now: datetime, message_id: str | None = None
+) -> None:
+    """Give a pending deposit to its client's balance, as of `now`."""
+    done = tx.execute(
+        "UPDATE deposit SET state = 'confirmed', machine = ?, confirmed_at = ?"
+        " WHERE id = ? AND state = 'pending'",
+        (machine, micros(now), deposit.id),
+    )
+    if done.rowcount != 1:
+        raise StateChanged(f"Deposit {deposit.id} is not pending any more.")
+    move = Move(CASH, balance_of(deposit.client_id), deposit.amount_minor)
+    cause = Cause(deposit_id=deposit.id, message_id=message_id)
+    post(tx, "deposit", [move], cause=cause, now=now)
+
+
+def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = None) -> None:
+    """Strike a deposit out; a confirmed one is taken from the balance, which must cover it."""
+    done = tx.execute(
+        "UPDATE deposit SET state = 'voided', voided_at = ? WHERE id = ? AND state = ?",
+        (micros(now), deposit.id, deposit.state),
+    )
+    if done.rowcount != 1 or deposit.state == "voided":
+        raise StateChanged(f"Deposit {deposit.id} has changed meanwhile.")
+    if deposit.state == "confirmed":
+        move = Move(balance_of(deposit.client_id), CASH, deposit.amount_minor)
+        cause = Cause(deposit_id=deposit.id, message_id=message_id)
+        post(tx, "deposit void", [move], cause=cause, now=now)
+
+
+def withdraw(
+    tx: Tx,
+    client_id: int,
+    *,
+    amount_minor: int,
+    note: str,
+    now: datetime,
+    message_id: str | None = None,
+) -> None:
+    """Take cash back out of a client's balance; IntegrityError if the balance doesn't cover it."""
+    move = Move(balance_of(client_id), CASH, amount_minor)
+    post(tx, "withdrawal", [move], cause=Cause(note=note, message_id=message_id), now=now)
+
+
+def recent(
+    tx: Tx, *, client_id: int | None = None, pending_only: bool = False, limit: int = 10
+) -> list[Deposit]:
+    """Return the newest deposits, of one client or of all."""
+    where = "WHERE (?1 IS NULL OR client_id = ?1)"
+    if pending_only:
+        where += " AND deposit.state = 'pending'"
+    rows = tx.execute(f"{_SELECT} {where} ORDER BY deposit.id DESC LIMIT ?2", (client_id, limit))
+    return [_deposit(row) for row in rows]
+
+
+def pending_minor(tx: Tx, client_id: int) -> int:
+    """Return what a client has handed in that is not in the machine yet."""
+    row = tx.execute(
+        "SELECT coalesce(sum(amount_minor), 0) AS total FROM deposit"
+        " WHERE client_id = ? AND state = 'pending'",
+        (client_id,),
+    ).fetchone()
+    return int(row["total"])
+
+
+def _deposit(row: sqlite3.Row) -> Deposit:
+    return Deposit(
+        id=row["id"],
+        client_id=row["client_id"],
+        client_name=row["name"],
+        amount_minor=row["amount_minor"],
+        state=row["state"],
+        machine=row["machine"],
+        note=row["note"],
+        created_at=instant(row["created_at"]),
+        confirmed_at=instant_or_none(row["confirmed_at"]),
+    )

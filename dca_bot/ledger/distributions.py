@@ -1,0 +1,284 @@
+"""What cash-outs have become, and what they gave to whom.
+
+The invariant: a cash-out is distributed at most once, ever, by its id; its shares, its entries, its
+payouts and its state are recorded in one transaction or not at all.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.core.allotment import allot
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Verdict
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import payouts
+from dca_bot.ledger.books import (
+    COMMISSION,
+    CONVERTED,
+    MACHINE,
+    OPERATOR,
+    Cause,
+    Move,
+    balance_of,
+    owed_to,
+    post,
+)
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+_STATES = {Verdict.WAIT: "waiting", Verdict.HOLD: "held", Verdict.IGNORE: "ignored"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCashOut:
+    """A cash-out as last recorded: `state` is waiting, held, distributed or ignored."""
+
+    id: str
+    machine: str
+    state: str
+    reason: str
+    created_at: datetime
+    at: datetime
+    amounts: Amounts | None
+    dispensed_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one client got of a distribution, with the payout that brings it."""
+
+    client_id: int
+    client_name: str
+    minor: int
+    sat: int
+    payout_id: str | None
+    payout_state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution with its shares; `unallocated_sat` is the operator's."""
+
+    id: str
+    kind: str
+    at: datetime
+    principal_sat: int
+    principal_minor: int
+    commission_sat: int
+    unallocated_sat: int
+    shares: tuple[Share, ...]
+
+
+def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return (state, reason) of those cash-outs that are recorded."""
+    found: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        marks = ",".join("?" * len(some))
+        rows = tx.execute(f"SELECT id, state, reason FROM cash_out WHERE id IN ({marks})", some)
+        found.update({row["id"]: (row["state"], row["reason"]) for row in rows})
+    return found
+
+
+def record(tx: Tx, cash_out: CashOut, decision: Decision, *, now: datetime) -> None:
+    """Record what a cash-out has been found to be, unless it is distributed already."""
+    state = _STATES[decision.verdict]
+    amounts = decision.amounts
+    tx.execute(
+        "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
+        " principal_minor, principal_sat, commission_sat, dispensed_minor, first_seen_at, changed_at)"
+        " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
+        " :dispensed, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason,"
+        " at = :at, dispensed_minor = :dispensed, changed_at = :now WHERE state <> 'distributed'",
+        {
+            "id": cash_out.id,
+            "device": cash_out.device_id,
+            "state": state,
+            "reason": str(decision.reason),
+            "created": micros(cash_out.created_at),
+            "at": micros(decision.at),
+            "fiat": cash_out.fiat_code or "",
+            "coin": cash_out.crypto_code or "",
+            "minor": amounts.principal_minor if amounts else None,
+            "sat": amounts.principal_sat if amounts else None,
+            "commission": amounts.commission_sat if amounts else None,
+            "dispensed": decision.dispensed_minor,
+            "now": micros(now),
+        },
+    )
+
+
+def record_machines(tx: Tx, machines: dict[str, str]) -> None:
+    """Remember the machines' names, also those of machines that are no longer listed."""
+    tx.executemany(
+        "INSERT INTO machine (device_id, name) VALUES (?, ?)"
+        " ON CONFLICT (device_id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
+        sorted(machines.items()),
+    )
+
+
+def eligible(tx: Tx, at: datetime) -> dict[int, int]:
+    """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
+
+    As of `at` means: less the standing deposits confirmed after it. Nobody with 0 is returned.
+    """
+    rows = tx.execute(
+        "SELECT client.id, account.balance - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
+        "   WHERE client_id = client.id AND confirmed_at > ? AND state = 'confirmed') AS then_minor"
+        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
+        " WHERE client.state = 'active' AND mode = 'flow' AND destination IS NOT NULL"
+        " AND account.balance > 0",
+        (micros(at),),
+    )
+    return {row["id"]: row["then_minor"] for row in rows if row["then_minor"] > 0}
+
+
+def distribute(
+    tx: Tx,
+    cash_out_id: str,
+    amounts: Amounts,
+    *,
+    at: datetime,
+    now: datetime,
+    flow_enabled: bool,
+    message_id: str | None = None,
+) -> Distribution:
+    """Share a recorded cash-out out; everything that it changes is part of this transaction.
+
+    Raise StateChanged if it is distributed already.
+    """
+    done = tx.execute(
+        "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
+        " principal_sat = ?, commission_sat = ?, changed_at = ?"
+        " WHERE id = ? AND state <> 'distributed'",
+        (
+            micros(at),
+            amounts.principal_minor,
+            amounts.principal_sat,
+            amounts.commission_sat,
+            micros(now),
+            cash_out_id,
+        ),
+    )
+    if done.rowcount != 1:
+        raise StateChanged("This cash-out is distributed already.")
+    balances = eligible(tx, at) if flow_enabled else {}
+    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    given = [share for share in allotment.shares if share.sat]
+    tx.executemany(
+        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES (?, ?, ?, ?)",
+        [(cash_out_id, share.id, share.minor, share.sat) for share in given],
+    )
+    tx.execute(
+        "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
+        " commission_sat, unallocated_sat) VALUES (?, 'flow', ?, ?, ?, ?, ?, ?)",
+        (
+            cash_out_id,
+            micros(at),
+            micros(now),
+            amounts.principal_sat,
+            amounts.principal_minor,
+            amounts.commission_sat,
+            allotment.unallocated_sat,
+        ),
+    )
+    moves = [Move(MACHINE, owed_to(share.id), share.sat) for share in given]
+    moves += [Move(balance_of(share.id), CONVERTED, share.minor) for share in given]
+    moves += [
+        Move(MACHINE, OPERATOR, allotment.unallocated_sat),
+        Move(MACHINE, COMMISSION, amounts.commission_sat),
+    ]
+    cause = Cause(distribution_id=cash_out_id, message_id=message_id)
+    post(tx, "distribution", moves, cause=cause, now=now)
+    for share in given:
+        payouts.plan(tx, share.id, now=now)
+    found = by_id(tx, cash_out_id)
+    assert found is not None
+    return found
+
+
+def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
+    """Record that the operator gives a held cash-out to nobody."""
+    tx.execute(
+        "UPDATE cash_out SET state = 'ignored', reason = 'ignored by the operator', changed_at = ?"
+        " WHERE id = ? AND state = 'held'",
+        (micros(now), cash_out_id),
+    )
+
+
+def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
+    """Find a distribution with its shares."""
+    row = tx.execute("SELECT * FROM distribution WHERE id = ?", (distribution_id,)).fetchone()
+    if row is None:
+        return None
+    shares = tx.execute(
+        "SELECT share.*, client.name, payout.state AS payout_state FROM share"
+        " JOIN client ON client.id = share.client_id LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE distribution_id = ? ORDER BY minor DESC, share.id",
+        (distribution_id,),
+    )
+    return Distribution(
+        id=row["id"],
+        kind=row["kind"],
+        at=instant(row["at"]),
+        principal_sat=row["principal_sat"],
+        principal_minor=row["principal_minor"],
+        commission_sat=row["commission_sat"],
+        unallocated_sat=row["unallocated_sat"],
+        shares=tuple(
+            Share(
+                client_id=share["client_id"],
+                client_name=share["name"],
+                minor=share["minor"],
+                sat=share["sat"],
+                payout_id=share["payout_id"],
+                payout_state=share["payout_state"],
+            )
+            for share in shares
+        ),
+    )
+
+
+def cash_out_by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[RecordedCashOut]:
+    """Find cash-outs whose id starts with `prefix`."""
+    rows = tx.execute(
+        f"{_CASH_OUT} WHERE cash_out.id >= ?1 AND cash_out.id < ?1 || char(127)"
+        " ORDER BY cash_out.id LIMIT ?2",
+        (prefix.lower(), limit),
+    )
+    return [_recorded(row) for row in rows]
+
+
+def recent_cash_outs(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCashOut]:
+    """Return the newest cash-outs by the distribution's time, ignored ones too."""
+    rows = tx.execute(
+        f"{_CASH_OUT} ORDER BY cash_out.at DESC, cash_out.id LIMIT ? OFFSET ?", (limit, offset)
+    )
+    return [_recorded(row) for row in rows]
+
+
+_CASH_OUT = (
+    "SELECT cash_out.*, coalesce(machine.name, substr(cash_out.device_id, 1, 8)) AS machine"
+    " FROM cash_out LEFT JOIN machine USING (device_id)"
+)
+
+
+def _recorded(row: sqlite3.Row) -> RecordedCashOut:
+    amounts = None
+    if row["principal_sat"] is not None:
+        amounts = Amounts(
+            principal_sat=row["principal_sat"],
+            principal_minor=row["principal_minor"],
+            commission_sat=row["commission_sat"],
+        )
+    return RecordedCashOut(
+        id=row["id"],
+        machine=row["machine"],
+        state=row["state"],
+        reason=row["reason"],
+        created_at=instant(row["created_at"]),
+        at=instant(row["at"]),
+        amounts=amounts,
+        dispensed_minor=row["dispensed_minor"],
+    )

@@ -1,0 +1,38 @@
+"""Single values that outlive a restart, by name."""
+
+from dca_bot.ledger.database import Tx
+
+START_AT = "start_at"
+"""When the bot first started: ISO 8601."""
+PAUSED = "paused"
+"""Present while the operator has stopped deciding and paying."""
+LAST_POLL_AT = "last_poll_at"
+LAST_MESSAGE_AT = "last_message_at"
+"""Newest time at which the relays were listened to: where the next subscription looks back from."""
+SHORTAGE = "shortage"
+"""The open top-up invoice's expiry, in microseconds, while the source wallet is short of funds."""
+
+
+def get(tx: Tx, name: str) -> str | None:
+    """Return a value, or None."""
+    row = tx.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row["value"])
+
+
+def put(tx: Tx, name: str, value: str) -> None:
+    """Record a value, in place of the one before."""
+    tx.execute(
+        "INSERT INTO fact (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
+
+
+def drop(tx: Tx, name: str) -> bool:
+    """Remove a value; tell whether there was one."""
+    return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
+
+
+def paused(tx: Tx) -> bool:
+    """Tell whether deciding and paying are stopped."""
+    return get(tx, PAUSED) is not None

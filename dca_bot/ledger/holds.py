@@ -1,0 +1,80 @@
+"""What waits for the operator's decision."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something held: `kind` is cash-out, changed or payout, `ref` that thing's id."""
+
+    id: int
+    kind: str
+    ref: str
+    reason: str
+    opened_at: datetime
+
+
+def open_hold(tx: Tx, kind: str, ref: str, reason: str, *, now: datetime) -> Hold | None:
+    """Open a hold; return it if it is new, None if there is an open one already."""
+    done = tx.execute(
+        "INSERT INTO hold (kind, ref, reason, opened_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (kind, ref) WHERE closed_at IS NULL DO NOTHING",
+        (kind, ref, reason, micros(now)),
+    )
+    return None if done.rowcount == 0 else _one(tx, "id = ?", done.lastrowid or 0)
+
+
+def close(tx: Tx, kind: str, ref: str, *, outcome: str, now: datetime) -> None:
+    """Close the open hold on a thing, if there is one."""
+    tx.execute(
+        "UPDATE hold SET closed_at = ?, outcome = ? WHERE kind = ? AND ref = ? AND closed_at IS NULL",
+        (micros(now), outcome, kind, ref),
+    )
+
+
+def by_id(tx: Tx, hold_id: int) -> Hold | None:
+    """Find an open hold by its number."""
+    return _one(tx, "closed_at IS NULL AND id = ?", hold_id)
+
+
+def by_ref(tx: Tx, ref: str) -> Hold | None:
+    """Find the open hold on a thing whose id starts with `ref`, if it is the only one."""
+    rows = tx.execute(
+        "SELECT * FROM hold WHERE closed_at IS NULL AND ref >= ?1 AND ref < ?1 || char(127) LIMIT 2",
+        (ref.lower(),),
+    ).fetchall()
+    return _hold(rows[0]) if len(rows) == 1 else None
+
+
+def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
+    """Return the open holds, oldest first."""
+    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY id LIMIT ?", (limit,))
+    return [_hold(row) for row in rows]
+
+
+def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
+    """Tell whether there is or was a hold on a thing for this reason."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
+    )
+    return row.fetchone() is not None
+
+
+def _one(tx: Tx, where: str, value: int) -> Hold | None:
+    row = tx.execute(f"SELECT * FROM hold WHERE {where}", (value,)).fetchone()
+    return None if row is None else _hold(row)
+
+
+def _hold(row: sqlite3.Row) -> Hold:
+    return Hold(
+        id=row["id"],
+        kind=row["kind"],
+        ref=row["ref"],
+        reason=row["reason"],
+        opened_at=instant(row["opened_at"]),
+    )

@@ -1,0 +1,21 @@
+"""Instants as the ledger keeps them: whole microseconds since 1970, exact both ways."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Return an aware instant as microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(at_us: int) -> datetime:
+    """Return microseconds since 1970 as an aware UTC instant."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def instant_or_none(at_us: int | None) -> datetime | None:
+    """Return the instant, or None where the ledger has none."""
+    return None if at_us is None else instant(at_us)

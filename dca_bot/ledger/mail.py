@@ -1,0 +1,169 @@
+"""Messages: each one received runs once, each one written leaves.
+
+An inbox row, the command's effects and its reply are recorded in one transaction. No message's text
+is kept in the inbox.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+KEEP_TRYING = timedelta(days=7)
+AHEAD_MAX_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """How somebody wrote to us last."""
+
+    protocol: DmProtocol
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be sent; `relay` is where the message it answers came from."""
+
+    id: int
+    recipient: str
+    text: str
+    created_at: datetime
+    protocol: DmProtocol | None
+    relay: str
+    event: str | None
+    tries: int
+
+
+def is_received(tx: Tx, message: IncomingMessage) -> bool:
+    """Tell whether a message was handled already."""
+    row = tx.execute(
+        "SELECT 1 FROM inbox WHERE sender = ? AND message_id = ?", (message.sender, message.id)
+    )
+    return row.fetchone() is not None
+
+
+def receive(tx: Tx, message: IncomingMessage, *, command: str, now: datetime) -> bool:
+    """Record a message as handled; False if it was before, and nothing may be done again."""
+    done = tx.execute(
+        "INSERT INTO inbox (sender, message_id, received_at, command) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (message.sender, message.id, micros(now), command),
+    )
+    return done.rowcount == 1
+
+
+def note_person(tx: Tx, message: IncomingMessage) -> None:
+    """Remember how somebody writes, by the message's own time, so that a replay changes nothing."""
+    tx.execute(
+        "INSERT INTO person (pubkey, protocol, protocol_at, relay) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (pubkey) DO UPDATE SET protocol = excluded.protocol,"
+        " protocol_at = excluded.protocol_at, relay = excluded.relay"
+        " WHERE excluded.protocol_at > person.protocol_at",
+        (message.sender, message.protocol, micros(message.sent_at), message.relay),
+    )
+
+
+def person(tx: Tx, pubkey: str) -> Person | None:
+    """Return how somebody wrote last, or None if never."""
+    row = tx.execute("SELECT * FROM person WHERE pubkey = ?", (pubkey,)).fetchone()
+    return None if row is None else Person(DmProtocol(row["protocol"]), row["relay"])
+
+
+def write(
+    tx: Tx,
+    recipient: str,
+    text: str,
+    *,
+    now: datetime,
+    protocol: DmProtocol | None = None,
+    relay: str = "",
+) -> None:
+    """Put a message into the outbox; without a protocol it is chosen when it is sent.
+
+    Messages to one person get rising whole seconds, as apps show them in that order.
+    """
+    row = tx.execute(
+        "SELECT max(created_at) AS last FROM outbox WHERE recipient = ?", (recipient,)
+    ).fetchone()
+    second = int(now.timestamp())
+    created_at = min(max(second, (row["last"] or 0) + 1), second + AHEAD_MAX_S)
+    tx.execute(
+        "INSERT INTO outbox (recipient, text, created_at, protocol, relay, try_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (recipient, text, created_at, protocol, relay, micros(now)),
+    )
+
+
+def due(tx: Tx, now: datetime, *, limit: int = 50) -> list[Letter]:
+    """Return what is to be sent now, oldest first."""
+    rows = tx.execute(
+        "SELECT * FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL AND try_at <= ?"
+        " ORDER BY id LIMIT ?",
+        (micros(now), limit),
+    )
+    return [_letter(row) for row in rows]
+
+
+def next_try_at(tx: Tx) -> datetime | None:
+    """Return when something is to be sent next, or None."""
+    row = tx.execute(
+        "SELECT min(try_at) AS at FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+    ).fetchone()
+    return None if row["at"] is None else instant(row["at"])
+
+
+def fix_protocol(tx: Tx, letter: Letter, protocol: DmProtocol, event: str | None) -> None:
+    """Record how a message is sent, and its event if that must stay the same at every try."""
+    tx.execute(
+        "UPDATE outbox SET protocol = ?, event = ? WHERE id = ?", (protocol, event, letter.id)
+    )
+
+
+def mark_sent(tx: Tx, letter: Letter, *, now: datetime) -> None:
+    """Record that a relay took the message."""
+    tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), letter.id))
+
+
+def mark_failed(tx: Tx, letter: Letter, *, delay_s: int, now: datetime) -> bool:
+    """Record that no relay took it; True if it is given up after KEEP_TRYING."""
+    over = now - letter.created_at > KEEP_TRYING
+    tx.execute(
+        "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = ? WHERE id = ?",
+        (micros(now + timedelta(seconds=delay_s)), micros(now) if over else None, letter.id),
+    )
+    return over
+
+
+def unsent(tx: Tx) -> int:
+    """Return how many messages wait to be sent."""
+    row = tx.execute(
+        "SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+    ).fetchone()
+    return int(row["n"])
+
+
+def reached(tx: Tx, pubkey: str) -> bool:
+    """Tell whether a person has written to us, or has been sent a message that a relay took."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT 1 FROM person WHERE pubkey = ?1)"
+        " OR EXISTS (SELECT 1 FROM outbox WHERE recipient = ?1 AND sent_at IS NOT NULL) AS yes",
+        (pubkey,),
+    ).fetchone()
+    return bool(row["yes"])
+
+
+def _letter(row: sqlite3.Row) -> Letter:
+    return Letter(
+        id=row["id"],
+        recipient=row["recipient"],
+        text=row["text"],
+        created_at=datetime.fromtimestamp(row["created_at"], UTC),
+        protocol=None if row["protocol"] is None else DmProtocol(row["protocol"]),
+        relay=row["relay"],
+        event=row["event"],
+        tries=row["tries"],
+    )

@@ -1,0 +1,385 @@
+"""The payouts' record: what is planned, what was sent, and what became of it.
+
+The invariant: every move is a compare-and-set along the table `payout_move`, committed before the
+request that it announces leaves.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.core.payout import (
+    CANCELLABLE,
+    PayoutState,
+    PlannedShare,
+    group_shares,
+    payout_id,
+)
+from dca_bot.core.ports import Invoice, Payment
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import clients, holds
+from dca_bot.ledger.books import (
+    CONVERTED,
+    OPERATOR,
+    PAID,
+    Cause,
+    Move,
+    balance_of,
+    owed_to,
+    post,
+)
+from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, instant_or_none, micros
+
+DAY = timedelta(hours=24)
+STUCK = (
+    PayoutState.HELD,
+    PayoutState.IN_DOUBT,
+    PayoutState.ALERT,
+    PayoutState.VOID,
+)
+"""What only time or the operator can bring further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An invoice that was recorded for a payout."""
+
+    number: int
+    bolt11: str
+    payment_hash: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout with its client's present destination and its last attempt.
+
+    `destination` is where it goes: fixed since it was submitted, before that the client's present
+    one. `minor` is the fiat of its shares. `waiting` says why it is not sent now.
+    """
+
+    id: str
+    client_id: int
+    client_name: str
+    client_pubkey: str
+    amount_sat: int
+    minor: int
+    state: PayoutState
+    attempt: Attempt | None
+    attempts: int
+    destination: Destination | None
+    approved: bool
+    waiting: str
+    tries: int
+    try_at: datetime
+    due_at: datetime
+    submitted_at: datetime | None
+    debited_at: datetime | None
+    fee_msat: int | None
+    distribution_ids: tuple[str, ...]
+
+
+def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
+    """Put a client's shares that belong to no payout into payouts, as their destination allows."""
+    client = clients.by_id(tx, client_id)
+    rows = tx.execute(
+        "SELECT share.id, distribution_id, sat, at FROM share"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " WHERE client_id = ? AND payout_id IS NULL ORDER BY at, share.id",
+        (client_id,),
+    ).fetchall()
+    shares = [PlannedShare(row["id"], row["distribution_id"], row["sat"]) for row in rows]
+    due_at = {row["id"]: row["at"] for row in rows}
+    min_sat = client.destination.min_sat if client.destination else 1
+    for group in group_shares(shares, min_sat):
+        new_id = payout_id(client.pubkey, [share.distribution_id for share in group])
+        tx.execute(
+            "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at",
+            (new_id, client_id, sum(s.sat for s in group), micros(now), due_at[group[0].id]),
+        )
+        tx.executemany(
+            "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
+        )
+
+
+def merge(tx: Tx, payout: Payout, *, min_sat: int, now: datetime) -> None:
+    """Take a payout back that is too small for its destination; its shares wait for more."""
+    tx.execute(
+        "UPDATE client SET destination_min_sat = ? WHERE id = ?", (min_sat, payout.client_id)
+    )
+    move(tx, payout, PayoutState.MERGED)
+    tx.execute("UPDATE share SET payout_id = NULL WHERE payout_id = ?", (payout.id,))
+    plan(tx, payout.client_id, now=now)
+
+
+def by_id(tx: Tx, wanted: str) -> Payout | None:
+    """Find a payout by its id."""
+    return next(iter(_payouts(tx, "payout.id = ?", (wanted,))), None)
+
+
+def by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[Payout]:
+    """Find payouts whose id starts with `prefix`."""
+    where = "payout.id >= ?1 AND payout.id < ?1 || char(127)"
+    return _payouts(tx, where, (prefix.lower(),), limit=limit)
+
+
+def open_payouts(tx: Tx, *, limit: int = 1000) -> list[Payout]:
+    """Return what is not finished, in the order in which it is to be paid."""
+    return _payouts(tx, _OPEN, (), limit=limit)
+
+
+def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
+    """Return what may be brought further now, in the order in which it is to be paid."""
+    return _payouts(
+        tx, f"{_OPEN} AND payout.state <> 'HELD' AND try_at <= ?", (micros(now),), limit=limit
+    )
+
+
+def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:
+    """Return what waits for the operator, is in doubt, or waits for anything else."""
+    return _payouts(
+        tx,
+        f"{_OPEN} AND (payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID'))",
+        (),
+        limit=limit,
+    )
+
+
+def of_client(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Payout]:
+    """Return a client's payouts, newest first."""
+    where = "payout.client_id = ? AND payout.state <> 'MERGED'"
+    return _payouts(tx, where, (client_id,), order="DESC", limit=limit, offset=offset)
+
+
+def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -> None:
+    """Move a payout from the state it was read in; raise StateChanged if it isn't there any more."""
+    sets = "".join(f", {name} = :{name}" for name in columns)
+    done = tx.execute(
+        f"UPDATE payout SET state = :to{sets} WHERE id = :id AND state = :was AND attempt = :attempt",
+        {**columns, "to": to, "id": payout.id, "was": payout.state, "attempt": payout.attempts},
+    )
+    if done.rowcount != 1:
+        raise StateChanged(f"Payout {payout.id[:8]} has changed meanwhile; look again.")
+
+
+def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: bool = True) -> None:
+    """Note why a payout can't be brought further now, and when to try again."""
+    move(
+        tx,
+        payout,
+        payout.state,
+        waiting=waiting,
+        try_at=micros(until),
+        tries=payout.tries + int(counted),
+    )
+
+
+def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -> None:
+    """Record the checked invoice of a new attempt: PLANNED becomes INVOICED."""
+    assert payout.destination is not None
+    tx.execute(
+        "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            payout.id,
+            payout.attempts + 1,
+            invoice.bolt11,
+            invoice.payment_hash,
+            micros(invoice.expires_at),
+            micros(now),
+        ),
+    )
+    move(
+        tx,
+        payout,
+        PayoutState.INVOICED,
+        attempt=payout.attempts + 1,
+        destination=payout.destination.value,
+        destination_kind=payout.destination.kind,
+        waiting="",
+        tries=0,
+    )
+
+
+def discard_invoice(tx: Tx, payout: Payout) -> None:
+    """Drop an invoice that was never sent: INVOICED becomes PLANNED again."""
+    if payout.submitted_at is None:
+        move(tx, payout, PayoutState.PLANNED, destination=None, destination_kind=None)
+    else:
+        move(tx, payout, PayoutState.PLANNED)
+
+
+def submit(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that the pay request leaves now; from here on the destination is fixed."""
+    move(tx, payout, PayoutState.SUBMITTED, submitted_at=micros(now), waiting="", tries=0)
+
+
+def debit(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
+    """Record that the sats have left the source wallet."""
+    move(
+        tx,
+        payout,
+        PayoutState.DEBITED,
+        debited_at=micros(now),
+        try_at=micros(now),
+        fee_msat=payment.fee_msat,
+        preimage=payment.preimage,
+        waiting="",
+        tries=0,
+    )
+    paid = Move(owed_to(payout.client_id), PAID, payout.amount_sat)
+    post(tx, "payout", [paid], cause=Cause(payout_id=payout.id), now=now)
+
+
+def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
+    """Record for a held payout the payment that LNbits had made for it already."""
+    assert payout.destination is not None
+    number = payout.attempts + 1
+    tx.execute(
+        "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
+        " VALUES (?, ?, '', ?, ?, ?)",
+        (payout.id, number, payment.payment_hash, micros(now), micros(now)),
+    )
+    tx.execute(
+        "UPDATE payout SET submitted_at = ?, destination = ?, destination_kind = ? WHERE id = ?",
+        (micros(payment.created_at), payout.destination.value, payout.destination.kind, payout.id),
+    )
+    debit(tx, payout, payment, now=now)
+    tx.execute("UPDATE payout SET attempt = ? WHERE id = ?", (number, payout.id))
+
+
+def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that the payee has the sats, or that the payee's side can't be asked."""
+    move(tx, payout, PayoutState.DONE, done_at=micros(now), waiting="")
+
+
+def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> None:
+    """Stop a payout until the operator decides."""
+    move(tx, payout, PayoutState.HELD, waiting=reason)
+    holds.open_hold(tx, "payout", payout.id, reason, now=now)
+
+
+def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Let a void payout have a new attempt."""
+    move(tx, payout, PayoutState.PLANNED, waiting="", tries=0, try_at=micros(now))
+
+
+def cancel(tx: Tx, payout: Payout, *, now: datetime, message_id: str | None = None) -> None:
+    """Reverse a payout that can never be paid: fiat back to the client, sats to the operator."""
+    if payout.state not in CANCELLABLE:
+        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
+    move(tx, payout, PayoutState.CANCELLED, waiting="")
+    holds.close(tx, "payout", payout.id, outcome="cancelled", now=now)
+    moves = [
+        Move(CONVERTED, balance_of(payout.client_id), payout.minor),
+        Move(owed_to(payout.client_id), OPERATOR, payout.amount_sat),
+    ]
+    post(tx, "cancel", moves, cause=Cause(payout_id=payout.id, message_id=message_id), now=now)
+
+
+def submitted_sat_since(tx: Tx, since: datetime) -> int:
+    """Return what was sent since then, for the daily ceiling."""
+    row = tx.execute(
+        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ?",
+        (micros(since),),
+    ).fetchone()
+    return int(row["total"])
+
+
+def owed(tx: Tx) -> tuple[int, int]:
+    """Return (count, sats) of what is still to leave the source wallet."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM payout"
+        f" WHERE {_OPEN} AND state NOT IN ('DEBITED', 'ALERT')"
+    ).fetchone()
+    return row["n"], row["sat"]
+
+
+def counts(tx: Tx) -> Mapping[str, int]:
+    """Return how many open payouts there are in each state."""
+    rows = tx.execute(f"SELECT state, count(*) AS n FROM payout WHERE {_OPEN} GROUP BY state")
+    return {row["state"]: row["n"] for row in rows}
+
+
+def payment_hashes(tx: Tx, wanted: str) -> set[str]:
+    """Return the hashes of all invoices recorded for a payout."""
+    rows = tx.execute("SELECT payment_hash FROM attempt WHERE payout_id = ?", (wanted,))
+    return {str(row["payment_hash"]) for row in rows}
+
+
+def _payouts(
+    tx: Tx,
+    where: str,
+    values: Sequence[str | int],
+    *,
+    order: str = "ASC",
+    limit: int = 1000,
+    offset: int = 0,
+) -> list[Payout]:
+    rows = tx.execute(
+        f"{_SELECT} WHERE {where} ORDER BY payout.due_at {order}, payout.id {order}"
+        f" LIMIT {limit} OFFSET {offset}",
+        values,
+    ).fetchall()
+    return [_payout(tx, row) for row in rows]
+
+
+_OPEN = "payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
+_SELECT = """
+SELECT payout.*, client.name, client.pubkey, client.destination AS client_destination,
+  client.destination_kind AS client_destination_kind, client.destination_min_sat,
+  attempt.bolt11, attempt.payment_hash, attempt.expires_at
+FROM payout JOIN client ON client.id = payout.client_id
+LEFT JOIN attempt ON attempt.payout_id = payout.id AND attempt.number = payout.attempt
+"""
+
+
+def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
+    shares = tx.execute(
+        "SELECT distribution_id, minor FROM share WHERE payout_id = ? ORDER BY id", (row["id"],)
+    ).fetchall()
+    attempt = None
+    if row["payment_hash"] is not None:
+        attempt = Attempt(
+            number=row["attempt"],
+            bolt11=row["bolt11"],
+            payment_hash=row["payment_hash"],
+            expires_at=instant(row["expires_at"]),
+        )
+    return Payout(
+        id=row["id"],
+        client_id=row["client_id"],
+        client_name=row["name"],
+        client_pubkey=row["pubkey"],
+        amount_sat=row["amount_sat"],
+        minor=sum(share["minor"] for share in shares),
+        state=PayoutState(row["state"]),
+        attempt=attempt,
+        attempts=row["attempt"],
+        destination=_destination(row),
+        approved=bool(row["approved"]),
+        waiting=row["waiting"],
+        tries=row["tries"],
+        try_at=instant(row["try_at"]),
+        due_at=instant(row["due_at"]),
+        submitted_at=instant_or_none(row["submitted_at"]),
+        debited_at=instant_or_none(row["debited_at"]),
+        fee_msat=row["fee_msat"],
+        distribution_ids=tuple(share["distribution_id"] for share in shares),
+    )
+
+
+def _destination(row: sqlite3.Row) -> Destination | None:
+    if row["destination"] is not None:
+        return Destination(kind=row["destination_kind"], value=row["destination"])
+    if row["client_destination"] is not None:
+        return Destination(
+            kind=row["client_destination_kind"],
+            value=row["client_destination"],
+            min_sat=row["destination_min_sat"],
+        )
+    return None

@@ -1,0 +1,64 @@
+"""What people ask the ledger for; nothing here changes anything."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One share as its client sees it; `payout_state` is None while it waits for more shares."""
+
+    at: datetime
+    minor: int
+    sat: int
+    payout_state: str | None
+
+
+def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[HistoryLine]:
+    """Return a client's shares, newest first."""
+    rows = tx.execute(
+        "SELECT distribution.at, minor, sat, payout.state FROM share"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE share.client_id = ? ORDER BY share.id DESC LIMIT ? OFFSET ?",
+        (client_id, limit, offset),
+    )
+    return [
+        HistoryLine(
+            at=instant(row["at"]), minor=row["minor"], sat=row["sat"], payout_state=row["state"]
+        )
+        for row in rows
+    ]
+
+
+def received(tx: Tx, client_id: int) -> tuple[int, int]:
+    """Return (fiat in minor units, sats) that a client's shares have brought, reversed ones aside."""
+    row = tx.execute(
+        "SELECT coalesce(sum(minor), 0) AS minor, coalesce(sum(sat), 0) AS sat FROM share"
+        " LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE share.client_id = ? AND coalesce(payout.state, '') <> 'CANCELLED'",
+        (client_id,),
+    ).fetchone()
+    return row["minor"], row["sat"]
+
+
+def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
+    """Return (balance, open payouts and unplanned shares, pending deposits): what keeps a client."""
+    row = tx.execute(
+        "SELECT (SELECT balance FROM account WHERE kind = 'balance' AND client_id = ?1) AS minor,"
+        " (SELECT count(*) FROM payout WHERE client_id = ?1"
+        "   AND state NOT IN ('DONE', 'CANCELLED', 'MERGED'))"
+        " + (SELECT count(*) FROM share WHERE client_id = ?1 AND payout_id IS NULL) AS payouts,"
+        " (SELECT count(*) FROM deposit WHERE client_id = ?1 AND state = 'pending') AS deposits",
+        (client_id,),
+    ).fetchone()
+    return row["minor"], row["payouts"], row["deposits"]
+
+
+def totals(tx: Tx) -> dict[str, int]:
+    """Return the sum of each kind of account."""
+    rows = tx.execute("SELECT kind, sum(balance) AS total FROM account GROUP BY kind")
+    return {row["kind"]: row["total"] for row in rows}

@@ -224,7 +224,11 @@ class OutgoingMessage:
 
 
 class Messenger(Protocol):
-    """The bot's encrypted mail over all its relays."""
+    """The bot's encrypted mail over all its relays; works while `run` runs."""
+
+    async def run(self) -> None:
+        """Keep the relays connected until cancelled."""
+        ...
 
     def incoming(self) -> AsyncIterator[IncomingMessage]:
         """Yield verified messages, stored ones first; copies from several relays come each."""

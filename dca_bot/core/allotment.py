@@ -1,0 +1,61 @@
+"""Shares a principal out among the clients' balances, exactly.
+
+The invariant: both sums come out exactly, nobody gives more than the balance, and nobody gives fiat
+for 0 sats. What can't be shared out under these rules is the operator's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from dca_bot.core.money import largest_remainder
+
+ClientId = TypeVar("ClientId", str, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion(Generic[ClientId]):
+    """What one client gives in fiat and gets in sats; both are above 0."""
+
+    id: ClientId
+    minor: int
+    sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment(Generic[ClientId]):
+    """Who gets what of a principal; `unallocated_sat` is the operator's."""
+
+    shares: tuple[Portion[ClientId], ...]
+    unallocated_sat: int
+
+
+def allot(
+    principal_sat: int, fiat_minor: int, balances: Mapping[ClientId, int]
+) -> Allotment[ClientId]:
+    """Share a principal out over the eligible clients' balances in minor units.
+
+    `fiat_minor` is the principal in fiat, above 0. A balance of 0 or less gets nothing. Shares come
+    by larger balance, then id. Sats and fiat are rounded by largest remainder; the sats that belong
+    to fiat beyond all balances are rounded in the operator's favour.
+    """
+    if principal_sat < 0 or fiat_minor <= 0:
+        raise ValueError(f"cannot allot {principal_sat} sat for {fiat_minor} minor units")
+    live = sorted((-balance, id_) for id_, balance in balances.items() if balance > 0)
+    while True:
+        live_minor = [-balance for balance, _ in live]
+        shared_minor = min(fiat_minor, sum(live_minor))
+        shared_sat = principal_sat * shared_minor // fiat_minor
+        minors = largest_remainder(shared_minor, live_minor)
+        sats = largest_remainder(shared_sat, minors)
+        rows = list(zip(live, minors, sats, strict=True))
+        kept = [client for client, minor, sat in rows if minor == 0 or sat > 0]
+        if len(kept) == len(live):
+            break
+        live = kept
+    shares = tuple(Portion(id_, minor, sat) for (_, id_), minor, sat in rows if minor > 0)
+    assert sum(share.minor for share in shares) == shared_minor, "fiat must add up"
+    assert sum(share.sat for share in shares) == shared_sat, "sats must add up"
+    assert all(0 < share.minor <= balances[share.id] for share in shares), "within balances"
+    assert all(share.sat > 0 for share in shares), "no fiat for 0 sats"
+    return Allotment(shares, principal_sat - shared_sat)

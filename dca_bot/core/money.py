@@ -1,0 +1,155 @@
+"""Counts money: whole minor units and whole sats, shared out without loss, read and written.
+
+The invariant: nothing here rounds silently, and no amount that can be read in two ways is read.
+"""
+
+import re
+from collections.abc import Sequence
+
+from dca_bot.errors import DcaBotError
+
+FIAT_MINOR_MAX = 10**15
+SAT_MAX = 21 * 10**14
+
+# ISO 4217, active codes whose minor unit is not a hundredth.
+_WITHOUT_MINOR = re.compile("BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|UYI|VND|VUV|XAF|XOF|XPF")
+_THOUSANDTHS = re.compile("BHD|IQD|JOD|KWD|LYD|OMR|TND")
+
+_SYMBOLS = {
+    "BOB": "Bs",
+    "BRL": "R$",
+    "CAD": "$",
+    "CLP": "$",
+    "COP": "$",
+    "CRC": "₡",
+    "DOP": "RD$",
+    "EUR": "€",
+    "GBP": "£",
+    "GTQ": "Q",
+    "HNL": "L",
+    "JPY": "¥",
+    "MXN": "$",
+    "NIO": "C$",
+    "PAB": "B/.",
+    "PEN": "S/",
+    "PYG": "₲",
+    "USD": "$",
+}
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_COMMA_GROUPS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3}){1,6}")
+_DOT_GROUPS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3}){1,6}")
+
+
+def minor_digits(currency: str) -> int:
+    """Return how many decimals a currency has (ISO 4217), two unless known otherwise."""
+    if _WITHOUT_MINOR.fullmatch(currency):
+        return 0
+    return 3 if _THOUSANDTHS.fullmatch(currency) else 2
+
+
+def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """Share `total` out over the weights; the parts add up to it exactly.
+
+    Each part is its quota rounded down; what is left goes, one each, to the largest remainders,
+    among equal ones to the earlier position. Where all weights are 0, the total must be 0.
+    """
+    weight_sum = sum(weights)
+    if total < 0 or min(weights, default=0) < 0 or (total > 0 and weight_sum == 0):
+        raise ValueError(f"cannot share {total} out over {weights}")
+    if weight_sum == 0:
+        return [0] * len(weights)
+    parts = [total * weight // weight_sum for weight in weights]
+    by_remainder = sorted(
+        range(len(weights)), key=lambda place: (-(total * weights[place] % weight_sum), place)
+    )
+    for place in by_remainder[: total - sum(parts)]:
+        parts[place] += 1
+    assert sum(parts) == total, "shares must add up"
+    return parts
+
+
+def parse_fiat(text: str, currency: str) -> int:
+    """Read an amount as people write it, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
+
+    A comma before exactly three digits groups thousands; a dot there could be either, so it is
+    refused, as is whatever else is not clear. Raise DcaBotError that says what to write.
+    """
+    number = _without_currency(text.strip(), currency)
+    digits = minor_digits(currency)
+    whole, fraction = _split_number(number, digits)
+    if whole is None:
+        raise DcaBotError(_unclear(text, currency))
+    if len(fraction) > digits:
+        raise DcaBotError(
+            f"{currency} has {digits} decimals at most; write the amount like {_example(currency)}."
+        )
+    minor = int(whole + fraction.ljust(digits, "0"))
+    if not 0 < minor <= FIAT_MINOR_MAX:
+        most = fiat_text(FIAT_MINOR_MAX, currency)
+        raise DcaBotError(f"Write an amount above 0 and at most {most}.")
+    return minor
+
+
+def parse_sat(text: str) -> int:
+    """Read an amount of whole sats: `120000`, `120,000`, `120000 sats`; raise DcaBotError."""
+    number = re.sub(r"\s*sats?$", "", text.strip(), flags=re.IGNORECASE)
+    if not (_DIGITS.fullmatch(number) or _COMMA_GROUPS.fullmatch(number)):
+        raise DcaBotError("Write the amount in whole sats, like 120000 or 120,000.")
+    sat = int(number.replace(",", ""))
+    if not 0 < sat <= SAT_MAX:
+        raise DcaBotError(f"Write an amount above 0 and at most {sat_text(SAT_MAX)}.")
+    return sat
+
+
+def fiat_text(minor: int, currency: str) -> str:
+    """Write an amount: `1,500.00 GTQ`."""
+    digits = minor_digits(currency)
+    whole, fraction = divmod(abs(minor), 10**digits)
+    sign = "-" if minor < 0 else ""
+    decimals = f".{fraction:0{digits}}" if digits else ""
+    return f"{sign}{whole:,}{decimals} {currency}"
+
+
+def sat_text(sat: int) -> str:
+    """Write an amount: `120,000 sats`."""
+    return f"{sat:,} sat" if abs(sat) == 1 else f"{sat:,} sats"
+
+
+def _without_currency(text: str, currency: str) -> str:
+    """Take one code or symbol of this currency off either end."""
+    for mark in (currency, _SYMBOLS.get(currency, currency)):
+        if text.upper().startswith(mark.upper()):
+            return text[len(mark) :].lstrip()
+        if text.upper().endswith(mark.upper()):
+            return text[: -len(mark)].rstrip()
+    return text
+
+
+def _split_number(number: str, digits: int) -> tuple[str | None, str]:
+    """Return the whole part and the decimals as digits; None when it isn't clear."""
+    if _DIGITS.fullmatch(number):
+        return number, ""
+    if _COMMA_GROUPS.fullmatch(number) and (number.count(",") > 1 or digits != 3):
+        return number.replace(",", ""), ""
+    if _DOT_GROUPS.fullmatch(number) and number.count(".") > 1:
+        return number.replace(".", ""), ""
+    mark = max(number.rfind("."), number.rfind(","))
+    whole, fraction = number[:mark], number[mark + 1 :]
+    groups = _DOT_GROUPS if number[mark : mark + 1] == "," else _COMMA_GROUPS
+    grouped = groups.fullmatch(whole) is not None
+    if not (grouped or _DIGITS.fullmatch(whole)) or not _DIGITS.fullmatch(fraction):
+        return None, ""
+    if len(fraction) == 3 and not grouped:
+        return None, ""
+    return re.sub("[.,]", "", whole), fraction
+
+
+def _example(currency: str) -> str:
+    decimals = "." + "0" * minor_digits(currency) if minor_digits(currency) else ""
+    return f"1500 or 1,500{decimals}"
+
+
+def _unclear(text: str, currency: str) -> str:
+    shown = text.strip()[:30]
+    return f"The amount {shown!r} is not clear; write it like {_example(currency)}."

@@ -1,0 +1,1 @@
+"""Reading the Lamassu server: CSV from a folder or over SSH."""

@@ -1,0 +1,211 @@
+"""Makes cash-outs of exported rows: the border between Lamassu's tables and the bot.
+
+The invariant: a value that can't be read never passes for another. A number becomes NaN, a flag
+None, and the cash-out a hold; a row without a usable id or time is reported and changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import IO, Annotated, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from dca_bot.core.cash_out import Action, CashOut
+from dca_bot.core.ports import Export
+from dca_bot.lamassu.csv import Row, Table, read_rows
+
+_UNREADABLE_MAX = 100
+_PLACES = ("1", "2", "3", "4", *(f"recycler_{number}" for number in range(1, 7)))
+
+
+def _parse_instant(value: str | None) -> datetime:
+    """Read PostgreSQL's timestamps: short offsets, 0 to 6 fraction digits."""
+    instant = datetime.fromisoformat(value or "NULL is no instant")
+    if instant.tzinfo is None:
+        raise ValueError("the offset is missing")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+
+
+def _number_or_nan(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return parse(value)
+    except ValidationError:
+        return Decimal("NaN")
+
+
+def _flag_or_none(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return parse(value)
+    except ValidationError:
+        return None
+
+
+_Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+_Instant = Annotated[datetime, BeforeValidator(_parse_instant)]
+_Number = Annotated[
+    Annotated[Decimal, Field(allow_inf_nan=True)] | None, WrapValidator(_number_or_nan)
+]
+_Flag = Annotated[bool | None, WrapValidator(_flag_or_none)]
+_FalseIfNull = BeforeValidator(lambda value: "f" if value is None else value)
+_Count = Annotated[int, Field(ge=0, le=10**9)]
+_NOTES = TypeAdapter(tuple[tuple[_Count, _Count], ...])
+
+
+class CashOutRow(BaseModel):
+    """A row of cash_out_txs; the fields are columns."""
+
+    id: _Id
+    device_id: str
+    created: _Instant
+    confirmed_at: _Instant | None
+    status: str | None
+    crypto_code: str | None
+    fiat_code: str | None
+    crypto_atoms: _Number
+    fiat: _Number
+    commission_percentage: _Number
+    raw_ticker_price: _Number
+    discount: _Number
+    received_crypto_atoms: _Number
+    dispense: _Flag
+    dispense_confirmed: Annotated[_Flag, _FalseIfNull]
+    error: str | None
+    error_code: str | None
+    fixed_fee: _Number = None
+
+
+class ActionRow(BaseModel):
+    """A row of cash_out_actions, without its notes."""
+
+    id: int
+    tx_id: _Id
+    action: str
+    created: _Instant
+
+
+class DeviceRow(BaseModel):
+    """A row of devices."""
+
+    device_id: str
+    name: str
+
+
+CASH_OUTS = Table(
+    "cash_out_txs", frozenset(CashOutRow.model_fields) - {"fixed_fee"}, frozenset({"fixed_fee"})
+)
+ACTIONS = Table(
+    "cash_out_actions",
+    frozenset(ActionRow.model_fields)
+    | {"dispensed_1", "dispensed_2", "denomination_1", "denomination_2"},
+    frozenset(f"{what}_{place}" for what in ("dispensed", "denomination") for place in _PLACES[2:]),
+)
+DEVICES = Table("devices", frozenset(DeviceRow.model_fields))
+
+
+def read_export(
+    cash_outs: IO[bytes], actions: IO[bytes], devices: IO[bytes] | None, *, since: datetime
+) -> Export:
+    """Make an export of three CSV files, of what was created at `since` or later.
+
+    Raise ExportBroken where a file is incomplete. Broken rows are told in `unreadable`.
+    """
+    unreadable: list[str] = []
+    rows = {
+        row.id: row
+        for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, unreadable)
+        if row.created >= since
+    }
+    tries = _read_tries(read_rows(actions, ACTIONS), rows.keys(), unreadable)
+    device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
+    machines = {
+        row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, unreadable)
+    }
+    return Export(
+        cash_outs=tuple(_cash_out(row, tries.get(row.id, ())) for row in rows.values()),
+        machines=machines,
+        unreadable=tuple(unreadable[:_UNREADABLE_MAX]),
+    )
+
+
+def _read_tries(
+    rows: Iterable[Row], cash_out_ids: Iterable[str], unreadable: list[str]
+) -> Mapping[str, list[Action]]:
+    """Collect the actions that tell of notes, by cash-out."""
+    tries: dict[str, list[Action]] = {id_: [] for id_ in cash_out_ids}
+    for raw in rows:
+        if raw["action"] not in {"dispense", "dispenseError", None}:
+            continue
+        if raw["tx_id"] is not None and raw["tx_id"] not in tries:
+            continue
+        for row in _validated(ActionRow, [raw], ACTIONS, unreadable):
+            tries[row.tx_id].append(Action(row.id, row.action, row.created, _notes(raw)))
+    return tries
+
+
+def _notes(row: Row) -> tuple[tuple[int, int], ...] | None:
+    """Pair denominations with dispensed notes, of the places that reported."""
+    pairs = [
+        (row.get(f"denomination_{place}"), row.get(f"dispensed_{place}"))
+        for place in _PLACES
+        if row.get(f"dispensed_{place}") is not None
+    ]
+    try:
+        return _NOTES.validate_python(pairs)
+    except ValidationError:
+        return None
+
+
+def _cash_out(row: CashOutRow, actions: Iterable[Action]) -> CashOut:
+    return CashOut(
+        id=row.id,
+        device_id=row.device_id,
+        created_at=row.created,
+        confirmed_at=row.confirmed_at,
+        status=row.status,
+        crypto_code=row.crypto_code,
+        fiat_code=row.fiat_code,
+        crypto_atoms=row.crypto_atoms,
+        fiat=row.fiat,
+        commission=row.commission_percentage,
+        ticker=row.raw_ticker_price,
+        discount=row.discount,
+        received_crypto_atoms=row.received_crypto_atoms,
+        fixed_fee=row.fixed_fee,
+        dispense=row.dispense,
+        dispense_confirmed=row.dispense_confirmed,
+        error=row.error,
+        error_code=row.error_code,
+        actions=tuple(actions),
+    )
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _validated(
+    model: type[_Model], rows: Iterable[Row], table: Table, unreadable: list[str]
+) -> Iterator[_Model]:
+    """Yield the rows that can be read; tell of the others."""
+    for row in rows:
+        try:
+            yield model.model_validate(row)
+        except ValidationError as error:
+            columns = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
+            known = (row.get("id") or "no id")[:64]
+            unreadable.append(
+                f"A row of {table.name} ({known}) was left out, as its {columns} can't"
+                " be read; look at it in Lamassu's database."
+            )

@@ -1,0 +1,228 @@
+"""Reads Lamassu over SSH: one command per table prints it as CSV.
+
+The invariant: all or nothing. A table counts only when its command ended with exit status 0 and its
+last row is whole; the server's key is always checked, and only the one configured key logs in.
+"""
+
+import asyncio
+import logging
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import asyncssh
+
+from dca_bot.core.ports import Export
+from dca_bot.errors import SourceUnavailable
+from dca_bot.lamassu.rows import ACTIONS, CASH_OUTS, DEVICES, read_export
+
+_log = logging.getLogger(__name__)
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK_BYTES = 2**18
+_MEMORY_BYTES = 2**23
+_COMPLAINT_BYTES = 2**12
+_KEEPALIVE_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class SshServer:
+    """Where to log in and with what; both files are paths, the key's has no passphrase."""
+
+    host: str
+    port: int
+    username: str
+    private_key_file: Path
+    known_hosts_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SshLimits:
+    """Bounds on what a server may cost; `command_s` is for one table."""
+
+    connect_s: float = 20
+    command_s: float = 600
+    table_bytes: int = 2**32
+
+
+class SshCsvSource:
+    """A Lamassu server whose tables a command exports; the connection is kept between polls."""
+
+    def __init__(self, server: SshServer, command: str, limits: SshLimits | None = None) -> None:
+        """Take the command with `{table}` and `{since}` in it."""
+        self._server = server
+        self._command = command
+        self._limits = limits or SshLimits()
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, since: datetime) -> Export:
+        """Read every cash-out created at `since` or later, with its actions.
+
+        Actions are created after their cash-out, so the same time bounds them.
+        """
+        async with self._turn:
+            with ExitStack() as files:
+                # Cash-outs first: an action then never lacks its cash-out's newest state.
+                tables = [(CASH_OUTS, since), (ACTIONS, since), (DEVICES, _BEGINNING)]
+                cash_outs, actions, devices = [
+                    files.enter_context(await self._download(table.name, table_since))
+                    for table, table_since in tables
+                ]
+                return await asyncio.to_thread(
+                    read_export, cash_outs, actions, devices, since=since
+                )
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+            await connection.wait_closed()
+
+    async def _download(self, table: str, since: datetime) -> IO[bytes]:
+        """Run one table's command and keep what it prints, on disk if it is much."""
+        command = fill_command(self._command, table, since)
+        file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 (is returned)
+        try:
+            async with asyncio.timeout(self._limits.connect_s + self._limits.command_s):
+                await self._receive(await self._start(command), file, table)
+        except TimeoutError:
+            await self._give_up(file)
+            raise SourceUnavailable(
+                f"Reading {table} took longer than {self._limits.command_s:g} seconds; check the"
+                " connection and the load of the Lamassu server."
+            ) from None
+        except (asyncssh.Error, OSError) as error:
+            await self._give_up(file)
+            raise SourceUnavailable(
+                f"The connection to {self._server.host} broke while {table} was read"
+                f" ({_one_line(str(error))}); the next poll tries again."
+            ) from error
+        except BaseException:
+            await self._give_up(file)
+            raise
+        file.seek(0)
+        return file
+
+    async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+        """Run a command over the kept connection, or over a new one if that is dead."""
+        if self._connection is not None:
+            try:
+                return await _run(self._connection, command)
+            except (asyncssh.Error, OSError) as error:
+                _log.warning("ssh connection replaced", extra={"error": type(error).__name__})
+                await self.aclose()
+        self._connection = await connect(self._server, limit_s=self._limits.connect_s)
+        return await _run(self._connection, command)
+
+    async def _receive(
+        self, process: asyncssh.SSHClientProcess[bytes], file: IO[bytes], table: str
+    ) -> None:
+        """Copy the output into the file; raise SourceUnavailable unless it ended well."""
+        _, complaint = await asyncio.gather(
+            self._copy(process.stdout, file, table), _first_bytes(process.stderr)
+        )
+        await process.wait_closed()
+        if process.exit_status != 0:
+            said = _one_line(complaint.decode(errors="replace"))
+            raise SourceUnavailable(
+                f"The export command for {table} failed on {self._server.host}"
+                f" (exit status {process.exit_status}: {said or 'it said nothing'}); run it there"
+                " by hand and check [lamassu.csv] command."
+            )
+
+    async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> None:
+        size_bytes = 0
+        while chunk := await stream.read(_CHUNK_BYTES):
+            size_bytes += len(chunk)
+            if size_bytes > self._limits.table_bytes:
+                raise SourceUnavailable(
+                    f"The export of {table} goes beyond {self._limits.table_bytes:,} bytes; check"
+                    " [lamassu.csv] command, and shorten lookback_days or set a later start_at."
+                )
+            file.write(chunk)
+
+    async def _give_up(self, file: IO[bytes]) -> None:
+        """Leave nothing half-read behind: neither the file nor a connection in doubt."""
+        file.close()
+        await self.aclose()
+
+
+def fill_command(template: str, table: str, since: datetime) -> str:
+    """Put table and time into a command; both consist of characters no shell minds."""
+    instant = since.astimezone(UTC).isoformat()
+    return template.replace("{table}", table).replace("{since}", instant)
+
+
+async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
+    """Log in with the one key, to the one host key known; raise SourceUnavailable."""
+    address = f"{server.host}:{server.port}"
+    try:
+        return await asyncssh.connect(
+            server.host,
+            server.port,
+            username=server.username,
+            client_keys=[str(server.private_key_file)],
+            known_hosts=str(server.known_hosts_file),
+            preferred_auth="publickey",
+            agent_path=None,
+            config=None,
+            connect_timeout=limit_s,
+            login_timeout=limit_s,
+            keepalive_interval=_KEEPALIVE_S,
+        )
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise SourceUnavailable(
+            f"The key of {address} is not in {server.known_hosts_file}: run"
+            f" `ssh-keyscan -p {server.port} {server.host}`, compare the key with the one that the"
+            " server's owner tells you, and add the line to that file. If it was there before and"
+            " nobody changed the server, somebody may be listening: add nothing."
+        ) from error
+    except asyncssh.PermissionDenied as error:
+        raise SourceUnavailable(
+            f"{address} refuses the key {server.private_key_file} for {server.username}: add its"
+            " public part to that user's authorized_keys on the server."
+        ) from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise SourceUnavailable(
+            f"{server.private_key_file} is not a usable SSH key ({_one_line(str(error))}); make one"
+            " without a passphrase: `ssh-keygen -t ed25519`."
+        ) from error
+    except FileNotFoundError as error:
+        raise SourceUnavailable(f"{error.filename} is missing; create it.") from error
+    except ValueError as error:
+        raise SourceUnavailable(
+            f"{server.known_hosts_file} can't be read ({_one_line(str(error))}); correct it."
+        ) from error
+    except TimeoutError as error:
+        raise SourceUnavailable(
+            f"{address} did not answer within {limit_s:g} seconds; check host, port and firewall."
+        ) from error
+    except (asyncssh.Error, OSError) as error:
+        raise SourceUnavailable(
+            f"{address} can't be reached ({_one_line(str(error))}); check host, port and network."
+        ) from error
+
+
+async def _run(
+    connection: asyncssh.SSHClientConnection, command: str
+) -> asyncssh.SSHClientProcess[bytes]:
+    return await connection.create_process(command, stdin=asyncssh.DEVNULL, encoding=None)
+
+
+async def _first_bytes(stream: asyncssh.SSHReader[bytes]) -> bytes:
+    """Read to the end, so that the other side is never blocked, and keep the beginning."""
+    kept = b""
+    while chunk := await stream.read(_COMPLAINT_BYTES):
+        kept += chunk[: _COMPLAINT_BYTES - len(kept)]
+    return kept
+
+
+def _one_line(text: str) -> str:
+    """Return the first line that says something, without control characters, cut short."""
+    first = next(iter(text.strip().splitlines()), "")
+    return "".join(letter for letter in first if letter.isprintable())[:200]

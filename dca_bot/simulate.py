@@ -1,0 +1,197 @@
+"""Shows what the bot would do with an export: a dry run without configuration, network or ledger."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import dumps
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dca_bot.core.allotment import Allotment, Portion, allot
+from dca_bot.core.cash_out import Decision, Verdict, decide
+from dca_bot.core.money import fiat_text, parse_fiat, sat_text
+from dca_bot.core.ports import Export
+from dca_bot.errors import DcaBotError
+from dca_bot.lamassu.directory import read_directory
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_ZERO = re.compile(r"0+([.,]0+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of one cash-out; `allotment` is None unless it is distributed."""
+
+    id: str
+    decision: Decision
+    allotment: Allotment[str] | None
+
+
+def simulate(
+    export: Export, balances: Mapping[str, int], *, currency: str, now: datetime
+) -> list[Outcome]:
+    """Decide on every cash-out and share the good ones out, oldest first.
+
+    `balances` are by name, in minor units. Distributions come in the order processed, then the
+    rest, each by time and id.
+    """
+    decided = [
+        (cash_out, decide(cash_out, currency=currency, now=now)) for cash_out in export.cash_outs
+    ]
+    decided.sort(key=lambda pair: (pair[1].verdict != Verdict.DISTRIBUTE, pair[1].at, pair[0].id))
+    left = dict(balances)
+    outcomes = []
+    for cash_out, decision in decided:
+        allotment = None
+        if decision.verdict == Verdict.DISTRIBUTE and decision.amounts is not None:
+            amounts = decision.amounts
+            allotment = allot(amounts.principal_sat, amounts.principal_minor, left)
+            for share in allotment.shares:
+                left[share.id] -= share.minor
+        outcomes.append(Outcome(cash_out.id, decision, allotment))
+    return outcomes
+
+
+def read_clients(path: Path, currency: str) -> dict[str, int]:
+    """Read `name,balance` lines into balances in minor units; raise DcaBotError by line."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _parse_clients(file, path, currency)
+    except OSError as error:
+        raise DcaBotError(f"{path} can't be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DcaBotError(f"{path} is no CSV file in UTF-8 ({error}).") from error
+
+
+def run_simulation(
+    export_dir: Path,
+    clients_csv: Path,
+    *,
+    currency: str = "GTQ",
+    now: str | None = None,
+    json: bool = False,
+) -> None:
+    """Print what the bot would do: a table, or with `json` one object a line.
+
+    `now` is an ISO time, in UTC unless it says otherwise; the present without one. Rows that can't
+    be read are told on stderr. Raise DcaBotError.
+    """
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise DcaBotError("Write the currency as three capital letters, like GTQ.")
+    instant = _parse_now(now)
+    balances = read_clients(clients_csv, currency)
+    export = read_directory(export_dir, _BEGINNING)
+    outcomes = simulate(export, balances, currency=currency, now=instant)
+    complaints = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    for sentence in export.unreadable:
+        complaints.print(sentence)
+    if json:
+        for outcome in outcomes:
+            print(dumps(record(outcome), ensure_ascii=False))  # noqa: T201
+    else:
+        console = Console(highlight=False)
+        console.print(render_table(outcomes, currency))
+        console.print(render_summary(outcomes, balances, currency), markup=False)
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """Make the object that `--json` prints."""
+    allotment = outcome.allotment
+    amounts = outcome.decision.amounts if allotment else None
+    return {
+        "id": outcome.id,
+        "decision": outcome.decision.verdict.value,
+        "reason": outcome.decision.reason.value,
+        "principal_sat": amounts.principal_sat if amounts else None,
+        "principal_minor": amounts.principal_minor if amounts else None,
+        "commission_sat": amounts.commission_sat if amounts else None,
+        "unallocated_sat": allotment.unallocated_sat if allotment else None,
+        "shares": [
+            {"name": share.id, "minor": share.minor, "sat": share.sat} for share in _shares(outcome)
+        ],
+    }
+
+
+def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
+    """Make the table that a person reads."""
+    table = Table(title="Dry run")
+    for heading in ("Time (UTC)", "Cash-out", "Decision", "Who gets what"):
+        table.add_column(heading, no_wrap=heading == "Time (UTC)")
+    for outcome in outcomes:
+        decision = outcome.decision
+        what = decision.verdict.value + (f": {decision.reason}" if decision.reason else "")
+        shares = "\n".join(_share_lines(outcome, currency))
+        table.add_row(f"{decision.at:%Y-%m-%d %H:%M}", outcome.id[:8], what, escape(shares))
+    return table
+
+
+def render_summary(outcomes: Sequence[Outcome], balances: Mapping[str, int], currency: str) -> str:
+    """Count the decisions, and tell what each client got and has left."""
+    count = Counter(outcome.decision.verdict for outcome in outcomes)
+    lines = [", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)]
+    given_minor: Counter[str] = Counter()
+    got_sat: Counter[str] = Counter()
+    for share in (share for outcome in outcomes for share in _shares(outcome)):
+        given_minor[share.id] += share.minor
+        got_sat[share.id] += share.sat
+    lines += [
+        f"{name}: {sat_text(got_sat[name])} for {fiat_text(given_minor[name], currency)},"
+        f" {fiat_text(balance - given_minor[name], currency)} left"
+        for name, balance in balances.items()
+    ]
+    return "\n".join(lines)
+
+
+def _share_lines(outcome: Outcome, currency: str) -> list[str]:
+    lines = [
+        f"{share.id}: {sat_text(share.sat)} for {fiat_text(share.minor, currency)}"
+        for share in _shares(outcome)
+    ]
+    if outcome.allotment and outcome.decision.amounts:
+        lines.append(f"operator: {sat_text(outcome.allotment.unallocated_sat)}")
+        lines.append(f"commission: {sat_text(outcome.decision.amounts.commission_sat)}")
+    return lines
+
+
+def _shares(outcome: Outcome) -> tuple[Portion[str], ...]:
+    return outcome.allotment.shares if outcome.allotment else ()
+
+
+def _parse_clients(file: TextIO, path: Path, currency: str) -> dict[str, int]:
+    rows = csv.DictReader(file, strict=True)
+    if not {"name", "balance"} <= set(rows.fieldnames or ()):
+        raise DcaBotError(f"{path} needs a first line with the columns name,balance.")
+    balances: dict[str, int] = {}
+    seen: set[str] = set()
+    for row in rows:
+        name, balance = (row["name"] or "").strip(), (row["balance"] or "").strip()
+        here = f"{path}, line {rows.line_num}"
+        if None in row:
+            raise DcaBotError(f"{here}: too many fields; put amounts with commas in quotes.")
+        if not name or name.casefold() in seen:
+            raise DcaBotError(f"{here}: each line needs a name of its own.")
+        seen.add(name.casefold())
+        try:
+            balances[name] = 0 if _ZERO.fullmatch(balance) else parse_fiat(balance, currency)
+        except DcaBotError as error:
+            raise DcaBotError(f"{here}: {error}") from error
+    return balances
+
+
+def _parse_now(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise DcaBotError(
+            f"{text!r} is no time; write it like 2025-07-01T12:00:00Z or 2025-07-01."
+        ) from error

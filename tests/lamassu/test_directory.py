@@ -1,0 +1,48 @@
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.lamassu.directory import DirectorySource
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(sample, tmp_path):
+    return shutil.copytree(sample / "export", tmp_path / "export")
+
+
+async def test_folder_gives_what_was_created_since(folder):
+    source = DirectorySource(folder)
+    june = datetime(2025, 6, 1, tzinfo=UTC)
+    everything, later = await source.fetch(BEGINNING), await source.fetch(june)
+    assert len(everything.cash_outs) == 300
+    assert 0 < len(later.cash_outs) < 300
+    assert {cash_out for cash_out in everything.cash_outs if cash_out.created_at >= june} == set(
+        later.cash_outs
+    )
+    await source.aclose()
+
+
+async def test_folder_without_devices_knows_no_machines(folder):
+    (folder / "devices.csv").unlink()
+    (folder / "cash_in_txs.csv").unlink()
+    export = await DirectorySource(folder).fetch(BEGINNING)
+    assert (len(export.cash_outs), export.machines) == (300, {})
+
+
+@pytest.mark.parametrize("name", ["cash_out_txs.csv", "cash_out_actions.csv"])
+async def test_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(SourceUnavailable, match=rf"{name} can't be read .*put the exported"):
+        await DirectorySource(folder).fetch(BEGINNING)
+
+
+@pytest.mark.parametrize("name", ["cash_out_txs.csv", "cash_out_actions.csv", "devices.csv"])
+async def test_file_cut_short_gives_nothing_at_all(folder, name):
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ExportBroken, match=name.removesuffix(".csv")):
+        await DirectorySource(folder).fetch(BEGINNING)

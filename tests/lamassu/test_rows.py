@@ -1,0 +1,244 @@
+import csv
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+
+from dca_bot.core.cash_out import Action, Reason, Verdict, decide
+from dca_bot.errors import ExportBroken
+from dca_bot.lamassu.directory import read_directory
+from dca_bot.lamassu.rows import ACTIONS, CASH_OUTS, read_export
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+LATER = datetime(2025, 12, 1, tzinfo=UTC)
+
+CASH_OUT = {
+    "id": "696b7071-d514-414e-8ec6-7adb2549fb78",
+    "device_id": "m1",
+    "created": "2025-05-01 16:04:43.096576+00",
+    "confirmed_at": "2025-05-01 16:06:18.367+00",
+    "status": "confirmed",
+    "crypto_code": "BTC",
+    "fiat_code": "GTQ",
+    "crypto_atoms": "132300",
+    "fiat": "1000.00000",
+    "commission_percentage": "0.05500",
+    "raw_ticker_price": "800000.00000",
+    "discount": None,
+    "received_crypto_atoms": None,
+    "dispense": "t",
+    "dispense_confirmed": "t",
+    "error": None,
+    "error_code": None,
+}
+ACTION = {
+    "id": "7",
+    "tx_id": CASH_OUT["id"],
+    "action": "dispense",
+    "created": "2025-05-01 16:07:00+00",
+    "dispensed_1": "3",
+    "denomination_1": "100",
+    "dispensed_2": "0",
+    "denomination_2": "200",
+    "dispensed_recycler_6": "2",
+    "denomination_recycler_6": "50",
+}
+DEVICE = {"device_id": "m1", "name": "Zona 10, entrance"}
+
+
+def write(rows, columns=None):
+    """Write rows as PostgreSQL does; the columns are those of the first row."""
+    columns = columns or list(rows[0])
+    lines = [",".join(columns)]
+    lines += [
+        ",".join("" if row[name] is None else f'"{row[name]}"' for name in columns) for row in rows
+    ]
+    return BytesIO(("\n".join(lines) + "\n").encode())
+
+
+def read(cash_outs=(CASH_OUT,), actions=(ACTION,), devices=(DEVICE,), since=BEGINNING):
+    return read_export(
+        write(cash_outs, list(cash_outs[0])),
+        write(actions, list(ACTION)),
+        devices and write(devices),
+        since=since,
+    )
+
+
+def one(**changes):
+    (cash_out,) = read([CASH_OUT | changes]).cash_outs
+    return cash_out
+
+
+def test_every_row_of_the_sample_gets_its_known_answer(sample):
+    export = read_directory(sample / "export", BEGINNING)
+    found = {}
+    for cash_out in export.cash_outs:
+        decision = decide(cash_out, currency="GTQ", now=LATER)
+        given = decision.amounts if decision.verdict == Verdict.DISTRIBUTE else None
+        found[cash_out.id] = {
+            "id": cash_out.id,
+            "decision": decision.verdict.value,
+            "principal_sat": str(given.principal_sat) if given else "",
+            "principal_minor": str(given.principal_minor) if given else "",
+            "commission_sat": str(given.commission_sat) if given else "",
+            "reason": decision.reason.value,
+        }
+    with (sample / "answers.csv").open(newline="") as file:
+        answers = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(answers) == 300
+    assert found == answers
+    assert export.unreadable == ()
+    assert sorted(export.machines.values()) == ["Antigua", "Zona 10"]
+
+
+def test_errors_with_quotes_and_commas_arrive_as_they_are(sample):
+    export = read_directory(sample / "export", BEGINNING)
+    errors = {cash_out.error for cash_out in export.cash_outs}
+    assert (
+        'Dispensing, code: 2008, description: Jam at "exit", bills left in transport, check slot 3'
+    ) in errors
+
+
+def test_row_is_read_with_the_actions_that_tell_of_notes():
+    other = ACTION | {"id": "8", "action": "provisionNotes"}
+    foreign = ACTION | {"id": "9", "tx_id": "f04de793-bed5-4582-bb97-5e320c95538a"}
+    export = read(actions=[ACTION, other, foreign])
+    (cash_out,) = export.cash_outs
+    assert cash_out.fiat == Decimal(1000)
+    assert cash_out.created_at == datetime(2025, 5, 1, 16, 4, 43, 96576, tzinfo=UTC)
+    assert (cash_out.dispense, cash_out.error, cash_out.fixed_fee) == (True, None, None)
+    notes = ((100, 3), (200, 0), (50, 2))
+    assert cash_out.actions == (
+        Action(7, "dispense", datetime(2025, 5, 1, 16, 7, tzinfo=UTC), notes),
+    )
+    assert export.machines == {"m1": "Zona 10, entrance"}
+    assert decide(cash_out, currency="GTQ", now=LATER).dispensed_minor == 40_000
+
+
+def test_only_what_was_created_since_is_kept():
+    created = one().created_at
+    assert len(read(since=created).cash_outs) == 1
+    later = read(since=created + timedelta(microseconds=1))
+    assert later.cash_outs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2025-05-01 10:04:43-06", datetime(2025, 5, 1, 16, 4, 43, tzinfo=UTC)),
+        ("2025-05-01 16:04:43+00", datetime(2025, 5, 1, 16, 4, 43, tzinfo=UTC)),
+        ("2025-05-01 16:04:43.5+00", datetime(2025, 5, 1, 16, 4, 43, 500_000, tzinfo=UTC)),
+        ("2025-05-01 16:04:43.0965+00", datetime(2025, 5, 1, 16, 4, 43, 96_500, tzinfo=UTC)),
+        ("2025-05-01 21:49:43.096576+05:45", datetime(2025, 5, 1, 16, 4, 43, 96_576, tzinfo=UTC)),
+        ("2025-05-01T16:04:43Z", datetime(2025, 5, 1, 16, 4, 43, tzinfo=UTC)),
+    ],
+)
+def test_timestamps_are_read_in_any_zone_and_length(text, instant):
+    cash_out = one(created=text)
+    assert cash_out.created_at == instant
+    assert cash_out.created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(("text", "flag"), [("t", True), ("f", False), ("true", True)])
+def test_flags_are_read(text, flag):
+    assert one(dispense=text).dispense is flag
+
+
+def test_null_confirmation_means_not_confirmed_and_an_unreadable_one_means_unknown():
+    assert one(dispense_confirmed=None).dispense_confirmed is False
+    assert one(dispense_confirmed="maybe").dispense_confirmed is None
+    assert one(dispense=None).dispense is None
+
+
+def test_empty_error_is_an_error_and_null_is_none():
+    assert one(error="").error == ""
+    assert one(error=None).error is None
+    assert decide(one(error=""), currency="GTQ", now=LATER).reason == Reason.CONTRADICTION
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("crypto_atoms", "fiat", "commission_percentage", "raw_ticker_price"),
+        *("discount", "received_crypto_atoms", "fixed_fee"),
+    ],
+)
+@pytest.mark.parametrize("text", ["NaN", "", "12,5", "abc", "0x10", "--1"])
+def test_unreadable_number_makes_a_hold_not_another_number(column, text):
+    cash_out = one(**{column: text})
+    decision = decide(cash_out, currency="GTQ", now=LATER)
+    assert decision.verdict == Verdict.HOLD
+    numbers = [cash_out.crypto_atoms, cash_out.fiat, cash_out.commission, cash_out.ticker]
+    numbers += [cash_out.discount, cash_out.received_crypto_atoms, cash_out.fixed_fee]
+    assert sum(number is not None and math.isnan(number) for number in numbers) == 1
+
+
+@pytest.mark.parametrize("column", sorted(CASH_OUTS.required))
+def test_missing_column_of_cash_outs_is_named(column):
+    row = {name: value for name, value in CASH_OUT.items() if name != column}
+    with pytest.raises(ExportBroken, match=rf"cash_out_txs lacks {column};"):
+        read([row])
+
+
+@pytest.mark.parametrize("column", sorted(ACTIONS.required))
+def test_missing_column_of_actions_is_named(column):
+    columns = [name for name in ACTION if name != column]
+    with pytest.raises(ExportBroken, match=rf"cash_out_actions lacks {column};"):
+        read_export(write([CASH_OUT]), write([ACTION], columns), None, since=BEGINNING)
+
+
+def test_columns_of_newer_servers_are_read_where_known_and_passed_over_else():
+    cash_out = one(fixed_fee="2.00000", invented_later="x")
+    assert cash_out.fixed_fee == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"id": None}, "id"),
+        ({"id": ""}, "id"),
+        ({"id": "a b"}, "id"),
+        ({"created": None}, "created"),
+        ({"created": "infinity"}, "created"),
+        ({"created": "2025-05-01 16:04:43"}, "created"),
+        ({"created": "0001-01-01 00:00:00+14"}, "created"),
+        ({"confirmed_at": "yesterday"}, "confirmed_at"),
+        ({"device_id": None}, "device_id"),
+    ],
+)
+def test_row_without_usable_id_or_time_is_told_and_stops_no_other(changes, column):
+    export = read([CASH_OUT | changes, CASH_OUT])
+    assert len(export.cash_outs) == 1
+    (sentence,) = export.unreadable
+    assert "cash_out_txs" in sentence
+    assert f"its {column} can't be read" in sentence
+
+
+@pytest.mark.parametrize("changes", [{"tx_id": None}, {"id": "x"}, {"created": ""}])
+def test_broken_action_is_told(changes):
+    export = read(actions=[ACTION | changes, ACTION | {"id": "9"}])
+    assert [action.id for action in export.cash_outs[0].actions] == [9]
+    assert "cash_out_actions" in export.unreadable[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"denomination_1": None}, {"dispensed_1": "-1"}, {"dispensed_1": "x"}, {"dispensed_1": ""}],
+)
+def test_notes_that_cannot_be_understood_are_unknown(changes):
+    (cash_out,) = read(actions=[ACTION | changes]).cash_outs
+    assert cash_out.actions[0].notes is None
+
+
+def test_places_that_reported_nothing_count_for_nothing():
+    silent = dict.fromkeys(("dispensed_1", "dispensed_2", "dispensed_recycler_6"))
+    (cash_out,) = read(actions=[ACTION | silent]).cash_outs
+    assert cash_out.actions[0].notes == ()
+
+
+def test_many_broken_rows_are_told_within_bounds():
+    export = read([CASH_OUT | {"id": None}] * 500)
+    assert len(export.unreadable) == 100

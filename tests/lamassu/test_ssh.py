@@ -1,0 +1,313 @@
+import asyncio
+import shlex
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.lamassu.ssh import SshCsvSource, SshLimits, SshServer, fill_command
+
+SINCE = datetime(2025, 5, 20, tzinfo=UTC)
+TABLES = ["cash_out_txs", "cash_out_actions", "devices"]
+
+
+@dataclass
+class Lamassu:
+    """A real SSH server that prints the sample, and breaks as it is told."""
+
+    export: Path
+    host_key: asyncssh.SSHKey
+    authorized: Path
+    fault: str = ""
+    commands: list[str] = field(default_factory=list)
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    logins: int = 0
+    port: int = 0
+
+    async def start(self) -> None:
+        self._listener = await asyncssh.listen(
+            "127.0.0.1",
+            self.port,
+            server_host_keys=[self.host_key],
+            authorized_client_keys=str(self.authorized),
+            process_factory=self._serve,
+            encoding=None,
+            config=None,
+        )
+        self.port = self._listener.get_port()
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+
+    async def stop(self) -> None:
+        self._listener.close()
+        for connection in self._connections:
+            connection.abort()
+        await self._listener.wait_closed()
+
+    async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        connection = process.channel.get_connection()
+        self.logins += connection not in self._connections
+        self._connections.add(connection)
+        self.commands.append(process.command)
+        table = shlex.split(process.command)[1]
+        data = (self.export / f"{table}.csv").read_bytes()
+        match self.fault if table == "cash_out_actions" else "":
+            case "":
+                process.stdout.write(data)
+                process.exit(0)
+            case "exit status 1":
+                process.stdout.write(data)
+                process.stderr.write(b"\nERROR:  relation \x1b[1mis missing\nLINE 1: select\n")
+                process.exit(1)
+            case "much complaint":
+                process.stderr.write(b"psql: warning\n" * 500_000)
+                process.stdout.write(data)
+                process.exit(0)
+            case "killed":
+                process.stdout.write(data)
+                process.exit_with_signal("KILL")
+            case "cut":
+                process.stdout.write(data[: len(data) // 2])
+                await process.stdout.drain()
+                connection.abort()
+            case "no exit status":
+                process.stdout.write(data)
+                process.channel.write_eof()
+                process.channel.close()
+            case "truncated":
+                process.stdout.write(data[:-5])
+                process.exit(0)
+            case "column missing":
+                process.stdout.write(data.replace(b"denomination_1,", b"renamed,", 1))
+                process.exit(0)
+            case "hangs":
+                process.stdout.write(data[:1000])
+                self.hanging.set()
+                await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def lamassu(sample, tmp_path) -> AsyncIterator[Lamassu]:
+    client_key = asyncssh.generate_private_key("ssh-ed25519")
+    client_key.write_private_key(tmp_path / "lamassu.key")
+    client_key.write_public_key(tmp_path / "authorized_keys")
+    server = Lamassu(
+        sample / "export",
+        asyncssh.generate_private_key("ssh-ed25519"),
+        tmp_path / "authorized_keys",
+    )
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def login(lamassu, tmp_path) -> SshServer:
+    know(lamassu, tmp_path)
+    return SshServer(
+        host="127.0.0.1",
+        port=lamassu.port,
+        username="dca",
+        private_key_file=tmp_path / "lamassu.key",
+        known_hosts_file=tmp_path / "known_hosts",
+    )
+
+
+@pytest.fixture
+async def source(login) -> AsyncIterator[SshCsvSource]:
+    source = make_source(login)
+    yield source
+    await source.aclose()
+
+
+def make_source(login, **limits):
+    command = "export {table} '{since}' | awk '{print}'"
+    return SshCsvSource(login, command, SshLimits(**{"connect_s": 5, "command_s": 20} | limits))
+
+
+def know(lamassu, tmp_path):
+    public_key = lamassu.host_key.export_public_key().decode()
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{lamassu.port} {public_key}")
+
+
+async def test_tables_are_read_in_order_over_one_connection(lamassu, source):
+    export = await source.fetch(SINCE)
+    again = await source.fetch(SINCE)
+    assert 0 < len(export.cash_outs) < 300
+    assert min(cash_out.created_at for cash_out in export.cash_outs) >= SINCE
+    assert any(cash_out.actions for cash_out in export.cash_outs)
+    assert sorted(export.machines.values()) == ["Antigua", "Zona 10"]
+    assert again == export
+    assert [shlex.split(command)[1] for command in lamassu.commands] == TABLES * 2
+    assert lamassu.logins == 1
+
+
+async def test_time_reaches_the_command_in_utc_and_devices_are_all_read(lamassu, source):
+    await source.fetch(SINCE.astimezone(timezone(timedelta(hours=-6))))
+    assert lamassu.commands == [
+        "export cash_out_txs '2025-05-20T00:00:00+00:00' | awk '{print}'",
+        "export cash_out_actions '2025-05-20T00:00:00+00:00' | awk '{print}'",
+        "export devices '1970-01-01T00:00:00+00:00' | awk '{print}'",
+    ]
+
+
+def test_filled_command_holds_nothing_a_shell_minds():
+    since = datetime(2025, 5, 1, 10, 4, 43, 96576, tzinfo=timezone(timedelta(hours=-6)))
+    filled = fill_command("{table} {since} {table}", "devices", since)
+    assert filled == "devices 2025-05-01T16:04:43.096576+00:00 devices"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (
+            "exit status 1",
+            SourceUnavailable,
+            r"cash_out_actions failed .*exit status 1: ERROR:  relation \[1mis missing\).*by hand",
+        ),
+        ("killed", SourceUnavailable, "cash_out_actions failed .*it said nothing"),
+        ("cut", SourceUnavailable, "broke while cash_out_actions was read|failed"),
+        ("no exit status", SourceUnavailable, "cash_out_actions failed .*exit status None"),
+        ("truncated", ExportBroken, "cash_out_actions is broken: the last row is not whole"),
+        ("column missing", ExportBroken, "cash_out_actions lacks denomination_1;"),
+    ],
+)
+async def test_incomplete_reading_gives_nothing_and_the_next_one_works(
+    lamassu, source, fault, error, words
+):
+    lamassu.fault = fault
+    with pytest.raises(error, match=words):
+        await source.fetch(SINCE)
+    lamassu.fault = ""
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+async def test_command_that_complains_much_is_still_read(lamassu, source):
+    lamassu.fault = "much complaint"
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+async def test_hanging_command_ends_at_the_time_limit(lamassu, login):
+    lamassu.fault = "hangs"
+    source = make_source(login, connect_s=1, command_s=0.2)
+    with pytest.raises(SourceUnavailable, match="cash_out_actions took longer than"):
+        await source.fetch(SINCE)
+    lamassu.fault = ""
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+    await source.aclose()
+
+
+async def test_table_beyond_the_bound_is_refused(login):
+    source = make_source(login, table_bytes=100_000)
+    with pytest.raises(SourceUnavailable, match="cash_out_txs goes beyond 100,000 bytes"):
+        await source.fetch(SINCE)
+    await source.aclose()
+
+
+async def test_connection_is_replaced_after_the_server_restarted(lamassu, source):
+    await source.fetch(SINCE)
+    await lamassu.stop()
+    with pytest.raises(SourceUnavailable, match="can't be reached"):
+        await source.fetch(SINCE)
+    await lamassu.start()
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+    assert lamassu.logins == 2
+
+
+async def test_restart_between_two_polls_goes_unnoticed(lamassu, source):
+    await source.fetch(SINCE)
+    await lamassu.stop()
+    await lamassu.start()
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+async def test_two_readings_at_once_take_turns(lamassu, source):
+    first, second = await asyncio.gather(source.fetch(SINCE), source.fetch(SINCE))
+    assert first == second
+    assert [shlex.split(command)[1] for command in lamassu.commands] == TABLES * 2
+
+
+async def test_cancelled_reading_leaves_a_working_source(lamassu, source):
+    lamassu.fault = "hangs"
+    reading = asyncio.create_task(source.fetch(SINCE))
+    await asyncio.wait_for(lamassu.hanging.wait(), 5)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    lamassu.fault = ""
+    assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+@pytest.mark.parametrize("known", ["", "another"])
+async def test_server_with_an_unknown_key_is_refused_before_any_command(
+    lamassu, source, tmp_path, known
+):
+    if known:
+        other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+        known = f"[127.0.0.1]:{lamassu.port} {other}"
+    (tmp_path / "known_hosts").write_text(known)
+    with pytest.raises(SourceUnavailable, match=rf"ssh-keyscan -p {lamassu.port} 127.0.0.1"):
+        await source.fetch(SINCE)
+    assert lamassu.commands == []
+
+
+async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path):
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "other.key")
+    source = make_source(replace(login, private_key_file=tmp_path / "other.key"))
+    with pytest.raises(SourceUnavailable, match=r"other\.key for dca: add its public part"):
+        await source.fetch(SINCE)
+    assert lamassu.commands == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("key missing", r"lamassu\.key is missing; create it"),
+        ("key garbage", "is not a usable SSH key .*ssh-keygen"),
+        ("key encrypted", "is not a usable SSH key .*without a passphrase"),
+        ("known_hosts missing", "known_hosts is missing; create it"),
+        ("known_hosts garbage", "known_hosts"),
+    ],
+)
+async def test_unusable_files_are_named(source, tmp_path, change, words):
+    key, known_hosts = tmp_path / "lamassu.key", tmp_path / "known_hosts"
+    match change:
+        case "key missing":
+            key.unlink()
+        case "key garbage":
+            key.write_text("not a key\n")
+        case "key encrypted":
+            asyncssh.generate_private_key("ssh-ed25519").write_private_key(
+                key, "pkcs8-pem", passphrase="x"
+            )
+        case "known_hosts missing":
+            known_hosts.unlink()
+        case "known_hosts garbage":
+            known_hosts.write_text("garbage\n")
+    with pytest.raises(SourceUnavailable, match=words):
+        await source.fetch(SINCE)
+
+
+async def test_unreachable_server_is_told(lamassu, source):
+    await lamassu.stop()
+    with pytest.raises(SourceUnavailable, match=r"can't be reached .*check host, port"):
+        await source.fetch(SINCE)
+    await lamassu.start()
+
+
+async def test_server_that_never_greets_ends_at_the_time_limit(login):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        source = make_source(replace(login, port=port), connect_s=0.2)
+        with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.2 seconds"):
+            await source.fetch(SINCE)
+
+
+async def test_closing_twice_does_no_harm(source):
+    await source.fetch(SINCE)
+    await source.aclose()
+    await source.aclose()

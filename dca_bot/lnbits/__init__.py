@@ -1,0 +1,1 @@
+"""Paying through LNbits and asking Lightning addresses for invoices."""

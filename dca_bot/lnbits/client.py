@@ -1,0 +1,285 @@
+"""The source wallet and the clients' invoices, at LNbits 1.0 or later.
+
+A pay answer is only a hint: nothing here decides from it whether money moved. What LNbits doesn't
+say clearly is an error, never "not paid": the one silent mistake would be to pay twice.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Self
+
+from dca_bot.core.ports import Invoice, KeyKind, PayAnswer, Payment, PaymentStatus, PayReply
+from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable
+from dca_bot.lnbits.api import LnbitsApi, pay_reply, read
+from dca_bot.lnbits.models import (
+    ApiDescription,
+    DecodedInvoice,
+    PaymentAnswer,
+    PaymentPage,
+    PaymentRow,
+    WalletAnswer,
+)
+
+TAG = "aio-dca"
+PAYMENTS = "/api/v1/payments"
+PAGE_ROWS = 1000
+# LNbits takes 640 characters, but BOLT11 has room for 1023 groups of 5 bits.
+MEMO_BYTES_MAX = 639
+BOLT11_CHARS_MAX = 7089
+NO_ROW = "Payment does not exist."
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_BOLT11 = re.compile(r"ln[a-z0-9]+")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWallet:
+    """What `dca-bot check` shows of the source wallet; `version` is LNbits'."""
+
+    version: str
+    id: str
+    name: str
+    balance_msat: int
+
+
+class LnbitsWallet:
+    """The source wallet of `admin_key` at the LNbits of `url`; fulfils `core.ports.Wallet`.
+
+    `network` is the currency that invoices must name (`bc`). Every method but `pay` raises
+    LnbitsUnavailable if LNbits doesn't answer clearly, and LnbitsRefused if it refuses the
+    source wallet's key.
+    """
+
+    def __init__(
+        self, url: str, *, admin_key: str, network: str = "bc", page_rows: int = PAGE_ROWS
+    ) -> None:
+        self._api = LnbitsApi(url)
+        self._admin_key = admin_key
+        self._network = network
+        self._page_rows = page_rows
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        await self._api.aclose()
+
+    async def version(self) -> str:
+        """Return LNbits' version (GET /openapi.json, without a key)."""
+        return read(ApiDescription, await self._api.get("/openapi.json")).info.version
+
+    async def probe(self) -> SourceWallet:
+        """Look at LNbits' version and the source wallet; change nothing.
+
+        Raise LnbitsRefused for a version before 1.0, an unknown key or an invoice key.
+        """
+        version = await self.version()
+        if version.startswith("0."):
+            raise LnbitsRefused(
+                f"LNbits is of version {version}; 1.0 or later is needed.", status=HTTPStatus.OK
+            )
+        wallet = await self._wallet(self._admin_key)
+        if wallet.id is None:
+            raise LnbitsRefused(
+                "The source wallet's key is an invoice key, which can't pay. "
+                "Put the wallet's admin key into lnbits.source_admin_key_file.",
+                status=HTTPStatus.OK,
+            )
+        return SourceWallet(version, wallet.id, wallet.name, wallet.balance)
+
+    async def balance_msat(self) -> int:
+        """Return the source wallet's balance (GET /api/v1/wallet)."""
+        return (await self._wallet(self._admin_key)).balance
+
+    async def identify(self, key: str) -> KeyKind:
+        """Tell what `key` may do: GET /api/v1/wallet gives the wallet's id to an admin key only.
+
+        Raise DestinationRefused if LNbits doesn't know the key.
+        """
+        if not _KEY.fullmatch(key):
+            raise DestinationRefused(
+                "That is not an LNbits key: a key has 32 characters, 0 to 9 and a to f."
+            )
+        try:
+            wallet = await self._wallet(key)
+        except LnbitsRefused as error:
+            raise DestinationRefused(str(error)) from error
+        return KeyKind.INVOICE if wallet.id is None else KeyKind.ADMIN
+
+    async def request_invoice(
+        self,
+        invoice_key: str,
+        *,
+        amount_sat: int,
+        memo: str,
+        expiry_s: int,
+        external_id: str,
+        extra: Mapping[str, Any],
+    ) -> Invoice:
+        """Have an ordinary invoice made, and check it by decoding it.
+
+        Raise DestinationRefused if LNbits doesn't know the key. After a lost answer an unpaid
+        invoice may be left, which harms nobody.
+        """
+        body = {"amount": amount_sat, "memo": _cut(memo), "expiry": expiry_s}
+        try:
+            return await self._make_invoice(
+                invoice_key, body | _marks(external_id, extra), amount_sat=amount_sat
+            )
+        except LnbitsRefused as error:
+            raise DestinationRefused(str(error)) from error
+
+    async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:
+        """Make an invoice that funds the source wallet."""
+        body = {"amount": amount_sat, "memo": _cut(memo), "expiry": expiry_s}
+        return await self._make_invoice(self._admin_key, body, amount_sat=amount_sat)
+
+    async def decode(self, bolt11: str) -> Invoice:
+        """Decode an invoice, check its network and amount (POST /api/v1/payments/decode).
+
+        Needs no key. Whether enough of its time is left is for the caller to see. Raise
+        DestinationRefused.
+        """
+        bolt11 = bolt11.strip().lower()
+        if len(bolt11) > BOLT11_CHARS_MAX or not _BOLT11.fullmatch(bolt11):
+            raise DestinationRefused("That is not a Lightning invoice.")
+        reply = await self._api.post(f"{PAYMENTS}/decode", {"data": bolt11})
+        if reply.status == HTTPStatus.BAD_REQUEST:
+            raise DestinationRefused("That is not a Lightning invoice: LNbits can't decode it.")
+        decoded = read(DecodedInvoice, reply)
+        if decoded.currency != self._network:
+            raise DestinationRefused(
+                f"The invoice is for another network (ln{decoded.currency}, "
+                f"not ln{self._network}); it can't be paid from here."
+            )
+        if decoded.amount_msat <= 0:
+            raise DestinationRefused("The invoice names no amount; only one that does is paid.")
+        return Invoice(bolt11, decoded.payment_hash, decoded.amount_msat, decoded.expires_at())
+
+    async def pay(self, bolt11: str, *, external_id: str, extra: Mapping[str, Any]) -> PayReply:
+        """Ask LNbits, once, to pay an invoice from the source wallet (POST /api/v1/payments).
+
+        Never raises for an answer, and the answer proves nothing: look the hash up.
+        """
+        body = {"out": True, "bolt11": bolt11, **_marks(external_id, extra)}
+        try:
+            reply = await self._api.post(PAYMENTS, body, key=self._admin_key)
+        except LnbitsUnavailable as error:
+            return PayReply(PayAnswer.NO_ANSWER, str(error))
+        return pay_reply(reply)
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """Look a hash up with the source's key; None if it has no outgoing row.
+
+        GET /api/v1/payments/{hash}, where `details.status` counts. Without details LNbits doesn't
+        know the source's key and the answer says nothing: LnbitsUnavailable.
+        """
+        answer = await self._look_up(self._admin_key, payment_hash)
+        if answer is None:
+            return None
+        if answer.details is None:
+            raise LnbitsUnavailable(
+                "LNbits doesn't show the source wallet's row of a payment. Check that "
+                "lnbits.source_admin_key_file still holds the wallet's admin key."
+            )
+        return answer.details.to_payment() if answer.details.amount < 0 else None
+
+    async def credited(self, invoice_key: str, payment_hash: str) -> PaymentStatus | None:
+        """Look at the payee's row of an internal payment; None if its key shows none.
+
+        Only for what is debited already: reading an invoice that is just being paid can undo the
+        credit in LNbits.
+        """
+        answer = await self._look_up(invoice_key, payment_hash)
+        row = answer.details if answer else None
+        return row.status if row and row.amount > 0 else None
+
+    async def tagged_payments(self, since: datetime | None = None) -> AsyncIterator[Payment]:
+        """Yield the source wallet's outgoing rows that carry the bot's tag, oldest first.
+
+        Failed rows are among them; `since` goes by LNbits' clock.
+        """
+        async for row in self._outgoing(since, tag=TAG):
+            if (row.extra or {}).get("tag") == TAG:
+                yield row.to_payment()
+
+    async def payments_of(self, external_id: str) -> Sequence[Payment]:
+        """Return the source wallet's outgoing rows with this external id, failed ones too.
+
+        LNbits filters since 1.6; before, it ignores the filter and every row is read.
+        """
+        rows = self._outgoing(None, external_id=external_id)
+        payments = [row.to_payment() async for row in rows]
+        return [payment for payment in payments if payment.external_id == external_id]
+
+    async def _wallet(self, key: str) -> WalletAnswer:
+        return read(WalletAnswer, await self._api.get("/api/v1/wallet", key=key))
+
+    async def _make_invoice(self, key: str, body: Mapping[str, Any], *, amount_sat: int) -> Invoice:
+        # Invoices with `internal: true` were seen to lose the payee's credit.
+        ordinary = {"out": False, "internal": False, "unit": "sat", **body}
+        reply = await self._api.post(PAYMENTS, ordinary, key=key)
+        row = read(PaymentRow, reply, status=HTTPStatus.CREATED)
+        invoice = await self.decode(row.bolt11)
+        if (invoice.amount_msat, invoice.payment_hash) != (amount_sat * 1000, row.payment_hash):
+            raise LnbitsUnavailable("LNbits made another invoice than asked for; it isn't used.")
+        return invoice
+
+    async def _look_up(self, key: str, payment_hash: str) -> PaymentAnswer | None:
+        if not _HASH.fullmatch(payment_hash):
+            raise ValueError("a payment hash has 64 hexadecimal digits")
+        reply = await self._api.get(f"{PAYMENTS}/{payment_hash}", key=key)
+        # A proxy's 404, or another program's, says nothing about the payment.
+        if reply.status == HTTPStatus.NOT_FOUND and reply.words("detail") == NO_ROW:
+            return None
+        answer = read(PaymentAnswer, reply)
+        if answer.details and answer.details.payment_hash != payment_hash:
+            raise LnbitsUnavailable("LNbits answered with the row of another payment.")
+        return answer
+
+    async def _outgoing(self, since: datetime | None, **filters: str) -> AsyncIterator[PaymentRow]:
+        """Page by time (GET /api/v1/payments/paginated), so that new rows can't shift a page.
+
+        LNbits on SQLite cuts a time filter to whole seconds; pages overlap by that much, so a page
+        has to hold more rows than LNbits can make in a second (about 20).
+        """
+        query = {"amount[lt]": "0", "sortby": "time", "direction": "asc", **filters}
+        start, seen = since, set[str]()
+        while True:
+            if start:
+                query["time[ge]"] = start.astimezone(UTC).replace(microsecond=0).isoformat()
+            rows = (await self._page(query)).data
+            fresh = [row for row in rows if row.checking_id not in seen]
+            for row in fresh:
+                if row.amount < 0 and (since is None or row.time >= since):
+                    yield row
+            if len(rows) < self._page_rows:
+                return
+            if not fresh:
+                raise LnbitsUnavailable("LNbits lists the same payments again and again.")
+            start, seen = rows[-1].time, {row.checking_id for row in rows}
+
+    async def _page(self, query: Mapping[str, str]) -> PaymentPage:
+        params = {**query, "limit": str(self._page_rows)}
+        path = f"{PAYMENTS}/paginated"
+        return read(PaymentPage, await self._api.get(path, key=self._admin_key, params=params))
+
+
+def _cut(memo: str) -> str:
+    return memo.encode()[:MEMO_BYTES_MAX].decode(errors="ignore")
+
+
+def _marks(external_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Name a payment for LNbits; versions before 1.6 keep the external id only in `extra`."""
+    return {
+        "external_id": external_id,
+        "extra": {"tag": TAG, "external_id": external_id, **extra},
+    }

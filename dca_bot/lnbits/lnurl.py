@@ -1,0 +1,222 @@
+"""Lightning addresses (LUD-16, LUD-06): hosts that others choose are fetched with suspicion.
+
+Only https on port 443 of a host whose every address is public; the connection goes to an address
+that was checked, so a name can't change its meaning between check and use. The operator's own
+LNbits is the one exception: it is used as written.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Annotated, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, Field, StrictInt, ValidationError
+
+from dca_bot.core.ports import AddressTerms
+from dca_bot.errors import DestinationRefused, DestinationUnavailable
+from dca_bot.lnbits.wire import NoAnswer, Reply, fetch
+
+ANSWER_BYTES_MAX = 64 * 1024
+FETCH_LIMIT_S = 15
+REDIRECTS_MAX = 3
+HTTPS_PORT = 443
+REDIRECTS = (301, 302, 303, 307, 308)
+CONNECTIONS_MAX = 8
+CALLBACK_CHARS_MAX = 2048
+INVOICE_CHARS_MAX = 7089
+MSAT_MAX = 21 * 10**17
+
+Model = TypeVar("Model", bound=BaseModel)
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+
+_NAME = re.compile(r"(?!\.+$)[a-z0-9_.+-]{1,210}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{4,253}}$)(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]){_LABEL}")
+
+
+class PayRequest(BaseModel):
+    """LUD-06's answer of an address; amounts in msat."""
+
+    tag: str
+    callback: Annotated[str, Field(max_length=CALLBACK_CHARS_MAX)]
+    metadata: str
+    min_msat: Annotated[StrictInt, Field(alias="minSendable", ge=1)]
+    max_msat: Annotated[StrictInt, Field(alias="maxSendable", ge=1)]
+    comment_length_max: Annotated[StrictInt, Field(alias="commentAllowed", ge=0)] = 0
+
+
+class CallbackAnswer(BaseModel):
+    """LUD-06's answer of a callback."""
+
+    pr: Annotated[str, Field(min_length=1, max_length=INVOICE_CHARS_MAX)]
+
+
+async def resolve(host: str) -> Sequence[str]:
+    """Look up every address of a host."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, HTTPS_PORT, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is on the open internet and doesn't embed another one."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped or ip.sixtofour or ip.teredo):
+        return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+class LightningAddresses:
+    """Lightning addresses of anybody; fulfils `core.ports.Addresses`.
+
+    `trusted_url` is the operator's LNbits: an address at its host (and port) is fetched as
+    `trusted_url` is written, http and loopback included. `limit_s` bounds one look-up with all
+    its redirects.
+    """
+
+    def __init__(
+        self,
+        trusted_url: str | None = None,
+        *,
+        resolve: Resolve = resolve,
+        limit_s: float = FETCH_LIMIT_S,
+    ) -> None:
+        self._trusted = httpx.URL(trusted_url) if trusted_url else None
+        self._resolve = resolve
+        self._limit_s = limit_s
+        # A connection is checked for one host's name, so it serves one request only.
+        self._http = httpx.AsyncClient(
+            timeout=limit_s,
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
+            headers={"Accept": "application/json", "Connection": "close"},
+            verify=httpx.create_ssl_context(),
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+    async def terms(self, address: str) -> AddressTerms:
+        """Fetch what `name@host` accepts (LUD-16): the smallest amount rounded up, the largest down.
+
+        Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
+        """
+        url = self._well_known(address)
+        answer = _read(PayRequest, await self._get(url), host=url.host)
+        callback = _parse_url(answer.callback)
+        if not (self._is_trusted(url) and self._is_trusted(callback)):
+            _check_url(callback)
+        min_sat, max_sat = -(-answer.min_msat // 1000), min(answer.max_msat, MSAT_MAX) // 1000
+        if answer.tag != "payRequest" or min_sat > max_sat:
+            raise DestinationRefused(f"{address} is not a Lightning address that can be paid.")
+        return AddressTerms(
+            min_sat, max_sat, answer.callback, answer.metadata, answer.comment_length_max
+        )
+
+    async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+        """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.
+
+        A comment is cut to what the address takes. Raises as `terms` does.
+        """
+        params = {"amount": str(amount_sat * 1000)}
+        if said := comment[: terms.comment_length_max]:
+            params["comment"] = said
+        url = _parse_url(terms.callback).copy_merge_params(params)
+        return _read(CallbackAnswer, await self._get(url), host=url.host).pr
+
+    def _well_known(self, address: str) -> httpx.URL:
+        name, _, host = address.strip().lower().partition("@")
+        trusted = self._trusted is not None and host == self._trusted.netloc.decode()
+        if not _NAME.fullmatch(name) or not (trusted or _HOST.fullmatch(host)):
+            raise DestinationRefused(
+                "That is not a Lightning address: one looks like name@example.com."
+            )
+        return httpx.URL(f"https://{host}/.well-known/lnurlp/{name}")
+
+    def _is_trusted(self, url: httpx.URL) -> bool:
+        return self._trusted is not None and url.netloc == self._trusted.netloc
+
+    async def _get(self, url: httpx.URL) -> Reply:
+        start = url
+        try:
+            async with asyncio.timeout(self._limit_s):
+                for _ in range(1 + REDIRECTS_MAX):
+                    request = await self._request(url, start)
+                    reply = await fetch(
+                        self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=self._limit_s
+                    )
+                    if reply.status not in REDIRECTS:
+                        return reply
+                    url = _parse_url(reply.location, base=url)
+        except (NoAnswer, TimeoutError) as error:
+            reason = error.reason if isinstance(error, NoAnswer) else "too slow"
+            raise DestinationUnavailable(
+                f"{url.host} did not answer as it should ({reason}). Try again later."
+            ) from error
+        raise DestinationRefused(f"{start.host} redirects more than {REDIRECTS_MAX} times.")
+
+    async def _request(self, url: httpx.URL, start: httpx.URL) -> httpx.Request:
+        """Aim a request at the operator's host as written, or at a checked public address."""
+        if self._trusted and self._is_trusted(url) and self._is_trusted(start):
+            return self._http.build_request("GET", url.copy_with(scheme=self._trusted.scheme))
+        host = _check_url(url)
+        return self._http.build_request(
+            "GET",
+            url.copy_with(host=await self._public_address(host)),
+            headers={"Host": host},
+            extensions={"sni_hostname": host},
+        )
+
+    async def _public_address(self, host: str) -> str:
+        try:
+            addresses = await self._resolve(host)
+        except OSError as error:
+            raise DestinationUnavailable(
+                f"There is no host {host} at present. Check the spelling, or try again later."
+            ) from error
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise DestinationRefused(f"{host} is not on the public internet; it is not asked.")
+        return addresses[0]
+
+
+def _parse_url(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
+    try:
+        return base.join(text) if base else httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise DestinationRefused("The Lightning address leads to a broken web address.") from error
+
+
+def _check_url(url: httpx.URL) -> str:
+    """Return the host of a web address that somebody else chose, if it may be asked at all."""
+    host = url.raw_host.decode()
+    plain = url.scheme == "https" and url.port is None and not url.userinfo
+    if not plain or not _HOST.fullmatch(host):
+        raise DestinationRefused(
+            "The Lightning address leads to a web address that is not asked: "
+            "only https at a public host is, without port or password."
+        )
+    return host
+
+
+def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
+    if reply.words("status").upper() == "ERROR":
+        raise DestinationRefused(f"{host} refuses: {reply.words('reason') or 'no reason given'}")
+    if reply.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise DestinationRefused(f"{host} doesn't know this Lightning address.")
+    if reply.status != HTTPStatus.OK:
+        raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
+    try:
+        return model.model_validate_json(reply.body)
+    except ValidationError as error:
+        raise DestinationRefused(f"{host} doesn't answer as Lightning addresses do.") from error

@@ -1,0 +1,98 @@
+"""LNbits' JSON, as far as the bot reads it; whatever else LNbits sends is ignored."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, StrictInt
+
+from dca_bot.core.ports import Payment, PaymentStatus
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+PaymentHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+
+
+class WalletAnswer(BaseModel):
+    """GET /api/v1/wallet; `id` comes only with an admin key, `balance` is in msat."""
+
+    name: str = ""
+    balance: StrictInt
+    id: str | None = None
+
+
+class PaymentRow(BaseModel):
+    """A row of LNbits' payments; `amount` and `fee` in msat, negative for what leaves.
+
+    `status` is there since LNbits 1.0, `external_id` since 1.6.
+    """
+
+    checking_id: str
+    payment_hash: PaymentHash
+    bolt11: str
+    amount: StrictInt
+    fee: StrictInt
+    status: PaymentStatus
+    time: Instant
+    external_id: str | None = None
+    preimage: str | None = None
+    extra: dict[str, Any] | None = None
+
+    def to_payment(self) -> Payment:
+        """Return the row in the bot's words."""
+        return Payment(
+            payment_hash=self.payment_hash,
+            amount_msat=self.amount,
+            fee_msat=abs(self.fee),
+            status=self.status,
+            created_at=self.time,
+            external_id=self.known_external_id(),
+            preimage=self.preimage or "",
+            extra=self.extra or {},
+        )
+
+    def known_external_id(self) -> str:
+        """Return the external id; before LNbits 1.6 it is only in `extra`."""
+        return self.external_id or str((self.extra or {}).get("external_id", ""))
+
+
+class PaymentAnswer(BaseModel):
+    """GET /api/v1/payments/{hash}; `details` is missing when LNbits doesn't know the key."""
+
+    details: PaymentRow | None = None
+
+
+class PaymentPage(BaseModel):
+    """GET /api/v1/payments/paginated."""
+
+    data: list[PaymentRow]
+
+
+class DecodedInvoice(BaseModel):
+    """POST /api/v1/payments/decode; `amount_msat` is 0 for an invoice without an amount."""
+
+    currency: str
+    amount_msat: StrictInt = 0
+    date: Annotated[int, Field(strict=True, ge=0, le=1 << 40)]
+    expiry: Annotated[int, Field(strict=True, ge=0, le=1 << 40)] | None = None
+    payment_hash: PaymentHash
+
+    def expires_at(self) -> datetime:
+        """Return when the invoice ends; BOLT11 gives an hour to one that doesn't say."""
+        expiry_s = 3600 if self.expiry is None else self.expiry
+        return datetime.fromtimestamp(self.date, UTC) + timedelta(seconds=expiry_s)
+
+
+class ApiInfo(BaseModel):
+    """The `info` of GET /openapi.json."""
+
+    version: str
+
+
+class ApiDescription(BaseModel):
+    """GET /openapi.json."""
+
+    info: ApiInfo

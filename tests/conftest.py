@@ -1,0 +1,55 @@
+"""Real parts that several folders of tests share; each starts when a test first asks for it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dca_bot.demo.lnbits_process import (
+    LnbitsProcess,
+    WalletKeys,
+    find_lnbits,
+    funded_by,
+    start_lnbits,
+)
+from dca_bot.demo.price_stub import PriceStub
+
+MakeWallet = Callable[..., WalletKeys]
+
+
+@pytest.fixture(scope="session")
+def price_stub() -> Iterator[PriceStub]:
+    """The price service of every LNbits here."""
+    stub = PriceStub()
+    yield stub
+    stub.close()
+
+
+@pytest.fixture(scope="session")
+def lnbits(price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
+    """An LNbits of this worker's own: payments inside it only."""
+    with start_lnbits(find_lnbits(), tmp_path_factory.mktemp("lnbits"), price=price_stub) as lnbits:
+        yield lnbits
+
+
+@pytest.fixture(scope="session")
+def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
+    """A second LNbits whose node is a wallet of the first: what it pays there is external."""
+    node = lnbits.create_user_wallet("node of the second")
+    lnbits.credit(node.id, 100_000_000)
+    data_dir = tmp_path_factory.mktemp("remote_lnbits")
+    funding = funded_by(lnbits.url, node)
+    with start_lnbits(find_lnbits(), data_dir, price=price_stub, funding=funding) as remote:
+        yield remote
+
+
+@pytest.fixture
+def wallets(lnbits) -> MakeWallet:
+    """Make fresh wallets: `wallets("alice", balance_sat=1000)`."""
+
+    def make(name: str, *, balance_sat: int = 0, at: LnbitsProcess = lnbits) -> WalletKeys:
+        keys = at.create_user_wallet(name)
+        if balance_sat:
+            at.credit(keys.id, balance_sat)
+        return keys
+
+    return make

@@ -1,0 +1,179 @@
+"""What proxies, old versions and broken servers answer, which no healthy LNbits does."""
+
+import pytest
+
+from dca_bot.core.ports import PayAnswer
+from dca_bot.errors import DestinationRefused, LnbitsUnavailable
+from dca_bot.lnbits import api
+from dca_bot.lnbits.client import LnbitsWallet
+
+KEY = "5" * 32
+HASH = "ab" * 32
+PAYMENTS = "/api/v1/payments"
+ROW = {
+    "checking_id": HASH,
+    "payment_hash": HASH,
+    "wallet_id": "w",
+    "bolt11": "lnbc1x",
+    "amount": -1000,
+    "fee": -2000,
+    "status": "pending",
+    "time": "2026-01-02T03:04:05",
+    "something_new": [1],
+}
+MARKS = {"external_id": "payout-1", "extra": {}}
+
+
+@pytest.fixture
+async def wallet(web):
+    async with LnbitsWallet(web.url, admin_key=KEY) as wallet:
+        yield wallet
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [
+        (201, ROW, PayAnswer.ANSWERED),
+        (201, {"payment_hash": HASH, "checking_id": HASH}, PayAnswer.ANSWERED),
+        (400, {"detail": "Daily withdrawal limit of 5 sats reached."}, PayAnswer.ANSWERED),
+        (520, {"detail": "Payment already paid.", "status": "failed"}, PayAnswer.ANSWERED),
+        (
+            520,
+            {"detail": "Payment failed: Insufficient balance.", "status": "failed"},
+            PayAnswer.ANSWERED,
+        ),
+        (520, {"detail": "Insufficient balance.", "status": "failed"}, PayAnswer.INSUFFICIENT),
+        (520, b"<html>a proxy's own 520</html>", PayAnswer.NO_ANSWER),
+        (500, {"detail": "Unexpected error!"}, PayAnswer.NO_ANSWER),
+        (502, b"bad gateway", PayAnswer.NO_ANSWER),
+        (504, b"", PayAnswer.NO_ANSWER),
+        (429, b"Too many", PayAnswer.RATE_LIMITED),
+        (401, {"detail": "Invalid adminkey."}, PayAnswer.REFUSED),
+        (403, {"detail": "Invoice (or Admin) key required."}, PayAnswer.REFUSED),
+        (404, {"detail": "Wallet not found."}, PayAnswer.REFUSED),
+        (307, b"", PayAnswer.REFUSED),
+    ],
+)
+async def test_pay_answers_are_sorted(web, wallet, status, body, answer):
+    web.answer(PAYMENTS, body, status=status)
+    reply = await wallet.pay("lnbc1x", **MARKS)
+    assert reply.answer is answer
+    assert reply.detail
+    assert len(web.asked) == 1
+
+
+async def test_oversized_answer_to_pay_is_no_answer(web, wallet, monkeypatch):
+    monkeypatch.setattr(api, "ANSWER_BYTES_MAX", 1000)
+    web.answer(PAYMENTS, b"x" * 1001, status=201)
+    assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
+
+
+async def test_silent_lnbits_is_given_up_on(web, wallet, monkeypatch):
+    monkeypatch.setattr(api, "REQUEST_LIMIT_S", 0.1)
+    web.answers[PAYMENTS] = None
+    assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
+
+
+async def test_cut_off_answer_to_pay_is_no_answer(web, wallet):
+    web.answers[PAYMENTS] = b"HTTP/1.1 201 X\r\nContent-Length: 100\r\n\r\n{"
+    assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
+
+
+async def test_key_is_sent_in_the_header_and_never_in_the_address(web, wallet):
+    web.answer("/api/v1/wallet", {"name": "w", "balance": 1})
+    await wallet.balance_msat()
+    [(target, head)] = web.asked
+    assert KEY not in target
+    assert head.count(KEY) == 1
+    assert f"X-Api-Key: {KEY}" in head
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"paid": False}),
+        (200, {"paid": True, "preimage": "00"}),
+        (200, {"paid": True, "details": {**ROW, "payment_hash": "cd" * 32}}),
+        (200, {"paid": True, "details": {**ROW, "status": "settled"}}),
+        (200, {"paid": False, "details": {k: v for k, v in ROW.items() if k != "status"}}),
+        (200, {"paid": True, "details": {**ROW, "amount": -1000.5}}),
+        (200, b"<html>welcome</html>"),
+        (404, {"detail": "Not Found"}),
+        (404, b"<html>not here</html>"),
+        (429, b""),
+        (500, b""),
+        (307, b""),
+    ],
+)
+async def test_unclear_answer_about_a_payment_is_never_none(web, wallet, status, body):
+    web.answer(f"{PAYMENTS}/{HASH}", body, status=status)
+    with pytest.raises(LnbitsUnavailable):
+        await wallet.payment(HASH)
+
+
+async def test_row_without_time_zone_is_in_utc_and_its_reserve_is_a_fee(web, wallet):
+    web.answer(f"{PAYMENTS}/{HASH}", {"paid": False, "details": ROW})
+    payment = await wallet.payment(HASH)
+    assert payment.created_at.isoformat() == "2026-01-02T03:04:05+00:00"
+    assert (payment.amount_msat, payment.fee_msat) == (-1000, 2000)
+
+
+async def test_external_id_of_old_lnbits_is_read_from_extra(web, wallet):
+    rows = [
+        {**ROW, "extra": {"tag": "aio-dca", "external_id": "payout-1"}},
+        {**ROW, "checking_id": "other", "extra": None},
+    ]
+    web.answer(f"{PAYMENTS}/paginated", {"data": rows, "total": 2})
+    [payment] = await wallet.payments_of("payout-1")
+    assert payment.external_id == "payout-1"
+
+
+async def test_lnbits_that_ignores_the_time_filter_ends_in_an_error(web):
+    web.answer(f"{PAYMENTS}/paginated", {"data": [ROW], "total": 1})
+    async with LnbitsWallet(web.url, admin_key=KEY, page_rows=1) as wallet:
+        with pytest.raises(LnbitsUnavailable):
+            await wallet.payments_of("payout-1")
+
+
+async def test_old_lnbits_is_named_as_such(web, wallet, order):
+    web.answer(PAYMENTS, {"payment_hash": HASH, "checking_id": HASH}, status=201)
+    with pytest.raises(LnbitsUnavailable, match=r"LNbits 1\.0 or later"):
+        await wallet.request_invoice(KEY, **order)
+
+
+async def test_invoice_of_another_amount_is_not_used(web, wallet, order):
+    decoded = {"currency": "bc", "amount_msat": 999_999, "date": 1, "payment_hash": HASH}
+    web.answer(PAYMENTS, ROW, status=201)
+    web.answer(f"{PAYMENTS}/decode", decoded)
+    with pytest.raises(LnbitsUnavailable, match="another invoice"):
+        await wallet.request_invoice(KEY, **order)
+
+
+async def test_proxy_that_asks_for_a_password_does_not_condemn_a_key(web, wallet):
+    web.answer("/api/v1/wallet", b"who are you?", status=401)
+    with pytest.raises(LnbitsUnavailable):
+        await wallet.identify(KEY)
+
+
+async def test_words_of_lnbits_carry_no_key_and_no_invoice(web, wallet):
+    invoice = "lnbc" + "q" * 200
+    web.answer(PAYMENTS, {"detail": f"{KEY}\nfailed\x00 {invoice}"}, status=520)
+    reply = await wallet.pay(invoice, **MARKS)
+    assert reply.detail == "… failed …"
+
+
+async def test_lnbits_that_is_down_is_told_in_a_sentence():
+    async with LnbitsWallet("http://127.0.0.1:9", admin_key=KEY) as wallet:
+        with pytest.raises(LnbitsUnavailable, match=r"127\.0\.0\.1 did not answer"):
+            await wallet.balance_msat()
+        with pytest.raises(LnbitsUnavailable):
+            await wallet.identify(KEY)
+
+
+async def test_refused_network_names_both(web, wallet):
+    web.answer(
+        f"{PAYMENTS}/decode",
+        {"currency": "bcrt", "amount_msat": 1000, "date": 1, "payment_hash": HASH},
+    )
+    with pytest.raises(DestinationRefused, match="lnbcrt, not lnbc"):
+        await wallet.decode("lnbcrt10n1x")

@@ -1,0 +1,279 @@
+"""The adapter against a real LNbits: what it says about money is what LNbits did."""
+
+import asyncio
+import contextlib
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from dca_bot.core.ports import KeyKind, PayAnswer, PaymentStatus
+from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable
+from dca_bot.lnbits.client import LnbitsWallet
+
+MARKS = {"external_id": "payout-1", "extra": {"client": "alice"}}
+UNKNOWN_KEY = "0" * 32
+UNKNOWN_HASH = "ab" * 32
+# BOLT11's example "please send 20 m tBTC"; its date is 2017.
+TESTNET_INVOICE = (
+    "lntb20m1pvjluezsp5zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygshp58yjmdan79s6qqdhdzgynm4z"
+    "wqd5d7xmw5fk98klysy043l2ahrqspp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqfpp3x9et2e20"
+    "v6pu37c5d9vax37wxq72un989qrsgqdj545axuxtnfemtpwkc45hx9d2ft7x04mt8q7y6t0k2dge9e7h8kpy9p34ytyslj3y"
+    "u569aalz2xdk8xkd7ltxqld94u8h2esmsmacgpghe9k8"
+)
+# BOLT11's example of a donation, without an amount.
+AMOUNTLESS_INVOICE = (
+    "lnbc1pvjluezsp5zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygspp5qqqsyqcyq5rqwzqfqqqsyqcyq5"
+    "rqwzqfqqqsyqcyq5rqwzqfqypqdpl2pkx2ctnv5sxxmmwwd5kgetjypeh2ursdae8g6twvus8g6rfwvs8qun0dfjkxaq9qrs"
+    "gq357wnc5r2ueh7ck6q93dj32dlqnls087fxdwk8qakdyafkq3yap9us6v52vjjsrvywa6rt52cm9r9zqt8r2t7mlcwspyet"
+    "p5h2tztugp9lfyql"
+)
+
+
+async def pay_alice(source, alice, order, **changes):
+    invoice = await source.request_invoice(alice.invoice_key, **{**order, **changes})
+    reply = await source.pay(
+        invoice.bolt11, external_id=changes.get("external_id", "payout-1"), extra={}
+    )
+    return invoice, reply
+
+
+async def test_paid_invoice_is_debited_and_credited(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    reply = await source.pay(invoice.bolt11, **MARKS)
+
+    assert reply.answer is PayAnswer.ANSWERED
+    payment = await source.payment(invoice.payment_hash)
+    assert payment.amount_msat == -invoice.amount_msat == -1_000_000
+    assert payment.status is PaymentStatus.SUCCESS
+    assert payment.fee_msat == 0
+    assert payment.external_id == "payout-1"
+    assert payment.preimage
+    assert payment.extra["tag"] == "aio-dca"
+    assert payment.extra["client"] == "alice"
+    assert await source.credited(alice.invoice_key, invoice.payment_hash) is PaymentStatus.SUCCESS
+    assert await source.balance_msat() == 99_000_000
+
+
+async def test_invoice_lives_as_long_as_asked(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    left = invoice.expires_at - datetime.now(UTC)
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+
+
+@pytest.mark.parametrize("memo", ["", "m" * 1000, "ñ" * 640, "€" * 640, "m" + "🙂" * 200])
+async def test_any_memo_fits_into_an_invoice(source, alice, order, memo):
+    invoice = await source.request_invoice(alice.invoice_key, **{**order, "memo": memo})
+    assert invoice.amount_msat == 1_000_000
+
+
+async def test_second_payment_of_an_invoice_moves_nothing(source, alice, order):
+    invoice, _ = await pay_alice(source, alice, order)
+    again = await source.pay(invoice.bolt11, **MARKS)
+
+    assert again.answer is PayAnswer.ANSWERED
+    assert again.detail == "Internal invoice already paid."
+    assert (await source.payment(invoice.payment_hash)).status is PaymentStatus.SUCCESS
+    assert await source.balance_msat() == 99_000_000
+
+
+async def test_concurrent_payments_of_an_invoice_pay_once(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    await asyncio.gather(*(source.pay(invoice.bolt11, **MARKS) for _ in range(4)))
+    assert await source.balance_msat() == 99_000_000
+    assert len(await source.payments_of("payout-1")) == 1
+
+
+async def test_short_wallet_leaves_no_row(source, alice, order):
+    invoice, reply = await pay_alice(source, alice, order, amount_sat=100_001)
+    assert reply.answer is PayAnswer.INSUFFICIENT
+    assert await source.payment(invoice.payment_hash) is None
+
+
+async def test_unpaid_invoice_is_not_a_payment_of_the_source(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    assert await source.payment(invoice.payment_hash) is None
+    assert await source.payment(UNKNOWN_HASH) is None
+    assert await source.credited(alice.invoice_key, UNKNOWN_HASH) is None
+
+
+async def test_expired_invoice_leaves_balance_and_row_in_agreement(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **{**order, "expiry_s": 1})
+    left = invoice.expires_at - datetime.now(UTC)
+    await asyncio.sleep(left.total_seconds() + 0.1)  # LNbits goes by the real clock
+    assert await source.decode(invoice.bolt11) == invoice
+
+    # LNbits may pay it all the same, and the answer may be the payee's row.
+    await source.pay(invoice.bolt11, **MARKS)
+    payment = await source.payment(invoice.payment_hash)
+    spent_msat = 0 if payment is None else -payment.amount_msat
+    assert await source.balance_msat() == 100_000_000 - spent_msat
+
+
+async def test_admin_and_invoice_keys_are_told_apart(source, alice):
+    assert await source.identify(alice.admin_key) is KeyKind.ADMIN
+    assert await source.identify(alice.invoice_key) is KeyKind.INVOICE
+
+
+@pytest.mark.parametrize(
+    "key", [UNKNOWN_KEY, "", "alice", "Ä" * 32, "A" * 32, "0" * 31 + "\n", "../" + "0" * 29]
+)
+async def test_unknown_key_is_refused(source, key):
+    with pytest.raises(DestinationRefused):
+        await source.identify(key)
+
+
+async def test_invoice_for_an_unknown_key_is_refused(source, order):
+    with pytest.raises(DestinationRefused, match="Copy the key again"):
+        await source.request_invoice(UNKNOWN_KEY, **order)
+
+
+async def test_key_of_a_deleted_wallet_is_refused(lnbits, source, alice, order):
+    lnbits.delete_wallet(alice)
+    with pytest.raises(DestinationRefused):
+        await source.request_invoice(alice.invoice_key, **order)
+
+
+async def test_deleted_payee_is_not_taken_for_credited(lnbits, source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    lnbits.delete_wallet(alice)
+    await source.pay(invoice.bolt11, **MARKS)
+    assert await source.credited(alice.invoice_key, invoice.payment_hash) is None
+
+
+async def test_invoice_key_as_source_is_refused_everywhere(
+    lnbits, source_keys, source, alice, order
+):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    async with LnbitsWallet(lnbits.url, admin_key=source_keys.invoice_key) as wallet:
+        assert (await wallet.pay(invoice.bolt11, **MARKS)).answer is PayAnswer.REFUSED
+        with pytest.raises(LnbitsRefused, match="admin key"):
+            await wallet.probe()
+
+
+async def test_unknown_source_key_is_never_taken_for_unpaid(lnbits, source, alice, order):
+    invoice, _ = await pay_alice(source, alice, order)
+    async with LnbitsWallet(lnbits.url, admin_key=UNKNOWN_KEY) as stranger:
+        assert (await stranger.pay(invoice.bolt11, **MARKS)).answer is PayAnswer.REFUSED
+        with pytest.raises(LnbitsUnavailable, match="source_admin_key_file"):
+            await stranger.payment(invoice.payment_hash)
+        with pytest.raises(LnbitsRefused):
+            await stranger.payments_of("payout-1")
+        with pytest.raises(LnbitsRefused) as refused:
+            await stranger.balance_msat()
+        assert refused.value.status == 404
+
+
+async def test_probe_shows_version_and_source_wallet(source, source_keys):
+    probe = await source.probe()
+    assert probe.id == source_keys.id
+    assert probe.name == "source"
+    assert probe.balance_msat == 100_000_000
+    assert probe.version == await source.version() == "1.6.2"
+
+
+async def test_top_up_invoice_can_be_paid_by_any_wallet(lnbits, source, wallets):
+    invoice = await source.top_up_invoice(amount_sat=500, memo="top-up", expiry_s=3600)
+    donor = wallets("donor", balance_sat=1000)
+    async with LnbitsWallet(lnbits.url, admin_key=donor.admin_key) as other:
+        await other.pay(invoice.bolt11, **MARKS)
+    assert await source.balance_msat() == 100_500_000
+    assert [payment async for payment in source.tagged_payments()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not a Lightning invoice"),
+        ("alice@example.com", "not a Lightning invoice"),
+        ("lnbc1garbage", "can't decode"),
+        (
+            "LNURL1DP68GURN8GHJ7UM9WFMXJCM99E3K7MF0V9CXJ0M385EKVCENXC6R2C35XVUKXEFCV5MKVV34X5EKZD3EV56NYD3HXQURZEPEXEJXXEPNXSCRVWFNV9NXZCN9XQ6XYEFHVGCXXCMYXYMNSERXFQ5FNS",
+            "can't decode",
+        ),
+        ("l" * 7090, "not a Lightning invoice"),
+        (TESTNET_INVOICE, "another network"),
+        (AMOUNTLESS_INVOICE, "no amount"),
+    ],
+    ids=["empty", "address", "garbage", "lnurl", "too long", "testnet", "amountless"],
+)
+async def test_what_cannot_be_paid_is_refused_by_decode(source, text, reason):
+    with pytest.raises(DestinationRefused, match=reason):
+        await source.decode(text)
+
+
+async def test_invoice_in_capitals_is_the_same_invoice(source, alice, order):
+    invoice = await source.request_invoice(alice.invoice_key, **order)
+    assert await source.decode(f" {invoice.bolt11.upper()}\n") == invoice
+
+
+async def test_payments_are_found_by_external_id(source, alice, order):
+    first, _ = await pay_alice(source, alice, order, external_id="payout-1")
+    await pay_alice(source, alice, order, external_id="payout-10")
+
+    found = await source.payments_of("payout-1")
+    assert [payment.payment_hash for payment in found] == [first.payment_hash]
+    assert await source.payments_of("payout") == []
+    assert await source.payments_of("") == []
+
+
+async def test_tagged_payments_come_oldest_first_and_without_others(
+    lnbits, source, source_keys, alice, order
+):
+    hashes = []
+    for number in range(3):
+        invoice, _ = await pay_alice(source, alice, order, external_id=f"payout-{number}")
+        hashes.append(invoice.payment_hash)
+    foreign = await source.request_invoice(alice.invoice_key, **order)
+    async with httpx.AsyncClient(base_url=lnbits.url) as http:
+        await http.post(
+            "/api/v1/payments",
+            headers={"X-Api-Key": source_keys.admin_key},
+            json={"out": True, "bolt11": foreign.bolt11},
+        )
+
+    payments = [payment async for payment in source.tagged_payments()]
+    assert [payment.payment_hash for payment in payments] == hashes
+    since = payments[1].created_at
+    later = [payment.payment_hash async for payment in source.tagged_payments(since)]
+    assert later == hashes[1:]
+
+
+@pytest.fixture
+async def spread(lnbits, source_keys, source, alice, order):
+    """Seven payments, two in each second; their hashes in order."""
+    hashes = []
+    for number in range(7):
+        invoice, _ = await pay_alice(source, alice, order, external_id=f"payout-{number}")
+        hashes.append(invoice.payment_hash)
+    with contextlib.closing(sqlite3.connect(lnbits.data_dir / "database.sqlite3")) as database:
+        for number, payment_hash in enumerate(hashes):
+            database.execute(
+                "UPDATE apipayments SET time = ? WHERE payment_hash = ? AND wallet_id = ?",
+                (1_790_000_000.25 + number / 2, payment_hash, source_keys.id),
+            )
+        database.commit()
+    return hashes
+
+
+@pytest.mark.parametrize("page_rows", [3, 4, 7, 8])
+async def test_pages_join_without_gap_or_repetition(lnbits, source_keys, spread, page_rows):
+    async with LnbitsWallet(
+        lnbits.url, admin_key=source_keys.admin_key, page_rows=page_rows
+    ) as source:
+        found = [payment.payment_hash async for payment in source.tagged_payments()]
+    assert found == spread
+
+
+@pytest.mark.usefixtures("spread")
+async def test_a_second_that_fills_pages_is_not_taken_for_the_end(lnbits, source_keys):
+    async with LnbitsWallet(lnbits.url, admin_key=source_keys.admin_key, page_rows=2) as source:
+        with pytest.raises(LnbitsUnavailable):
+            [payment async for payment in source.tagged_payments()]
+
+
+async def test_payments_since_an_instant_inside_a_second_leave_out_the_earlier_one(source, spread):
+    since = datetime.fromtimestamp(1_790_000_000.75, UTC)
+    found = [payment.payment_hash async for payment in source.tagged_payments(since)]
+    assert found == spread[1:]

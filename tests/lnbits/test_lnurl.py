@@ -1,0 +1,342 @@
+"""Lightning addresses: what others choose can't lead the bot into its own network."""
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from dca_bot.core.ports import AddressTerms, PaymentStatus
+from dca_bot.errors import DestinationRefused, DestinationUnavailable
+from dca_bot.lnbits.lnurl import LightningAddresses, is_public
+
+WELL_KNOWN = "/.well-known/lnurlp/alice"
+PUBLIC = "93.184.216.34"
+
+
+def pay_request(url, **changes):
+    return {
+        "tag": "payRequest",
+        "callback": url,
+        "metadata": "[]",
+        "minSendable": 1500,
+        "maxSendable": 10_000_999,
+        "commentAllowed": 5,
+        **changes,
+    }
+
+
+def resolver(*addresses):
+    async def resolve(_host):
+        return addresses
+
+    return resolve
+
+
+@pytest.fixture
+async def addresses(web):
+    async with LightningAddresses(web.url, resolve=resolver("10.0.0.1"), limit_s=0.5) as addresses:
+        yield addresses
+
+
+@pytest.fixture
+def alice_at_web(web):
+    return f"alice@127.0.0.1:{web.port}"
+
+
+async def test_address_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
+    address = lnbits.lightning_address(alice, f"a{alice.id[:8]}")
+    async with LightningAddresses(lnbits.url) as addresses:
+        terms = await addresses.terms(address.upper())
+        bolt11 = await addresses.request_invoice(terms, amount_sat=1234, comment="a saving")
+    invoice = await source.decode(bolt11)
+    assert invoice.amount_msat == 1_234_000
+    await source.pay(invoice.bolt11, external_id="payout-1", extra={})
+    assert (await source.payment(invoice.payment_hash)).status is PaymentStatus.SUCCESS
+    assert await source.credited(alice.invoice_key, invoice.payment_hash) is PaymentStatus.SUCCESS
+
+
+async def test_unknown_name_at_lnbits_is_refused(lnbits):
+    async with LightningAddresses(lnbits.url) as addresses:
+        with pytest.raises(DestinationRefused, match="not found"):
+            await addresses.terms(lnbits.url.replace("http://", "nobody@"))
+
+
+async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, alice_at_web):
+    web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb?id=7"))
+    web.answer("/cb", {"pr": "lnbc1x", "routes": []})
+    terms = await addresses.terms(alice_at_web)
+    assert (terms.min_sat, terms.max_sat, terms.comment_length_max) == (2, 10_000, 5)
+    assert await addresses.request_invoice(terms, amount_sat=7, comment="many thanks") == "lnbc1x"
+    assert web.asked[-1][0] == "/cb?id=7&amount=7000&comment=many+"
+
+
+async def test_comment_is_left_out_where_none_is_taken(web, addresses):
+    web.answer("/cb", {"pr": "lnbc1x"})
+    terms = AddressTerms(1, 10, f"{web.url}/cb", "[]")
+    await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
+    assert web.asked[-1][0] == "/cb?amount=1000"
+
+
+async def test_callback_of_the_trusted_host_uses_its_scheme(web, addresses, alice_at_web):
+    web.answer(WELL_KNOWN, pay_request(f"https://127.0.0.1:{web.port}/cb"))
+    web.answer("/cb", {"pr": "lnbc1x"})
+    terms = await addresses.terms(alice_at_web)
+    assert await addresses.request_invoice(terms, amount_sat=7, comment="") == "lnbc1x"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "alice",
+        "@example.com",
+        "alice@",
+        "alice@localhost",
+        "alice@127.0.0.1",
+        "alice@127.0.0.1:9",
+        "alice@127.1",
+        "alice@2130706433",
+        "alice@0x7f.0.0.1",
+        "alice@[::1]",
+        "alice@[::ffff:127.0.0.1]",
+        "alice@93.184.216.34",
+        "alice@example.com:8443",
+        "alice@example.com:443",
+        "alice@example.com/x",
+        "alice@example.com?x",
+        "alice@example.com#x",
+        "alice@user:word@example.com",
+        "alice@bob@example.com",
+        "alice@exa mple.com",
+        "alice@example..com",
+        "alice@-example.com",
+        "alice@exämple.com",
+        "al ice@example.com",
+        "al/ice@example.com",
+        "al%2fice@example.com",
+        "..@example.com",
+        "alice@" + "a." * 130 + "com",
+        "a" * 211 + "@example.com",
+        "https://example.com",
+        "alice@example.com\nHost: x",
+    ],
+)
+async def test_what_is_no_address_is_refused_without_asking(address):
+    async def resolve(host):
+        pytest.fail(f"{host} was looked up")
+
+    async with LightningAddresses("http://127.0.0.1:10", resolve=resolve) as addresses:
+        with pytest.raises(DestinationRefused):
+            await addresses.terms(address)
+
+
+@pytest.mark.parametrize(
+    "resolved",
+    [
+        ["127.0.0.1"],
+        ["10.1.2.3"],
+        ["172.16.0.1"],
+        ["192.168.1.1"],
+        ["169.254.169.254"],
+        ["100.64.0.1"],
+        ["0.0.0.0"],  # noqa: S104
+        ["224.0.0.1"],
+        ["255.255.255.255"],
+        ["192.0.2.1"],
+        ["::1"],
+        ["::"],
+        ["fe80::1"],
+        ["fe80::1%lo"],
+        ["fc00::1"],
+        ["ff0e::1"],
+        ["::ffff:127.0.0.1"],
+        ["::ffff:93.184.216.34"],
+        ["::127.0.0.1"],
+        ["64:ff9b::7f00:1"],
+        ["2002:7f00:1::"],
+        ["2001:0:7f00:1::"],
+        [PUBLIC, "127.0.0.1"],
+        [],
+    ],
+)
+async def test_host_with_any_address_that_is_not_public_is_refused(resolved):
+    async with LightningAddresses(resolve=resolver(*resolved)) as addresses:
+        with pytest.raises(DestinationRefused, match="not on the public internet"):
+            await addresses.terms("alice@example.com")
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946"])
+def test_public_addresses_are_public(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/cb",
+        "ftp://example.com/cb",
+        "file:///etc/passwd",
+        "https://example.com:8443/cb",
+        "https://user:word@example.com/cb",
+        "https://user@example.com/cb",
+        "https://localhost/cb",
+        "https://127.0.0.1/cb",
+        "https://0177.0.0.1/cb",
+        "https://[::1]/cb",
+        "https://[::ffff:10.0.0.1]/cb",
+        "https://exämple/cb",
+        "//example.com/cb",
+        "/cb",
+        "https://",
+        "https://example.com:port/cb",
+        "",
+    ],
+)
+async def test_callbacks_and_redirects_to_unsafe_places_are_refused(
+    web, addresses, alice_at_web, url
+):
+    web.answer(WELL_KNOWN, pay_request(url))
+    with pytest.raises(DestinationRefused):
+        await addresses.terms(alice_at_web)
+    terms = AddressTerms(1, 10, url, "[]")
+    with pytest.raises(DestinationRefused):
+        await addresses.request_invoice(terms, amount_sat=1, comment="")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/x", "https://10.0.0.1/x", "https://intern.example.com/x", "http://["],
+)
+async def test_redirects_into_private_networks_are_refused(
+    web, addresses, alice_at_web, status, url
+):
+    web.answer(WELL_KNOWN, b"", status=status, headers=[f"Location: {url}"])
+    with pytest.raises(DestinationRefused):
+        await addresses.terms(alice_at_web)
+    assert len(web.asked) == 1
+
+
+async def test_stranger_cannot_point_at_the_trusted_loopback_host(web, addresses):
+    stranger = httpx.URL("https://pay.example.com/.well-known/lnurlp/eve")
+    with pytest.raises(DestinationRefused):
+        await addresses._request(httpx.URL(web.url), stranger)
+
+
+async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, alice_at_web):
+    web.answer(WELL_KNOWN, b"", status=302, headers=["Location: /1"])
+    web.answer("/1", b"", status=302, headers=["Location: /2"])
+    web.answer("/2", b"", status=302, headers=["Location: /3"])
+    web.answer("/3", pay_request(f"{web.url}/cb"))
+    await addresses.terms(alice_at_web)
+    web.answer("/3", b"", status=302, headers=["Location: /4"])
+    with pytest.raises(DestinationRefused, match="redirects more than 3 times"):
+        await addresses.terms(alice_at_web)
+
+
+async def test_connection_goes_to_the_checked_address_under_the_host_s_name():
+    async with LightningAddresses(resolve=resolver(PUBLIC, "1.1.1.1")) as addresses:
+        url = addresses._well_known("alice@pay.example.com")
+        request = await addresses._request(url, url)
+    assert request.url.host == PUBLIC
+    assert request.headers["Host"] == "pay.example.com"
+    assert request.extensions["sni_hostname"] == "pay.example.com"
+
+
+async def test_unknown_host_may_be_tried_again():
+    async def resolve(_host):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    async with LightningAddresses(resolve=resolve) as addresses:
+        with pytest.raises(DestinationUnavailable, match="no host example"):
+            await addresses.terms("alice@example.com")
+
+
+async def test_slow_name_server_is_given_up_on():
+    async def resolve(_host):
+        await asyncio.Event().wait()
+
+    async with LightningAddresses(resolve=resolve, limit_s=0.05) as addresses:
+        with pytest.raises(DestinationUnavailable, match="did not answer"):
+            await addresses.terms("alice@example.com")
+
+
+async def test_silent_server_is_given_up_on(web, alice_at_web):
+    web.answers[WELL_KNOWN] = None
+    async with LightningAddresses(web.url, limit_s=0.1) as addresses:
+        with pytest.raises(DestinationUnavailable):
+            await addresses.terms(alice_at_web)
+
+
+@pytest.mark.parametrize(("spaces", "fits"), [(64_000, True), (65_537, False)])
+async def test_answer_is_bounded(web, addresses, alice_at_web, spaces, fits):
+    body = httpx.Request("POST", web.url, json=pay_request(f"{web.url}/cb")).content
+    web.answer(WELL_KNOWN, body + b" " * spaces)
+    if fits:
+        await addresses.terms(alice_at_web)
+    else:
+        with pytest.raises(DestinationUnavailable, match="more than 65536 bytes"):
+            await addresses.terms(alice_at_web)
+
+
+async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
+    web.answer(WELL_KNOWN, b"\x1f\x8b\x08", headers=["Content-Encoding: gzip"])
+    with pytest.raises(DestinationRefused):
+        await addresses.terms(alice_at_web)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, {"status": "ERROR", "reason": "closed\nfor today"}, DestinationRefused),
+        (400, {"status": "error", "reason": "r" * 9000}, DestinationRefused),
+        (200, {"status": "ERROR"}, DestinationRefused),
+        (404, b"", DestinationRefused),
+        (200, b"<html>", DestinationRefused),
+        (200, b"[" * 60_000, DestinationRefused),
+        (200, [], DestinationRefused),
+        (200, {"tag": "payRequest"}, DestinationRefused),
+        (429, b"", DestinationUnavailable),
+        (503, b"", DestinationUnavailable),
+    ],
+)
+async def test_refusals_and_faults_are_told_apart(
+    web, addresses, alice_at_web, status, body, error
+):
+    web.answer(WELL_KNOWN, body, status=status)
+    with pytest.raises(error) as caught:
+        await addresses.terms(alice_at_web)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tag": "withdrawRequest"},
+        {"minSendable": 0},
+        {"minSendable": -1000},
+        {"minSendable": "1000"},
+        {"minSendable": 1000.5},
+        {"maxSendable": 1000},
+        {"minSendable": 1001, "maxSendable": 1999},
+        {"callback": None},
+        {"callback": "https://example.com/" + "x" * 3000},
+        {"metadata": None},
+        {"commentAllowed": -1},
+    ],
+)
+async def test_terms_that_cannot_be_met_are_refused(web, addresses, alice_at_web, changes):
+    web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", **changes))
+    with pytest.raises(DestinationRefused):
+        await addresses.terms(alice_at_web)
+
+
+@pytest.mark.parametrize("body", [{"pr": ""}, {"pr": None}, {"pr": "x" * 8000}, {}])
+async def test_callback_without_an_invoice_is_refused(web, addresses, body):
+    web.answer("/cb", body)
+    with pytest.raises(DestinationRefused):
+        await addresses.request_invoice(
+            AddressTerms(1, 10, f"{web.url}/cb", "[]"), amount_sat=1, comment=""
+        )

@@ -40,6 +40,10 @@ class DestinationUnavailable(DcaBotError):
     """A destination's server could not be reached this time."""
 
 
+class KeyRefused(DcaBotError):
+    """A text is no key of Nostr, or not the kind that is needed."""
+
+
 class MessageRefused(DcaBotError):
     """An event from a relay failed a check; it is dropped."""
 

@@ -6,7 +6,6 @@ LNbits is the one exception: it is used as written.
 """
 
 import asyncio
-import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Annotated, Self, TypeVar
 import httpx
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 
+from dca_bot.core.internet import is_public
 from dca_bot.core.ports import AddressTerms
 from dca_bot.errors import DestinationRefused, DestinationUnavailable
 from dca_bot.lnbits.wire import NoAnswer, Reply, fetch
@@ -60,14 +60,6 @@ async def resolve(host: str) -> Sequence[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, HTTPS_PORT, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is on the open internet and doesn't embed another one."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped or ip.sixtofour or ip.teredo):
-        return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
 class LightningAddresses:

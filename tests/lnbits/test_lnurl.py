@@ -8,7 +8,7 @@ import pytest
 
 from dca_bot.core.ports import AddressTerms, PaymentStatus
 from dca_bot.errors import DestinationRefused, DestinationUnavailable
-from dca_bot.lnbits.lnurl import LightningAddresses, is_public
+from dca_bot.lnbits.lnurl import LightningAddresses
 
 WELL_KNOWN = "/.well-known/lnurlp/alice"
 PUBLIC = "93.184.216.34"
@@ -164,11 +164,6 @@ async def test_host_with_any_address_that_is_not_public_is_refused(resolved):
     async with LightningAddresses(resolve=resolver(*resolved)) as addresses:
         with pytest.raises(DestinationRefused, match="not on the public internet"):
             await addresses.terms("alice@example.com")
-
-
-@pytest.mark.parametrize("address", [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946"])
-def test_public_addresses_are_public(address):
-    assert is_public(address)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""A Lamassu export that grows: real rows of a sample, their dates moved to now."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+TABLES = ("cash_out_txs", "cash_out_actions", "devices")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00")
+
+
+class SampleMachine:
+    """Writes an export into a folder, empty at first; each `sell` adds one cash-out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._headers, self._rows = {}, {}
+        for table in TABLES:
+            lines = _sample(table).splitlines(keepends=True)
+            self._headers[table], self._rows[table] = lines[0], lines[1:]
+        for table in TABLES:
+            rows = self._rows[table] if table == "devices" else []
+            (folder / f"{table}.csv").write_text(
+                self._headers[table] + "".join(rows), encoding="utf-8"
+            )
+        self._waiting = [
+            _column(self._headers[TABLES[0]], row, "id") for row in self._rows[TABLES[0]]
+        ]
+
+    @property
+    def left(self) -> int:
+        """Return how many cash-outs of the sample have not happened yet."""
+        return len(self._waiting)
+
+    def sell(self) -> tuple[str, str, str]:
+        """Let the next cash-out happen now; return (id, fiat, crypto code)."""
+        tx_id = self._waiting.pop(0)
+        row = next(line for line in self._rows["cash_out_txs"] if line.startswith(tx_id))
+        actions = [line for line in self._rows["cash_out_actions"] if f",{tx_id}," in line]
+        stamps = [_parse(stamp) for line in [row, *actions] for stamp in _STAMP.findall(line)]
+        shift = datetime.now(UTC) - max(stamps)
+
+        def moved(line: str) -> str:
+            return _STAMP.sub(lambda m: f"{_parse(m[0]) + shift:%Y-%m-%d %H:%M:%S.%f}+00", line)
+
+        # The reader takes the cash-outs first: their actions have to be there by then.
+        self._append("cash_out_actions", "".join(moved(line) for line in actions))
+        self._append("cash_out_txs", moved(row))
+        header = self._headers["cash_out_txs"]
+        return tx_id, _column(header, row, "fiat"), _column(header, row, "crypto_code")
+
+    def _append(self, table: str, text: str) -> None:
+        with (self._folder / f"{table}.csv").open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _sample(table: str) -> str:
+    return (resources.files("dca_bot.demo") / "sample" / f"{table}.csv").read_text("utf-8")
+
+
+def _column(header: str, row: str, name: str) -> str:
+    return next(csv.DictReader(io.StringIO(header + row)))[name]
+
+
+def _parse(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp.replace("+00", "+00:00"))

@@ -1,0 +1,106 @@
+"""Somebody with a Nostr app: sends direct messages to the bot and reads what comes back."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from secrets import SystemRandom
+
+from dca_bot.app import SystemClock
+from dca_bot.core.ports import DmProtocol, OutgoingMessage
+from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.pool import NostrMessenger
+
+ANSWER_LIMIT_S = 60
+CODE = re.compile(r"confirm ([0-9A-Z]{4})")
+Show = Callable[[str, str, str], None]
+
+
+class Person:
+    """A person with a key and one protocol; everything that comes is shown as it comes."""
+
+    def __init__(
+        self,
+        name: str,
+        key: SecretKey,
+        bot: str,
+        messenger: NostrMessenger,
+        *,
+        protocol: DmProtocol,
+        relay: str,
+        show: Show,
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.received: list[str] = []
+        self._bot = bot
+        self._messenger = messenger
+        self._protocol = protocol
+        self._relay = relay
+        self._show = show
+        self._news = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        """Send a message to the bot."""
+        clock = SystemClock()
+        message = OutgoingMessage(self._bot, text, clock.now(), self._protocol)
+        self._show(self.name, "bot", text)
+        if not await self._messenger.publish(self._messenger.seal(message), [self._relay]):
+            raise TimeoutError(f"The relay did not take {self.name}'s message.")
+
+    async def ask(self, text: str) -> str:
+        """Send a message and return what comes next."""
+        before = len(self.received)
+        await self.send(text)
+        return await self.wait_for(lambda _: True, since=before)
+
+    async def order(self, text: str) -> str:
+        """Send a command that moves money and confirm it with the code that comes back."""
+        before = len(self.received)
+        await self.send(text)
+        answer = await self.wait_for(lambda reply: bool(CODE.search(reply)), since=before)
+        found = CODE.search(answer)
+        assert found is not None
+        return await self.ask(f"confirm {found[1]}")
+
+    async def wait_for(self, wanted: Callable[[str], bool], *, since: int = 0) -> str:
+        """Return the first message received since then that is wanted; raise TimeoutError."""
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            while True:
+                for text in self.received[since:]:
+                    if wanted(text):
+                        return text
+                self._news.clear()
+                await self._news.wait()
+
+    async def listen(self) -> None:
+        """Take in what the bot sends; never ends."""
+        async for message in self._messenger.incoming():
+            if message.sender == self._bot:
+                self._show("bot", self.name, message.text)
+                self.received.append(message.text)
+                self._news.set()
+
+
+@asynccontextmanager
+async def person(
+    name: str, key: SecretKey, bot: str, *, protocol: DmProtocol, relay: str, show: Show
+) -> AsyncIterator[Person]:
+    """Connect a person to a relay; one with NIP-17 publishes inbox relays as apps do."""
+    messenger = NostrMessenger(
+        key,
+        [relay],
+        SystemClock(),
+        random=SystemRandom(),
+        name=name if protocol is DmProtocol.NIP17 else None,
+    )
+    someone = Person(name, key, bot, messenger, protocol=protocol, relay=relay, show=show)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(messenger.run()), group.create_task(someone.listen())]
+        try:
+            while not messenger.connected():
+                await asyncio.sleep(0.05)
+            yield someone
+        finally:
+            for task in tasks:
+                task.cancel()

@@ -1,0 +1,45 @@
+"""A real Nostr relay on loopback (nostr-sdk's LocalRelay), for the demo and the tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
+
+_EVENTS_PER_MINUTE = 1_000_000  # The default of 60 would refuse a busy demo.
+
+
+@asynccontextmanager
+async def local_relay(
+    port: int = 0,
+    *,
+    auth_dm: bool = False,
+    filter_limit: int = 500,
+    min_pow: int | None = None,
+) -> AsyncIterator[str]:
+    """Run a relay on 127.0.0.1 (any free port for 0) and give its URL; it keeps events in memory.
+
+    `auth_dm` serves direct messages to their receivers only (NIP-42). `filter_limit` caps the
+    stored events of one request. `min_pow` bits of work are asked of every event (NIP-13).
+    """
+    relay = _build(port, auth_dm=auth_dm, filter_limit=filter_limit, min_pow=min_pow)
+    await relay.run()
+    try:
+        yield str(await relay.url()).rstrip("/")
+    finally:
+        relay.shutdown()
+
+
+def _build(port: int, *, auth_dm: bool, filter_limit: int, min_pow: int | None) -> LocalRelay:
+    builder = (
+        LocalRelayBuilder()
+        .addr("127.0.0.1")
+        .rate_limit(RateLimit(max_reqs=1_000, notes_per_minute=_EVENTS_PER_MINUTE))
+        .auth_dm(auth_dm)
+        .max_filter_limit(filter_limit)
+        .default_filter_limit(filter_limit)
+    )
+    if port:
+        builder = builder.port(port)
+    if min_pow is not None:
+        builder = builder.min_pow(min_pow)
+    return builder.build()

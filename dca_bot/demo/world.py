@@ -1,0 +1,118 @@
+"""The demo's world: a relay, an LNbits with its wallets, a sample machine and a bot of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dca_bot.config import write_secret
+from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys, find_lnbits, start_lnbits
+from dca_bot.demo.machine import SampleMachine
+from dca_bot.demo.price_stub import PriceStub
+from dca_bot.demo.relay import local_relay
+from dca_bot.nostr.keys import SecretKey, generate
+
+SOURCE_SAT = 2_000_000
+STOP_LIMIT_S = 10
+CONFIG = """\
+[nostr]
+relays = [{relay}]
+operators = [{operator}]
+
+[lamassu]
+source = "directory"
+poll_seconds = 1
+
+[lnbits]
+url = {url}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that was started, and where it is."""
+
+    folder: Path
+    relay: str
+    lnbits: LnbitsProcess
+    source: WalletKeys
+    machine: SampleMachine
+    bot: SecretKey
+    operator: SecretKey
+
+    @property
+    def config(self) -> Path:
+        """Return the bot's configuration file."""
+        return self.folder / "config.toml"
+
+
+@asynccontextmanager
+async def demo_world(folder: Path) -> AsyncIterator[World]:
+    """Start all parts but the bot; everything ends with the context."""
+    async with AsyncExitStack() as exits:
+        price = PriceStub()
+        exits.callback(price.close)
+        lnbits = await asyncio.to_thread(
+            start_lnbits, find_lnbits(), folder / "lnbits", price=price
+        )
+        exits.callback(lnbits.close)
+        source = lnbits.create_user_wallet("DCA source")
+        lnbits.credit(source.id, SOURCE_SAT)
+        relay = await exits.enter_async_context(local_relay())
+        world = World(
+            folder=folder,
+            relay=relay,
+            lnbits=lnbits,
+            source=source,
+            machine=SampleMachine(folder / "export"),
+            bot=generate(),
+            operator=generate(),
+        )
+        _write_config(world)
+        yield world
+
+
+@asynccontextmanager
+async def running_bot(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the bot as a process of its own; it is asked to stop in the end."""
+    with (world.folder / "bot.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "dca_bot",
+            "run",
+            "--config",
+            str(world.config),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(os.environ),
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _write_config(world: World) -> None:
+    world.config.write_text(
+        CONFIG.format(
+            relay=json.dumps(world.relay),
+            operator=json.dumps(world.operator.npub),
+            url=json.dumps(world.lnbits.url),
+        ),
+        encoding="utf-8",
+    )
+    write_secret(world.folder / "bot.nsec", world.bot.nsec())
+    write_secret(world.folder / "lnbits.key", world.source.admin_key)

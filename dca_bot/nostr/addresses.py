@@ -1,0 +1,58 @@
+"""Decides where a relay may be that others chose: by wss, at public addresses only.
+
+A 10050 list comes from anybody, so it must not make the bot knock at doors inside its own network.
+The address that was checked is the one connected to, so a name can't change in between.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from dca_bot.core.internet import is_public
+from dca_bot.nostr.relay import Endpoint
+
+_RESOLVE_LIMIT_S = 5
+_URL_CHARS_MAX = 200
+_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+
+
+def normalize(url: str) -> str | None:
+    """Write a relay's URL in the one form it is compared by; None if it is no relay's URL."""
+    if len(url) > _URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}{query}"
+
+
+async def find_public(url: str) -> Endpoint | None:
+    """Resolve a relay's URL; None unless it is wss and every address of it is public."""
+    parts = urlsplit(url)
+    if parts.scheme != "wss" or not parts.hostname:
+        return None
+    port = parts.port or _DEFAULT_PORTS["wss"]
+    try:
+        async with asyncio.timeout(_RESOLVE_LIMIT_S):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                parts.hostname, port, type=socket.SOCK_STREAM
+            )
+    except (OSError, UnicodeError):
+        return None
+    return choose_public([str(address[0]) for *_, address in found], port)
+
+
+def choose_public(hosts: Sequence[str], port: int) -> Endpoint | None:
+    """Pick the first of a name's addresses; None if there is one that is not public."""
+    if not hosts or not all(is_public(host) for host in hosts):
+        return None
+    return Endpoint(hosts[0], port)

@@ -1,0 +1,89 @@
+"""Finds the relays where a person reads private messages (kind 10050, NIP-17), and remembers them.
+
+A list counts only with its author's signature; the newest one ever seen wins, so a relay that
+kept an old list can't bring it back.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.core.ports import Clock
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr.addresses import normalize
+from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.wire import Event, verify
+
+KIND_INBOX_RELAYS = 10_050
+_RELAYS_MAX = 4
+_PEOPLE_MAX = 1_000
+_KNOWN_FOR = timedelta(hours=1)
+_UNKNOWN_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    event: Event | None
+    fresh_until: datetime
+
+
+class Directory:
+    """What the bot's own relays know of people's inbox relays."""
+
+    def __init__(self, relays: Sequence[Relay], clock: Clock) -> None:
+        self._relays = relays
+        self._clock = clock
+        self._own = {normalize(relay.url): relay.url for relay in relays}
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
+        """Look a person's list up, from memory while it is fresh; empty when none is known.
+
+        Only relays that may be written to are returned: by wss, or one of the bot's own.
+        """
+        entry = self._entries.get(pubkey)
+        if entry is None or entry.fresh_until <= self._clock.now():
+            entry = await self._look_up(pubkey, entry)
+        return () if entry.event is None else self._usable(entry.event)
+
+    async def _look_up(self, pubkey: str, old: _Entry | None) -> _Entry:
+        wanted = {"kinds": [KIND_INBOX_RELAYS], "authors": [pubkey], "limit": 1}
+        answers = await asyncio.gather(*(relay.query(wanted) for relay in self._relays))
+        answered = [events for events in answers if events is not None]
+        candidates = [event for events in answered for event in events if _is_list(event, pubkey)]
+        if old is not None and old.event is not None:
+            candidates.append(old.event)
+        newest = max(candidates, key=lambda event: event.created_at, default=None)
+        lifetime = _KNOWN_FOR if newest is not None and answered else _UNKNOWN_FOR
+        entry = _Entry(newest, self._clock.now() + lifetime)
+        if newest is not None or answered:
+            self._remember(pubkey, entry)
+        return entry
+
+    def _remember(self, pubkey: str, entry: _Entry) -> None:
+        self._entries[pubkey] = entry
+        self._entries.move_to_end(pubkey)
+        if len(self._entries) > _PEOPLE_MAX:
+            self._entries.popitem(last=False)
+
+    def _usable(self, event: Event) -> tuple[str, ...]:
+        """Pick at most four distinct relays in the person's order; own ones as configured."""
+        listed = (normalize(url) for url in event.values("relay"))
+        usable = [
+            self._own.get(url, url)
+            for url in listed
+            if url is not None and (url in self._own or url.startswith("wss://"))
+        ]
+        return tuple(dict.fromkeys(usable))[:_RELAYS_MAX]
+
+
+def _is_list(event: Event, pubkey: str) -> bool:
+    if event.kind != KIND_INBOX_RELAYS or event.pubkey != pubkey:
+        return False
+    try:
+        verify(event)
+    except MessageRefused:
+        return False
+    return True

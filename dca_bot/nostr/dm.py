@@ -1,0 +1,98 @@
+"""Opens and seals direct messages in both protocols people's apps speak.
+
+Whatever leaves `open_message` was signed by its sender and was meant for the bot alone.
+"""
+
+import random
+from datetime import UTC, datetime
+
+import pynostr.key
+
+from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr import giftwrap
+from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.wire import Event, refuse_expired, sign, verify
+
+KIND_NIP04 = 4
+KINDS = (KIND_NIP04, giftwrap.KIND_WRAP)
+
+
+def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
+    """Verify an outer event and decrypt what it carries; raise MessageRefused.
+
+    Id and signature of the outer event come before everything else, so that a forged copy can't
+    pass for the real one.
+    """
+    verify(event)
+    if key.public_key not in event.values("p"):
+        raise MessageRefused("The event is for somebody else.")
+    refuse_expired(event, now)
+    if event.kind == giftwrap.KIND_WRAP:
+        message = _open_nip17(event, key, now, relay)
+    elif event.kind == KIND_NIP04:
+        message = _open_nip04(event, key, relay)
+    else:
+        raise MessageRefused("The event is no direct message.")
+    if message.sender == key.public_key:
+        raise MessageRefused("The message is the bot's own.")
+    return message
+
+
+def seal_message(
+    message: OutgoingMessage, key: SecretKey, *, now: datetime, source: random.Random
+) -> Event:
+    """Make the event that carries a message to its recipient.
+
+    NIP-17: the same message always holds the same rumor, in a fresh wrap. NIP-04: the text's key
+    stream is fresh, so each call makes another event.
+    """
+    created_at = int(message.created_at.timestamp())
+    if message.protocol is DmProtocol.NIP17:
+        rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
+        return giftwrap.wrap(rumor, key, message.recipient, now, source)
+    sender = pynostr.key.PrivateKey(key.raw)
+    return sign(
+        key,
+        kind=KIND_NIP04,
+        created_at=created_at,
+        tags=(("p", message.recipient),),
+        content=sender.encrypt_message(message.text, message.recipient),
+    )
+
+
+def _open_nip17(event: Event, key: SecretKey, now: datetime, relay: str) -> IncomingMessage:
+    rumor = giftwrap.unwrap(event, key, now)
+    return IncomingMessage(
+        id=rumor.id,
+        sender=rumor.pubkey,
+        text=rumor.content,
+        sent_at=_instant(rumor.created_at),
+        protocol=DmProtocol.NIP17,
+        relay=relay,
+    )
+
+
+def _open_nip04(event: Event, key: SecretKey, relay: str) -> IncomingMessage:
+    if set(event.values("p")) != {key.public_key}:
+        raise MessageRefused("The message is for more than one receiver.")
+    return IncomingMessage(
+        id=event.id,
+        sender=event.pubkey,
+        text=_decrypt_nip04(event, key),
+        sent_at=_instant(event.created_at),
+        protocol=DmProtocol.NIP04,
+        relay=relay,
+    )
+
+
+def _decrypt_nip04(event: Event, key: SecretKey) -> str:
+    receiver = pynostr.key.PrivateKey(key.raw)
+    try:
+        return str(receiver.decrypt_message(event.content, event.pubkey))
+    except (ValueError, IndexError, TypeError):
+        raise MessageRefused("The text of the kind 4 message can't be decrypted.") from None
+
+
+def _instant(created_at: int) -> datetime:
+    return datetime.fromtimestamp(created_at, UTC)

@@ -1,0 +1,107 @@
+"""The messages between a relay and its client (NIP-01, NIP-42), read strictly, written compactly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr.wire import Event, event_from, parse_json
+
+Filter = Mapping[str, Any]
+_REASON_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrame:
+    """An event that matches a subscription; not verified yet."""
+
+    subscription: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfStored:
+    """All stored events that the relay gives for a subscription were sent."""
+
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The relay ended a subscription."""
+
+    subscription: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """The relay took or refused an event."""
+
+    event_id: str
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The relay asks who is there (NIP-42)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Words for a person, without meaning for the protocol."""
+
+    text: str
+
+
+Frame = EventFrame | EndOfStored | Closed | Ok | Challenge | Notice
+
+
+def parse_frame(text: str) -> Frame:
+    """Read what a relay sent; raise MessageRefused for anything malformed or unknown."""
+    match parse_json(text):
+        case ["EVENT", str(subscription), event]:
+            return EventFrame(subscription, event_from(event))
+        case ["EOSE", str(subscription), *_]:
+            return EndOfStored(subscription)
+        case ["CLOSED", str(subscription), *rest]:
+            return Closed(subscription, _reason(rest))
+        case ["OK", str(event_id), bool(accepted), *rest]:
+            return Ok(event_id, accepted, _reason(rest))
+        case ["AUTH", str(challenge)]:
+            return Challenge(challenge)
+        case ["NOTICE", str(notice)]:
+            return Notice(notice[:_REASON_CHARS_MAX])
+    raise MessageRefused("The relay sent a message that NIP-01 and NIP-42 don't know.")
+
+
+def event_frame(event: Event) -> str:
+    """Write the request to publish an event."""
+    return _frame("EVENT", asdict(event))
+
+
+def auth_frame(event: Event) -> str:
+    """Write the answer to a challenge."""
+    return _frame("AUTH", asdict(event))
+
+
+def request_frame(subscription: str, *filters: Filter) -> str:
+    """Write the request for stored and future events; a filter never carries `"limit": 0`."""
+    return _frame("REQ", subscription, *filters)
+
+
+def close_frame(subscription: str) -> str:
+    """Write the end of a subscription."""
+    return _frame("CLOSE", subscription)
+
+
+def _reason(rest: list[Any]) -> str:
+    return rest[0][:_REASON_CHARS_MAX] if rest and isinstance(rest[0], str) else ""
+
+
+def _frame(*parts: Any) -> str:
+    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)

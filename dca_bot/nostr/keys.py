@@ -1,0 +1,128 @@
+"""Reads and writes Nostr keys (NIP-19), so that nobody pays or obeys a mistyped one.
+
+pynostr's own decoder checks neither the prefix nor, on every path, the checksum, and it drops a
+last byte of zero: its bech32 primitives are used here, and every check is made here.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+import coincurve
+from pynostr import bech32
+from pynostr.key import PublicKey
+
+from dca_bot.errors import KeyRefused
+
+_NPROFILE_PUBKEY = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """A secret key with its public key in hex; neither `repr` nor `str` shows the secret."""
+
+    raw: bytes = field(repr=False)
+    public_key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            point = coincurve.PublicKeyXOnly.from_secret(self.raw)
+        except ValueError:
+            raise KeyRefused("This is not a secret key of Nostr; make one with init.") from None
+        object.__setattr__(self, "public_key", point.format().hex())
+
+    @property
+    def npub(self) -> str:
+        """Return the public key as people pass it around."""
+        return npub(self.public_key)
+
+    def nsec(self) -> str:
+        """Return the secret as text, to be written to the key file and nowhere else."""
+        return _encode_bech32("nsec", self.raw)
+
+
+def generate(source: random.Random | None = None) -> SecretKey:
+    """Make a fresh key; the operating system's randomness is the default."""
+    source = source or random.SystemRandom()
+    while True:
+        raw = source.randbytes(32)
+        try:
+            return SecretKey(raw)
+        except KeyRefused:  # One in 2**128 draws lies outside the curve's order.
+            continue
+
+
+def parse_secret_key(text: str) -> SecretKey:
+    """Read an nsec or 64 hex digits; raise KeyRefused with a sentence that leaves the key out."""
+    text = text.strip()
+    if _is_hex_key(text):
+        return SecretKey(bytes.fromhex(text))
+    if text.lower().startswith("npub1"):
+        raise KeyRefused("This is a public key (npub); the secret key (nsec) is needed here.")
+    return SecretKey(_decode_bech32("nsec", text))
+
+
+def parse_public_key(text: str) -> str:
+    """Read an npub, an nprofile or 64 hex digits, with or without `nostr:`, into lowercase hex.
+
+    Raise KeyRefused with a sentence when it is mistyped, not on the curve, or a secret key.
+    """
+    text = text.strip()
+    if text.lower().startswith("nostr:"):
+        text = text[len("nostr:") :]
+    if text.lower().startswith("nsec1"):
+        raise KeyRefused(
+            "This is a secret key (nsec): never send it to anybody. The npub is needed here."
+        )
+    return _checked_point(_public_key_bytes(text))
+
+
+def npub(public_key: str) -> str:
+    """Write a public key in hex as npub."""
+    return str(PublicKey(bytes.fromhex(public_key)).bech32())
+
+
+def _public_key_bytes(text: str) -> bytes:
+    if _is_hex_key(text):
+        return bytes.fromhex(text)
+    if text.lower().startswith("nprofile1"):
+        return _nprofile_key(_decode_bech32("nprofile", text))
+    return _decode_bech32("npub", text)
+
+
+def _nprofile_key(data: bytes) -> bytes:
+    """Find the public key among an nprofile's type-length-value entries."""
+    at = 0
+    while at + 2 <= len(data):
+        kind, length = data[at], data[at + 1]
+        value = data[at + 2 : at + 2 + length]
+        if kind == _NPROFILE_PUBKEY and length == len(value) == 32:
+            return value
+        at += 2 + length
+    raise KeyRefused("This nprofile holds no public key; send the npub instead.")
+
+
+def _checked_point(raw: bytes) -> str:
+    try:
+        coincurve.PublicKeyXOnly(raw)
+    except ValueError:
+        raise KeyRefused("No such public key exists; please copy the npub again.") from None
+    return raw.hex()
+
+
+def _is_hex_key(text: str) -> bool:
+    return len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+def _decode_bech32(prefix: str, text: str) -> bytes:
+    found, words, encoding = bech32.bech32_decode(text)
+    raw = bech32.convertbits(words, 5, 8, False) if words is not None else None  # noqa: FBT003
+    if found != prefix or encoding is not bech32.Encoding.BECH32 or raw is None:
+        raise KeyRefused(f"This is not a valid {prefix}; please copy it again, whole.")
+    if prefix != "nprofile" and len(raw) != 32:
+        raise KeyRefused(f"This {prefix} has the wrong length; please copy it again, whole.")
+    return bytes(raw)
+
+
+def _encode_bech32(prefix: str, raw: bytes) -> str:
+    words = bech32.convertbits(raw, 8, 5)
+    return str(bech32.bech32_encode(prefix, words, bech32.Encoding.BECH32))

@@ -1,0 +1,127 @@
+"""NIP-44 encryption, version 2, with the longer length prefix for 65,536 bytes and more.
+
+The shared point comes from pynostr, whose multiplication takes the same time for every key.
+
+What is decrypted was authenticated first: size bound, then base64, then MAC, then the cipher.
+"""
+
+import base64
+import binascii
+import hmac
+import struct
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from pynostr.key import PrivateKey
+
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr.keys import SecretKey
+
+_VERSION = 2
+_LONG_FROM_BYTES = 65_536
+_PLAINTEXT_BYTES_MAX = 131_072
+_PAYLOAD_CHARS_MIN = 132
+_PAYLOAD_CHARS_MAX = 262_144
+_DATA_BYTES_MIN = 99
+
+
+def conversation_key(key: SecretKey, public_key: str) -> bytes:
+    """Derive the 32 bytes that both sides of a conversation share; raise MessageRefused.
+
+    `public_key` is x-only hex and must lie on the curve.
+    """
+    try:
+        shared_x = PrivateKey(key.raw).compute_shared_secret(public_key)
+    except ValueError:
+        raise MessageRefused("The other side's public key does not exist.") from None
+    return hmac.digest(b"nip44-v2", shared_x, "sha256")
+
+
+def encrypt(text: str, shared_key: bytes, nonce: bytes) -> str:
+    """Encrypt 1 to 131,072 bytes of text; `nonce` is 32 random bytes, never used twice.
+
+    Raise MessageRefused for an empty or longer text.
+    """
+    cipher_key, cipher_nonce, mac_key = message_keys(shared_key, nonce)
+    ciphertext = _chacha20(cipher_key, cipher_nonce, pad(text.encode()))
+    mac = hmac.digest(mac_key, nonce + ciphertext, "sha256")
+    return base64.b64encode(bytes([_VERSION]) + nonce + ciphertext + mac).decode()
+
+
+def decrypt(payload: str, shared_key: bytes) -> str:
+    """Authenticate and decrypt a payload; raise MessageRefused."""
+    nonce, ciphertext, mac = _decode(payload)
+    cipher_key, cipher_nonce, mac_key = message_keys(shared_key, nonce)
+    if not hmac.compare_digest(hmac.digest(mac_key, nonce + ciphertext, "sha256"), mac):
+        raise MessageRefused("The encrypted text was altered or is for somebody else.")
+    try:
+        return unpad(_chacha20(cipher_key, cipher_nonce, ciphertext)).decode()
+    except UnicodeDecodeError:
+        raise MessageRefused("The decrypted text is not UTF-8.") from None
+
+
+def message_keys(shared_key: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes]:
+    """Derive cipher key (32 bytes), cipher nonce (12) and MAC key (32) of one message."""
+    if len(shared_key) != 32 or len(nonce) != 32:
+        raise ValueError("conversation key and nonce must be 32 bytes each")
+    keys = HKDFExpand(algorithm=SHA256(), length=76, info=nonce).derive(shared_key)
+    return keys[:32], keys[32:44], keys[44:]
+
+
+def padded_length(length: int) -> int:
+    """Return how many bytes `length` bytes of text occupy, rounded up to hide the length."""
+    if length <= 32:
+        return 32
+    next_power = 1 << (length - 1).bit_length()
+    chunk = max(32, next_power // 8)
+    return chunk * ((length - 1) // chunk + 1)
+
+
+def pad(plaintext: bytes) -> bytes:
+    """Prefix the length and fill up with zeros; raise MessageRefused out of bounds."""
+    length = len(plaintext)
+    if not 1 <= length <= _PLAINTEXT_BYTES_MAX:
+        raise MessageRefused(f"A message has 1 to {_PLAINTEXT_BYTES_MAX} bytes; split it.")
+    return _prefix(length) + plaintext + bytes(padded_length(length) - length)
+
+
+def unpad(padded: bytes) -> bytes:
+    """Undo `pad`; raise MessageRefused for another length than it makes."""
+    (length,) = struct.unpack_from(">H", padded)
+    if length == 0:
+        (length,) = struct.unpack_from(">I", padded, 2)
+        if length < _LONG_FROM_BYTES:
+            raise MessageRefused("The decrypted text is padded wrongly.")
+    start = len(_prefix(length))
+    if len(padded) != start + padded_length(length):
+        raise MessageRefused("The decrypted text is padded wrongly.")
+    return padded[start : start + length]
+
+
+def _prefix(length: int) -> bytes:
+    if length < _LONG_FROM_BYTES:
+        return struct.pack(">H", length)
+    return struct.pack(">HI", 0, length)
+
+
+def _decode(payload: str) -> tuple[bytes, bytes, bytes]:
+    if payload.startswith("#"):
+        raise MessageRefused("The encryption is of a version that the bot doesn't know.")
+    if not _PAYLOAD_CHARS_MIN <= len(payload) <= _PAYLOAD_CHARS_MAX:
+        raise MessageRefused("The encrypted text is too short or too long.")
+    try:
+        data = base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        raise MessageRefused("The encrypted text is not base64.") from None
+    if len(data) < _DATA_BYTES_MIN:
+        raise MessageRefused("The encrypted text is too short.")
+    if data[0] != _VERSION:
+        raise MessageRefused("The encryption is of a version that the bot doesn't know.")
+    return data[1:33], data[33:-32], data[-32:]
+
+
+def _chacha20(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    counter_and_nonce = bytes(4) + nonce
+    return Cipher(ChaCha20(key, counter_and_nonce), mode=None).encryptor().update(data)

@@ -1,0 +1,53 @@
+import pytest
+
+from dca_bot.nostr.addresses import choose_public, find_public, normalize
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("wss://Relay.Example.com/", "wss://relay.example.com"),
+        ("WSS://relay.example.com:443", "wss://relay.example.com"),
+        ("wss://relay.example.com/inbox/", "wss://relay.example.com/inbox"),
+        ("wss://relay.example.com:7777", "wss://relay.example.com:7777"),
+        ("ws://127.0.0.1:80/", "ws://127.0.0.1"),
+        ("wss://[2606:4700::1]:8443/", "wss://[2606:4700::1]:8443"),
+        ("https://relay.example.com", None),
+        ("wss://", None),
+        ("wss://me:secret@relay.example.com", None),
+        ("wss://relay.example.com:99999", None),
+        ("wss://relay.example.com/\nHost: other", None),
+        ("wss://[::1", None),
+        ("wss://" + "a" * 300, None),
+        ("", None),
+    ],
+)
+def test_relay_url_is_compared_in_one_form(url, expected):
+    assert normalize(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://1.1.1.1",
+        "wss://127.0.0.1:7777",
+        "wss://localhost",
+        "wss://[::1]",
+        "wss://2130706433",
+        "wss://0x7f.1",
+        "wss://192.168.0.1",
+    ],
+)
+async def test_relay_chosen_by_others_is_not_looked_for_inside(url):
+    assert await find_public(url) is None
+
+
+async def test_relay_at_a_public_address_is_pinned_to_it():
+    endpoint = await find_public("wss://1.1.1.1:7777/inbox")
+    assert (endpoint.host, endpoint.port) == ("1.1.1.1", 7777)
+
+
+def test_name_with_one_inner_address_among_public_ones_is_refused():
+    assert choose_public(["1.1.1.1", "127.0.0.1"], 443) is None
+    assert choose_public([], 443) is None
+    assert choose_public(["1.1.1.1", "8.8.8.8"], 443).host == "1.1.1.1"

@@ -1,0 +1,444 @@
+import asyncio
+import json
+import logging
+import random
+import socket
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import nostr_sdk
+import pytest
+from websockets.asyncio.server import serve
+from websockets.utils import accept_key
+
+from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.demo.relay import local_relay
+from dca_bot.nostr import dm, keys, wire
+from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.relay import Endpoint
+from dca_bot.nostr.relay_protocol import LOOKBACK_S
+
+LIMIT_S = 15
+NIP04, NIP17 = DmProtocol
+
+
+class FastClock:
+    """The real time and what it is set ahead, with delays twenty times shorter."""
+
+    def __init__(self):
+        self.ahead = timedelta()
+
+    def now(self):
+        return datetime.now(UTC) + self.ahead
+
+    async def sleep(self, delay_s):
+        await asyncio.sleep(delay_s / 20)
+
+
+def messenger_of(key, urls, *, clock=None, **options):
+    clock = clock or FastClock()
+    return NostrMessenger(key, urls, clock, random=random.SystemRandom(), **options)
+
+
+@asynccontextmanager
+async def running(messenger, *, listening=None):
+    """Run a messenger, at first until that many of its relays pass on its mail."""
+    task = asyncio.create_task(messenger.run())
+    try:
+        wanted = len(messenger.relay_states()) if listening is None else listening
+        await eventually(lambda: messenger.connected() == wanted)
+        yield messenger
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def eventually(is_true):
+    async with asyncio.timeout(LIMIT_S):
+        while not is_true():  # noqa: ASYNC110 - a real relay has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+async def received(messenger, count=1) -> list[IncomingMessage]:
+    stream = messenger.incoming()
+    async with asyncio.timeout(LIMIT_S):
+        return [await anext(stream) for _ in range(count)]
+
+
+async def nothing_received(messenger):
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(messenger.incoming()), 0.3)
+
+
+async def published(messenger, wanted, count):
+    """Ask the messenger's first relay until it has that many events."""
+    relay = next(iter(messenger._relays.values()))
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            events = await relay.query(wanted)
+            if events is not None and len(events) >= count:
+                return events
+
+
+@asynccontextmanager
+async def playing(handler):
+    """Serve a relay whose part `handler` plays, for what no real relay does on demand."""
+    async with serve(handler, "127.0.0.1", 0, close_timeout=1) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def to(recipient, text="hola", protocol=NIP17, at=None):
+    return OutgoingMessage(recipient.public_key, text, at or datetime.now(UTC), protocol)
+
+
+async def send(sender, message, urls):
+    return await sender.publish(sender.seal(message), urls)
+
+
+@pytest.fixture
+def bot():
+    return keys.generate()
+
+
+@pytest.fixture
+def alice():
+    return keys.generate()
+
+
+@pytest.mark.parametrize("auth_dm", [False, True], ids=["open", "auth"])
+@pytest.mark.parametrize("protocol", DmProtocol)
+async def test_messages_go_both_ways_over_an_open_and_an_authenticating_relay(
+    auth_dm, protocol, bot, alice
+):
+    async with (
+        local_relay(auth_dm=auth_dm) as url,
+        running(messenger_of(bot, [url])) as ours,
+        running(messenger_of(alice, [url])) as hers,
+    ):
+        assert await send(hers, to(bot, "balance", protocol), [url])
+        (question,) = await received(ours)
+        assert (question.text, question.sender) == ("balance", alice.public_key)
+        assert (question.protocol, question.relay) == (protocol, url)
+        assert await send(ours, to(alice, "Q1,500.00", protocol), [question.relay])
+        (answer,) = await received(hers)
+        assert answer.text == "Q1,500.00"
+
+
+async def test_independent_client_and_bot_understand_each_other(bot, alice):
+    her_keys = nostr_sdk.Keys.parse(alice.nsec())
+    async with local_relay() as url, running(messenger_of(bot, [url])) as ours:
+        relay_url = nostr_sdk.RelayUrl.parse(url)
+        client = nostr_sdk.ClientBuilder().build()
+        await client.add_relay(relay_url)
+        await client.connect()
+        bot_key = nostr_sdk.PublicKey.parse(bot.npub)
+        await client.send_event(nostr_sdk.nip17_make_private_msg(her_keys, bot_key, "help"))
+        (question,) = await received(ours)
+        assert (question.text, question.sender) == ("help", alice.public_key)
+        assert await send(ours, to(alice, "hello"), [url])
+        wanted = nostr_sdk.Filter().kind(nostr_sdk.Kind(1059)).pubkey(her_keys.public_key())
+        target = nostr_sdk.ReqTarget.auto([wanted])
+        (wrap,) = await client.fetch_events(target, timedelta(seconds=LIMIT_S))
+        gift = nostr_sdk.UnwrappedGift.from_gift_wrap(her_keys, wrap)
+        assert (gift.rumor().content(), gift.sender().to_hex()) == ("hello", bot.public_key)
+        await client.shutdown()
+
+
+async def test_messages_sent_while_the_bot_was_down_come_in_the_order_they_were_written(bot, alice):
+    began_at = datetime.now(UTC) - timedelta(minutes=30)
+    async with local_relay(filter_limit=7) as url:
+        async with running(messenger_of(alice, [url])) as hers:
+            for minute in range(25):
+                at = began_at + timedelta(minutes=minute)
+                protocol = NIP17 if minute % 3 else NIP04
+                assert await send(hers, to(bot, f"{minute}", protocol, at), [url])
+        async with running(messenger_of(bot, [url])) as ours:
+            messages = await received(ours, 25)
+            assert [message.text for message in messages] == [str(n) for n in range(25)]
+            await nothing_received(ours)
+
+
+async def test_downtime_of_days_is_read_back_to_when_the_bot_last_listened(bot, alice):
+    now = datetime.now(UTC)
+    async with local_relay() as url:
+        async with running(messenger_of(alice, [url])) as hers:
+            for days in (9, 6, 1):
+                message = to(bot, f"{days} days ago", NIP04, now - timedelta(days=days))
+                assert await send(hers, message, [url])
+        since = now - timedelta(days=5)
+        async with running(messenger_of(bot, [url], since=since)) as ours:
+            texts = [message.text for message in await received(ours, 2)]
+            assert texts == ["6 days ago", "1 days ago"]
+            await nothing_received(ours)
+
+
+async def test_bot_comes_back_after_its_relay_was_restarted(bot, alice, caplog):
+    caplog.set_level(logging.INFO, "dca_bot")
+    async with local_relay() as url:
+        port = urlsplit(url).port
+        ours = messenger_of(bot, [url])
+        task = asyncio.create_task(ours.run())
+        await eventually(lambda: ours.connected() == 1)
+    await eventually(lambda: ours.connected() == 0)
+    assert not await send(ours, to(alice), [url])
+    await asyncio.sleep(0.5)  # Several attempts fail meanwhile.
+    async with local_relay(port) as url, running(messenger_of(alice, [url])) as hers:
+        await eventually(lambda: ours.connected() == 1)
+        assert await send(hers, to(bot, "still there?"), [url])
+        assert (await received(ours))[0].text == "still there?"
+        task.cancel()
+        await asyncio.wait([task])
+    lines = [record.getMessage() for record in caplog.records if url in record.getMessage()]
+    of_bot = [line for line in lines if line.startswith("relay_listening")]
+    assert len(of_bot) <= 4
+
+
+async def test_message_over_several_relays_is_yielded_once(bot, alice):
+    async with (
+        local_relay() as one,
+        local_relay() as two,
+        running(messenger_of(bot, [one, two])) as ours,
+        running(messenger_of(alice, [one, two])) as hers,
+    ):
+        event_json = hers.seal(to(bot, "once"))
+        assert await hers.publish(event_json, [one])
+        assert [message.relay for message in await received(ours)] == [one]
+        assert await hers.publish(event_json, [two])
+        assert await send(hers, to(bot, "next"), [two])
+        (message,) = await received(ours)
+        assert (message.text, message.relay) == ("next", two)
+
+
+async def test_each_relay_delivers_while_another_is_down(bot, alice):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # Taken, but nobody listens there.
+        down = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+        async with (
+            local_relay() as up,
+            running(messenger_of(bot, [down, up]), listening=1) as ours,
+            running(messenger_of(alice, [up])) as hers,
+        ):
+            assert await send(hers, to(bot), [up])
+            assert (await received(ours))[0].relay == up
+            states = {state.url: state for state in ours.relay_states()}
+            assert states[up].listening
+            assert not states[down].listening
+            assert "connect" in states[down].detail.lower()
+
+
+async def test_publishing_succeeds_when_one_of_two_relays_refuses(bot, alice):
+    async with (
+        local_relay(min_pow=30) as strict,
+        local_relay() as open_,
+        running(messenger_of(alice, [strict, open_])) as hers,
+        running(messenger_of(bot, [open_])) as ours,
+    ):
+        assert not await send(hers, to(bot, "refused"), [strict])
+        assert await send(hers, to(bot, "taken"), [strict, open_])
+        assert (await received(ours))[0].text == "taken"
+
+
+async def test_forged_copy_does_not_suppress_the_real_message(bot, alice):
+    event = dm.seal_message(
+        to(bot, "real"), alice, now=datetime.now(UTC), source=random.SystemRandom()
+    )
+    forged = event.to_json().replace(event.sig, "0" * 128)
+
+    async def relay(socket):
+        async for frame in socket:
+            name = frame.split('"')[3]
+            for copy in (forged, "{}", event.to_json(), event.to_json()):
+                await socket.send(f'["EVENT","{name}",{copy}]')
+            await socket.send(f'["EOSE","{name}"]')
+
+    async with playing(relay) as url, running(messenger_of(bot, [url])) as ours:
+        assert (await received(ours))[0].text == "real"
+        await nothing_received(ours)
+
+
+@pytest.mark.parametrize("all_was_read", [True, False])
+async def test_next_connection_asks_from_the_last_answered_ping_if_all_was_read(all_was_read, bot):
+    asked_since = []
+
+    async def relay(socket):
+        async for frame in socket:
+            _, name, wanted = json.loads(frame)
+            asked_since.append(wanted["since"])
+            if all_was_read:
+                await socket.send(f'["EOSE","{name}"]')
+            await asyncio.sleep(1.5)  # The first answered ping counts after a second.
+            return
+
+    since = datetime.now(UTC) - timedelta(days=30)
+    async with (
+        playing(relay) as url,
+        running(messenger_of(bot, [url], since=since), listening=0),
+    ):
+        await eventually(lambda: len(asked_since) >= 2)
+    moved_by = timedelta(seconds=asked_since[1] - asked_since[0])
+    assert asked_since[0] == int(since.timestamp()) - LOOKBACK_S
+    assert (moved_by > timedelta(days=29)) == all_was_read
+    assert asked_since[1] <= datetime.now(UTC).timestamp() - LOOKBACK_S
+
+
+async def test_silent_connection_is_noticed_and_replaced(bot):
+    accepted = []
+
+    async def deaf(reader, writer):
+        """Shake hands as a WebSocket server, then answer nothing, like a half-open connection."""
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        (key,) = [
+            line.split(": ")[1]
+            for line in request.splitlines()
+            if line.startswith("Sec-WebSocket-K")
+        ]
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+        )
+        accepted.append(writer)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        url = f"ws://127.0.0.1:{port}"
+        async with running(messenger_of(bot, [url]), listening=0) as messenger:
+            await eventually(lambda: len(accepted) >= 2)
+            (state,) = messenger.relay_states()
+            assert not state.listening
+        for writer in accepted:
+            writer.close()
+
+
+async def test_relay_list_is_found_remembered_and_renewed(bot, alice):
+    clock = FastClock()
+    async with (
+        local_relay() as url,
+        running(messenger_of(alice, [url])) as hers,
+        running(messenger_of(bot, [url], clock=clock)) as ours,
+    ):
+
+        async def list_relays(*urls, age_s):
+            created_at = int(datetime.now(UTC).timestamp()) - age_s
+            tags = tuple(("relay", listed) for listed in urls)
+            event = wire.sign(alice, kind=10_050, created_at=created_at, tags=tags, content="")
+            assert await hers.publish(event.to_json(), [url])
+
+        assert await ours.inbox_relays(alice.public_key) == ()
+        await list_relays("wss://old.example", age_s=100)
+        assert await ours.inbox_relays(alice.public_key) == ()
+        clock.ahead += timedelta(minutes=6)
+        assert await ours.inbox_relays(alice.public_key) == ("wss://old.example",)
+        unusable = ("ws://192.168.0.1", "ws://other.example", "http://x.example", "wss://")
+        usable = (f"{url}/", "wss://A.example/", "wss://a.example", "wss://b.example:7777")
+        await list_relays(*unusable, *usable, "wss://c.example", "wss://d.example", age_s=50)
+        clock.ahead += timedelta(minutes=50)
+        assert await ours.inbox_relays(alice.public_key) == ("wss://old.example",)
+        clock.ahead += timedelta(minutes=11)
+        expected = (url, "wss://a.example", "wss://b.example:7777", "wss://c.example")
+        assert await ours.inbox_relays(alice.public_key) == expected
+
+
+async def test_relay_list_signed_by_another_is_ignored(bot, alice):
+    mallory = keys.generate()
+    fields = {"kind": 10_050, "created_at": 1_784_700_000, "content": ""}
+    real = wire.sign(alice, tags=(("relay", "wss://alice.example"),), **fields)
+    other = wire.sign(mallory, tags=(("relay", "wss://mallory.example"),), **fields)
+    forged = real.to_json().replace("alice.example", "mallory.example")
+
+    async def relay(socket):
+        async for frame in socket:
+            name = frame.split('"')[3]
+            if name != "inbox":
+                for event_json in (other.to_json(), forged, real.to_json()):
+                    await socket.send(f'["EVENT","{name}",{event_json}]')
+            await socket.send(f'["EOSE","{name}"]')
+
+    async with playing(relay) as url, running(messenger_of(bot, [url])) as ours:
+        assert await ours.inbox_relays(alice.public_key) == ("wss://alice.example",)
+
+
+async def test_bot_introduces_itself_to_every_relay(bot, alice):
+    async with (
+        local_relay() as one,
+        local_relay() as two,
+        running(messenger_of(bot, [one, two], name="DCA", about="saves in bitcoin")),
+        running(messenger_of(alice, [two])) as hers,
+    ):
+        wanted = {"kinds": [0, 10_002, 10_050], "authors": [bot.public_key]}
+        events = await published(hers, wanted, 3)
+        by_kind = {event.kind: event for event in events}
+        assert '"bot": true' in by_kind[0].content
+        assert by_kind[10_050].values("relay") == (one, two)
+        assert by_kind[10_002].values("r") == (one, two)
+        assert await hers.inbox_relays(bot.public_key) == (two,)
+
+
+async def test_messenger_without_a_name_publishes_nothing_of_its_own(alice):
+    async with local_relay() as url, running(messenger_of(alice, [url])) as hers:
+        assert await published(hers, {"authors": [alice.public_key]}, 0) == ()
+
+
+async def test_relay_chosen_by_others_inside_the_network_is_not_connected_to(bot, alice):
+    visits = []
+
+    async def relay(socket):
+        visits.append(socket)
+
+    async with (
+        playing(relay) as inside,
+        local_relay() as url,
+        running(messenger_of(bot, [url])) as ours,
+    ):
+        port = urlsplit(inside).port
+        others = [f"wss://127.0.0.1:{port}", f"wss://localhost:{port}", "http://x", "nonsense"]
+        assert not await send(ours, to(alice), [inside, *others])
+    assert visits == []
+
+
+async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
+    async def find(url):
+        return Endpoint("127.0.0.1", urlsplit(url).port)
+
+    async with (
+        local_relay() as home,
+        local_relay(auth_dm=True) as abroad,
+        running(messenger_of(bot, [home], find_endpoint=find)) as ours,
+        running(messenger_of(alice, [abroad])) as hers,
+    ):
+        named = abroad.replace("127.0.0.1", "relay.example")
+        assert await send(ours, to(alice, "hello abroad"), [named])
+        assert (await received(hers))[0].text == "hello abroad"
+
+
+async def test_nothing_is_published_while_not_running(bot, alice):
+    ours = messenger_of(bot, ["ws://127.0.0.1:9"])
+    assert not await send(ours, to(alice), ["ws://127.0.0.1:9"])
+    assert ours.connected() == 0
+    assert await ours.inbox_relays(alice.public_key) == ()
+
+
+def test_retry_of_a_kind_4_message_is_the_same_event(bot, alice):
+    ours = messenger_of(bot, [])
+    message = to(alice, protocol=NIP04)
+    assert ours.seal(message) == ours.seal(message)
+    assert ours.seal(message) != ours.seal(to(alice, "other", NIP04, message.created_at))
+    wrapped = to(alice, protocol=NIP17)
+    assert ours.seal(wrapped) != ours.seal(wrapped)
+
+
+async def test_log_holds_no_secret_and_no_text(bot, alice, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with (
+        local_relay(auth_dm=True) as url,
+        running(messenger_of(bot, [url])) as ours,
+        running(messenger_of(alice, [url])) as hers,
+    ):
+        assert await send(hers, to(bot, "a secret of hers"), [url])
+        await received(ours)
+    for secret in (bot.nsec(), bot.raw.hex(), alice.raw.hex(), "a secret of hers"):
+        assert secret not in caplog.text

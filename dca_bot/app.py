@@ -1,0 +1,231 @@
+"""The only place that builds the parts and joins them; everything else is handed what it needs."""
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dca_bot.chat.conversation import Conversation
+from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
+from dca_bot.config import LNBITS_KEY_VARIABLE, NOSTR_KEY_VARIABLE, Config, read_secret
+from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
+from dca_bot.core.programme import Programme
+from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.jobs.converse import converse
+from dca_bot.jobs.deliver import Deliverer
+from dca_bot.jobs.funds import Funds
+from dca_bot.jobs.ingest import Ingest
+from dca_bot.jobs.settle import Settler
+from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.till import Till
+from dca_bot.jobs.watch import Watch
+from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.lamassu.ssh import SshCsvSource, SshServer
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.lnbits.client import LnbitsWallet
+from dca_bot.lnbits.lnurl import LightningAddresses
+from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
+from dca_bot.nostr.pool import NostrMessenger
+
+NAME = "dca-bot"
+ABOUT = "Savings in bitcoin. Send me a direct message: help"
+_log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware and in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait for `delay_s` seconds."""
+        await asyncio.sleep(delay_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that isn't the program itself; a simulated world hands in its own."""
+
+    source: CashOutSource
+    wallet: Wallet
+    addresses: Addresses
+    messenger: Messenger
+    clock: Clock
+    chance: random.Random
+
+
+def programme_of(config: Config) -> Programme:
+    """Return the operator's rules; raise ConfigError for an operator's key that is none."""
+    try:
+        operators = frozenset(parse_public_key(text) for text in config.nostr.operators)
+    except DcaBotError as error:
+        raise ConfigError(f"nostr.operators: {error}") from error
+    return Programme(
+        currency=config.bot.currency,
+        timezone=ZoneInfo(config.bot.timezone),
+        language=config.bot.language,
+        operators=operators,
+        operator_protocols=frozenset(config.nostr.operator_protocols),
+        message_age_max=config.message_age_max,
+        flow_enabled=config.flow.enabled,
+        low_deposit_minor=config.low_deposit_minor,
+        payout_max_sat=config.limits.payout_max_sat,
+        day_max_sat=config.limits.day_max_sat,
+        top_up_to_sat=config.lnbits.top_up_to_sat,
+    )
+
+
+def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
+    """Read the bot's Nostr key."""
+    path = config.path(config.nostr.private_key_file)
+    return parse_secret_key(read_secret(path, NOSTR_KEY_VARIABLE, environment))
+
+
+def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
+    """Make the client of the source wallet."""
+    path = config.path(config.lnbits.source_admin_key_file)
+    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment)
+    return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
+
+
+def build_source(config: Config) -> CashOutSource:
+    """Make the reader of the Lamassu server."""
+    lamassu = config.lamassu
+    if lamassu.source == "directory":
+        return DirectorySource(config.path(lamassu.directory.path))
+    assert lamassu.ssh is not None
+    server = SshServer(
+        host=lamassu.ssh.host,
+        port=lamassu.ssh.port,
+        username=lamassu.ssh.username,
+        private_key_file=config.path(lamassu.ssh.private_key_file),
+        known_hosts_file=config.path(lamassu.ssh.known_hosts_file),
+    )
+    return SshCsvSource(server, lamassu.csv.command)
+
+
+def build_messenger(
+    config: Config, environment: Mapping[str, str], *, since: datetime | None
+) -> NostrMessenger:
+    """Make the bot's mail; `since` is when it last listened."""
+    return NostrMessenger(
+        bot_key(config, environment),
+        config.nostr.relays,
+        SystemClock(),
+        since=since,
+        random=secrets.SystemRandom(),
+        name=NAME,
+        about=ABOUT,
+    )
+
+
+async def run(config: Config) -> None:
+    """Run the bot until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    programme = programme_of(config)
+    async with AsyncExitStack() as exits:
+        database = await open_database(config.path(config.bot.data_dir))
+        exits.push_async_callback(database.aclose)
+        outside = await exits.enter_async_context(_real_outside(config, database))
+        await run_jobs(config, programme, database, outside, stop)
+    _log.info("stopped")
+
+
+async def run_jobs(
+    config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
+) -> None:
+    """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
+    start_at = await database.transact(lambda tx: _start_at(tx, config, outside.clock.now()))
+    signals = Signals()
+    texts = load_texts(programme)
+    herald = Herald(programme, texts, npub)
+    clock, wallet = outside.clock, outside.wallet
+    desk = Desk(
+        database=database,
+        clock=clock,
+        chance=outside.chance,
+        wallet=wallet,
+        addresses=outside.addresses,
+        parse_public_key=parse_public_key,
+        npub=npub,
+        poll_now=signals.poll.ring,
+        wake_payouts=signals.settle.ring,
+        wake_mail=signals.deliver.ring,
+        parts=lambda: [
+            PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
+        ],
+    )
+    funds = Funds(database, wallet, herald, programme, clock)
+    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
+    ingest = Ingest(
+        database=database,
+        source=outside.source,
+        herald=herald,
+        programme=programme,
+        clock=clock,
+        signals=signals,
+        start_at=start_at,
+        lookback=timedelta(days=config.lamassu.lookback_days),
+        poll_s=config.lamassu.poll_seconds,
+    )
+    deliverer = Deliverer(
+        database, outside.messenger, programme, clock, signals, config.nostr.relays
+    )
+    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
+    watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
+    conversation = Conversation(programme, herald, texts, desk)
+    async with asyncio.TaskGroup() as group:
+        jobs = [
+            group.create_task(outside.messenger.run(), name="messenger"),
+            group.create_task(converse(outside.messenger, conversation), name="converse"),
+            group.create_task(ingest.run(), name="ingest"),
+            group.create_task(Settler(till, signals).run(), name="settle"),
+            group.create_task(deliverer.run(), name="deliver"),
+            group.create_task(watch.run(), name="watch"),
+        ]
+        _log.info("running start_at=%s", start_at.isoformat())
+        await stop.wait()
+        for job in jobs:
+            job.cancel()
+
+
+@asynccontextmanager
+async def _real_outside(config: Config, database: Database) -> AsyncIterator[Outside]:
+    listened_at = await database.read(lambda tx: facts.get(tx, facts.LISTENED_AT))
+    since = datetime.fromisoformat(listened_at) if listened_at else None
+    async with AsyncExitStack() as exits:
+        wallet = await exits.enter_async_context(build_wallet(config, os.environ))
+        addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
+        source = build_source(config)
+        exits.push_async_callback(source.aclose)
+        yield Outside(
+            source=source,
+            wallet=wallet,
+            addresses=addresses,
+            messenger=build_messenger(config, os.environ, since=since),
+            clock=SystemClock(),
+            chance=secrets.SystemRandom(),
+        )
+
+
+def _start_at(tx: Tx, config: Config, now: datetime) -> datetime:
+    """Return the instant before which nothing is touched: configured, else the first start."""
+    first = facts.get(tx, facts.START_AT)
+    if first is None:
+        facts.put(tx, facts.START_AT, now.isoformat())
+    return config.start_at or (datetime.fromisoformat(first) if first else now)

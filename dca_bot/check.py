@@ -1,0 +1,110 @@
+"""`dca-bot check`: each outside part, step by step, with what to do where it fails."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import typer
+
+from dca_bot.app import SystemClock, bot_key, build_source, build_wallet, programme_of
+from dca_bot.config import Config, load_config
+from dca_bot.core.cash_out import Verdict, decide
+from dca_bot.core.money import sat_text
+from dca_bot.errors import DcaBotError
+from dca_bot.nostr.keys import npub
+from dca_bot.nostr.pool import NostrMessenger
+
+RELAY_LIMIT_S = 15
+Step = Callable[[Config], Awaitable[str]]
+
+
+async def run_checks(config_path: Path) -> bool:
+    """Print a line for each step; True if all is in order. Nothing is changed anywhere."""
+    config = load_config(config_path)
+    typer.echo(f"✓ {config_path} is complete")
+    steps: list[tuple[str, Step]] = [
+        ("Nostr keys", _check_keys),
+        ("Data folder", _check_data_dir),
+        ("Lamassu", _check_lamassu),
+        ("LNbits", _check_lnbits),
+        ("Relays", _check_relays),
+    ]
+    results = [await _try(name, step, config) for name, step in steps]
+    return all(results)
+
+
+async def _try(name: str, step: Step, config: Config) -> bool:
+    try:
+        typer.echo(f"✓ {name}: {await step(config)}")
+    except DcaBotError as error:
+        typer.echo(f"✗ {name}: {error}")
+        return False
+    return True
+
+
+async def _check_keys(config: Config) -> str:
+    key = bot_key(config, os.environ)
+    operators = programme_of(config).operators
+    names = ", ".join(f"{npub(operator)[:12]}…" for operator in sorted(operators))
+    return f"the bot is {key.npub}; operators: {names}"
+
+
+async def _check_data_dir(config: Config) -> str:
+    path = config.path(config.bot.data_dir)
+    if path.exists() and path.stat().st_mode & 0o077:
+        raise DcaBotError(f"Other users can read {path}. Run: chmod 700 {path}")
+    return f"{path} {'is there' if path.exists() else 'will be made by the first start'}"
+
+
+async def _check_lamassu(config: Config) -> str:
+    source = build_source(config)
+    now = datetime.now(UTC)
+    try:
+        export = await source.fetch(now - timedelta(days=config.lamassu.lookback_days))
+    finally:
+        await source.aclose()
+    good = sum(
+        decide(cash_out, currency=config.bot.currency, now=now).verdict is Verdict.DISTRIBUTE
+        for cash_out in export.cash_outs
+    )
+    machines = ", ".join(sorted(export.machines.values())) or "none listed"
+    return (
+        f"{len(export.cash_outs)} cash-outs in {config.lamassu.lookback_days} days,"
+        f" {good} of them to be distributed; machines: {machines}"
+    )
+
+
+async def _check_lnbits(config: Config) -> str:
+    async with build_wallet(config, os.environ) as wallet:
+        found = await wallet.probe()
+    balance = sat_text(found.balance_msat // 1000)
+    return f"version {found.version}, source wallet {found.name!r} has {balance}"
+
+
+async def _check_relays(config: Config) -> str:
+    messenger = NostrMessenger(
+        bot_key(config, os.environ),
+        config.nostr.relays,
+        SystemClock(),
+        random=secrets.SystemRandom(),
+    )
+    running = asyncio.create_task(messenger.run())
+    try:
+        for _ in range(RELAY_LIMIT_S * 5):
+            if messenger.connected() == len(config.nostr.relays):
+                break
+            await asyncio.sleep(0.2)
+        states = messenger.relay_states()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    lost = [state.url for state in states if not state.listening]
+    if lost:
+        raise DcaBotError(
+            f"{', '.join(lost)} did not answer within {RELAY_LIMIT_S} s."
+            " Check nostr.relays, or choose others."
+        )
+    return f"{len(states)} connected"

@@ -1,0 +1,144 @@
+"""The command line: each command reads its options, calls one function and sets the exit status.
+
+0: done. 1: it failed, with one sentence on stderr. 2: the words were wrong.
+"""
+
+import asyncio
+import json as json_text
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dca_bot import __version__
+from dca_bot.errors import DcaBotError
+
+app = typer.Typer(
+    help="Shares the bitcoin of Lamassu cash-outs among savings clients, by encrypted Nostr messages.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigPath = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
+"""Libraries whose own INFO lines would show addresses and requests."""
+
+
+@app.command()
+def init(config: ConfigPath = Path("config.toml")) -> None:
+    """Ask a few questions, write a configuration and the bot's key, show its npub."""
+    from dca_bot.init import ask_and_write
+
+    ask_and_write(config)
+
+
+@app.command()
+def check(config: ConfigPath = Path("config.toml")) -> None:
+    """Try each outside part, step by step, and say what to do where it fails; change nothing."""
+    from dca_bot.check import run_checks
+
+    if not asyncio.run(run_checks(config)):
+        raise DcaBotError("Not everything is in order yet; see the lines marked with a cross.")
+
+
+@app.command()
+def run(
+    config: ConfigPath = Path("config.toml"),
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log details too.")] = False,
+) -> None:
+    """Run the bot until it is told to stop (SIGTERM, Ctrl-C)."""
+    from dca_bot.app import run as run_bot
+    from dca_bot.config import load_config
+
+    _log_to_stderr(verbose=verbose)
+    asyncio.run(run_bot(load_config(config)))
+
+
+@app.command()
+def status(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
+    """Show what the ledger says now; the bot may be running."""
+    from dca_bot.inspection import read_status
+
+    values = asyncio.run(read_status(config))
+    if json:
+        typer.echo(json_text.dumps(values))
+    else:
+        for name, value in values.items():
+            typer.echo(f"{name.replace('_', ' '):24} {value}")
+
+
+@app.command()
+def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
+    """Prove the ledger from its entries up, and against LNbits; the bot may be running."""
+    from dca_bot.inspection import run_audit
+
+    result = asyncio.run(run_audit(config))
+    if json:
+        typer.echo(json_text.dumps(result))
+    else:
+        for finding in result["findings"]:
+            typer.echo(f"✗ {finding}")
+        typer.echo(
+            f"{result['entries']} entries, {result['distributions']} distributions,"
+            f" {result['payouts']} payouts, {result['payments']} payments at LNbits looked at."
+        )
+    if result["findings"]:
+        raise DcaBotError(f"{len(result['findings'])} finding(s): hold payments until it is clear.")
+
+
+@app.command()
+def simulate(
+    export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
+    clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],
+    currency: Annotated[str, typer.Option(help="The bot's currency.")] = "GTQ",
+    now: Annotated[str | None, typer.Option(help="Decide as of this time (ISO 8601).")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what would be distributed to whom; needs no configuration, network or ledger."""
+    from dca_bot.simulate import run_simulation
+
+    run_simulation(export, clients, currency=currency, now=now, json=json)
+
+
+@app.command()
+def demo(
+    stay: Annotated[
+        bool,
+        typer.Option("--stay", envvar="STAY", help="Keep everything running at the end."),
+    ] = False,
+) -> None:
+    """Show the main job end to end on a relay, an LNbits and a bot of its own."""
+    from dca_bot.demo.story import run_demo
+
+    if not asyncio.run(run_demo(stay=stay)):
+        raise DcaBotError("Ledger and wallets differ.")
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command that the words name."""
+    try:
+        app()
+    except DcaBotError as error:
+        typer.echo(f"dca-bot: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,289 @@
+"""The configuration file: read, checked as a whole, and refused with a sentence for each fault."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from dca_bot.core.money import minor_digits
+from dca_bot.core.ports import DmProtocol
+from dca_bot.errors import ConfigError
+
+NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
+LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one like America/Guatemala") from None
+    return name
+
+
+def _relay_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("wss", "ws") or not parts.hostname:
+        raise ValueError(f"{url!r} is no relay; write one like wss://relay.example.com")
+    return url
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
+        raise ValueError(f"{url!r} is no web address; write one like https://lnbits.example.com")
+    return url.rstrip("/")
+
+
+def _time_of_day(text: str) -> str:
+    try:
+        time.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time of day; write one like 09:00") from None
+    return text
+
+
+RelayUrl = Annotated[str, AfterValidator(_relay_url)]
+Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
+
+
+class BotConfig(_Section):
+    """`[bot]`."""
+
+    data_dir: Path = Path("data")
+    language: Literal["en"] = "en"
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "America/Guatemala"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "GTQ"
+
+
+class NostrConfig(_Section):
+    """`[nostr]`."""
+
+    private_key_file: Path = Path("bot.nsec")
+    relays: Annotated[tuple[RelayUrl, ...], Field(min_length=1, max_length=10)]
+    operators: Annotated[tuple[str, ...], Field(min_length=1)]
+    operator_protocols: Annotated[tuple[DmProtocol, ...], Field(min_length=1)] = (DmProtocol.NIP17,)
+    max_message_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 6
+
+
+class SshConfig(_Section):
+    """`[lamassu.ssh]`."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    username: str
+    private_key_file: Path
+    known_hosts_file: Path
+
+
+class CsvConfig(_Section):
+    """`[lamassu.csv]`."""
+
+    command: str = (
+        "psql lamassu -v ON_ERROR_STOP=1 -c"
+        " \"\\copy (select * from {table} where created >= '{since}') to stdout csv header\""
+    )
+
+    @model_validator(mode="after")
+    def _has_places(self) -> "CsvConfig":
+        if "{table}" not in self.command:
+            raise ValueError("the command needs {table} where the table's name goes")
+        return self
+
+
+class DirectoryConfig(_Section):
+    """`[lamassu.directory]`."""
+
+    path: Path = Path("export")
+
+
+class PostgresConfig(_Section):
+    """`[lamassu.postgres]`: read, so that a file may have it, but no source of this version."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    database: str = "lamassu"
+    user: str = "dca_readonly"
+    password_file: Path = Path("lamassu.pgpass")
+    tunnel: bool = True
+
+
+class LamassuConfig(_Section):
+    """`[lamassu]`."""
+
+    source: Literal["ssh-csv", "directory"]
+    poll_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    lookback_days: Annotated[int, Field(ge=3, le=366)] = 14
+    start_at: AwareDatetime | None = None
+    ssh: SshConfig | None = None
+    csv: CsvConfig = CsvConfig()
+    directory: DirectoryConfig = DirectoryConfig()
+    postgres: PostgresConfig = PostgresConfig()
+
+    @model_validator(mode="after")
+    def _has_ssh(self) -> "LamassuConfig":
+        if self.source == "ssh-csv" and self.ssh is None:
+            raise ValueError('source = "ssh-csv" needs a section [lamassu.ssh]')
+        return self
+
+
+class LnbitsConfig(_Section):
+    """`[lnbits]`."""
+
+    url: Annotated[str, AfterValidator(_http_url)]
+    source_admin_key_file: Path = Path("lnbits.key")
+    low_balance_sat: Annotated[int, Field(ge=0)] = 500_000
+    top_up_to_sat: Annotated[int, Field(ge=0)] = 2_000_000
+
+
+class FlowConfig(_Section):
+    """`[flow]`."""
+
+    enabled: bool = True
+
+
+class FixedConfig(_Section):
+    """`[fixed]`: read and checked; fixed mode comes with a later version."""
+
+    enabled: bool = True
+    times: tuple[Annotated[str, AfterValidator(_time_of_day)], ...] = ("09:00", "18:00")
+    daily_limit_max: Amount = Decimal(2000)
+    rate_source: Literal["lnbits", "lamassu"] = "lnbits"
+    rate_deviation_percent_max: Annotated[int, Field(ge=0, le=100)] = 5
+    rate_age_minutes_max: Annotated[int, Field(ge=1)] = 60
+
+
+class LimitsConfig(_Section):
+    """`[limits]`."""
+
+    payout_max_sat: Annotated[int, Field(ge=1)] = 1_000_000
+    day_max_sat: Annotated[int, Field(ge=1)] = 10_000_000
+
+
+class NotificationsConfig(_Section):
+    """`[notifications]`."""
+
+    low_deposit: Amount = Decimal(200)
+    offline_alert_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+
+
+class Config(_Section):
+    """The whole file; paths in it are relative to it."""
+
+    bot: BotConfig = BotConfig()
+    nostr: NostrConfig
+    lamassu: LamassuConfig
+    lnbits: LnbitsConfig
+    flow: FlowConfig = FlowConfig()
+    fixed: FixedConfig = FixedConfig()
+    limits: LimitsConfig = LimitsConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
+    base: Path = Field(default=Path(), exclude=True)
+
+    def path(self, name: Path) -> Path:
+        """Return a path of the file as seen from here."""
+        return self.base / name
+
+    @property
+    def message_age_max(self) -> timedelta:
+        """Return how old a command may be."""
+        return timedelta(hours=self.nostr.max_message_age_hours)
+
+    @property
+    def start_at(self) -> datetime | None:
+        """Return the instant before which cash-outs are never touched, if the file has one."""
+        at = self.lamassu.start_at
+        return None if at is None else at.astimezone(UTC)
+
+    @property
+    def low_deposit_minor(self) -> int:
+        """Return `notifications.low_deposit` in minor units."""
+        return _minor(
+            self.notifications.low_deposit, self.bot.currency, "notifications.low_deposit"
+        )
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file; raise ConfigError with every fault in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_faults(path, error)) from None
+    config = config.model_copy(update={"base": path.parent})
+    _minor(config.notifications.low_deposit, config.bot.currency, "notifications.low_deposit")
+    return config
+
+
+def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> str:
+    """Return a secret from the environment, or from a file that only its owner can read."""
+    if environment.get(variable):
+        return environment[variable].strip()
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise ConfigError(f"There is no {path}; put the key there, or into {variable}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    if mode & 0o077:
+        raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
+    if not text:
+        raise ConfigError(f"{path} is empty; put the key there, or into {variable}.")
+    return text
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Make a file that only its owner can read; raise FileExistsError if it is there already."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _minor(amount: Decimal, currency: str, key: str) -> int:
+    minor = amount.scaleb(minor_digits(currency))
+    if minor != minor.to_integral_value():
+        raise ConfigError(f"{key} = {amount} has more decimals than {currency} has.")
+    return int(minor)
+
+
+def _faults(path: Path, error: ValidationError) -> str:
+    lines = [f"{path} has {error.error_count()} fault(s):"]
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(part) for part in fault["loc"]) or "file"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "there is no such key; look at config.example.toml"
+        lines.append(f"  {place}: {message}")
+    return "\n".join(lines)

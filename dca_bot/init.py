@@ -1,0 +1,108 @@
+"""`dca-bot init`: a first configuration and the bot's key."""
+
+import json
+from pathlib import Path
+
+import segno
+import typer
+
+from dca_bot.config import write_secret
+from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.nostr.keys import generate, parse_public_key
+
+TEMPLATE = """\
+# Made by `dca-bot init`. Every key with its meaning: config.example.toml
+
+[bot]
+data_dir = "data"
+timezone = {timezone}
+currency = {currency}
+
+[nostr]
+private_key_file = "bot.nsec"
+relays = {relays}
+operators = [{operator}]
+
+[lamassu]
+{lamassu}
+[lnbits]
+url = {url}
+source_admin_key_file = "lnbits.key"
+"""
+DIRECTORY = """\
+source = "directory"
+
+[lamassu.directory]
+path = {path}
+"""
+SSH = """\
+source = "ssh-csv"
+
+[lamassu.ssh]
+host = {host}
+port = {port}
+username = {username}
+private_key_file = "lamassu.key"
+known_hosts_file = "known_hosts"
+"""
+
+
+def ask_and_write(config_path: Path) -> None:
+    """Ask for what has no default, then write; nothing that exists is overwritten."""
+    folder = config_path.parent
+    key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
+    for path in (config_path, key_path):
+        if path.exists():
+            raise ConfigError(f"{path} is there already; move it away, or use it as it is.")
+    operator = typer.prompt("Your npub (the operator's)", value_proc=_npub)
+    relays = typer.prompt(
+        "Relays, with spaces between", default="wss://relay.damus.io wss://nos.lol"
+    )
+    url = typer.prompt("Address of LNbits", default="https://lnbits.example.com")
+    admin_key = typer.prompt(
+        "Admin key of the wallet that pays (empty: later)",
+        default="",
+        hide_input=True,
+        show_default=False,
+    )
+    currency = typer.prompt("Currency", default="GTQ").upper()
+    timezone = typer.prompt("Time zone", default="America/Guatemala")
+    text = TEMPLATE.format(
+        timezone=json.dumps(timezone),
+        currency=json.dumps(currency),
+        relays=json.dumps(relays.split()),
+        operator=json.dumps(operator),
+        lamassu=_ask_lamassu(),
+        url=json.dumps(url),
+    )
+    key = generate()
+    write_secret(key_path, key.nsec())
+    if admin_key and not wallet_path.exists():
+        write_secret(wallet_path, admin_key)
+    config_path.write_text(text, encoding="utf-8")
+    typer.echo(
+        f"\nWrote {config_path} and {key_path}. Keep a copy of the key: it is the bot's identity."
+    )
+    if not wallet_path.exists():
+        typer.echo(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
+    typer.echo(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
+    segno.make(f"nostr:{key.npub}", error="l").terminal(compact=True)
+    typer.echo("\nNext: dca-bot check")
+
+
+def _ask_lamassu() -> str:
+    if typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
+        return SSH.format(
+            host=json.dumps(typer.prompt("Lamassu's host")),
+            port=typer.prompt("Port", default=22, type=int),
+            username=json.dumps(typer.prompt("User name", default="dca")),
+        )
+    return DIRECTORY.format(path=json.dumps(typer.prompt("Folder", default="export")))
+
+
+def _npub(text: str) -> str:
+    try:
+        parse_public_key(text.strip())
+    except DcaBotError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text.strip()

@@ -1,0 +1,66 @@
+"""What the command line shows of a ledger; nothing is changed, and the bot may be running."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from dca_bot.app import build_wallet
+from dca_bot.config import Config, load_config
+from dca_bot.core.money import fiat_text
+from dca_bot.ledger import facts, holds, mail, payouts, reports
+from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.clients import everyone
+from dca_bot.ledger.database import Database, Tx, open_database
+
+
+async def read_status(config_path: Path) -> dict[str, Any]:
+    """Return what `status` shows: plain values by name."""
+    config = load_config(config_path)
+    async with _ledger(config) as database:
+        return await database.read(lambda tx: _status(tx, config.bot.currency))
+
+
+async def run_audit(config_path: Path) -> dict[str, Any]:
+    """Return counts and findings of the ledger and of the source wallet's tagged rows."""
+    config = load_config(config_path)
+    async with _ledger(config) as database, build_wallet(config, os.environ) as wallet:
+        payments = [payment async for payment in wallet.tagged_payments()]
+        result = await database.read(audit_ledger)
+        recorded = await database.read(paid_by_hash)
+    return {
+        "entries": result.entries,
+        "distributions": result.distributions,
+        "payouts": result.payouts,
+        "payments": len(payments),
+        "findings": [*result.findings, *compare_payments(recorded, payments)],
+    }
+
+
+@asynccontextmanager
+async def _ledger(config: Config) -> AsyncIterator[Database]:
+    database = await open_database(config.path(config.bot.data_dir), read_only=True)
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+def _status(tx: Tx, currency: str) -> dict[str, Any]:
+    totals = reports.totals(tx)
+    open_count, owed_sat = payouts.owed(tx)
+    return {
+        "paused": facts.paused(tx),
+        "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
+        "clients": len(everyone(tx)),
+        "balances": fiat_text(totals.get("balance", 0), currency),
+        "owed_sat": owed_sat,
+        "open_payouts": open_count,
+        "payouts_by_state": dict(payouts.counts(tx)),
+        "paid_sat": totals["paid"],
+        "operator_sat": totals["operator"],
+        "commission_sat": totals["commission"],
+        "open_holds": len(holds.still_open(tx)),
+        "unsent_messages": mail.unsent(tx),
+    }

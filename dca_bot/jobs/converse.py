@@ -1,0 +1,88 @@
+"""Takes messages off the relays and has them answered, each person's in order.
+
+The invariant: a message in flight is not started twice, one person's messages never overlap, and a
+flood from one person fills that person's own queue only.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from dca_bot.core.ports import IncomingMessage
+
+QUEUE_MAX = 30
+"""So many messages of one person wait; those beyond are dropped."""
+AT_ONCE = 16
+"""So many persons are served at the same time."""
+PEOPLE_MAX = 1000
+"""So many persons wait; beyond that nothing more is taken off the relays for the moment."""
+_log = logging.getLogger(__name__)
+
+
+class Inbound(Protocol):
+    """Where messages come from: the part of a Messenger that is needed here."""
+
+    def incoming(self) -> AsyncIterator[IncomingMessage]:
+        """Yield verified messages, copies too."""
+        ...
+
+
+class Handler(Protocol):
+    """Who answers: the part of a Conversation that is needed here."""
+
+    async def is_new(self, message: IncomingMessage) -> bool:
+        """Tell whether a message was not handled before."""
+        ...
+
+    async def handle(self, message: IncomingMessage) -> None:
+        """Handle a message."""
+        ...
+
+
+async def converse(messenger: Inbound, conversation: Handler) -> None:
+    """Answer messages until cancelled; what is in flight then runs again after the next start."""
+    async with asyncio.TaskGroup() as tasks:
+        desk = _FrontDesk(conversation, tasks)
+        async for message in messenger.incoming():
+            if await conversation.is_new(message):
+                await desk.take(message)
+
+
+class _FrontDesk:
+    """One short queue and one task per person who waits."""
+
+    def __init__(self, conversation: Handler, tasks: asyncio.TaskGroup) -> None:
+        self._conversation = conversation
+        self._tasks = tasks
+        self._queues: dict[str, deque[IncomingMessage]] = {}
+        self._in_flight: set[tuple[str, str]] = set()
+        self._people = asyncio.Semaphore(PEOPLE_MAX)
+        self._serving = asyncio.Semaphore(AT_ONCE)
+
+    async def take(self, message: IncomingMessage) -> None:
+        """Queue a message, unless a copy of it is in flight or its sender has too many waiting."""
+        key = (message.sender, message.id)
+        if key in self._in_flight:
+            return
+        queue = self._queues.get(message.sender)
+        if queue is None:
+            await self._people.acquire()
+            queue = self._queues[message.sender] = deque()
+            self._tasks.create_task(self._serve(message.sender, queue))
+        if len(queue) >= QUEUE_MAX:
+            _log.warning("message dropped, too many are waiting sender=%s", message.sender[:8])
+            return
+        self._in_flight.add(key)
+        queue.append(message)
+
+    async def _serve(self, sender: str, queue: deque[IncomingMessage]) -> None:
+        """Handle one person's messages in the order in which they came, then let go."""
+        while queue:
+            message = queue.popleft()
+            async with self._serving:
+                await self._conversation.handle(message)
+            self._in_flight.discard((message.sender, message.id))
+        del self._queues[sender]
+        self._people.release()

@@ -1,0 +1,139 @@
+"""Sends what is in the outbox: each message until a relay took it, seven days at most."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+
+from dca_bot.core.payout import backoff_s
+from dca_bot.core.ports import Clock, DmProtocol, Messenger, OutgoingMessage
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.signals import Signals
+from dca_bot.ledger import clients, mail
+from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.mail import Letter, Person
+
+AT_ONCE_MAX = 8
+IDLE_S = 30
+RETRY_MAX_S = 3600
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """What is known of whoever a letter is for."""
+
+    person: Person | None
+    is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """The sender; one letter at a time to each person, several persons at once."""
+
+    database: Database
+    messenger: Messenger
+    programme: Programme
+    clock: Clock
+    signals: Signals
+    relays: tuple[str, ...]
+    _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
+
+    async def run(self) -> None:
+        """Send whatever is due; never ends."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._start_due(group)
+                await self.signals.deliver.wait(self.clock, await self._pause_s())
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> None:
+        now = self.clock.now()
+        busy = tuple(self._busy)
+        free = AT_ONCE_MAX - len(busy)
+        if free <= 0:
+            return
+        for letter in await self.database.read(lambda tx: mail.due(tx, now, limit=free, busy=busy)):
+            self._busy[letter.recipient] = group.create_task(self._deliver(letter))
+
+    async def _pause_s(self) -> float:
+        next_at = await self.database.read(mail.next_try_at)
+        if next_at is None or self._busy:
+            return IDLE_S
+        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), IDLE_S)
+
+    async def _deliver(self, letter: Letter) -> None:
+        try:
+            await self._send(letter)
+        finally:
+            del self._busy[letter.recipient]
+            self.signals.deliver.ring()
+
+    async def _send(self, letter: Letter) -> None:
+        recipient = await self.database.read(lambda tx: self._recipient(tx, letter))
+        inbox = await self._inbox_relays(letter, recipient)
+        letter = await self._with_event(letter, recipient, inbox)
+        assert letter.event is not None
+        taken = await self.messenger.publish(
+            letter.event, self._relays_for(letter, recipient, inbox)
+        )
+        await self.database.transact(lambda tx: self._record(tx, letter, taken=taken))
+
+    async def _inbox_relays(self, letter: Letter, recipient: Recipient) -> tuple[str, ...]:
+        """Look up where a person reads; for a stranger nothing is looked up."""
+        if _is_stranger(letter, recipient):
+            return ()
+        return await self.messenger.inbox_relays(letter.recipient)
+
+    async def _with_event(
+        self, letter: Letter, recipient: Recipient, inbox: tuple[str, ...]
+    ) -> Letter:
+        """Make the event: anew for NIP-17 (the same rumor in a fresh wrap), once for NIP-04."""
+        if letter.event is not None:
+            return letter
+        protocol = letter.protocol or _protocol_for(recipient, inbox)
+        event = self.messenger.seal(
+            OutgoingMessage(
+                recipient=letter.recipient,
+                text=letter.text,
+                created_at=letter.created_at,
+                protocol=protocol,
+            )
+        )
+        kept = event if protocol is DmProtocol.NIP04 else None
+        await self.database.transact(lambda tx: mail.fix_protocol(tx, letter, protocol, kept))
+        return replace(letter, protocol=protocol, event=event)
+
+    def _relays_for(
+        self, letter: Letter, recipient: Recipient, inbox: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        if _is_stranger(letter, recipient):
+            return (letter.relay,)
+        if letter.protocol is DmProtocol.NIP17 and inbox:
+            return inbox
+        wrote_at = letter.relay or (recipient.person.relay if recipient.person else "")
+        return tuple(dict.fromkeys([*([wrote_at] if wrote_at else []), *inbox, *self.relays]))
+
+    def _recipient(self, tx: Tx, letter: Letter) -> Recipient:
+        known = letter.recipient in self.programme.operators or clients.by_pubkey(
+            tx, letter.recipient
+        )
+        return Recipient(person=mail.person(tx, letter.recipient), is_member=bool(known))
+
+    def _record(self, tx: Tx, letter: Letter, *, taken: bool) -> None:
+        now = self.clock.now()
+        if taken:
+            mail.mark_sent(tx, letter, now=now)
+            return
+        delay_s = backoff_s(letter.tries + 1, max_s=RETRY_MAX_S)
+        if mail.mark_failed(tx, letter, delay_s=delay_s, now=now):
+            _log.error("message given up letter=%d tries=%d", letter.id, letter.tries + 1)
+
+
+def _is_stranger(letter: Letter, recipient: Recipient) -> bool:
+    return bool(letter.relay) and not recipient.is_member
+
+
+def _protocol_for(recipient: Recipient, inbox: tuple[str, ...]) -> DmProtocol:
+    """Choose for a message that the bot starts: NIP-17 where an inbox is known, else as used last."""
+    if inbox or recipient.person is None:
+        return DmProtocol.NIP17
+    return recipient.person.protocol

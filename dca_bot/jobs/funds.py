@@ -1,0 +1,102 @@
+"""The source wallet's balance against what is owed, and the operators' top-up invoice."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from dca_bot.chat.herald import Herald
+from dca_bot.core import payout as rules
+from dca_bot.core.ports import Clock, Wallet
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import facts, payouts
+from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.instant import instant, micros
+
+FUNDS = "not enough funds"
+"""What stands in a payout's `waiting` while the source wallet is short."""
+TOP_UP_LIFE = timedelta(hours=24)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Funds:
+    """What the source wallet can still pay in this round; `refresh` starts one."""
+
+    database: Database
+    wallet: Wallet
+    herald: Herald
+    programme: Programme
+    clock: Clock
+    left_msat: int = field(default=0, init=False)
+    was_short: bool = field(default=False, init=False)
+
+    async def refresh(self) -> None:
+        """Ask LNbits for the balance."""
+        self.left_msat = await self.wallet.balance_msat()
+        self.was_short = False
+
+    def covers(self, needed_msat: int) -> bool:
+        """Tell whether the wallet has so much left; a no is remembered for `report`."""
+        self.was_short = self.was_short or needed_msat > self.left_msat
+        return needed_msat <= self.left_msat
+
+    def spend(self, spent_msat: int) -> None:
+        """Take what has left the wallet off the balance."""
+        self.left_msat -= spent_msat
+
+    async def report(self) -> None:
+        """Send the operators one top-up invoice while payouts wait for funds, and the all-clear."""
+        now = self.clock.now()
+        expiry = await self.database.read(lambda tx: facts.get(tx, facts.SHORTAGE))
+        if not self.was_short:
+            if expiry is not None and not await self.database.read(_is_waiting):
+                await self.database.transact(self._all_clear)
+        elif expiry is None or instant(int(expiry)) <= now:
+            await self._ask_for_top_up()
+
+    def _all_clear(self, tx: Tx) -> None:
+        if facts.drop(tx, facts.SHORTAGE):
+            self.herald.funds_back(tx, self.clock.now())
+
+    async def _ask_for_top_up(self) -> None:
+        needed_msat = await self.database.read(_needed_msat)
+        short_sat = -(-(needed_msat - self.left_msat) // 1000)
+        amount_sat = max(short_sat, self.programme.top_up_to_sat - self.left_msat // 1000)
+        invoice = await self.wallet.top_up_invoice(
+            amount_sat=amount_sat,
+            memo="dca-bot: funds for payouts",
+            expiry_s=int(TOP_UP_LIFE.total_seconds()),
+        )
+
+        def work(tx: Tx) -> None:
+            now = self.clock.now()
+            facts.put(tx, facts.SHORTAGE, str(micros(invoice.expires_at)))
+            owed_sat = payouts.owed(tx)[1]
+            self.herald.short_of_funds(
+                tx,
+                owed_sat=owed_sat,
+                short_sat=short_sat,
+                bolt11=invoice.bolt11,
+                amount_sat=amount_sat,
+                expires_at=invoice.expires_at,
+                now=now,
+            )
+
+        await self.database.transact(work)
+        _log.warning("source wallet short of funds short_sat=%d", short_sat)
+
+
+def _is_waiting(tx: Tx) -> bool:
+    return any(payout.waiting == FUNDS for payout in payouts.open_payouts(tx))
+
+
+def _needed_msat(tx: Tx) -> int:
+    return sum(
+        rules.needed_msat(
+            payout.amount_sat,
+            internal=payout.destination is not None and payout.destination.kind == INVOICE_KEY,
+        )
+        for payout in payouts.open_payouts(tx)
+        if payout.debited_at is None
+    )

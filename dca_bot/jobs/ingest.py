@@ -1,0 +1,201 @@
+"""Reads the Lamassu server and turns what is final into distributions.
+
+The invariant: whatever is read, however often, a cash-out is recorded under its id and distributed
+once; an incomplete reading changes nothing.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import Say
+from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
+from dca_bot.core.ports import CashOutSource, Clock, Export
+from dca_bot.core.programme import Programme
+from dca_bot.errors import SourceUnavailable
+from dca_bot.jobs.reconcile import is_known_distribution
+from dca_bot.jobs.signals import LAMASSU, Signals
+from dca_bot.ledger import distributions, facts, holds
+from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+
+FULL_READ_EVERY = timedelta(days=1)
+REDEEM_LATER = timedelta(days=2)
+"""A cash-out can be created so long before the cash leaves."""
+_BATCH = 1000
+_STATE_OF = {
+    Verdict.WAIT: distributions.WAITING,
+    Verdict.HOLD: distributions.HELD,
+    Verdict.IGNORE: distributions.IGNORED,
+}
+_log = logging.getLogger(__name__)
+Found = tuple[CashOut, Decision]
+
+
+@dataclass(slots=True)
+class Ingest:
+    """The poller; `run` never ends."""
+
+    database: Database
+    source: CashOutSource
+    herald: Herald
+    programme: Programme
+    clock: Clock
+    signals: Signals
+    start_at: datetime
+    lookback: timedelta
+    poll_s: int
+    _full_read_at: datetime | None = field(default=None, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+
+    async def run(self) -> None:
+        """Poll at every interval, or when rung; not while the operator has paused everything."""
+        await self.signals.reconciled.wait()
+        while True:
+            if await self.database.read(facts.paused):
+                self._full_read_at = None
+            else:
+                await self._try_poll()
+            await self.signals.poll.wait(self.clock, self.poll_s)
+
+    async def poll_once(self) -> None:
+        """Read Lamassu and process all that is final; raise SourceUnavailable."""
+        now = self.clock.now()
+        full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
+        first = self.start_at - REDEEM_LATER
+        export = await self.source.fetch(first if full else max(first, now - self.lookback))
+        found = self._decide(export)
+        await self._record(export, found)
+        for cash_out, decision in self._final(found):
+            await self._distribute(cash_out, decision)
+        if full:
+            self._full_read_at = now
+        await self._tell_unreadable(export)
+        polled_at = now.isoformat()
+        await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
+
+    async def _try_poll(self) -> None:
+        try:
+            await self.poll_once()
+        except SourceUnavailable as error:
+            self._note(reachable=False, detail=str(error))
+        else:
+            self._note(reachable=True)
+
+    def _decide(self, export: Export) -> list[Found]:
+        now = self.clock.now()
+        decided = (
+            (cash_out, decide(cash_out, currency=self.programme.currency, now=now))
+            for cash_out in export.cash_outs
+        )
+        return [(cash_out, found) for cash_out, found in decided if found.at >= self.start_at]
+
+    def _final(self, found: Iterable[Found]) -> list[Found]:
+        """Return what is to be distributed, oldest first."""
+        final = [pair for pair in found if pair[1].verdict is Verdict.DISTRIBUTE]
+        return sorted(final, key=lambda pair: (pair[1].at, pair[0].id))
+
+    async def _record(self, export: Export, found: list[Found]) -> None:
+        machines = dict(export.machines)
+        await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
+        for start in range(0, len(found), _BATCH):
+            some = found[start : start + _BATCH]
+            await self.database.transact(partial(self._record_some, found=some))
+        self.signals.deliver.ring()
+
+    def _record_some(self, tx: Tx, found: list[Found]) -> None:
+        """Record what is new or has changed; what the operator has decided stays decided."""
+        known = distributions.states(tx, [cash_out.id for cash_out, _ in found])
+        for cash_out, decision in found:
+            state, reason = known.get(cash_out.id, ("", ""))
+            if state == distributions.DISTRIBUTED:
+                self._see_change(tx, cash_out, decision)
+            elif decision.verdict is Verdict.DISTRIBUTE or reason == IGNORED_BY_OPERATOR:
+                continue
+            elif (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
+                self._record_one(tx, cash_out, decision)
+
+    def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
+        now = self.clock.now()
+        state, reason = _STATE_OF[decision.verdict], str(decision.reason)
+        distributions.record(tx, cash_out, decision, state=state, reason=reason, now=now)
+        if decision.verdict is Verdict.HOLD:
+            self._hold(tx, "cash-out", cash_out.id, reason)
+        else:
+            holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
+
+    def _see_change(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
+        """Report, once, a distributed cash-out that stopped being a success; nothing is taken back."""
+        if decision.verdict is Verdict.DISTRIBUTE:
+            return
+        if holds.was_opened(tx, "cash-out", cash_out.id, str(decision.reason)):
+            return
+        reason = str(decision.reason)
+        if not holds.was_opened(tx, "changed", cash_out.id, reason):
+            self._hold(tx, "changed", cash_out.id, reason)
+
+    async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
+        done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))
+        if done is not None:
+            _log.info(
+                "cash-out distributed id=%s principal_sat=%d shares=%d unallocated_sat=%d",
+                cash_out.id,
+                done.principal_sat,
+                len(done.shares),
+                done.unallocated_sat,
+            )
+            self.signals.settle.ring()
+            self.signals.deliver.ring()
+
+    def _distribute_in(self, tx: Tx, cash_out: CashOut, decision: Decision) -> Distribution | None:
+        """Do everything that one cash-out changes; None if there is nothing to do now."""
+        now = self.clock.now()
+        state, reason = distributions.states(tx, [cash_out.id]).get(cash_out.id, ("", ""))
+        if state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR or facts.paused(tx):
+            return None
+        if is_known_distribution(tx, cash_out.id):
+            if reason != KNOWN_DISTRIBUTION:
+                held, why = distributions.HELD, KNOWN_DISTRIBUTION
+                distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
+                self._hold(tx, "cash-out", cash_out.id, why)
+            return None
+        assert decision.amounts is not None
+        waiting = distributions.WAITING
+        distributions.record(tx, cash_out, decision, state=waiting, reason="", now=now)
+        done = distributions.distribute(
+            tx,
+            cash_out.id,
+            decision.amounts,
+            at=decision.at,
+            now=now,
+            flow_enabled=self.programme.flow_enabled,
+        )
+        holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
+        for share in done.shares:
+            self.herald.note_low(tx, share.client_id, now)
+        return done
+
+    def _hold(self, tx: Tx, kind: str, ref: str, reason: str) -> None:
+        now = self.clock.now()
+        hold = holds.open_hold(tx, kind, ref, reason, now=now)
+        if hold is not None:
+            self.herald.hold_opened(tx, hold, now)
+            _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+    async def _tell_unreadable(self, export: Export) -> None:
+        new = [sentence for sentence in export.unreadable if sentence not in self._told]
+        if not new:
+            return
+        self._told.update(new)
+        told = Say("push.rows_unreadable", n=len(new), first=new[0])
+        now = self.clock.now()
+        await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
+
+    def _note(self, *, reachable: bool, detail: str = "") -> None:
+        now = self.clock.now()
+        if self.signals.note(LAMASSU, reachable=reachable, now=now, detail=detail):
+            _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)

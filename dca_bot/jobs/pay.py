@@ -1,0 +1,158 @@
+"""Takes a payout from its plan to the pay request.
+
+The invariant: the invoice is checked and recorded before it is paid, and LNbits is asked for other
+payments of the same payout before the first pay request leaves.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.core import payout as rules
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import Invoice
+from dca_bot.errors import (
+    DestinationRefused,
+    DestinationUnavailable,
+    LnbitsUnavailable,
+    StateChanged,
+)
+from dca_bot.jobs.reconcile import record_unknown
+from dca_bot.jobs.till import Till, known
+from dca_bot.ledger import facts, payouts
+from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
+from dca_bot.ledger.payouts import Payout
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Pays one payout."""
+
+    till: Till
+
+    async def pay(self, payout: Payout) -> Payout | None:
+        """Bring a PLANNED or INVOICED payout to its pay request; return it if that has left.
+
+        Raise OutOfFunds, DestinationRefused, DestinationUnavailable, LnbitsUnavailable or
+        StateChanged; whatever was recorded by then stands.
+        """
+        if payout.destination is None:
+            await self.till.defer(payout, "no destination", least_s=600)
+            return None
+        if await self._is_over_ceiling(payout):
+            return None
+        await self.till.need_funds(payout)
+        if payout.state is PayoutState.PLANNED:
+            invoice = await self._invoice(payout)
+            if invoice is None:
+                return None
+            payout = await self._record_invoice(payout, invoice)
+        if self.till.margin_is_gone(payout):
+            await self.till.move(lambda tx: payouts.discard_invoice(tx, payout))
+            return None
+        if await self._is_known_to_lnbits(payout):
+            return None
+        submitted = await self.till.database.transact(lambda tx: self._submit(tx, payout))
+        if submitted is not None:
+            await self.till.send(submitted)
+        return submitted
+
+    async def _invoice(self, payout: Payout) -> Invoice | None:
+        """Have an invoice made and check it; None if the payout has to wait."""
+        assert payout.destination is not None
+        if payout.destination.kind == INVOICE_KEY:
+            invoice = await self._own_invoice(payout, payout.destination.value)
+        else:
+            terms = await self.till.addresses.terms(payout.destination.value)
+            if payout.amount_sat < terms.min_sat:
+                await self._too_small(payout, terms.min_sat)
+                return None
+            if payout.amount_sat > terms.max_sat:
+                raise DestinationRefused(f"The address takes at most {terms.max_sat} sats.")
+            comment = self.till.memo(payout)[: terms.comment_length_max]
+            invoice = await self.till.wallet.decode(
+                await self.till.addresses.request_invoice(
+                    terms, amount_sat=payout.amount_sat, comment=comment
+                )
+            )
+        if invoice.amount_msat != payout.amount_sat * 1000:
+            raise DestinationRefused("The invoice is for another amount than was asked for.")
+        if invoice.expires_at - self.till.clock.now() <= self.till.margin(payout):
+            raise DestinationRefused("The invoice expires too soon to be paid safely.")
+        return invoice
+
+    async def _own_invoice(self, payout: Payout, invoice_key: str) -> Invoice:
+        """Have the client's LNbits wallet make an invoice; a refusal concerns this client alone."""
+        try:
+            return await self.till.wallet.request_invoice(
+                invoice_key,
+                amount_sat=payout.amount_sat,
+                memo=self.till.memo(payout),
+                expiry_s=int(rules.INVOICE_LIFE.total_seconds()),
+                external_id=payout.id,
+                extra=self.till.payment_extra(payout),
+            )
+        except LnbitsUnavailable as error:
+            raise DestinationUnavailable(str(error)) from error
+
+    async def _record_invoice(self, payout: Payout, invoice: Invoice) -> Payout:
+        def work(tx: Tx) -> Payout:
+            if tx.execute(
+                "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
+            ).fetchone():
+                raise StateChanged("This invoice was handed out before.")
+            payouts.record_invoice(tx, payout, invoice, now=self.till.clock.now())
+            return known(payouts.by_id(tx, payout.id))
+
+        return await self.till.database.transact(work)
+
+    def _submit(self, tx: Tx, payout: Payout) -> Payout | None:
+        """Record that the pay request leaves now, if everything is still as it was."""
+        now = self.till.clock.now()
+        if facts.paused(tx) or self._ceiling(tx, payout, now):
+            return None
+        payouts.submit(tx, payout, now=now)
+        return known(payouts.by_id(tx, payout.id))
+
+    async def _is_known_to_lnbits(self, payout: Payout) -> bool:
+        """Ask LNbits for payments with this payout's id that the ledger has no invoice of."""
+        found = await self.till.wallet.payments_of(payout.id)
+        if not found:
+            return False
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> bool:
+            _, opened = record_unknown(tx, found, now=now)
+            for hold in opened:
+                self.till.herald.hold_opened(tx, hold, now)
+            return known(payouts.by_id(tx, payout.id)).state is PayoutState.HELD
+
+        return await self.till.database.transact(work)
+
+    async def _is_over_ceiling(self, payout: Payout) -> bool:
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> bool:
+            reason = self._ceiling(tx, payout, now)
+            if reason:
+                hold = payouts.hold(tx, payout, reason, now=now)
+                if hold is not None:
+                    self.till.herald.hold_opened(tx, hold, now)
+            return bool(reason)
+
+        return await self.till.database.transact(work)
+
+    def _ceiling(self, tx: Tx, payout: Payout, now: datetime) -> str:
+        if payout.approved:
+            return ""
+        if payout.amount_sat > self.till.programme.payout_max_sat:
+            return CEILING_PAYOUT
+        sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY)
+        return CEILING_DAY if sent_sat + payout.amount_sat > self.till.programme.day_max_sat else ""
+
+    async def _too_small(self, payout: Payout, min_sat: int) -> None:
+        now = self.till.clock.now()
+        if payout.submitted_at is not None:
+            raise DestinationRefused(f"The address takes at least {min_sat} sats.")
+        await self.till.move(lambda tx: payouts.merge(tx, payout, min_sat=min_sat, now=now))

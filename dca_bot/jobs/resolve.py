@@ -1,0 +1,199 @@
+"""Finds out what became of a payout that was sent.
+
+The invariant: only the source wallet's row under the recorded hash decides; nothing gets a new
+invoice before the old one is proven unpaid on both sides and can't be paid any more.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.core import payout as rules
+from dca_bot.core.payout import Finding, PayoutState
+from dca_bot.core.ports import PaymentStatus
+from dca_bot.errors import DestinationRefused
+from dca_bot.jobs.till import Till, attempt_of, known
+from dca_bot.ledger import payouts
+from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import micros
+from dca_bot.ledger.payouts import Attempt, Payout
+
+PENDING_MAX_S = 600
+CREDIT_POLL_S = 15
+ALERT_POLL = timedelta(hours=1)
+VOID_POLL = timedelta(minutes=10)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Follows one payout after its pay request."""
+
+    till: Till
+
+    async def resolve(self, payout: Payout, *, paying: bool) -> None:
+        """Look a sent payout up with the source's key and act on what is found."""
+        attempt = attempt_of(payout)
+        payment = await self.till.wallet.payment(attempt.payment_hash)
+        now = self.till.clock.now()
+        finding = rules.judge(
+            payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
+        )
+        match finding:
+            case Finding.DEBITED:
+                assert payment is not None
+                await self.till.move(lambda tx: payouts.debit(tx, payout, payment, now=now))
+                _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
+                self.till.funds.spend(payment.fee_msat - payment.amount_msat)
+                await self.verify_credit(await self.till.fresh(payout))
+            case Finding.PENDING:
+                await self._back_to_submitted(payout, "on its way", now)
+            case Finding.UNSENT:
+                await self._send_again(payout, attempt, paying=paying)
+            case Finding.FAILED:
+                await self._doubt(payout, attempt)
+            case Finding.DEAD:
+                await self._void(payout, attempt)
+            case Finding.NONSENSE:
+                await self._alert(payout, "LNbits shows another amount than was asked for")
+
+    async def _send_again(self, payout: Payout, attempt: Attempt, *, paying: bool) -> None:
+        """LNbits doesn't know the hash: send the same invoice again while it has time left."""
+        now = self.till.clock.now()
+        if self.till.margin_is_gone(payout):
+            over = attempt.expires_at + rules.SETTLED_AFTER + timedelta(seconds=1)
+            await self.till.move(
+                lambda tx: payouts.defer(
+                    tx,
+                    payout,
+                    waiting="was not sent in time; waits until it can't be paid",
+                    until=over,
+                )
+            )
+        elif paying:
+            await self.till.need_funds(payout)
+            await self._back_to_submitted(payout, "sent again", now)
+            fresh = await self.till.fresh(payout)
+            await self.till.send(fresh)
+            await self.resolve(fresh, paying=False)
+
+    async def _back_to_submitted(self, payout: Payout, waiting: str, now: datetime) -> None:
+        until = now + timedelta(seconds=rules.backoff_s(payout.tries + 1, max_s=PENDING_MAX_S))
+
+        def work(tx: Tx) -> None:
+            if payout.state is PayoutState.IN_DOUBT:
+                payouts.move(tx, payout, PayoutState.SUBMITTED)
+                fresh = known(payouts.by_id(tx, payout.id))
+                payouts.defer(tx, fresh, waiting=waiting, until=until)
+            else:
+                payouts.defer(tx, payout, waiting=waiting, until=until)
+
+        await self.till.move(work)
+
+    async def _doubt(self, payout: Payout, attempt: Attempt) -> None:
+        """LNbits says failed, which doesn't mean unpaid: nothing may be sent until it can't be."""
+        now = self.till.clock.now()
+        over = attempt.expires_at + rules.SETTLED_AFTER + timedelta(seconds=1)
+
+        def work(tx: Tx) -> None:
+            if payout.state is PayoutState.SUBMITTED:
+                payouts.move(tx, payout, PayoutState.IN_DOUBT)
+                fresh = known(payouts.by_id(tx, payout.id))
+                self.till.herald.payout_in_doubt(tx, fresh, now)
+            else:
+                fresh = payout
+            until = min(over, now + VOID_POLL)
+            payouts.defer(tx, fresh, waiting="LNbits says failed", until=max(until, now))
+
+        await self.till.move(work)
+
+    async def _void(self, payout: Payout, attempt: Attempt) -> None:
+        """Give an attempt up, once both sides say that it can't be paid any more."""
+        assert payout.destination is not None
+        now = self.till.clock.now()
+        if payout.destination.kind == INVOICE_KEY:
+            credit = await self.till.wallet.credited(payout.destination.value, attempt.payment_hash)
+            if credit is PaymentStatus.SUCCESS:
+                await self._alert(payout, "the client has the sats, the source wallet doesn't know")
+                return
+            if credit is PaymentStatus.PENDING:
+                await self.till.defer(payout, "the invoice is not void yet", least_s=600)
+                return
+        again = await self.till.wallet.payment(attempt.payment_hash)
+        finding = rules.judge(
+            again, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
+        )
+        if finding is not Finding.DEAD:
+            return
+
+        def work(tx: Tx) -> None:
+            payouts.move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+            if payout.attempts >= rules.ATTEMPTS_MAX:
+                self.till.herald.payout_void(tx, payout, now)
+
+        await self.till.move(work)
+        _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
+
+    async def verify_credit(self, payout: Payout) -> None:
+        """See that the sats arrived, where the payee's side can be asked."""
+        if payout.debited_at is None:
+            await self._resolve_alert(payout)
+            return
+        now = self.till.clock.now()
+        if await self._has_arrived(payout):
+
+            def work(tx: Tx) -> None:
+                payouts.finish(tx, payout, now=now)
+                self.till.herald.payout_arrived(tx, payout, now)
+
+            await self.till.move(work)
+            _log.info("payout done payout=%s", payout.id[:8])
+        elif payout.state is PayoutState.ALERT:
+            await self.till.move(
+                lambda tx: payouts.defer(tx, payout, waiting=payout.waiting, until=now + ALERT_POLL)
+            )
+        elif now - payout.debited_at > rules.CREDIT_GRACE:
+            await self._alert(payout, "debited, but the client's wallet doesn't have it")
+        else:
+            await self.till.defer(payout, "arriving", least_s=CREDIT_POLL_S)
+
+    async def _has_arrived(self, payout: Payout) -> bool:
+        assert payout.destination is not None
+        if payout.destination.kind != INVOICE_KEY:
+            return True
+        try:
+            status = await self.till.wallet.credited(
+                payout.destination.value, attempt_of(payout).payment_hash
+            )
+        except DestinationRefused:
+            return False
+        return status is PaymentStatus.SUCCESS
+
+    async def _resolve_alert(self, payout: Payout) -> None:
+        """Look an alerted payout up that was never seen debited: the operator may have mended it."""
+        attempt, now = attempt_of(payout), self.till.clock.now()
+        payment = await self.till.wallet.payment(attempt.payment_hash)
+        finding = rules.judge(
+            payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
+        )
+        if finding is Finding.DEBITED and payment is not None:
+            await self.till.move(lambda tx: payouts.debit(tx, payout, payment, now=now))
+        else:
+            await self.till.move(
+                lambda tx: payouts.defer(tx, payout, waiting=payout.waiting, until=now + ALERT_POLL)
+            )
+
+    async def _alert(self, payout: Payout, why: str) -> None:
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> None:
+            if payout.state is PayoutState.ALERT:
+                return
+            payouts.move(
+                tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
+            )
+            self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
+
+        await self.till.move(work)
+        _log.error("payout alert payout=%s why=%s", payout.id[:8], why)

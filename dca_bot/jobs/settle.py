@@ -1,0 +1,113 @@
+"""The payout worker: what was sent is resolved first, then what waits is paid, in order."""
+
+import logging
+from dataclasses import dataclass
+
+from dca_bot.core import payout as rules
+from dca_bot.core.payout import PayoutState
+from dca_bot.errors import (
+    DestinationRefused,
+    DestinationUnavailable,
+    LnbitsRefused,
+    LnbitsUnavailable,
+    StateChanged,
+)
+from dca_bot.jobs.pay import Payer
+from dca_bot.jobs.reconcile import reconcile
+from dca_bot.jobs.resolve import Resolver
+from dca_bot.jobs.signals import LNBITS, Signals
+from dca_bot.jobs.till import OutOfFunds, Till
+from dca_bot.ledger import facts, payouts
+from dca_bot.ledger.payouts import Payout
+
+HEARTBEAT_S = 15
+FIRST_RETRY_S = 5
+_SENT = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT, PayoutState.DEBITED, PayoutState.ALERT)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Serial on purpose: LNbits isn't faster with more at once, and order is kept."""
+
+    till: Till
+    signals: Signals
+
+    async def run(self) -> None:
+        """Catch up after the start, then pay whenever there is something; never ends."""
+        caught_up = False
+        while True:
+            try:
+                if not caught_up:
+                    await self.catch_up()
+                    caught_up = True
+                    self.signals.reconciled.set()
+                await self.work_once()
+                self._note(reachable=True)
+            except (LnbitsUnavailable, LnbitsRefused) as error:
+                self._note(reachable=False, detail=str(error))
+            self.signals.deliver.ring()
+            await self.signals.settle.wait(
+                self.till.clock, HEARTBEAT_S if caught_up else FIRST_RETRY_S
+            )
+
+    async def catch_up(self) -> None:
+        """After a start: resolve every payout that was sent, then reconcile with LNbits."""
+        till = self.till
+        for payout in await till.database.read(payouts.open_payouts):
+            if payout.state in _SENT:
+                await self._one(payout, paying=False)
+        unknown = await reconcile(till.database, till.wallet, till.herald, now=till.clock.now())
+        _log.info("reconciled with LNbits unknown_payments=%d", unknown)
+
+    async def work_once(self) -> None:
+        """Bring every payout that is due as far as it goes now; what can't be paid steps aside."""
+        till, now = self.till, self.till.clock.now()
+        await till.database.transact(lambda tx: payouts.plan_all(tx, now=now))
+        paying = not await till.database.read(facts.paused)
+        due = await till.database.read(lambda tx: payouts.due(tx, now))
+        await till.funds.refresh()
+        for payout in sorted(due, key=lambda payout: payout.state not in _SENT):
+            try:
+                await self._one(payout, paying=paying)
+            except OutOfFunds:
+                paying = False
+        await till.funds.report()
+
+    async def _one(self, payout: Payout, *, paying: bool) -> None:
+        try:
+            await self._step(payout, paying=paying)
+        except StateChanged:
+            _log.info("payout changed meanwhile payout=%s", payout.id[:8])
+        except DestinationUnavailable as error:
+            await self._step_aside(payout, str(error), least_s=0)
+        except DestinationRefused as error:
+            await self._step_aside(payout, str(error), least_s=600)
+
+    async def _step(self, payout: Payout, *, paying: bool) -> None:
+        payer, resolver = Payer(self.till), Resolver(self.till)
+        match payout.state:
+            case PayoutState.SUBMITTED | PayoutState.IN_DOUBT:
+                await resolver.resolve(payout, paying=paying)
+            case PayoutState.DEBITED | PayoutState.ALERT:
+                await resolver.verify_credit(payout)
+            case PayoutState.PLANNED | PayoutState.INVOICED if paying:
+                sent = await payer.pay(payout)
+                if sent is not None:
+                    await resolver.resolve(sent, paying=False)
+            case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
+                now = self.till.clock.now()
+                await self.till.move(lambda tx: payouts.retry(tx, payout, now=now))
+            case _:
+                pass
+
+    async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
+        try:
+            await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
+        except StateChanged:
+            _log.info("payout changed meanwhile payout=%s", payout.id[:8])
+
+    def _note(self, *, reachable: bool, detail: str = "") -> None:
+        now = self.till.clock.now()
+        if self.signals.note(LNBITS, reachable=reachable, now=now, detail=detail):
+            _log.warning("LNbits reachable=%s detail=%s", reachable, detail)

@@ -1,0 +1,73 @@
+"""How the jobs wake each other, and how they know which outside parts are in reach."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dca_bot.core.ports import Clock
+
+LAMASSU = "Lamassu"
+LNBITS = "LNbits"
+RELAYS = "relays"
+
+
+class Bell:
+    """Wakes one job; ringing it twice before the job looks wakes it once."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the job now."""
+        self._rung.set()
+
+    async def wait(self, clock: Clock, delay_s: float) -> None:
+        """Return when rung, or after `delay_s`."""
+        waiting = asyncio.ensure_future(self._rung.wait())
+        sleeping = asyncio.ensure_future(clock.sleep(delay_s))
+        try:
+            await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waiting, sleeping):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._rung.clear()
+
+
+@dataclass(slots=True)
+class Reach:
+    """Whether an outside part answers; `since` is when that began, `lost_at` when it last got lost."""
+
+    name: str
+    reachable: bool
+    since: datetime
+    lost_at: datetime
+    detail: str = ""
+    alerted: bool = False
+
+
+@dataclass(slots=True)
+class Signals:
+    """The bells of the jobs, and the parts' reach as the jobs have found it.
+
+    `reconciled` is set once the ledger was held against LNbits: nothing is distributed before.
+    """
+
+    poll: Bell = field(default_factory=Bell)
+    settle: Bell = field(default_factory=Bell)
+    deliver: Bell = field(default_factory=Bell)
+    reconciled: asyncio.Event = field(default_factory=asyncio.Event)
+    parts: dict[str, Reach] = field(default_factory=dict)
+
+    def note(self, name: str, *, reachable: bool, now: datetime, detail: str = "") -> bool:
+        """Record whether a part answered; True if that has changed."""
+        part = self.parts.get(name)
+        if part is not None and part.reachable is reachable:
+            part.detail = detail
+            return False
+        lost_at = part.since if part is not None and part.reachable is False else now
+        alerted = part is not None and part.alerted
+        self.parts[name] = Reach(name, reachable, now, lost_at, detail, alerted)
+        return part is not None or not reachable

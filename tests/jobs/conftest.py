@@ -1,0 +1,42 @@
+"""The payout bench on a fresh source wallet of a real LNbits."""
+
+import pytest
+from payout_bench import Bench, FaultyWallet, programme
+
+from dca_bot.lnbits.client import LnbitsWallet
+from dca_bot.lnbits.lnurl import LightningAddresses
+
+
+@pytest.fixture
+async def make_bench(lnbits, wallets, tmp_path):
+    """Make a bench on a fresh source wallet: `await make_bench(source_sat=…, **programme)`."""
+    opened = []
+
+    async def make(*, source_sat: int = 1_000_000, **changes) -> Bench:
+        source = wallets("source", balance_sat=source_sat)
+        wallet = LnbitsWallet(lnbits.url, admin_key=source.admin_key)
+        addresses = LightningAddresses(lnbits.url)
+        bench = Bench(tmp_path, FaultyWallet(wallet), addresses, programme(**changes))
+        bench.source = source
+        await bench.open()
+        opened.append((bench, wallet, addresses))
+        return bench
+
+    yield make
+    for bench, wallet, addresses in opened:
+        await bench.database.aclose()
+        await wallet.aclose()
+        await addresses.aclose()
+
+
+@pytest.fixture
+async def balance_sat(lnbits):
+    """Ask LNbits what a wallet has."""
+
+    async def ask(wallet) -> int:
+        async with LnbitsWallet(lnbits.url, admin_key=wallet.invoice_key) as client:
+            whole, rest = divmod(await client.balance_msat(), 1000)
+            assert rest == 0
+            return whole
+
+    return ask

@@ -1,0 +1,196 @@
+"""Payouts on a real ledger and a real LNbits, with a clock in hand and faults where they are wanted."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.ports import DmProtocol
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.funds import Funds
+from dca_bot.jobs.settle import Settler
+from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.till import Till
+from dca_bot.ledger import clients, deposits, distributions, payouts
+from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.database import open_database
+from dca_bot.lnbits.client import LnbitsWallet
+from dca_bot.lnbits.lnurl import LightningAddresses
+
+OPERATOR = "0" * 63 + "1"
+
+
+class HandClock:
+    """The real time plus what the test lets pass; sleeping returns at once."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(0)
+        self.ahead += timedelta(seconds=delay_s)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the program runs after it."""
+
+
+class FaultyWallet:
+    """The real wallet, with something done before or after its calls.
+
+    `before` and `after` get the call's name and its number; what they raise is raised.
+    """
+
+    def __init__(self, wallet: LnbitsWallet) -> None:
+        self._wallet = wallet
+        self.calls: list[str] = []
+        self.before: Callable[[str, int], None] = lambda _name, _number: None
+        self.after: Callable[[str, int], None] = lambda _name, _number: None
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._wallet, name)
+        if name == "tagged_payments":
+            return method
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self.calls.append(name)
+            number = len(self.calls)
+            self.before(name, number)
+            result = await method(*args, **named)
+            self.after(name, number)
+            return result
+
+        return call
+
+
+def programme(**changes: Any) -> Programme:
+    values: dict[str, Any] = {
+        "currency": "GTQ",
+        "timezone": ZoneInfo("America/Guatemala"),
+        "language": "en",
+        "operators": frozenset({OPERATOR}),
+        "operator_protocols": frozenset({DmProtocol.NIP17}),
+        "message_age_max": timedelta(hours=6),
+        "flow_enabled": True,
+        "low_deposit_minor": 20_000,
+        "payout_max_sat": 1_000_000,
+        "day_max_sat": 10_000_000,
+        "top_up_to_sat": 100_000,
+    }
+    return Programme(**{**values, **changes})
+
+
+@dataclass
+class Bench:
+    """A ledger and its settler; `reopen` is a restart after a crash."""
+
+    folder: Any
+    wallet: FaultyWallet
+    addresses: LightningAddresses
+    programme: Programme
+    clock: HandClock = field(default_factory=HandClock)
+    database: Any = None
+    settler: Any = None
+    distributed: int = 0
+    source: Any = None
+
+    async def open(self) -> None:
+        self.database = await open_database(self.folder / "data")
+        herald = Herald(self.programme, load_texts(self.programme))
+        funds = Funds(self.database, self.wallet, herald, self.programme, self.clock)
+        till = Till(
+            self.database,
+            self.wallet,
+            self.addresses,
+            funds,
+            herald,
+            self.programme,
+            self.clock,
+        )
+        self.settler = Settler(till, Signals())
+
+    async def reopen(self) -> None:
+        await self.database.aclose()
+        await self.open()
+
+    async def client(self, name: str, destination: Destination | None, *, minor: int) -> int:
+        now = self.clock.now()
+
+        def work(tx):
+            pubkey = f"{len(clients.everyone(tx)) + 10:064x}"
+            client = clients.add(tx, name=name, pubkey=pubkey, language="en", now=now)
+            if destination:
+                clients.set_destination(tx, client.id, destination)
+            deposit = deposits.add(tx, client.id, amount_minor=minor, note="", now=now)
+            deposits.confirm(tx, deposit, machine=None, now=now)
+            return client.id
+
+        return await self.database.transact(work)
+
+    async def distribute(self, principal_sat: int, principal_minor: int) -> str:
+        self.distributed += 1
+        cash_out_id = f"{self.distributed:08x}-cash-out"
+        amounts = Amounts(principal_sat, principal_minor, 0)
+        now = self.clock.now()
+        cash_out = _cash_out(cash_out_id, now)
+        decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, now, amounts)
+
+        def work(tx):
+            distributions.record(tx, cash_out, decision, state="waiting", reason="", now=now)
+            distributions.distribute(tx, cash_out_id, amounts, at=now, now=now, flow_enabled=True)
+
+        await self.database.transact(work)
+        return cash_out_id
+
+    async def settle(self, rounds: int = 1) -> None:
+        for _ in range(rounds):
+            await self.settler.work_once()
+            self.clock.ahead += timedelta(seconds=20)
+
+    async def payouts(self) -> list[payouts.Payout]:
+        return await self.database.read(
+            lambda tx: payouts._payouts(tx, "payout.state <> 'MERGED'", ())
+        )
+
+    async def states(self) -> list[str]:
+        return [str(payout.state) for payout in await self.payouts()]
+
+    async def letters(self) -> list[str]:
+        def work(tx):
+            rows = tx.execute(
+                "SELECT text FROM outbox WHERE recipient = ? ORDER BY id", (OPERATOR,)
+            )
+            return [row["text"] for row in rows]
+
+        return await self.database.read(work)
+
+
+def _cash_out(cash_out_id: str, now: datetime) -> CashOut:
+    return CashOut(
+        id=cash_out_id,
+        device_id="machine",
+        created_at=now,
+        confirmed_at=now,
+        status="confirmed",
+        crypto_code="BTC",
+        fiat_code="GTQ",
+        crypto_atoms=None,
+        fiat=None,
+        commission=None,
+        ticker=None,
+        discount=None,
+        received_crypto_atoms=None,
+        fixed_fee=None,
+        dispense=True,
+        dispense_confirmed=True,
+        error=None,
+        error_code=None,
+    )

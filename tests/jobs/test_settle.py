@@ -1,0 +1,349 @@
+import itertools
+from datetime import timedelta
+
+import pytest
+from payout_bench import Killed
+
+from dca_bot.core.payout import PayoutState
+from dca_bot.errors import LnbitsUnavailable
+from dca_bot.jobs.reconcile import reconcile
+from dca_bot.ledger import facts, holds, payouts
+from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
+from dca_bot.lnbits.client import LnbitsWallet
+
+
+async def assert_clean(bench):
+    """Ledger and LNbits agree, to the sat."""
+    found = await bench.database.read(audit_ledger)
+    assert found.findings == ()
+    payments = [payment async for payment in bench.wallet.tagged_payments()]
+    recorded = await bench.database.read(paid_by_hash)
+    assert compare_payments(recorded, payments) == []
+
+
+async def test_payouts_to_key_and_address_arrive_once(make_bench, wallets, lnbits, balance_sat):
+    bench = await make_bench()
+    ana, ben = wallets("ana"), wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=900_000)
+    await bench.client("ben", Destination(ADDRESS, address), minor=100_000)
+    await bench.distribute(250_000, 200_000)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE", "DONE"]
+    assert (await balance_sat(ana), await balance_sat(ben)) == (225_000, 25_000)
+    assert await balance_sat(bench.source) == 750_000
+    await bench.settle(3)
+    assert await balance_sat(bench.source) == 750_000
+    await assert_clean(bench)
+
+
+async def test_payment_carries_memo_tag_distribution_client_and_fiat(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    cash_out_id = await bench.distribute(100_000, 80_000)
+    await bench.settle()
+    (payout,) = await bench.payouts()
+    (payment,) = await bench.wallet.payments_of(payout.id)
+    assert payment.extra["tag"] == "aio-dca"
+    assert payment.extra["distributions"] == [cash_out_id]
+    assert (payment.extra["client"], payment.extra["fiat_minor"]) == ("ana", 80_000)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_killed_at_any_call_pays_exactly_once(make_bench, wallets, balance_sat, moment):
+    """Kill at the n-th call, for every n there is, before it leaves and after it was answered."""
+    bench = await make_bench(source_sat=10_000_000, day_max_sat=10**9)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**9)
+    kills = 0
+    for point in itertools.count(1):
+        await bench.distribute(10_000, 8_000)
+        bench.wallet.calls.clear()
+
+        def kill(_name, number, point=point):
+            if number == point:
+                raise Killed
+
+        setattr(bench.wallet, moment, kill)
+        try:
+            await bench.settle(2)
+        except Killed:
+            kills += 1
+        setattr(bench.wallet, moment, lambda _name, _number: None)
+        await bench.reopen()
+        await bench.settler.catch_up()
+        await bench.settle(3)
+        assert await balance_sat(ana) == 10_000 * point
+        assert await balance_sat(bench.source) == 10_000_000 - 10_000 * point
+        if kills < point:
+            break
+    assert kills >= 5
+    assert set(await bench.states()) == {"DONE"}
+    await assert_clean(bench)
+
+
+async def test_lost_pay_reply_does_not_pay_twice(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+
+    def lose(name, _number):
+        if name == "pay":
+            raise LnbitsUnavailable("The reply was lost.")
+
+    bench.wallet.after = lose
+    with pytest.raises(LnbitsUnavailable):
+        await bench.settle()
+    assert await bench.states() == ["SUBMITTED"]
+    bench.wallet.after = lambda _name, _number: None
+    await bench.settle(2)
+    assert bench.wallet.calls.count("pay") == 1
+    assert await balance_sat(ana) == 50_000
+    await assert_clean(bench)
+
+
+async def test_request_that_never_left_is_sent_again_with_the_same_invoice(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+
+    def lose(name, _number):
+        if name == "pay":
+            raise LnbitsUnavailable("The request was lost.")
+
+    bench.wallet.before = lose
+    with pytest.raises(LnbitsUnavailable):
+        await bench.settle()
+    bench.wallet.before = lambda _name, _number: None
+    await bench.settle(3)
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.attempts) == (PayoutState.DONE, 1)
+    assert bench.wallet.calls.count("request_invoice") == 1
+    assert await balance_sat(ana) == 50_000
+    await assert_clean(bench)
+
+
+async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_paid(
+    make_bench, wallets, balance_sat, lnbits
+):
+    bench = await make_bench(source_sat=49_999, top_up_to_sat=0)
+    ana, ben, payer = wallets("ana"), wallets("ben"), wallets("payer", balance_sat=10)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=10**9)
+    await bench.distribute(1_000, 800)
+    await bench.settle(3)
+    assert await balance_sat(ben) == 0, "a smaller one behind it doesn't overtake"
+    asked = [text for text in await bench.letters() if "lnbc" in text]
+    assert len(asked) == 1
+    bolt11 = next(word for word in asked[0].split() if word.startswith("lnbc"))
+    async with LnbitsWallet(lnbits.url, admin_key=bench.source.admin_key) as source:
+        needed = (await source.decode(bolt11)).amount_msat // 1000
+    lnbits.credit(payer.id, needed)
+    async with LnbitsWallet(lnbits.url, admin_key=payer.admin_key) as wallet:
+        await wallet.pay(bolt11, external_id="", extra={})
+    await bench.settle(3)
+    assert set(await bench.states()) == {"DONE"}
+    assert await balance_sat(ana) + await balance_sat(ben) == 51_000
+    assert await bench.database.read(lambda tx: facts.get(tx, facts.SHORTAGE)) is None
+    await assert_clean(bench)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"payout_max_sat": 49_999}, holds.CEILING_PAYOUT),
+        ({"day_max_sat": 49_999}, holds.CEILING_DAY),
+    ],
+)
+async def test_payout_above_a_ceiling_is_held_not_sent(
+    make_bench, wallets, balance_sat, limits, reason
+):
+    bench = await make_bench(**limits)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 0
+    (hold,) = await bench.database.read(holds.still_open)
+    assert (hold.kind, hold.reason) == ("payout", reason)
+    assert sum("payout" in text.lower() for text in await bench.letters()) == 1
+
+
+async def test_unreachable_destination_steps_aside(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("zoe", Destination(ADDRESS, "zoe@127.0.0.1:9"), minor=900_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert sorted(await bench.states()) == ["DONE", "PLANNED"]
+    assert await balance_sat(ana) == 1_000
+
+
+async def test_new_destination_takes_what_was_not_submitted(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    old, new = wallets("old"), wallets("new")
+    client_id = await bench.client("ana", Destination(INVOICE_KEY, old.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "payments_of":
+            raise Killed
+
+    bench.wallet.before = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    assert await bench.states() == ["INVOICED"]
+    bench.wallet.before = lambda _name, _number: None
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+    await bench.settle(2)
+    assert (await balance_sat(old), await balance_sat(new)) == (0, 10_000)
+    await assert_clean(bench)
+
+
+async def test_paused_programme_pays_nothing(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.settle(2)
+    assert await balance_sat(ana) == 0
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.settle()
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_old_copy_of_the_ledger_pays_nothing_again(
+    make_bench, wallets, balance_sat, tmp_path
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.database.aclose()
+    saved = (tmp_path / "data" / "ledger.sqlite3").read_bytes()
+    await bench.open()
+    await bench.settle(2)
+    assert await balance_sat(ana) == 10_000
+    await bench.database.aclose()
+    for path in (tmp_path / "data").glob("ledger.sqlite3*"):
+        path.unlink()
+    (tmp_path / "data" / "ledger.sqlite3").write_bytes(saved)
+    (tmp_path / "data" / "ledger.sqlite3").chmod(0o600)
+    await bench.open()
+    await bench.settle(2)
+    assert await bench.states() == ["HELD"], "found at LNbits even without a reconciliation before"
+    await bench.settler.catch_up()
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    invoice = await bench.wallet.request_invoice(
+        ana.invoice_key, amount_sat=7, memo="", expiry_s=3600, external_id="lost", extra={}
+    )
+    extra = {"distributions": ["11-cash-out", "12-cash-out"]}
+    await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
+    till = bench.settler.till
+    for _ in range(2):
+        unknown = await reconcile(till.database, till.wallet, till.herald, now=bench.clock.now())
+        assert unknown == 1
+    rows = await bench.database.read(
+        lambda tx: [
+            tuple(row)
+            for row in tx.execute(
+                "SELECT external_id, distribution_id, amount_msat FROM foreign_payment ORDER BY 2"
+            )
+        ]
+    )
+    assert rows == [("lost", "11-cash-out", -7000), ("lost", "12-cash-out", -7000)]
+
+
+async def test_debited_without_credit_becomes_an_alert_and_is_not_paid_again(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def no_credit(name, _number):
+        if name == "credited":
+            raise LnbitsUnavailable("LNbits doesn't answer.")
+
+    bench.wallet.before = no_credit
+    with pytest.raises(LnbitsUnavailable):
+        await bench.settle()
+    assert await bench.states() == ["DEBITED"]
+    bench.wallet.before = lambda _name, _number: None
+    bench.wallet._wallet = Uncredited(bench.wallet._wallet)
+    bench.clock.ahead += timedelta(minutes=11)
+    await bench.settle(3)
+    assert await bench.states() == ["ALERT"]
+    assert bench.wallet.calls.count("pay") == 1
+    bench.wallet._wallet = bench.wallet._wallet.wallet
+    bench.clock.ahead += timedelta(hours=2)
+    await bench.settle()
+    assert await bench.states() == ["DONE"]
+    assert await balance_sat(ana) == 10_000
+    await assert_clean(bench)
+
+
+class Uncredited:
+    """LNbits that was killed between its two commits: the payee's row isn't there."""
+
+    def __init__(self, wallet):
+        self.wallet = wallet
+
+    def __getattr__(self, name):
+        return getattr(self.wallet, name)
+
+    async def credited(self, _key, _payment_hash):
+        return None
+
+
+async def test_shares_below_the_minimum_wait_for_more(make_bench, wallets, lnbits, balance_sat):
+    bench = await make_bench()
+    ben = wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    client_id = await bench.client("ben", Destination(ADDRESS, address, 5_000), minor=10**6)
+    await bench.distribute(3_000, 2_400)
+    await bench.settle()
+    assert await bench.payouts() == []
+    await bench.distribute(2_500, 2_000)
+    await bench.settle()
+    (payout,) = await bench.payouts()
+    assert (payout.amount_sat, payout.state) == (5_500, PayoutState.DONE)
+    assert await balance_sat(ben) == 5_500
+    client = await bench.database.read(lambda tx: by_name(tx, "ben"))
+    assert (client.id, client.owed_sat) == (client_id, 0)
+    await assert_clean(bench)
+
+
+async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    (payout,) = await bench.payouts()
+    now = bench.clock.now()
+    await bench.database.transact(lambda tx: payouts.cancel(tx, payout, now=now))
+    await bench.settle(3)
+    assert await balance_sat(ana) == 0
+    client = await bench.database.read(lambda tx: by_name(tx, "ana"))
+    assert (client.balance_minor, client.owed_sat) == (100_000, 0)
+    await assert_clean(bench)

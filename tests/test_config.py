@@ -1,0 +1,92 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dca_bot.app import programme_of
+from dca_bot.config import Config, load_config, read_secret, write_secret
+from dca_bot.errors import ConfigError
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def changed(tmp_path, old, new):
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "config.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_example_is_complete_and_loads():
+    config = load_config(EXAMPLE)
+    assert programme_of(config).low_deposit_minor == 20_000
+    written = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    for section, field in Config.model_fields.items():
+        if section != "base":
+            assert set(field.annotation.model_fields) - set(written[section]) <= {"postgres"}
+
+
+def test_example_explains_every_key():
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    fixed = lines.index(next(line for line in lines if line.startswith("[fixed]")))
+    unexplained = [
+        line
+        for number, line in enumerate(lines)
+        if re.match(r"[a-z_]+ =", line)
+        and "#" not in line
+        and not lines[number - 1].startswith("#")
+        and not fixed < number < fixed + 8
+        and line.split(" ")[0] not in ("host", "port", "username")
+    ]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('timezone = "America/Guatemala"', 'timezone = "Mars"', "bot.timezone: 'Mars' is no time"),
+        ('currency = "GTQ"', 'currency = "quetzal"', "bot.currency"),
+        ('"wss://relay.example.com"', '"https://x"', "'https://x' is no relay"),
+        ('source = "ssh-csv"', 'source = "postgres"', "lamassu.source"),
+        ("poll_seconds = 60", "poll_second = 60", "lamassu.poll_second: there is no such key"),
+        ("payout_max_sat = 1000000", "payout_max_sat = 0", "limits.payout_max_sat"),
+        ('low_deposit = "200.00"', 'low_deposit = "200.001"', "more decimals"),
+        ('url = "https://lnbits.example.com"', 'url = "lnbits"', "is no web address"),
+        ("[flow]", "[flow", "no valid TOML"),
+        ("start_at = 2026-01-01T00:00:00Z", "start_at = 2026-01-01T00:00:00", "lamassu.start_at"),
+    ],
+)
+def test_fault_is_named_with_its_place(tmp_path, old, new, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_config(changed(tmp_path, old, new))
+
+
+def test_operator_that_is_no_key_is_refused(tmp_path):
+    path = changed(tmp_path, "npub1gqen388kvv4p", "npub1gqen388kvv4q")
+    with pytest.raises(ConfigError, match=r"nostr\.operators"):
+        programme_of(load_config(path))
+
+
+def test_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(ConfigError, match="dca-bot init"):
+        load_config(tmp_path / "config.toml")
+
+
+def test_secret_that_others_can_read_is_refused(tmp_path):
+    path = tmp_path / "key"
+    write_secret(path, "secret")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_secret(path, "VARIABLE", {}) == "secret"
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_secret(path, "VARIABLE", {})
+    assert read_secret(path, "VARIABLE", {"VARIABLE": "other"}) == "other"
+
+
+def test_secret_is_never_overwritten(tmp_path):
+    write_secret(tmp_path / "key", "first")
+    with pytest.raises(FileExistsError):
+        write_secret(tmp_path / "key", "second")
+    assert (tmp_path / "key").read_text().strip() == "first"

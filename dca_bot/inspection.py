@@ -10,7 +10,7 @@ from dca_bot.app import build_wallet
 from dca_bot.config import Config, load_config
 from dca_bot.core.money import fiat_text
 from dca_bot.ledger import facts, holds, mail, payouts, reports
-from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, open_database
 
@@ -26,15 +26,14 @@ async def run_audit(config_path: Path) -> dict[str, Any]:
     """Return counts and findings of the ledger and of the source wallet's tagged rows."""
     config = load_config(config_path)
     async with _ledger(config) as database, build_wallet(config, os.environ) as wallet:
-        payments = [payment async for payment in wallet.tagged_payments()]
+        payments, differences = await audit_payments(database, wallet)
         result = await database.read(audit_ledger)
-        recorded = await database.read(paid_by_hash)
     return {
         "entries": result.entries,
         "distributions": result.distributions,
         "payouts": result.payouts,
-        "payments": len(payments),
-        "findings": [*result.findings, *compare_payments(recorded, payments)],
+        "payments": payments,
+        "findings": [*result.findings, *differences],
     }
 
 

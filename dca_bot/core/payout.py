@@ -112,6 +112,14 @@ def judge(
     return Finding.DEBITED if payment.amount_msat == -amount_sat * 1000 else Finding.NONSENSE
 
 
+def sole_payment(payments: Iterable[Payment], amount_sat: int) -> Payment | None:
+    """Return the one payment that has settled a payout; None unless the others have failed."""
+    alive = [payment for payment in payments if payment.status is not PaymentStatus.FAILED]
+    if len(alive) != 1 or alive[0].status is not PaymentStatus.SUCCESS:
+        return None
+    return alive[0] if alive[0].amount_msat == -amount_sat * 1000 else None
+
+
 def needed_msat(amount_sat: int, *, internal: bool) -> int:
     """Return what the source wallet must hold for a payout, LNbits' fee reserve included.
 

@@ -16,9 +16,8 @@ from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.errors import SourceUnavailable
-from dca_bot.jobs.reconcile import is_known_distribution
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import distributions, facts, holds
+from dca_bot.ledger import distributions, facts, foreign, holds
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
@@ -157,7 +156,7 @@ class Ingest:
         state, reason = distributions.states(tx, [cash_out.id]).get(cash_out.id, ("", ""))
         if state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR or facts.paused(tx):
             return None
-        if is_known_distribution(tx, cash_out.id):
+        if foreign.of_distribution(tx, cash_out.id):
             if reason != KNOWN_DISTRIBUTION:
                 held, why = distributions.HELD, KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)

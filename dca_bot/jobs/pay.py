@@ -123,10 +123,8 @@ class Payer:
         now = self.till.clock.now()
 
         def work(tx: Tx) -> bool:
-            _, opened = record_unknown(tx, found, now=now)
-            for hold in opened:
-                self.till.herald.hold_opened(tx, hold, now)
-            return known(payouts.by_id(tx, payout.id)).state is PayoutState.HELD
+            record_unknown(tx, found, self.till.herald, now=now)
+            return known(payouts.by_id(tx, payout.id)).state is not payout.state
 
         return await self.till.database.transact(work)
 

@@ -1,106 +1,86 @@
 """Holds the source wallet's payments against the ledger.
 
 The invariant: what LNbits knows and the ledger doesn't is never paid again by itself. That happens
-when a backup was restored, or when two bots run on copies of one ledger.
+when an old copy of the ledger was put back, or when two bots run on copies of one ledger.
 """
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from dca_bot.chat.herald import Herald
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
-from dca_bot.ledger import payouts
+from dca_bot.ledger import foreign, holds, payouts
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.holds import KNOWN_PAYOUT, Hold
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.payouts import Payout
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
-_UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
 
 
-async def reconcile(database: Database, wallet: Wallet, herald: Herald, *, now: datetime) -> int:
-    """Read all payments that carry the bot's tag; return how many the ledger doesn't know.
+async def reconcile(
+    database: Database,
+    wallet: Wallet,
+    herald: Herald,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+) -> int:
+    """Read the payments that carry the bot's tag; return how many the ledger doesn't know.
 
     Raise LnbitsUnavailable if the list can't be read whole; what was recorded so far stands.
     """
-    unknown, batch = 0, []
-    async for payment in wallet.tagged_payments():
+    unknown, batch = 0, list[Payment]()
+
+    async def record() -> int:
+        payments = tuple(batch)
+        return await database.transact(lambda tx: record_unknown(tx, payments, herald, now=now))
+
+    async for payment in wallet.tagged_payments(since):
         batch.append(payment)
         if len(batch) == _BATCH:
-            unknown += await _record(database, herald, batch, now)
+            unknown += await record()
             batch = []
-    unknown += await _record(database, herald, batch, now)
-    return unknown
+    return unknown + await record()
 
 
-def record_unknown(tx: Tx, payments: Iterable[Payment], *, now: datetime) -> tuple[int, list[Hold]]:
-    """Record the payments that the ledger has no invoice of; hold unsent payouts they belong to."""
-    unknown, opened = 0, []
-    for payment in payments:
-        if _is_recorded(tx, payment):
-            continue
-        unknown += 1
-        _remember(tx, payment, now)
+def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
+    """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
+    unknown = [payment for payment in payments if not foreign.is_recorded(tx, payment)]
+    for payment in unknown:
+        foreign.remember(tx, payment, now=now)
+    for payment in unknown:
         payout = payouts.by_id(tx, payment.external_id)
-        if payout is not None and payout.state in _UNSENT and not _is_settled(payout, payment):
-            hold = payouts.hold(tx, payout, KNOWN_PAYOUT, now=now)
-            opened += [hold] if hold else []
-            _log.error("payout known to LNbits already payout=%s", payout.id[:8])
-    return unknown, opened
+        unsent = payout is not None and payout.state in (PayoutState.PLANNED, PayoutState.INVOICED)
+        if payout is not None and unsent and not _is_settled(payout, payment):
+            _stop(tx, payout, herald, now)
+    return len(unknown)
 
 
-def is_known_distribution(tx: Tx, distribution_id: str) -> bool:
-    """Tell whether LNbits has a payment for a distribution that the ledger doesn't know of."""
-    row = tx.execute(
-        "SELECT 1 FROM foreign_payment WHERE distribution_id = ? LIMIT 1", (distribution_id,)
+def _stop(tx: Tx, payout: Payout, herald: Herald, now: datetime) -> None:
+    """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
+    paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
+    hold = payouts.hold(tx, payout, KNOWN_PAYOUT, now=now)
+    _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
+    if paid is not None and _is_accepted(tx, payout):
+        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        held = payouts.by_id(tx, payout.id)
+        assert held is not None
+        payouts.take_over(tx, held, paid, now=now)
+    elif hold is not None:
+        herald.hold_opened(tx, hold, now)
+
+
+def _is_accepted(tx: Tx, payout: Payout) -> bool:
+    """Tell whether the operator has accepted all its distributions as paid by LNbits before."""
+    return all(
+        holds.was_accepted(tx, distribution_id, KNOWN_DISTRIBUTION)
+        for distribution_id in payout.distribution_ids
     )
-    return row.fetchone() is not None
-
-
-async def _record(database: Database, herald: Herald, batch: list[Payment], now: datetime) -> int:
-    def work(tx: Tx) -> int:
-        unknown, opened = record_unknown(tx, batch, now=now)
-        for hold in opened:
-            herald.hold_opened(tx, hold, now)
-        return unknown
-
-    return await database.transact(work) if batch else 0
-
-
-def _is_recorded(tx: Tx, payment: Payment) -> bool:
-    row = tx.execute("SELECT 1 FROM attempt WHERE payment_hash = ?", (payment.payment_hash,))
-    return row.fetchone() is not None
 
 
 def _is_settled(payout: Payout, payment: Payment) -> bool:
     """Tell whether the operator has let the payout go although this payment had failed."""
     return payout.approved and payment.status is PaymentStatus.FAILED
-
-
-def _remember(tx: Tx, payment: Payment, now: datetime) -> None:
-    for distribution_id in _distributions(payment.extra or {}):
-        tx.execute(
-            "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
-            " fee_msat, status, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET status = excluded.status",
-            (
-                payment.payment_hash,
-                payment.external_id,
-                distribution_id,
-                payment.amount_msat,
-                payment.fee_msat,
-                payment.status,
-                micros(now),
-            ),
-        )
-
-
-def _distributions(extra: Any) -> list[str]:
-    listed = extra.get("distributions") if isinstance(extra, dict) else None
-    ids = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-    return ids or [""]

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState
@@ -22,6 +23,8 @@ from dca_bot.ledger.payouts import Payout
 
 HEARTBEAT_S = 15
 FIRST_RETRY_S = 5
+RECONCILE_EVERY = timedelta(hours=1)
+RECONCILE_LOOKBACK = timedelta(days=2)
 _SENT = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT, PayoutState.DEBITED, PayoutState.ALERT)
 _log = logging.getLogger(__name__)
 
@@ -35,20 +38,24 @@ class Settler:
 
     async def run(self) -> None:
         """Catch up after the start, then pay whenever there is something; never ends."""
-        caught_up = False
+        caught_up_at: datetime | None = None
         while True:
             try:
-                if not caught_up:
+                now = self.till.clock.now()
+                if caught_up_at is None:
                     await self.catch_up()
-                    caught_up = True
                     self.signals.reconciled.set()
+                    caught_up_at = now
+                elif now - caught_up_at >= RECONCILE_EVERY:
+                    await self._reconcile(since=now - RECONCILE_LOOKBACK)
+                    caught_up_at = now
                 await self.work_once()
                 self._note(reachable=True)
             except (LnbitsUnavailable, LnbitsRefused) as error:
                 self._note(reachable=False, detail=str(error))
             self.signals.deliver.ring()
             await self.signals.settle.wait(
-                self.till.clock, HEARTBEAT_S if caught_up else FIRST_RETRY_S
+                self.till.clock, HEARTBEAT_S if caught_up_at else FIRST_RETRY_S
             )
 
     async def catch_up(self) -> None:
@@ -57,7 +64,11 @@ class Settler:
         for payout in await till.database.read(payouts.open_payouts):
             if payout.state in _SENT:
                 await self._one(payout, paying=False)
-        unknown = await reconcile(till.database, till.wallet, till.herald, now=till.clock.now())
+        await self._reconcile(since=None)
+
+    async def _reconcile(self, *, since: datetime | None) -> None:
+        till, now = self.till, self.till.clock.now()
+        unknown = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
         _log.info("reconciled with LNbits unknown_payments=%d", unknown)
 
     async def work_once(self) -> None:

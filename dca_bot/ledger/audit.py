@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger.database import Tx
+from dca_bot.core.ports import Payment, PaymentStatus, Wallet
+from dca_bot.ledger.database import Database, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,20 @@ class LedgerAudit:
     distributions: int
     payouts: int
     findings: tuple[str, ...]
+
+
+async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple[str, ...]]:
+    """Hold the source wallet's tagged rows against the ledger; return (rows, findings).
+
+    The ledger moves while LNbits is read, so a difference counts only if it is there against both
+    the ledger before and the ledger after. Raise LnbitsUnavailable or LnbitsRefused.
+    """
+    before = await database.read(paid_by_hash)
+    payments = [payment async for payment in wallet.tagged_payments()]
+    after = await database.read(paid_by_hash)
+    earlier = set(compare_payments(before, payments))
+    lasting = [text for text in compare_payments(after, payments) if text in earlier]
+    return len(payments), tuple(lasting)
 
 
 def audit_ledger(tx: Tx) -> LedgerAudit:
@@ -150,6 +164,28 @@ _CHECKS = (
         " (SELECT coalesce(sum(sat), 0) FROM share LEFT JOIN payout ON payout.id = payout_id"
         " WHERE share.client_id = account.client_id"
         " AND (payout.id IS NULL OR (debited_at IS NULL AND payout.state <> 'CANCELLED')))",
+    ),
+    (
+        "What client {} has given isn't the fiat of the client's shares.",
+        "SELECT client_id FROM account WHERE kind = 'balance' AND"
+        " (SELECT coalesce(sum(amount), 0) FROM entry JOIN account c ON c.id = to_account"
+        "   WHERE from_account = account.id AND c.kind = 'converted')"
+        " - (SELECT coalesce(sum(amount), 0) FROM entry JOIN account c ON c.id = from_account"
+        "   WHERE to_account = account.id AND c.kind = 'converted') <>"
+        " (SELECT coalesce(sum(minor), 0) FROM share LEFT JOIN payout ON payout.id = payout_id"
+        "   WHERE share.client_id = account.client_id AND coalesce(payout.state, '') <> 'CANCELLED')",
+    ),
+    (
+        "Payout {} has entries of another amount.",
+        "SELECT payout.id FROM payout JOIN posting ON posting.payout_id = payout.id"
+        " WHERE posting.kind = 'payout' AND amount_sat <>"
+        " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",
+    ),
+    (
+        "Deposit {} has entries of another amount.",
+        "SELECT deposit.id FROM deposit JOIN posting ON posting.deposit_id = deposit.id"
+        " WHERE amount_minor <>"
+        " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",
     ),
     (
         "Deposit {}'s state and its entries contradict each other.",

@@ -86,6 +86,8 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
         exits.push_async_callback(connection.close)
         connection.row_factory = sqlite3.Row
         await connection.execute("PRAGMA foreign_keys = ON")
+        # Without it REPLACE deletes rows and no trigger sees it.
+        await connection.execute("PRAGMA recursive_triggers = ON")
         if not read_only:
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")

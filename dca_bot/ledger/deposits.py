@@ -63,10 +63,11 @@ def confirm(
 def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = None) -> None:
     """Strike a deposit out; a confirmed one is taken from the balance, which must cover it."""
     done = tx.execute(
-        "UPDATE deposit SET state = 'voided', voided_at = ? WHERE id = ? AND state = ?",
+        "UPDATE deposit SET state = 'voided', voided_at = ?"
+        " WHERE id = ? AND state = ? AND state <> 'voided'",
         (micros(now), deposit.id, deposit.state),
     )
-    if done.rowcount != 1 or deposit.state == "voided":
+    if done.rowcount != 1:
         raise StateChanged(f"Deposit {deposit.id} has changed meanwhile.")
     if deposit.state == "confirmed":
         move = Move(balance_of(deposit.client_id), CASH, deposit.amount_minor)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.allotment import allot
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Verdict
+from dca_bot.core.cash_out import Amounts, CashOut, Decision
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import payouts
 from dca_bot.ledger.books import (
@@ -27,7 +27,11 @@ from dca_bot.ledger.books import (
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
-_STATES = {Verdict.WAIT: "waiting", Verdict.HOLD: "held", Verdict.IGNORE: "ignored"}
+WAITING = "waiting"
+HELD = "held"
+IGNORED = "ignored"
+DISTRIBUTED = "distributed"
+IGNORED_BY_OPERATOR = "ignored by the operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +85,23 @@ def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def record(tx: Tx, cash_out: CashOut, decision: Decision, *, now: datetime) -> None:
+def record(
+    tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str, now: datetime
+) -> None:
     """Record what a cash-out has been found to be, unless it is distributed already."""
-    state = _STATES[decision.verdict]
     amounts = decision.amounts
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
         " principal_minor, principal_sat, commission_sat, dispensed_minor, first_seen_at, changed_at)"
         " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
         " :dispensed, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason,"
-        " at = :at, dispensed_minor = :dispensed, changed_at = :now WHERE state <> 'distributed'",
+        " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
+        " dispensed_minor = :dispensed, changed_at = :now WHERE state <> 'distributed'",
         {
             "id": cash_out.id,
             "device": cash_out.device_id,
             "state": state,
-            "reason": str(decision.reason),
+            "reason": reason,
             "created": micros(cash_out.created_at),
             "at": micros(decision.at),
             "fiat": cash_out.fiat_code or "",
@@ -201,9 +207,9 @@ def distribute(
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
     """Record that the operator gives a held cash-out to nobody."""
     tx.execute(
-        "UPDATE cash_out SET state = 'ignored', reason = 'ignored by the operator', changed_at = ?"
+        "UPDATE cash_out SET state = 'ignored', reason = ?, changed_at = ?"
         " WHERE id = ? AND state = 'held'",
-        (micros(now), cash_out_id),
+        (IGNORED_BY_OPERATOR, micros(now), cash_out_id),
     )
 
 

@@ -7,6 +7,11 @@ from datetime import datetime
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
+CEILING_PAYOUT = "above payout_max_sat"
+CEILING_DAY = "above day_max_sat in 24 hours"
+KNOWN_PAYOUT = "LNbits knows this payout already"
+KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -61,6 +66,14 @@ def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
     """Tell whether there is or was a hold on a thing for this reason."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
+    )
+    return row.fetchone() is not None
+
+
+def was_accepted(tx: Tx, ref: str, reason: str) -> bool:
+    """Tell whether the operator has accepted a thing that was held for this reason."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted'", (ref, reason)
     )
     return row.fetchone() is not None
 

@@ -5,6 +5,7 @@ is kept in the inbox.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -98,12 +99,14 @@ def write(
     )
 
 
-def due(tx: Tx, now: datetime, *, limit: int = 50) -> list[Letter]:
-    """Return what is to be sent now, oldest first."""
+def due(tx: Tx, now: datetime, *, limit: int = 50, busy: Sequence[str] = ()) -> list[Letter]:
+    """Return what is to be sent now, the oldest of each person, but for those who are `busy`."""
+    marks = ",".join("?" * len(busy))
     rows = tx.execute(
         "SELECT * FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL AND try_at <= ?"
+        f" AND recipient NOT IN ({marks}) GROUP BY recipient HAVING id = min(id)"
         " ORDER BY id LIMIT ?",
-        (micros(now), limit),
+        (micros(now), *busy, limit),
     )
     return [_letter(row) for row in rows]
 

@@ -4,9 +4,10 @@ The invariant: every move is a compare-and-set along the table `payout_move`, co
 request that it announces leaves.
 """
 
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
@@ -16,7 +17,7 @@ from dca_bot.core.payout import (
     group_shares,
     payout_id,
 )
-from dca_bot.core.ports import Invoice, Payment
+from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import clients, holds
 from dca_bot.ledger.books import (
@@ -31,16 +32,11 @@ from dca_bot.ledger.books import (
 )
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
 DAY = timedelta(hours=24)
-STUCK = (
-    PayoutState.HELD,
-    PayoutState.IN_DOUBT,
-    PayoutState.ALERT,
-    PayoutState.VOID,
-)
-"""What only time or the operator can bring further."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +92,26 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
     min_sat = client.destination.min_sat if client.destination else 1
     for group in group_shares(shares, min_sat):
         new_id = payout_id(client.pubkey, [share.distribution_id for share in group])
-        tx.execute(
+        done = tx.execute(
             "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at",
+            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
+            " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
             (new_id, client_id, sum(s.sat for s in group), micros(now), due_at[group[0].id]),
         )
+        if done.rowcount != 1:
+            # Only a key that passed from one client to another can do this: the shares wait.
+            _log.error("payout id is taken payout=%s client=%d", new_id[:8], client_id)
+            continue
         tx.executemany(
             "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
         )
+
+
+def plan_all(tx: Tx, *, now: datetime) -> None:
+    """Look again at all shares that wait for more, as a destination's minimum may have sunk."""
+    rows = tx.execute("SELECT DISTINCT client_id FROM share WHERE payout_id IS NULL").fetchall()
+    for row in rows:
+        plan(tx, row["client_id"], now=now)
 
 
 def merge(tx: Tx, payout: Payout, *, min_sat: int, now: datetime) -> None:
@@ -159,8 +167,8 @@ def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -
     """Move a payout from the state it was read in; raise StateChanged if it isn't there any more."""
     sets = "".join(f", {name} = :{name}" for name in columns)
     done = tx.execute(
-        f"UPDATE payout SET state = :to{sets} WHERE id = :id AND state = :was AND attempt = :attempt",
-        {**columns, "to": to, "id": payout.id, "was": payout.state, "attempt": payout.attempts},
+        f"UPDATE payout SET state = :to{sets} WHERE id = :id AND state = :was AND attempt = :last",
+        {**columns, "to": to, "id": payout.id, "was": payout.state, "last": payout.attempts},
     )
     if done.rowcount != 1:
         raise StateChanged(f"Payout {payout.id[:8]} has changed meanwhile; look again.")
@@ -181,6 +189,16 @@ def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: boo
 def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -> None:
     """Record the checked invoice of a new attempt: PLANNED becomes INVOICED."""
     assert payout.destination is not None
+    move(
+        tx,
+        payout,
+        PayoutState.INVOICED,
+        attempt=payout.attempts + 1,
+        destination=payout.destination.value,
+        destination_kind=payout.destination.kind,
+        waiting="",
+        tries=0,
+    )
     tx.execute(
         "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -193,24 +211,13 @@ def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -
             micros(now),
         ),
     )
-    move(
-        tx,
-        payout,
-        PayoutState.INVOICED,
-        attempt=payout.attempts + 1,
-        destination=payout.destination.value,
-        destination_kind=payout.destination.kind,
-        waiting="",
-        tries=0,
-    )
 
 
 def discard_invoice(tx: Tx, payout: Payout) -> None:
     """Drop an invoice that was never sent: INVOICED becomes PLANNED again."""
-    if payout.submitted_at is None:
-        move(tx, payout, PayoutState.PLANNED, destination=None, destination_kind=None)
-    else:
-        move(tx, payout, PayoutState.PLANNED)
+    if payout.state is not PayoutState.INVOICED:
+        raise StateChanged(f"Payout {payout.id[:8]} has no unsent invoice.")
+    move(tx, payout, PayoutState.PLANNED, **_unfixed(payout))
 
 
 def submit(tx: Tx, payout: Payout, *, now: datetime) -> None:
@@ -236,20 +243,33 @@ def debit(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
 
 
 def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
-    """Record for a held payout the payment that LNbits had made for it already."""
+    """Record for a held payout the payment that LNbits had made for it already.
+
+    Raise StateChanged if that payment hasn't succeeded or is of another amount.
+    """
+    paid_msat = -payment.amount_msat if payment.status is PaymentStatus.SUCCESS else 0
+    if paid_msat != payout.amount_sat * 1000:
+        raise StateChanged(
+            f"LNbits paid {paid_msat} msat for payout {payout.id[:8]}, not {payout.amount_sat} sats."
+        )
     assert payout.destination is not None
-    number = payout.attempts + 1
-    tx.execute(
-        "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
-        " VALUES (?, ?, '', ?, ?, ?)",
-        (payout.id, number, payment.payment_hash, micros(now), micros(now)),
+    number = _attempt_number(tx, payout, payment.payment_hash)
+    move(
+        tx,
+        payout,
+        PayoutState.HELD,
+        attempt=number or payout.attempts + 1,
+        submitted_at=micros(payment.created_at),
+        destination=payout.destination.value,
+        destination_kind=payout.destination.kind,
     )
-    tx.execute(
-        "UPDATE payout SET submitted_at = ?, destination = ?, destination_kind = ? WHERE id = ?",
-        (micros(payment.created_at), payout.destination.value, payout.destination.kind, payout.id),
-    )
-    debit(tx, payout, payment, now=now)
-    tx.execute("UPDATE payout SET attempt = ? WHERE id = ?", (number, payout.id))
+    if number is None:
+        tx.execute(
+            "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
+            " VALUES (?, ?, '', ?, ?, ?)",
+            (payout.id, payout.attempts + 1, payment.payment_hash, micros(now), micros(now)),
+        )
+    debit(tx, replace(payout, attempts=number or payout.attempts + 1), payment, now=now)
 
 
 def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
@@ -257,21 +277,28 @@ def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
     move(tx, payout, PayoutState.DONE, done_at=micros(now), waiting="")
 
 
-def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> None:
-    """Stop a payout until the operator decides."""
-    move(tx, payout, PayoutState.HELD, waiting=reason)
-    holds.open_hold(tx, "payout", payout.id, reason, now=now)
+def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> Hold | None:
+    """Stop a payout until the operator decides; return the hold if it is new."""
+    move(tx, payout, PayoutState.HELD, waiting=reason, **_unfixed(payout))
+    return holds.open_hold(tx, "payout", payout.id, reason, now=now)
 
 
 def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
-    """Let a void payout have a new attempt."""
+    """Let a void payout have a new attempt, or a held one go; raise StateChanged for any other."""
+    if payout.state not in (PayoutState.VOID, PayoutState.HELD):
+        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be tried again.")
     move(tx, payout, PayoutState.PLANNED, waiting="", tries=0, try_at=micros(now))
 
 
 def cancel(tx: Tx, payout: Payout, *, now: datetime, message_id: str | None = None) -> None:
-    """Reverse a payout that can never be paid: fiat back to the client, sats to the operator."""
+    """Reverse a payout that can never be paid: fiat back to the client, sats to the operator.
+
+    Raise StateChanged where it may be paid yet, or LNbits has a payment of it that the ledger lacks.
+    """
     if payout.state not in CANCELLABLE:
         raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
+    if _is_paid_elsewhere(tx, payout):
+        raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")
     move(tx, payout, PayoutState.CANCELLED, waiting="")
     holds.close(tx, "payout", payout.id, outcome="cancelled", now=now)
     moves = [
@@ -371,6 +398,27 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         fee_msat=row["fee_msat"],
         distribution_ids=tuple(share["distribution_id"] for share in shares),
     )
+
+
+def _unfixed(payout: Payout) -> dict[str, None]:
+    """Let what was never submitted follow its client to another destination."""
+    return {} if payout.submitted_at else {"destination": None, "destination_kind": None}
+
+
+def _attempt_number(tx: Tx, payout: Payout, payment_hash: str) -> int | None:
+    """Find the attempt of a payout that has this hash."""
+    row = tx.execute(
+        "SELECT number FROM attempt WHERE payout_id = ? AND payment_hash = ?",
+        (payout.id, payment_hash),
+    ).fetchone()
+    return None if row is None else int(row["number"])
+
+
+def _is_paid_elsewhere(tx: Tx, payout: Payout) -> bool:
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE external_id = ? AND status <> 'failed'", (payout.id,)
+    )
+    return row.fetchone() is not None
 
 
 def _destination(row: sqlite3.Row) -> Destination | None:

@@ -62,3 +62,31 @@ def totals(tx: Tx) -> dict[str, int]:
     """Return the sum of each kind of account."""
     rows = tx.execute("SELECT kind, sum(balance) AS total FROM account GROUP BY kind")
     return {row["kind"]: row["total"] for row in rows}
+
+
+def machine_names(tx: Tx) -> list[str]:
+    """Return the names of all machines ever seen."""
+    rows = tx.execute("SELECT DISTINCT name FROM machine ORDER BY name")
+    return [str(row["name"]) for row in rows]
+
+
+def was_handled(tx: Tx, sender: str, command: str) -> bool:
+    """Tell whether a message of this sender was handled as this command before."""
+    row = tx.execute(
+        "SELECT 1 FROM inbox WHERE sender = ? AND command = ? LIMIT 1", (sender, command)
+    )
+    return row.fetchone() is not None
+
+
+def holds_count(tx: Tx) -> int:
+    """Return how many holds are open."""
+    return int(tx.execute("SELECT count(*) FROM hold WHERE closed_at IS NULL").fetchone()[0])
+
+
+def pending_deposits(tx: Tx) -> tuple[int, int]:
+    """Return (count, minor units) of all pending deposits."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_minor), 0) AS minor FROM deposit"
+        " WHERE state = 'pending'"
+    ).fetchone()
+    return row["n"], row["minor"]

@@ -14,7 +14,7 @@ from dca_bot.nostr.keys import SecretKey, generate
 NOW = datetime(2026, 7, 22, 12, tzinfo=UTC)
 NOW_S = int(NOW.timestamp())
 ALICE, BOT, MALLORY = (SecretKey(bytes([n]) * 32) for n in (1, 2, 3))
-SOURCE = random.Random(44)  # noqa: S311 - the same keys at every run
+SOURCE = random.Random(44)
 TEXT = "balance: Q1,500.00 ñ 😀\n"
 
 

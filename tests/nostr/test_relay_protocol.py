@@ -22,7 +22,7 @@ class Conversation:
     """Plays a relay's part, and keeps the time."""
 
     def __init__(self, *, inbox_since=SINCE_S):
-        source = random.Random(42)  # noqa: S311 - the same jitter at every run
+        source = random.Random(42)
         self.protocol = RelayProtocol(URL, BOT, source, inbox_since=inbox_since)
         self.now_s = NOW_S
         self.actions = self.protocol.start()

@@ -55,6 +55,9 @@ INSERT INTO account (kind, unit) VALUES
   ('commission', 'sat'),
   ('paid', 'sat');          -- sats that left the source wallet for a client
 
+CREATE TRIGGER client_closes_empty BEFORE UPDATE OF state ON client
+WHEN NEW.state = 'closed' AND EXISTS (SELECT 1 FROM account WHERE client_id = NEW.id AND balance <> 0)
+BEGIN SELECT RAISE(ABORT, 'a client who has or is owed something stays'); END;
 CREATE TRIGGER client_accounts AFTER INSERT ON client BEGIN
   INSERT INTO account (kind, client_id, unit) VALUES ('balance', NEW.id, 'minor'), ('owed', NEW.id, 'sat');
 END;
@@ -98,6 +101,8 @@ CREATE TRIGGER entry_is_final BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, '
 CREATE TRIGGER entry_stays BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
 CREATE TRIGGER posting_is_final BEFORE UPDATE ON posting BEGIN SELECT RAISE(ABORT, 'postings are never altered'); END;
 CREATE TRIGGER posting_stays BEFORE DELETE ON posting BEGIN SELECT RAISE(ABORT, 'postings are never deleted'); END;
+CREATE TRIGGER account_is_fixed BEFORE UPDATE OF id, kind, client_id, unit ON account
+BEGIN SELECT RAISE(ABORT, 'accounts are never altered'); END;
 CREATE TRIGGER account_stays BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 'accounts are never deleted'); END;
 
 CREATE TABLE deposit (
@@ -115,6 +120,12 @@ CREATE TABLE deposit (
 ) STRICT;
 CREATE INDEX deposit_client ON deposit (client_id, confirmed_at);
 CREATE INDEX deposit_pending ON deposit (id) WHERE state = 'pending';
+CREATE TRIGGER deposit_is_fixed BEFORE UPDATE OF id, client_id, amount_minor ON deposit
+BEGIN SELECT RAISE(ABORT, 'a deposit keeps its client and amount'); END;
+CREATE TRIGGER deposit_moves BEFORE UPDATE OF state, confirmed_at, voided_at ON deposit
+WHEN (OLD.state = 'pending') + (NEW.state = 'voided') * (OLD.state = 'confirmed' AND OLD.confirmed_at IS NEW.confirmed_at) = 0
+BEGIN SELECT RAISE(ABORT, 'a deposit cannot make this move'); END;
+CREATE TRIGGER deposit_stays BEFORE DELETE ON deposit BEGIN SELECT RAISE(ABORT, 'deposits are never deleted'); END;
 
 -- Cash-outs and what they give -------------------------------------------------------------------------
 
@@ -144,6 +155,7 @@ CREATE INDEX cash_out_at ON cash_out (at);
 CREATE TRIGGER cash_out_once BEFORE UPDATE OF state ON cash_out
 WHEN OLD.state = 'distributed' AND NEW.state <> 'distributed'
 BEGIN SELECT RAISE(ABORT, 'a distributed cash-out stays distributed'); END;
+CREATE TRIGGER cash_out_stays BEFORE DELETE ON cash_out BEGIN SELECT RAISE(ABORT, 'cash-outs are never deleted'); END;
 
 CREATE TABLE distribution (
   id              TEXT PRIMARY KEY,
@@ -177,6 +189,9 @@ BEGIN SELECT RAISE(ABORT, 'this distribution is closed'); END;
 CREATE TRIGGER distribution_conserves BEFORE INSERT ON distribution
 WHEN NEW.principal_sat <> NEW.unallocated_sat + (SELECT coalesce(sum(sat), 0) FROM share WHERE distribution_id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'shares and rest must add up to the principal'); END;
+CREATE TRIGGER distribution_takes_no_more BEFORE INSERT ON distribution
+WHEN NEW.principal_minor < (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'shares take no more fiat than the principal'); END;
 CREATE TRIGGER share_is_final BEFORE UPDATE OF id, distribution_id, client_id, minor, sat ON share
 BEGIN SELECT RAISE(ABORT, 'shares are never altered'); END;
 CREATE TRIGGER share_stays BEFORE DELETE ON share BEGIN SELECT RAISE(ABORT, 'shares are never deleted'); END;
@@ -254,8 +269,23 @@ BEGIN SELECT RAISE(ABORT, 'a payout cannot make this move'); END;
 CREATE TRIGGER payout_is_fixed BEFORE UPDATE OF id, client_id, amount_sat, due_at ON payout
 BEGIN SELECT RAISE(ABORT, 'a payout keeps its recipient and amount'); END;
 CREATE TRIGGER payout_keeps_destination BEFORE UPDATE OF destination, destination_kind ON payout
-WHEN OLD.submitted_at IS NOT NULL AND OLD.destination IS NOT NEW.destination
+WHEN OLD.submitted_at IS NOT NULL
+  AND (OLD.destination IS NOT NEW.destination OR OLD.destination_kind IS NOT NEW.destination_kind)
 BEGIN SELECT RAISE(ABORT, 'the destination is fixed since the payout was submitted'); END;
+CREATE TRIGGER payout_keeps_history BEFORE UPDATE OF submitted_at, debited_at ON payout
+WHEN (OLD.submitted_at IS NOT NULL AND NEW.submitted_at IS NULL)
+  OR (OLD.debited_at IS NOT NULL AND NEW.debited_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'what was sent stays sent'); END;
+CREATE TRIGGER payout_covers_shares BEFORE UPDATE OF state ON payout
+WHEN OLD.state <> NEW.state AND NEW.state IN ('INVOICED', 'DEBITED')
+  AND NEW.amount_sat <> (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'a payout pays exactly its shares'); END;
+-- What was not submitted yet follows its client to a new destination, at once.
+CREATE TRIGGER payout_follows_client AFTER UPDATE OF destination ON client BEGIN
+  UPDATE payout SET state = 'PLANNED', destination = NULL, destination_kind = NULL
+    WHERE client_id = NEW.id AND state = 'INVOICED' AND submitted_at IS NULL;
+  UPDATE payout SET try_at = 0, tries = 0, waiting = '' WHERE client_id = NEW.id AND state = 'PLANNED';
+END;
 CREATE TRIGGER payout_starts BEFORE INSERT ON payout WHEN NEW.state <> 'PLANNED'
 BEGIN SELECT RAISE(ABORT, 'a payout starts as PLANNED'); END;
 CREATE TRIGGER payout_stays BEFORE DELETE ON payout BEGIN SELECT RAISE(ABORT, 'payouts are never deleted'); END;
@@ -265,6 +295,12 @@ CREATE TRIGGER share_keeps_payout BEFORE UPDATE OF payout_id ON share
 WHEN OLD.payout_id IS NOT NULL
   AND (SELECT state FROM payout WHERE id = OLD.payout_id) <> 'MERGED'
 BEGIN SELECT RAISE(ABORT, 'a share belongs to one payout'); END;
+CREATE TRIGGER share_joins_payout BEFORE UPDATE OF payout_id ON share
+WHEN NEW.payout_id IS NOT NULL AND NOT EXISTS
+  (SELECT 1 FROM payout WHERE id = NEW.payout_id AND client_id = NEW.client_id AND state = 'PLANNED')
+BEGIN SELECT RAISE(ABORT, 'a share joins a planned payout of its own client'); END;
+CREATE TRIGGER share_starts_alone BEFORE INSERT ON share WHEN NEW.payout_id IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a share starts without a payout'); END;
 
 CREATE TABLE attempt (
   payout_id    TEXT NOT NULL REFERENCES payout (id),

@@ -1,0 +1,1 @@
+"""The conversation: commands as data, and their answers as text."""

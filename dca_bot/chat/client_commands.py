@@ -1,0 +1,167 @@
+"""What a client can type."""
+
+from dca_bot.chat import describe
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Facts,
+    Param,
+    read_page,
+    read_word,
+)
+from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.general import GENERAL_COMMANDS
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.ledger import clients, deposits, payouts, reports
+from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.reports import HistoryLine
+
+PAGE = Param("PAGE", read_page, optional=True)
+
+
+def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Tell the client's balance, what is on its way, and what came so far."""
+    me = ctx.me
+    pending_minor = deposits.pending_minor(tx, me.id)
+    spent_minor, received_sat = reports.received(tx, me.id)
+    received = Say(
+        "balance.received",
+        sats=Sat(received_sat),
+        fiat=Fiat(spent_minor),
+        rate=Rate(spent_minor, received_sat),
+    )
+    return Say(
+        "lines",
+        lines=(
+            Say("balance.balance", balance=Fiat(me.balance_minor)),
+            Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
+            received if received_sat else Say("balance.received_nothing"),
+            Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
+            *_obstacles(me),
+        ),
+    )
+
+
+def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List what the client has got, newest first."""
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = reports.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
+    return describe.page(Say("history.heading"), rows, args.page, _history_line)
+
+
+def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """List the client's newest deposits."""
+    rows = deposits.recent(tx, client_id=ctx.me.id, limit=describe.PAGE_ROWS)
+    if not rows:
+        return Say("deposits.own_nothing")
+    lines = tuple(_deposit_line(row) for row in rows)
+    return Say("lines", lines=(Say("deposits.own_heading"), *lines))
+
+
+def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Tell how the client is set up."""
+    me = ctx.me
+    return Say(
+        "settings",
+        name=me.name,
+        state=Word("client", me.state),
+        mode=Word("mode", me.mode),
+        wallet=describe.destination(me.destination),
+    )
+
+
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Stop taking part in cash-outs."""
+    if ctx.me.state == "paused":
+        return Say("pause.already")
+    clients.set_state(tx, ctx.me, "paused")
+    return Say("pause.done")
+
+
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Take part in cash-outs again."""
+    if ctx.me.state == "active":
+        return Say("resume.already")
+    clients.set_state(tx, ctx.me, "active")
+    return Say("resume.done")
+
+
+def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Tell where the client's sats go."""
+    if ctx.me.destination is None:
+        return Say("wallet.none")
+    return Say("wallet.shown", wallet=describe.destination(ctx.me.destination))
+
+
+def wallet_plan(_tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Say:
+    """Tell from where to where the client's payouts move."""
+    assert isinstance(facts, Destination)
+    return Say(
+        "wallet.effect",
+        old=describe.destination(ctx.me.destination),
+        new=describe.destination(facts),
+        minimum=describe.minimum(facts),
+    )
+
+
+def wallet_apply(tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Done:
+    """Set where future payouts go; those already submitted keep their destination."""
+    assert isinstance(facts, Destination)
+    clients.set_destination(tx, ctx.me.id, facts)
+    payouts.plan(tx, ctx.me.id, now=ctx.now)
+    wallet = describe.destination(facts)
+    return Done(
+        reply=Say("wallet.done", wallet=wallet),
+        report=Say("client.wallet_changed", name=ctx.me.name, wallet=wallet),
+    )
+
+
+_NOTHING = Say("nothing")
+CLIENT_COMMANDS = (
+    Command(("balance",), answer=balance_answer),
+    Command(("history",), (PAGE,), answer=history_answer),
+    Command(("deposits",), answer=deposits_answer),
+    Command(("settings",), answer=settings_answer),
+    Command(
+        ("wallet",),
+        (Param("DESTINATION", read_word, optional=True),),
+        look=look_destination,
+        answer=wallet_answer,
+        plan=wallet_plan,
+        apply=wallet_apply,
+        code_with="DESTINATION",
+    ),
+    Command(("pause",), answer=pause_answer),
+    Command(("resume",), answer=resume_answer),
+    *GENERAL_COMMANDS,
+)
+
+
+def _obstacles(me: Client) -> tuple[Say, ...]:
+    """Say what keeps the client from getting sats, if anything does."""
+    paused = Say("balance.paused") if me.state == "paused" else _NOTHING
+    homeless = Say("wallet.none") if me.destination is None else _NOTHING
+    return paused, homeless
+
+
+def _history_line(line: HistoryLine) -> Say:
+    return Say(
+        "history.line",
+        at=Moment(line.at),
+        sats=Sat(line.sat),
+        fiat=Fiat(line.minor),
+        state=Word("own_payout", line.payout_state or "collecting"),
+    )
+
+
+def _deposit_line(one: Deposit) -> Say:
+    return Say(
+        "deposits.own_line",
+        at=Moment(one.confirmed_at or one.created_at),
+        amount=Fiat(one.amount_minor),
+        state=Word("deposit", one.state),
+    )

@@ -1,0 +1,283 @@
+"""A command is data: its words, its parameters, and the functions that carry it out.
+
+Parsing is pure. What a person wrote is never told back, as it may hold a key.
+"""
+
+import difflib
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.core.money import parse_fiat, parse_sat
+from dca_bot.core.programme import Programme
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger.clients import Client
+
+NAME_LENGTH_MAX = 32
+NOTE_LENGTH_MAX = 200
+NUMBER_MAX = 10**9
+PAGE_MAX = 1000
+ARGUMENTS_MAX = 3
+"""No command takes more, but for free text."""
+_NAME = re.compile(r"\w[\w.-]*")
+_KEY = re.compile(r"(?i)(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{64}|nsec1[0-9a-z]+)(?![0-9a-z])")
+_WORDS = (
+    "accept add all audit balance broadcast cancel cash chart client clients close commission confirm"
+    " count daily deposit deposits each en es export fixed flow funds help history hold holds ignore"
+    " language limit log mode notify npub off pause payout payouts pending poll remove resume retry"
+    " run set settings stats status stuck topup tx txs void wallet weekly withdraw"
+)
+COMMAND_WORDS = frozenset(_WORDS.split())
+"""No client is named like one of these, so a command's words never stand for a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who gives a command, and with what it works; `client` is None for an operator."""
+
+    sender: str
+    message_id: str
+    now: datetime
+    client: Client | None
+    table: Sequence["Command"]
+    programme: Programme
+    herald: Herald
+    desk: Desk
+
+    @property
+    def me(self) -> Client:
+        """Return the client who writes; only for commands in the clients' table."""
+        assert self.client is not None
+        return self.client
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """What was given, by the parameters' names."""
+
+    values: Mapping[str, str | int]
+
+    def has(self, name: str) -> bool:
+        """Tell whether a parameter was given."""
+        return name in self.values
+
+    def text(self, name: str) -> str:
+        """Return a text, empty if it was not given."""
+        return str(self.values.get(name, ""))
+
+    def number(self, name: str) -> int:
+        """Return a number or amount that is required."""
+        return int(self.values[name])
+
+    @property
+    def page(self) -> int:
+        """Return the page asked for, the first if none."""
+        return int(self.values.get("PAGE", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter: how it is shown and read; only the last ones may be optional, one takes the rest."""
+
+    name: str
+    read: Callable[[str, str], str | int]
+    optional: bool = False
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A money command that was carried out: the reply, and what all other operators are told."""
+
+    reply: Say
+    report: Say
+
+
+Facts = object
+Look = Callable[[Desk, Args], Awaitable[Facts]]
+Answer = Callable[[sqlite3.Connection, Context, Args, Facts], Say]
+Apply = Callable[[sqlite3.Connection, Context, Args, Facts], Done]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of a role's table.
+
+    `look` reads the world before the transaction, and may be repeated. `answer` replies at once.
+    With a `plan` the command moves or promises money: the plan tells the effect, a code is bound to
+    it, and `apply` does it. If `code_with` names a parameter, that is so, and there is a look, only
+    where it was given; else there is an answer. `then` sets signals after the transaction.
+    """
+
+    words: tuple[str, ...]
+    params: tuple[Param, ...] = ()
+    look: Look | None = None
+    answer: Answer | None = None
+    plan: Answer | None = None
+    apply: Apply | None = None
+    code_with: str = ""
+    then: Callable[[Desk], None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the words as they are written."""
+        return " ".join(self.words)
+
+    @property
+    def key(self) -> str:
+        """Return where the catalogue has this command's summary and example."""
+        return f"command.{'_'.join(self.words)}"
+
+    @property
+    def usage(self) -> str:
+        """Return the command with its parameters: `deposit NAME AMOUNT [NOTE]`."""
+        shown = [f"[{param.name}]" if param.optional else param.name for param in self.params]
+        return " ".join([*self.words, *shown])
+
+    def needs_code(self, args: Args) -> bool:
+        """Tell whether the effect is told first and confirmed by a code."""
+        return self.plan is not None and (not self.code_with or args.has(self.code_with))
+
+    def needs_look(self, args: Args) -> bool:
+        """Tell whether the world outside is read first."""
+        return self.look is not None and (self.plan is None or self.needs_code(args))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command with its arguments, as read from `line`."""
+
+    command: Command
+    args: Args
+    line: str
+
+
+def parse(text: str, table: Sequence[Command], currency: str) -> Order:
+    """Read a message; raise CommandRefused with the nearest command or the right usage."""
+    tokens = text.strip().removeprefix("/").split()
+    words = [token.lower() for token in tokens]
+    command = _match(words, table)
+    if command is None:
+        raise CommandRefused(_unknown(words, table))
+    given = _join_units(tokens[len(command.words) :], currency)
+    return Order(command, _read(command, given, currency), " ".join(tokens))
+
+
+def usage(command: Command) -> Say:
+    """Say how a command is written, with an example."""
+    return Say("usage", usage=command.usage, example=Say(f"{command.key}.example"))
+
+
+def holds_key(text: str) -> bool:
+    """Tell whether a text looks as if it had an LNbits key or a private key in it."""
+    return _KEY.search(text) is not None
+
+
+# Readers: text and currency in, value out; what can't be read raises DcaBotError or CommandRefused.
+
+
+def read_name(text: str, _currency: str) -> str:
+    """Read a client's name: one word that is no command's."""
+    name = unicodedata.normalize("NFC", text)
+    if name.casefold() in COMMAND_WORDS:
+        raise refuse("wrong.name_taken_by_command")
+    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name) or holds_key(name):
+        raise refuse("wrong.name")
+    return name
+
+
+def read_word(text: str, _currency: str) -> str:
+    """Read a word that is checked elsewhere: a key, a destination, the beginning of an id."""
+    return text
+
+
+def read_note(text: str, _currency: str) -> str:
+    """Read free text, which is stored; so it may not hold a key."""
+    if len(text) > NOTE_LENGTH_MAX:
+        raise refuse("wrong.note_long", max=NOTE_LENGTH_MAX)
+    if holds_key(text):
+        raise refuse("wrong.note_key")
+    return text
+
+
+def read_fiat(text: str, currency: str) -> int:
+    """Read an amount in minor units."""
+    try:
+        return parse_fiat(text, currency)
+    except DcaBotError:
+        raise refuse("wrong.amount") from None
+
+
+def read_sat(text: str, _currency: str) -> int:
+    """Read an amount in sats."""
+    try:
+        return parse_sat(text)
+    except DcaBotError:
+        raise refuse("wrong.sats") from None
+
+
+def read_number(text: str, _currency: str) -> int:
+    """Read the number of a deposit or hold: `5` or `#5`."""
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:12]) <= NUMBER_MAX:
+        raise refuse("wrong.number")
+    return int(digits)
+
+
+def read_page(text: str, currency: str) -> int:
+    """Read the number of a page."""
+    return min(read_number(text, currency), PAGE_MAX)
+
+
+def _match(words: Sequence[str], table: Sequence[Command]) -> Command | None:
+    """Find the command with the most words that the message begins with."""
+    found = [c for c in table if tuple(words[: len(c.words)]) == c.words]
+    return max(found, key=lambda command: len(command.words), default=None)
+
+
+def _read(command: Command, given: Sequence[str], currency: str) -> Args:
+    if given and not command.params:
+        raise refuse("unknown.nearest", usage=command.usage)
+    required = sum(not param.optional for param in command.params)
+    takes_rest = bool(command.params) and command.params[-1].rest
+    if len(given) < required or (len(given) > len(command.params) and not takes_rest):
+        raise CommandRefused(usage(command))
+    values: dict[str, str | int] = {}
+    for place, param in enumerate(command.params[: len(given)]):
+        text = " ".join(given[place:]) if param.rest else given[place]
+        try:
+            values[param.name] = param.read(text, currency)
+        except CommandRefused as refused:
+            raise refuse("wrong.argument", why=refused.say, usage=usage(command)) from None
+    return Args(values)
+
+
+def _join_units(given: Sequence[str], currency: str) -> list[str]:
+    """Put a unit that stands by itself to its number: `1500 GTQ`, `120000 sats`."""
+    joined: list[str] = []
+    for token in given:
+        is_unit = token.upper() in {currency, "SAT", "SATS"}
+        if is_unit and joined and joined[-1][-1:].isdigit() and len(joined) <= ARGUMENTS_MAX:
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
+
+
+def _unknown(words: Sequence[str], table: Sequence[Command]) -> Say:
+    names = {command.name: command for command in table}
+    for length in (2, 1):
+        wanted = " ".join(words[:length])
+        nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=0.7)
+        if nearest:
+            return Say("unknown.nearest", usage=names[nearest[0]].usage)
+    starting = [c for c in table if words and c.words[0] == words[0]]
+    if starting:
+        return Say("unknown.nearest", usage=starting[0].usage)
+    return Say("unknown.nothing")

@@ -1,0 +1,307 @@
+"""Answers one message: who writes, whether it may run, what it does, and the reply.
+
+The invariant: repeatable reads of the outside come first; then the inbox row, the effects and the
+reply are recorded in one transaction, so a message runs once, whatever crashes, and what is refused
+changes nothing.
+"""
+
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from dca_bot.chat.client_commands import CLIENT_COMMANDS
+from dca_bot.chat.command import Command, Context, Facts, Order, parse
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.general import CONFIRM
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.limits import Quota, RateLimit, Ruling
+from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.render import Texts
+from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.core.ports import IncomingMessage
+from dca_bot.core.programme import Programme
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged
+from dca_bot.ledger import clients, confirmations, mail, reports
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.confirmations import Confirmation
+from dca_bot.ledger.database import Tx
+
+AHEAD_MAX = timedelta(minutes=10)
+TEXT_LENGTH_MAX = 2000
+STRANGER = "stranger"
+"""How a stranger's message that was answered stands in the inbox."""
+_log = logging.getLogger(__name__)
+
+
+class _Outcome(Enum):
+    """What a message's transaction came to."""
+
+    REPEATED = auto()
+    REFUSED = auto()
+    ANSWERED = auto()
+    CARRIED_OUT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who writes: a client, an operator (then `client` is None), or somebody who is neither."""
+
+    is_known: bool
+    client: Client | None = None
+
+    @property
+    def table(self) -> Sequence[Command]:
+        return OPERATOR_COMMANDS if self.client is None else CLIENT_COMMANDS
+
+
+class Conversation:
+    """Handles messages; several may be in flight, but each person's one after the other."""
+
+    def __init__(self, programme: Programme, herald: Herald, texts: Texts, desk: Desk) -> None:
+        self._programme = programme
+        self._herald = herald
+        self._texts = texts
+        self._desk = desk
+        self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
+        self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
+        self._strangers = Quota(count=20, window=timedelta(hours=1))
+
+    async def is_new(self, message: IncomingMessage) -> bool:
+        """Tell whether a message was not handled before."""
+        return not await self._desk.database.read(lambda tx: mail.is_received(tx, message))
+
+    async def handle(self, message: IncomingMessage) -> None:
+        """Handle a message; what fails unexpectedly is undone, logged and told with a reference."""
+        now = self._desk.clock.now()
+        sender = await self._desk.database.read(lambda tx: self._sender(tx, message))
+        if sender is None:
+            return
+        try:
+            if sender.is_known:
+                await self._handle(message, sender, now)
+            else:
+                await self._answer_stranger(message, now)
+        except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
+            reference = f"{self._desk.chance.getrandbits(32):08x}"
+            # Without the error's text, which may hold what the person wrote.
+            _log.error(
+                "message failed reference=%s error=%s at=%s",
+                reference,
+                type(error).__name__,
+                _place(error),
+            )
+            if sender.is_known:
+                await self._reply_only(message, "failed", Say("failed", reference=reference))
+
+    def _sender(self, tx: Tx, message: IncomingMessage) -> _Sender | None:
+        """Tell who writes; None if there is nothing to do, as the message was handled before."""
+        if mail.is_received(tx, message):
+            return None
+        if message.sender in self._programme.operators:
+            return _Sender(is_known=True)
+        client = clients.by_pubkey(tx, message.sender)
+        if client is not None:
+            return _Sender(is_known=True, client=client)
+        was_answered = reports.was_handled(tx, message.sender, STRANGER)
+        return None if was_answered else _Sender(is_known=False)
+
+    async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
+        """Answer once, and only so many strangers an hour; the others leave no trace."""
+        if self._time_problem(message, now) is None and self._strangers.take(now):
+            await self._reply_only(message, STRANGER, Say("stranger"))
+
+    async def _handle(self, message: IncomingMessage, sender: _Sender, now: datetime) -> None:
+        problem = self._problem(message, sender, now)
+        limit = self._problems if problem else self._commands
+        match limit.judge(message.sender, now):
+            case Ruling.SILENCE:
+                await self._reply_only(message, "limited", None)
+            case Ruling.NOTICE:
+                await self._reply_only(message, "limited", Say("limited"))
+            case _ if problem:
+                await self._reply_only(message, "refused", problem)
+            case _:
+                await self._carry_out(message, sender)
+
+    def _problem(self, message: IncomingMessage, sender: _Sender, now: datetime) -> Say | None:
+        """Tell why a message may not run at all."""
+        by_time = self._time_problem(message, now)
+        if by_time is not None:
+            return by_time
+        is_operator = sender.client is None
+        if is_operator and message.protocol not in self._programme.operator_protocols:
+            return Say("problem.protocol")
+        return Say("problem.too_long") if len(message.text) > TEXT_LENGTH_MAX else None
+
+    def _time_problem(self, message: IncomingMessage, now: datetime) -> Say | None:
+        if now - message.sent_at > self._programme.message_age_max:
+            return Say("problem.too_old")
+        if message.sent_at - now > AHEAD_MAX:
+            return Say("problem.in_future")
+        return None
+
+    async def _carry_out(self, message: IncomingMessage, sender: _Sender) -> None:
+        """Read the message and the outside, then do everything in one transaction."""
+        desk = self._desk
+        try:
+            order, code = await self._order(message, sender.table)
+            facts: Facts = None
+            if order.command.look is not None and order.command.needs_look(order.args):
+                facts = await order.command.look(desk, order.args)
+        except CommandRefused as refused:
+            await self._reply_only(message, "refused", refused.say)
+            return
+        except (LnbitsUnavailable, LnbitsRefused) as error:
+            _log.warning("LNbits did not help with a command error=%s", type(error).__name__)
+            await self._reply_only(message, "refused", Say("unavailable"))
+            return
+        outcome = await desk.database.transact(
+            lambda tx: self._run(tx, message, order, facts=facts, code=code)
+        )
+        _log.info(
+            "message handled sender=%s command=%s outcome=%s",
+            message.sender[:8],
+            order.command.name,
+            outcome.name,
+        )
+        self._wake(order.command, outcome)
+
+    async def _order(
+        self, message: IncomingMessage, table: Sequence[Command]
+    ) -> tuple[Order, Confirmation | None]:
+        """Read what is ordered; with `confirm CODE` that is the command that the code stands for."""
+        currency = self._programme.currency
+        order = parse(message.text, table, currency)
+        if order.command is not CONFIRM:
+            return order, None
+        now, written = self._desk.clock.now(), order.args.text("CODE")
+        code = await self._desk.database.read(
+            lambda tx: confirmations.find(tx, message.sender, written, now=now)
+        )
+        if code is None:
+            raise refuse("confirm.unknown")
+        return parse(code.command, table, currency), code
+
+    def _run(
+        self,
+        tx: Tx,
+        message: IncomingMessage,
+        order: Order,
+        *,
+        facts: Facts,
+        code: Confirmation | None,
+    ) -> _Outcome:
+        """Record the message, its effects and its reply; a refusal undoes the effects alone."""
+        now = self._desk.clock.now()
+        name = order.command.name if code is None else CONFIRM.name
+        if not mail.receive(tx, message, command=name, now=now):
+            return _Outcome.REPEATED
+        mail.note_person(tx, message)
+        tx.execute("SAVEPOINT command")
+        try:
+            context = self._context(tx, message, now)
+            reply, outcome = self._do(tx, context, order, facts=facts, code=code)
+        except CommandRefused as refused:
+            tx.execute("ROLLBACK TO command")
+            reply, outcome = refused.say, _Outcome.REFUSED
+        except StateChanged as changed:
+            tx.execute("ROLLBACK TO command")
+            reply, outcome = Say("changed", why=str(changed)), _Outcome.REFUSED
+        tx.execute("RELEASE command")
+        self._reply(tx, message, reply, now)
+        return outcome
+
+    def _context(self, tx: Tx, message: IncomingMessage, now: datetime) -> Context:
+        """Look the sender up again, inside the transaction."""
+        is_operator = message.sender in self._programme.operators
+        client = None if is_operator else clients.by_pubkey(tx, message.sender)
+        if client is None and not is_operator:
+            raise refuse("stranger")
+        sender = _Sender(is_known=True, client=client)
+        return Context(
+            sender=message.sender,
+            message_id=message.id,
+            now=now,
+            client=sender.client,
+            table=sender.table,
+            programme=self._programme,
+            herald=self._herald,
+            desk=self._desk,
+        )
+
+    def _do(
+        self, tx: Tx, ctx: Context, order: Order, *, facts: Facts, code: Confirmation | None
+    ) -> tuple[Say, _Outcome]:
+        """Answer, or tell the effect with a code, or carry out what the code stands for."""
+        command, args = order.command, order.args
+        if not command.needs_code(args):
+            assert command.answer is not None
+            return command.answer(tx, ctx, args, facts), _Outcome.ANSWERED
+        assert command.plan is not None
+        assert command.apply is not None
+        effect = command.plan(tx, ctx, args, facts)
+        if code is None:
+            return self._with_code(tx, ctx, order, effect), _Outcome.ANSWERED
+        good = confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
+        if good is None or good.command != code.command:
+            raise refuse("confirm.unknown")
+        if good.effect != self._text(ctx, effect):
+            again = self._with_code(tx, ctx, order, effect)
+            return Say("confirm.effect_changed", again=again), _Outcome.ANSWERED
+        confirmations.use(tx, good, now=ctx.now)
+        done = command.apply(tx, ctx, args, facts)
+        self._herald.money_command(tx, ctx.sender, done.report, ctx.now)
+        return done.reply, _Outcome.CARRIED_OUT
+
+    def _with_code(self, tx: Tx, ctx: Context, order: Order, effect: Say) -> Say:
+        """Bind a new code to an effect, in the very words in which it is told."""
+        code = confirmations.issue(
+            tx,
+            ctx.sender,
+            command=order.line,
+            effect=self._text(ctx, effect),
+            now=ctx.now,
+            chance=self._desk.chance,
+        )
+        return Say("confirm.asked", effect=effect, code=code)
+
+    def _text(self, ctx: Context, told: Say) -> str:
+        language = ctx.client.language if ctx.client else self._programme.language
+        return self._texts.render(told, language)
+
+    async def _reply_only(self, message: IncomingMessage, command: str, told: Say | None) -> None:
+        """Record a message that ran nothing, with its reply if there is one."""
+
+        def work(tx: Tx) -> None:
+            now = self._desk.clock.now()
+            if mail.receive(tx, message, command=command, now=now):
+                mail.note_person(tx, message)
+                if told is not None:
+                    self._reply(tx, message, told, now)
+
+        await self._desk.database.transact(work)
+        self._desk.wake_mail()
+
+    def _reply(self, tx: Tx, message: IncomingMessage, told: Say, now: datetime) -> None:
+        client = clients.by_pubkey(tx, message.sender)
+        language = client.language if client else self._programme.language
+        text = self._texts.render(told, language)
+        mail.write(
+            tx, message.sender, text, now=now, protocol=message.protocol, relay=message.relay
+        )
+
+    def _wake(self, command: Command, outcome: _Outcome) -> None:
+        self._desk.wake_mail()
+        if outcome is _Outcome.CARRIED_OUT:
+            self._desk.wake_payouts()
+        if outcome is _Outcome.ANSWERED and command.then is not None:
+            command.then(self._desk)
+
+
+def _place(error: Exception) -> str:
+    """Return where an error was raised, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)

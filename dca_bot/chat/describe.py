@@ -1,0 +1,166 @@
+"""Says what the ledger's things are, the same way in every answer and push."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.ledger import distributions, payouts
+from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.distributions import RecordedCashOut
+from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.payouts import Payout
+
+T = TypeVar("T")
+ID_LENGTH = 8
+"""So much of a long id is shown; commands take any beginning that is unique."""
+NAME_LENGTH_MAX = 40
+PAGE_ROWS = 10
+
+
+def short(text: str) -> str:
+    """Cut what others have named to a length that fits a phone."""
+    return text if len(text) <= NAME_LENGTH_MAX else f"{text[: NAME_LENGTH_MAX - 1]}…"
+
+
+def destination(where: Destination | None) -> Say:
+    """Say where sats go; an invoice key is masked."""
+    if where is None:
+        return Say("destination.none")
+    if where.kind == INVOICE_KEY:
+        return Say("destination.invoice_key", first=where.value[:4], last=where.value[-4:])
+    return Say("destination.address", address=where.value)
+
+
+def minimum(where: Destination) -> Say:
+    """Say from how many sats on payouts leave, where that matters."""
+    if where.min_sat <= 1:
+        return Say("nothing")
+    return Say("destination.minimum", sats=Sat(where.min_sat))
+
+
+def deposit(one: Deposit) -> Say:
+    """Say a deposit in one line, as operators see it."""
+    note = Say("deposit.note", note=short(one.note)) if one.note else Say("nothing")
+    return Say(
+        "deposit.line",
+        id=one.id,
+        name=one.client_name,
+        amount=Fiat(one.amount_minor),
+        state=Word("deposit", one.state),
+        at=Moment(one.confirmed_at or one.created_at),
+        note=note,
+    )
+
+
+def client(one: Client) -> Say:
+    """Say a client in one line."""
+    return Say(
+        "client.line",
+        name=one.name,
+        balance=Fiat(one.balance_minor),
+        owed=Sat(one.owed_sat),
+        state=Word("client", one.state if one.destination else "no wallet"),
+    )
+
+
+def cash_out(one: RecordedCashOut) -> Say:
+    """Say a cash-out in one line."""
+    return Say(
+        "cash_out.line",
+        id=one.id[:ID_LENGTH],
+        at=Moment(one.at),
+        machine=short(one.machine),
+        amounts=_amounts(one),
+        state=Word("cash_out", one.state),
+        reason=Say("cash_out.reason", reason=Word("reason", one.reason))
+        if one.reason
+        else Say("nothing"),
+    )
+
+
+def payout(one: Payout) -> Say:
+    """Say a payout in one line, with what it waits for."""
+    waiting = Say("payout.waiting", why=Word("waiting", short(one.waiting)))
+    return Say(
+        "payout.line",
+        payout=payout_short(one),
+        state=Word("payout", one.state),
+        waiting=waiting if one.waiting else Say("nothing"),
+    )
+
+
+def payout_short(one: Payout) -> Say:
+    """Say which payout is meant."""
+    return Say(
+        "payout.short", id=one.id[:ID_LENGTH], name=one.client_name, sats=Sat(one.amount_sat)
+    )
+
+
+def hold(tx: Tx, one: Hold) -> Say:
+    """Say what is held and why, and what the operator can type."""
+    if one.kind == "payout":
+        return _payout_hold(tx, one)
+    found = distributions.cash_out_by_prefix(tx, one.ref, 1)
+    if not found:
+        return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
+    cash_out = found[0]
+    return Say(
+        "hold.changed" if one.kind == "changed" else "hold.cash_out",
+        id=one.id,
+        machine=short(cash_out.machine),
+        at=Moment(cash_out.at),
+        amounts=_amounts(cash_out),
+        dispensed=_dispensed(cash_out),
+        reason=Word("reason", one.reason),
+        cash_out=cash_out.id[:ID_LENGTH],
+        **({} if one.kind == "changed" else {"choice": _choice(one, cash_out)}),
+    )
+
+
+def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say]) -> Say:
+    """Say page `number` of a list; `rows` starts at that page and has one row more if there are more."""
+    if not rows:
+        return Say("page.empty" if number == 1 else "page.beyond")
+    lines = tuple(line(row) for row in rows[:PAGE_ROWS])
+    more = Say("page.more", next=number + 1) if len(rows) > PAGE_ROWS else Say("nothing")
+    return Say("page.lines", heading=heading, lines=lines, more=more)
+
+
+def _amounts(one: RecordedCashOut) -> Say:
+    if one.amounts is None:
+        return Say("cash_out.no_amounts")
+    return Say(
+        "cash_out.amounts",
+        fiat=Fiat(one.amounts.principal_minor),
+        sats=Sat(one.amounts.principal_sat),
+    )
+
+
+def _dispensed(one: RecordedCashOut) -> Say:
+    if one.dispensed_minor is None:
+        return Say("hold.dispensed_unknown")
+    return Say("hold.dispensed", fiat=Fiat(one.dispensed_minor))
+
+
+def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
+    if cash_out.amounts is None:
+        return Say("hold.choice_ignore", id=one.id)
+    dispensed_minor = cash_out.dispensed_minor or 0
+    if 0 < dispensed_minor < cash_out.amounts.principal_minor:
+        return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
+    return Say("hold.choice", id=one.id)
+
+
+def _payout_hold(tx: Tx, one: Hold) -> Say:
+    held = payouts.by_id(tx, one.ref)
+    if held is None:
+        return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
+    return Say(
+        "hold.payout",
+        id=one.id,
+        payout=payout_short(held),
+        reason=Word("reason", one.reason),
+        payout_id=held.id[:ID_LENGTH],
+    )

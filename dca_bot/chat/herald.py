@@ -1,0 +1,149 @@
+"""Tells people what they did not ask for: each push is written into the caller's transaction.
+
+So a message leaves if, and only if, what it tells of was committed. Clients are told in their own
+language, operators in the programme's.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from dca_bot.chat import describe
+from dca_bot.chat.render import Texts
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import clients, mail
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.payouts import Payout
+
+
+class Herald:
+    """Writes pushes into the outbox; `npub` shows a public key as people know it."""
+
+    def __init__(
+        self, programme: Programme, texts: Texts, npub: Callable[[str], str] = str
+    ) -> None:
+        self._programme = programme
+        self._texts = texts
+        self._npub = npub
+
+    # Clients
+
+    def welcome(self, tx: Tx, client: Client, now: datetime) -> None:
+        """Greet a client whom the operator has just added."""
+        self.tell_client(tx, client, Say("push.welcome", name=client.name), now)
+
+    def deposit_confirmed(self, tx: Tx, client: Client, deposit: Deposit, now: datetime) -> None:
+        """Tell a client that a deposit counts; `client` has the balance after it."""
+        told = Say(
+            "push.deposit_confirmed",
+            amount=Fiat(deposit.amount_minor),
+            balance=Fiat(client.balance_minor),
+        )
+        self.tell_client(tx, client, told, now)
+
+    def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell a client that sats were paid."""
+        client = clients.by_id(tx, payout.client_id)
+        told = Say(
+            "push.payout_arrived",
+            sats=Sat(payout.amount_sat),
+            fiat=Fiat(payout.minor),
+            rate=Rate(payout.minor, payout.amount_sat),
+            balance=Fiat(client.balance_minor),
+        )
+        self.tell_client(tx, client, told, now)
+
+    def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
+        """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
+        if level == "low":
+            told = Say("push.deposit_low", balance=Fiat(client.balance_minor))
+        else:
+            told = Say("push.deposit_used_up")
+        self.tell_client(tx, client, told, now)
+
+    def tell_client(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
+        """Write to a client."""
+        mail.write(tx, client.pubkey, self._texts.render(told, client.language), now=now)
+
+    def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
+        """After a balance changed, ask for the next deposit if it has just become low or used up."""
+        level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
+        if level:
+            self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
+
+    # Operators
+
+    def hold_opened(self, tx: Tx, hold: Hold, now: datetime) -> None:
+        """Tell what is held, why, and what to type."""
+        self.tell_operators(tx, Say("push.hold_opened", hold=describe.hold(tx, hold)), now)
+
+    def payout_in_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell that LNbits calls a payout failed, which proves nothing yet."""
+        expiry = payout.attempt.expires_at if payout.attempt else now
+        told = Say(
+            "push.payout_in_doubt", payout=describe.payout_short(payout), expiry=Moment(expiry)
+        )
+        self.tell_operators(tx, told, now)
+
+    def payout_alert(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell that sats may have left without arriving, and that nobody pays again by itself."""
+        payment_hash = payout.attempt.payment_hash if payout.attempt else ""
+        told = Say("push.payout_alert", payout=describe.payout_short(payout), hash=payment_hash)
+        self.tell_operators(tx, told, now)
+
+    def payout_void(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell that a payout is proven unpaid and has no attempts left."""
+        told = Say("push.payout_void", payout=describe.payout_short(payout), id=payout.id[:8])
+        self.tell_operators(tx, told, now)
+
+    def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
+        """Report a money command that was carried out to all operators but the one who gave it."""
+        client = clients.by_pubkey(tx, actor_pubkey)
+        who = client.name if client else describe.short(self._npub(actor_pubkey))
+        self.tell_operators(tx, Say("push.money_command", who=who, done=done), now, actor_pubkey)
+
+    def short_of_funds(
+        self,
+        tx: Tx,
+        *,
+        owed_sat: int,
+        short_sat: int,
+        bolt11: str,
+        amount_sat: int,
+        expires_at: datetime,
+        now: datetime,
+    ) -> None:
+        """Ask the operators for a top-up, with an invoice that any wallet can pay."""
+        told = Say(
+            "push.short_of_funds",
+            owed=Sat(owed_sat),
+            short=Sat(short_sat),
+            invoice=bolt11,
+            amount=Sat(amount_sat),
+            expiry=Moment(expires_at),
+        )
+        self.tell_operators(tx, told, now)
+
+    def funds_back(self, tx: Tx, now: datetime) -> None:
+        """Tell that payouts go on."""
+        self.tell_operators(tx, Say("push.funds_back"), now)
+
+    def out_of_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
+        """Tell that an outside part hasn't answered for long."""
+        self.tell_operators(tx, Say("push.out_of_reach", part=part, since=Moment(since)), now)
+
+    def back_in_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
+        """Tell that an outside part answers again; `since` is when it was lost."""
+        self.tell_operators(tx, Say("push.back_in_reach", part=part, since=Moment(since)), now)
+
+    def tell_operators(
+        self, tx: Tx, told: Say, now: datetime, except_for: str | None = None
+    ) -> None:
+        """Write to every operator, but for the one who is answered anyway."""
+        text = self._texts.render(told, self._programme.language)
+        for operator in sorted(self._programme.operators):
+            if operator != except_for:
+                mail.write(tx, operator, text, now=now)

@@ -1,0 +1,69 @@
+"""Keeps a flood from one person, or from many strangers, from costing anything to the others."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+PEOPLE_MAX = 5000
+
+
+class Ruling(Enum):
+    """What becomes of a message: it passes, is the first to be stopped, or is stopped silently."""
+
+    PASS = auto()
+    NOTICE = auto()
+    SILENCE = auto()
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A bucket of `burst` messages per person, of which one comes back every `per`.
+
+    The notice comes once until the bucket has been full again. Only the instant at which a
+    person's bucket is full again is kept. A clock that is set back empties a bucket at most.
+    """
+
+    burst: int
+    per: timedelta
+    _full_at: dict[str, datetime] = field(default_factory=dict, init=False)
+    _noticed: set[str] = field(default_factory=set, init=False)
+
+    def judge(self, person: str, now: datetime) -> Ruling:
+        """Count a message of this person, and tell what becomes of it."""
+        full_at = min(max(self._full_at.pop(person, now), now), now + self.burst * self.per)
+        if full_at == now:
+            self._noticed.discard(person)
+        passes = full_at - now <= (self.burst - 1) * self.per
+        self._keep(person, full_at + self.per if passes else full_at)
+        if passes:
+            return Ruling.PASS
+        if person in self._noticed:
+            return Ruling.SILENCE
+        self._noticed.add(person)
+        return Ruling.NOTICE
+
+    def _keep(self, person: str, full_at: datetime) -> None:
+        self._full_at[person] = full_at
+        if len(self._full_at) > PEOPLE_MAX:
+            oldest = next(iter(self._full_at))
+            del self._full_at[oldest]
+            self._noticed.discard(oldest)
+
+
+@dataclass(slots=True)
+class Quota:
+    """At most `count` of something in any `window`."""
+
+    count: int
+    window: timedelta
+    _taken: deque[datetime] = field(default_factory=deque, init=False)
+
+    def take(self, now: datetime) -> bool:
+        """Take one, if there is one left."""
+        while self._taken and self._taken[0] <= now - self.window:
+            self._taken.popleft()
+        if len(self._taken) >= self.count:
+            return False
+        self._taken.append(now)
+        return True

@@ -1,0 +1,231 @@
+"""The operator's commands about cash-outs and what is held."""
+
+from collections.abc import Sequence
+
+from dca_bot.chat import describe
+from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Facts,
+    Param,
+    read_fiat,
+    read_word,
+)
+from dca_bot.chat.operator_payouts import release_apply, release_plan
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.core.allotment import allot
+from dca_bot.core.cash_out import Amounts, scale
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger import clients, distributions, foreign, holds, reports
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import RecordedCashOut, Share
+from dca_bot.ledger.holds import Hold
+
+ID_LENGTH_MIN = 4
+SHARES_SHOWN_MAX = 12
+_ID = Param("ID", read_word)
+_NOTHING = Say("nothing")
+
+
+def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List the newest cash-outs, ignored ones too."""
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = distributions.recent_cash_outs(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
+    return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
+
+
+def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Show one cash-out with whatever it gave to whom."""
+    wanted = args.text("ID")
+    if len(wanted) < ID_LENGTH_MIN:
+        raise refuse("tx.id_short", min=ID_LENGTH_MIN)
+    found = distributions.cash_out_by_prefix(tx, wanted)
+    if len(found) != 1:
+        raise refuse("tx.ambiguous" if found else "tx.unknown")
+    cash_out = found[0]
+    head = Say("tx.head", id=cash_out.id, line=describe.cash_out(cash_out))
+    given = distributions.by_id(tx, cash_out.id)
+    if given is None:
+        return head
+    sums = Say(
+        "tx.sums",
+        at=Moment(given.at),
+        principal=Sat(given.principal_sat),
+        fiat=Fiat(given.principal_minor),
+        commission=Sat(given.commission_sat),
+        unallocated=Sat(given.unallocated_sat),
+    )
+    shares = tuple(_share_line(share) for share in given.shares[:SHARES_SHOWN_MAX])
+    return Say("lines", lines=(head, sums, *shares, _rest(given.shares)))
+
+
+def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Show what waits for the operator, oldest first."""
+    rows = holds.still_open(tx, limit=6)
+    if not rows:
+        return Say("holds.nothing")
+    lines = tuple(describe.hold(tx, row) for row in rows[:5])
+    more = Say("holds.more", n=reports.holds_count(tx) - 5) if len(rows) > 5 else _NOTHING
+    return Say("lines", lines=(*lines, more))
+
+
+def accept_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell what letting the held thing go would do."""
+    hold = _hold(tx, args)
+    if hold.kind == "cash-out":
+        return _share_out_plan(tx, ctx, hold, args)
+    if args.has("FIAT"):
+        raise refuse("hold.no_fiat_here")
+    if hold.kind == "payout":
+        return release_plan(tx, ctx, hold)
+    return Say("hold.seen_effect", hold=describe.hold(tx, hold))
+
+
+def accept_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Let the held thing go."""
+    hold = _hold(tx, args)
+    if hold.kind == "cash-out":
+        return _share_out(tx, ctx, hold, args)
+    if hold.kind == "payout":
+        return release_apply(tx, ctx, hold)
+    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
+    done = Say("hold.seen_done", id=hold.id)
+    return Done(done, done)
+
+
+def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell what will not be distributed."""
+    hold = _hold(tx, args)
+    if hold.kind == "payout":
+        raise refuse("hold.payout_not_ignorable", id=hold.id, payout=hold.ref[: describe.ID_LENGTH])
+    key = "hold.ignore_effect" if hold.kind == "cash-out" else "hold.seen_effect"
+    return Say(key, hold=describe.hold(tx, hold))
+
+
+def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Give a held cash-out to nobody, for good."""
+    hold = _hold(tx, args)
+    if hold.kind == "cash-out":
+        distributions.ignore(tx, hold.ref, now=ctx.now)
+    holds.close(tx, hold.kind, hold.ref, outcome="ignored", now=ctx.now)
+    done = Say("hold.ignored" if hold.kind == "cash-out" else "hold.seen_done", id=hold.id)
+    return Done(done, done)
+
+
+CASH_OUT_COMMANDS = (
+    Command(("txs",), (PAGE,), answer=txs_answer),
+    Command(("tx",), (_ID,), answer=tx_answer),
+    Command(("holds",), answer=holds_answer),
+    Command(
+        ("hold", "accept"),
+        (_ID, Param("FIAT", read_fiat, optional=True)),
+        plan=accept_plan,
+        apply=accept_apply,
+    ),
+    Command(("hold", "ignore"), (_ID,), plan=ignore_plan, apply=ignore_apply),
+)
+
+
+def _hold(tx: Tx, args: Args) -> Hold:
+    """Find an open hold by its number, or by the beginning of what it holds."""
+    wanted = args.text("ID").removeprefix("#")
+    hold = None
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        hold = holds.by_id(tx, int(wanted))
+    if hold is None and len(wanted) >= ID_LENGTH_MIN:
+        hold = holds.by_ref(tx, wanted)
+    if hold is None:
+        raise refuse("hold.not_found")
+    return hold
+
+
+def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
+    """Return a held cash-out and what of it is to be distributed."""
+    found = distributions.cash_out_by_prefix(tx, hold.ref, 1)
+    if not found or found[0].state != "held":
+        raise refuse("hold.not_held", id=hold.id)
+    amounts = found[0].amounts
+    if amounts is None:
+        raise refuse("hold.no_amounts", id=hold.id)
+    if not args.has("FIAT"):
+        return found[0], amounts
+    try:
+        return found[0], scale(amounts, args.number("FIAT"))
+    except DcaBotError:
+        raise refuse("hold.fiat_too_much", fiat=Fiat(amounts.principal_minor)) from None
+
+
+def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
+    """Work out the shares as they would be now."""
+    cash_out, amounts = _held(tx, hold, args)
+    balances = distributions.eligible(tx, cash_out.at) if ctx.programme.flow_enabled else {}
+    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    shares = tuple(
+        Say(
+            "tx.planned_share",
+            name=clients.by_id(tx, share.id).name,
+            fiat=Fiat(share.minor),
+            sats=Sat(share.sat),
+        )
+        for share in allotment.shares
+        if share.sat
+    )
+    known = foreign.of_distribution(tx, hold.ref)
+    paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
+    return Say(
+        "hold.accept_effect",
+        id=cash_out.id[: describe.ID_LENGTH],
+        machine=describe.short(cash_out.machine),
+        fiat=Fiat(amounts.principal_minor),
+        sats=Sat(amounts.principal_sat),
+        commission=Sat(amounts.commission_sat),
+        unallocated=Sat(allotment.unallocated_sat),
+        shares=(*shares[:SHARES_SHOWN_MAX], _rest(shares)) if shares else Say("hold.nobody"),
+        warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else _NOTHING,
+    )
+
+
+def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
+    cash_out, amounts = _held(tx, hold, args)
+    given = distributions.distribute(
+        tx,
+        cash_out.id,
+        amounts,
+        at=cash_out.at,
+        now=ctx.now,
+        flow_enabled=ctx.programme.flow_enabled,
+        message_id=ctx.message_id,
+    )
+    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
+    for share in given.shares:
+        ctx.herald.note_low(tx, share.client_id, ctx.now)
+    done = Say(
+        "hold.accepted",
+        id=cash_out.id[: describe.ID_LENGTH],
+        fiat=Fiat(amounts.principal_minor),
+        sats=Sat(amounts.principal_sat),
+        n=len(given.shares),
+        unallocated=Sat(given.unallocated_sat),
+    )
+    return Done(done, done)
+
+
+def _share_line(share: Share) -> Say:
+    state = share.payout_state or "collecting"
+    return Say(
+        "tx.share",
+        name=share.client_name,
+        fiat=Fiat(share.minor),
+        sats=Sat(share.sat),
+        state=Word("payout", state),
+        payout=(share.payout_id or "")[: describe.ID_LENGTH],
+    )
+
+
+def _rest(rows: Sequence[object]) -> Say:
+    """Say how many rows are not shown."""
+    left = len(rows) - SHARES_SHOWN_MAX
+    return Say("tx.more_shares", n=left) if left > 0 else _NOTHING

@@ -1,0 +1,247 @@
+"""The operator's commands about clients."""
+
+from dca_bot.chat import describe
+from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Facts,
+    Param,
+    read_fiat,
+    read_name,
+    read_word,
+)
+from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger import clients, confirmations, deposits, mail, payouts, reports
+from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger.database import Tx
+
+NAME = Param("NAME", read_name)
+_NPUB = Param("NPUB", read_word)
+_NOTHING = Say("nothing")
+
+
+def find_client(tx: Tx, args: Args) -> Client:
+    """Return the client of the argument NAME; CommandRefused if there is none or it is closed."""
+    client = _find(tx, args.text("NAME"))
+    if client is None:
+        raise refuse("client.unknown")
+    if client.state == "closed":
+        raise refuse("client.closed", name=client.name)
+    return client
+
+
+def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell who would be added, with what first deposit."""
+    pubkey = _free_pubkey(tx, ctx, args)
+    name = _free_name(tx, args)
+    amount = Fiat(args.number("AMOUNT"))
+    return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
+
+
+def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Add a client with a first deposit, which is pending."""
+    client = _add(tx, ctx, args)
+    amount_minor = args.number("AMOUNT")
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
+    told = Say("push.deposit_pending", amount=Fiat(amount_minor))
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    done = Say(
+        "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
+    )
+    return Done(done, done)
+
+
+def add_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Add a client without a deposit: no money is promised, so no code is needed."""
+    return Say("client.added", name=_add(tx, ctx, args).name)
+
+
+def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Show everything about one client."""
+    client = _find(tx, args.text("NAME"))
+    if client is None:
+        raise refuse("client.unknown")
+    spent_minor, received_sat = reports.received(tx, client.id)
+    reached = mail.reached(tx, client.pubkey)
+    return Say(
+        "client.card",
+        name=client.name,
+        state=Word("client", client.state),
+        npub=ctx.desk.npub(client.pubkey),
+        balance=Fiat(client.balance_minor),
+        pending=Fiat(deposits.pending_minor(tx, client.id)),
+        sats=Sat(received_sat),
+        fiat=Fiat(spent_minor),
+        owed=Sat(client.owed_sat),
+        wallet=describe.destination(client.destination),
+        since=Moment(client.created_at),
+        reached=_NOTHING if reached else Say("client.not_reached"),
+    )
+
+
+def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List the clients by name."""
+    start = (args.page - 1) * describe.PAGE_ROWS
+    rows = clients.everyone(tx)[start : start + describe.PAGE_ROWS + 1]
+    return describe.page(Say("clients.heading"), rows, args.page, describe.client)
+
+
+def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Leave a client out of cash-outs."""
+    client = find_client(tx, args)
+    if client.state == "paused":
+        return Say("client.paused_already", name=client.name)
+    clients.set_state(tx, client, "paused")
+    ctx.herald.tell_client(tx, client, Say("push.client_paused"), ctx.now)
+    return Say("client.paused", name=client.name)
+
+
+def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Let a client take part again."""
+    client = find_client(tx, args)
+    if client.state == "active":
+        return Say("client.active_already", name=client.name)
+    clients.set_state(tx, client, "active")
+    ctx.herald.tell_client(tx, client, Say("push.client_resumed"), ctx.now)
+    return Say("client.resumed", name=client.name)
+
+
+def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Part from a client who has nothing open."""
+    client = find_client(tx, args)
+    balance_minor, open_payouts, pending = reports.open_items(tx, client.id)
+    if balance_minor or open_payouts or pending or client.owed_sat:
+        raise refuse(
+            "client.not_empty",
+            name=client.name,
+            balance=Fiat(balance_minor),
+            owed=Sat(client.owed_sat),
+            payouts=open_payouts,
+            deposits=pending,
+        )
+    ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
+    clients.set_state(tx, client, "closed")
+    confirmations.withdraw(tx, client.pubkey)
+    return Say("client.was_closed", name=client.name)
+
+
+def wallet_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
+    """Tell from where to where the client's payouts move."""
+    assert isinstance(facts, Destination)
+    client = find_client(tx, args)
+    return Say(
+        "client.wallet_effect",
+        name=client.name,
+        old=describe.destination(client.destination),
+        new=describe.destination(facts),
+        minimum=describe.minimum(facts),
+    )
+
+
+def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
+    """Set where the client's future payouts go, and tell the client."""
+    assert isinstance(facts, Destination)
+    client = find_client(tx, args)
+    clients.set_destination(tx, client.id, facts)
+    payouts.plan(tx, client.id, now=ctx.now)
+    wallet = describe.destination(facts)
+    ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
+    done = Say("client.wallet_done", name=client.name, wallet=wallet)
+    return Done(done, done)
+
+
+def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell which key the client had and will have."""
+    client = find_client(tx, args)
+    pubkey = _free_pubkey(tx, ctx, args)
+    return Say(
+        "client.npub_effect",
+        name=client.name,
+        old=ctx.desk.npub(client.pubkey),
+        new=ctx.desk.npub(pubkey),
+    )
+
+
+def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Give the client another key, void the old one's codes, and tell both."""
+    client = find_client(tx, args)
+    pubkey = _free_pubkey(tx, ctx, args)
+    ctx.herald.tell_client(tx, client, Say("push.npub_old"), ctx.now)
+    clients.set_pubkey(tx, client.id, pubkey)
+    confirmations.withdraw(tx, client.pubkey)
+    ctx.herald.tell_client(tx, clients.by_id(tx, client.id), Say("push.npub_new"), ctx.now)
+    done = Say("client.npub_done", name=client.name, npub=ctx.desk.npub(pubkey))
+    return Done(done, done)
+
+
+CLIENT_MANAGEMENT = (
+    Command(
+        ("client", "add"),
+        (NAME, _NPUB, Param("AMOUNT", read_fiat, optional=True)),
+        answer=add_answer,
+        plan=add_plan,
+        apply=add_apply,
+        code_with="AMOUNT",
+    ),
+    Command(("client",), (NAME,), answer=show_answer),
+    Command(("clients",), (PAGE,), answer=list_answer),
+    Command(("client", "pause"), (NAME,), answer=pause_answer),
+    Command(("client", "resume"), (NAME,), answer=resume_answer),
+    Command(("client", "close"), (NAME,), answer=close_answer),
+    Command(
+        ("client", "wallet"),
+        (NAME, Param("DESTINATION", read_word)),
+        look=look_destination,
+        plan=wallet_plan,
+        apply=wallet_apply,
+    ),
+    Command(("client", "npub"), (NAME, _NPUB), plan=npub_plan, apply=npub_apply),
+)
+
+
+def _find(tx: Tx, name: str) -> Client | None:
+    """Find a client whatever the case, also where SQLite knows only ASCII's cases."""
+    client = clients.by_name(tx, name)
+    if client is not None and client.state != "closed":
+        return client
+    same = [known for known in clients.names(tx) if known.casefold() == name.casefold()]
+    return clients.by_name(tx, same[0]) if same else client
+
+
+def _add(tx: Tx, ctx: Context, args: Args) -> Client:
+    client = clients.add(
+        tx,
+        name=_free_name(tx, args),
+        pubkey=_free_pubkey(tx, ctx, args),
+        language=ctx.programme.language,
+        now=ctx.now,
+    )
+    ctx.herald.welcome(tx, client, ctx.now)
+    return client
+
+
+def _free_name(tx: Tx, args: Args) -> str:
+    name = args.text("NAME")
+    taken = _find(tx, name)
+    if taken is not None and taken.state != "closed":
+        raise refuse("client.name_taken", name=taken.name)
+    return name
+
+
+def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
+    """Read the argument NPUB; nobody else, and no operator, may have it."""
+    try:
+        pubkey = ctx.desk.parse_public_key(args.text("NPUB"))
+    except (DcaBotError, ValueError):
+        raise refuse("wrong.npub") from None
+    if pubkey in ctx.programme.operators:
+        raise refuse("client.npub_of_operator")
+    taken = clients.by_pubkey(tx, pubkey)
+    if taken is not None:
+        raise refuse("client.npub_taken", name=taken.name)
+    return pubkey

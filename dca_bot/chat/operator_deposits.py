@@ -1,0 +1,211 @@
+"""The operator's commands about the clients' cash."""
+
+from dca_bot.chat import describe
+from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Facts,
+    Param,
+    read_fiat,
+    read_note,
+    read_number,
+)
+from dca_bot.chat.operator_clients import NAME, find_client
+from dca_bot.chat.say import Fiat, Field, Say, refuse
+from dca_bot.ledger import clients, deposits, reports
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.deposits import Deposit
+
+_AMOUNT = Param("AMOUNT", read_fiat)
+_NOTE = Param("NOTE", read_note, optional=True, rest=True)
+_ID = Param("ID", read_number)
+
+
+def deposit_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell whose deposit of what would be recorded."""
+    client = find_client(tx, args)
+    return Say(
+        "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
+    )
+
+
+def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Record a pending deposit."""
+    client = find_client(tx, args)
+    amount_minor = args.number("AMOUNT")
+    note = args.text("NOTE")
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
+    told = Say("push.deposit_pending", amount=Fiat(amount_minor))
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
+    return Done(done, done)
+
+
+def confirm_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell whose pending deposit would count, and in which machine it is."""
+    deposit = _pending(tx, args)
+    machine = _machine(tx, args)
+    return Say(
+        "deposit.confirm_effect",
+        id=deposit.id,
+        name=deposit.client_name,
+        amount=Fiat(deposit.amount_minor),
+        machine=Say("deposit.in_machine", machine=machine) if machine else Say("nothing"),
+    )
+
+
+def confirm_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Give a pending deposit to its client's balance, from now on."""
+    deposit = _pending(tx, args)
+    deposits.confirm(
+        tx, deposit, machine=_machine(tx, args) or None, now=ctx.now, message_id=ctx.message_id
+    )
+    clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
+    client = clients.by_id(tx, deposit.client_id)
+    ctx.herald.deposit_confirmed(tx, client, deposit, ctx.now)
+    done = Say(
+        "deposit.confirmed",
+        id=deposit.id,
+        name=client.name,
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    return Done(done, done)
+
+
+def void_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell which deposit would be struck out."""
+    deposit = _voidable(tx, args)
+    fields: dict[str, Field] = {
+        "id": deposit.id,
+        "name": deposit.client_name,
+        "amount": Fiat(deposit.amount_minor),
+    }
+    if deposit.state == "pending":
+        return Say("deposit.void_pending_effect", **fields)
+    return Say("deposit.void_confirmed_effect", **fields)
+
+
+def void_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Strike a deposit out, and tell the client."""
+    deposit = _voidable(tx, args)
+    deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
+    client = clients.by_id(tx, deposit.client_id)
+    told = Say(
+        "push.deposit_voided",
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    if deposit.state == "confirmed":
+        ctx.herald.note_low(tx, client.id, ctx.now)
+    done = Say(
+        "deposit.voided",
+        id=deposit.id,
+        name=client.name,
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    return Done(done, done)
+
+
+def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List the newest deposits."""
+    return _list(tx, args, pending_only=False)
+
+
+def pending_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List the deposits that are not in the machine yet."""
+    return _list(tx, args, pending_only=True)
+
+
+def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell who would get how much cash back; at most the balance."""
+    client = find_client(tx, args)
+    amount_minor = args.number("AMOUNT")
+    if amount_minor > client.balance_minor:
+        balance = Fiat(client.balance_minor)
+        raise refuse("withdraw.too_much", name=client.name, balance=balance)
+    return Say("withdraw.effect", name=client.name, amount=Fiat(amount_minor), note=_note(args))
+
+
+def withdraw_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Take cash out of a client's balance, and tell the client."""
+    client = find_client(tx, args)
+    amount_minor = args.number("AMOUNT")
+    deposits.withdraw(
+        tx,
+        client.id,
+        amount_minor=amount_minor,
+        note=args.text("NOTE"),
+        now=ctx.now,
+        message_id=ctx.message_id,
+    )
+    left = Fiat(client.balance_minor - amount_minor)
+    told = Say("push.withdrawn", amount=Fiat(amount_minor), balance=left)
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.herald.note_low(tx, client.id, ctx.now)
+    done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
+    return Done(done, done)
+
+
+CASH_COMMANDS = (
+    Command(("deposit",), (NAME, _AMOUNT, _NOTE), plan=deposit_plan, apply=deposit_apply),
+    Command(
+        ("deposit", "confirm"),
+        (_ID, Param("MACHINE", read_note, optional=True, rest=True)),
+        plan=confirm_plan,
+        apply=confirm_apply,
+    ),
+    Command(("deposit", "void"), (_ID,), plan=void_plan, apply=void_apply),
+    Command(("deposits",), (PAGE,), answer=list_answer),
+    Command(("deposits", "pending"), (PAGE,), answer=pending_answer),
+    Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=withdraw_plan, apply=withdraw_apply),
+)
+
+
+def _note(args: Args) -> Say:
+    return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else Say("nothing")
+
+
+def _machine(tx: Tx, args: Args) -> str:
+    """Return the argument MACHINE, spelt as Lamassu spells it where it is known."""
+    wanted = args.text("MACHINE")
+    known = {name.casefold(): name for name in reports.machine_names(tx)}
+    return known.get(wanted.casefold(), wanted)
+
+
+def _deposit(tx: Tx, args: Args) -> Deposit:
+    deposit = deposits.by_id(tx, args.number("ID"))
+    if deposit is None:
+        raise refuse("deposit.unknown")
+    return deposit
+
+
+def _pending(tx: Tx, args: Args) -> Deposit:
+    deposit = _deposit(tx, args)
+    if deposit.state != "pending":
+        raise refuse("deposit.not_pending", deposit=describe.deposit(deposit))
+    return deposit
+
+
+def _voidable(tx: Tx, args: Args) -> Deposit:
+    """Return a deposit that can be struck out: a confirmed one only while the balance covers it."""
+    deposit = _deposit(tx, args)
+    if deposit.state == "voided":
+        raise refuse("deposit.voided_already", id=deposit.id)
+    balance_minor = clients.by_id(tx, deposit.client_id).balance_minor
+    if deposit.state == "confirmed" and balance_minor < deposit.amount_minor:
+        raise refuse("deposit.spent", id=deposit.id, balance=Fiat(balance_minor))
+    return deposit
+
+
+def _list(tx: Tx, args: Args, *, pending_only: bool) -> Say:
+    start = (args.page - 1) * describe.PAGE_ROWS
+    limit = start + describe.PAGE_ROWS + 1
+    rows = deposits.recent(tx, pending_only=pending_only, limit=limit)[start:]
+    heading = Say("deposits.pending_heading") if pending_only else Say("deposits.heading")
+    return describe.page(heading, rows, args.page, describe.deposit)

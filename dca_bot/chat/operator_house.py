@@ -1,0 +1,188 @@
+"""The operator's commands about the bot itself: its state, its funds, its brakes and its proof."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
+from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.core.ports import Invoice
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.ledger import clients, facts, mail, payouts, reports
+from dca_bot.ledger.audit import LedgerAudit, audit_ledger, audit_payments
+from dca_bot.ledger.database import Tx
+
+TOP_UP_LIFE_S = 24 * 3600
+TOP_UP_MEMO = "dca-bot: funds for payouts"
+FINDINGS_SHOWN_MAX = 10
+_NOTHING = Say("nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What `status` found outside; the balance is None if LNbits didn't tell it."""
+
+    balance_msat: int | None
+    parts: Sequence[PartState]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFindings:
+    """What `audit` found; `payments` is None if LNbits couldn't be asked."""
+
+    ledger: LedgerAudit
+    payments: tuple[str, ...] | None
+
+
+async def look_around(desk: Desk, _args: Args) -> Surroundings:
+    """Ask LNbits for the balance, and take down which parts are in reach."""
+    try:
+        balance_msat = await desk.wallet.balance_msat()
+    except (LnbitsUnavailable, LnbitsRefused):
+        return Surroundings(None, desk.parts())
+    return Surroundings(balance_msat, desk.parts())
+
+
+async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
+    """Prove the ledger, and hold LNbits' payments against it."""
+    try:
+        _, findings = await audit_payments(desk.database, desk.wallet)
+    except (LnbitsUnavailable, LnbitsRefused):
+        return AuditFindings(await desk.database.read(audit_ledger), None)
+    return AuditFindings(await desk.database.read(audit_ledger), findings)
+
+
+async def look_top_up(desk: Desk, args: Args) -> Invoice:
+    """Have an invoice made that funds the source wallet."""
+    return await desk.wallet.top_up_invoice(
+        amount_sat=args.number("AMOUNT"), memo=TOP_UP_MEMO, expiry_s=TOP_UP_LIFE_S
+    )
+
+
+def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
+    """Tell how everything stands."""
+    assert isinstance(found, Surroundings)
+    owed_count, owed_sat = payouts.owed(tx)
+    pending, pending_minor = reports.pending_deposits(tx)
+    return Say(
+        "lines",
+        lines=(
+            Say("status.paused") if facts.paused(tx) else Say("status.running"),
+            _last_poll(tx),
+            *(_part(part) for part in found.parts),
+            _source(found),
+            Say("status.owed", sats=Sat(owed_sat), n=owed_count),
+            _states(payouts.counts(tx)),
+            Say("status.holds", n=reports.holds_count(tx)),
+            Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
+            Say("status.clients", n=len(clients.names(tx))),
+            Say("status.unsent", n=mail.unsent(tx)),
+            _totals(reports.totals(tx)),
+        ),
+    )
+
+
+def poll_answer(_tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Say that Lamassu is read now; the signal is set after the transaction."""
+    return Say("poll.done")
+
+
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Stop deciding and paying."""
+    if facts.paused(tx):
+        return Say("pause_all.already")
+    facts.put(tx, facts.PAUSED, ctx.now.isoformat())
+    ctx.herald.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
+    return Say("pause_all.done")
+
+
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Decide and pay again, what came meanwhile too."""
+    if not facts.drop(tx, facts.PAUSED):
+        return Say("resume_all.already")
+    ctx.herald.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
+    return Say("resume_all.done")
+
+
+def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
+    """Tell what the audit found."""
+    assert isinstance(found, AuditFindings)
+    ledger = found.ledger
+    findings = (*ledger.findings, *(found.payments or ()))
+    looked = Say(
+        "audit.looked",
+        entries=ledger.entries,
+        distributions=ledger.distributions,
+        payouts=ledger.payouts,
+    )
+    unasked = Say("audit.unasked") if found.payments is None else _NOTHING
+    if not findings:
+        return Say("lines", lines=(Say("audit.sound"), looked, unasked))
+    shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:FINDINGS_SHOWN_MAX])
+    return Say("lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked))
+
+
+def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Facts) -> Say:
+    """Hand out the invoice."""
+    assert isinstance(invoice, Invoice)
+    return Say(
+        "topup.done",
+        amount=Sat(invoice.amount_msat // 1000),
+        invoice=invoice.bolt11,
+        expiry=Moment(invoice.expires_at),
+    )
+
+
+def wake_jobs(desk: Desk) -> None:
+    """Have the jobs look at once at what waited."""
+    desk.poll_now()
+    desk.wake_payouts()
+
+
+HOUSE_COMMANDS = (
+    Command(("topup",), (Param("AMOUNT", read_sat),), look=look_top_up, answer=top_up_answer),
+    Command(("status",), look=look_around, answer=status_answer),
+    Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
+    Command(("pause", "all"), answer=pause_answer),
+    Command(("resume", "all"), answer=resume_answer, then=wake_jobs),
+    Command(("audit",), look=look_audit, answer=audit_answer),
+)
+
+
+def _last_poll(tx: Tx) -> Say:
+    polled = facts.get(tx, facts.LAST_POLL_AT)
+    if polled is None:
+        return Say("status.no_poll")
+    return Say("status.last_poll", at=Moment(datetime.fromisoformat(polled)))
+
+
+def _part(part: PartState) -> Say:
+    if part.reachable:
+        return Say("status.in_reach", part=part.name)
+    return Say("status.out_of_reach", part=part.name, since=Moment(part.since))
+
+
+def _source(found: Surroundings) -> Say:
+    if found.balance_msat is None:
+        return Say("status.no_balance")
+    return Say("status.balance", sats=Sat(found.balance_msat // 1000))
+
+
+def _states(counts: Mapping[str, int]) -> Say:
+    if not counts:
+        return _NOTHING
+    ordered = sorted(counts.items())
+    lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
+    return Say("lines", lines=lines)
+
+
+def _totals(totals: Mapping[str, int]) -> Say:
+    return Say(
+        "status.totals",
+        balances=Fiat(totals.get("balance", 0)),
+        converted=Fiat(totals["converted"]),
+        paid=Sat(totals["paid"]),
+        operator=Sat(totals["operator"]),
+        commission=Sat(totals["commission"]),
+    )

@@ -1,0 +1,96 @@
+"""Makes text of what is to be told, in a language, a currency and a time zone.
+
+A catalogue is one TOML file in `texts`, named by its language; nested tables make dotted keys. An
+entry with `one` and `other` is chosen by the field `n`. A missing key or field is an error of the
+program, which the tests find.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.core.money import fiat_text, minor_digits, sat_text
+from dca_bot.core.payout import rate_minor
+from dca_bot.core.programme import Programme
+
+TEXT_BYTES_MAX = 3900
+"""Relays and apps take 4 KB of text for sure."""
+FALLBACK = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The catalogues by language, and how this programme writes amounts and times."""
+
+    catalogues: Mapping[str, Mapping[str, str]]
+    currency: str
+    timezone: ZoneInfo
+
+    def render(self, say: Say, language: str) -> str:
+        """Write it in a language, or in English where there is no such catalogue."""
+        catalogue = self.catalogues.get(language) or self.catalogues[FALLBACK]
+        return _cut(self._say(say, catalogue))
+
+    def _say(self, say: Say, catalogue: Mapping[str, str]) -> str:
+        template = catalogue.get(say.key)
+        if template is None:
+            template = catalogue[f"{say.key}.{'one' if say.fields['n'] == 1 else 'other'}"]
+        fields = {name: self._field(field, catalogue) for name, field in say.fields.items()}
+        return template.format_map(fields)
+
+    def _field(  # noqa: PLR0911 - one return for each kind of field
+        self, field: Field, catalogue: Mapping[str, str]
+    ) -> str:
+        match field:
+            case Fiat(minor):
+                return fiat_text(minor, self.currency)
+            case Sat(sat):
+                return sat_text(sat)
+            case Rate(minor, sat):
+                price = rate_minor(minor, sat) // 10 ** minor_digits(self.currency)
+                return f"{price:,} {self.currency}"
+            case Moment(at):
+                return f"{at.astimezone(self.timezone):%Y-%m-%d %H:%M}"
+            case Word(group, value):
+                return catalogue.get(f"word.{group}.{value}", value)
+            case Say():
+                return self._say(field, catalogue)
+            case tuple():
+                return "\n".join(filter(None, (self._say(line, catalogue) for line in field)))
+            case _:
+                return str(field)
+
+
+def load_texts(programme: Programme) -> Texts:
+    """Read all catalogues that come with the program."""
+    folder = resources.files("dca_bot.chat") / "texts"
+    catalogues = {
+        file.name.removesuffix(".toml"): flatten(tomllib.loads(file.read_text(encoding="utf-8")))
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    }
+    return Texts(catalogues, programme.currency, programme.timezone)
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Turn nested tables into dotted keys."""
+    flat: dict[str, str] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = str(value)
+    return flat
+
+
+def _cut(text: str) -> str:
+    """Drop whole lines from the end until the text fits; answers are paged, so few ever need it."""
+    if len(text.encode()) <= TEXT_BYTES_MAX:
+        return text
+    room = TEXT_BYTES_MAX - len("\n…".encode())
+    whole_lines = text.encode()[: room + 1].decode(errors="ignore").rpartition("\n")[0]
+    return (whole_lines or text.encode()[:room].decode(errors="ignore")) + "\n…"

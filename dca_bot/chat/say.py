@@ -1,0 +1,78 @@
+"""What is to be told, as a value: a catalogue's key and the fields that its text needs.
+
+Handlers return these and never write text, so one place decides how an amount or an instant looks,
+and a second language is a second catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.errors import DcaBotError
+
+
+@dataclass(frozen=True, slots=True)
+class Fiat:
+    """An amount in minor units of the bot's currency."""
+
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sat:
+    """An amount in sats."""
+
+    sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The price of one coin, given what so many sats cost in minor units."""
+
+    minor: int
+    sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant, shown in the programme's time zone."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A term of the program (a state, a reason); shown as it is where the catalogue has none."""
+
+    group: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Say:
+    """A catalogue entry with its fields; a tuple of entries is shown one per line."""
+
+    key: str
+    fields: Mapping[str, Field]
+
+    def __init__(self, key: str, /, **fields: Field) -> None:
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "fields", fields)
+
+
+Field = Fiat | Sat | Rate | Moment | Word | Say | tuple[Say, ...] | str | int
+
+
+class CommandRefused(DcaBotError):
+    """A command can't be carried out; `say` tells the person why and what to do."""
+
+    def __init__(self, say: Say) -> None:
+        super().__init__(say.key)
+        self.say = say
+
+
+def refuse(key: str, /, **fields: Field) -> CommandRefused:
+    """Make the refusal to be raised."""
+    return CommandRefused(Say(key, **fields))

@@ -1,0 +1,325 @@
+"""A conversation on a real ledger; only the wallet and the address servers are scripted."""
+
+import hashlib
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dca_bot.chat.conversation import Conversation
+from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.ports import (
+    AddressTerms,
+    DmProtocol,
+    IncomingMessage,
+    Invoice,
+    KeyKind,
+    Payment,
+    PaymentStatus,
+)
+from dca_bot.core.programme import Programme
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
+from dca_bot.ledger import clients, distributions, holds, payouts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.nostr.keys import generate, npub, parse_public_key
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+INVOICE_KEY = "1a" * 16
+OTHER_KEY = "2b" * 16
+ADMIN_KEY = "ad0be5" + "c3" * 13
+KEYS = {INVOICE_KEY: KeyKind.INVOICE, OTHER_KEY: KeyKind.INVOICE, ADMIN_KEY: KeyKind.ADMIN}
+CODE = re.compile(r"confirm ([2-9A-Z]{4})")
+_chance = random.Random(7)
+PEOPLE = {
+    name: generate(_chance).public_key
+    for name in ("op", "op2", "maria", "juan", "lena", "stranger", "fresh")
+}
+
+
+class Clock:
+    def __init__(self):
+        self.at = START
+
+    def now(self):
+        return self.at
+
+    async def sleep(self, delay_s):
+        self.at += timedelta(seconds=delay_s)
+
+
+class ScriptedWallet:
+    """Answers what `look` asks; `down` makes LNbits silent."""
+
+    def __init__(self):
+        self.down = False
+        self.balance = 5_000_000_000
+        self.payments = []
+        self.while_listing = None
+
+    def _answer(self):
+        if self.down:
+            raise LnbitsUnavailable("LNbits did not answer.")
+
+    async def balance_msat(self):
+        self._answer()
+        return self.balance
+
+    async def identify(self, key):
+        self._answer()
+        if key not in KEYS:
+            raise DestinationRefused("LNbits doesn't know this key.")
+        return KEYS[key]
+
+    async def top_up_invoice(self, *, amount_sat, memo, expiry_s):
+        self._answer()
+        assert memo
+        expires_at = START + timedelta(seconds=expiry_s)
+        return Invoice("lnbcrt1topup", "ab" * 32, amount_sat * 1000, expires_at)
+
+    async def tagged_payments(self, since=None):
+        self._answer()
+        assert since is None
+        for payment in self.payments:
+            yield payment
+        if self.while_listing:
+            await self.while_listing()
+
+
+class ScriptedAddresses:
+    def __init__(self):
+        self.min_sat = 1
+
+    async def terms(self, address):
+        if address.endswith("down.example"):
+            raise DestinationUnavailable("The server did not answer.")
+        if address.endswith("bad.example"):
+            raise DestinationRefused("Its host is not public.")
+        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb", "[]")
+
+
+class Talk:
+    """People talk to the bot: `tell` returns what it replied."""
+
+    def __init__(self, database, folder, programme):
+        self.database = database
+        self.folder = folder
+        self.programme = programme
+        self.clock = Clock()
+        self.wallet = ScriptedWallet()
+        self.addresses = ScriptedAddresses()
+        self.rung = []
+        self.sent = 0
+        self.parts = [
+            PartState("Lamassu", reachable=True, since=START),
+            PartState("LNbits", reachable=False, since=START),
+        ]
+        self.texts = load_texts(programme)
+        self.herald = Herald(programme, self.texts, npub)
+        self.desk = Desk(
+            database=database,
+            clock=self.clock,
+            chance=random.Random(3),
+            wallet=self.wallet,
+            addresses=self.addresses,
+            parse_public_key=parse_public_key,
+            npub=npub,
+            poll_now=lambda: self.rung.append("poll"),
+            wake_payouts=lambda: self.rung.append("payouts"),
+            wake_mail=lambda: None,
+            parts=lambda: self.parts,
+        )
+        self.start()
+
+    def start(self):
+        """Start the bot's conversation anew, as after a restart."""
+        self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
+
+    # Talking
+
+    def message(self, who, text, *, age=timedelta(), protocol=DmProtocol.NIP17, relay="wss://r"):
+        self.sent += 1
+        return IncomingMessage(
+            id=hashlib.sha256(f"{self.sent}".encode()).hexdigest(),
+            sender=PEOPLE.get(who, who),
+            text=text.format_map({name: npub(key) for name, key in PEOPLE.items()}),
+            sent_at=self.clock.now() - age,
+            protocol=protocol,
+            relay=relay,
+        )
+
+    async def tell(self, who, text, **how):
+        """Send a message at a calm pace and return the reply, or None."""
+        self.clock.at += timedelta(seconds=3)
+        return await self.deliver(self.message(who, text, **how))
+
+    async def deliver(self, message):
+        before = await self.last_letter()
+        await self.conversation.handle(message)
+        rows = await self.sql(
+            "SELECT text FROM outbox WHERE id > ? AND recipient = ? AND protocol IS NOT NULL",
+            before,
+            message.sender,
+        )
+        assert len(rows) <= 1
+        return rows[0]["text"] if rows else None
+
+    async def do(self, who, text):
+        """Give a money command and confirm it."""
+        asked = await self.tell(who, text)
+        return await self.tell(who, f"confirm {code_in(asked)}")
+
+    async def last_letter(self):
+        return (await self.sql("SELECT coalesce(max(id), 0) AS id FROM outbox"))[0]["id"]
+
+    async def letters_to(self, who):
+        rows = await self.sql(
+            "SELECT text FROM outbox WHERE recipient = ? ORDER BY id", PEOPLE[who]
+        )
+        return [row["text"] for row in rows]
+
+    # The ledger
+
+    async def sql(self, statement, *values):
+        return await self.database.transact(lambda tx: tx.execute(statement, values).fetchall())
+
+    async def count(self, table):
+        return (await self.sql(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
+
+    async def client(self, name):
+        return await self.database.read(lambda tx: clients.by_name(tx, name))
+
+    async def add_client(self, name, *, balance="0", wallet=INVOICE_KEY):
+        """Have a client in the ledger the way operators do it."""
+        await self.tell("op", f"client add {name} {npub(PEOPLE[name])}")
+        if wallet:
+            await self.do("op", f"client wallet {name} {wallet}")
+        if balance != "0":
+            told = await self.do("op", f"deposit {name} {balance}")
+            number = re.search(r"Deposit (\d+)", told)[1]
+            await self.do("op", f"deposit confirm {number}")
+
+    async def hold_cash_out(self, id_, *, fiat_minor=20_000, sat=24_000, reason=None, sound=True):
+        """Have Lamassu's poll hold a cash-out."""
+        reason = reason or Reason.NOT_COMPLETE
+        amounts = Amounts(sat, fiat_minor, 1_000) if sound else None
+        row = cash_out_row(id_, self.clock.now())
+        decision = Decision(Verdict.HOLD, Reason.NOT_COMPLETE, self.clock.now(), amounts, 10_000)
+
+        def work(tx):
+            now = self.clock.now()
+            distributions.record_machines(tx, {"d" * 64: "Market"})
+            distributions.record(tx, row, decision, state="held", reason=str(reason), now=now)
+            hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
+            self.herald.hold_opened(tx, hold, now)
+            return hold.id
+
+        return await self.database.transact(work)
+
+    async def distribute(self, id_, *, fiat_minor=20_000, sat=24_000):
+        """Have a clean cash-out distributed."""
+        row = cash_out_row(id_, self.clock.now())
+        decision = Decision(Verdict.WAIT, Reason.NOT_FINAL, self.clock.now())
+
+        def work(tx):
+            now = self.clock.now()
+            distributions.record(tx, row, decision, state="waiting", reason="", now=now)
+            return distributions.distribute(
+                tx, id_, Amounts(sat, fiat_minor, 1_000), at=now, now=now, flow_enabled=True
+            )
+
+        return await self.database.transact(work)
+
+    async def hold_payout(self, reason):
+        def work(tx):
+            payout = payouts.open_payouts(tx)[0]
+            hold = payouts.hold(tx, payout, reason, now=self.clock.now())
+            self.herald.hold_opened(tx, hold, self.clock.now())
+            return payout.id
+
+        return await self.database.transact(work)
+
+    async def bring_to(self, payout_id, *steps):
+        """Move a payout on with the ledger's own functions: invoice, submit, void, debit."""
+
+        def work(tx):
+            for step in steps:
+                payout = payouts.by_id(tx, payout_id)
+                now = self.clock.now()
+                if step == "invoice":
+                    hash_ = hashlib.sha256(f"{payout_id}{payout.attempts}".encode()).hexdigest()
+                    expiry = now + timedelta(hours=24)
+                    invoice = Invoice("lnbcrt1x", hash_, payout.amount_sat * 1000, expiry)
+                    payouts.record_invoice(tx, payout, invoice, now=now)
+                elif step == "submit":
+                    payouts.submit(tx, payout, now=now)
+                elif step == "debit":
+                    payouts.debit(tx, payout, self.paid(payout), now=now)
+                else:
+                    payouts.move(tx, payout, payouts.PayoutState(step))
+
+        await self.database.transact(work)
+
+    def paid(self, payout, *, status=PaymentStatus.SUCCESS):
+        hash_ = payout.attempt.payment_hash if payout.attempt else "fe" * 32
+        return Payment(
+            hash_, -payout.amount_sat * 1000, 0, status, self.clock.now(), external_id=payout.id
+        )
+
+    async def payout(self, client="maria"):
+        rows = await self.sql(
+            "SELECT payout.id FROM payout JOIN client ON client.id = client_id WHERE name = ?",
+            client,
+        )
+        return await self.database.read(lambda tx: payouts.by_id(tx, rows[0]["id"]))
+
+    async def audit(self):
+        return (await self.database.read(audit_ledger)).findings
+
+    def ledger_bytes(self):
+        return b"".join(path.read_bytes() for path in self.folder.glob(f"{LEDGER_FILE}*"))
+
+
+def code_in(text):
+    return CODE.search(text)[1]
+
+
+def cash_out_row(id_, created_at):
+    numbers = dict.fromkeys(
+        ("crypto_atoms", "fiat", "commission", "ticker", "discount", "received_crypto_atoms")
+    )
+    return CashOut(
+        id=id_,
+        device_id="d" * 64,
+        created_at=created_at,
+        confirmed_at=created_at,
+        status="confirmed",
+        crypto_code="BTC",
+        fiat_code="GTQ",
+        fixed_fee=None,
+        dispense=True,
+        dispense_confirmed=True,
+        error=None,
+        error_code=None,
+        **numbers,
+    )
+
+
+def make_programme(**changes):
+    values = {
+        "currency": "GTQ",
+        "timezone": ZoneInfo("America/Guatemala"),
+        "language": "en",
+        "operators": frozenset({PEOPLE["op"], PEOPLE["op2"]}),
+        "operator_protocols": frozenset({DmProtocol.NIP17}),
+        "message_age_max": timedelta(hours=6),
+        "flow_enabled": True,
+        "low_deposit_minor": 20_000,
+        "payout_max_sat": 1_000_000,
+        "day_max_sat": 10_000_000,
+        "top_up_to_sat": 2_000_000,
+    }
+    return Programme(**values | changes)

@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dca_bot.chat.limits import PEOPLE_MAX, Quota, RateLimit, Ruling
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+PASS, NOTICE, SILENCE = Ruling.PASS, Ruling.NOTICE, Ruling.SILENCE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rulings"),
+    [
+        ([0, 0, 0, 0, 0], [PASS, PASS, PASS, NOTICE, SILENCE]),
+        ([0, 0, 0, 9, 10, 10], [PASS, PASS, PASS, NOTICE, PASS, SILENCE]),
+        ([0, 0, 0, 0, 30, 30, 30, 30], [PASS, PASS, PASS, NOTICE, PASS, PASS, PASS, NOTICE]),
+        ([0, 10, 20, 30, 40], [PASS] * 5),
+        ([500, 0, 0, 10, 20], [PASS, NOTICE, SILENCE, PASS, PASS]),
+    ],
+)
+def test_burst_passes_then_one_notice_then_silence(seconds, rulings):
+    limit = RateLimit(burst=3, per=timedelta(seconds=10))
+    assert [limit.judge("a", START + timedelta(seconds=s)) for s in seconds] == rulings
+
+
+def test_one_person_never_costs_another():
+    limit = RateLimit(burst=1, per=timedelta(seconds=10))
+    assert [limit.judge("a", START) for _ in range(3)] == [PASS, NOTICE, SILENCE]
+    assert limit.judge("b", START) is PASS
+
+
+def test_memory_is_bounded():
+    limit = RateLimit(burst=1, per=timedelta(days=1))
+    for number in range(PEOPLE_MAX + 10):
+        limit.judge(str(number), START)
+        limit.judge(str(number), START)
+    assert len(limit._full_at) == len(limit._noticed) == PEOPLE_MAX
+
+
+def test_quota_refills_as_its_window_moves():
+    quota = Quota(count=2, window=timedelta(hours=1))
+    at = [START, START + timedelta(minutes=30), START + timedelta(minutes=59)]
+    assert [quota.take(now) for now in at] == [True, True, False]
+    assert quota.take(START + timedelta(hours=1)) is True
+    assert quota.take(START + timedelta(hours=1)) is False

@@ -1,0 +1,228 @@
+"""A message runs once, for whom it may, and leaves nothing that it shouldn't."""
+
+import asyncio
+import hashlib
+import logging
+from datetime import timedelta
+
+import pytest
+from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
+
+from dca_bot.chat.client_commands import CLIENT_COMMANDS
+from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.say import Say
+from dca_bot.core.ports import DmProtocol
+
+
+async def test_copy_of_a_message_does_nothing(talk):
+    await talk.add_client("maria")
+    code = code_in(await talk.tell("op", "deposit maria 5"))
+    message = talk.message("op", f"confirm {code}")
+    assert "is pending" in await talk.deliver(message)
+    letters = await talk.count("outbox")
+    assert await talk.deliver(message) is None
+    talk.start()
+    assert await talk.deliver(message) is None
+    assert (await talk.count("deposit"), await talk.count("outbox")) == (1, letters)
+
+
+async def test_copies_at_the_same_time_run_once(talk):
+    message = talk.message("op", "client add maria {maria}")
+    await asyncio.gather(*(talk.conversation.handle(message) for _ in range(5)))
+    assert len(await talk.letters_to("op")) == 1
+
+
+async def test_failure_undoes_everything_and_is_told_with_a_reference(talk, caplog):
+    await talk.add_client("maria", balance="5")
+    await talk.sql(
+        "CREATE TRIGGER broken BEFORE INSERT ON deposit BEGIN SELECT RAISE(ABORT, 'x'); END"
+    )
+    code = code_in(await talk.tell("op", "deposit maria 7 secret note"))
+    caplog.clear()
+    with caplog.at_level(logging.ERROR):
+        reply = await talk.tell("op", f"confirm {code}")
+    reference = reply.split()[-1]
+    assert "Something went wrong" in reply
+    assert reference in caplog.text
+    assert "secret note" not in caplog.text
+    await talk.sql("DROP TRIGGER broken")
+    assert "is pending" in await talk.tell("op", f"confirm {code}")
+
+
+async def test_failed_message_does_not_run_again(talk):
+    await talk.sql(
+        "CREATE TRIGGER broken BEFORE INSERT ON client BEGIN SELECT RAISE(ABORT, 'x'); END"
+    )
+    message = talk.message("op", "client add maria {maria}")
+    assert "Something went wrong" in await talk.deliver(message)
+    await talk.sql("DROP TRIGGER broken")
+    assert await talk.deliver(message) is None
+    assert await talk.count("client") == 0
+
+
+async def test_old_message_is_answered_but_not_carried_out(talk):
+    reply = await talk.tell("op", "client add maria {maria}", age=timedelta(hours=6, seconds=1))
+    assert "too late" in reply
+    assert await talk.count("client") == 0
+    assert "added" in await talk.tell("op", "client add maria {maria}", age=timedelta(hours=6))
+
+
+async def test_message_from_the_future_is_refused(talk):
+    ahead = -timedelta(minutes=10, seconds=1)
+    assert "lies ahead" in await talk.tell("op", "client add maria {maria}", age=ahead)
+    assert "added" in await talk.tell("op", "client add maria {maria}", age=-timedelta(minutes=10))
+
+
+async def test_operator_over_nip04_is_pointed_to_nip17(talk):
+    nip04 = {"protocol": DmProtocol.NIP04}
+    assert "NIP-17" in await talk.tell("op", "client add maria {maria}", **nip04)
+    assert await talk.count("client") == 0
+    await talk.add_client("maria")
+    assert "Balance" in await talk.tell("maria", "balance", **nip04)
+    talk.programme = make_programme(operator_protocols=frozenset(DmProtocol))
+    talk.start()
+    assert "Running" in await talk.tell("op", "status", **nip04)
+
+
+async def test_reply_goes_the_way_the_message_came(talk):
+    await talk.tell("op", "status", relay="wss://their.relay")
+    rows = await talk.sql("SELECT protocol, relay, recipient FROM outbox")
+    assert [tuple(row) for row in rows] == [("nip17", "wss://their.relay", PEOPLE["op"])]
+
+
+async def test_inbox_keeps_no_text(talk):
+    await talk.tell("op", "client add maria {maria}")
+    await talk.tell("op", "good morning")
+    await talk.tell("op", "status", age=timedelta(hours=7))
+    rows = await talk.sql("SELECT command FROM inbox ORDER BY received_at")
+    assert [row["command"] for row in rows] == ["client add", "refused", "refused"]
+
+
+OPERATOR_ONLY = sorted(
+    {c.words[0] for c in OPERATOR_COMMANDS} - {c.words[0] for c in CLIENT_COMMANDS}
+)
+
+
+@pytest.mark.parametrize("command", [c for c in OPERATOR_COMMANDS if c.words[0] in OPERATOR_ONLY])
+async def test_client_is_told_that_an_operator_command_does_not_exist(talk, command):
+    await talk.add_client("maria", balance="10")
+    before = [await talk.count(table) for table in ("entry", "deposit", "client", "fact")]
+    arguments = [{"NAME": "maria", "ID": "1"}.get(p.name, "5") for p in command.params]
+    reply = await talk.tell("maria", " ".join([*command.words, *arguments]))
+    assert reply.startswith("I don't know that command.")
+    own = {command.usage for command in CLIENT_COMMANDS}
+    assert "Did you mean" not in reply or reply.split("Did you mean: ")[1] in own
+    assert [await talk.count(t) for t in ("entry", "deposit", "client", "fact")] == before
+
+
+@pytest.mark.parametrize("text", ["pause all", "resume all", "deposits pending"])
+async def test_client_who_adds_to_a_command_gets_the_own_one_shown(talk, text):
+    await talk.add_client("maria")
+    assert (await talk.tell("maria", text)).endswith(f"Did you mean: {text.split()[0]}")
+    assert (await talk.client("maria")).state == "active"
+    assert await talk.count("fact") == 0
+
+
+@pytest.mark.parametrize("text", ["help", "balance", "confirm ABCD", f"wallet {INVOICE_KEY}"])
+async def test_stranger_gets_one_answer_that_reveals_nothing(talk, text):
+    reply = await talk.tell("stranger", text, relay="wss://their.relay")
+    assert reply == talk.texts.render(Say("stranger"), "en")
+    assert await talk.tell("stranger", text) is None
+    talk.start()
+    assert await talk.tell("stranger", "hello?") is None
+    assert [await talk.count(t) for t in ("inbox", "outbox")] == [1, 1]
+
+
+async def test_flood_of_strangers_is_answered_up_to_a_cap_and_leaves_no_trace_beyond(talk):
+    for number in range(50):
+        key = hashlib.sha256(str(number).encode()).hexdigest()
+        await talk.conversation.handle(talk.message(key, "hi"))
+    assert [await talk.count(t) for t in ("inbox", "outbox", "person")] == [20, 20, 20]
+    talk.clock.at += timedelta(hours=1)
+    assert await talk.tell("stranger", "hi") is not None
+
+
+async def test_stale_message_of_a_stranger_is_dropped(talk):
+    assert await talk.tell("stranger", "hi", age=timedelta(hours=7)) is None
+    assert await talk.count("inbox") == 0
+
+
+async def test_flood_from_one_person_is_noticed_once_then_silent(talk):
+    await talk.add_client("maria")
+    await talk.add_client("juan", wallet="")
+    replies = [await talk.deliver(talk.message("maria", "balance")) for _ in range(60)]
+    assert sum(reply is not None and "Balance" in reply for reply in replies) == 40
+    assert [reply for reply in replies if reply and "a lot at once" in reply] == [replies[40]]
+    assert replies[41:] == [None] * 19
+    assert "Balance" in await talk.deliver(talk.message("juan", "balance"))
+    talk.clock.at += timedelta(minutes=5)
+    assert "Balance" in await talk.tell("maria", "balance")
+
+
+async def test_limited_message_does_not_run_later(talk):
+    for _ in range(40):
+        await talk.deliver(talk.message("op", "status"))
+    message = talk.message("op", "client add maria {maria}")
+    assert "a lot at once" in await talk.deliver(message)
+    talk.start()
+    assert await talk.deliver(message) is None
+    assert await talk.count("client") == 0
+
+
+async def test_many_old_messages_get_few_answers(talk):
+    old = {"age": timedelta(hours=7)}
+    replies = [await talk.deliver(talk.message("op", "status", **old)) for _ in range(30)]
+    assert sum(reply is not None for reply in replies) == 4
+    assert "Running" in await talk.tell("op", "status")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"wallet {ADMIN_KEY}",
+        f"wallet {ADMIN_KEY.upper()}",
+        f"walet {ADMIN_KEY}",
+        ADMIN_KEY,
+        f"balance {ADMIN_KEY}",
+        f"help {ADMIN_KEY}",
+        f"confirm {ADMIN_KEY}",
+        f"history {ADMIN_KEY}",
+    ],
+)
+async def test_admin_key_of_a_client_never_reaches_the_file(talk, text, caplog):
+    await talk.add_client("maria", wallet="")
+    with caplog.at_level(logging.DEBUG):
+        assert await talk.tell("maria", text) is not None
+    kept = talk.ledger_bytes().lower()
+    assert ADMIN_KEY.encode() not in kept
+    assert ADMIN_KEY[:16].encode() not in kept
+    assert ADMIN_KEY not in caplog.text.lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client wallet maria {}",
+        "client add {} {{maria}}",
+        "client {}",
+        "client add juan {}",
+        "deposit maria {}",
+        "deposit maria 5 {}",
+        "deposit confirm 1 {}",
+        "withdraw maria 5 from {} please",
+        "tx {}",
+        "hold accept {}",
+        "payout cancel {}",
+    ],
+)
+async def test_admin_key_of_an_operator_never_reaches_the_file(talk, text):
+    await talk.add_client("maria", balance="10")
+    assert await talk.tell("op", text.format(ADMIN_KEY)) is not None
+    assert ADMIN_KEY[:16].encode() not in talk.ledger_bytes()
+
+
+async def test_closed_client_is_a_stranger(talk):
+    await talk.add_client("maria")
+    await talk.tell("op", "client close maria")
+    assert "only talks with people" in await talk.tell("maria", "balance")
+    assert await talk.tell("maria", "balance") is None

@@ -1,0 +1,372 @@
+"""Every command as a conversation: what is written, and what must stand in the reply."""
+
+import random
+import re
+
+import pytest
+from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, code_in
+
+from dca_bot.ledger import holds
+from dca_bot.nostr.keys import generate
+
+MARIA = "client add maria {maria}"
+SETTLED = "aaaa1111-0000-4000-8000-000000000000"
+HELD = "bbbb2222-0000-4000-8000-000000000000"
+
+# name: steps (who, text, what the reply holds); "confirm" alone uses the code of the last reply.
+SCENES = {
+    "add a client": [
+        ("op", MARIA, "maria is added"),
+        ("op", "clients", "maria: 0.00 GTQ, owed 0 sats, no wallet yet"),
+        ("op", "client maria", "06:00\nNot reached yet"),
+        ("maria", "balance", "Balance: 0.00 GTQ"),
+        ("op", "client MARIA", "Balance: 0.00 GTQ"),
+    ],
+    "add a client with a first deposit": [
+        ("op", "client add maria {maria} Q1,500.00", "pending deposit of 1,500.00 GTQ"),
+        ("op", "confirm", "deposit 1 of 1,500.00 GTQ pending"),
+        ("op", "deposits pending", "#1 maria 1,500.00 GTQ, pending"),
+    ],
+    "a client needs a free name and a free key": [
+        ("op", MARIA, "added"),
+        ("op", "client add Maria {juan}", "There is a client maria already"),
+        ("op", "client add juan {maria}", "belongs to maria already"),
+        ("op", "client add juan {op2}", "belongs to an operator"),
+        ("op", "client add juan npub1xyz", "not a Nostr public key"),
+        ("op", "client add pause {juan}", "part of a command"),
+        ("op", "client add Confirm {juan}", "part of a command"),
+        ("op", "client add " + "x" * 33 + " {juan}", "at most 32"),
+        ("op", f"client add {INVOICE_KEY} {{juan}}", "one word of letters"),
+        ("op", "client add ñandú {juan}", "added"),
+        ("op", "client ÑANDÚ", "ñandú, active"),
+        ("op", "client add ÑANDÚ {lena}", "There is a client ñandú"),
+    ],
+    "a deposit is pending, then counts": [
+        ("op", MARIA, "added"),
+        ("op", "deposit maria 1,500.00 first envelope", "1,500.00 GTQ for maria (first envelope)"),
+        ("op", "confirm", "Deposit 1 of maria, 1,500.00 GTQ, is pending"),
+        ("maria", "balance", "not in the machine yet: 1,500.00 GTQ"),
+        (
+            "op",
+            "deposit confirm 1 Market",
+            "1,500.00 GTQ go to the balance of maria now, in Market",
+        ),
+        ("op", "confirm", "balance 1,500.00 GTQ"),
+        ("maria", "balance", "Balance: 1,500.00 GTQ"),
+        ("maria", "deposits", "1,500.00 GTQ, confirmed"),
+        ("op", "deposit confirm 1", "not pending any more"),
+        ("op", "deposit confirm 9", "no such deposit"),
+        ("op", "deposits", "#1 maria 1,500.00 GTQ, confirmed"),
+        ("op", "deposits 2", "no more pages"),
+    ],
+    "amounts that can be read in two ways are refused": [
+        ("op", MARIA, "added"),
+        ("op", "deposit maria 1.500", "not clear"),
+        ("op", "deposit maria -5", "not clear"),
+        ("op", "deposit maria 0", "not clear"),
+        ("op", "deposit maria 1500 GTQ", "1,500.00 GTQ for maria."),
+        ("op", "deposit maria 1500 gtq note", "1,500.00 GTQ for maria (note)"),
+        ("op", "deposit maria", "Write: deposit NAME AMOUNT [NOTE]"),
+        ("op", "deposit nobody 5", "no client of that name"),
+    ],
+    "a note holds no key": [
+        ("op", MARIA, "added"),
+        ("op", f"deposit maria 5 {ADMIN_KEY}", "looks like a secret key"),
+        ("op", f"deposit maria 5 {'x' * 201}", "at most 200"),
+    ],
+    "a deposit is voided while it is there": [
+        ("op", "client add maria {maria} 100", "Add"),
+        ("op", "confirm", "added"),
+        ("op", "deposit void 1", "Strike out the pending deposit 1"),
+        ("op", "confirm", "struck out. Balance 0.00"),
+        ("op", "deposit void 1", "struck out already"),
+        ("op", "deposit maria 100", "Record"),
+        ("op", "confirm", "Deposit 2"),
+        ("op", "deposit confirm 2", "Confirm"),
+        ("op", "confirm", "balance 100.00"),
+        ("op", "deposit void 2", "100.00 GTQ leave the balance"),
+        ("op", "confirm", "Balance 0.00"),
+        ("op", "deposit void 7", "no such deposit"),
+    ],
+    "cash is given back from the balance only": [
+        ("op", "client add maria {maria} 100", "Add"),
+        ("op", "confirm", "added"),
+        ("op", "withdraw maria 50", "balance is 0.00 GTQ"),
+        ("op", "deposit confirm 1", "Confirm"),
+        ("op", "confirm", "balance 100.00"),
+        ("op", "withdraw maria 100.01", "balance is 100.00 GTQ"),
+        ("op", "withdraw maria 30 asked", "Pay 30.00 GTQ in cash out to maria (asked)"),
+        ("op", "confirm", "Balance 70.00"),
+        ("op", "deposit void 1", "only 70.00 GTQ are left"),
+        ("maria", "balance", "Balance: 70.00 GTQ"),
+    ],
+    "a client sets the wallet": [
+        ("op", MARIA, "added"),
+        ("maria", "wallet", "No wallet is set"),
+        ("maria", f"wallet {INVOICE_KEY}", "invoice key 1a1a…1a1a from now on"),
+        ("maria", "confirm", "Done. Your bitcoin goes to the LNbits wallet"),
+        (
+            "maria",
+            "wallet Maria@Example.com",
+            "Until now: the LNbits wallet with invoice key 1a1a…",
+        ),
+        ("maria", "confirm", "goes to maria@example.com"),
+        ("maria", "wallet", "Your bitcoin goes to maria@example.com"),
+        ("maria", "settings", "Wallet: maria@example.com"),
+        ("op", "client maria", "Wallet: maria@example.com"),
+    ],
+    "a wallet that can't be paid is refused": [
+        ("op", MARIA, "added"),
+        ("maria", f"wallet {ADMIN_KEY}", "That is an admin key"),
+        ("maria", f"wallet {'9' * 32}", "LNbits does not know this key"),
+        ("maria", "wallet somewhere", "not a wallet I can pay"),
+        ("maria", f"wallet {ADMIN_KEY}@x.example", "not a wallet I can pay"),
+        ("maria", "wallet maria@bad.example", "cannot be paid. Its host is not public."),
+        ("maria", "wallet maria@down.example", "does not answer right now"),
+        ("maria", "wallet a b", "Write: wallet [DESTINATION]"),
+        ("op", f"client wallet maria {ADMIN_KEY}", "That is an admin key"),
+        ("op", "client wallet nobody a@b.example", "no client of that name"),
+    ],
+    "pause and resume": [
+        ("op", MARIA, "added"),
+        ("maria", "pause", "Paused"),
+        ("maria", "Pause", "paused already"),
+        ("maria", "balance", "You are paused"),
+        ("op", "client maria", "maria, paused"),
+        ("maria", "/resume", "Welcome back"),
+        ("maria", "resume", "active already"),
+        ("op", "client pause maria", "maria is paused"),
+        ("op", "client pause maria", "paused already"),
+        ("op", "client resume maria", "active again"),
+        ("op", "client resume maria", "active already"),
+    ],
+    "only an empty client is closed, and the key can come back": [
+        ("op", "client add maria {maria} 100", "Add"),
+        ("op", "confirm", "added"),
+        ("op", "client close maria", "pending deposits 1"),
+        ("op", "deposit void 1", "Strike"),
+        ("op", "confirm", "struck out"),
+        ("op", "client close maria", "maria is closed"),
+        ("op", "deposit maria 5", "maria is closed"),
+        ("op", "client maria", "maria, closed"),
+        ("op", "clients", "nothing to show"),
+        ("op", MARIA, "added"),
+        ("maria", "balance", "Balance: 0.00"),
+    ],
+    "a lost key is replaced": [
+        ("op", MARIA, "added"),
+        ("op", "client npub maria {maria}", "belongs to maria already"),
+        ("op", "client npub maria {op}", "belongs to an operator"),
+        ("op", "client npub maria {fresh}", "Give maria another key"),
+        ("op", "confirm", "maria now has the key npub1"),
+        ("fresh", "balance", "Balance: 0.00"),
+        ("maria", "balance", "only talks with people it already knows"),
+    ],
+    "help is made from the table": [
+        ("op", "help", "deposit NAME AMOUNT [NOTE]: note cash that a client handed in"),
+        ("op", "help deposit", "For example: deposit confirm 5 Market"),
+        ("op", "help nonsense", "don't know that command"),
+        ("op", MARIA, "added"),
+        ("maria", "HELP", "wallet [DESTINATION]: see or change where your bitcoin goes"),
+        ("maria", "help /history", "For example: history 2"),
+    ],
+    "an unknown word gets the nearest command": [
+        ("op", MARIA, "added"),
+        ("maria", "balanse", "Did you mean: balance"),
+        ("maria", "histroy 2", "Did you mean: history [PAGE]"),
+        ("op", "deposti maria 5", "Did you mean: deposit NAME"),
+        ("op", "client pasue maria", "Write: client NAME"),
+        ("op", "hold on", "Did you mean: hold"),
+        ("op", "good morning, how are you", "Send help"),
+        ("op", "", "Send help"),
+        ("op", "history abc", "don't know that command"),
+        ("maria", "history abc", "Write the number as shown"),
+    ],
+    "the house": [
+        ("op", "status", "Running.\nLamassu was not read yet.\nLamassu: in reach\nLNbits: OUT OF"),
+        ("op", "status", "Source wallet: 5,000,000 sats"),
+        ("op", "poll", "Lamassu is read now"),
+        ("op", "pause all", "Paused"),
+        ("op", "pause all", "already"),
+        ("op", "status", "PAUSED"),
+        ("op", "resume all", "Going on"),
+        ("op", "resume all", "Nothing is paused"),
+        ("op", "topup 500,000", "add 500,000 sats"),
+        ("op", "topup 500000 sats", "lnbcrt1topup"),
+        ("op", "topup many", "whole sats"),
+        ("op", "audit", "All is well"),
+        ("op", "txs", "nothing to show"),
+        ("op", "holds", "Nothing is held"),
+        ("op", "payouts", "No payout is open"),
+        ("op", "payouts stuck", "No payout is stuck"),
+        ("op", "tx abc", "at least the first 4"),
+        ("op", "tx abcd", "no cash-out whose id"),
+        ("op", "payout retry abc", "at least the first 4"),
+        ("op", "payout cancel abcd", "no payout whose id"),
+        ("op", "hold accept 1", "no such open hold"),
+        ("op", "hold ignore abcdef", "no such open hold"),
+    ],
+    "cancel drops the code": [
+        ("op", MARIA, "added"),
+        ("op", "cancel", "nothing waiting"),
+        ("op", "deposit maria 5", "Record"),
+        ("op", "cancel", "Cancelled"),
+        ("op", "deposits", "nothing to show"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_scene(talk, name):
+    reply = ""
+    for who, written, expected in SCENES[name]:
+        text = f"confirm {code_in(reply)}" if written == "confirm" else written
+        reply = await talk.tell(who, text)
+        assert reply is not None, text
+        assert expected in reply, text
+        assert len(reply.encode()) < 4096
+    assert await talk.audit() == ()
+
+
+async def test_client_sees_cash_outs_as_they_come(talk):
+    await talk.add_client("maria", balance="150")
+    await talk.distribute(SETTLED)
+    assert "15,000" not in await talk.tell("maria", "balance")
+    assert "On the way to you: 18,000 sats" in await talk.tell("maria", "balance")
+    assert "18,000 sats for 150.00 GTQ, on its way" in await talk.tell("maria", "history")
+    assert "no more pages" in await talk.tell("maria", "history 2")
+    assert "aaaa1111" in await talk.tell("op", "txs")
+    shown = await talk.tell("op", "tx AAAA")
+    assert "maria: 150.00 GTQ, 18,000 sats, planned" in shown
+    assert "commission 1,000 sats; yours, as no client's: 6,000 sats" in shown
+    payout = await talk.payout()
+    assert payout.id[:8] in await talk.tell("op", "payouts")
+    assert "open payouts 1" in await talk.tell("op", "client close maria")
+    assert "To be paid: 18,000 sats in one payout\n  planned: 1" in await talk.tell("op", "status")
+
+
+async def test_two_cash_outs_with_the_same_beginning_are_told_apart(talk):
+    await talk.distribute(SETTLED)
+    await talk.distribute(SETTLED.replace("1111-", "1112-"))
+    assert "Several cash-outs" in await talk.tell("op", "tx aaaa")
+    assert "shared out" in await talk.tell("op", "tx aaaa1112")
+
+
+async def test_history_is_paged(talk):
+    await talk.add_client("maria", balance="5000")
+    for number in range(12):
+        await talk.distribute(f"{number:08d}-0000")
+    assert "More: add 2" in await talk.tell("maria", "history")
+    assert (await talk.tell("maria", "history 2")).count("sats for") == 2
+
+
+async def test_held_cash_out_is_shared_out_whole(talk):
+    await talk.add_client("maria", balance="150")
+    hold_id = await talk.hold_cash_out(HELD)
+    assert f"hold accept {hold_id}" in (await talk.letters_to("op2"))[-1]
+    told = await talk.tell("op", "holds")
+    assert "the machine reported 100.00 GTQ given out" in told
+    assert f"hold accept {hold_id} 100.00 GTQ\n" in told
+    asked = await talk.tell("op", f"hold accept {hold_id}")
+    assert "maria: 150.00 GTQ, 18,000 sats" in asked
+    done = await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "shared out: 200.00 GTQ, 24,000 sats, to one client" in done
+    assert "used up" in (await talk.letters_to("maria"))[-1]
+    assert "no such open hold" in await talk.tell("op", f"hold accept {hold_id}")
+    assert await talk.audit() == ()
+
+
+async def test_held_cash_out_is_scaled_to_what_left_the_machine(talk):
+    await talk.add_client("maria", balance="1000")
+    await talk.hold_cash_out(HELD)
+    assert "at most 200.00 GTQ" in await talk.tell("op", "hold accept bbbb2222 200.01")
+    done = await talk.do("op", "hold accept bbbb2222 100.00 GTQ")
+    assert "100.00 GTQ, 12,000 sats" in done
+    client = await talk.client("maria")
+    assert (client.balance_minor, client.owed_sat) == (90_000, 12_000)
+
+
+async def test_held_cash_out_without_anybody_to_share_it_is_the_operators(talk):
+    hold_id = await talk.hold_cash_out(HELD)
+    assert "Nobody takes part" in await talk.tell("op", f"hold accept {hold_id}")
+    assert "to 0 clients. Yours, as no client's: 24,000 sats" in await talk.do(
+        "op", f"hold accept {hold_id}"
+    )
+
+
+async def test_lists_are_paged_and_short(talk):
+    chance = random.Random(11)
+    for number in range(12):
+        await talk.tell("op", f"client add x{number:031d} {generate(chance).npub}")
+        await talk.hold_cash_out(f"{number:08d}-0000")
+    first = await talk.tell("op", "clients")
+    assert first.count("\n") == 11
+    assert first.endswith("More: add 2 to the command.")
+    assert (await talk.tell("op", "clients 2")).count("no wallet yet") == 2
+    assert (await talk.tell("op", "txs 2")).count("Market") == 2
+    assert "7 more are held" in await talk.tell("op", "holds")
+    rows = await talk.sql("SELECT max(length(CAST(text AS BLOB))) AS n FROM outbox")
+    assert rows[0]["n"] < 4096
+
+
+async def test_held_cash_out_with_broken_amounts_is_only_ignored(talk):
+    hold_id = await talk.hold_cash_out(HELD, sound=False)
+    assert f"Close it: hold ignore {hold_id}" in await talk.tell("op", "holds")
+    assert "can only be ignored" in await talk.tell("op", f"hold accept {hold_id}")
+    assert "given to nobody" in await talk.do("op", f"hold ignore {hold_id}")
+    assert "ignored by the operator" in await talk.tell("op", "txs")
+
+
+async def test_changed_hold_is_closed_and_changes_nothing(talk):
+    await talk.distribute(SETTLED)
+
+    def work(tx):
+        return holds.open_hold(tx, "changed", SETTLED, "contradiction", now=talk.clock.now())
+
+    hold = await talk.database.transact(work)
+    assert "no clean success any more" in await talk.tell("op", "holds")
+    assert "for a held cash-out only" in await talk.tell("op", f"hold accept {hold.id} 5")
+    assert f"Hold #{hold.id} is closed" in await talk.do("op", f"hold accept {hold.id}")
+    assert await talk.count("entry") == 2
+
+
+async def test_money_commands_are_reported_to_all_other_operators(talk):
+    await talk.add_client("maria")
+    await talk.do("op", "deposit maria 100")
+    assert re.search(r"^By npub1\S+: Deposit 1 of maria", (await talk.letters_to("op2"))[-1])
+    assert not [text for text in await talk.letters_to("op") if text.startswith("By ")]
+    await talk.do("maria", f"wallet {OTHER_KEY}")
+    for operator in ("op", "op2"):
+        assert (await talk.letters_to(operator))[-1].startswith("By maria: maria has changed")
+
+
+async def test_operator_changes_are_told_to_the_client(talk):
+    await talk.add_client("maria", balance="500")
+    await talk.do("op", "withdraw maria 100")
+    await talk.do("op", "deposit maria 7")
+    await talk.do("op", "deposit void 2")
+    await talk.tell("op", "client pause maria")
+    await talk.do("op", "client npub maria {fresh}")
+    told = "\n".join(await talk.letters_to("maria"))
+    for text in ("Welcome, maria", "where your bitcoin goes", "500.00 GTQ is in the machine"):
+        assert text in told
+    for text in (
+        "100.00 GTQ back in cash",
+        "7.00 GTQ was struck out",
+        "has paused you",
+        "moved your account",
+    ):
+        assert text in told
+    assert "moved to this key" in (await talk.letters_to("fresh"))[-1]
+
+
+async def test_jobs_are_woken_after_the_transaction_only(talk):
+    await talk.tell("op", "poll")
+    await talk.tell("op", "resume all")
+    assert talk.rung == ["poll", "poll", "payouts"]
+    await talk.add_client("maria", wallet="")
+    talk.rung.clear()
+    asked = await talk.tell("op", "deposit maria 5")
+    assert talk.rung == []
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    assert talk.rung == ["payouts"]

@@ -1,0 +1,92 @@
+"""People with a Nostr app that isn't ours: rust-nostr, through nostr-sdk."""
+
+import asyncio
+import re
+import time
+from datetime import timedelta
+
+import nostr_sdk as sdk
+
+LIMIT_S = 40
+CODE = re.compile(r"confirm ([0-9A-Z]{4})")
+
+
+class AppUser:
+    """Somebody who writes to the bot and reads what it sends, over NIP-17 or NIP-04."""
+
+    def __init__(self, relays: list[str], bot_npub: str, *, protocol: str, keys=None) -> None:
+        self.keys = keys or sdk.Keys.generate()
+        self.npub = self.keys.public_key().to_bech32()
+        self.bot = sdk.PublicKey.parse(bot_npub)
+        self.protocol = protocol
+        self.relays = relays
+        self._client = sdk.ClientBuilder().build()
+        self._seen: dict[str, tuple[int, str]] = {}
+
+    async def join(self) -> "AppUser":
+        for url in self.relays:
+            await self._client.add_relay(sdk.RelayUrl.parse(url))
+        await self._client.connect()
+        if self.protocol == "nip17":
+            tags = [sdk.Tag.parse(["relay", url]) for url in self.relays]
+            event = sdk.EventBuilder(sdk.Kind(10050), "").tags(tags).finalize(self.keys)
+            await self._client.send_event(event)
+        return self
+
+    async def leave(self) -> None:
+        await self._client.shutdown()
+
+    def message(self, text: str) -> sdk.Event:
+        if self.protocol == "nip17":
+            return sdk.nip17_make_private_msg(self.keys, self.bot, text)
+        content = self.keys.nip04_encrypt(self.bot, text)
+        builder = sdk.EventBuilder(sdk.Kind(4), content).tags([sdk.Tag.public_key(self.bot)])
+        return builder.finalize(self.keys)
+
+    async def publish(self, event: sdk.Event) -> None:
+        await self._client.send_event(event)
+
+    async def send(self, text: str) -> None:
+        await self.publish(self.message(text))
+
+    async def received(self) -> list[str]:
+        """Return every different message from the bot so far, oldest first."""
+        kind = 1059 if self.protocol == "nip17" else 4
+        wanted = sdk.Filter().kind(sdk.Kind(kind)).pubkey(self.keys.public_key())
+        target = sdk.ReqTarget.auto([wanted])
+        for event in await self._client.fetch_events(target, timedelta(seconds=10)):
+            self._open(event)
+        return [text for _, text in sorted(self._seen.values())]
+
+    async def ask(self, text: str) -> str:
+        """Send a message and return the first one that comes after it."""
+        before = len(await self.received())
+        await self.send(text)
+        return (await self.wait(lambda texts: len(texts) > before))[before]
+
+    async def order(self, text: str) -> str:
+        """Send a command that needs a code, and confirm it."""
+        before = len(await self.received())
+        await self.send(text)
+        texts = await self.wait(lambda texts: any(CODE.search(t) for t in texts[before:]))
+        code = next(CODE.search(t) for t in texts[before:] if CODE.search(t))[1]
+        return await self.ask(f"confirm {code}")
+
+    async def wait(self, until) -> list[str]:
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            texts = await self.received()
+            if until(texts):
+                return texts
+            await asyncio.sleep(0.15)
+        raise TimeoutError(f"nothing of that kind came; the last was: {texts[-1:]}")
+
+    def _open(self, event: sdk.Event) -> None:
+        if self.protocol == "nip17":
+            gift = sdk.UnwrappedGift.from_gift_wrap(self.keys, event)
+            assert gift.sender() == self.bot
+            rumor = gift.rumor()
+            self._seen[rumor.id().to_hex()] = (rumor.created_at().as_secs(), rumor.content())
+        elif event.author() == self.bot:
+            text = self.keys.nip04_decrypt(self.bot, event.content())
+            self._seen[event.id().to_hex()] = (event.created_at().as_secs(), text)

@@ -76,6 +76,8 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
 
 def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Stop taking part in cash-outs."""
+    if ctx.me.state == "stopped":
+        return Say("balance.stopped")
     if ctx.me.state == "paused":
         return Say("pause.already")
     clients.set_state(tx, ctx.me, "paused")
@@ -84,6 +86,8 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
 
 def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Take part in cash-outs again."""
+    if ctx.me.state == "stopped":
+        return Say("balance.stopped")
     if ctx.me.state == "active":
         return Say("resume.already")
     clients.set_state(tx, ctx.me, "active")
@@ -143,7 +147,8 @@ CLIENT_COMMANDS = (
 
 def _obstacles(me: Client) -> tuple[Say, ...]:
     """Say what keeps the client from getting sats, if anything does."""
-    paused = Say("balance.paused") if me.state == "paused" else _NOTHING
+    out = {"paused": Say("balance.paused"), "stopped": Say("balance.stopped")}
+    paused = out.get(me.state, _NOTHING)
     homeless = Say("wallet.none") if me.destination is None else _NOTHING
     return paused, homeless
 

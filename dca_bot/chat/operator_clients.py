@@ -92,11 +92,11 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Leave a client out of cash-outs."""
+    """Leave a client out of cash-outs until the operator lets the client in again."""
     client = find_client(tx, args)
-    if client.state == "paused":
+    if client.state == "stopped":
         return Say("client.paused_already", name=client.name)
-    clients.set_state(tx, client, "paused")
+    clients.set_state(tx, client, "stopped")
     ctx.herald.tell_client(tx, client, Say("push.client_paused"), ctx.now)
     return Say("client.paused", name=client.name)
 

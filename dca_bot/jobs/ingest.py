@@ -69,7 +69,7 @@ class Ingest:
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
         found = self._decide(export)
         await self._record(export, found)
-        for cash_out, decision in self._final(found):
+        for cash_out, decision in await self._final(found):
             await self._distribute(cash_out, decision)
         if full:
             self._full_read_at = now
@@ -93,10 +93,15 @@ class Ingest:
         )
         return [(cash_out, found) for cash_out, found in decided if found.at >= self.start_at]
 
-    def _final(self, found: Iterable[Found]) -> list[Found]:
-        """Return what is to be distributed, oldest first."""
+    async def _final(self, found: Iterable[Found]) -> list[Found]:
+        """Return what is still to be distributed, oldest first."""
         final = [pair for pair in found if pair[1].verdict is Verdict.DISTRIBUTE]
-        return sorted(final, key=lambda pair: (pair[1].at, pair[0].id))
+        ids = [cash_out.id for cash_out, _ in final]
+        known = await self.database.read(lambda tx: distributions.states(tx, ids))
+        return sorted(
+            (pair for pair in final if not _is_decided(known.get(pair[0].id))),
+            key=lambda pair: (pair[1].at, pair[0].id),
+        )
 
     async def _record(self, export: Export, found: list[Found]) -> None:
         machines = dict(export.machines)
@@ -153,11 +158,11 @@ class Ingest:
     def _distribute_in(self, tx: Tx, cash_out: CashOut, decision: Decision) -> Distribution | None:
         """Do everything that one cash-out changes; None if there is nothing to do now."""
         now = self.clock.now()
-        state, reason = distributions.states(tx, [cash_out.id]).get(cash_out.id, ("", ""))
-        if state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR or facts.paused(tx):
+        known = distributions.states(tx, [cash_out.id]).get(cash_out.id)
+        if _is_decided(known) or facts.paused(tx):
             return None
         if foreign.of_distribution(tx, cash_out.id):
-            if reason != KNOWN_DISTRIBUTION:
+            if known != (distributions.HELD, KNOWN_DISTRIBUTION):
                 held, why = distributions.HELD, KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
                 self._hold(tx, "cash-out", cash_out.id, why)
@@ -198,3 +203,9 @@ class Ingest:
         now = self.clock.now()
         if self.signals.note(LAMASSU, reachable=reachable, now=now, detail=detail):
             _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
+
+
+def _is_decided(known: tuple[str, str] | None) -> bool:
+    """Tell whether a cash-out was distributed, or the operator has given it to nobody."""
+    state, reason = known or ("", "")
+    return state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR

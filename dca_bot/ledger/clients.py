@@ -88,7 +88,10 @@ def everyone(tx: Tx) -> list[Client]:
 
 
 def set_state(tx: Tx, client: Client, state: str) -> None:
-    """Move a client between active, paused and closed; raise StateChanged if it moved meanwhile."""
+    """Move a client between active, paused (by the client), stopped (by the operator) and closed.
+
+    Raise StateChanged if the client has moved meanwhile.
+    """
     done = tx.execute(
         "UPDATE client SET state = ? WHERE id = ? AND state = ?", (state, client.id, client.state)
     )

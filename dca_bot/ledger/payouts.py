@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
+    ATTEMPTS_MAX,
     CANCELLABLE,
     PayoutState,
     PlannedShare,
@@ -141,10 +142,22 @@ def open_payouts(tx: Tx, *, limit: int = 1000) -> list[Payout]:
 
 
 def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
-    """Return what may be brought further now, in the order in which it is to be paid."""
-    return _payouts(
-        tx, f"{_OPEN} AND payout.state <> 'HELD' AND try_at <= ?", (micros(now),), limit=limit
+    """Return what may be brought further now: first what was sent, then what is to be paid.
+
+    Each comes in order and up to `limit`, so that many that wait hide none that was sent.
+    """
+    sent = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
+    unsent = (
+        "(payout.state IN ('PLANNED', 'INVOICED')"
+        f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX})"
     )
+    return [
+        payout
+        for which in (sent, unsent)
+        for payout in _payouts(
+            tx, f"{_OPEN} AND {which} AND try_at <= ?", (micros(now),), limit=limit
+        )
+    ]
 
 
 def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:

@@ -108,7 +108,7 @@ def test_each_language_has_the_same_keys_and_fields(language):
         ("reason", [holds.CEILING_PAYOUT, holds.CEILING_DAY, holds.KNOWN_PAYOUT]),
         ("reason", [holds.KNOWN_DISTRIBUTION]),
         ("deposit", ["pending", "confirmed", "voided"]),
-        ("client", ["active", "paused", "closed"]),
+        ("client", ["active", "paused", "stopped", "closed"]),
         ("mode", ["flow", "fixed"]),
         ("cash_out", ["waiting", "held", "distributed", "ignored"]),
     ],

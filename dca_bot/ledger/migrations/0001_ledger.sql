@@ -12,7 +12,7 @@ CREATE TABLE client (
   id                  INTEGER PRIMARY KEY,
   name                TEXT NOT NULL COLLATE NOCASE CHECK (name <> '' AND name NOT GLOB '*[ ]*'),
   pubkey              TEXT NOT NULL CHECK (length(pubkey) = 64),
-  state               TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'closed')),
+  state               TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'stopped', 'closed')),
   mode                TEXT NOT NULL DEFAULT 'flow' CHECK (mode IN ('flow', 'fixed')),
   language            TEXT NOT NULL,
   destination         TEXT,

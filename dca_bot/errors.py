@@ -1,5 +1,7 @@
 """The one hierarchy of errors; each message is a sentence that says what to do."""
 
+import traceback
+
 
 class DcaBotError(Exception):
     """Whatever dca-bot raises by itself; its text is meant for a person."""
@@ -54,3 +56,9 @@ class LedgerError(DcaBotError):
 
 class StateChanged(LedgerError):
     """A compare-and-set found another state than expected; nothing was changed."""
+
+
+def place_of(error: Exception) -> str:
+    """Return where an error was raised, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)

@@ -6,7 +6,6 @@ changes nothing.
 """
 
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +22,7 @@ from dca_bot.chat.render import Texts
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
-from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
 from dca_bot.ledger import clients, confirmations, mail, reports
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.confirmations import Confirmation
@@ -91,7 +90,7 @@ class Conversation:
                 "message failed reference=%s error=%s at=%s",
                 reference,
                 type(error).__name__,
-                _place(error),
+                place_of(error),
             )
             if sender.is_known:
                 await self._reply_only(message, "failed", Say("failed", reference=reference))
@@ -299,9 +298,3 @@ class Conversation:
             self._desk.wake_payouts()
         if outcome is _Outcome.ANSWERED and command.then is not None:
             command.then(self._desk)
-
-
-def _place(error: Exception) -> str:
-    """Return where an error was raised, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import sqlite3
 from dataclasses import dataclass, field, replace
 
 from dca_bot.core.payout import backoff_s
 from dca_bot.core.ports import Clock, DmProtocol, Messenger, OutgoingMessage
 from dca_bot.core.programme import Programme
+from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, mail
 from dca_bot.ledger.database import Database, Tx
@@ -63,6 +65,16 @@ class Deliverer:
     async def _deliver(self, letter: Letter) -> None:
         try:
             await self._send(letter)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - one letter must not keep the others back
+            _log.error(
+                "message failed letter=%d error=%s at=%s",
+                letter.id,
+                type(error).__name__,
+                place_of(error),
+            )
+            await self.database.transact(lambda tx: self._record(tx, letter, taken=False))
         finally:
             del self._busy[letter.recipient]
             self.signals.deliver.ring()

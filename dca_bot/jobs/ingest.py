@@ -5,6 +5,7 @@ once; an incomplete reading changes nothing.
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
-from dca_bot.errors import SourceUnavailable
+from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import distributions, facts, foreign, holds
 from dca_bot.ledger.database import Database, Tx
@@ -70,7 +71,7 @@ class Ingest:
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
-            await self._distribute(cash_out, decision)
+            await self._try_distribute(cash_out, decision)
         if full:
             self._full_read_at = now
         await self._tell_unreadable(export)
@@ -142,6 +143,18 @@ class Ingest:
         if not holds.was_opened(tx, "changed", cash_out.id, reason):
             self._hold(tx, "changed", cash_out.id, reason)
 
+    async def _try_distribute(self, cash_out: CashOut, decision: Decision) -> None:
+        try:
+            await self._distribute(cash_out, decision)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
+            place = place_of(error)
+            _log.error(
+                "cash-out failed id=%s error=%s at=%s", cash_out.id, type(error).__name__, place
+            )
+            await self._tell_once(Say("push.cash_out_failed", id=cash_out.id, place=place))
+
     async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
         done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))
         if done is not None:
@@ -191,13 +204,18 @@ class Ingest:
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     async def _tell_unreadable(self, export: Export) -> None:
-        new = [sentence for sentence in export.unreadable if sentence not in self._told]
-        if not new:
+        if export.unreadable:
+            count, first = len(export.unreadable), export.unreadable[0]
+            await self._tell_once(Say("push.rows_unreadable", n=count, first=first))
+
+    async def _tell_once(self, told: Say) -> None:
+        """Tell the operators what each poll finds again, once in this run of the bot."""
+        if str(told) in self._told:
             return
-        self._told.update(new)
-        told = Say("push.rows_unreadable", n=len(new), first=new[0])
+        self._told.add(str(told))
         now = self.clock.now()
         await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
+        self.signals.deliver.ring()
 
     def _note(self, *, reachable: bool, detail: str = "") -> None:
         now = self.clock.now()

@@ -1,6 +1,7 @@
 """The payout worker: what was sent is resolved first, then what waits is paid, in order."""
 
 import logging
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from dca_bot.errors import (
     LnbitsRefused,
     LnbitsUnavailable,
     StateChanged,
+    place_of,
 )
 from dca_bot.jobs.pay import Payer
 from dca_bot.jobs.reconcile import reconcile
@@ -94,6 +96,16 @@ class Settler:
             await self._step_aside(payout, str(error), least_s=0)
         except DestinationRefused as error:
             await self._step_aside(payout, str(error), least_s=600)
+        except (OutOfFunds, LnbitsUnavailable, LnbitsRefused, sqlite3.OperationalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
+            _log.error(
+                "payout failed payout=%s error=%s at=%s",
+                payout.id[:8],
+                type(error).__name__,
+                place_of(error),
+            )
+            await self._step_aside(payout, "an unexpected error; see the log", least_s=600)
 
     async def _step(self, payout: Payout, *, paying: bool) -> None:
         payer, resolver = Payer(self.till), Resolver(self.till)

@@ -49,7 +49,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/benchmarks.py
 
 clean:
 	rm -rf .venv .lnbits .mypy_cache .ruff_cache .pytest_cache build *.egg-info

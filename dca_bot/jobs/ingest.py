@@ -13,7 +13,7 @@ from functools import partial
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say
-from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
+from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Verdict, decide
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.errors import SourceUnavailable, place_of
@@ -137,9 +137,11 @@ class Ingest:
         """Report, once, a distributed cash-out that stopped being a success; nothing is taken back."""
         if decision.verdict is Verdict.DISTRIBUTE:
             return
-        if holds.was_opened(tx, "cash-out", cash_out.id, str(decision.reason)):
+        # Nothing waits here: the reason is the one that the row has once it can't change any more.
+        over = cash_out.created_at + WAIT_MAX + timedelta(seconds=1)
+        reason = str(decide(cash_out, currency=self.programme.currency, now=over).reason)
+        if holds.was_accepted(tx, cash_out.id, reason):
             return
-        reason = str(decision.reason)
         if not holds.was_opened(tx, "changed", cash_out.id, reason):
             self._hold(tx, "changed", cash_out.id, reason)
 
@@ -204,9 +206,10 @@ class Ingest:
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     async def _tell_unreadable(self, export: Export) -> None:
-        if export.unreadable:
-            count, first = len(export.unreadable), export.unreadable[0]
-            await self._tell_once(Say("push.rows_unreadable", n=count, first=first))
+        new = [sentence for sentence in export.unreadable if sentence not in self._told]
+        if new:
+            self._told.update(new)
+            await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
 
     async def _tell_once(self, told: Say) -> None:
         """Tell the operators what each poll finds again, once in this run of the bot."""

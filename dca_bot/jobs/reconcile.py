@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dca_bot.chat.herald import Herald
-from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.payout import sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign, holds, payouts
 from dca_bot.ledger.database import Database, Tx
@@ -52,11 +52,24 @@ def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: 
     for payment in unknown:
         foreign.remember(tx, payment, now=now)
     for payment in unknown:
-        payout = payouts.by_id(tx, payment.external_id)
-        unsent = payout is not None and payout.state in (PayoutState.PLANNED, PayoutState.INVOICED)
-        if payout is not None and unsent and not _is_settled(payout, payment):
-            _stop(tx, payout, herald, now)
+        for payout in _affected(tx, payment):
+            if not _is_settled(payout, payment):
+                _stop(tx, payout, herald, now)
     return len(unknown)
+
+
+def _affected(tx: Tx, payment: Payment) -> list[Payout]:
+    """Return the unsent payouts that a payment was made for, or that share a distribution with it.
+
+    Shares can have been put together in other payouts by the ledger that is lost.
+    """
+    same = payouts.by_id(tx, payment.external_id)
+    found = [same] if same is not None and same.state in payouts.UNSENT else []
+    if payment.status is not PaymentStatus.FAILED:
+        client = str((payment.extra or {}).get("client", ""))
+        shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=client)
+        found += [payout for payout in shared if payout.id != payment.external_id]
+    return found
 
 
 def _stop(tx: Tx, payout: Payout, herald: Herald, now: datetime) -> None:

@@ -12,14 +12,21 @@ from dca_bot.ledger.instant import instant, micros
 
 
 def is_recorded(tx: Tx, payment: Payment) -> bool:
-    """Tell whether the ledger has the invoice of a payment."""
-    row = tx.execute("SELECT 1 FROM attempt WHERE payment_hash = ?", (payment.payment_hash,))
+    """Tell whether the ledger knows that it sent a payment.
+
+    It doesn't where it has the invoice but not that it was submitted: that copy is too old.
+    """
+    row = tx.execute(
+        "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
+        " AND (payout.state NOT IN ('PLANNED', 'INVOICED') OR ? = 'failed')",
+        (payment.payment_hash, payment.status),
+    )
     return row.fetchone() is not None
 
 
 def remember(tx: Tx, payment: Payment, *, now: datetime) -> None:
     """Record a payment under each distribution that its `extra` names; or how it stands now."""
-    for distribution_id in _distributions(payment):
+    for distribution_id in distributions_of(payment) or [""]:
         tx.execute(
             "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
             " fee_msat, status, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -65,7 +72,7 @@ def _payments(tx: Tx, where: str, value: str) -> list[Payment]:
     ]
 
 
-def _distributions(payment: Payment) -> list[str]:
+def distributions_of(payment: Payment) -> list[str]:
+    """Return the ids of the distributions that a payment was made for."""
     listed = (payment.extra or {}).get("distributions")
-    ids = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-    return ids or [""]
+    return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []

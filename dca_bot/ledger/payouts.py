@@ -37,6 +37,7 @@ from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
 DAY = timedelta(hours=24)
+UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
 _log = logging.getLogger(__name__)
 
 
@@ -158,6 +159,23 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
             tx, f"{_OPEN} AND {which} AND try_at <= ?", (micros(now),), limit=limit
         )
     ]
+
+
+def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:
+    """Return the unsent payouts with a share of these distributions: the client's of that name.
+
+    If there is no such client, those of every client.
+    """
+    marks = ",".join("?" * len(distribution_ids))
+    found = _payouts(
+        tx,
+        "payout.state IN ('PLANNED', 'INVOICED') AND EXISTS (SELECT 1 FROM share"
+        f" WHERE share.payout_id = payout.id AND distribution_id IN ({marks}))",
+        distribution_ids,
+    )
+    if clients.by_name(tx, client_name) is None:
+        return found
+    return [payout for payout in found if payout.client_name.lower() == client_name.lower()]
 
 
 def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:

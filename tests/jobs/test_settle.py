@@ -347,3 +347,52 @@ async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
     client = await bench.database.read(lambda tx: by_name(tx, "ana"))
     assert (client.balance_minor, client.owed_sat) == (100_000, 0)
     await assert_clean(bench)
+
+
+async def test_old_copy_with_the_invoice_but_not_its_payment_is_held(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "payments_of":
+            raise Killed
+
+    bench.wallet.before = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    bench.wallet.before = lambda _name, _number: None
+    (payout,) = await bench.payouts()
+    assert payout.state == "INVOICED"
+    await bench.wallet.pay(
+        payout.attempt.bolt11,
+        external_id=payout.id,
+        extra={"distributions": list(payout.distribution_ids), "client": "ana"},
+    )
+    bench.clock.ahead += timedelta(days=2)
+    await bench.settler.catch_up()
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_old_copy_that_would_group_shares_differently_is_held(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana, ben = wallets("ana"), wallets("ben")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=100_000)
+    first = await bench.distribute(10_000, 8_000)
+    invoice = await bench.wallet.request_invoice(
+        ana.invoice_key, amount_sat=11_000, memo="", expiry_s=3600, external_id="both", extra={}
+    )
+    extra = {"distributions": [first, "another"], "client": "ana"}
+    await bench.wallet.pay(invoice.bolt11, external_id="both", extra=extra)
+    await bench.settler.catch_up()
+    await bench.settle(2)
+    assert sorted(await bench.states()) == ["DONE", "HELD"]
+    assert (await balance_sat(ana), await balance_sat(ben)) == (11_000, 5_000)

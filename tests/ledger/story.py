@@ -1,0 +1,238 @@
+"""Tells ledger stories in few words: every step is one transaction on a real SQLite file."""
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import Invoice, Payment, PaymentStatus
+from dca_bot.ledger import books, clients, deposits, distributions, payouts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.database import open_database
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = Destination(clients.INVOICE_KEY, "f" * 32)
+ADDRESS = Destination(clients.ADDRESS, "ana@wallet.example")
+
+
+def hex_of(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cash_out_row(id_, created_at):
+    """Return a row of which only id, times and codes matter to the ledger."""
+    numbers = dict.fromkeys(
+        ("crypto_atoms", "fiat", "commission", "ticker", "discount", "received_crypto_atoms")
+    )
+    return CashOut(
+        id=id_,
+        device_id="d" * 64,
+        created_at=created_at,
+        confirmed_at=created_at,
+        status="confirmed",
+        crypto_code="BTC",
+        fiat_code="GTQ",
+        fixed_fee=None,
+        dispense=True,
+        dispense_confirmed=True,
+        error=None,
+        error_code=None,
+        **numbers,
+    )
+
+
+class Story:
+    """A ledger with a clock that only moves when told."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.now = START
+        self.runner = asyncio.Runner()
+        self.database = None
+        self.open()
+
+    def open(self):
+        self.database = self.runner.run(open_database(self.folder))
+
+    def close(self):
+        self.runner.run(self.database.aclose())
+
+    def end(self):
+        self.close()
+        self.runner.close()
+
+    def do(self, work, *args, **named):
+        """Run a ledger function as one transaction."""
+        return self.runner.run(self.database.transact(lambda tx: work(tx, *args, **named)))
+
+    def read(self, work, *args, **named):
+        return self.runner.run(self.database.read(lambda tx: work(tx, *args, **named)))
+
+    def sql(self, statement, *values):
+        return self.do(lambda tx: tx.execute(statement, values).fetchall())
+
+    def later(self, **delta):
+        self.now += timedelta(**delta)
+        return self.now
+
+    def crash_in(self, steps):
+        """Do steps whose transactions all break off at the very end, and open the file anew."""
+        whole = self.do
+
+        def broken(work, *args, **named):
+            def breaks_off(tx):
+                work(tx, *args, **named)
+                raise ConnectionAbortedError
+
+            return whole(breaks_off)
+
+        self.do = broken
+        with suppress(ConnectionAbortedError):
+            steps()
+        self.do = whole
+        self.close()
+        self.open()
+
+    # Clients and their cash
+
+    def client(self, name, *, balance=0, destination=KEY, pubkey=None):
+        pubkey = pubkey or hex_of(name)
+        client = self.do(clients.add, name=name, pubkey=pubkey, language="en", now=self.now)
+        if destination:
+            self.do(clients.set_destination, client.id, destination)
+        if balance:
+            self.deposit(client.id, balance)
+        return client.id
+
+    def pending(self, client_id, minor):
+        return self.do(deposits.add, client_id, amount_minor=minor, note="", now=self.now)
+
+    def confirm(self, deposit):
+        self.do(deposits.confirm, deposit, machine=None, now=self.now)
+        return self.read(deposits.by_id, deposit.id)
+
+    def deposit(self, client_id, minor):
+        return self.confirm(self.pending(client_id, minor))
+
+    def withdraw(self, client_id, minor):
+        self.do(deposits.withdraw, client_id, amount_minor=minor, note="", now=self.now)
+
+    def state(self, client_id, state):
+        self.do(lambda tx: clients.set_state(tx, clients.by_id(tx, client_id), state))
+
+    def balance(self, client_id):
+        return self.read(books.balance, books.balance_of(client_id))
+
+    def owed(self, client_id):
+        return self.read(books.balance, books.owed_to(client_id))
+
+    def total(self, account):
+        return self.read(books.balance, account)
+
+    # Cash-outs
+
+    def record(self, id_, *, state="waiting", reason="", amounts=None, at=None):
+        decision = Decision(Verdict.WAIT, Reason.NOT_FINAL, at or self.now, amounts)
+        row = cash_out_row(id_, self.now)
+        self.do(distributions.record, row, decision, state=state, reason=reason, now=self.now)
+
+    def distribute(self, id_, sat, minor, *, commission_sat=0, at=None, flow=True):
+        return self.do(
+            distributions.distribute,
+            id_,
+            Amounts(sat, minor, commission_sat),
+            at=at or self.now,
+            now=self.now,
+            flow_enabled=flow,
+        )
+
+    def cash_out(self, id_, sat, minor, **named):
+        self.record(id_)
+        return self.distribute(id_, sat, minor, **named)
+
+    def shares(self, id_):
+        found = self.read(distributions.by_id, id_)
+        return {share.client_id: (share.minor, share.sat) for share in found.shares}
+
+    # Payouts
+
+    def payouts(self, client_id=None):
+        found = self.read(payouts.open_payouts)
+        return [p for p in found if client_id in (None, p.client_id)]
+
+    def payout(self, id_):
+        return self.read(payouts.by_id, id_)
+
+    def invoice(self, payout, *, hash_=None):
+        return Invoice(
+            bolt11="lnbc1",
+            payment_hash=hash_ or hex_of(f"{payout.id} {payout.attempts}"),
+            amount_msat=payout.amount_sat * 1000,
+            expires_at=self.now + timedelta(hours=24),
+        )
+
+    def payment(self, payout, *, status=PaymentStatus.SUCCESS, sat=None, hash_=None):
+        recorded = payout.attempt.payment_hash if payout.attempt else hex_of(f"lost {payout.id}")
+        return Payment(
+            payment_hash=hash_ or recorded,
+            amount_msat=-1000 * (payout.amount_sat if sat is None else sat),
+            fee_msat=0,
+            status=status,
+            created_at=self.now,
+            external_id=payout.id,
+        )
+
+    def step(self, id_, to):
+        """Bring a payout one state further through the public function that does it."""
+        payout, state = self.payout(id_), PayoutState(to)
+        match state:
+            case PayoutState.INVOICED:
+                self.do(payouts.record_invoice, payout, self.invoice(payout), now=self.now)
+            case PayoutState.SUBMITTED:
+                self.do(payouts.submit, payout, now=self.now)
+            case PayoutState.DEBITED:
+                self.do(payouts.debit, payout, self.payment(payout), now=self.now)
+            case PayoutState.DONE:
+                self.do(payouts.finish, payout, now=self.now)
+            case PayoutState.HELD:
+                self.do(payouts.hold, payout, "above a ceiling", now=self.now)
+            case PayoutState.CANCELLED:
+                self.do(payouts.cancel, payout, now=self.now)
+            case PayoutState.PLANNED if payout.state is PayoutState.INVOICED:
+                self.do(payouts.discard_invoice, payout)
+            case PayoutState.PLANNED:
+                self.do(payouts.retry, payout, now=self.now)
+            case PayoutState.MERGED:
+                more = payout.amount_sat + 1
+                self.do(payouts.merge, payout, min_sat=more, now=self.now)
+            case _:
+                self.do(payouts.move, payout, state)
+        return self.payout(id_)
+
+    def bring(self, id_, to):
+        """Bring a planned payout to a state along its usual way."""
+        for state in WAYS[to]:
+            self.step(id_, state)
+        return self.payout(id_)
+
+    def findings(self):
+        return self.read(audit_ledger).findings
+
+
+_SENT = ("INVOICED", "SUBMITTED")
+WAYS = {
+    "PLANNED": (),
+    "INVOICED": ("INVOICED",),
+    "HELD": ("HELD",),
+    "SUBMITTED": _SENT,
+    "IN_DOUBT": (*_SENT, "IN_DOUBT"),
+    "DEBITED": (*_SENT, "DEBITED"),
+    "DONE": (*_SENT, "DEBITED", "DONE"),
+    "ALERT": (*_SENT, "DEBITED", "ALERT"),
+    "VOID": (*_SENT, "VOID"),
+    "CANCELLED": ("CANCELLED",),
+    "MERGED": ("MERGED",),
+}

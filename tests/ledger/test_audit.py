@@ -1,0 +1,294 @@
+"""Each check of the audit sees the damage that it is there for."""
+
+import sqlite3
+
+import pytest
+
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.ledger import deposits
+from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.database import LEDGER_FILE
+
+from .story import START, hex_of
+
+SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
+
+
+@pytest.fixture
+def ledger(story):
+    """Two clients: ana was paid, one payout of hers is cancelled; ben waits and has voided cash."""
+    ana = story.client("ana", balance=6000)
+    ben = story.client("ben", balance=4000)
+    story.cash_out("d1", 100_000, 5000, commission_sat=77)
+    story.bring(story.payouts(ana)[0].id, "DONE")
+    story.cash_out("d2", 30_000, 900)
+    story.step(story.payouts(ana)[0].id, "CANCELLED")
+    story.do(lambda tx: tx.execute("UPDATE client SET destination_min_sat = 99999"))
+    story.cash_out("d3", 20_000, 100)
+    voided = story.deposit(ben, 55)
+    story.do(deposits.void, voided, now=story.now)
+    story.record("w1")
+    story.record("h1", state="held", reason="contradiction")
+    return story
+
+
+def damage(story, statements):
+    """Change the ledger as nothing but another program could: no triggers, no checks."""
+    connection = sqlite3.connect(story.folder / LEDGER_FILE, isolation_level=None)
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for (name,) in names:
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for statement in statements.split(";"):
+        connection.execute(statement)
+    connection.close()
+
+
+# What is done to the ledger, and the beginnings of the findings, in any order.
+DAMAGES = {
+    "nothing": ("SELECT 1", []),
+    "a balance from nowhere": (
+        "UPDATE account SET balance = balance + 1 WHERE kind = 'balance' AND client_id = 1",
+        ["The accounts in minor don't add up", "Account 7's balance isn't the sum"],
+    ),
+    "a balance moved without an entry": (
+        "UPDATE account SET balance = balance - 1 WHERE kind = 'balance' AND client_id = 1;"
+        "UPDATE account SET balance = balance + 1 WHERE kind = 'balance' AND client_id = 2",
+        ["Account 7's balance isn't the sum", "Account 9's balance isn't the sum"],
+    ),
+    "a client below zero": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 1, balance + 5"
+        "  FROM account WHERE kind = 'balance' AND client_id = 2;"
+        "UPDATE account SET balance = balance + (SELECT balance + 5 FROM account WHERE id = 9) WHERE id = 1;"
+        "UPDATE account SET balance = -5 WHERE id = 9",
+        [
+            "Account 9 is below zero",
+            "Deposit 1 has entries of another amount",
+            "The file is damaged: CHECK constraint failed in account",
+        ],
+    ),
+    "an entry that was altered": (
+        "UPDATE entry SET amount = amount + 1 WHERE id = (SELECT max(e.id) FROM entry e"
+        " JOIN account a ON a.id = to_account WHERE a.kind = 'paid')",
+        ["Account 8's balance", "Account 6's balance", "Payout .* has entries of another amount"],
+    ),
+    "an entry that is gone": (
+        "DELETE FROM entry WHERE posting_id = (SELECT id FROM posting WHERE kind = 'cancel')"
+        " AND to_account = 4",
+        ["Account 8's balance", "Account 4's balance"],
+    ),
+    "fiat of one client taken from another": (
+        "UPDATE entry SET from_account = 16 - from_account WHERE from_account IN (7, 9) AND posting_id ="
+        " (SELECT id FROM posting WHERE distribution_id = 'd1')",
+        [
+            "Account 7's balance",
+            "Account 9's balance",
+            "What client 1 has given",
+            "What client 2 has given",
+        ],
+    ),
+    "a share that grew": (
+        "UPDATE share SET sat = sat + 1 WHERE distribution_id = 'd1' AND client_id = 1",
+        [
+            "Distribution d1's shares don't add up",
+            "Payout .*'s amount isn't the sum of its shares",
+        ],
+    ),
+    "a share that waits grew": (
+        "UPDATE share SET sat = sat + 1 WHERE distribution_id = 'd3' AND client_id = 2",
+        ["Distribution d3's shares don't add up", "What client 2 is owed isn't the sum"],
+    ),
+    "a share that took too much": (
+        "UPDATE share SET minor = minor + 5000 WHERE distribution_id = 'd1' AND client_id = 1",
+        [
+            "Distribution d1 has given more fiat",
+            "Distribution d1's entries aren't its shares",
+            "What client 1 has given isn't the fiat",
+        ],
+    ),
+    "a share that left its payout": (
+        "UPDATE share SET payout_id = NULL WHERE distribution_id = 'd1' AND client_id = 1",
+        ["Payout .*'s amount isn't the sum of its shares", "What client 1 is owed isn't"],
+    ),
+    "a distribution that says more": (
+        "UPDATE distribution SET unallocated_sat = 1, principal_sat = principal_sat + 1 WHERE id = 'd1'",
+        ["Distribution d1's entries aren't its shares"],
+    ),
+    "a commission that was altered": (
+        "UPDATE distribution SET commission_sat = 78 WHERE id = 'd1'",
+        ["Distribution d1's entries aren't its shares"],
+    ),
+    "a distribution from nowhere": (
+        "INSERT INTO distribution VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
+        ["Distribution x1 has no entries"],
+    ),
+    "a cash-out distributed by its word only": (
+        "UPDATE cash_out SET state = 'distributed' WHERE id = 'h1'",
+        ["Cash-out h1 is distributed without a distribution"],
+    ),
+    "a distributed cash-out that waits": (
+        "UPDATE cash_out SET state = 'waiting' WHERE id = 'd2'",
+        ["Cash-out d2 is distributed without a distribution, or the other way"],
+    ),
+    "a payout that changed its amount": (
+        "UPDATE payout SET amount_sat = amount_sat + 1 WHERE state = 'DONE'",
+        [
+            "Payout .*'s amount isn't the sum of its shares",
+            "Payout .* has entries of another amount",
+        ],
+    ),
+    "a payout said to be done": (
+        "UPDATE payout SET state = 'DONE', debited_at = 1, done_at = 1, fee_msat = 0"
+        " WHERE id = (SELECT min(id) FROM payout WHERE state = 'PLANNED')",
+        ["Payout .*'s state and its entries contradict", "What client 2 is owed isn't"],
+    ),
+    "a payout said to be unpaid": (
+        "UPDATE payout SET state = 'PLANNED', debited_at = NULL, done_at = NULL WHERE state = 'DONE'",
+        ["Payout .*'s state and its entries contradict", "What client 1 is owed isn't"],
+    ),
+    "a cancelled payout that lives again": (
+        "UPDATE payout SET state = 'PLANNED' WHERE state = 'CANCELLED'",
+        [
+            "Payout .*'s state and its entries contradict",
+            "What client 1 is owed isn't",
+            "What client 1 has given isn't",
+        ],
+    ),
+    "a payout cancelled by its word only": (
+        "UPDATE payout SET state = 'CANCELLED' WHERE id = (SELECT min(id) FROM payout"
+        " WHERE state = 'PLANNED')",
+        [
+            "Payout .*'s state and its entries contradict",
+            "What client 2 is owed isn't",
+            "What client 2 has given isn't",
+        ],
+    ),
+    "a confirmed deposit that is pending": (
+        "UPDATE deposit SET state = 'pending', confirmed_at = NULL WHERE id = 1",
+        ["Deposit 1's state and its entries contradict"],
+    ),
+    "a voided deposit that stands": (
+        "UPDATE deposit SET state = 'confirmed', voided_at = NULL WHERE id = 3",
+        ["Deposit 3's state and its entries contradict"],
+    ),
+    "a confirmed deposit said to be voided": (
+        "UPDATE deposit SET state = 'voided', voided_at = 1 WHERE id = 2",
+        ["Deposit 2's state and its entries contradict"],
+    ),
+    "a deposit that grew": (
+        "UPDATE deposit SET amount_minor = amount_minor + 1 WHERE id = 1",
+        ["Deposit 1 has entries of another amount"],
+    ),
+    "a row that refers to nothing": (
+        "DELETE FROM attempt; DELETE FROM deposit WHERE id = 2",
+        ["A row of posting refers to a missing row of deposit"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_the_audit_sees(ledger, case):
+    assert ledger.findings() == ()
+    statements, expected = DAMAGES[case]
+    ledger.close()
+    damage(ledger, statements)
+    ledger.open()
+    findings = list(ledger.findings())
+    for beginning in expected:
+        with pytest.raises(AssertionError, match=beginning):
+            assert not findings, "\n".join(findings)
+    assert len(findings) == len(expected), findings
+
+
+def test_the_audit_sees_a_damaged_file(ledger):
+    ledger.close()
+    path = ledger.folder / LEDGER_FILE
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    (page,) = connection.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'entry_from'"
+    ).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size + 3)
+        file.write(b"\x00\x01")
+    ledger.open()
+    assert any("The file is damaged" in finding for finding in ledger.findings())
+
+
+def test_the_audit_counts_what_it_looked_at(ledger):
+    found = ledger.read(audit_ledger)
+    assert (found.distributions, found.payouts) == (3, 4)
+    assert found.entries == ledger.sql("SELECT count(*) AS n FROM entry")[0]["n"]
+
+
+# The ledger's word (hash -> payout, sats, debited), LNbits' rows (hash, msat, status), findings.
+RECORDED = {"h1": ("payout-1", 500, True)}
+UNPAID = {"h1": ("payout-1", 500, False)}
+COMPARISONS = {
+    "all is well": (RECORDED, [("h1", 500_000, SUCCESS)], []),
+    "nothing at all": ({}, [], []),
+    "not sent yet": (UNPAID, [], []),
+    "on its way": (UNPAID, [("h1", 500_000, PENDING)], []),
+    "failed": (UNPAID, [("h1", 500_000, FAILED)], []),
+    "a failed row of nobody": ({}, [("h9", 1_000, FAILED)], []),
+    "LNbits lacks it": (RECORDED, [], ["Payout payout-1 is paid in the ledger, LNbits doesn't"]),
+    "failed at LNbits": (
+        RECORDED,
+        [("h1", 500_000, FAILED)],
+        ["Payout payout-1 is paid in the ledger, LNbits doesn't"],
+    ),
+    "paid unknown to the ledger": (UNPAID, [("h1", 500_000, SUCCESS)], ["LNbits has paid payout"]),
+    "another amount": (
+        RECORDED,
+        [("h1", 500_001, SUCCESS)],
+        ["Payout payout-1 is 500 sats, LNbits paid 500001 msat"],
+    ),
+    "a stranger's payment": (
+        RECORDED,
+        [("h1", 500_000, SUCCESS), ("h9", 7_000, SUCCESS)],
+        ["LNbits paid 7 sats for payout external, which the ledger doesn't know"],
+    ),
+    "paid by two invoices": (
+        {"h1": ("payout-1", 500, False), "h2": ("payout-1", 500, True)},
+        [("h1", 500_000, SUCCESS), ("h2", 500_000, SUCCESS)],
+        ["LNbits has paid payout payout-1, the ledger doesn't", "Payout payout-1 was paid twice"],
+    ),
+    "the wrong one of two invoices": (
+        {"h1": ("payout-1", 500, False), "h2": ("payout-1", 500, True)},
+        [("h1", 500_000, SUCCESS)],
+        ["LNbits has paid payout payout-1, the ledger doesn't"],
+    ),
+    "one invoice twice": (
+        RECORDED,
+        [("h1", 500_000, SUCCESS), ("h1", 500_000, SUCCESS)],
+        ["Payout payout-1 was paid twice"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COMPARISONS)
+def test_lnbits_rows_are_held_against_the_ledger(case):
+    recorded, rows, expected = COMPARISONS[case]
+    payments = [
+        Payment(hash_, -msat, 0, status, START, external_id="external-id")
+        for hash_, msat, status in rows
+    ]
+    findings = compare_payments(recorded, payments)
+    assert len(findings) == len(expected), findings
+    for finding, beginning in zip(findings, expected, strict=True):
+        assert finding.startswith(beginning)
+
+
+def test_every_recorded_invoice_counts(story):
+    story.client("ana", balance=1000)
+    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
+    first = story.bring(id_, "VOID").attempt.payment_hash
+    story.step(id_, "PLANNED")
+    second = story.step(id_, "INVOICED").attempt.payment_hash
+    story.step(id_, "SUBMITTED")
+    assert story.read(paid_by_hash) == {first: (id_, 600, False), second: (id_, 600, False)}
+    story.step(id_, "DEBITED")
+    assert story.read(paid_by_hash) == {first: (id_, 600, False), second: (id_, 600, True)}
+    assert first != second == hex_of(f"{id_} 1")

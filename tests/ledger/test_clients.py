@@ -1,0 +1,79 @@
+import sqlite3
+
+import pytest
+
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import clients
+
+from .story import ADDRESS, KEY, hex_of
+
+
+@pytest.mark.parametrize("name", ["ana", "ANA", "Ana"])
+def test_a_name_is_taken_whatever_the_case(story, name):
+    story.client("ana")
+    with pytest.raises(sqlite3.IntegrityError, match=r"client\.name"):
+        story.client(name, pubkey=hex_of("other"))
+
+
+def test_a_key_belongs_to_one_client(story):
+    ana, ben = story.client("ana"), story.client("ben")
+    with pytest.raises(sqlite3.IntegrityError, match=r"client\.pubkey"):
+        story.client("cam", pubkey=hex_of("ana"))
+    with pytest.raises(sqlite3.IntegrityError, match=r"client\.pubkey"):
+        story.do(clients.set_pubkey, ben, hex_of("ana"))
+    assert story.read(clients.by_pubkey, hex_of("ana")).id == ana
+
+
+def test_a_closed_client_is_nobody_and_can_be_added_again(story):
+    first = story.client("ana")
+    story.state(first, "closed")
+    assert story.read(clients.by_pubkey, hex_of("ana")) is None
+    assert (story.read(clients.names), story.read(clients.everyone)) == ([], [])
+    assert story.read(clients.by_name, "ANA").id == first
+    second = story.client("Ana", pubkey=hex_of("ana"))
+    assert story.read(clients.by_name, "ana").id == second
+    assert story.read(clients.by_pubkey, hex_of("ana")).id == second
+    assert story.read(clients.by_id, first).state == "closed"
+
+
+def test_two_who_move_one_client_at_once_move_it_once(story):
+    ana = story.read(clients.by_id, story.client("ana"))
+    story.do(clients.set_state, ana, "paused")
+    with pytest.raises(StateChanged, match="look and try again"):
+        story.do(clients.set_state, ana, "closed")
+    assert story.read(clients.by_id, ana.id).state == "paused"
+
+
+def test_a_destination_replaces_the_one_before(story):
+    ana = story.client("ana", destination=None)
+    assert story.read(clients.by_id, ana).destination is None
+    for destination in (KEY, ADDRESS):
+        story.do(clients.set_destination, ana, destination)
+        assert story.read(clients.by_id, ana).destination == destination
+
+
+# (balance changes, what is told after each), with 200 as low
+CROSSINGS = {
+    "sinks slowly": [(+500, ""), (-299, ""), (-2, "low"), (-99, ""), (-100, "used up"), (0, "")],
+    "sinks at once": [(+500, ""), (-500, "used up"), (0, "")],
+    "exactly low is not below": [(+200, "")],
+    "rises and sinks again": [
+        (+500, ""),
+        (-400, "low"),
+        (+400, ""),
+        (-400, "low"),
+        (-100, "used up"),
+    ],
+    "rises from nothing to low": [(+500, ""), (-500, "used up"), (+100, ""), (-100, "used up")],
+}
+
+
+@pytest.mark.parametrize("crossing", CROSSINGS)
+def test_a_low_balance_is_told_once_per_crossing(story, crossing):
+    ana = story.client("ana")
+    for change, told in CROSSINGS[crossing]:
+        if change > 0:
+            story.deposit(ana, change)
+        elif change < 0:
+            story.withdraw(ana, -change)
+        assert story.do(clients.cross_low, ana, 200) == told

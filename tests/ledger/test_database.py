@@ -1,0 +1,312 @@
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dca_bot.errors import LedgerError
+from dca_bot.ledger import facts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.database import LEDGER_FILE, open_database
+
+# Another process: opens the ledger, says so, and goes on as its last line tells it.
+OTHER_BOT = """
+import asyncio, pathlib, sys, time
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import open_database
+
+def say(word):
+    print(word, flush=True)
+
+async def main():
+    database = await open_database(pathlib.Path(sys.argv[1]))
+    say("open")
+    {then}
+
+asyncio.run(main())
+"""
+WAITS = "await asyncio.to_thread(sys.stdin.readline)"
+STOPS_HALFWAY = """
+    def work(tx):
+        facts.put(tx, "first", "1")
+        say("halfway")
+        time.sleep(60)
+        facts.put(tx, "second", "1")
+    await database.transact(work)
+"""
+COUNTS = """
+    for n in range(10**6):
+        def work(tx):
+            facts.put(tx, "first", str(n))
+            facts.put(tx, "second", str(n))
+        await database.transact(work)
+        say(n)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+async def database(folder):
+    opened = await open_database(folder)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+def other_bot(folder):
+    """Start another process on the ledger; it is killed at the end at the latest."""
+    started = []
+
+    def start(then):
+        process = subprocess.Popen(
+            [sys.executable, "-c", OTHER_BOT.format(then=then), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == "open\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def put(name, value="1"):
+    return lambda tx: facts.put(tx, name, value)
+
+
+def get(name):
+    return lambda tx: facts.get(tx, name)
+
+
+def set_version(folder, version):
+    connection = sqlite3.connect(folder / LEDGER_FILE)
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+async def test_what_a_transaction_raises_undoes_all_of_it(database):
+    def work(tx):
+        facts.put(tx, "first", "1")
+        raise KeyError("halfway")
+
+    with pytest.raises(KeyError, match="halfway"):
+        await database.transact(work)
+    assert await database.read(get("first")) is None
+    await database.transact(put("first"))
+    assert await database.read(get("first")) == "1"
+
+
+async def test_what_fails_only_at_the_commit_is_undone_too(database):
+    def work(tx):
+        facts.put(tx, "first", "1")
+        tx.execute(
+            "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('x', 1, 1, 1)"
+        )
+
+    def late(tx):
+        facts.put(tx, "second", "1")
+        tx.execute(
+            "INSERT INTO posting (kind, posted_at, distribution_id) VALUES ('distribution', 0, 'x')"
+        )
+
+    for wrong in (work, late):
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            await database.transact(wrong)
+    assert await database.read(get("first")) is None
+    assert await database.read(get("second")) is None
+
+
+async def test_concurrent_transactions_keep_apart(database):
+    def count(n):
+        def work(tx):
+            seen = int(facts.get(tx, "count") or "0")
+            facts.put(tx, "count", str(seen + 1))
+            if n % 3 == 0:
+                raise ValueError
+            return seen + 1
+
+        return database.transact(work)
+
+    results = await asyncio.gather(*(count(n) for n in range(90)), return_exceptions=True)
+    good = [result for result in results if isinstance(result, int)]
+    assert good == list(range(1, 61))
+    assert await database.read(get("count")) == "60"
+
+
+async def test_a_cancelled_wait_leaves_the_transaction_whole(database):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def work(tx):
+        facts.put(tx, "first", "1")
+        inside.set()
+        assert go_on.wait(10)
+        facts.put(tx, "second", "1")
+
+    waiting = asyncio.create_task(database.transact(work))
+    await asyncio.to_thread(inside.wait, 10)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    assert await database.read(get("first")) == await database.read(get("second")) == "1"
+
+
+async def test_commits_are_durable_and_references_are_checked(database):
+    pragmas = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
+    found = {}
+    for name in pragmas:
+        found[name] = await database.read(
+            lambda tx, name=name: tx.execute(f"PRAGMA {name}").fetchone()[0]
+        )
+    assert found == pragmas
+
+
+async def test_a_new_ledger_is_nobody_elses(database, folder):
+    await database.transact(put("first"))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_ledger_opens_again_as_it_was(folder):
+    for expected in (None, "1"):
+        database = await open_database(folder)
+        assert await database.read(get("first")) == expected
+        await database.transact(put("first"))
+        await database.aclose()
+
+
+async def test_a_second_bot_is_refused_until_the_first_is_gone(folder, other_bot):
+    first = other_bot(WAITS)
+    with pytest.raises(LedgerError, match="Another bot is running"):
+        await open_database(folder)
+    first.kill()
+    first.wait()
+    await (await open_database(folder)).aclose()
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_second_bot_in_the_same_process_is_refused(folder):
+    with pytest.raises(LedgerError, match="Another bot is running"):
+        await open_database(folder)
+
+
+async def test_a_kill_in_the_middle_of_a_transaction_leaves_nothing(folder, other_bot):
+    killed = other_bot(STOPS_HALFWAY)
+    assert killed.stdout.readline() == "halfway\n"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    database = await open_database(folder)
+    assert await database.read(get("first")) is None
+    assert (await database.read(audit_ledger)).findings == ()
+    await database.aclose()
+
+
+@pytest.mark.parametrize("told", [1, 7, 40])
+async def test_a_kill_between_transactions_leaves_all_that_was_acknowledged(
+    folder, other_bot, told
+):
+    killed = other_bot(COUNTS)
+    lines = [killed.stdout.readline() for _ in range(told)]
+    killed.send_signal(signal.SIGKILL)
+    acknowledged = int("".join([*lines, killed.stdout.read()]).split()[-1])
+    database = await open_database(folder)
+    first, second = await database.read(get("first")), await database.read(get("second"))
+    await database.aclose()
+    assert first == second
+    assert int(first) in (acknowledged, acknowledged + 1)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    ("place", "mode", "hint"),
+    [
+        (".", 0o755, "chmod 700"),
+        (".", 0o710, "chmod 700"),
+        (LEDGER_FILE, 0o644, "chmod 600"),
+        (LEDGER_FILE, 0o602, "chmod 600"),
+    ],
+)
+async def test_what_others_can_read_is_refused_with_the_remedy(
+    folder, read_only, place, mode, hint
+):
+    await (await open_database(folder)).aclose()
+    (folder / place).chmod(mode)
+    with pytest.raises(LedgerError, match=hint):
+        await open_database(folder, read_only=read_only)
+
+
+@pytest.mark.parametrize(
+    ("read_only", "hint"), [(False, "install the newer dca-bot"), (True, "another version")]
+)
+async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only, hint):
+    await (await open_database(folder)).aclose()
+    set_version(folder, 99)
+    with pytest.raises(LedgerError, match=hint):
+        await open_database(folder, read_only=read_only)
+    set_version(folder, 1)
+    await (await open_database(folder)).aclose()
+
+
+async def test_a_reader_sees_what_a_running_bot_has_committed(database, folder):
+    await database.transact(put("first"))
+    reader = await open_database(folder, read_only=True)
+    assert await reader.read(get("first")) == "1"
+    await database.transact(put("first", "2"))
+    assert await reader.read(get("first")) == "2"
+    await reader.aclose()
+
+
+async def test_a_long_reading_does_not_stop_a_running_bot(database, folder):
+    await database.transact(put("first"))
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(tx):
+        before = facts.get(tx, "first")
+        inside.set()
+        assert go_on.wait(10)
+        return before, facts.get(tx, "first")
+
+    reader = await open_database(folder, read_only=True)
+    reading = asyncio.create_task(reader.read(slow))
+    await asyncio.to_thread(inside.wait, 10)
+    await database.transact(put("first", "2"))
+    go_on.set()
+    assert await reading == ("1", "1")
+    await reader.aclose()
+
+
+async def test_a_reader_can_write_nothing(database, folder):
+    reader = await open_database(folder, read_only=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await reader.transact(put("first"))
+    await reader.aclose()
+    assert await database.read(get("first")) is None
+
+
+async def test_a_ledger_at_rest_can_be_read_and_is_not_locked(folder):
+    database = await open_database(folder)
+    await database.transact(put("first"))
+    await database.aclose()
+    reader = await open_database(folder, read_only=True)
+    assert await reader.read(get("first")) == "1"
+    await (await open_database(folder)).aclose()
+    await reader.aclose()
+
+
+async def test_a_reader_makes_no_ledger(folder):
+    with pytest.raises(LedgerError, match="no ledger"):
+        await open_database(folder, read_only=True)
+    assert not folder.exists()

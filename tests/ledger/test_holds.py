@@ -1,0 +1,91 @@
+import pytest
+
+from dca_bot.ledger import facts, holds
+
+
+def hold(story, ref="abc1", *, kind="payout", reason="above a ceiling"):
+    return story.do(holds.open_hold, kind, ref, reason, now=story.now)
+
+
+def close(story, ref="abc1", *, kind="payout", outcome="accepted"):
+    story.do(holds.close, kind, ref, outcome=outcome, now=story.now)
+
+
+def test_a_hold_is_opened_once_while_it_is_open(story):
+    first = hold(story)
+    assert (first.kind, first.ref, first.reason) == ("payout", "abc1", "above a ceiling")
+    assert hold(story) is None
+    assert hold(story, reason="another") is None
+    assert story.read(holds.still_open) == [first]
+
+
+def test_a_closed_hold_can_be_opened_again(story):
+    first = hold(story)
+    close(story)
+    assert story.read(holds.by_id, first.id) is None
+    second = hold(story)
+    assert second.id != first.id
+    assert story.read(holds.still_open) == [second]
+
+
+def test_closing_what_is_not_held_changes_nothing(story):
+    first = hold(story)
+    close(story, "abc2")
+    close(story, kind="cash-out")
+    assert story.read(holds.by_id, first.id) == first
+
+
+@pytest.mark.parametrize(
+    ("ref", "found"),
+    [
+        ("abc1", "abc1"),
+        ("ABC1", "abc1"),
+        ("abd", "abd2"),
+        ("ab", None),
+        ("abc12", None),
+        ("x", None),
+        ("", None),
+        ("abc%", None),
+        ("gone", None),
+    ],
+)
+def test_a_hold_is_found_by_the_beginning_of_its_ref_if_it_is_the_only_one(story, ref, found):
+    for held in ("abc1", "abd2", "gone"):
+        hold(story, held)
+    close(story, "gone")
+    result = story.read(holds.by_ref, ref)
+    assert (result and result.ref) == found
+
+
+def test_two_holds_on_one_thing_are_found_by_number_only(story):
+    for kind in ("cash-out", "changed"):
+        hold(story, kind=kind)
+    assert story.read(holds.by_ref, "abc1") is None
+    assert len(story.read(holds.still_open)) == 2
+
+
+def test_the_ledger_remembers_what_was_held_for_which_reason(story):
+    hold(story)
+    assert story.read(holds.was_opened, "payout", "abc1", "above a ceiling")
+    close(story, outcome="ignored")
+    assert story.read(holds.was_opened, "payout", "abc1", "above a ceiling")
+    assert not story.read(holds.was_opened, "payout", "abc1", "another")
+    assert not story.read(holds.was_opened, "cash-out", "abc1", "above a ceiling")
+
+
+def test_open_holds_are_listed_oldest_first(story):
+    numbers = [hold(story, f"h{n}").id for n in range(4)]
+    assert [found.id for found in story.read(holds.still_open, limit=3)] == numbers[:3]
+
+
+def test_facts_outlive_a_restart(story):
+    story.do(facts.put, facts.START_AT, "first")
+    story.do(facts.put, facts.START_AT, "second")
+    story.do(facts.put, facts.PAUSED, "yes")
+    story.close()
+    story.open()
+    assert story.read(facts.get, facts.START_AT) == "second"
+    assert story.read(facts.paused)
+    assert story.do(facts.drop, facts.PAUSED)
+    assert not story.do(facts.drop, facts.PAUSED)
+    assert not story.read(facts.paused)

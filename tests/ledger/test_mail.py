@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+import pytest
+
+from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.ledger import mail
+
+from .story import START, hex_of
+
+ANA, BEN = hex_of("ana"), hex_of("ben")
+NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
+
+
+def message(id_="1", *, sender=ANA, sent_at=START, protocol=NIP17, relay="wss://a.example"):
+    return IncomingMessage(hex_of(id_), sender, "balance", sent_at, protocol, relay)
+
+
+def write(story, text="hello", *, to=ANA, **named):
+    story.do(mail.write, to, text, now=story.now, **named)
+
+
+def due(story, **named):
+    return story.read(mail.due, story.now, **named)
+
+
+def test_a_message_is_received_once_however_often_it_comes(story):
+    copies = [message(), message(relay="wss://b.example"), message(protocol=NIP04)]
+    assert not story.read(mail.is_received, copies[0])
+    results = [story.do(mail.receive, copy, command="balance", now=story.now) for copy in copies]
+    assert results == [True, False, False]
+    assert story.read(mail.is_received, copies[2])
+
+
+def test_one_id_from_two_senders_is_two_messages(story):
+    for sender in (ANA, BEN):
+        assert story.do(mail.receive, message(sender=sender), command="balance", now=story.now)
+
+
+def test_the_inbox_keeps_no_text(story):
+    story.do(mail.receive, message(), command="wallet", now=story.now)
+    (row,) = story.sql("SELECT * FROM inbox")
+    assert set(row.keys()) == {"sender", "message_id", "received_at", "command"}
+
+
+# (offset of the message's time in seconds, protocol, what is remembered after it)
+PERSONS = {
+    "the first": [(0, NIP04, NIP04)],
+    "a newer one": [(0, NIP04, NIP04), (1, NIP17, NIP17)],
+    "an older one": [(0, NIP17, NIP17), (-1, NIP04, NIP17)],
+    "a replay": [(0, NIP04, NIP04), (5, NIP17, NIP17), (0, NIP04, NIP17)],
+    "the same second": [(0, NIP17, NIP17), (0, NIP04, NIP17)],
+}
+
+
+@pytest.mark.parametrize("case", PERSONS)
+def test_the_latest_message_by_its_own_time_tells_how_to_answer(story, case):
+    for offset_s, protocol, remembered in PERSONS[case]:
+        sent_at = START + timedelta(seconds=offset_s)
+        story.later(minutes=1)
+        story.do(mail.note_person, message(sent_at=sent_at, protocol=protocol, relay=protocol))
+        assert story.read(mail.person, ANA) == mail.Person(remembered, remembered)
+    assert story.read(mail.person, BEN) is None
+
+
+def test_messages_to_one_person_have_rising_seconds_up_to_a_bound(story):
+    story.now = START + timedelta(microseconds=999_999)
+    for _ in range(mail.AHEAD_MAX_S + 3):
+        write(story)
+    write(story, to=BEN)
+    rows = story.sql("SELECT created_at FROM outbox WHERE recipient = ? ORDER BY id", ANA)
+    ahead = [row["created_at"] - int(START.timestamp()) for row in rows]
+    assert ahead == [*range(mail.AHEAD_MAX_S + 1), mail.AHEAD_MAX_S, mail.AHEAD_MAX_S]
+    (letter,) = due(story, busy=[ANA])
+    assert (letter.recipient, letter.created_at) == (BEN, START)
+
+
+def test_the_oldest_letter_of_each_person_is_due(story):
+    for to, text in ((ANA, "1"), (ANA, "2"), (BEN, "3"), (BEN, "4")):
+        write(story, text, to=to)
+    assert [letter.text for letter in due(story)] == ["1", "3"]
+    assert [letter.text for letter in due(story, limit=1)] == ["1"]
+    assert [letter.text for letter in due(story, busy=[ANA])] == ["3"]
+    assert due(story, busy=[ANA, BEN]) == []
+    story.do(mail.mark_sent, due(story)[0], now=story.now)
+    assert [letter.text for letter in due(story)] == ["2", "3"]
+    assert story.read(mail.unsent) == 3
+
+
+def test_a_letter_that_no_relay_took_is_tried_again_later(story):
+    write(story, "hello", protocol=NIP04, relay="wss://a.example")
+    (letter,) = due(story)
+    assert (letter.protocol, letter.relay, letter.event, letter.tries) == (
+        NIP04,
+        "wss://a.example",
+        None,
+        0,
+    )
+    assert not story.do(mail.mark_failed, letter, delay_s=60, now=story.now)
+    assert due(story) == []
+    assert story.read(mail.next_try_at) == story.now + timedelta(seconds=60)
+    story.later(seconds=60)
+    (again,) = due(story)
+    assert (again.id, again.tries, again.created_at) == (letter.id, 1, letter.created_at)
+
+
+def test_a_letter_is_given_up_after_seven_days(story):
+    write(story)
+    (letter,) = due(story)
+    story.later(days=7)
+    assert not story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    story.later(seconds=1)
+    assert story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    assert due(story) == []
+    assert (story.read(mail.unsent), story.read(mail.next_try_at)) == (0, None)
+
+
+def test_a_letter_is_the_same_at_every_try(story):
+    write(story)
+    (letter,) = due(story)
+    story.do(mail.fix_protocol, letter, NIP04, '{"kind": 4}')
+    (again,) = due(story)
+    assert (again.protocol, again.event) == (NIP04, '{"kind": 4}')
+
+
+def test_a_person_counts_as_reached_when_a_relay_took_a_letter_or_after_writing(story):
+    write(story)
+    assert not story.read(mail.reached, ANA)
+    story.do(mail.mark_sent, due(story)[0], now=story.now)
+    assert story.read(mail.reached, ANA)
+    story.do(mail.note_person, message(sender=BEN))
+    assert story.read(mail.reached, BEN)

@@ -1,0 +1,375 @@
+"""Whatever the program does wrong, the schema itself refuses what may never happen."""
+
+import itertools
+import sqlite3
+
+import pytest
+
+from dca_bot.core.payout import PayoutState
+
+from .story import KEY, WAYS, hex_of
+
+OTHER = "a" * 64
+
+# Each attack is written against a ledger with the clients ana (1) and ben (2), the distributed
+# cash-out `d1`, its payouts DONE (ana) and PLANNED (ben), and a waiting cash-out `d2`.
+ATTACKS = {
+    "an entry is altered": (
+        "UPDATE entry SET amount = amount + 1",
+        "entries are never altered",
+    ),
+    "an entry is deleted": ("DELETE FROM entry", "entries are never deleted"),
+    "an entry is replaced": (
+        "INSERT OR REPLACE INTO entry SELECT id, posting_id, from_account, to_account, amount + 1"
+        " FROM entry WHERE id = 1",
+        "entries are never deleted",
+    ),
+    "an entry of nothing": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 4, 0)",
+        "CHECK constraint failed: amount > 0",
+    ),
+    "an entry that takes backwards": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 4, -5)",
+        "CHECK constraint failed: amount > 0",
+    ),
+    "an entry to itself": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 3, 5)",
+        "CHECK constraint failed: from_account <> to_account",
+    ),
+    "an entry between two units": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 1, 3, 5)",
+        "an entry moves one unit",
+    ),
+    "an entry from nowhere": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 99, 3, 5)",
+        "an entry moves one unit",
+    ),
+    "an entry without a posting": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (999, 3, 4, 5)",
+        "FOREIGN KEY constraint failed",
+    ),
+    "a client's balance below zero": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 1, balance + 1"
+        " FROM account WHERE kind = 'balance' AND client_id = 1",
+        "CHECK constraint failed: kind IN ('cash', 'machine')",
+    ),
+    "more paid than is owed": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 6, balance + 1"
+        " FROM account WHERE kind = 'owed' AND client_id = 2",
+        "CHECK constraint failed: kind IN ('cash', 'machine')",
+    ),
+    "a posting is altered": ("UPDATE posting SET posted_at = 0", "postings are never altered"),
+    "a posting is deleted": ("DELETE FROM posting", "postings are never deleted"),
+    "a second posting of a distribution": (
+        "INSERT INTO posting (kind, posted_at, distribution_id) VALUES ('distribution', 0, 'd1')",
+        "UNIQUE constraint failed: posting.distribution_id",
+    ),
+    "a second posting of a payout": (
+        "INSERT INTO posting (kind, posted_at, payout_id)"
+        " SELECT 'cancel', 0, id FROM payout WHERE state = 'DONE'",
+        "UNIQUE constraint failed: posting.payout_id",
+    ),
+    "a second posting of a deposit": (
+        "INSERT INTO posting (kind, posted_at, deposit_id) VALUES ('deposit', 0, 1)",
+        "UNIQUE constraint failed: posting.kind, posting.deposit_id",
+    ),
+    "an account changes its owner": (
+        "UPDATE account SET client_id = 2 WHERE client_id = 1",
+        "accounts are never altered",
+    ),
+    "an account changes its kind": (
+        "UPDATE account SET kind = 'machine' WHERE kind = 'owed'",
+        "accounts are never altered",
+    ),
+    "an account is deleted": ("DELETE FROM account WHERE id = 2", "accounts are never deleted"),
+    "a second account of a kind": (
+        "INSERT INTO account (kind, unit) VALUES ('operator', 'sat')",
+        "UNIQUE constraint failed",
+    ),
+    "a client is deleted": ("DELETE FROM client WHERE id = 1", "FOREIGN KEY constraint failed"),
+    "a share is altered": ("UPDATE share SET sat = sat + 1", "shares are never altered"),
+    "a share changes its client": (
+        "UPDATE share SET client_id = 3 - client_id",
+        "shares are never altered",
+    ),
+    "a share is deleted": ("DELETE FROM share", "shares are never deleted"),
+    "a share is added after closing": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d1', 3, 1, 1)",
+        "this distribution is closed",
+    ),
+    "a share of 0 sats": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 1, 0)",
+        "CHECK constraint failed: sat > 0",
+    ),
+    "a second share of one client": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 1, 1), ('d2', 1, 1, 1)",
+        "UNIQUE constraint failed: share.distribution_id, share.client_id",
+    ),
+    "a share that never gets its distribution": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 1, 1)",
+        "FOREIGN KEY constraint failed",
+    ),
+    "a share that starts as paid": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat, payout_id)"
+        " SELECT 'd2', 1, 1, 1, id FROM payout WHERE state = 'DONE'",
+        "a share starts without a payout",
+    ),
+    "a share leaves a live payout": (
+        "UPDATE share SET payout_id = NULL WHERE client_id = 2",
+        "a share belongs to one payout",
+    ),
+    "a share leaves a payout that is done": (
+        "UPDATE share SET payout_id = NULL WHERE client_id = 1",
+        "a share belongs to one payout",
+    ),
+    "a distribution is altered": (
+        "UPDATE distribution SET unallocated_sat = 0",
+        "distributions are never altered",
+    ),
+    "a distribution is deleted": (
+        "DELETE FROM distribution",
+        "distributions are never deleted",
+    ),
+    "a distribution of less than its principal": (
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 99)",
+        "shares and rest must add up to the principal",
+    ),
+    "a distribution of more than its principal": (
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 101)",
+        "shares and rest must add up to the principal",
+    ),
+    "a distribution is replaced": (
+        "INSERT OR REPLACE INTO distribution SELECT * FROM distribution WHERE id = 'd1'",
+        "distributions are never deleted",
+    ),
+    "a second distribution of a cash-out": (
+        "INSERT INTO distribution SELECT * FROM distribution WHERE id = 'd1'",
+        "UNIQUE constraint failed: distribution.id",
+    ),
+    "a distributed cash-out waits again": (
+        "UPDATE cash_out SET state = 'waiting' WHERE id = 'd1'",
+        "a distributed cash-out stays distributed",
+    ),
+    "a distributed cash-out is ignored": (
+        "UPDATE cash_out SET state = 'ignored' WHERE id = 'd1'",
+        "a distributed cash-out stays distributed",
+    ),
+    "a cash-out is deleted": ("DELETE FROM cash_out", "cash-outs are never deleted"),
+    "a deposit grows": (
+        "UPDATE deposit SET amount_minor = amount_minor + 1",
+        "a deposit keeps its client and amount",
+    ),
+    "a deposit changes its client": (
+        "UPDATE deposit SET client_id = 3 - client_id",
+        "a deposit keeps its client and amount",
+    ),
+    "a confirmed deposit is pending again": (
+        "UPDATE deposit SET state = 'pending', confirmed_at = NULL",
+        "a deposit cannot make this move",
+    ),
+    "a confirmed deposit is dated back": (
+        "UPDATE deposit SET confirmed_at = confirmed_at - 1",
+        "a deposit cannot make this move",
+    ),
+    "a confirmed deposit is voided with another date": (
+        "UPDATE deposit SET state = 'voided', voided_at = 9, confirmed_at = confirmed_at - 1",
+        "a deposit cannot make this move",
+    ),
+    "a deposit is deleted": ("DELETE FROM deposit", "deposits are never deleted"),
+    "a deposit of nothing": (
+        "INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, 0, 0)",
+        "CHECK constraint failed: amount_minor > 0",
+    ),
+    "a payout changes its amount": (
+        "UPDATE payout SET amount_sat = amount_sat + 1",
+        "a payout keeps its recipient and amount",
+    ),
+    "a payout changes its recipient": (
+        "UPDATE payout SET client_id = 3 - client_id",
+        "a payout keeps its recipient and amount",
+    ),
+    "a payout is deleted": ("DELETE FROM payout", "payouts are never deleted"),
+    "a payout starts as paid": (
+        "INSERT INTO payout (id, client_id, amount_sat, state, try_at, due_at)"
+        " VALUES ('p9', 1, 5, 'DONE', 0, 0)",
+        "a payout starts as PLANNED",
+    ),
+    "a payout goes somewhere else after it was submitted": (
+        "UPDATE payout SET destination = 'mallory@evil.example' WHERE state = 'DONE'",
+        "the destination is fixed since the payout was submitted",
+    ),
+    "a payout goes in another way after it was submitted": (
+        "UPDATE payout SET destination_kind = 'address' WHERE state = 'DONE'",
+        "the destination is fixed since the payout was submitted",
+    ),
+    "a payout forgets that it was submitted": (
+        "UPDATE payout SET submitted_at = NULL WHERE state = 'DONE'",
+        "what was sent stays sent",
+    ),
+    "a payout forgets that it was debited": (
+        "UPDATE payout SET debited_at = NULL WHERE state = 'DONE'",
+        "what was sent stays sent|CHECK constraint failed",
+    ),
+    "an attempt is altered": (
+        "UPDATE attempt SET payment_hash = 'x'",
+        "attempts are never altered",
+    ),
+    "an attempt is deleted": ("DELETE FROM attempt", "attempts are never deleted"),
+    "one invoice for two payouts": (
+        "INSERT INTO attempt SELECT (SELECT id FROM payout WHERE state = 'PLANNED'), 1, bolt11,"
+        " payment_hash, expires_at, created_at FROM attempt",
+        "UNIQUE constraint failed: attempt.payment_hash",
+    ),
+    "a client closes with a balance": (
+        "UPDATE client SET state = 'closed' WHERE id = 1",
+        "a client who has or is owed something stays",
+    ),
+    "a name with a blank": (
+        f"INSERT INTO client (name, pubkey, language, created_at) VALUES ('a b', '{OTHER}', 'en', 0)",
+        "CHECK constraint failed: name",
+    ),
+    "a name in another case": (
+        f"INSERT INTO client (name, pubkey, language, created_at) VALUES ('ANA', '{OTHER}', 'en', 0)",
+        "UNIQUE constraint failed: client.name",
+    ),
+    "a key of somebody else": (
+        "INSERT INTO client (name, pubkey, language, created_at)"
+        f" VALUES ('eva', '{hex_of('ana')}', 'en', 0)",
+        "UNIQUE constraint failed: client.pubkey",
+    ),
+    "a second open hold on one thing": (
+        "INSERT INTO hold (kind, ref, reason, opened_at)"
+        " VALUES ('payout', 'x', '', 0), ('payout', 'x', '', 0)",
+        "UNIQUE constraint failed: hold.kind, hold.ref",
+    ),
+    "an amount with decimals": (
+        "INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, 1.5, 0)",
+        "cannot store REAL value",
+    ),
+}
+
+
+@pytest.fixture
+def ledger(story):
+    ana = story.client("ana", balance=6000)
+    story.client("ben", balance=4000)
+    story.client("cam")
+    story.cash_out("d1", 100_000, 5000)
+    story.record("d2")
+    paid = story.payouts(ana)[0]
+    story.bring(paid.id, "DONE")
+    return story
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_schema_refuses(ledger, attack):
+    statement, refusal = ATTACKS[attack]
+    with pytest.raises(sqlite3.IntegrityError) as refused:
+        ledger.sql(statement)
+    assert any(part in str(refused.value) for part in refusal.split("|"))
+    assert ledger.findings() == ()
+
+
+def test_a_distribution_never_takes_more_fiat_than_its_principal(ledger):
+    def steal(tx):
+        tx.execute(
+            "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 11, 5)"
+        )
+        tx.execute("INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95)")
+
+    with pytest.raises(sqlite3.IntegrityError, match="no more fiat"):
+        ledger.do(steal)
+
+
+def test_a_share_joins_only_a_planned_payout_of_its_own_client(ledger):
+    ledger.do(lambda tx: tx.execute("UPDATE client SET destination_min_sat = 99999"))
+    ledger.cash_out("d3", 10, 100)
+    for state in ("DONE", "PLANNED"):
+        with pytest.raises(sqlite3.IntegrityError, match="of its own client"):
+            ledger.sql(
+                "UPDATE share SET payout_id = (SELECT id FROM payout WHERE state = ?)"
+                " WHERE payout_id IS NULL AND client_id = 1",
+                state,
+            )
+
+
+def test_a_payout_of_more_than_its_shares_is_never_invoiced(ledger):
+    ledger.sql(
+        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES ('p9', 1, 5, 0, 0)"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="pays exactly its shares"):
+        ledger.step("p9", "INVOICED")
+
+
+ALLOWED = {
+    "PLANNED": {"INVOICED", "HELD", "CANCELLED", "MERGED"},
+    "INVOICED": {"PLANNED", "HELD", "SUBMITTED", "CANCELLED"},
+    "HELD": {"PLANNED", "DEBITED", "CANCELLED"},
+    "SUBMITTED": {"DEBITED", "IN_DOUBT", "ALERT", "VOID"},
+    "IN_DOUBT": {"DEBITED", "SUBMITTED", "ALERT", "VOID"},
+    "DEBITED": {"DONE", "ALERT"},
+    "DONE": set(),
+    "ALERT": {"DONE", "DEBITED"},
+    "VOID": {"PLANNED", "CANCELLED"},
+    "CANCELLED": set(),
+    "MERGED": {"PLANNED"},
+}
+FORBIDDEN = [
+    (was, to)
+    for was, to in itertools.permutations(map(str, PayoutState), 2)
+    if to not in ALLOWED[was]
+]
+
+
+def test_the_table_of_moves_is_the_one_written_here(story):
+    rows = story.sql("SELECT from_state, to_state FROM payout_move")
+    found = {state: set() for state in PayoutState}
+    for row in rows:
+        found[row["from_state"]].add(row["to_state"])
+    assert found == ALLOWED
+
+
+def test_every_other_move_is_refused(story):
+    ana = story.client("ana", balance=len(PayoutState) * 100)
+    ids = {}
+    for state in WAYS:
+        made = story.cash_out(f"cash-out {state}", 1000, 100)
+        ids[state] = made.shares[0].payout_id
+    for state, id_ in ids.items():
+        assert story.bring(id_, state).state == state
+    assert {payout.client_id for payout in story.payouts()} == {ana}
+    for was, to in FORBIDDEN:
+        with pytest.raises(sqlite3.IntegrityError, match=r"this move|exactly its shares"):
+            story.sql("UPDATE payout SET state = ? WHERE id = ?", to, ids[was])
+    with pytest.raises(sqlite3.IntegrityError, match="cannot make this move"):
+        story.sql("UPDATE payout SET state = 'PAID' WHERE id = ?", ids["PLANNED"])
+
+
+def test_a_void_payout_cannot_forget_its_destination_by_way_of_a_new_attempt(story):
+    story.client("ana", balance=100)
+    id_ = story.cash_out("d1", 1000, 100).shares[0].payout_id
+    story.bring(id_, "VOID")
+    story.step(id_, "PLANNED")
+    for change in ("submitted_at = NULL", "destination = 'other'", "destination = NULL"):
+        with pytest.raises(sqlite3.IntegrityError):
+            story.sql(f"UPDATE payout SET {change}")
+    assert story.payout(id_).destination.value == KEY.value
+
+
+def test_a_closed_client_can_come_back_as_another(story):
+    first = story.client("Ana")
+    story.state(first, "closed")
+    second = story.client("ana", pubkey=hex_of("Ana"))
+    assert second != first
+    with pytest.raises(sqlite3.IntegrityError):
+        story.state(first, "active")
+
+
+def test_an_owed_client_cannot_be_closed(story):
+    ana = story.client("ana", balance=100)
+    id_ = story.cash_out("d1", 1000, 100).shares[0].payout_id
+    assert (story.balance(ana), story.owed(ana)) == (0, 1000)
+    with pytest.raises(sqlite3.IntegrityError, match="stays"):
+        story.state(ana, "closed")
+    story.bring(id_, "DONE")
+    story.state(ana, "closed")

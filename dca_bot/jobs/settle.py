@@ -23,6 +23,7 @@ from dca_bot.jobs.till import OutOfFunds, Till
 from dca_bot.ledger import facts, payouts
 from dca_bot.ledger.payouts import Payout
 
+BATCH = 200
 HEARTBEAT_S = 15
 FIRST_RETRY_S = 5
 RECONCILE_EVERY = timedelta(hours=1)
@@ -51,7 +52,8 @@ class Settler:
                 elif now - caught_up_at >= RECONCILE_EVERY:
                     await self._reconcile(since=now - RECONCILE_LOOKBACK)
                     caught_up_at = now
-                await self.work_once()
+                if await self.work_once():
+                    self.signals.settle.ring()
                 self._note(reachable=True)
             except (LnbitsUnavailable, LnbitsRefused) as error:
                 self._note(reachable=False, detail=str(error))
@@ -73,12 +75,15 @@ class Settler:
         unknown = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
         _log.info("reconciled with LNbits unknown_payments=%d", unknown)
 
-    async def work_once(self) -> None:
-        """Bring every payout that is due as far as it goes now; what can't be paid steps aside."""
+    async def work_once(self) -> bool:
+        """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
+
+        Return whether there may be more of them.
+        """
         till, now = self.till, self.till.clock.now()
         await till.database.transact(lambda tx: payouts.plan_all(tx, now=now))
         paying = not await till.database.read(facts.paused)
-        due = await till.database.read(lambda tx: payouts.due(tx, now))
+        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
         for payout in sorted(due, key=lambda payout: payout.state not in _SENT):
             try:
@@ -86,6 +91,7 @@ class Settler:
             except OutOfFunds:
                 paying = False
         await till.funds.report()
+        return paying and len(due) >= BATCH
 
     async def _one(self, payout: Payout, *, paying: bool) -> None:
         try:

@@ -77,7 +77,7 @@ async def test_payout_that_lnbits_has_paid_is_taken_over_and_not_paid_again(talk
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        ([], "Nothing is known"),
+        ([], "LNbits has paid shares"),
         ([("pending", {})], "still paying"),
         ([("success", {}), ("pending", {"hash_": "ee" * 32})], "still paying"),
         ([("success", {"amount_sat": 17_999})], "another amount"),

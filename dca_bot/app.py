@@ -138,6 +138,7 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     programme = programme_of(config)
+    bot_key(config, os.environ)
     async with AsyncExitStack() as exits:
         database = await open_database(config.path(config.bot.data_dir))
         exits.push_async_callback(database.aclose)

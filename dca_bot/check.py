@@ -14,6 +14,8 @@ from dca_bot.config import Config, load_config
 from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
@@ -54,9 +56,14 @@ async def _check_keys(config: Config) -> str:
 
 async def _check_data_dir(config: Config) -> str:
     path = config.path(config.bot.data_dir)
-    if path.exists() and path.stat().st_mode & 0o077:
+    if not path.exists():
+        return f"{path} will be made by the first start"
+    if not path.is_dir():
+        raise DcaBotError(f"{path} is no folder; choose another bot.data_dir.")
+    if path.stat().st_mode & 0o077:
         raise DcaBotError(f"Other users can read {path}. Run: chmod 700 {path}")
-    return f"{path} {'is there' if path.exists() else 'will be made by the first start'}"
+    await _first_start(config)
+    return f"{path} is there"
 
 
 async def _check_lamassu(config: Config) -> str:
@@ -66,15 +73,31 @@ async def _check_lamassu(config: Config) -> str:
         export = await source.fetch(now - timedelta(days=config.lamassu.lookback_days))
     finally:
         await source.aclose()
-    good = sum(
-        decide(cash_out, currency=config.bot.currency, now=now).verdict is Verdict.DISTRIBUTE
-        for cash_out in export.cash_outs
-    )
+    start_at = config.start_at or await _first_start(config) or now
+    decisions = [
+        decide(cash_out, currency=config.bot.currency, now=now) for cash_out in export.cash_outs
+    ]
+    good = [found.at for found in decisions if found.verdict is Verdict.DISTRIBUTE]
     machines = ", ".join(sorted(export.machines.values())) or "none listed"
+    unreadable = f"; LEFT OUT: {export.unreadable[0]}" if export.unreadable else ""
     return (
-        f"{len(export.cash_outs)} cash-outs in {config.lamassu.lookback_days} days,"
-        f" {good} of them to be distributed; machines: {machines}"
+        f"{len(decisions)} cash-outs in {config.lamassu.lookback_days} days, {len(good)} of them"
+        f" clean successes, {sum(at >= start_at for at in good)} of these since"
+        f" {start_at:%Y-%m-%d %H:%M} UTC, from when on they are distributed;"
+        f" machines: {machines}{unreadable}"
     )
+
+
+async def _first_start(config: Config) -> datetime | None:
+    data_dir = config.path(config.bot.data_dir)
+    if not (data_dir / LEDGER_FILE).exists():
+        return None
+    database = await open_database(data_dir, read_only=True)
+    try:
+        first = await database.read(lambda tx: facts.get(tx, facts.START_AT))
+    finally:
+        await database.aclose()
+    return datetime.fromisoformat(first) if first else None
 
 
 async def _check_lnbits(config: Config) -> str:

@@ -94,7 +94,9 @@ def simulate(
     export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
     clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],
     currency: Annotated[str, typer.Option(help="The bot's currency.")] = "GTQ",
-    now: Annotated[str | None, typer.Option(help="Decide as of this time (ISO 8601).")] = None,
+    now: Annotated[
+        str | None, typer.Option(help="Count the 48 hours of waiting to this time (ISO 8601).")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Show what would be distributed to whom; needs no configuration, network or ledger."""
@@ -111,10 +113,14 @@ def demo(
     ] = False,
 ) -> None:
     """Show the main job end to end on a relay, an LNbits and a bot of its own."""
-    from dca_bot.demo.story import run_demo
-
+    try:
+        from dca_bot.demo.story import run_demo
+    except ModuleNotFoundError as error:
+        raise DcaBotError(
+            f"The demo needs {error.name}, which isn't installed. Run `make demo` in the source folder."
+        ) from None
     if not asyncio.run(run_demo(stay=stay)):
-        raise DcaBotError("Ledger and wallets differ.")
+        raise DcaBotError("Ledger and wallets differ, or the demo was ended.")
 
 
 @app.command()

@@ -52,6 +52,8 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
         raise ValueError(f"{url!r} is no web address; write one like https://lnbits.example.com")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is a page of it; write {parts.scheme}://{parts.netloc} only")
     return url.rstrip("/")
 
 
@@ -63,6 +65,22 @@ def _time_of_day(text: str) -> str:
     return text
 
 
+def _currency(code: str) -> str:
+    if len(code) != 3 or not code.isascii() or not code.isupper():
+        raise ValueError(f"{code!r} is no currency; write three capital letters, like GTQ")
+    return code
+
+
+_IN_WORDS = {
+    "extra_forbidden": "there is no such key; look at config.example.toml",
+    "missing": "is missing; look at config.example.toml",
+    "too_short": "needs at least one entry",
+    "too_long": "has too many entries",
+    "tuple_type": 'is a list; write it like ["..."]',
+    "string_type": 'is a text; write it in quotation marks, like "..."',
+    "bool_type": "is true or false",
+    "timezone_aware": "needs a time zone, like 2026-01-01T00:00:00Z",
+}
 RelayUrl = Annotated[str, AfterValidator(_relay_url)]
 Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
 
@@ -73,7 +91,7 @@ class BotConfig(_Section):
     data_dir: Path = Path("data")
     language: Literal["en"] = "en"
     timezone: Annotated[str, AfterValidator(_known_zone)] = "America/Guatemala"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "GTQ"
+    currency: Annotated[str, AfterValidator(_currency)] = "GTQ"
 
 
 class NostrConfig(_Section):
@@ -232,7 +250,7 @@ def load_config(path: Path) -> Config:
             f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+        raise ConfigError(f"{path} can't be read ({error}).") from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -282,8 +300,6 @@ def _faults(path: Path, error: ValidationError) -> str:
     lines = [f"{path} has {error.error_count()} fault(s):"]
     for fault in error.errors(include_url=False):
         place = ".".join(str(part) for part in fault["loc"]) or "file"
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = "there is no such key; look at config.example.toml"
+        message = _IN_WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         lines.append(f"  {place}: {message}")
     return "\n".join(lines)

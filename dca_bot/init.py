@@ -5,8 +5,9 @@ from pathlib import Path
 
 import segno
 import typer
+from pydantic import BaseModel, ValidationError
 
-from dca_bot.config import write_secret
+from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig, write_secret
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.nostr.keys import generate, parse_public_key
 
@@ -50,36 +51,45 @@ known_hosts_file = "known_hosts"
 def ask_and_write(config_path: Path) -> None:
     """Ask for what has no default, then write; nothing that exists is overwritten."""
     folder = config_path.parent
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}; make it first.")
     key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
     for path in (config_path, key_path):
         if path.exists():
             raise ConfigError(f"{path} is there already; move it away, or use it as it is.")
     operator = typer.prompt("Your npub (the operator's)", value_proc=_npub)
     relays = typer.prompt(
-        "Relays, with spaces between", default="wss://relay.damus.io wss://nos.lol"
+        "Relays, with spaces between",
+        default="wss://relay.damus.io wss://nos.lol",
+        value_proc=_relays,
     )
-    url = typer.prompt("Address of LNbits", default="https://lnbits.example.com")
+    url = typer.prompt(
+        "Address of LNbits", default="https://lnbits.example.com", value_proc=_lnbits_url
+    )
     admin_key = typer.prompt(
         "Admin key of the wallet that pays (empty: later)",
         default="",
         hide_input=True,
         show_default=False,
     )
-    currency = typer.prompt("Currency", default="GTQ").upper()
-    timezone = typer.prompt("Time zone", default="America/Guatemala")
+    currency = typer.prompt("Currency", default="GTQ", value_proc=_currency)
+    timezone = typer.prompt("Time zone", default="America/Guatemala", value_proc=_timezone)
     text = TEMPLATE.format(
         timezone=json.dumps(timezone),
         currency=json.dumps(currency),
-        relays=json.dumps(relays.split()),
+        relays=json.dumps(relays),
         operator=json.dumps(operator),
         lamassu=_ask_lamassu(),
         url=json.dumps(url),
     )
     key = generate()
-    write_secret(key_path, key.nsec())
-    if admin_key and not wallet_path.exists():
-        write_secret(wallet_path, admin_key)
-    config_path.write_text(text, encoding="utf-8")
+    try:
+        write_secret(key_path, key.nsec())
+        if admin_key and not wallet_path.exists():
+            write_secret(wallet_path, admin_key)
+        write_secret(config_path, text.rstrip())
+    except OSError as error:
+        raise ConfigError(f"{error.filename} can't be written ({error.strerror}).") from error
     typer.echo(
         f"\nWrote {config_path} and {key_path}. Keep a copy of the key: it is the bot's identity."
     )
@@ -94,7 +104,7 @@ def _ask_lamassu() -> str:
     if typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
         return SSH.format(
             host=json.dumps(typer.prompt("Lamassu's host")),
-            port=typer.prompt("Port", default=22, type=int),
+            port=typer.prompt("Port", default="22", value_proc=_port),
             username=json.dumps(typer.prompt("User name", default="dca")),
         )
     return DIRECTORY.format(path=json.dumps(typer.prompt("Folder", default="export")))
@@ -106,3 +116,38 @@ def _npub(text: str) -> str:
     except DcaBotError as error:
         raise typer.BadParameter(str(error)) from error
     return text.strip()
+
+
+def _relays(text: str) -> list[str]:
+    _check(NostrConfig, relays=text.split(), operators=["later"])
+    return text.split()
+
+
+def _lnbits_url(text: str) -> str:
+    _check(LnbitsConfig, url=text.strip())
+    return text.strip()
+
+
+def _currency(text: str) -> str:
+    _check(BotConfig, currency=text.strip().upper())
+    return text.strip().upper()
+
+
+def _timezone(text: str) -> str:
+    _check(BotConfig, timezone=text.strip())
+    return text.strip()
+
+
+def _port(text: str) -> int:
+    unasked = {"host": "", "username": "", "private_key_file": "", "known_hosts_file": ""}
+    _check(SshConfig, port=text, **unasked)
+    return int(text)
+
+
+def _check(section: type[BaseModel], **values: object) -> None:
+    """Have an answer checked as the configuration will be, so that it is asked again if wrong."""
+    try:
+        section.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise typer.BadParameter(fault["msg"].removeprefix("Value error, ")) from error

@@ -9,10 +9,12 @@ from typing import Any
 from dca_bot.app import build_wallet
 from dca_bot.config import Config, load_config
 from dca_bot.core.money import fiat_text
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, holds, mail, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.lnbits.client import LnbitsWallet
 
 
 async def read_status(config_path: Path) -> dict[str, Any]:
@@ -26,8 +28,8 @@ async def run_audit(config_path: Path) -> dict[str, Any]:
     """Return counts and findings of the ledger and of the source wallet's tagged rows."""
     config = load_config(config_path)
     async with _ledger(config) as database, build_wallet(config, os.environ) as wallet:
-        payments, differences = await audit_payments(database, wallet)
         result = await database.read(audit_ledger)
+        payments, differences = await _audit_payments(database, wallet)
     return {
         "entries": result.entries,
         "distributions": result.distributions,
@@ -35,6 +37,13 @@ async def run_audit(config_path: Path) -> dict[str, Any]:
         "payments": payments,
         "findings": [*result.findings, *differences],
     }
+
+
+async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int, tuple[str, ...]]:
+    try:
+        return await audit_payments(database, wallet)
+    except (LnbitsUnavailable, LnbitsRefused) as error:
+        return 0, (f"The payments could not be compared: {error}",)
 
 
 @asynccontextmanager

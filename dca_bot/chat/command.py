@@ -225,7 +225,9 @@ def read_sat(text: str, _currency: str) -> int:
 def read_number(text: str, _currency: str) -> int:
     """Read the number of a deposit or hold: `5` or `#5`."""
     digits = text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:12]) <= NUMBER_MAX:
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
+        raise refuse("wrong.number")
+    if not 0 < int(digits) <= NUMBER_MAX:
         raise refuse("wrong.number")
     return int(digits)
 

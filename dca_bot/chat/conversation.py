@@ -198,7 +198,7 @@ class Conversation:
         name = order.command.name if code is None else CONFIRM.name
         if not mail.receive(tx, message, command=name, now=now):
             return _Outcome.REPEATED
-        mail.note_person(tx, message)
+        mail.note_person(tx, message, now=now)
         tx.execute("SAVEPOINT command")
         try:
             context = self._context(tx, message, now)
@@ -277,7 +277,7 @@ class Conversation:
         def work(tx: Tx) -> None:
             now = self._desk.clock.now()
             if mail.receive(tx, message, command=command, now=now):
-                mail.note_person(tx, message)
+                mail.note_person(tx, message, now=now)
                 if told is not None:
                     self._reply(tx, message, told, now)
 

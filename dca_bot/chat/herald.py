@@ -99,6 +99,15 @@ class Herald:
         told = Say("push.payout_void", payout=describe.payout_short(payout), id=payout.id[:8])
         self.tell_operators(tx, told, now)
 
+    def cancelled_paid(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell that LNbits has paid, or may pay, what was cancelled here."""
+        told = Say("push.cancelled_paid", payout=describe.payout_short(payout))
+        self.tell_operators(tx, told, now)
+
+    def source_changed(self, tx: Tx, now: datetime) -> None:
+        """Tell that nothing is paid, as the source wallet is another one than before."""
+        self.tell_operators(tx, Say("push.source_changed"), now)
+
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command that was carried out to all operators but the one who gave it."""
         client = clients.by_pubkey(tx, actor_pubkey)
@@ -116,7 +125,11 @@ class Herald:
         expires_at: datetime,
         now: datetime,
     ) -> None:
-        """Ask the operators for a top-up, with an invoice that any wallet can pay."""
+        """Ask the operators for a top-up, with an invoice that any wallet can pay, if there is one."""
+        if not bolt11:
+            told = Say("push.short_without_invoice", owed=Sat(owed_sat), short=Sat(short_sat))
+            self.tell_operators(tx, told, now)
+            return
         told = Say(
             "push.short_of_funds",
             owed=Sat(owed_sat),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, read_word
+from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
 from dca_bot.core.payout import CANCELLABLE, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -62,12 +63,27 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     return Done(done, done)
 
 
-def cancel_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+async def look_cancel(desk: Desk, args: Args) -> tuple[Payment, ...]:
+    """Ask LNbits for every payment of a payout: by its id, and by its recorded invoices."""
+
+    def read(tx: Tx) -> tuple[str, set[str]]:
+        payout = _payout(tx, args)
+        return payout.id, payouts.payment_hashes(tx, payout.id)
+
+    payout_id, hashes = await desk.database.read(read)
+    by_id = await desk.wallet.payments_of(payout_id)
+    by_hash = [await desk.wallet.payment(payment_hash) for payment_hash in sorted(hashes)]
+    return (*by_id, *(payment for payment in by_hash if payment is not None))
+
+
+def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
+    assert isinstance(facts, tuple)
     payout = _payout(tx, args)
     if payout.state not in CANCELLABLE:
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
-    _refuse_if_lnbits_may_pay(tx, payout, ctx)
+    _refuse_if_paid((*foreign.of_payout(tx, payout.id), *facts))
+    _refuse_if_failed_lately(foreign.of_payout(tx, payout.id), ctx)
     return Say(
         "payout.cancel_effect",
         payout=describe.payout_short(payout),
@@ -137,7 +153,7 @@ PAYOUT_COMMANDS = (
     Command(("payouts",), (PAGE,), answer=list_answer),
     Command(("payouts", "stuck"), (PAGE,), answer=stuck_answer),
     Command(("payout", "retry"), (_ID,), plan=retry_plan, apply=retry_apply),
-    Command(("payout", "cancel"), (_ID,), plan=cancel_plan, apply=cancel_apply),
+    Command(("payout", "cancel"), (_ID,), look=look_cancel, plan=cancel_plan, apply=cancel_apply),
 )
 
 
@@ -176,14 +192,13 @@ def _paid(tx: Tx, payout: Payout, ctx: Context) -> Payment | None:
     return paid
 
 
-def _refuse_if_lnbits_may_pay(tx: Tx, payout: Payout, ctx: Context) -> None:
+def _refuse_if_paid(known: Iterable[Payment]) -> None:
     """Refuse to cancel what LNbits has paid, or may still pay."""
-    known = foreign.of_payout(tx, payout.id)
-    if any(row.status is PaymentStatus.PENDING for row in known):
+    states = {payment.status for payment in known}
+    if PaymentStatus.PENDING in states:
         raise refuse("payout.pending")
-    if any(row.status is PaymentStatus.SUCCESS for row in known):
+    if PaymentStatus.SUCCESS in states:
         raise refuse("payout.paid_already")
-    _refuse_if_failed_lately(known, ctx)
 
 
 def _refuse_if_failed_lately(known: Iterable[Payment], ctx: Context) -> None:

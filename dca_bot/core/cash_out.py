@@ -119,7 +119,8 @@ class Decision:
 
     `at` is the distribution's time. `amounts` are given for what is distributed and for a hold
     whose amounts are sound; a hold without them can only be ignored. `dispensed_minor` is what the
-    last dispense or dispenseError action reported, None when there is none or it doesn't tell.
+    last dispense or dispenseError action reported, None when there is none, it doesn't tell or is
+    impossible.
     """
 
     verdict: Verdict
@@ -214,7 +215,8 @@ def _dispensed_minor(cash_out: CashOut, currency: str) -> int | None:
     tries = _dispensing(cash_out)
     if not tries or not tries[-1].notes:
         return None
-    return int(_notes_total(tries[-1].notes) * 10 ** minor_digits(currency))
+    dispensed_minor = int(_notes_total(tries[-1].notes) * 10 ** minor_digits(currency))
+    return dispensed_minor if 0 <= dispensed_minor <= FIAT_MINOR_MAX else None
 
 
 def _notes_total(notes: tuple[tuple[int, int], ...]) -> int:

@@ -117,6 +117,10 @@ class PayReply:
 class Wallet(Protocol):
     """The source wallet and the invoices of the clients' wallets, through LNbits."""
 
+    async def wallet_id(self) -> str:
+        """Return the id of the source wallet, the same for as long as it is the same wallet."""
+        ...
+
     async def balance_msat(self) -> int:
         """Return the source wallet's balance."""
         ...

@@ -206,6 +206,7 @@ class LnbitsProcess:
             "LNBITS_EXTENSIONS_PATH": str(self.data_dir),
             "AUTH_SECRET_KEY": self._secret,
             "LNBITS_ADMIN_UI": "true",
+            "AUTH_ALLOWED_METHODS": "username-password,user-id-only",
             "LNBITS_RATE_LIMIT_NO": "1000000",
             "LNBITS_MAX_INCOMING_PAYMENT_AMOUNT_SATS": "1000000000",
             **self._settings,

@@ -50,7 +50,8 @@ class SampleMachine:
         self._append("cash_out_actions", "".join(moved(line) for line in actions))
         self._append("cash_out_txs", moved(row))
         header = self._headers["cash_out_txs"]
-        return tx_id, _column(header, row, "fiat"), _column(header, row, "crypto_code")
+        fiat = _column(header, row, "fiat").rstrip("0").rstrip(".")
+        return tx_id, fiat, _column(header, row, "crypto_code")
 
     def _append(self, table: str, text: str) -> None:
         with (self._folder / f"{table}.csv").open("a", encoding="utf-8") as file:

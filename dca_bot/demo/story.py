@@ -5,6 +5,8 @@ clients' wallets fill, and in the end the ledger and the wallets are put side by
 """
 
 import asyncio
+import contextlib
+import signal
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -75,7 +77,21 @@ class Stage:
 
 
 async def run_demo(*, stay: bool) -> bool:
-    """Play the story; True if ledger and wallets are equal to the sat."""
+    """Play the story; True if ledger and wallets are equal to the sat.
+
+    SIGINT, SIGTERM and SIGHUP end it with everything that it started.
+    """
+    playing = asyncio.create_task(_run(stay=stay))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, playing.cancel)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        return False
+
+
+async def _run(*, stay: bool) -> bool:
     stage = Stage()
     with tempfile.TemporaryDirectory(prefix="dca-bot-demo-") as folder:
         stage.scene("Starting a relay and LNbits")
@@ -86,7 +102,8 @@ async def run_demo(*, stay: bool) -> bool:
             people = await _people(exits, world, stage)
             equal = await _play(world, stage, *people)
             if stay:
-                await _stay(world, stage, *people)
+                with contextlib.suppress(asyncio.CancelledError):
+                    await _stay(world, stage, *people)
     return equal
 
 

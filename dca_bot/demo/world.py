@@ -57,9 +57,7 @@ async def demo_world(folder: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as exits:
         price = PriceStub()
         exits.callback(price.close)
-        lnbits = await asyncio.to_thread(
-            start_lnbits, find_lnbits(), folder / "lnbits", price=price
-        )
+        lnbits = await _start_lnbits(folder, price)
         exits.callback(lnbits.close)
         source = lnbits.create_user_wallet("DCA source")
         lnbits.credit(source.id, SOURCE_SAT)
@@ -75,6 +73,18 @@ async def demo_world(folder: Path) -> AsyncIterator[World]:
         )
         _write_config(world)
         yield world
+
+
+async def _start_lnbits(folder: Path, price: PriceStub) -> LnbitsProcess:
+    """Start LNbits; a demo that is ended meanwhile ends it as soon as it is up."""
+    starting = asyncio.create_task(
+        asyncio.to_thread(start_lnbits, find_lnbits(), folder / "lnbits", price=price)
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        (await starting).close()
+        raise
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from dca_bot.ledger.mail import Letter, Person
 
 AT_ONCE_MAX = 8
 IDLE_S = 30
-RETRY_MAX_S = 3600
+RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
 
 

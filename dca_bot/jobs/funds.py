@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
-from dca_bot.core.ports import Clock, Wallet
+from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
@@ -16,6 +17,7 @@ from dca_bot.ledger.instant import instant, micros
 FUNDS = "not enough funds"
 """What stands in a payout's `waiting` while the source wallet is short."""
 TOP_UP_LIFE = timedelta(hours=24)
+RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 _log = logging.getLogger(__name__)
 
 
@@ -62,29 +64,36 @@ class Funds:
     async def _ask_for_top_up(self) -> None:
         needed_msat = await self.database.read(_needed_msat)
         short_sat = -(-(needed_msat - self.left_msat) // 1000)
-        amount_sat = max(short_sat, self.programme.top_up_to_sat - self.left_msat // 1000)
-        invoice = await self.wallet.top_up_invoice(
-            amount_sat=amount_sat,
-            memo="dca-bot: funds for payouts",
-            expiry_s=int(TOP_UP_LIFE.total_seconds()),
-        )
+        wanted_sat = max(short_sat, self.programme.top_up_to_sat - self.left_msat // 1000)
+        invoice = await self._invoice(wanted_sat) or await self._invoice(short_sat)
+        expires_at = invoice.expires_at if invoice else self.clock.now() + RETRY_WITHOUT_INVOICE
 
         def work(tx: Tx) -> None:
-            now = self.clock.now()
-            facts.put(tx, facts.SHORTAGE, str(micros(invoice.expires_at)))
-            owed_sat = payouts.owed(tx)[1]
+            facts.put(tx, facts.SHORTAGE, str(micros(expires_at)))
             self.herald.short_of_funds(
                 tx,
-                owed_sat=owed_sat,
+                owed_sat=payouts.owed(tx)[1],
                 short_sat=short_sat,
-                bolt11=invoice.bolt11,
-                amount_sat=amount_sat,
-                expires_at=invoice.expires_at,
-                now=now,
+                bolt11=invoice.bolt11 if invoice else "",
+                amount_sat=invoice.amount_msat // 1000 if invoice else 0,
+                expires_at=expires_at,
+                now=self.clock.now(),
             )
 
         await self.database.transact(work)
         _log.warning("source wallet short of funds short_sat=%d", short_sat)
+
+    async def _invoice(self, amount_sat: int) -> Invoice | None:
+        """Have a top-up invoice made; None if LNbits won't, as above its own limit."""
+        try:
+            return await self.wallet.top_up_invoice(
+                amount_sat=amount_sat,
+                memo="dca-bot: funds for payouts",
+                expiry_s=int(TOP_UP_LIFE.total_seconds()),
+            )
+        except (LnbitsUnavailable, LnbitsRefused) as error:
+            _log.warning("no top-up invoice amount_sat=%d detail=%s", amount_sat, error)
+            return None
 
 
 def _is_waiting(tx: Tx) -> bool:

@@ -109,8 +109,21 @@ class Ingest:
         await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
-            await self.database.transact(partial(self._record_some, found=some))
+            await self._try_record(some)
         self.signals.deliver.ring()
+
+    async def _try_record(self, found: list[Found]) -> None:
+        """Record a batch; if a row in it can't be recorded, the others one by one."""
+        try:
+            await self.database.transact(partial(self._record_some, found=found))
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
+            if len(found) == 1:
+                await self._tell_failed(found[0][0], error)
+                return
+            for pair in found:
+                await self._try_record([pair])
 
     def _record_some(self, tx: Tx, found: list[Found]) -> None:
         """Record what is new or has changed; what the operator has decided stays decided."""
@@ -151,11 +164,12 @@ class Ingest:
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            place = place_of(error)
-            _log.error(
-                "cash-out failed id=%s error=%s at=%s", cash_out.id, type(error).__name__, place
-            )
-            await self._tell_once(Say("push.cash_out_failed", id=cash_out.id, place=place))
+            await self._tell_failed(cash_out, error)
+
+    async def _tell_failed(self, cash_out: CashOut, error: Exception) -> None:
+        place = place_of(error)
+        _log.error("cash-out failed id=%s error=%s at=%s", cash_out.id, type(error).__name__, place)
+        await self._tell_once(Say("push.cash_out_failed", id=cash_out.id, place=place))
 
     async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
         done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))

@@ -14,11 +14,10 @@ from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
     LnbitsUnavailable,
-    StateChanged,
 )
-from dca_bot.jobs.reconcile import record_unknown
+from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import facts, payouts
+from dca_bot.ledger import facts, foreign, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
@@ -78,8 +77,11 @@ class Payer:
             )
         if invoice.amount_msat != payout.amount_sat * 1000:
             raise DestinationRefused("The invoice is for another amount than was asked for.")
-        if invoice.expires_at - self.till.clock.now() <= self.till.margin(payout):
+        life = invoice.expires_at - self.till.clock.now()
+        if life <= self.till.margin(payout):
             raise DestinationRefused("The invoice expires too soon to be paid safely.")
+        if life > rules.LIFE_MAX:
+            raise DestinationRefused("The invoice lives for more than a week; it is not paid.")
         return invoice
 
     async def _own_invoice(self, payout: Payout, invoice_key: str) -> Invoice:
@@ -101,7 +103,7 @@ class Payer:
             if tx.execute(
                 "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
             ).fetchone():
-                raise StateChanged("This invoice was handed out before.")
+                raise DestinationRefused("The destination has handed out the same invoice twice.")
             payouts.record_invoice(tx, payout, invoice, now=self.till.clock.now())
             return known(payouts.by_id(tx, payout.id))
 
@@ -111,6 +113,12 @@ class Payer:
         """Record that the pay request leaves now, if everything is still as it was."""
         now = self.till.clock.now()
         if facts.paused(tx) or self._ceiling(tx, payout, now):
+            return None
+        if any(
+            foreign.covers_share(tx, distribution_id, payout.client_name)
+            for distribution_id in payout.distribution_ids
+        ):
+            hold_known(tx, payout, self.till.herald, now=now)
             return None
         payouts.submit(tx, payout, now=now)
         return known(payouts.by_id(tx, payout.id))
@@ -151,6 +159,6 @@ class Payer:
 
     async def _too_small(self, payout: Payout, min_sat: int) -> None:
         now = self.till.clock.now()
-        if payout.submitted_at is not None:
+        if payout.submitted_at is not None or min_sat > self.till.programme.payout_max_sat:
             raise DestinationRefused(f"The address takes at least {min_sat} sats.")
         await self.till.move(lambda tx: payouts.merge(tx, payout, min_sat=min_sat, now=now))

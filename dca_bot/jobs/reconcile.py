@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dca_bot.chat.herald import Herald
-from dca_bot.core.payout import sole_payment
+from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign, holds, payouts
 from dca_bot.ledger.database import Database, Tx
@@ -49,12 +49,13 @@ async def reconcile(
 def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
     """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
     unknown = [payment for payment in payments if not foreign.is_recorded(tx, payment)]
-    for payment in unknown:
-        foreign.remember(tx, payment, now=now)
+    new = [payment for payment in unknown if foreign.remember(tx, payment, now=now)]
+    for payment in new:
+        _tell_if_cancelled(tx, payment, herald, now)
     for payment in unknown:
         for payout in _affected(tx, payment):
             if not _is_settled(payout, payment):
-                _stop(tx, payout, herald, now)
+                hold_known(tx, payout, herald, now=now)
     return len(unknown)
 
 
@@ -66,13 +67,13 @@ def _affected(tx: Tx, payment: Payment) -> list[Payout]:
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in payouts.UNSENT else []
     if payment.status is not PaymentStatus.FAILED:
-        client = str((payment.extra or {}).get("client", ""))
-        shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=client)
+        name = foreign.client_of(payment)
+        shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=name)
         found += [payout for payout in shared if payout.id != payment.external_id]
     return found
 
 
-def _stop(tx: Tx, payout: Payout, herald: Herald, now: datetime) -> None:
+def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None:
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
     hold = payouts.hold(tx, payout, KNOWN_PAYOUT, now=now)
@@ -84,6 +85,17 @@ def _stop(tx: Tx, payout: Payout, herald: Herald, now: datetime) -> None:
         payouts.take_over(tx, held, paid, now=now)
     elif hold is not None:
         herald.hold_opened(tx, hold, now)
+
+
+def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) -> None:
+    """Tell the operators that LNbits has paid a payout that was cancelled."""
+    payout = payouts.by_id(tx, payment.external_id)
+    if (
+        payout is not None
+        and payout.state is PayoutState.CANCELLED
+        and payment.status is not PaymentStatus.FAILED
+    ):
+        herald.cancelled_paid(tx, payout, now)
 
 
 def _is_accepted(tx: Tx, payout: Payout) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
@@ -20,7 +20,9 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import facts, payouts
+from dca_bot.ledger import clients, facts, payouts
+from dca_bot.ledger.clients import ADDRESS, Destination
+from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
 
 BATCH = 200
@@ -28,8 +30,24 @@ HEARTBEAT_S = 15
 FIRST_RETRY_S = 5
 RECONCILE_EVERY = timedelta(hours=1)
 RECONCILE_LOOKBACK = timedelta(days=2)
+MINIMUM_RENEWED_EVERY = timedelta(days=1)
+UNCLEAR_MAX = 3
 _SENT = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT, PayoutState.DEBITED, PayoutState.ALERT)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Pass:
+    """One way through the payouts that are due.
+
+    `blocked` has the clients whose destination failed in it, `unclear` counts the payouts in a row
+    about which LNbits gave no clear answer, `sent` those whose pay request left.
+    """
+
+    paying: bool
+    blocked: set[int] = field(default_factory=set)
+    unclear: int = 0
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,71 +56,129 @@ class Settler:
 
     till: Till
     signals: Signals
+    minimum_seen_at: dict[int, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Catch up after the start, then pay whenever there is something; never ends."""
-        caught_up_at: datetime | None = None
+        reconciled_at: datetime | None = None
         while True:
             try:
                 now = self.till.clock.now()
-                if caught_up_at is None:
+                if reconciled_at is None:
                     await self.catch_up()
                     self.signals.reconciled.set()
-                    caught_up_at = now
-                elif now - caught_up_at >= RECONCILE_EVERY:
-                    await self._reconcile(since=now - RECONCILE_LOOKBACK)
-                    caught_up_at = now
+                    reconciled_at = now
                 if await self.work_once():
                     self.signals.settle.ring()
+                if now - reconciled_at >= RECONCILE_EVERY:
+                    await self._reconcile(since=now - RECONCILE_LOOKBACK)
+                    reconciled_at = now
                 self._note(reachable=True)
             except (LnbitsUnavailable, LnbitsRefused) as error:
                 self._note(reachable=False, detail=str(error))
             self.signals.deliver.ring()
             await self.signals.settle.wait(
-                self.till.clock, HEARTBEAT_S if caught_up_at else FIRST_RETRY_S
+                self.till.clock, HEARTBEAT_S if reconciled_at else FIRST_RETRY_S
             )
 
     async def catch_up(self) -> None:
         """After a start: resolve every payout that was sent, then reconcile with LNbits."""
         till = self.till
+        await self._know_source()
+        pass_ = Pass(paying=False)
         for payout in await till.database.read(payouts.open_payouts):
             if payout.state in _SENT:
-                await self._one(payout, paying=False)
+                await self._take(payout, pass_)
         await self._reconcile(since=None)
+
+    async def work_once(self) -> bool:
+        """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
+
+        Return whether there may be more of them to pay.
+        """
+        till, now = self.till, self.till.clock.now()
+        await self._renew_minimums()
+        await till.database.transact(lambda tx: payouts.plan_all(tx, now=now))
+        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
+        await till.funds.refresh()
+        pass_ = Pass(paying=not await till.database.read(facts.paused))
+        for payout in sorted(due, key=lambda payout: payout.state not in _SENT):
+            await self._take(payout, pass_)
+        await till.funds.report()
+        progress = pass_.sent or pass_.blocked
+        return bool(pass_.paying and progress and len(due) >= BATCH)
+
+    async def _know_source(self) -> None:
+        """Refuse to pay from another wallet than before while payouts of that one are unsettled.
+
+        Their hashes are unknown to the new wallet, which would look as if they were unpaid.
+        """
+        wallet_id = await self.till.wallet.wallet_id()
+
+        def is_safe(tx: Tx) -> bool:
+            if facts.get(tx, facts.SOURCE_WALLET) in (None, wallet_id) or not payouts.unsettled(tx):
+                facts.put(tx, facts.SOURCE_WALLET, wallet_id)
+                return True
+            if facts.get(tx, facts.SOURCE_REFUSED) != wallet_id:
+                facts.put(tx, facts.SOURCE_REFUSED, wallet_id)
+                self.till.herald.source_changed(tx, self.till.clock.now())
+            return False
+
+        if not await self.till.database.transact(is_safe):
+            raise LnbitsRefused(
+                "The source wallet is another one than before, and payouts of the old one are not"
+                " settled: put the old wallet's admin key back.",
+                status=0,
+            )
 
     async def _reconcile(self, *, since: datetime | None) -> None:
         till, now = self.till, self.till.clock.now()
         unknown = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
         _log.info("reconciled with LNbits unknown_payments=%d", unknown)
 
-    async def work_once(self) -> bool:
-        """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
-
-        Return whether there may be more of them.
-        """
+    async def _renew_minimums(self) -> None:
+        """Ask addresses again, once a day, whose clients have shares that are too small for them."""
         till, now = self.till, self.till.clock.now()
-        await till.database.transact(lambda tx: payouts.plan_all(tx, now=now))
-        paying = not await till.database.read(facts.paused)
-        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
-        await till.funds.refresh()
-        for payout in sorted(due, key=lambda payout: payout.state not in _SENT):
-            try:
-                await self._one(payout, paying=paying)
-            except OutOfFunds:
-                paying = False
-        await till.funds.report()
-        return paying and len(due) >= BATCH
+        for client in await till.database.read(payouts.collecting_clients):
+            last = self.minimum_seen_at.get(client.id)
+            if last is not None and now - last < MINIMUM_RENEWED_EVERY:
+                continue
+            self.minimum_seen_at[client.id] = now
+            if client.destination is not None and client.destination.kind == ADDRESS:
+                await self._renew_minimum(client.id, client.destination)
 
-    async def _one(self, payout: Payout, *, paying: bool) -> None:
+    async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
         try:
-            await self._step(payout, paying=paying)
+            terms = await self.till.addresses.terms(destination.value)
+            await self.till.move(
+                lambda tx: clients.set_minimum(tx, client_id, destination, terms.min_sat)
+            )
+        except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
+            _log.info("minimum not renewed client=%d detail=%s", client_id, error)
+
+    async def _take(self, payout: Payout, pass_: Pass) -> None:
+        """Bring one payout further; what fails on its own keeps only its own client back."""
+        if payout.client_id in pass_.blocked and payout.state in payouts.UNSENT:
+            return
+        try:
+            pass_.sent += await self._step(payout, paying=pass_.paying)
+            pass_.unclear = 0
+        except OutOfFunds:
+            pass_.paying = False
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
         except DestinationUnavailable as error:
+            pass_.blocked.add(payout.client_id)
             await self._step_aside(payout, str(error), least_s=0)
         except DestinationRefused as error:
+            pass_.blocked.add(payout.client_id)
             await self._step_aside(payout, str(error), least_s=600)
-        except (OutOfFunds, LnbitsUnavailable, LnbitsRefused, sqlite3.OperationalError):
+        except LnbitsUnavailable as error:
+            pass_.unclear += 1
+            if pass_.unclear >= UNCLEAR_MAX:
+                raise
+            await self._step_aside(payout, str(error), least_s=0)
+        except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
             _log.error(
@@ -113,7 +189,8 @@ class Settler:
             )
             await self._step_aside(payout, "an unexpected error; see the log", least_s=600)
 
-    async def _step(self, payout: Payout, *, paying: bool) -> None:
+    async def _step(self, payout: Payout, *, paying: bool) -> bool:
+        """Take the next step; return whether a pay request left."""
         payer, resolver = Payer(self.till), Resolver(self.till)
         match payout.state:
             case PayoutState.SUBMITTED | PayoutState.IN_DOUBT:
@@ -124,15 +201,18 @@ class Settler:
                 sent = await payer.pay(payout)
                 if sent is not None:
                     await resolver.resolve(sent, paying=False)
+                return sent is not None
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
                 now = self.till.clock.now()
                 await self.till.move(lambda tx: payouts.retry(tx, payout, now=now))
             case _:
                 pass
+        return False
 
     async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
         try:
             await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
+            await self.till.move(lambda tx: payouts.defer_like(tx, payout))
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
 

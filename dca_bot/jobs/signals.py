@@ -1,7 +1,6 @@
 """How the jobs wake each other, and how they know which outside parts are in reach."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,10 +28,9 @@ class Bell:
         try:
             await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (waiting, sleeping):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            waiting.cancel()
+            sleeping.cancel()
+            await asyncio.wait({waiting, sleeping})
         self._rung.clear()
 
 

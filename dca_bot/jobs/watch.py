@@ -28,14 +28,15 @@ class Watch:
     async def run(self) -> None:
         """Look at the parts every few seconds."""
         while True:
-            await self.look_once()
             await self.clock.sleep(LOOK_S)
+            await self.look_once()
 
     async def look_once(self) -> None:
         """Note the relays' reach, and write alert or all-clear for whatever has crossed the limit."""
         now = self.clock.now()
         connected = self.messenger.connected() > 0
-        self.signals.note(RELAYS, reachable=connected, now=now)
+        if self.signals.note(RELAYS, reachable=connected, now=now):
+            _log.warning("relays reachable=%s", connected)
         crossed = [part for part in self.signals.parts.values() if self._has_crossed(part)]
 
         def work(tx: Tx) -> None:

@@ -108,6 +108,16 @@ def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
     )
 
 
+def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat: int) -> None:
+    """Note what a destination takes at least; raise StateChanged if it isn't the client's any more."""
+    done = tx.execute(
+        "UPDATE client SET destination_min_sat = ? WHERE id = ? AND destination = ?",
+        (min_sat, client_id, destination.value if destination else None),
+    )
+    if done.rowcount != 1:
+        raise StateChanged("The client has another wallet by now; look again.")
+
+
 def set_pubkey(tx: Tx, client_id: int, pubkey: str) -> None:
     """Give a client a new key; IntegrityError if another client has it."""
     tx.execute("UPDATE client SET pubkey = ? WHERE id = ?", (pubkey, client_id))

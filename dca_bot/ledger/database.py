@@ -85,18 +85,24 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
         exits.push_async_callback(connection.close)
         connection.row_factory = sqlite3.Row
+        database = Database(connection, exits.pop_all())
+    try:
         await connection.execute("PRAGMA foreign_keys = ON")
         # Without it REPLACE deletes rows and no trigger sees it.
         await connection.execute("PRAGMA recursive_triggers = ON")
         if not read_only:
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
-        database = Database(connection, exits.pop_all())
-    try:
         if read_only:
             await database.read(_refuse_other_version)
         else:
             await database.migrate()
+    except sqlite3.DatabaseError as error:
+        await database.aclose()
+        raise LedgerError(
+            f"The ledger in {data_dir} can't be read ({error}). Stop here, keep the file for"
+            " inspection, and put the last copy back."
+        ) from error
     except BaseException:
         await database.aclose()
         raise
@@ -127,7 +133,12 @@ def _existing_file(data_dir: Path) -> Path:
 
 def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
     path = data_dir / LEDGER_FILE
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"The folder {data_dir} can't be made ({error.strerror}); choose another bot.data_dir."
+        ) from error
     _refuse_readable_by_others(data_dir, path)
     lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     exits.callback(os.close, lock)

@@ -24,23 +24,52 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
     return row.fetchone() is not None
 
 
-def remember(tx: Tx, payment: Payment, *, now: datetime) -> None:
-    """Record a payment under each distribution that its `extra` names; or how it stands now."""
+def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
+    """Record a payment under each distribution that its `extra` names; or how it stands now.
+
+    Return whether it is seen for the first time.
+    """
+    seen = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE payment_hash = ?", (payment.payment_hash,)
+    ).fetchone()
     for distribution_id in distributions_of(payment) or [""]:
         tx.execute(
-            "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
-            " fee_msat, status, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, client_name,"
+            " amount_msat, fee_msat, status, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET status = excluded.status, fee_msat = excluded.fee_msat",
             (
                 payment.payment_hash,
                 payment.external_id,
                 distribution_id,
+                client_of(payment),
                 payment.amount_msat,
                 payment.fee_msat,
                 payment.status,
                 micros(now),
             ),
         )
+
+    return seen is None
+
+
+def covers_share(tx: Tx, distribution_id: str, client_name: str) -> bool:
+    """Tell whether LNbits has or may have paid a client's share of a distribution.
+
+    A payment for somebody whom the ledger doesn't know could have been for this client, unless
+    the operator has accepted the distribution all the same.
+    """
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND status <> 'failed'"
+        " AND (client_name = ?2 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
+        " (SELECT 1 FROM hold WHERE ref = ?1 AND outcome = 'accepted')) LIMIT 1",
+        (distribution_id, client_name),
+    )
+    return row.fetchone() is not None
+
+
+def client_of(payment: Payment) -> str:
+    """Return the name of the client whom a payment was made to."""
+    return str((payment.extra or {}).get("client", ""))
 
 
 def of_payout(tx: Tx, payout_id: str) -> list[Payment]:

@@ -15,6 +15,8 @@ from dca_bot.ledger.instant import instant, micros
 
 KEEP_TRYING = timedelta(days=7)
 AHEAD_MAX_S = 120
+WAIT_MAX = timedelta(hours=2)
+"""No message waits longer for its next try: a later time was set while the clock was ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,17 @@ def receive(tx: Tx, message: IncomingMessage, *, command: str, now: datetime) ->
     return done.rowcount == 1
 
 
-def note_person(tx: Tx, message: IncomingMessage) -> None:
-    """Remember how somebody writes, by the message's own time, so that a replay changes nothing."""
+def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
+    """Remember how somebody writes, by the message's own time, so that a replay changes nothing.
+
+    A time in the future counts as now, or nothing written before then would change anything.
+    """
     tx.execute(
         "INSERT INTO person (pubkey, protocol, protocol_at, relay) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (pubkey) DO UPDATE SET protocol = excluded.protocol,"
         " protocol_at = excluded.protocol_at, relay = excluded.relay"
         " WHERE excluded.protocol_at > person.protocol_at",
-        (message.sender, message.protocol, micros(message.sent_at), message.relay),
+        (message.sender, message.protocol, micros(min(message.sent_at, now)), message.relay),
     )
 
 
@@ -103,10 +108,10 @@ def due(tx: Tx, now: datetime, *, limit: int = 50, busy: Sequence[str] = ()) -> 
     """Return what is to be sent now, the oldest of each person, but for those who are `busy`."""
     marks = ",".join("?" * len(busy))
     rows = tx.execute(
-        "SELECT * FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL AND try_at <= ?"
-        f" AND recipient NOT IN ({marks}) GROUP BY recipient HAVING id = min(id)"
-        " ORDER BY id LIMIT ?",
-        (micros(now), *busy, limit),
+        "SELECT * FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+        f" AND (try_at <= ? OR try_at > ?) AND recipient NOT IN ({marks})"
+        " GROUP BY recipient HAVING id = min(id) ORDER BY id LIMIT ?",
+        (micros(now), micros(now + WAIT_MAX), *busy, limit),
     )
     return [_letter(row) for row in rows]
 

@@ -31,12 +31,14 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
-from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
 DAY = timedelta(hours=24)
+WAIT_MAX = timedelta(days=8)
+"""Nothing waits longer: a later time was set while the clock was ahead."""
 UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
 _log = logging.getLogger(__name__)
 
@@ -111,16 +113,16 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
 
 def plan_all(tx: Tx, *, now: datetime) -> None:
     """Look again at all shares that wait for more, as a destination's minimum may have sunk."""
-    rows = tx.execute("SELECT DISTINCT client_id FROM share WHERE payout_id IS NULL").fetchall()
-    for row in rows:
-        plan(tx, row["client_id"], now=now)
+    for client in collecting_clients(tx):
+        plan(tx, client.id, now=now)
 
 
 def merge(tx: Tx, payout: Payout, *, min_sat: int, now: datetime) -> None:
-    """Take a payout back that is too small for its destination; its shares wait for more."""
-    tx.execute(
-        "UPDATE client SET destination_min_sat = ? WHERE id = ?", (min_sat, payout.client_id)
-    )
+    """Take a payout back that is too small for its destination; its shares wait for more.
+
+    Raise StateChanged if the client has another destination by now.
+    """
+    clients.set_minimum(tx, payout.client_id, payout.destination, min_sat)
     move(tx, payout, PayoutState.MERGED)
     tx.execute("UPDATE share SET payout_id = NULL WHERE payout_id = ?", (payout.id,))
     plan(tx, payout.client_id, now=now)
@@ -156,7 +158,10 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
         payout
         for which in (sent, unsent)
         for payout in _payouts(
-            tx, f"{_OPEN} AND {which} AND try_at <= ?", (micros(now),), limit=limit
+            tx,
+            f"{_OPEN} AND {which} AND (try_at <= ? OR try_at > ?)",
+            (micros(now), micros(now + WAIT_MAX)),
+            limit=limit,
         )
     ]
 
@@ -214,6 +219,16 @@ def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: boo
         waiting=waiting,
         try_at=micros(until),
         tries=payout.tries + int(counted),
+    )
+
+
+def defer_like(tx: Tx, payout: Payout) -> None:
+    """Let a client's other unsent payouts wait for as long as this one, as it is one destination."""
+    tx.execute(
+        "UPDATE payout SET (waiting, try_at) = (SELECT waiting, try_at FROM payout WHERE id = ?1)"
+        " WHERE client_id = ?2 AND state = 'PLANNED' AND (SELECT state FROM payout WHERE id = ?1)"
+        " IN ('PLANNED', 'INVOICED')",
+        (payout.id, payout.client_id),
     )
 
 
@@ -361,6 +376,21 @@ def counts(tx: Tx) -> Mapping[str, int]:
     """Return how many open payouts there are in each state."""
     rows = tx.execute(f"SELECT state, count(*) AS n FROM payout WHERE {_OPEN} GROUP BY state")
     return {row["state"]: row["n"] for row in rows}
+
+
+def unsettled(tx: Tx) -> bool:
+    """Tell whether there is a payout that was submitted and neither debited nor given up."""
+    row = tx.execute(
+        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_OPEN} AND submitted_at IS NOT NULL"
+        " AND debited_at IS NULL) AS yes"
+    ).fetchone()
+    return bool(row["yes"])
+
+
+def collecting_clients(tx: Tx) -> list[Client]:
+    """Return the clients with shares that wait for more, as their destination takes no less."""
+    rows = tx.execute("SELECT DISTINCT client_id FROM share WHERE payout_id IS NULL").fetchall()
+    return [clients.by_id(tx, row["client_id"]) for row in rows]
 
 
 def payment_hashes(tx: Tx, wanted: str) -> set[str]:

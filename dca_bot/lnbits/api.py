@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from dca_bot.core.ports import PayAnswer, PayReply
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.lnbits.wire import NoAnswer, Reply, fetch
+from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
 CONNECT_LIMIT_S = 10
 READ_LIMIT_S = 60
@@ -40,6 +40,7 @@ class LnbitsApi:
             base_url=url,
             timeout=httpx.Timeout(READ_LIMIT_S, connect=CONNECT_LIMIT_S),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S),
+            cookies=no_cookies(),
             verify=httpx.create_ssl_context(),
             trust_env=False,
         )
@@ -67,7 +68,7 @@ class LnbitsApi:
             )
         except NoAnswer as error:
             raise LnbitsUnavailable(
-                f"LNbits at {self._http.base_url.host} did not answer ({error.reason}). "
+                f"LNbits at {self._http.base_url.netloc.decode()} did not answer ({error.reason}). "
                 "Check that it runs and that lnbits.url is right."
             ) from error
 

@@ -87,13 +87,14 @@ class LnbitsWallet:
                 f"LNbits is of version {version}; 1.0 or later is needed.", status=HTTPStatus.OK
             )
         wallet = await self._wallet(self._admin_key)
-        if wallet.id is None:
-            raise LnbitsRefused(
-                "The source wallet's key is an invoice key, which can't pay. "
-                "Put the wallet's admin key into lnbits.source_admin_key_file.",
-                status=HTTPStatus.OK,
-            )
-        return SourceWallet(version, wallet.id, wallet.name, wallet.balance)
+        return SourceWallet(version, _id_of(wallet), wallet.name, wallet.balance)
+
+    async def wallet_id(self) -> str:
+        """Return the id of the source wallet (GET /api/v1/wallet).
+
+        Raise LnbitsRefused for an unknown key or an invoice key.
+        """
+        return _id_of(await self._wallet(self._admin_key))
 
     async def balance_msat(self) -> int:
         """Return the source wallet's balance (GET /api/v1/wallet)."""
@@ -271,6 +272,16 @@ class LnbitsWallet:
         params = {**query, "limit": str(self._page_rows)}
         path = f"{PAYMENTS}/paginated"
         return read(PaymentPage, await self._api.get(path, key=self._admin_key, params=params))
+
+
+def _id_of(wallet: WalletAnswer) -> str:
+    if wallet.id is None:
+        raise LnbitsRefused(
+            "The source wallet's key is an invoice key, which can't pay. "
+            "Put the wallet's admin key into lnbits.source_admin_key_file.",
+            status=HTTPStatus.OK,
+        )
+    return wallet.id
 
 
 def _cut(memo: str) -> str:

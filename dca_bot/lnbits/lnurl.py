@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, StrictInt, ValidationError
 from dca_bot.core.internet import is_public
 from dca_bot.core.ports import AddressTerms
 from dca_bot.errors import DestinationRefused, DestinationUnavailable
-from dca_bot.lnbits.wire import NoAnswer, Reply, fetch
+from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
 ANSWER_BYTES_MAX = 64 * 1024
 FETCH_LIMIT_S = 15
@@ -85,6 +85,7 @@ class LightningAddresses:
             timeout=limit_s,
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
             headers={"Accept": "application/json", "Connection": "close"},
+            cookies=no_cookies(),
             verify=httpx.create_ssl_context(),
             trust_env=False,
         )
@@ -105,7 +106,7 @@ class LightningAddresses:
         Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
         """
         url = self._well_known(address)
-        answer = _read(PayRequest, await self._get(url), host=url.host)
+        answer = _read(PayRequest, await self._get(url), host=_name(url))
         callback = _parse_url(answer.callback)
         if not (self._is_trusted(url) and self._is_trusted(callback)):
             _check_url(callback)
@@ -125,7 +126,7 @@ class LightningAddresses:
         if said := comment[: terms.comment_length_max]:
             params["comment"] = said
         url = _parse_url(terms.callback).copy_merge_params(params)
-        return _read(CallbackAnswer, await self._get(url), host=url.host).pr
+        return _read(CallbackAnswer, await self._get(url), host=_name(url)).pr
 
     def _well_known(self, address: str) -> httpx.URL:
         name, _, host = address.strip().lower().partition("@")
@@ -154,9 +155,9 @@ class LightningAddresses:
         except (NoAnswer, TimeoutError) as error:
             reason = error.reason if isinstance(error, NoAnswer) else "too slow"
             raise DestinationUnavailable(
-                f"{url.host} did not answer as it should ({reason}). Try again later."
+                f"{_name(url)} did not answer as it should ({reason}). Try again later."
             ) from error
-        raise DestinationRefused(f"{start.host} redirects more than {REDIRECTS_MAX} times.")
+        raise DestinationRefused(f"{_name(start)} redirects more than {REDIRECTS_MAX} times.")
 
     async def _request(self, url: httpx.URL, start: httpx.URL) -> httpx.Request:
         """Aim a request at the operator's host as written, or at a checked public address."""
@@ -185,13 +186,18 @@ class LightningAddresses:
 def _parse_url(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
     try:
         return base.join(text) if base else httpx.URL(text)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise DestinationRefused("The Lightning address leads to a broken web address.") from error
+
+
+def _name(url: httpx.URL) -> str:
+    """Return the host in ASCII; httpx's own `host` fails for an `xn--` name that stands for none."""
+    return url.raw_host.decode()
 
 
 def _check_url(url: httpx.URL) -> str:
     """Return the host of a web address that somebody else chose, if it may be asked at all."""
-    host = url.raw_host.decode()
+    host = _name(url)
     plain = url.scheme == "https" and url.port is None and not url.userinfo
     if not plain or not _HOST.fullmatch(host):
         raise DestinationRefused(

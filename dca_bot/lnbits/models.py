@@ -6,6 +6,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, StrictInt
 
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.errors import DestinationRefused
+
+# BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
+BOLT11_TIME_S_END = 1 << 35
 
 
 def _aware(instant: datetime) -> datetime:
@@ -76,13 +80,18 @@ class DecodedInvoice(BaseModel):
 
     currency: str
     amount_msat: StrictInt = 0
-    date: Annotated[int, Field(strict=True, ge=0, le=1 << 40)]
-    expiry: Annotated[int, Field(strict=True, ge=0, le=1 << 40)] | None = None
+    date: StrictInt
+    expiry: StrictInt | None = None
     payment_hash: PaymentHash
 
     def expires_at(self) -> datetime:
-        """Return when the invoice ends; BOLT11 gives an hour to one that doesn't say."""
+        """Return when the invoice ends; BOLT11 gives an hour to one that doesn't say.
+
+        Raise DestinationRefused for times that no honest invoice has: whoever made it wrote them.
+        """
         expiry_s = 3600 if self.expiry is None else self.expiry
+        if not (0 <= self.date < BOLT11_TIME_S_END and 0 <= expiry_s < BOLT11_TIME_S_END):
+            raise DestinationRefused("The invoice's date or expiry can't be read; it is not paid.")
         return datetime.fromtimestamp(self.date, UTC) + timedelta(seconds=expiry_s)
 
 

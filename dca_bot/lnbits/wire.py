@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -14,6 +15,9 @@ import httpx
 from dca_bot.errors import DcaBotError
 
 WORDS_CHARS_MAX = 160
+# httpx lets ssl's and the sockets' own errors through at times, and stumbles over a redirect's
+# broken web address (InvalidURL, idna.IDNAError, ValueError) though it isn't to follow it.
+_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 _SECRET = re.compile(r"[0-9A-Za-z_-]{32,}")
 
 
@@ -47,6 +51,11 @@ class Reply:
         return clean_words(text) if isinstance(text, str) else ""
 
 
+def no_cookies() -> CookieJar:
+    """Return a jar that takes no cookies: they would fill the memory and tell hosts who asks."""
+    return CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False))
+
+
 async def fetch(
     http: httpx.AsyncClient, request: httpx.Request, *, size_max: int, limit_s: float
 ) -> Reply:
@@ -65,7 +74,7 @@ async def fetch(
                 await response.aclose()
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {limit_s:g} s") from error
-    except httpx.HTTPError as error:
+    except _FAULTS as error:
         raise NoAnswer(type(error).__name__) from error
     return Reply(response.status_code, body, response.headers.get("Location", ""))
 

@@ -10,6 +10,7 @@ from dca_bot.nostr.wire import Event, event_from, parse_json
 
 Filter = Mapping[str, Any]
 _REASON_CHARS_MAX = 200
+_CHALLENGE_CHARS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Ok:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The relay asks who is there (NIP-42)."""
+    """The relay asks who is there (NIP-42); `text` is short printable ASCII, fit for signing."""
 
     text: str
 
@@ -72,11 +73,11 @@ def parse_frame(text: str) -> Frame:
             return Closed(subscription, _reason(rest))
         case ["OK", str(event_id), bool(accepted), *rest]:
             return Ok(event_id, accepted, _reason(rest))
-        case ["AUTH", str(challenge)]:
+        case ["AUTH", str(challenge)] if _is_plain(challenge):
             return Challenge(challenge)
         case ["NOTICE", str(notice)]:
             return Notice(notice[:_REASON_CHARS_MAX])
-    raise MessageRefused("The relay sent a message that NIP-01 and NIP-42 don't know.")
+    raise MessageRefused("The relay sent a message that is none of NIP-01 and NIP-42.")
 
 
 def event_frame(event: Event) -> str:
@@ -97,6 +98,11 @@ def request_frame(subscription: str, *filters: Filter) -> str:
 def close_frame(subscription: str) -> str:
     """Write the end of a subscription."""
     return _frame("CLOSE", subscription)
+
+
+def _is_plain(challenge: str) -> bool:
+    short = len(challenge) <= _CHALLENGE_CHARS_MAX
+    return short and challenge.isascii() and challenge.isprintable()
 
 
 def _reason(rest: list[Any]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.errors import place_of
 from dca_bot.nostr.addresses import find_public, normalize
 from dca_bot.nostr.directory import KIND_INBOX_RELAYS, Directory
 from dca_bot.nostr.dm import seal_message
@@ -148,6 +149,15 @@ class NostrMessenger:
         return seal_message(message, self._key, now=now, source=self._random).to_json()
 
     async def _send(self, event: Event, url: str) -> bool:
+        """Bring an event to one relay; an error counts as not accepted and touches no other."""
+        try:
+            return await self._carry(event, url)
+        except Exception as error:  # noqa: BLE001 - no relay may end the bot
+            name = type(error).__name__
+            _LOG.error("publish_failed relay=%s error=%s at=%s", url, name, place_of(error))
+            return False
+
+    async def _carry(self, event: Event, url: str) -> bool:
         own = self._relays.get(url)
         if own is not None:
             return await own.publish(event)

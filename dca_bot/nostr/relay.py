@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from dca_bot.core.ports import Clock
+from dca_bot.errors import place_of
 from dca_bot.nostr import actions
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
@@ -127,21 +128,14 @@ class Relay:
             await self._clock.sleep(delay_s)
 
     async def connect_once(self) -> None:
-        """Connect and serve the connection until it ends; failures are kept in `state`."""
+        """Connect and serve the connection until it ends; failures are kept in `state`.
+
+        An unexpected error ends this connection and nothing else: a relay may be anybody's.
+        """
         try:
-            async with asyncio.timeout(_OPEN_LIMIT_S):
-                socket = await self._open()
-        except (OSError, WebSocketException, ValueError) as error:
-            self._note(listening=False, detail=_describe(error))
-            return
-        try:
-            await self._serve(socket)
-        except* (_Lost, ConnectionClosed) as errors:
-            self._note(listening=False, detail=str(errors.exceptions[0]))
-        finally:
-            await socket.close()
-        if self._listener is not None:
-            await self._listener.on_disconnected()
+            await self._connect()
+        except Exception as error:  # noqa: BLE001 - no relay may end the bot
+            self._fail(error)
 
     async def leave(self) -> None:
         """Close the present connection."""
@@ -195,6 +189,32 @@ class Relay:
             compression=None,
             **fixed,
         )
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(_OPEN_LIMIT_S):
+                socket = await self._open()
+        except (OSError, WebSocketException, ValueError) as error:
+            self._note(listening=False, detail=_describe(error))
+            return
+        try:
+            await self._serve(socket)
+        except* (_Lost, ConnectionClosed) as errors:
+            self._note(listening=False, detail=str(errors.exceptions[0]))
+        except* Exception as errors:  # noqa: BLE001 - the listener is told of every end
+            self._fail(errors)
+        finally:
+            await socket.close()
+        if self._listener is not None:
+            await self._listener.on_disconnected()
+
+    def _fail(self, error: Exception) -> None:
+        """Note a connection that ended by an error nobody foresaw, without the error's text."""
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        name = type(error).__name__
+        _LOG.error("relay_failed relay=%s error=%s at=%s", self.url, name, place_of(error))
+        self._note(listening=False, detail=f"failed by an unexpected {name}")
 
     async def _serve(self, socket: ClientConnection) -> None:
         since = None if self._heard_at is None else int(self._heard_at.timestamp()) - LOOKBACK_S

@@ -76,13 +76,21 @@ def parse_event(text: str) -> Event:
 
 
 def parse_json(text: str) -> Any:
-    """Read untrusted JSON of bounded size; raise MessageRefused."""
+    """Read untrusted JSON of bounded size; raise MessageRefused.
+
+    A lone surrogate, which JSON can spell, has no UTF-8: nothing that holds one could be signed,
+    hashed, sent or stored.
+    """
     if len(text) > EVENT_CHARS_MAX:
         raise MessageRefused("The JSON is larger than any message to the bot.")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        _compact_json(value).encode()
+    except UnicodeEncodeError:
+        raise MessageRefused("The text must be Unicode without lone surrogates.") from None
     except (ValueError, RecursionError):
         raise MessageRefused("The text is not JSON.") from None
+    return value
 
 
 def event_from(value: Any) -> Event:
@@ -109,18 +117,13 @@ def unsigned_from(value: Any) -> UnsignedEvent:
     content = value.get("content")
     if not isinstance(content, str):
         raise MessageRefused("An event's content must be text.")
-    body = UnsignedEvent(
+    return UnsignedEvent(
         pubkey=_hex_field(value, "pubkey", 64),
         created_at=_int_field(value, "created_at", _TIMESTAMP_MAX),
         kind=_int_field(value, "kind", 65_535),
         tags=_tags_from(value.get("tags")),
         content=content,
     )
-    try:
-        _compact_json([body.tags, content]).encode()
-    except UnicodeEncodeError:
-        raise MessageRefused("An event's text must be Unicode without lone surrogates.") from None
-    return body
 
 
 def verify(event: Event) -> None:

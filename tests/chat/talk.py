@@ -80,6 +80,15 @@ class ScriptedWallet:
         expires_at = START + timedelta(seconds=expiry_s)
         return Invoice("lnbcrt1topup", "ab" * 32, amount_sat * 1000, expires_at)
 
+    async def payments_of(self, external_id):
+        self._answer()
+        return [payment for payment in self.payments if payment.external_id == external_id]
+
+    async def payment(self, payment_hash):
+        self._answer()
+        found = [payment for payment in self.payments if payment.payment_hash == payment_hash]
+        return found[0] if found else None
+
     async def tagged_payments(self, since=None):
         self._answer()
         assert since is None

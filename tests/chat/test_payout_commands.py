@@ -28,7 +28,7 @@ async def state(talk):
 async def lnbits_knows(talk, payout, status, *, amount_sat=None, ago=timedelta(), hash_="fe" * 32):
     amount_msat = -(amount_sat or payout.amount_sat) * 1000
     await talk.sql(
-        "INSERT INTO foreign_payment VALUES (?, ?, ?, ?, 3, ?, ?)",
+        "INSERT INTO foreign_payment VALUES (?, ?, ?, 'maria', ?, 3, ?, ?)",
         hash_,
         payout.id,
         CASH_OUT,
@@ -163,7 +163,7 @@ async def test_cash_out_that_lnbits_has_paid_warns_before_it_is_shared_out(talk)
     await talk.add_client("maria", balance="500")
     hold_id = await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
     await talk.sql(
-        "INSERT INTO foreign_payment VALUES (?, 'x', ?, -18000000, 0, 'success', 0)",
+        "INSERT INTO foreign_payment VALUES (?, 'x', ?, 'maria', -18000000, 0, 'success', 0)",
         "fe" * 32,
         CASH_OUT,
     )
@@ -192,3 +192,21 @@ async def test_payout_made_while_lnbits_is_listed_is_no_finding(talk, payout):
     talk.wallet.payments = [talk.paid(await talk.payout(), status=PaymentStatus.FAILED)]
     talk.wallet.while_listing = None
     assert "one finding" in await talk.tell("op", "audit")
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.SUCCESS, PaymentStatus.PENDING])
+async def test_payout_of_an_old_copy_is_not_cancelled_before_lnbits_was_read(talk, payout, status):
+    paid = talk.paid(payout, status=status)
+    talk.wallet.payments = [paid]
+    assert "confirm" not in await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    talk.wallet.payments = []
+    assert "confirm" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    talk.wallet.payments = [paid]
+    await talk.tell("op", "confirm")
+    assert (await talk.payout()).state == "PLANNED"
+
+
+async def test_payout_is_not_cancelled_while_lnbits_is_silent(talk, payout):
+    talk.wallet.down = True
+    assert "LNbits does not answer" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    assert (await talk.payout()).state == "PLANNED"

@@ -329,6 +329,20 @@ def test_hold_of_a_partial_dispense_with_broken_amounts_cannot_be_accepted():
 
 
 @pytest.mark.parametrize(
+    ("notes", "dispensed_minor"),
+    [
+        (((10**9, 10**9),), None),
+        (((10**13, 1),), 10**15),
+        (((10**13, 1), (1, 1)), None),
+        (((100, 2), (100, -3)), None),
+    ],
+)
+def test_impossible_report_of_notes_does_not_overflow_the_ledger(notes, dispensed_minor):
+    found = decided(row(**STARTED, actions=(tried(notes=notes),)))
+    assert (found.verdict, found.dispensed_minor) == (HELD, dispensed_minor)
+
+
+@pytest.mark.parametrize(
     ("changes", "minutes"),
     [
         ({"actions": (tried(minute=3), tried(minute=7, id_=2), tried(minute=5, id_=9))}, 7),

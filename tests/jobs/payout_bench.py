@@ -1,7 +1,7 @@
 """Payouts on a real ledger and a real LNbits, with a clock in hand and faults where they are wanted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
-from dca_bot.core.ports import DmProtocol
+from dca_bot.core.ports import (
+    AddressTerms,
+    DmProtocol,
+    Invoice,
+    PayAnswer,
+    Payment,
+    PaymentStatus,
+    PayReply,
+)
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
@@ -26,13 +34,14 @@ OPERATOR = "0" * 63 + "1"
 
 
 class HandClock:
-    """The real time plus what the test lets pass; sleeping returns at once."""
+    """The real time, or a fixed start, plus what the test lets pass; sleeping returns at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: datetime | None = None) -> None:
+        self.start = start
         self.ahead = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.start or datetime.now(UTC)) + self.ahead
 
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(0)
@@ -93,8 +102,8 @@ class Bench:
     """A ledger and its settler; `reopen` is a restart after a crash."""
 
     folder: Any
-    wallet: FaultyWallet
-    addresses: LightningAddresses
+    wallet: "FaultyWallet | ScriptedWallet"
+    addresses: "LightningAddresses | ScriptedAddresses"
     programme: Programme
     clock: HandClock = field(default_factory=HandClock)
     database: Any = None
@@ -152,7 +161,8 @@ class Bench:
 
     async def settle(self, rounds: int = 1) -> None:
         for _ in range(rounds):
-            await self.settler.work_once()
+            while await self.settler.work_once():
+                pass
             self.clock.ahead += timedelta(seconds=20)
 
     async def payouts(self) -> list[payouts.Payout]:
@@ -194,3 +204,111 @@ def _cash_out(cash_out_id: str, now: datetime) -> CashOut:
         error=None,
         error_code=None,
     )
+
+
+class ScriptedWallet:
+    """An LNbits whose rows a test writes: faults that the real one can't be made to show on order.
+
+    `source` and `payees` have each hash's row; `on_pay` is what a pay request does to them.
+    `calls` has what was asked, in order.
+    """
+
+    def __init__(self, clock: HandClock) -> None:
+        self.clock = clock
+        self.calls: list[tuple[str, str]] = []
+        self.source: dict[str, Payment] = {}
+        self.payees: dict[str, PaymentStatus] = {}
+        self.invoices: dict[str, Invoice] = {}
+        self.on_pay: Callable[[Invoice], None] = self.succeed
+        self.change_invoice: Callable[[Invoice], Invoice] = lambda invoice: invoice
+
+    def row(self, invoice: Invoice, status: PaymentStatus, *, amount_msat: int = 0) -> None:
+        """Write the source's row of an invoice."""
+        self.source[invoice.payment_hash] = Payment(
+            payment_hash=invoice.payment_hash,
+            amount_msat=-(amount_msat or invoice.amount_msat),
+            fee_msat=0,
+            status=status,
+            created_at=self.clock.now(),
+        )
+
+    def succeed(self, invoice: Invoice) -> None:
+        """Pay as it should be."""
+        self.row(invoice, PaymentStatus.SUCCESS)
+        self.payees[invoice.payment_hash] = PaymentStatus.SUCCESS
+
+    def fail(self, invoice: Invoice) -> None:
+        """Write a failed row, as after a pay request that went wrong."""
+        self.row(invoice, PaymentStatus.FAILED)
+
+    def count(self, name: str) -> int:
+        """Return how often something was asked."""
+        return sum(called == name for called, _ in self.calls)
+
+    def sent(self) -> list[str]:
+        """Return the invoices of the pay requests."""
+        return [about for called, about in self.calls if called == "pay"]
+
+    def last(self) -> Invoice:
+        """Return the newest invoice."""
+        return list(self.invoices.values())[-1]
+
+    def make(self, amount_sat: int, expiry_s: int) -> Invoice:
+        """Make an invoice, as some wallet does."""
+        number = len(self.invoices) + 1
+        expires_at = self.clock.now() + timedelta(seconds=expiry_s)
+        made = Invoice(f"lnbc{number}", f"{number:064x}", amount_sat * 1000, expires_at)
+        invoice = self.invoices[made.bolt11] = self.change_invoice(made)
+        return invoice
+
+    async def wallet_id(self) -> str:
+        return "source"
+
+    async def balance_msat(self) -> int:
+        return 10**12
+
+    async def request_invoice(
+        self, invoice_key: str, *, amount_sat: int, expiry_s: int, **_rest: Any
+    ) -> Invoice:
+        self.calls.append(("request_invoice", invoice_key))
+        return self.make(amount_sat, expiry_s)
+
+    async def decode(self, bolt11: str) -> Invoice:
+        return self.invoices[bolt11]
+
+    async def pay(self, bolt11: str, **_rest: Any) -> PayReply:
+        self.calls.append(("pay", bolt11))
+        self.on_pay(self.invoices[bolt11])
+        return PayReply(PayAnswer.ANSWERED)
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        self.calls.append(("payment", payment_hash))
+        return self.source.get(payment_hash)
+
+    async def credited(self, _key: str, payment_hash: str) -> PaymentStatus | None:
+        self.calls.append(("credited", payment_hash))
+        return self.payees.get(payment_hash, PaymentStatus.FAILED)
+
+    async def payments_of(self, _external_id: str) -> list[Payment]:
+        return []
+
+    async def tagged_payments(self, _since: datetime | None = None) -> AsyncIterator[Payment]:
+        for payment in ():
+            yield payment
+
+
+class ScriptedAddresses:
+    """The server of a Lightning address whose terms a test changes."""
+
+    def __init__(self, wallet: ScriptedWallet) -> None:
+        self.wallet = wallet
+        self.min_sat, self.max_sat = 1, 10**9
+        self.expiry_s = 3600
+        self.repeats = ""
+
+    async def terms(self, _address: str) -> AddressTerms:
+        return AddressTerms(self.min_sat, self.max_sat, "https://example.com/pay", "[]")
+
+    async def request_invoice(self, _terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+        assert comment == ""
+        return self.repeats or self.wallet.make(amount_sat, self.expiry_s).bolt11

@@ -57,7 +57,11 @@ def test_the_latest_message_by_its_own_time_tells_how_to_answer(story, case):
     for offset_s, protocol, remembered in PERSONS[case]:
         sent_at = START + timedelta(seconds=offset_s)
         story.later(minutes=1)
-        story.do(mail.note_person, message(sent_at=sent_at, protocol=protocol, relay=protocol))
+        story.do(
+            mail.note_person,
+            message(sent_at=sent_at, protocol=protocol, relay=protocol),
+            now=story.now + timedelta(days=9),
+        )
         assert story.read(mail.person, ANA) == mail.Person(remembered, remembered)
     assert story.read(mail.person, BEN) is None
 
@@ -127,5 +131,5 @@ def test_a_person_counts_as_reached_when_a_relay_took_a_letter_or_after_writing(
     assert not story.read(mail.reached, ANA)
     story.do(mail.mark_sent, due(story)[0], now=story.now)
     assert story.read(mail.reached, ANA)
-    story.do(mail.note_person, message(sender=BEN))
+    story.do(mail.note_person, message(sender=BEN), now=story.now)
     assert story.read(mail.reached, BEN)

@@ -3,7 +3,7 @@
 import pytest
 
 from dca_bot.core.ports import PayAnswer
-from dca_bot.errors import DestinationRefused, LnbitsUnavailable
+from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable
 from dca_bot.lnbits import api
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -164,7 +164,7 @@ async def test_words_of_lnbits_carry_no_key_and_no_invoice(web, wallet):
 
 async def test_lnbits_that_is_down_is_told_in_a_sentence():
     async with LnbitsWallet("http://127.0.0.1:9", admin_key=KEY) as wallet:
-        with pytest.raises(LnbitsUnavailable, match=r"127\.0\.0\.1 did not answer"):
+        with pytest.raises(LnbitsUnavailable, match=r"127\.0\.0\.1:9 did not answer"):
             await wallet.balance_msat()
         with pytest.raises(LnbitsUnavailable):
             await wallet.identify(KEY)
@@ -177,3 +177,37 @@ async def test_refused_network_names_both(web, wallet):
     )
     with pytest.raises(DestinationRefused, match="lnbcrt, not lnbc"):
         await wallet.decode("lnbcrt10n1x")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expiry": 2**50},
+        {"expiry": 10**12},
+        {"expiry": 10**400},
+        {"expiry": -1},
+        {"date": 10**12},
+        {"date": 2**70},
+        {"date": -1},
+    ],
+)
+async def test_invoice_with_an_absurd_time_is_refused_and_not_laid_on_lnbits(web, wallet, changes):
+    decoded = {"currency": "bc", "amount_msat": 1000, "date": 1, "payment_hash": HASH}
+    web.answer(f"{PAYMENTS}/decode", decoded | changes)
+    with pytest.raises(DestinationRefused, match="can't be read"):
+        await wallet.decode("lnbc10n1x")
+
+
+async def test_wallet_without_an_id_in_its_answer_is_known_by_an_invoice_key(web, wallet):
+    web.answer("/api/v1/wallet", {"name": "w", "balance": 1})
+    with pytest.raises(LnbitsRefused, match="is an invoice key"):
+        await wallet.wallet_id()
+
+
+async def test_cookies_of_lnbits_are_not_sent_back(web, wallet):
+    body = {"name": "w", "balance": 1}
+    web.answer("/api/v1/wallet", body, headers=["Set-Cookie: a=b; Max-Age=999"])
+    await wallet.balance_msat()
+    await wallet.balance_msat()
+    assert len(web.asked) == 2
+    assert all("cookie" not in head.lower() for _, head in web.asked)

@@ -31,6 +31,21 @@ AMOUNTLESS_INVOICE = (
 )
 
 
+# Genuine, with an expiry of 2**50 and of 10**12 seconds.
+EVERLASTING_INVOICES = (
+    (
+        "lnbc10u1pj48ugqpp54w46h2at4w46h2at4w46h2at4w46h2at4w46h2at4w46h2at4w4ssp5ehxumnwdehxumnw"
+        "dehxumnwdehxumnwdehxumnwdehxumnwdehxsdqz0qxqtpqqqqqqqqqq9e79pmhzfhq5uykhkgnzcwdxle654ghr"
+        "vxw9qp9rfym48nwrtvxr3vgyevvgju9tqddgvkg0nl5eajw4693d53y7s2sxkug09e98x9cpnpplwu"
+    ),
+    (
+        "lnbc10u1pj48ugqpp54w46h2at4w46h2at4w46h2at4w46h2at4w46h2at4w46h2at4w4ssp5ehxumnwdehxumnw"
+        "dehxumnwdehxumnwdehxumnwdehxumnwdehxsdqz0qxqgar222yqqzcd0mk98rawnncwgpr2hlerx7zxn9y4w2nw"
+        "p84qq9mjv3dwq5ayjwnvzdeffuwc6hsgj8j6y8ayj4n8jm75tah504ys2a2tvj6m6uugpheh4tv"
+    ),
+)
+
+
 async def pay_alice(source, alice, order, **changes):
     invoice = await source.request_invoice(alice.invoice_key, **{**order, **changes})
     reply = await source.pay(
@@ -277,3 +292,19 @@ async def test_payments_since_an_instant_inside_a_second_leave_out_the_earlier_o
     since = datetime.fromtimestamp(1_790_000_000.75, UTC)
     found = [payment.payment_hash async for payment in source.tagged_payments(since)]
     assert found == spread[1:]
+
+
+@pytest.mark.parametrize("bolt11", EVERLASTING_INVOICES, ids=["2**50 s", "10**12 s"])
+async def test_everlasting_invoice_is_refused_and_not_laid_on_lnbits(source, bolt11):
+    with pytest.raises(DestinationRefused, match="date or expiry"):
+        await source.decode(bolt11)
+
+
+async def test_wallet_id_is_that_of_the_admin_key_s_wallet(lnbits, source, source_keys, alice):
+    assert await source.wallet_id() == source_keys.id
+    async with LnbitsWallet(lnbits.url, admin_key=alice.invoice_key) as wallet:
+        with pytest.raises(LnbitsRefused, match="is an invoice key"):
+            await wallet.wallet_id()
+    async with LnbitsWallet(lnbits.url, admin_key=UNKNOWN_KEY) as wallet:
+        with pytest.raises(LnbitsRefused):
+            await wallet.wallet_id()

@@ -33,6 +33,11 @@ def resolver(*addresses):
     return resolve
 
 
+async def ask_for_invoice(addresses, address):
+    terms = await addresses.terms(address)
+    return await addresses.request_invoice(terms, amount_sat=1, comment="")
+
+
 @pytest.fixture
 async def addresses(web):
     async with LightningAddresses(web.url, resolve=resolver("10.0.0.1"), limit_s=0.5) as addresses:
@@ -211,6 +216,50 @@ async def test_redirects_into_private_networks_are_refused(
     with pytest.raises(DestinationRefused):
         await addresses.terms(alice_at_web)
     assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailto:x",
+        "https://xn--/",
+        "https://xn--a.example/",
+        "https://xn--zzzz---.com/",
+        "https://[v1.a]/",
+        "https://a:99999999",
+        "https://exa mple.com",
+    ],
+)
+async def test_web_address_that_breaks_the_reader_is_the_destination_s_fault(
+    web, addresses, alice_at_web, url
+):
+    web.answer(WELL_KNOWN, b"", status=302, headers=[f"Location: {url}"])
+    with pytest.raises((DestinationRefused, DestinationUnavailable)):
+        await addresses.terms(alice_at_web)
+    web.answer(WELL_KNOWN, pay_request(url))
+    with pytest.raises((DestinationRefused, DestinationUnavailable)):
+        await ask_for_invoice(addresses, alice_at_web)
+
+
+@pytest.mark.parametrize("host", ["xn--a.example", "xn--99999.example"])
+@pytest.mark.parametrize("resolved", [["127.0.0.1"], [PUBLIC]])
+async def test_host_with_a_broken_international_name_is_told_in_a_sentence(host, resolved):
+    async with LightningAddresses(resolve=resolver(*resolved), limit_s=0.05) as addresses:
+        with pytest.raises((DestinationRefused, DestinationUnavailable), match=host):
+            await addresses.terms(f"alice@{host}")
+
+
+async def test_cookies_of_a_hostile_address_are_neither_kept_nor_sent_back(
+    web, addresses, alice_at_web
+):
+    cookies = [f"Set-Cookie: c{n}={'x' * 3900}; Max-Age=99999999" for n in range(15)]
+    web.answer(WELL_KNOWN, b"", status=302, headers=["Location: /1", *cookies])
+    web.answer("/1", pay_request(f"{web.url}/cb"), headers=cookies)
+    for _ in range(2):
+        await addresses.terms(alice_at_web)
+    assert len(web.asked) == 4
+    assert all("cookie" not in head.lower() for _, head in web.asked)
+    assert not list(addresses._http.cookies.jar)
 
 
 async def test_stranger_cannot_point_at_the_trusted_loopback_host(web, addresses):

@@ -16,7 +16,7 @@ from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, keys, wire
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.relay import Endpoint
+from dca_bot.nostr.relay import Endpoint, Relay
 from dca_bot.nostr.relay_protocol import LOOKBACK_S
 
 LIMIT_S = 15
@@ -413,6 +413,110 @@ async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
         named = abroad.replace("127.0.0.1", "relay.example")
         assert await send(ours, to(alice, "hello abroad"), [named])
         assert (await received(hers))[0].text == "hello abroad"
+
+
+@pytest.mark.parametrize("frame", [r'["AUTH","\ud800"]', r'["NOTICE","\ud800"]', '["AUTH",""]'])
+async def test_relay_that_sends_poison_ends_neither_the_messenger_nor_other_relays(
+    frame, bot, alice
+):
+    async def evil(socket):
+        await socket.send(frame)
+        await socket.wait_closed()
+
+    async def find(url):
+        return Endpoint("127.0.0.1", urlsplit(url).port)
+
+    async with (
+        local_relay() as good,
+        playing(evil) as own,
+        playing(evil) as foreign,
+        running(messenger_of(bot, [good, own], find_endpoint=find), listening=1) as ours,
+        running(messenger_of(alice, [good])) as hers,
+    ):
+        named = foreign.replace("127.0.0.1", "evil.example")
+        assert await send(ours, to(alice, "still here"), [named, own, good])
+        assert (await received(hers))[0].text == "still here"
+
+
+async def test_failing_send_to_one_relay_counts_as_not_accepted(bot, alice, caplog):
+    async def find(_url):
+        raise RuntimeError("a secret text")
+
+    async with (
+        local_relay() as good,
+        running(messenger_of(bot, [good], find_endpoint=find)) as ours,
+        running(messenger_of(alice, [good])) as hers,
+    ):
+        assert not await send(ours, to(alice, "lost"), ["wss://evil.example"])
+        assert await send(ours, to(alice, "found"), ["wss://evil.example", good])
+        assert (await received(hers))[0].text == "found"
+    assert "error=RuntimeError" in caplog.text
+    assert "find:" in caplog.text
+    assert "a secret text" not in caplog.text
+
+
+class Broken:
+    """Listens to a relay and fails where told, as a defect of the bot's own would."""
+
+    def __init__(self, where):
+        self.where = where
+        self.connected = self.disconnected = 0
+
+    def fail_at(self, where):
+        if where == self.where:
+            raise LookupError("a secret text")
+
+    async def on_connected(self, _relay):
+        self.connected += 1
+        self.fail_at("connected")
+
+    async def on_event(self, _event):
+        self.fail_at("event")
+
+    async def on_stored_read(self):
+        self.fail_at("stored_read")
+
+    async def on_disconnected(self):
+        self.disconnected += 1
+        self.fail_at("disconnected")
+
+
+@pytest.mark.parametrize("where", ["connected", "event", "stored_read", "disconnected"])
+async def test_unexpected_error_is_a_lost_connection_and_the_relay_is_tried_again(
+    where, bot, alice, caplog
+):
+    event = dm.seal_message(to(bot), alice, now=datetime.now(UTC), source=random.SystemRandom())
+    visits = []
+
+    async def relay(socket):
+        visits.append(socket)
+        name = json.loads(await socket.recv())[1]
+        await socket.send(f'["EVENT","{name}",{event.to_json()}]')
+        await socket.send(f'["EOSE","{name}"]')
+        if where == "disconnected":
+            return
+        async for frame in socket:
+            await socket.send(f'["EOSE","{json.loads(frame)[1]}"]')
+
+    listener = Broken(where)
+    async with playing(relay) as url:
+        one = Relay(
+            url,
+            bot,
+            clock=FastClock(),
+            source=random.SystemRandom(),
+            since=datetime.now(UTC),
+            listener=listener,
+        )
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: len(visits) >= 2 or task.done())
+        assert not task.done()
+        task.cancel()
+        await asyncio.wait([task])
+    assert listener.disconnected >= 1
+    assert "error=LookupError" in caplog.text
+    assert "fail_at:" in caplog.text
+    assert "a secret text" not in caplog.text + one.state.detail
 
 
 async def test_nothing_is_published_while_not_running(bot, alice):

@@ -212,6 +212,31 @@ def test_closed_for_authentication_is_asked_for_again_once_authenticated():
     assert (verb, name) == ("REQ", "inbox")
 
 
+@pytest.mark.parametrize(
+    "challenge",
+    ["\ud800", "x\udfffy", "ñ", "😀", "a\nb", "a\x00", "\x7f", "c" * 201, "c" * 100_000],
+)
+def test_challenge_that_cannot_be_signed_is_ignored_and_the_connection_goes_on(challenge):
+    talk = Conversation()
+    assert talk.relay_says("AUTH", challenge).actions == []
+    ((verb, _),) = talk.relay_says("AUTH", "c" * 200).sent
+    assert verb == "AUTH"
+
+
+@pytest.mark.parametrize("verb", ["EVENT", "EOSE", "CLOSED", "OK", "NOTICE"])
+def test_frame_with_a_lone_surrogate_changes_nothing(verb):
+    rest = {
+        "EVENT": ["inbox", asdict(replace(MAIL, content="\ud800"))],
+        "EOSE": ["inbox", "\ud800"],
+        "CLOSED": ["inbox", "error: \ud800"],
+        "OK": [MAIL.id, False, "\ud800"],
+        "NOTICE": ["\ud800"],
+    }[verb]
+    talk = Conversation()
+    talk.publish(MAIL)
+    assert talk.relay_says(verb, *rest).actions == []
+
+
 def test_challenge_after_closed_is_answered_before_asking_again():
     talk = Conversation().relay_says("CLOSED", "inbox", "auth-required: who are you")
     ((verb, answer),) = talk.relay_says("AUTH", "abc").sent

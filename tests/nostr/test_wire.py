@@ -80,6 +80,28 @@ def test_malformed_event_is_refused(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        r'"\ud800"',
+        r'["\udfff"]',
+        r'[{"\ud800": 1}]',
+        r'{"note": [[["x\udc00y"]]]}',
+        r'"\ude00\ud83d"',
+        '"\ud800"',
+        as_json(extra="\ud800"),
+        as_json(pubkey="\udead"),
+    ],
+)
+def test_lone_surrogate_anywhere_is_refused(text):
+    with pytest.raises(MessageRefused, match="surrogate"):
+        wire.parse_json(text)
+
+
+def test_surrogates_that_belong_together_are_one_character():
+    assert wire.parse_json(r'"\ud83d\ude00"') == "😀"
+
+
+@pytest.mark.parametrize(
     "forged",
     [
         replace(signed(), id="0" * 64),

@@ -46,6 +46,7 @@ CREATE TABLE account (
   CHECK (kind IN ('cash', 'balance', 'converted', 'machine', 'owed', 'operator', 'commission', 'paid'))
 ) STRICT;
 CREATE UNIQUE INDEX account_of ON account (kind, coalesce(client_id, 0));
+CREATE INDEX account_client ON account (client_id, kind);
 
 INSERT INTO account (kind, unit) VALUES
   ('cash', 'minor'),        -- what the clients handed in less what they took back (negative)
@@ -320,6 +321,7 @@ CREATE TABLE foreign_payment (
   payment_hash    TEXT NOT NULL,
   external_id     TEXT NOT NULL,
   distribution_id TEXT NOT NULL DEFAULT '',
+  client_name     TEXT NOT NULL DEFAULT '' COLLATE NOCASE,
   amount_msat     INTEGER NOT NULL,
   fee_msat        INTEGER NOT NULL,
   status          TEXT NOT NULL,

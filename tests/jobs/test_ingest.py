@@ -1,0 +1,593 @@
+"""Cash-outs as they are read: distributed once, oldest first, and only when it is clear what they are."""
+
+import asyncio
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from payout_bench import OPERATOR, HandClock, programme
+
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
+from dca_bot.core.cash_out import Action, CashOut
+from dca_bot.core.ports import Export, Payment, PaymentStatus
+from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.jobs.ingest import Ingest
+from dca_bot.jobs.signals import LAMASSU, Signals
+from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.ledger import clients, deposits, distributions, facts, foreign, holds
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.database import open_database
+
+SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+START_AT = NOW - timedelta(days=30)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def cash_out(cash_out_id, created_at, **changes):
+    """A clean success: 100,000 sats of principal for 800 GTQ, and 25,000 of commission."""
+    good = CashOut(
+        id=cash_out_id,
+        device_id="machine",
+        created_at=created_at,
+        confirmed_at=created_at,
+        status="confirmed",
+        crypto_code="BTC",
+        fiat_code="GTQ",
+        crypto_atoms=Decimal(125_000),
+        fiat=Decimal("800.00000"),
+        commission=Decimal("0.20000"),
+        ticker=Decimal("800000.00000"),
+        discount=None,
+        received_crypto_atoms=None,
+        fixed_fee=None,
+        dispense=True,
+        dispense_confirmed=True,
+        error=None,
+        error_code=None,
+    )
+    return replace(good, **changes)
+
+
+UNCONFIRMED = {"dispense_confirmed": False}
+NEVER_PAID = {"status": "notSeen", "dispense": False, "dispense_confirmed": False}
+
+
+class Server:
+    """A Lamassu server whose rows a test changes; `asked` has every `since`."""
+
+    def __init__(self):
+        self.rows = {}
+        self.unreadable = ()
+        self.fault = None
+        self.asked = []
+
+    def put(self, *rows):
+        self.rows.update({row.id: row for row in rows})
+
+    async def fetch(self, since):
+        self.asked.append(since)
+        await asyncio.sleep(0)
+        if self.fault:
+            raise self.fault
+        rows = tuple(row for row in self.rows.values() if row.created_at >= since)
+        return Export(rows, {"machine": "Market"}, self.unreadable)
+
+    async def aclose(self):
+        """Nothing is open."""
+
+
+class ScriptedClock(HandClock):
+    """A clock whose sleepers are woken by a bell alone."""
+
+    async def sleep(self, _delay_s):
+        await asyncio.Event().wait()
+
+
+class Bench:
+    """A ledger and the poller on it."""
+
+    def __init__(self, folder, source, **changes):
+        self.folder = folder
+        self.server = source
+        self.programme = programme(**changes)
+        self.clock = ScriptedClock(NOW)
+        self.signals = Signals()
+
+    async def open(self):
+        self.database = await open_database(self.folder / "data")
+        self.ingest = self.poller()
+
+    async def reopen(self):
+        await self.database.aclose()
+        await self.open()
+
+    def poller(self):
+        return Ingest(
+            database=self.database,
+            source=self.server,
+            herald=Herald(self.programme, load_texts(self.programme)),
+            programme=self.programme,
+            clock=self.clock,
+            signals=self.signals,
+            start_at=START_AT,
+            lookback=14 * DAY,
+            poll_s=60,
+        )
+
+    async def poll(self, times=1):
+        for _ in range(times):
+            await self.ingest.poll_once()
+
+    async def client(self, name, *, minor, since=START_AT - DAY):
+        def work(tx):
+            pubkey = f"{len(clients.everyone(tx)) + 10:064x}"
+            client = clients.add(tx, name=name, pubkey=pubkey, language="en", now=since)
+            clients.set_destination(tx, client.id, Destination(INVOICE_KEY, name))
+            deposit = deposits.add(tx, client.id, amount_minor=minor, note="", now=since)
+            deposits.confirm(tx, deposit, machine=None, now=since)
+
+        await self.database.transact(work)
+
+    async def rows(self, query, *values):
+        return await self.database.read(
+            lambda tx: [tuple(row) for row in tx.execute(query, values)]
+        )
+
+    async def given(self):
+        """(cash-out, client, minor, sat) in the order in which it was shared out."""
+        return await self.rows(
+            "SELECT distribution_id, name, minor, sat FROM share"
+            " JOIN client ON client.id = client_id ORDER BY share.id"
+        )
+
+    async def distributed(self):
+        return [row[0] for row in await self.rows("SELECT id FROM distribution ORDER BY rowid")]
+
+    async def state(self, cash_out_id):
+        ((state, reason),) = await self.rows(
+            "SELECT state, reason FROM cash_out WHERE id = ?", cash_out_id
+        )
+        return state, reason
+
+    async def holds(self):
+        return await self.rows("SELECT kind, ref, reason, outcome FROM hold ORDER BY id")
+
+    async def letters(self, pubkey=OPERATOR):
+        found = await self.rows("SELECT text FROM outbox WHERE recipient = ? ORDER BY id", pubkey)
+        return [text for (text,) in found]
+
+
+@pytest.fixture
+async def make_bench(tmp_path):
+    benches = []
+
+    async def make(source=None, **changes):
+        bench = Bench(tmp_path, source or Server(), **changes)
+        await bench.open()
+        benches.append(bench)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+# Once, whatever is read how often
+
+
+async def test_cash_out_read_again_and_again_is_distributed_once(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=1_000_000)
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll(3)
+    await bench.reopen()
+    await bench.poll(2)
+    assert await bench.given() == [("a", "ana", 80_000, 100_000)]
+
+
+async def test_two_polls_at_once_distribute_once(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(*(cash_out(f"{n:02}", NOW - HOUR + n * MINUTE) for n in range(20)))
+    other = bench.poller()
+    await asyncio.gather(bench.poll(), other.poll_once(), bench.poll(), other.poll_once())
+    assert await bench.distributed() == [f"{n:02}" for n in range(20)]
+    assert len(await bench.given()) == 20
+
+
+async def test_whole_sample_is_distributed_once_and_the_rest_told_once(make_bench, tmp_path):
+    folder = tmp_path / "export"
+    shutil.copytree(SAMPLE, folder)
+    bench = await make_bench(DirectorySource(folder))
+    bench.ingest.start_at = datetime(2025, 1, 1, tzinfo=UTC)
+    await bench.client("ana", minor=10**9, since=datetime(2025, 1, 1, tzinfo=UTC))
+    await bench.poll()
+    letters = len(await bench.letters())
+    await bench.reopen()
+    bench.ingest.start_at = datetime(2025, 1, 1, tzinfo=UTC)
+    await bench.poll(2)
+    states = "SELECT state, count(*) FROM cash_out GROUP BY state ORDER BY state"
+    assert await bench.rows(states) == [("distributed", 243), ("held", 13), ("ignored", 44)]
+    assert len(await bench.given()) == 243
+    assert len(await bench.letters()) == letters == 13
+
+
+# Order, and who takes part
+
+
+async def test_oldest_by_the_time_the_cash_left_goes_first(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=80_000)
+    redeemed = Action(1, "dispense", NOW - 3 * HOUR, ((100, 8),))
+    bench.server.put(
+        cash_out("created first", NOW - 4 * HOUR, actions=(redeemed,)),
+        cash_out("confirmed first", NOW - 6 * HOUR, confirmed_at=NOW - 5 * HOUR),
+        cash_out("created last", NOW - 2 * HOUR),
+    )
+    bench.server.rows = dict(reversed(bench.server.rows.items()))
+    await bench.poll()
+    assert await bench.distributed() == ["confirmed first", "created first", "created last"]
+    assert await bench.given() == [("confirmed first", "ana", 80_000, 100_000)]
+
+
+async def test_waiting_and_held_rows_block_nothing(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(
+        cash_out("waits", NOW - 20 * HOUR, **UNCONFIRMED),
+        cash_out("held", NOW - 3 * DAY, **UNCONFIRMED),
+        cash_out("ignored", NOW - 4 * DAY, **NEVER_PAID),
+        cash_out("good", NOW - HOUR),
+    )
+    await bench.poll()
+    assert await bench.distributed() == ["good"]
+    states = [(await bench.state(name))[0] for name in ("waits", "held", "ignored")]
+    assert states == ["waiting", "held", "ignored"]
+
+
+async def test_nobody_eligible_gives_all_to_the_operator_for_good(make_bench):
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    await bench.client("ana", minor=10**9)
+    await bench.poll(2)
+    assert await bench.rows("SELECT principal_sat, unallocated_sat FROM distribution") == [
+        (100_000, 100_000)
+    ]
+    assert await bench.given() == []
+    totals = "SELECT kind, balance FROM account WHERE kind IN ('operator', 'commission') ORDER BY 1"
+    assert await bench.rows(totals) == [("commission", 25_000), ("operator", 100_000)]
+
+
+async def test_disabled_flow_gives_all_to_the_operator(make_bench):
+    bench = await make_bench(flow_enabled=False)
+    await bench.client("ana", minor=10**9)
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    assert await bench.rows("SELECT unallocated_sat FROM distribution") == [(100_000,)]
+    assert await bench.given() == []
+
+
+async def test_deposit_confirmed_after_the_cash_left_takes_no_part(make_bench):
+    bench = await make_bench()
+    await bench.client("early", minor=40_000)
+    await bench.client("late", minor=10**9, since=NOW - HOUR + MINUTE)
+    bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR + 2 * MINUTE))
+    await bench.poll()
+    assert await bench.given() == [
+        ("a", "early", 40_000, 50_000),
+        ("b", "late", 80_000, 100_000),
+    ]
+
+
+async def test_open_hold_whose_row_becomes_a_success_is_distributed_and_closed(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
+    await bench.poll(2)
+    assert await bench.holds() == [("cash-out", "a", "dispense not complete", None)]
+    bench.server.put(cash_out("a", NOW - 3 * DAY))
+    await bench.poll(2)
+    assert await bench.holds() == [("cash-out", "a", "dispense not complete", "by itself")]
+    assert await bench.given() == [("a", "ana", 80_000, 100_000)]
+    assert len(await bench.letters()) == 1
+
+
+async def test_row_that_waits_becomes_a_hold_after_two_days(make_bench):
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - HOUR, **UNCONFIRMED))
+    await bench.poll()
+    assert await bench.state("a") == ("waiting", "not final yet")
+    bench.clock.ahead += 2 * DAY
+    await bench.poll(2)
+    assert await bench.state("a") == ("held", "dispense not complete")
+    assert len(await bench.letters()) == 1
+
+
+# What is read
+
+
+async def test_rows_before_start_at_are_never_touched(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9, since=START_AT - 10 * DAY)
+    redeemed = Action(1, "dispense", START_AT + HOUR, ((100, 8),))
+    bench.server.put(
+        cash_out("before", START_AT - MINUTE),
+        cash_out("held before", START_AT - HOUR, **UNCONFIRMED),
+        cash_out("at", START_AT),
+        cash_out("redeemed after", START_AT - 20 * HOUR, actions=(redeemed,)),
+    )
+    await bench.poll()
+    assert await bench.distributed() == ["at", "redeemed after"]
+    assert len(await bench.rows("SELECT id FROM cash_out")) == 2
+    assert await bench.holds() == []
+
+
+async def test_everything_is_read_at_first_and_daily_else_the_lookback_only(make_bench):
+    bench = await make_bench()
+    steps = [timedelta(), MINUTE, DAY - 2 * MINUTE, MINUTE, MINUTE]
+    whole, lately = "whole", "lately"
+    kinds = []
+    for step in steps:
+        bench.clock.ahead += step
+        await bench.poll()
+        since = bench.server.asked[-1]
+        assert since in (START_AT - 2 * DAY, bench.clock.now() - 14 * DAY)
+        kinds.append(whole if since < START_AT else lately)
+    assert kinds == [whole, lately, lately, whole, lately]
+    await bench.reopen()
+    await bench.poll()
+    assert bench.server.asked[-1] == START_AT - 2 * DAY
+
+
+async def test_old_row_that_becomes_final_is_found_by_the_daily_reading(make_bench):
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - 20 * DAY, **UNCONFIRMED))
+    await bench.poll()
+    bench.server.put(cash_out("a", NOW - 20 * DAY))
+    await bench.poll()
+    assert await bench.distributed() == []
+    bench.clock.ahead += DAY
+    await bench.poll()
+    assert await bench.distributed() == ["a"]
+
+
+@pytest.mark.parametrize("fault", [ExportBroken("half a line"), SourceUnavailable("no answer")])
+async def test_reading_that_fails_changes_nothing_and_is_made_up(make_bench, fault):
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - 20 * DAY))
+    bench.server.fault = fault
+    await bench.ingest._try_poll()
+    part = bench.signals.parts[LAMASSU]
+    assert (part.reachable, part.detail) == (False, str(fault))
+    assert await bench.rows("SELECT id FROM cash_out") == []
+    assert await bench.database.read(lambda tx: facts.get(tx, facts.LAST_POLL_AT)) is None
+    bench.server.fault = None
+    await bench.ingest._try_poll()
+    assert bench.signals.parts[LAMASSU].reachable
+    assert await bench.distributed() == ["a"]
+
+
+async def test_file_that_breaks_off_changes_nothing(make_bench, tmp_path):
+    folder = tmp_path / "export"
+    shutil.copytree(SAMPLE, folder)
+    actions = folder / "cash_out_actions.csv"
+    whole = actions.read_bytes()
+    actions.write_bytes(whole[:-40])
+    bench = await make_bench(DirectorySource(folder))
+    bench.ingest.start_at = datetime(2025, 1, 1, tzinfo=UTC)
+    with pytest.raises(ExportBroken):
+        await bench.poll()
+    assert await bench.rows("SELECT id FROM cash_out") == []
+    actions.write_bytes(whole)
+    await bench.poll()
+    assert len(await bench.distributed()) == 243
+
+
+async def test_unreadable_rows_are_told_once(make_bench):
+    bench = await make_bench()
+    bench.server.unreadable = ("Row 1 is broken.", "Row 2 is broken.")
+    await bench.poll(2)
+    bench.server.unreadable += ("Row 3 is broken.",)
+    await bench.poll(2)
+    first, second = await bench.letters()
+    assert "2 rows" in first
+    assert "Row 1 is broken." in first
+    assert "Row 3 is broken." in second
+
+
+# What the operator is told, and has decided
+
+
+@pytest.mark.parametrize(
+    ("change", "later"),
+    [
+        ({"error": "double spend", "status": "insufficientFunds"}, "contradiction"),
+        (UNCONFIRMED, "dispense not complete"),
+        (
+            {**NEVER_PAID, "error": "operator cancel", "error_code": "operatorCancel"},
+            "closed",
+        ),
+    ],
+)
+async def test_distributed_row_that_stops_being_a_success_is_reported_once(
+    make_bench, change, later
+):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    bench.server.put(cash_out("a", NOW - HOUR, **change))
+    await bench.poll(2)
+    assert await bench.holds() == [("changed", "a", later, None)]
+    await bench.database.transact(
+        lambda tx: holds.close(tx, "changed", "a", outcome="ignored", now=NOW)
+    )
+    bench.clock.ahead += 3 * DAY
+    await bench.poll(2)
+    assert await bench.holds() == [("changed", "a", later, "ignored")]
+    assert len(await bench.letters()) == 1
+    assert await bench.given() == [("a", "ana", 80_000, 100_000)]
+
+
+async def test_success_that_falls_back_to_what_it_was_held_for_is_reported(make_bench):
+    bench = await make_bench()
+    held, good = cash_out("a", NOW - 3 * DAY, **UNCONFIRMED), cash_out("a", NOW - 3 * DAY)
+    for row in (held, good, held):
+        bench.server.put(row)
+        await bench.poll(2)
+    assert await bench.holds() == [
+        ("cash-out", "a", "dispense not complete", "by itself"),
+        ("changed", "a", "dispense not complete", None),
+    ]
+
+
+async def test_ignored_hold_stays_ignored(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
+    await bench.poll()
+
+    def ignore(tx):
+        distributions.ignore(tx, "a", now=NOW)
+        holds.close(tx, "cash-out", "a", outcome="ignored", now=NOW)
+
+    await bench.database.transact(ignore)
+    for row in (
+        cash_out("a", NOW - 3 * DAY, **UNCONFIRMED),
+        cash_out("a", NOW - 3 * DAY, fiat=Decimal("1.23")),
+        cash_out("a", NOW - 3 * DAY),
+    ):
+        bench.server.put(row)
+        await bench.poll(2)
+    assert await bench.distributed() == []
+    assert await bench.state("a") == ("ignored", "ignored by the operator")
+    assert len(await bench.holds()) == len(await bench.letters()) == 1
+
+
+async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
+    await bench.poll()
+    found = await bench.database.read(lambda tx: distributions.cash_out_by_prefix(tx, "a"))
+
+    def accept(tx):
+        distributions.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, flow_enabled=True)
+        holds.close(tx, "cash-out", "a", outcome="accepted", now=NOW)
+
+    await bench.database.transact(accept)
+    await bench.poll(2)
+    assert await bench.holds() == [("cash-out", "a", "dispense not complete", "accepted")]
+
+
+async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    payment = Payment(
+        payment_hash="ab" * 32,
+        amount_msat=-100_000_000,
+        fee_msat=0,
+        status=PaymentStatus.SUCCESS,
+        created_at=NOW,
+        external_id="payout",
+        extra={"distributions": ["a"]},
+    )
+    await bench.database.transact(lambda tx: foreign.remember(tx, payment, now=NOW))
+    bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR))
+    await bench.poll(2)
+    assert await bench.distributed() == ["b"]
+    assert await bench.holds() == [("cash-out", "a", holds.KNOWN_DISTRIBUTION, None)]
+    assert len(await bench.letters()) == 1
+
+
+async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
+    bench = await make_bench(low_deposit_minor=20_000)
+    await bench.client("ana", minor=180_000)
+    (pubkey,) = (await bench.rows("SELECT pubkey FROM client"))[0]
+    told = []
+    for number in range(4):
+        bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
+        await bench.poll(2)
+        told.append([text.split(".")[0] for text in await bench.letters(pubkey)])
+    low = "Your balance is down to 200"
+    used_up = "Your deposit is used up: all of it has become bitcoin"
+    assert [len(texts) for texts in told] == [0, 0, 1, 1], told
+    assert told[3] == [used_up]
+    await bench.client("ben", minor=95_000, since=NOW - 2 * HOUR)
+    (pubkey,) = (await bench.rows("SELECT pubkey FROM client WHERE name = 'ben'"))[0]
+    bench.server.put(cash_out("4", NOW - MINUTE))
+    await bench.poll(2)
+    assert [text.split(".")[0] for text in await bench.letters(pubkey)] == [
+        low.replace("200", "150")
+    ]
+
+
+# The loop
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - the ledger sets no event
+            await asyncio.sleep(0.005)
+
+
+async def test_paused_programme_decides_nothing_and_catches_up_on_resume(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    bench.signals.reconciled.set()
+    task = asyncio.create_task(bench.ingest.run())
+    try:
+        bench.server.put(cash_out("a", NOW - 20 * DAY), cash_out("b", NOW - HOUR))
+        for _ in range(3):
+            bench.signals.poll.ring()
+            await bench.rows("SELECT 1")
+            await asyncio.sleep(0.02)
+        assert bench.server.asked == []
+        await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+        bench.signals.poll.ring()
+
+        async def both():
+            return await bench.distributed() == ["a", "b"]
+
+        await until(both)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_pausing_in_the_middle_of_a_poll_stops_it_there(make_bench):
+    bench = await make_bench()
+    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    assert await bench.distributed() == []
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.poll()
+    assert await bench.distributed() == ["a"]
+
+
+async def test_nothing_is_read_before_the_ledger_was_held_against_lnbits(make_bench):
+    bench = await make_bench()
+    task = asyncio.create_task(bench.ingest.run())
+    try:
+        bench.signals.poll.ring()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert bench.server.asked == []
+        bench.signals.reconciled.set()
+
+        async def read():
+            return bool(bench.server.asked)
+
+        await until(read)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,230 @@
+"""The whole program on a scripted world: it ends when asked, and doesn't limp on when a job fails."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from dca_bot.app import Outside, programme_of, run_jobs
+from dca_bot.config import Config
+from dca_bot.core.ports import DmProtocol, Export, IncomingMessage
+from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
+from dca_bot.ledger import facts, mail
+from dca_bot.ledger.database import open_database
+from dca_bot.nostr.keys import generate
+
+OPERATOR = generate()
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A fixed time; a sleep lets the others work and takes a moment of it."""
+
+    def __init__(self):
+        self.time = NOW
+
+    def now(self):
+        return self.time
+
+    async def sleep(self, delay_s):
+        await asyncio.sleep(0.01)
+        self.time += timedelta(seconds=delay_s)
+
+
+class Lamassu:
+    """A server without cash-outs; `fault` is raised instead."""
+
+    def __init__(self):
+        self.reads = 0
+        self.fault = None
+
+    async def fetch(self, _since):
+        self.reads += 1
+        if self.fault:
+            raise self.fault
+        return Export((), {})
+
+
+class Lnbits:
+    """A source wallet without payments; `fault` is raised instead."""
+
+    def __init__(self):
+        self.fault = None
+
+    async def wallet_id(self):
+        return "source"
+
+    async def balance_msat(self):
+        if self.fault:
+            raise self.fault
+        return 1_000_000
+
+    async def tagged_payments(self, _since=None):
+        if self.fault:
+            raise self.fault
+        for payment in ():
+            yield payment
+
+
+class Relays:
+    """Brings what is put into `inbox`, and keeps what is sent."""
+
+    def __init__(self):
+        self.inbox = asyncio.Queue()
+        self.sent = []
+        self.ended = False
+        self.fault = None
+
+    async def run(self):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+    async def incoming(self):
+        while True:
+            message = await self.inbox.get()
+            if self.fault:
+                raise self.fault
+            yield message
+
+    async def inbox_relays(self, _pubkey):
+        return ()
+
+    def seal(self, message):
+        return message.text
+
+    async def publish(self, event, _relays):
+        self.sent.append(event)
+        return True
+
+    def connected(self):
+        return 1
+
+    def put(self, text):
+        self.inbox.put_nowait(
+            IncomingMessage(text, OPERATOR.public_key, text, NOW, DmProtocol.NIP17, "wss://r")
+        )
+
+
+def config(**lamassu):
+    return Config.model_validate(
+        {
+            "nostr": {"relays": ["wss://relay.example.com"], "operators": [OPERATOR.npub]},
+            "lamassu": {"source": "directory", "poll_seconds": 1, **lamassu},
+            "lnbits": {"url": "https://lnbits.example.com"},
+        }
+    )
+
+
+@pytest.fixture
+async def bot(tmp_path):
+    """A bot that can be started; `task` is its run."""
+    database = await open_database(tmp_path / "data")
+    bot = SimpleNamespace(
+        database=database,
+        lamassu=Lamassu(),
+        lnbits=Lnbits(),
+        relays=Relays(),
+        clock=Clock(),
+        stop=asyncio.Event(),
+    )
+
+    def start(**lamassu):
+        outside = Outside(
+            source=bot.lamassu,
+            wallet=bot.lnbits,
+            addresses=None,
+            messenger=bot.relays,
+            clock=bot.clock,
+            chance=random.Random(1),
+        )
+        values = config(**lamassu)
+        bot.task = asyncio.create_task(
+            run_jobs(values, programme_of(values), database, outside, bot.stop)
+        )
+
+    bot.start = start
+    yield bot
+    if not bot.task.done():
+        bot.task.cancel()
+        await asyncio.gather(bot.task, return_exceptions=True)
+    await database.aclose()
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the jobs set no event
+            await asyncio.sleep(0.005)
+
+
+async def ended(bot):
+    async with asyncio.timeout(10):
+        await bot.task
+
+
+async def test_stop_ends_all_jobs_and_leaves_nothing_running(bot):
+    before = asyncio.all_tasks()
+    bot.start()
+    bot.relays.put("status")
+    await until(lambda: bot.relays.sent and bot.lamassu.reads > 2)
+    bot.stop.set()
+    await ended(bot)
+    assert bot.relays.ended
+    assert asyncio.all_tasks() == before
+    assert await bot.database.read(mail.unsent) == 0
+
+
+async def test_stop_before_anything_answered_ends_it_too(bot):
+    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.")
+    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.")
+    bot.stop.set()
+    bot.start()
+    await ended(bot)
+
+
+async def test_parts_out_of_reach_do_not_end_it(bot):
+    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.")
+    bot.start()
+    bot.relays.put("status")
+    await until(lambda: bot.relays.sent)
+    assert bot.lamassu.reads == 0, "nothing is read before the ledger was held against LNbits"
+    bot.lnbits.fault = None
+    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.")
+    await until(lambda: bot.lamassu.reads > 2)
+    assert not bot.task.done()
+
+
+@pytest.mark.parametrize("job", ["lamassu", "lnbits", "relays"])
+async def test_job_that_fails_unexpectedly_ends_them_all(bot, job):
+    getattr(bot, job).fault = RuntimeError("a fault in the program")
+    bot.start()
+    bot.relays.put("status")
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError), flatten_subgroups=True):
+        await ended(bot)
+    assert bot.relays.ended
+
+
+@pytest.mark.parametrize("configured", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+async def test_first_start_is_kept_for_good(bot, configured):
+    bot.start(start_at=configured)
+    await until(lambda: bot.lamassu.reads)
+    first = await bot.database.read(lambda tx: facts.get(tx, facts.START_AT))
+    assert first == NOW.isoformat()
+    bot.stop.set()
+    await ended(bot)
+    bot.stop.clear()
+    bot.clock.time = NOW + timedelta(days=1)
+    reads = bot.lamassu.reads
+    bot.start(start_at=configured)
+    await until(lambda: bot.lamassu.reads > reads)
+    assert await bot.database.read(lambda tx: facts.get(tx, facts.START_AT)) == first
+
+
+def test_operator_whose_key_is_none_is_refused_by_name():
+    values = config().model_dump()
+    values["nostr"]["operators"] = ("npub1nonsense",)
+    with pytest.raises(ConfigError, match=r"nostr\.operators: "):
+        programme_of(Config.model_validate(values))

@@ -1,0 +1,424 @@
+"""The command line as an operator has it: words in, text and exit status out."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dca_bot import __version__
+from dca_bot.config import load_config, write_secret
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.demo.relay import local_relay
+from dca_bot.ledger import clients, deposits, distributions
+from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.database import open_database
+from dca_bot.nostr.keys import generate, parse_secret_key
+
+ROOT = Path(__file__).parents[1]
+EXPORT = Path(__file__).parent / "data" / "lamassu" / "export"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CONFIG = """\
+[nostr]
+relays = [{relay}]
+operators = [{operator}]
+
+[lamassu]
+source = "directory"
+lookback_days = 366
+directory.path = {export}
+
+[lnbits]
+url = {url}
+"""
+
+
+def dca_bot(*words, folder, answers=""):
+    """Run `dca-bot` without a terminal, as another program would."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("DCA_BOT_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "dca_bot", *map(str, words)],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"},
+        input=answers,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def sentence(done):
+    """Return the one sentence of a command that failed."""
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    return done.stderr.removeprefix("dca-bot: ")
+
+
+def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", export=EXPORT):
+    """Write all of the bot's files but the wallet's key."""
+    values = {
+        "relay": relay,
+        "operator": generate().npub,
+        "export": str(export),
+        "url": url,
+    }
+    text = CONFIG.format(**{name: json.dumps(value) for name, value in values.items()})
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    write_secret(folder / "bot.nsec", generate().nsec())
+
+
+# Exit statuses
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["status", "--nonsense"],
+        ["status", "superfluous"],
+        ["simulate"],
+        ["simulate", "--export", "."],
+        ["audit", "--config"],
+    ],
+)
+def test_wrong_words_end_with_2(tmp_path, words):
+    done = dca_bot(*words, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Error" in done.stderr
+
+
+def test_help_and_version_end_with_0(tmp_path):
+    done = dca_bot("--help", folder=tmp_path)
+    assert done.returncode == 0
+    for command in ("init", "check", "run", "status", "audit", "simulate", "demo"):
+        assert command in done.stdout
+    assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
+
+
+@pytest.mark.parametrize("command", ["check", "run", "status", "audit"])
+def test_missing_configuration_ends_with_1_and_says_what_to_do(tmp_path, command):
+    done = dca_bot(command, "--config", "no.toml", folder=tmp_path)
+    assert sentence(done) == (
+        "There is no no.toml. Make one with `dca-bot init`, or copy config.example.toml.\n"
+    )
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["status", "audit"])
+def test_missing_ledger_ends_with_1_and_is_not_made(tmp_path, command):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    assert "start the bot once" in sentence(dca_bot(command, folder=tmp_path))
+    assert not (tmp_path / "data").exists()
+
+
+def test_second_bot_on_a_ledger_is_refused(tmp_path):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+
+    async def run_beside():
+        database = await open_database(tmp_path / "data")
+        try:
+            return await asyncio.to_thread(dca_bot, "run", folder=tmp_path)
+        finally:
+            await database.aclose()
+
+    assert "Another bot is running on the ledger" in sentence(asyncio.run(run_beside()))
+
+
+# A ledger with something in it
+
+
+@asynccontextmanager
+async def ledger_of(folder):
+    database = await open_database(folder / "data")
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+def share_out(tx):
+    """Record one client with 1,000 GTQ, and one cash-out of 800 GTQ."""
+    ana = clients.add(tx, name="ana", pubkey="a" * 64, language="en", now=NOW)
+    clients.set_destination(tx, ana.id, Destination(INVOICE_KEY, "key"))
+    deposit = deposits.add(tx, ana.id, amount_minor=100_000, note="", now=NOW)
+    deposits.confirm(tx, deposit, machine=None, now=NOW)
+    amounts = Amounts(100_000, 80_000, 5_000)
+    decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, NOW, amounts)
+    unread = dict.fromkeys(CashOut.__dataclass_fields__)
+    cash_out = CashOut(**{**unread, "id": "cash-out", "device_id": "machine", "created_at": NOW})
+    distributions.record(tx, cash_out, decision, state="waiting", reason="", now=NOW)
+    distributions.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, flow_enabled=True)
+
+
+@pytest.fixture
+async def folder(tmp_path, lnbits, wallets):
+    """A bot's folder with a ledger, and a real LNbits that has paid nothing yet."""
+    write_config(tmp_path, url=lnbits.url)
+    write_secret(tmp_path / "lnbits.key", wallets("source", balance_sat=1_000).admin_key)
+    async with ledger_of(tmp_path) as ledger:
+        await ledger.transact(share_out)
+    return tmp_path
+
+
+def test_status_tells_what_the_ledger_says(folder):
+    values = json.loads(dca_bot("status", "--json", folder=folder).stdout)
+    assert values == {
+        "paused": False,
+        "last_poll_at": None,
+        "clients": 1,
+        "balances": "200.00 GTQ",
+        "owed_sat": 100_000,
+        "open_payouts": 1,
+        "payouts_by_state": {"PLANNED": 1},
+        "paid_sat": 0,
+        "operator_sat": 0,
+        "commission_sat": 5_000,
+        "open_holds": 0,
+        "unsent_messages": 0,
+    }
+    text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
+    assert [line.split()[0] for line in text.splitlines()] == [
+        name.split("_")[0] for name in values
+    ]
+
+
+async def test_status_and_audit_work_beside_a_running_bot(folder):
+    async with ledger_of(folder):
+        for command in ("status", "audit"):
+            done = await asyncio.to_thread(dca_bot, command, folder=folder)
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_audit_of_a_sound_ledger_ends_with_0(folder):
+    done = dca_bot("audit", "--json", folder=folder)
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout) == {
+        "entries": 4,
+        "distributions": 1,
+        "payouts": 1,
+        "payments": 0,
+        "findings": [],
+    }
+
+
+async def test_audit_of_a_ledger_that_was_tampered_with_names_it_and_ends_with_1(folder):
+    def tamper(tx):
+        tx.execute("DROP TRIGGER IF EXISTS payout_is_fixed")
+        tx.execute("UPDATE payout SET amount_sat = amount_sat + 1")
+
+    async with ledger_of(folder) as ledger:
+        await ledger.transact(tamper)
+    done = await asyncio.to_thread(dca_bot, "audit", "--json", folder=folder)
+    assert "finding(s)" in sentence(done)
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert "amount isn't the sum of its shares" in finding
+    assert f"✗ {finding}" in dca_bot("audit", folder=folder).stdout
+
+
+def test_audit_without_lnbits_ends_with_1_and_says_so(folder):
+    text = (folder / "config.toml").read_text().split("[lnbits]")[0]
+    (folder / "config.toml").write_text(f'{text}[lnbits]\nurl = "http://127.0.0.1:9"\n')
+    done = dca_bot("audit", folder=folder)
+    assert "1 finding(s)" in sentence(done)
+    assert "✗ The payments could not be compared: " in done.stdout
+
+
+# simulate
+
+
+@pytest.fixture
+def clients_csv(tmp_path):
+    path = tmp_path / "clients.csv"
+    path.write_text('name,balance\nana,"9,000.00"\nben,1000\n', encoding="utf-8")
+    return path
+
+
+def simulate(clients_csv, *words, export=EXPORT):
+    return dca_bot(
+        *("simulate", "--export", export, "--clients", clients_csv, *words),
+        folder=clients_csv.parent,
+    )
+
+
+def test_simulate_prints_an_object_a_line(clients_csv):
+    done = simulate(clients_csv, "--json", "--now", "2025-12-01")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 300
+    given = [share["minor"] for line in lines for share in line["shares"]]
+    assert sum(given) == 1_000_000
+
+
+def test_simulate_prints_a_table_for_people(clients_csv):
+    done = simulate(clients_csv)
+    assert done.returncode == 0
+    assert "243 distribute, 44 ignore, 13 hold, 0 wait" in done.stdout
+    assert "0.00 GTQ left" in done.stdout
+
+
+def test_simulate_needs_no_configuration_and_makes_nothing(clients_csv):
+    simulate(clients_csv, "--json")
+    assert [path.name for path in clients_csv.parent.iterdir()] == ["clients.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--now", "yesterday"], "is no time"),
+        (["--currency", "quetzal"], "three capital letters"),
+        (["--clients", "none.csv"], "none.csv can't be read"),
+        (["--export", "nowhere"], "can't be read"),
+    ],
+)
+def test_simulate_that_cannot_be_done_ends_with_1(clients_csv, words, said):
+    assert said in sentence(simulate(clients_csv, *words))
+
+
+# init
+
+
+def answer_init(folder, *lines):
+    return dca_bot("init", folder=folder, answers="\n".join([*lines, ""]))
+
+
+OPERATOR = generate().npub
+BASICS = [OPERATOR, "wss://relay.example.com ws://127.0.0.1:7777", "https://lnbits.example.com"]
+
+
+def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alone(tmp_path):
+    done = answer_init(tmp_path, *BASICS, "k" * 32, "gtq", "", "n", "exported")
+    assert done.returncode == 0, done
+    config = load_config(tmp_path / "config.toml")
+    assert config.nostr.operators == (OPERATOR,)
+    assert config.nostr.relays == ("wss://relay.example.com", "ws://127.0.0.1:7777")
+    assert (config.lamassu.source, str(config.lamassu.directory.path)) == ("directory", "exported")
+    assert (config.bot.currency, config.bot.timezone) == ("GTQ", "America/Guatemala")
+    for name in ("config.toml", "bot.nsec", "lnbits.key"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    key = parse_secret_key((tmp_path / "bot.nsec").read_text().strip())
+    assert key.npub in done.stdout
+    assert key.nsec() not in done.stdout + done.stderr
+    assert "k" * 32 not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
+    assert (tmp_path / "lnbits.key").read_text().strip() == "k" * 32
+
+
+def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
+    done = answer_init(tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader")
+    assert done.returncode == 0, done
+    ssh = load_config(tmp_path / "config.toml").lamassu.ssh
+    assert (ssh.host, ssh.port, ssh.username) == ("lamassu.example.com", 2222, "reader")
+    assert not (tmp_path / "lnbits.key").exists()
+    assert "chmod 600" in done.stdout
+
+
+def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
+    done = answer_init(tmp_path, "npub1nonsense", *BASICS, "", "", "", "n", "")
+    assert done.returncode == 0, done
+    assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
+def test_init_overwrites_nothing(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    assert "is there already" in sentence(answer_init(tmp_path, *BASICS, "", "", "", "n", ""))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
+    write_secret(tmp_path / "lnbits.key", "mine")
+    assert answer_init(tmp_path, *BASICS, "other", "", "", "n", "").returncode == 0
+    assert (tmp_path / "lnbits.key").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "broken"),
+    [
+        (1, "relay.example.com"),
+        (1, "https://relay.example.com"),
+        (2, "ftp://lnbits.example.com"),
+        (4, "quetzal"),
+        (5, "Guatemala"),
+        (8, "70000"),
+    ],
+)
+def test_init_asks_again_for_what_would_not_load(tmp_path, place, broken):
+    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", ""]
+    answers.insert(place, broken)
+    done = answer_init(tmp_path, *answers)
+    assert done.returncode == 0, done
+    assert "Error: " in done.stdout + done.stderr
+    config = load_config(tmp_path / "config.toml")
+    assert (config.lnbits.url, config.bot.currency) == (BASICS[2], "GTQ")
+    assert (config.lamassu.ssh.host, config.lamassu.ssh.port) == ("lamassu.example.com", 22)
+
+
+def test_init_needs_a_folder_that_is_there(tmp_path):
+    done = dca_bot("init", "--config", "nowhere/config.toml", folder=tmp_path)
+    assert sentence(done) == "There is no folder nowhere; make it first.\n"
+
+
+def test_init_that_is_given_up_writes_nothing(tmp_path):
+    done = answer_init(tmp_path, OPERATOR)
+    assert done.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# check
+
+
+async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnbits, wallets):
+    async with local_relay() as relay:
+        write_config(tmp_path, relay=relay, url=lnbits.url)
+        write_secret(tmp_path / "lnbits.key", wallets("source", balance_sat=1_234).admin_key)
+        before = sorted(path.name for path in tmp_path.iterdir())
+        done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    assert done.returncode == 0, done
+    lines = done.stdout.splitlines()
+    assert [line[0] for line in lines] == ["✓"] * 6
+    assert "Antigua, Zona 10" in lines[3]
+    assert "1,234 sats" in lines[4]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
+    async with local_relay() as relay:
+        write_config(tmp_path, relay=relay, export=tmp_path / "nothing")
+        write_secret(tmp_path / "lnbits.key", "0" * 32)
+        (tmp_path / "bot.nsec").chmod(0o644)
+        (tmp_path / "data").mkdir(mode=0o755)
+        (tmp_path / "data").chmod(0o755)
+        done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    assert "cross" in sentence(done)
+    marks = {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
+    assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "✗", "✗", "✗"]
+    assert "chmod 600" in marks["Nostr keys"]
+    assert "chmod 700" in marks["Data folder"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("invoice_key", "admin key"), ("unknown", "key"), ("missing", "There is no")]
+)
+def test_check_tells_what_is_wrong_with_the_wallets_key(tmp_path, lnbits, wallets, key, said):
+    write_config(tmp_path, url=lnbits.url)
+    keys = {"invoice_key": wallets("source").invoice_key, "unknown": "0" * 32}
+    if key in keys:
+        write_secret(tmp_path / "lnbits.key", keys[key])
+    (tmp_path / "bot.nsec").unlink()
+    done = dca_bot("check", folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if " LNbits: " in line]
+    assert line.startswith("✗")
+    assert said in line
+    assert keys.get(key, "no key") not in done.stdout + done.stderr

@@ -14,7 +14,7 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
-from dca_bot.ledger import clients, deposits, payouts, reports
+from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -116,7 +116,7 @@ def wallet_apply(tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Done:
     """Set where future payouts go; those already submitted keep their destination."""
     assert isinstance(facts, Destination)
     clients.set_destination(tx, ctx.me.id, facts)
-    payouts.plan(tx, ctx.me.id, now=ctx.now)
+    payout_moves.plan(tx, ctx.me.id, now=ctx.now)
     wallet = describe.destination(facts)
     return Done(
         reply=Say("wallet.done", wallet=wallet),

@@ -16,7 +16,7 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import clients, confirmations, deposits, mail, payouts, reports
+from dca_bot.ledger import clients, confirmations, deposits, mail, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 
@@ -148,7 +148,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     assert isinstance(facts, Destination)
     client = find_client(tx, args)
     clients.set_destination(tx, client.id, facts)
-    payouts.plan(tx, client.id, now=ctx.now)
+    payout_moves.plan(tx, client.id, now=ctx.now)
     wallet = describe.destination(facts)
     ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)

@@ -13,7 +13,7 @@ from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
 from dca_bot.core.payout import CANCELLABLE, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import clients, foreign, holds, payouts
+from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.instant import micros
@@ -58,7 +58,7 @@ def retry_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Give a void payout a new attempt."""
     payout = _payout(tx, args)
-    payouts.retry(tx, payout, now=ctx.now)
+    payout_moves.retry(tx, payout, now=ctx.now)
     done = Say("payout.retried", payout=describe.payout_short(payout))
     return Done(done, done)
 
@@ -96,7 +96,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
 def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = _payout(tx, args)
-    payouts.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id)
+    payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
@@ -139,10 +139,10 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
     paid = _paid(tx, payout, ctx) if hold.reason == KNOWN_PAYOUT else None
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     if paid is not None:
-        payouts.take_over(tx, payout, paid, now=ctx.now)
+        payout_moves.take_over(tx, payout, paid, now=ctx.now)
         done = Say("payout.taken_over", payout=describe.payout_short(payout))
         return Done(done, done)
-    payouts.move(
+    payout_moves.move(
         tx, payout, PayoutState.PLANNED, approved=1, waiting="", tries=0, try_at=micros(ctx.now)
     )
     done = Say("payout.released", payout=describe.payout_short(payout))

@@ -17,7 +17,7 @@ from dca_bot.errors import (
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import facts, foreign, payouts
+from dca_bot.ledger import facts, foreign, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
@@ -48,7 +48,7 @@ class Payer:
                 return None
             payout = await self._record_invoice(payout, invoice)
         if self.till.margin_is_gone(payout):
-            await self.till.move(lambda tx: payouts.discard_invoice(tx, payout))
+            await self.till.move(lambda tx: payout_moves.discard_invoice(tx, payout))
             return None
         if await self._is_known_to_lnbits(payout):
             return None
@@ -104,7 +104,7 @@ class Payer:
                 "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
             ).fetchone():
                 raise DestinationRefused("The destination has handed out the same invoice twice.")
-            payouts.record_invoice(tx, payout, invoice, now=self.till.clock.now())
+            payout_moves.record_invoice(tx, payout, invoice, now=self.till.clock.now())
             return known(payouts.by_id(tx, payout.id))
 
         return await self.till.database.transact(work)
@@ -120,7 +120,7 @@ class Payer:
         ):
             hold_known(tx, payout, self.till.herald, now=now)
             return None
-        payouts.submit(tx, payout, now=now)
+        payout_moves.submit(tx, payout, now=now)
         return known(payouts.by_id(tx, payout.id))
 
     async def _is_known_to_lnbits(self, payout: Payout) -> bool:
@@ -142,7 +142,7 @@ class Payer:
         def work(tx: Tx) -> bool:
             reason = self._ceiling(tx, payout, now)
             if reason:
-                hold = payouts.hold(tx, payout, reason, now=now)
+                hold = payout_moves.hold(tx, payout, reason, now=now)
                 if hold is not None:
                     self.till.herald.hold_opened(tx, hold, now)
             return bool(reason)
@@ -161,4 +161,4 @@ class Payer:
         now = self.till.clock.now()
         if payout.submitted_at is not None or min_sat > self.till.programme.payout_max_sat:
             raise DestinationRefused(f"The address takes at least {min_sat} sats.")
-        await self.till.move(lambda tx: payouts.merge(tx, payout, min_sat=min_sat, now=now))
+        await self.till.move(lambda tx: payout_moves.merge(tx, payout, min_sat=min_sat, now=now))

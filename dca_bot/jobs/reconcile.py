@@ -11,7 +11,7 @@ from datetime import datetime
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
-from dca_bot.ledger import foreign, holds, payouts
+from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.payouts import Payout
@@ -76,13 +76,13 @@ def _affected(tx: Tx, payment: Payment) -> list[Payout]:
 def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None:
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
-    hold = payouts.hold(tx, payout, KNOWN_PAYOUT, now=now)
+    hold = payout_moves.hold(tx, payout, KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
     if paid is not None and _is_accepted(tx, payout):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
-        payouts.take_over(tx, held, paid, now=now)
+        payout_moves.take_over(tx, held, paid, now=now)
     elif hold is not None:
         herald.hold_opened(tx, hold, now)
 

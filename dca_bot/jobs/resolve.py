@@ -13,7 +13,7 @@ from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import DestinationRefused
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import payouts
+from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import micros
@@ -43,7 +43,7 @@ class Resolver:
         match finding:
             case Finding.DEBITED:
                 assert payment is not None
-                await self.till.move(lambda tx: payouts.debit(tx, payout, payment, now=now))
+                await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
                 _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
                 self.till.funds.spend(payment.fee_msat - payment.amount_msat)
                 await self.verify_credit(await self.till.fresh(payout))
@@ -64,7 +64,7 @@ class Resolver:
         if self.till.margin_is_gone(payout):
             over = attempt.expires_at + rules.SETTLED_AFTER + timedelta(seconds=1)
             await self.till.move(
-                lambda tx: payouts.defer(
+                lambda tx: payout_moves.defer(
                     tx,
                     payout,
                     waiting="was not sent in time; waits until it can't be paid",
@@ -83,11 +83,11 @@ class Resolver:
 
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.IN_DOUBT:
-                payouts.move(tx, payout, PayoutState.SUBMITTED)
+                payout_moves.move(tx, payout, PayoutState.SUBMITTED)
                 fresh = known(payouts.by_id(tx, payout.id))
-                payouts.defer(tx, fresh, waiting=waiting, until=until)
+                payout_moves.defer(tx, fresh, waiting=waiting, until=until)
             else:
-                payouts.defer(tx, payout, waiting=waiting, until=until)
+                payout_moves.defer(tx, payout, waiting=waiting, until=until)
 
         await self.till.move(work)
 
@@ -98,13 +98,13 @@ class Resolver:
 
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.SUBMITTED:
-                payouts.move(tx, payout, PayoutState.IN_DOUBT)
+                payout_moves.move(tx, payout, PayoutState.IN_DOUBT)
                 fresh = known(payouts.by_id(tx, payout.id))
                 self.till.herald.payout_in_doubt(tx, fresh, now)
             else:
                 fresh = payout
             until = min(over, now + VOID_POLL)
-            payouts.defer(tx, fresh, waiting="LNbits says failed", until=max(until, now))
+            payout_moves.defer(tx, fresh, waiting="LNbits says failed", until=max(until, now))
 
         await self.till.move(work)
 
@@ -128,7 +128,7 @@ class Resolver:
             return
 
         def work(tx: Tx) -> None:
-            payouts.move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+            payout_moves.move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
             if payout.attempts >= rules.ATTEMPTS_MAX:
                 self.till.herald.payout_void(tx, payout, now)
 
@@ -144,14 +144,16 @@ class Resolver:
         if await self._has_arrived(payout):
 
             def work(tx: Tx) -> None:
-                payouts.finish(tx, payout, now=now)
+                payout_moves.finish(tx, payout, now=now)
                 self.till.herald.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
             _log.info("payout done payout=%s", payout.id[:8])
         elif payout.state is PayoutState.ALERT:
             await self.till.move(
-                lambda tx: payouts.defer(tx, payout, waiting=payout.waiting, until=now + ALERT_POLL)
+                lambda tx: payout_moves.defer(
+                    tx, payout, waiting=payout.waiting, until=now + ALERT_POLL
+                )
             )
         elif now - payout.debited_at > rules.CREDIT_GRACE:
             await self._alert(payout, "debited, but the client's wallet doesn't have it")
@@ -178,10 +180,12 @@ class Resolver:
             payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
         )
         if finding is Finding.DEBITED and payment is not None:
-            await self.till.move(lambda tx: payouts.debit(tx, payout, payment, now=now))
+            await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
         else:
             await self.till.move(
-                lambda tx: payouts.defer(tx, payout, waiting=payout.waiting, until=now + ALERT_POLL)
+                lambda tx: payout_moves.defer(
+                    tx, payout, waiting=payout.waiting, until=now + ALERT_POLL
+                )
             )
 
     async def _alert(self, payout: Payout, why: str) -> None:
@@ -190,7 +194,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.ALERT:
                 return
-            payouts.move(
+            payout_moves.move(
                 tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
             )
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)

@@ -20,7 +20,7 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, facts, payouts
+from dca_bot.ledger import clients, facts, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
@@ -98,7 +98,7 @@ class Settler:
         """
         till, now = self.till, self.till.clock.now()
         await self._renew_minimums()
-        await till.database.transact(lambda tx: payouts.plan_all(tx, now=now))
+        await till.database.transact(lambda tx: payout_moves.plan_all(tx, now=now))
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
         pass_ = Pass(paying=not await till.database.read(facts.paused))
@@ -204,7 +204,7 @@ class Settler:
                 return sent is not None
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
                 now = self.till.clock.now()
-                await self.till.move(lambda tx: payouts.retry(tx, payout, now=now))
+                await self.till.move(lambda tx: payout_moves.retry(tx, payout, now=now))
             case _:
                 pass
         return False
@@ -212,7 +212,7 @@ class Settler:
     async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
         try:
             await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
-            await self.till.move(lambda tx: payouts.defer_like(tx, payout))
+            await self.till.move(lambda tx: payout_moves.defer_like(tx, payout))
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
 

@@ -11,7 +11,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import FUNDS, Funds
-from dca_bot.ledger import payouts
+from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.payouts import Attempt, Payout
@@ -43,7 +43,7 @@ class Till:
         """Note why a payout waits, and try again after a while that grows."""
         delay_s = max(least_s, rules.backoff_s(payout.tries + 1))
         until = self.clock.now() + timedelta(seconds=delay_s)
-        await self.move(lambda tx: payouts.defer(tx, payout, waiting=waiting, until=until))
+        await self.move(lambda tx: payout_moves.defer(tx, payout, waiting=waiting, until=until))
 
     async def fresh(self, payout: Payout) -> Payout:
         """Read a payout again."""
@@ -57,7 +57,7 @@ class Till:
             return
         if payout.waiting != FUNDS:
             await self.move(
-                lambda tx: payouts.defer(
+                lambda tx: payout_moves.defer(
                     tx, payout, waiting=FUNDS, until=payout.try_at, counted=False
                 )
             )

@@ -12,7 +12,7 @@ from datetime import datetime
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import Amounts, CashOut, Decision
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import payouts
+from dca_bot.ledger import payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -198,7 +198,7 @@ def distribute(
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
     post(tx, "distribution", moves, cause=cause, now=now)
     for share in given:
-        payouts.plan(tx, share.id, now=now)
+        payout_moves.plan(tx, share.id, now=now)
     found = by_id(tx, cash_out_id)
     assert found is not None
     return found

@@ -22,7 +22,7 @@ from dca_bot.core.ports import (
 )
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
-from dca_bot.ledger import clients, distributions, holds, payouts
+from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.nostr.keys import generate, npub, parse_public_key
@@ -245,7 +245,7 @@ class Talk:
     async def hold_payout(self, reason):
         def work(tx):
             payout = payouts.open_payouts(tx)[0]
-            hold = payouts.hold(tx, payout, reason, now=self.clock.now())
+            hold = payout_moves.hold(tx, payout, reason, now=self.clock.now())
             self.herald.hold_opened(tx, hold, self.clock.now())
             return payout.id
 
@@ -262,13 +262,13 @@ class Talk:
                     hash_ = hashlib.sha256(f"{payout_id}{payout.attempts}".encode()).hexdigest()
                     expiry = now + timedelta(hours=24)
                     invoice = Invoice("lnbcrt1x", hash_, payout.amount_sat * 1000, expiry)
-                    payouts.record_invoice(tx, payout, invoice, now=now)
+                    payout_moves.record_invoice(tx, payout, invoice, now=now)
                 elif step == "submit":
-                    payouts.submit(tx, payout, now=now)
+                    payout_moves.submit(tx, payout, now=now)
                 elif step == "debit":
-                    payouts.debit(tx, payout, self.paid(payout), now=now)
+                    payout_moves.debit(tx, payout, self.paid(payout), now=now)
                 else:
-                    payouts.move(tx, payout, payouts.PayoutState(step))
+                    payout_moves.move(tx, payout, payouts.PayoutState(step))
 
         await self.database.transact(work)
 

@@ -7,7 +7,7 @@ from payout_bench import Killed
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile
-from dca_bot.ledger import facts, holds, payouts
+from dca_bot.ledger import facts, holds, payout_moves
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.lnbits.client import LnbitsWallet
@@ -339,7 +339,7 @@ async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
     await bench.distribute(10_000, 8_000)
     (payout,) = await bench.payouts()
     now = bench.clock.now()
-    await bench.database.transact(lambda tx: payouts.cancel(tx, payout, now=now))
+    await bench.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
     await bench.settle(3)
     assert await balance_sat(ana) == 0
     client = await bench.database.read(lambda tx: by_name(tx, "ana"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
-from dca_bot.ledger import books, clients, deposits, distributions, payouts
+from dca_bot.ledger import books, clients, deposits, distributions, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
@@ -190,26 +190,26 @@ class Story:
         payout, state = self.payout(id_), PayoutState(to)
         match state:
             case PayoutState.INVOICED:
-                self.do(payouts.record_invoice, payout, self.invoice(payout), now=self.now)
+                self.do(payout_moves.record_invoice, payout, self.invoice(payout), now=self.now)
             case PayoutState.SUBMITTED:
-                self.do(payouts.submit, payout, now=self.now)
+                self.do(payout_moves.submit, payout, now=self.now)
             case PayoutState.DEBITED:
-                self.do(payouts.debit, payout, self.payment(payout), now=self.now)
+                self.do(payout_moves.debit, payout, self.payment(payout), now=self.now)
             case PayoutState.DONE:
-                self.do(payouts.finish, payout, now=self.now)
+                self.do(payout_moves.finish, payout, now=self.now)
             case PayoutState.HELD:
-                self.do(payouts.hold, payout, "above a ceiling", now=self.now)
+                self.do(payout_moves.hold, payout, "above a ceiling", now=self.now)
             case PayoutState.CANCELLED:
-                self.do(payouts.cancel, payout, now=self.now)
+                self.do(payout_moves.cancel, payout, now=self.now)
             case PayoutState.PLANNED if payout.state is PayoutState.INVOICED:
-                self.do(payouts.discard_invoice, payout)
+                self.do(payout_moves.discard_invoice, payout)
             case PayoutState.PLANNED:
-                self.do(payouts.retry, payout, now=self.now)
+                self.do(payout_moves.retry, payout, now=self.now)
             case PayoutState.MERGED:
                 more = payout.amount_sat + 1
-                self.do(payouts.merge, payout, min_sat=more, now=self.now)
+                self.do(payout_moves.merge, payout, min_sat=more, now=self.now)
             case _:
-                self.do(payouts.move, payout, state)
+                self.do(payout_moves.move, payout, state)
         return self.payout(id_)
 
     def bring(self, id_, to):

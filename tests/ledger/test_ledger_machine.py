@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dca_bot.core.payout import payout_id
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, deposits, payouts
+from dca_bot.ledger import clients, deposits, payout_moves, payouts
 from dca_bot.ledger.clients import Destination
 
 from .story import Story, hex_of
@@ -310,41 +310,41 @@ class LedgerMachine(RuleBasedStateMachine):
     def do_invoice(self, payout):
         self.invoices += 1
         invoice = self.story.invoice(payout, hash_=hex_of(f"invoice {self.invoices}"))
-        self.story.do(payouts.record_invoice, payout, invoice, now=self.story.now)
+        self.story.do(payout_moves.record_invoice, payout, invoice, now=self.story.now)
 
     def do_discard(self, payout):
-        self.story.do(payouts.discard_invoice, payout)
+        self.story.do(payout_moves.discard_invoice, payout)
 
     def do_hold(self, payout):
-        self.story.do(payouts.hold, payout, "known", now=self.story.now)
+        self.story.do(payout_moves.hold, payout, "known", now=self.story.now)
 
     def do_retry(self, payout):
-        self.story.do(payouts.retry, payout, now=self.story.now)
+        self.story.do(payout_moves.retry, payout, now=self.story.now)
 
     def do_submit(self, payout):
-        self.story.do(payouts.submit, payout, now=self.story.now)
+        self.story.do(payout_moves.submit, payout, now=self.story.now)
 
     def do_doubt(self, payout):
-        self.story.do(payouts.move, payout, payouts.PayoutState.IN_DOUBT)
+        self.story.do(payout_moves.move, payout, payouts.PayoutState.IN_DOUBT)
 
     def do_debit(self, payout):
-        self.story.do(payouts.debit, payout, self.story.payment(payout), now=self.story.now)
+        self.story.do(payout_moves.debit, payout, self.story.payment(payout), now=self.story.now)
 
     def do_take_over(self, payout):
         payment = self.story.payment(payout)
-        self.story.do(payouts.take_over, payout, payment, now=self.story.now)
+        self.story.do(payout_moves.take_over, payout, payment, now=self.story.now)
 
     def do_finish(self, payout):
-        self.story.do(payouts.finish, payout, now=self.story.now)
+        self.story.do(payout_moves.finish, payout, now=self.story.now)
 
     def do_alert(self, payout):
-        self.story.do(payouts.move, payout, payouts.PayoutState.ALERT)
+        self.story.do(payout_moves.move, payout, payouts.PayoutState.ALERT)
 
     def do_void(self, payout):
-        self.story.do(payouts.move, payout, payouts.PayoutState.VOID)
+        self.story.do(payout_moves.move, payout, payouts.PayoutState.VOID)
 
     def do_cancel(self, payout):
-        self.story.do(payouts.cancel, payout, now=self.story.now)
+        self.story.do(payout_moves.cancel, payout, now=self.story.now)
 
     @precondition(lambda self: self.payouts)
     @rule(data=st.data(), min_sat=st.sampled_from([1, 50, 400, 10_000]))
@@ -356,7 +356,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         allowed = payout["state"] == "PLANNED"
         found, now = self.story.payout(id_), self.story.now
-        self.try_(allowed, payouts.merge, found, min_sat=min_sat, now=now)
+        self.try_(allowed, payout_moves.merge, found, min_sat=min_sat, now=now)
         if allowed:
             payout["state"] = "MERGED"
             self.clients[payout["client"]]["min"] = min_sat
@@ -376,7 +376,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 payout["state"] = "PLANNED"
 
     def plan_all(self):
-        self.story.do(payouts.plan_all, now=self.story.now)
+        self.story.do(payout_moves.plan_all, now=self.story.now)
         for client in {share["client"] for share in self.shares if share["payout"] is None}:
             self.plan(client)
 

@@ -4,10 +4,14 @@ import asyncio
 import os
 import socket
 import ssl
-import subprocess
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from dca_bot.lnbits.wire import NoAnswer, fetch
 
@@ -77,10 +81,26 @@ async def test_redirect_to_a_broken_web_address_is_no_answer(web, location):
 @pytest.fixture
 def certificate(tmp_path):
     """Return the paths of a certificate for localhost and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
     pair = tmp_path / "cert.pem", tmp_path / "key.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost", "-out", pair[0], "-keyout", pair[1]]
-    subprocess.run([*make.split(), *names], check=True, capture_output=True)
+    pair[0].write_bytes(certificate.public_bytes(pem))
+    pair[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     return pair
 
 

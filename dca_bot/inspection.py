@@ -10,7 +10,7 @@ from dca_bot.app import build_wallet
 from dca_bot.config import Config, load_config
 from dca_bot.core.money import fiat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, holds, mail, payouts, reports
+from dca_bot.ledger import facts, mail, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, open_database
@@ -69,6 +69,6 @@ def _status(tx: Tx, currency: str) -> dict[str, Any]:
         "paid_sat": totals["paid"],
         "operator_sat": totals["operator"],
         "commission_sat": totals["commission"],
-        "open_holds": len(holds.still_open(tx)),
+        "open_holds": reports.holds_count(tx),
         "unsent_messages": mail.unsent(tx),
     }

@@ -9,7 +9,7 @@ from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import RecordedCashOut
-from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
 T = TypeVar("T")
@@ -157,8 +157,9 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
     held = payouts.by_id(tx, one.ref)
     if held is None:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
+    keys = {KNOWN_PAYOUT: "hold.payout_known", ALERTED: "hold.payout_alerted"}
     return Say(
-        "hold.payout",
+        keys.get(one.reason, "hold.payout_ceiling"),
         id=one.id,
         payout=payout_short(held),
         reason=Word("reason", one.reason),

@@ -14,10 +14,12 @@ from dca_bot.chat.command import (
     read_fiat,
     read_word,
 )
-from dca_bot.chat.operator_payouts import release_apply, release_plan
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import Amounts, scale
+from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import clients, distributions, foreign, holds, reports
 from dca_bot.ledger.database import Tx
@@ -72,7 +74,13 @@ def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=(*lines, more))
 
 
-def accept_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
+    """Ask LNbits for the payments of a held payout; nothing is asked for another hold."""
+    hold = await desk.database.read(lambda tx: _hold(tx, args))
+    return await look_payments(desk, hold.ref) if hold.kind == "payout" else ()
+
+
+def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what letting the held thing go would do."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
@@ -80,17 +88,17 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     if args.has("FIAT"):
         raise refuse("hold.no_fiat_here")
     if hold.kind == "payout":
-        return release_plan(tx, ctx, hold)
+        return release_plan(tx, ctx, hold, facts)
     return Say("hold.seen_effect", hold=describe.hold(tx, hold))
 
 
-def accept_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Let the held thing go."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
         return _share_out(tx, ctx, hold, args)
     if hold.kind == "payout":
-        return release_apply(tx, ctx, hold)
+        return release_apply(tx, ctx, hold, facts)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     done = Say("hold.seen_done", id=hold.id)
     return Done(done, done)
@@ -122,6 +130,7 @@ CASH_OUT_COMMANDS = (
     Command(
         ("hold", "accept"),
         (_ID, Param("FIAT", read_fiat, optional=True)),
+        look=look_hold,
         plan=accept_plan,
         apply=accept_apply,
     ),

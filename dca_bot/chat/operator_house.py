@@ -7,14 +7,13 @@ from datetime import datetime
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, facts, mail, payouts, reports
 from dca_bot.ledger.audit import LedgerAudit, audit_ledger, audit_payments
 from dca_bot.ledger.database import Tx
 
-TOP_UP_LIFE_S = 24 * 3600
-TOP_UP_MEMO = "dca-bot: funds for payouts"
 FINDINGS_SHOWN_MAX = 10
 _NOTHING = Say("nothing")
 
@@ -56,7 +55,9 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
 async def look_top_up(desk: Desk, args: Args) -> Invoice:
     """Have an invoice made that funds the source wallet."""
     return await desk.wallet.top_up_invoice(
-        amount_sat=args.number("AMOUNT"), memo=TOP_UP_MEMO, expiry_s=TOP_UP_LIFE_S
+        amount_sat=args.number("AMOUNT"),
+        memo=rules.TOP_UP_MEMO,
+        expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
     )
 
 

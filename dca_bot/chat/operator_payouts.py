@@ -4,23 +4,22 @@ The invariant: nothing is paid again, cancelled or let go while LNbits may still
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, read_word
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
+from dca_bot.core import payout as rules
 from dca_bot.core.payout import CANCELLABLE, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT, KNOWN_PAYOUT, Hold
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.holds import ALERTED, CEILING_DAY, CEILING_PAYOUT, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
-FAILED_FOR_GOOD = timedelta(hours=25)
-"""An invoice lives 24 hours; so long after a failed payment was seen, nothing can pay it any more."""
+FAILED_FOR_GOOD = rules.LIFE_MAX + rules.SETTLED_AFTER
+"""So long after a failed payment was seen its invoice is over, and nothing can pay it any more."""
 ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
@@ -64,28 +63,34 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 
 
 async def look_cancel(desk: Desk, args: Args) -> tuple[Payment, ...]:
+    """Ask LNbits for every payment of the payout ID."""
+    payout = await desk.database.read(lambda tx: _payout(tx, args))
+    return await look_payments(desk, payout.id)
+
+
+async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
     """Ask LNbits for every payment of a payout: by its id, and by its recorded invoices."""
-
-    def read(tx: Tx) -> tuple[str, set[str]]:
-        payout = _payout(tx, args)
-        return payout.id, payouts.payment_hashes(tx, payout.id)
-
-    payout_id, hashes = await desk.database.read(read)
+    hashes = await desk.database.read(lambda tx: payouts.payment_hashes(tx, payout_id))
     by_id = await desk.wallet.payments_of(payout_id)
     by_hash = [await desk.wallet.payment(payment_hash) for payment_hash in sorted(hashes)]
-    return (*by_id, *(payment for payment in by_hash if payment is not None))
+    found = (*by_id, *(payment for payment in by_hash if payment is not None))
+    return tuple({payment.payment_hash: payment for payment in found}.values())
 
 
 def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
-    assert isinstance(facts, tuple)
     payout = _payout(tx, args)
     if payout.state not in CANCELLABLE:
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
-    _refuse_if_paid((*foreign.of_payout(tx, payout.id), *facts))
+    known = _payments(tx, payout, facts)
+    _refuse_if_pending(known)
+    if sole_payment(known, payout.amount_sat) is not None:
+        raise refuse("payout.paid_already")
     _refuse_if_failed_lately(foreign.of_payout(tx, payout.id), ctx)
+    paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
     return Say(
-        "payout.cancel_effect",
+        "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect",
+        **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
         payout=describe.payout_short(payout),
         name=payout.client_name,
         fiat=Fiat(payout.minor),
@@ -96,7 +101,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
 def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = _payout(tx, args)
-    payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id)
+    payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
@@ -115,8 +120,10 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     return Done(done, done)
 
 
-def release_plan(tx: Tx, ctx: Context, hold: Hold) -> Say:
-    """Tell what accepting a held payout would do: send it, or take over what LNbits has paid."""
+def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
+    """Tell what accepting a held payout would do: send it, or record it as paid."""
+    if hold.reason == ALERTED:
+        return Say("payout.by_hand_effect", payout=describe.payout_short(_alerted(tx, hold)))
     payout = _held(tx, hold)
     if hold.reason in (CEILING_PAYOUT, CEILING_DAY):
         return Say(
@@ -127,25 +134,31 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold) -> Say:
         )
     if hold.reason != KNOWN_PAYOUT:
         raise refuse("payout.hold_unclear", id=hold.id)
-    paid = _paid(tx, payout, ctx)
+    paid = _paid(tx, payout, ctx, facts)
     if paid is None:
         return Say("payout.failed_effect", payout=describe.payout_short(payout))
     return Say("payout.take_over_effect", payout=describe.payout_short(payout))
 
 
-def release_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
+def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
     """Send a held payout after all, or record it as paid."""
+    if hold.reason == ALERTED:
+        payout = _alerted(tx, hold)
+        payout_moves.finish(tx, payout, now=ctx.now)
+        return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
     payout = _held(tx, hold)
-    paid = _paid(tx, payout, ctx) if hold.reason == KNOWN_PAYOUT else None
-    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
+    paid = _paid(tx, payout, ctx, facts) if hold.reason == KNOWN_PAYOUT else None
     if paid is not None:
         payout_moves.take_over(tx, payout, paid, now=ctx.now)
-        done = Say("payout.taken_over", payout=describe.payout_short(payout))
-        return Done(done, done)
-    payout_moves.move(
-        tx, payout, PayoutState.PLANNED, approved=1, waiting="", tries=0, try_at=micros(ctx.now)
-    )
-    done = Say("payout.released", payout=describe.payout_short(payout))
+        return _released(
+            tx, ctx, hold, Say("payout.taken_over", payout=describe.payout_short(payout))
+        )
+    payout_moves.retry(tx, payout, now=ctx.now)
+    return _released(tx, ctx, hold, Say("payout.released", payout=describe.payout_short(payout)))
+
+
+def _released(tx: Tx, ctx: Context, hold: Hold, done: Say) -> Done:
+    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     return Done(done, done)
 
 
@@ -174,15 +187,34 @@ def _held(tx: Tx, hold: Hold) -> Payout:
     return payout
 
 
-def _paid(tx: Tx, payout: Payout, ctx: Context) -> Payment | None:
+def _alerted(tx: Tx, hold: Hold) -> Payout:
+    """Return an alerted payout that has left the source wallet; only such a one can be settled."""
+    payout = payouts.by_id(tx, hold.ref)
+    if payout is None or payout.state is not PayoutState.ALERT:
+        raise refuse("hold.not_held", id=hold.id)
+    if payout.debited_at is None:
+        raise refuse("payout.not_debited", payout=describe.payout_short(payout))
+    return payout
+
+
+def _payments(tx: Tx, payout: Payout, facts: Facts) -> list[Payment]:
+    """Return a payout's payments: as LNbits has just told, else as it did when last looked at."""
+    fresh = {row.payment_hash: row for row in facts} if isinstance(facts, tuple) else {}
+    stored = {row.payment_hash: row for row in foreign.of_payout(tx, payout.id)}
+    return list({**stored, **fresh}.values())
+
+
+def _paid(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> Payment | None:
     """Return LNbits' one payment of a payout, or None if all its payments have failed for good."""
-    known = foreign.of_payout(tx, payout.id)
-    if not known:
+    known = _payments(tx, payout, facts)
+    if not known and any(
+        foreign.covers_share(tx, distribution_id, payout.client_name)
+        for distribution_id in payout.distribution_ids
+    ):
         raise refuse("payout.nothing_known")
-    if any(row.status is PaymentStatus.PENDING for row in known):
-        raise refuse("payout.pending")
+    _refuse_if_pending(known)
     if not any(row.status is PaymentStatus.SUCCESS for row in known):
-        _refuse_if_failed_lately(known, ctx)
+        _refuse_if_failed_lately(foreign.of_payout(tx, payout.id), ctx)
         return None
     paid = sole_payment(known, payout.amount_sat)
     if paid is None:
@@ -192,15 +224,12 @@ def _paid(tx: Tx, payout: Payout, ctx: Context) -> Payment | None:
     return paid
 
 
-def _refuse_if_paid(known: Iterable[Payment]) -> None:
-    """Refuse to cancel what LNbits has paid, or may still pay."""
-    states = {payment.status for payment in known}
-    if PaymentStatus.PENDING in states:
+def _refuse_if_pending(known: Iterable[Payment]) -> None:
+    if any(payment.status is PaymentStatus.PENDING for payment in known):
         raise refuse("payout.pending")
-    if PaymentStatus.SUCCESS in states:
-        raise refuse("payout.paid_already")
 
 
 def _refuse_if_failed_lately(known: Iterable[Payment], ctx: Context) -> None:
-    if any(row.created_at > ctx.now - FAILED_FOR_GOOD for row in known):
+    failed = (row for row in known if row.status is PaymentStatus.FAILED)
+    if any(row.created_at > ctx.now - FAILED_FOR_GOOD for row in failed):
         raise refuse("payout.failed_lately")

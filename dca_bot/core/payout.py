@@ -25,6 +25,8 @@ INVOICE_LIFE = timedelta(hours=24)
 """How long an invoice of our own asks to live: a short one can lose the credit at LNbits."""
 LIFE_MAX = timedelta(days=7)
 """A foreign invoice that lives longer would keep its payout in doubt for as long."""
+TOP_UP_LIFE = timedelta(hours=24)
+TOP_UP_MEMO = "dca-bot: funds for payouts"
 OWN_MARGIN = timedelta(minutes=10)
 FOREIGN_MARGIN = timedelta(seconds=60)
 SETTLED_AFTER = timedelta(minutes=10)

@@ -20,7 +20,7 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
-from dca_bot.ledger import clients, payouts, reports
+from dca_bot.ledger import clients, mail, payouts, reports
 from dca_bot.ledger.database import Database, Tx, open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate
@@ -169,11 +169,8 @@ async def _settled(database: Database, world: World) -> None:
     expected = len(_rows(world))
 
     def done(tx: Tx) -> bool:
-        recorded = tx.execute("SELECT count(*) FROM cash_out WHERE state <> 'waiting'").fetchone()
-        waiting = tx.execute("SELECT count(*) FROM cash_out WHERE state = 'waiting'").fetchone()
-        unsent = tx.execute("SELECT count(*) FROM outbox WHERE sent_at IS NULL").fetchone()
-        all_seen = recorded[0] + waiting[0] >= expected
-        return all_seen and not payouts.open_payouts(tx) and not unsent[0]
+        (recorded,) = tx.execute("SELECT count(*) FROM cash_out").fetchone()
+        return recorded >= expected and not payouts.open_payouts(tx) and not mail.unsent(tx)
 
     async with asyncio.timeout(SETTLE_LIMIT_S):
         while not await database.read(done):

@@ -2,10 +2,11 @@
 
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
@@ -16,7 +17,6 @@ from dca_bot.ledger.instant import instant, micros
 
 FUNDS = "not enough funds"
 """What stands in a payout's `waiting` while the source wallet is short."""
-TOP_UP_LIFE = timedelta(hours=24)
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 _log = logging.getLogger(__name__)
 
@@ -30,12 +30,13 @@ class Funds:
     herald: Herald
     programme: Programme
     clock: Clock
+    balance_msat: int = field(default=0, init=False)
     left_msat: int = field(default=0, init=False)
     was_short: bool = field(default=False, init=False)
 
     async def refresh(self) -> None:
         """Ask LNbits for the balance."""
-        self.left_msat = await self.wallet.balance_msat()
+        self.balance_msat = self.left_msat = await self.wallet.balance_msat()
         self.was_short = False
 
     def covers(self, needed_msat: int) -> bool:
@@ -50,12 +51,18 @@ class Funds:
     async def report(self) -> None:
         """Send the operators one top-up invoice while payouts wait for funds, and the all-clear."""
         now = self.clock.now()
-        expiry = await self.database.read(lambda tx: facts.get(tx, facts.SHORTAGE))
+        noted = await self.database.read(lambda tx: facts.get(tx, facts.SHORTAGE))
         if not self.was_short:
-            if expiry is not None and not await self.database.read(_is_waiting):
+            if noted is not None and not await self.database.read(_is_waiting):
                 await self.database.transact(self._all_clear)
-        elif expiry is None or instant(int(expiry)) <= now:
+        elif noted is None or self._is_used_up(noted, now):
             await self._ask_for_top_up()
+
+    def _is_used_up(self, noted: str, now: datetime) -> bool:
+        """Tell whether the last top-up invoice has expired, or was paid and did not suffice."""
+        expires_at, left_msat, asked_sat = (int(part) for part in noted.split())
+        was_paid = asked_sat > 0 and self.balance_msat >= left_msat + asked_sat * 1000
+        return was_paid or instant(expires_at) <= now
 
     def _all_clear(self, tx: Tx) -> None:
         if facts.drop(tx, facts.SHORTAGE):
@@ -68,14 +75,17 @@ class Funds:
         invoice = await self._invoice(wanted_sat) or await self._invoice(short_sat)
         expires_at = invoice.expires_at if invoice else self.clock.now() + RETRY_WITHOUT_INVOICE
 
+        asked_sat = invoice.amount_msat // 1000 if invoice else 0
+
         def work(tx: Tx) -> None:
-            facts.put(tx, facts.SHORTAGE, str(micros(expires_at)))
+            noted = f"{micros(expires_at)} {self.left_msat} {asked_sat}"
+            facts.put(tx, facts.SHORTAGE, noted)
             self.herald.short_of_funds(
                 tx,
                 owed_sat=payouts.owed(tx)[1],
                 short_sat=short_sat,
                 bolt11=invoice.bolt11 if invoice else "",
-                amount_sat=invoice.amount_msat // 1000 if invoice else 0,
+                amount_sat=asked_sat,
                 expires_at=expires_at,
                 now=self.clock.now(),
             )
@@ -88,8 +98,8 @@ class Funds:
         try:
             return await self.wallet.top_up_invoice(
                 amount_sat=amount_sat,
-                memo="dca-bot: funds for payouts",
-                expiry_s=int(TOP_UP_LIFE.total_seconds()),
+                memo=rules.TOP_UP_MEMO,
+                expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
             )
         except (LnbitsUnavailable, LnbitsRefused) as error:
             _log.warning("no top-up invoice amount_sat=%d detail=%s", amount_sat, error)
@@ -107,5 +117,5 @@ def _needed_msat(tx: Tx) -> int:
             internal=payout.destination is not None and payout.destination.kind == INVOICE_KEY,
         )
         for payout in payouts.open_payouts(tx)
-        if payout.debited_at is None
+        if payout.debited_at is None and payout.state is not PayoutState.HELD
     )

@@ -17,7 +17,7 @@ from dca_bot.errors import (
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import facts, foreign, payout_moves, payouts
+from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
@@ -150,12 +150,20 @@ class Payer:
         return await self.till.database.transact(work)
 
     def _ceiling(self, tx: Tx, payout: Payout, now: datetime) -> str:
-        if payout.approved:
-            return ""
-        if payout.amount_sat > self.till.programme.payout_max_sat:
-            return CEILING_PAYOUT
+        """Return the ceiling that a payout breaks and that the operator has not let it break."""
         sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY)
-        return CEILING_DAY if sent_sat + payout.amount_sat > self.till.programme.day_max_sat else ""
+        broken = {
+            CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
+            CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
+        }
+        return next(
+            (
+                reason
+                for reason, is_broken in broken.items()
+                if is_broken and not holds.was_accepted(tx, payout.id, reason)
+            ),
+            "",
+        )
 
     async def _too_small(self, payout: Payout, min_sat: int) -> None:
         now = self.till.clock.now()

@@ -48,13 +48,16 @@ async def reconcile(
 
 def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
     """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
+    payments = tuple(payments)
+    for payment in payments:
+        foreign.renew(tx, payment)
     unknown = [payment for payment in payments if not foreign.is_recorded(tx, payment)]
     new = [payment for payment in unknown if foreign.remember(tx, payment, now=now)]
     for payment in new:
         _tell_if_cancelled(tx, payment, herald, now)
     for payment in unknown:
         for payout in _affected(tx, payment):
-            if not _is_settled(payout, payment):
+            if not _is_settled(tx, payout, payment):
                 hold_known(tx, payout, herald, now=now)
     return len(unknown)
 
@@ -106,6 +109,7 @@ def _is_accepted(tx: Tx, payout: Payout) -> bool:
     )
 
 
-def _is_settled(payout: Payout, payment: Payment) -> bool:
+def _is_settled(tx: Tx, payout: Payout, payment: Payment) -> bool:
     """Tell whether the operator has let the payout go although this payment had failed."""
-    return payout.approved and payment.status is PaymentStatus.FAILED
+    accepted = holds.was_accepted(tx, payout.id, KNOWN_PAYOUT)
+    return accepted and payment.status is PaymentStatus.FAILED

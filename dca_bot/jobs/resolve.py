@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.errors import DestinationRefused
+from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger import holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import ALERTED
 from dca_bot.ledger.instant import micros
 from dca_bot.ledger.payouts import Attempt, Payout
 
@@ -145,6 +146,7 @@ class Resolver:
 
             def work(tx: Tx) -> None:
                 payout_moves.finish(tx, payout, now=now)
+                holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
                 self.till.herald.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
@@ -168,7 +170,7 @@ class Resolver:
             status = await self.till.wallet.credited(
                 payout.destination.value, attempt_of(payout).payment_hash
             )
-        except DestinationRefused:
+        except LnbitsRefused:
             return False
         return status is PaymentStatus.SUCCESS
 
@@ -197,6 +199,7 @@ class Resolver:
             payout_moves.move(
                 tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
             )
+            holds.open_hold(tx, "payout", payout.id, ALERTED, now=now)
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)

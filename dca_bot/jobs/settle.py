@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, facts, payout_moves, payouts
+from dca_bot.ledger import clients, facts, foreign, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
@@ -32,7 +33,7 @@ RECONCILE_EVERY = timedelta(hours=1)
 RECONCILE_LOOKBACK = timedelta(days=2)
 MINIMUM_RENEWED_EVERY = timedelta(days=1)
 UNCLEAR_MAX = 3
-_SENT = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT, PayoutState.DEBITED, PayoutState.ALERT)
+REFUSALS_MAX = 3
 _log = logging.getLogger(__name__)
 
 
@@ -40,12 +41,12 @@ _log = logging.getLogger(__name__)
 class Pass:
     """One way through the payouts that are due.
 
-    `blocked` has the clients whose destination failed in it, `unclear` counts the payouts in a row
-    about which LNbits gave no clear answer, `sent` those whose pay request left.
+    `refusals` counts by destination what it refused or did not answer, `unclear` the payouts in a
+    row about which LNbits gave no clear answer, `sent` those whose pay request left.
     """
 
     paying: bool
-    blocked: set[int] = field(default_factory=set)
+    refusals: Counter[str] = field(default_factory=Counter)
     unclear: int = 0
     sent: int = 0
 
@@ -71,7 +72,8 @@ class Settler:
                 if await self.work_once():
                     self.signals.settle.ring()
                 if now - reconciled_at >= RECONCILE_EVERY:
-                    await self._reconcile(since=now - RECONCILE_LOOKBACK)
+                    all_ = await self.till.database.read(foreign.any_pending)
+                    await self._reconcile(since=None if all_ else now - RECONCILE_LOOKBACK)
                     reconciled_at = now
                 self._note(reachable=True)
             except (LnbitsUnavailable, LnbitsRefused) as error:
@@ -86,9 +88,8 @@ class Settler:
         till = self.till
         await self._know_source()
         pass_ = Pass(paying=False)
-        for payout in await till.database.read(payouts.open_payouts):
-            if payout.state in _SENT:
-                await self._take(payout, pass_)
+        for payout in await till.database.read(payouts.sent):
+            await self._take(payout, pass_)
         await self._reconcile(since=None)
 
     async def work_once(self) -> bool:
@@ -102,10 +103,10 @@ class Settler:
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
         pass_ = Pass(paying=not await till.database.read(facts.paused))
-        for payout in sorted(due, key=lambda payout: payout.state not in _SENT):
+        for payout in due:
             await self._take(payout, pass_)
         await till.funds.report()
-        progress = pass_.sent or pass_.blocked
+        progress = pass_.sent or pass_.refusals
         return bool(pass_.paying and progress and len(due) >= BATCH)
 
     async def _know_source(self) -> None:
@@ -118,6 +119,7 @@ class Settler:
         def is_safe(tx: Tx) -> bool:
             if facts.get(tx, facts.SOURCE_WALLET) in (None, wallet_id) or not payouts.unsettled(tx):
                 facts.put(tx, facts.SOURCE_WALLET, wallet_id)
+                facts.drop(tx, facts.SOURCE_REFUSED)
                 return True
             if facts.get(tx, facts.SOURCE_REFUSED) != wallet_id:
                 facts.put(tx, facts.SOURCE_REFUSED, wallet_id)
@@ -157,8 +159,9 @@ class Settler:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
 
     async def _take(self, payout: Payout, pass_: Pass) -> None:
-        """Bring one payout further; what fails on its own keeps only its own client back."""
-        if payout.client_id in pass_.blocked and payout.state in payouts.UNSENT:
+        """Bring one payout further; a destination that fails keeps back only what goes there."""
+        where = payout.destination.value if payout.destination else ""
+        if pass_.refusals[where] >= REFUSALS_MAX and payout.state in payouts.UNSENT:
             return
         try:
             pass_.sent += await self._step(payout, paying=pass_.paying)
@@ -168,10 +171,11 @@ class Settler:
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
         except DestinationUnavailable as error:
-            pass_.blocked.add(payout.client_id)
+            pass_.refusals[where] = REFUSALS_MAX
             await self._step_aside(payout, str(error), least_s=0)
+            await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
         except DestinationRefused as error:
-            pass_.blocked.add(payout.client_id)
+            pass_.refusals[where] += 1
             await self._step_aside(payout, str(error), least_s=600)
         except LnbitsUnavailable as error:
             pass_.unclear += 1
@@ -212,7 +216,6 @@ class Settler:
     async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
         try:
             await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
-            await self.till.move(lambda tx: payout_moves.defer_like(tx, payout))
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
 

@@ -46,7 +46,8 @@ class Watch:
                 if part.reachable:
                     self.herald.back_in_reach(tx, part.name, part.lost_at, now)
                 else:
-                    self.herald.out_of_reach(tx, part.name, part.since, now)
+                    name = f"{part.name} ({part.detail})" if part.detail else part.name
+                    self.herald.out_of_reach(tx, name, part.since, now)
 
         await self.database.transact(work)
         for part in crossed:

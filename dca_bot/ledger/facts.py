@@ -14,7 +14,8 @@ SOURCE_WALLET = "source_wallet"
 SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
 SHORTAGE = "shortage"
-"""The open top-up invoice's expiry, in microseconds, while the source wallet is short of funds."""
+"""While the source wallet is short: the top-up invoice's expiry (µs), the balance (msat) when it was
+made, and its amount (sats)."""
 
 
 def get(tx: Tx, name: str) -> str | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
 from dca_bot.ledger.instant import instant, micros
 
 
@@ -48,8 +49,21 @@ def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
                 micros(now),
             ),
         )
-
     return seen is None
+
+
+def renew(tx: Tx, payment: Payment) -> None:
+    """Take down how a remembered payment stands now, whoever's it is by now."""
+    tx.execute(
+        "UPDATE foreign_payment SET status = ?, fee_msat = ? WHERE payment_hash = ?",
+        (payment.status, payment.fee_msat, payment.payment_hash),
+    )
+
+
+def any_pending(tx: Tx) -> bool:
+    """Tell whether a remembered payment was still pending when it was last seen."""
+    row = tx.execute("SELECT 1 FROM foreign_payment WHERE status = 'pending' LIMIT 1")
+    return row.fetchone() is not None
 
 
 def covers_share(tx: Tx, distribution_id: str, client_name: str) -> bool:
@@ -61,8 +75,8 @@ def covers_share(tx: Tx, distribution_id: str, client_name: str) -> bool:
     row = tx.execute(
         "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND status <> 'failed'"
         " AND (client_name = ?2 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
-        " (SELECT 1 FROM hold WHERE ref = ?1 AND outcome = 'accepted')) LIMIT 1",
-        (distribution_id, client_name),
+        " (SELECT 1 FROM hold WHERE ref = ?1 AND reason = ?3 AND outcome = 'accepted')) LIMIT 1",
+        (distribution_id, client_name, KNOWN_DISTRIBUTION),
     )
     return row.fetchone() is not None
 

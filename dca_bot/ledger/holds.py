@@ -9,6 +9,7 @@ from dca_bot.ledger.instant import instant, micros
 
 CEILING_PAYOUT = "above payout_max_sat"
 CEILING_DAY = "above day_max_sat in 24 hours"
+ALERTED = "may have left without arriving"
 KNOWN_PAYOUT = "LNbits knows this payout already"
 KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
 

@@ -105,13 +105,14 @@ def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: boo
     )
 
 
-def defer_like(tx: Tx, payout: Payout) -> None:
-    """Let a client's other unsent payouts wait for as long as this one, as it is one destination."""
+def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
+    """Let the client's other planned payouts to a destination wait for as long as this one."""
     tx.execute(
         "UPDATE payout SET (waiting, try_at) = (SELECT waiting, try_at FROM payout WHERE id = ?1)"
         " WHERE client_id = ?2 AND state = 'PLANNED' AND (SELECT state FROM payout WHERE id = ?1)"
-        " IN ('PLANNED', 'INVOICED')",
-        (payout.id, payout.client_id),
+        " IN ('PLANNED', 'INVOICED') AND coalesce(destination,"
+        " (SELECT destination FROM client WHERE id = ?2)) = ?3",
+        (payout.id, payout.client_id, destination),
     )
 
 
@@ -219,14 +220,22 @@ def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
     move(tx, payout, PayoutState.PLANNED, waiting="", tries=0, try_at=micros(now))
 
 
-def cancel(tx: Tx, payout: Payout, *, now: datetime, message_id: str | None = None) -> None:
+def cancel(
+    tx: Tx,
+    payout: Payout,
+    *,
+    now: datetime,
+    message_id: str | None = None,
+    is_settled_by_hand: bool = False,
+) -> None:
     """Reverse a payout that can never be paid: fiat back to the client, sats to the operator.
 
-    Raise StateChanged where it may be paid yet, or LNbits has a payment of it that the ledger lacks.
+    Raise StateChanged where it may be paid yet, or LNbits has a payment of it that the ledger lacks
+    and that the operator doesn't settle by hand.
     """
     if payout.state not in CANCELLABLE:
         raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
-    if _is_paid_elsewhere(tx, payout):
+    if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
         raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")
     move(tx, payout, PayoutState.CANCELLED, waiting="")
     holds.close(tx, "payout", payout.id, outcome="cancelled", now=now)

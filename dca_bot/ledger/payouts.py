@@ -1,6 +1,5 @@
 """The payouts' record, read: what is planned, what was sent, and what became of it."""
 
-import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
 DAY = timedelta(hours=24)
+SENT_MAX = 100_000
 WAIT_MAX = timedelta(days=8)
 """Nothing waits longer: a later time was set while the clock was ahead."""
 UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,6 @@ class Payout:
     attempt: Attempt | None
     attempts: int
     destination: Destination | None
-    approved: bool
     waiting: str
     tries: int
     try_at: datetime
@@ -77,19 +75,23 @@ def open_payouts(tx: Tx, *, limit: int = 1000) -> list[Payout]:
     return _payouts(tx, _OPEN, (), limit=limit)
 
 
+def sent(tx: Tx) -> list[Payout]:
+    """Return everything that was sent and isn't settled."""
+    return _payouts(tx, f"{_OPEN} AND {_SENT}", (), limit=SENT_MAX)
+
+
 def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
     """Return what may be brought further now: first what was sent, then what is to be paid.
 
     Each comes in order and up to `limit`, so that many that wait hide none that was sent.
     """
-    sent = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
     unsent = (
         "(payout.state IN ('PLANNED', 'INVOICED')"
         f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX})"
     )
     return [
         payout
-        for which in (sent, unsent)
+        for which in (_SENT, unsent)
         for payout in _payouts(
             tx,
             f"{_OPEN} AND {which} AND (try_at <= ? OR try_at > ?)",
@@ -126,12 +128,6 @@ def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:
     )
 
 
-def of_client(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Payout]:
-    """Return a client's payouts, newest first."""
-    where = "payout.client_id = ? AND payout.state <> 'MERGED'"
-    return _payouts(tx, where, (client_id,), order="DESC", limit=limit, offset=offset)
-
-
 def submitted_sat_since(tx: Tx, since: datetime) -> int:
     """Return what was sent since then, for the daily ceiling."""
     row = tx.execute(
@@ -159,8 +155,7 @@ def counts(tx: Tx) -> Mapping[str, int]:
 def unsettled(tx: Tx) -> bool:
     """Tell whether there is a payout that was submitted and neither debited nor given up."""
     row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_OPEN} AND submitted_at IS NOT NULL"
-        " AND debited_at IS NULL) AS yes"
+        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_SENT} AND debited_at IS NULL) AS yes"
     ).fetchone()
     return bool(row["yes"])
 
@@ -194,6 +189,7 @@ def _payouts(
     return [_payout(tx, row) for row in rows]
 
 
+_SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
 _SELECT = """
 SELECT payout.*, client.name, client.pubkey, client.destination AS client_destination,
@@ -227,7 +223,6 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         attempt=attempt,
         attempts=row["attempt"],
         destination=_destination(row),
-        approved=bool(row["approved"]),
         waiting=row["waiting"],
         tries=row["tries"],
         try_at=instant(row["try_at"]),

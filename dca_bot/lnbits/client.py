@@ -141,7 +141,10 @@ class LnbitsWallet:
     async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:
         """Make an invoice that funds the source wallet."""
         body = {"amount": amount_sat, "memo": _cut(memo), "expiry": expiry_s}
-        return await self._make_invoice(self._admin_key, body, amount_sat=amount_sat)
+        try:
+            return await self._make_invoice(self._admin_key, body, amount_sat=amount_sat)
+        except DestinationRefused as error:
+            raise LnbitsUnavailable(f"LNbits made no top-up invoice: {error}") from error
 
     async def decode(self, bolt11: str) -> Invoice:
         """Decode an invoice, check its network and amount (POST /api/v1/payments/decode).

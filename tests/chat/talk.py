@@ -251,6 +251,10 @@ class Talk:
 
         return await self.database.transact(work)
 
+    async def hold_reason(self, ref, reason):
+        now = self.clock.now()
+        await self.database.transact(lambda tx: holds.open_hold(tx, "payout", ref, reason, now=now))
+
     async def bring_to(self, payout_id, *steps):
         """Move a payout on with the ledger's own functions: invoice, submit, void, debit."""
 

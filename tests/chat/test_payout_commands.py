@@ -1,13 +1,20 @@
 """What an operator can do with payouts, and what is refused while LNbits may still pay."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT, KNOWN_DISTRIBUTION, KNOWN_PAYOUT
+from dca_bot.ledger.holds import (
+    ALERTED,
+    CEILING_DAY,
+    CEILING_PAYOUT,
+    KNOWN_DISTRIBUTION,
+    KNOWN_PAYOUT,
+)
 from dca_bot.ledger.instant import micros
 
 CASH_OUT = "aaaa1111-0000"
@@ -47,7 +54,7 @@ async def test_payout_above_a_ceiling_is_let_go(talk, payout, reason):
     assert "ceiling" in told
     assert "Let go" in await talk.do("op", f"hold accept {hold_id}")
     found = await talk.payout()
-    assert (found.state, found.approved, found.waiting) == ("PLANNED", True, "")
+    assert (found.state, found.waiting) == ("PLANNED", "")
     assert await talk.tell("op", "holds") == "Nothing is held."
 
 
@@ -77,12 +84,11 @@ async def test_payout_that_lnbits_has_paid_is_taken_over_and_not_paid_again(talk
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        ([], "LNbits has paid shares"),
         ([("pending", {})], "still paying"),
         ([("success", {}), ("pending", {"hash_": "ee" * 32})], "still paying"),
         ([("success", {"amount_sat": 17_999})], "another amount"),
         ([("success", {}), ("success", {"hash_": "ee" * 32})], "more than once"),
-        ([("failed", {"ago": timedelta(hours=24)})], "less than a day ago"),
+        ([("failed", {"ago": timedelta(days=7)})], "may still be alive"),
     ],
 )
 async def test_payout_known_to_lnbits_stays_held_while_in_doubt(talk, payout, known, expected):
@@ -94,7 +100,7 @@ async def test_payout_known_to_lnbits_stays_held_while_in_doubt(talk, payout, kn
 
 
 async def test_payout_that_failed_at_lnbits_for_good_is_paid_anew(talk, payout):
-    await lnbits_knows(talk, payout, "failed", ago=timedelta(hours=26))
+    await lnbits_knows(talk, payout, "failed", ago=timedelta(days=7, minutes=11))
     await talk.hold_payout(KNOWN_PAYOUT)
     assert "Let go" in await talk.do("op", "hold accept 1")
     assert await state(talk) == "PLANNED"
@@ -105,7 +111,7 @@ async def test_payout_that_failed_at_lnbits_for_good_is_paid_anew(talk, payout):
     [
         ("success", "has paid this already"),
         ("pending", "still paying"),
-        ("failed", "less than a day"),
+        ("failed", "may still be alive"),
     ],
 )
 async def test_payout_that_lnbits_may_pay_is_not_cancelled(talk, payout, status, expected):
@@ -210,3 +216,45 @@ async def test_payout_is_not_cancelled_while_lnbits_is_silent(talk, payout):
     talk.wallet.down = True
     assert "LNbits does not answer" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
     assert (await talk.payout()).state == "PLANNED"
+
+
+@pytest.mark.parametrize("status", ["success", "failed"])
+async def test_pending_payment_that_has_ended_meanwhile_is_asked_for_afresh(talk, payout, status):
+    await lnbits_knows(talk, payout, "pending", ago=timedelta(days=8))
+    await talk.hold_payout(KNOWN_PAYOUT)
+    talk.wallet.payments = [talk.paid(payout, status=PaymentStatus(status))]
+    await talk.do("op", "hold accept 1")
+    assert await state(talk) == {"success": "DEBITED", "failed": "PLANNED"}[status]
+
+
+async def test_payout_held_for_a_share_that_lnbits_did_not_pay_is_let_go(talk, payout):
+    assert payout.state == "PLANNED"
+    await talk.hold_payout(KNOWN_PAYOUT)
+    await talk.do("op", "hold accept 1")
+    assert await state(talk) == "PLANNED"
+
+
+async def test_payout_held_for_a_share_paid_under_another_id_is_not_let_go(talk, payout):
+    await lnbits_knows(talk, replace(payout, id="another"), "success")
+    await talk.hold_payout(KNOWN_PAYOUT)
+    assert "LNbits has paid shares" in await talk.tell("op", "hold accept 1")
+    assert await state(talk) == "HELD"
+
+
+async def test_payout_that_lnbits_paid_otherwise_is_cancelled_with_a_warning(talk, payout):
+    await lnbits_knows(talk, payout, "success", amount_sat=17_000)
+    await talk.hold_payout(KNOWN_PAYOUT)
+    assert "17,000 sats" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    await talk.tell("op", "confirm")
+    assert await state(talk) == "CANCELLED"
+    assert (await talk.client("maria")).balance_minor == 15_000
+
+
+async def test_alerted_payout_is_recorded_as_done_once_settled_by_hand(talk, payout):
+    await talk.bring_to(payout.id, "invoice", "submit", "debit", "ALERT")
+    await talk.hold_reason(payout.id, ALERTED)
+    assert "settled it by hand" in await talk.tell("op", "holds")
+    await talk.do("op", "hold accept 1")
+    assert await state(talk) == "DONE"
+    assert await talk.tell("op", "holds") == "Nothing is held."
+    assert await talk.audit() == ()

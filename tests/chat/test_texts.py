@@ -106,7 +106,7 @@ def test_each_language_has_the_same_keys_and_fields(language):
         ("own_payout", PayoutState),
         ("reason", [reason for reason in Reason if reason]),
         ("reason", [holds.CEILING_PAYOUT, holds.CEILING_DAY, holds.KNOWN_PAYOUT]),
-        ("reason", [holds.KNOWN_DISTRIBUTION]),
+        ("reason", [holds.KNOWN_DISTRIBUTION, holds.ALERTED]),
         ("deposit", ["pending", "confirmed", "voided"]),
         ("client", ["active", "paused", "stopped", "closed"]),
         ("mode", ["flow", "fixed"]),

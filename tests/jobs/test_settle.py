@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from payout_bench import Killed
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile
-from dca_bot.ledger import facts, holds, payout_moves
+from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.lnbits.client import LnbitsWallet
@@ -533,3 +534,90 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
     await bench.settle(2)
     assert set(await bench.states()) == {"DONE"}
     await assert_clean(bench)
+
+
+async def test_ceiling_that_was_lifted_lifts_no_other(make_bench, wallets, balance_sat):
+    bench = await make_bench(payout_max_sat=49_999, day_max_sat=49_999)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    for reason in (holds.CEILING_PAYOUT, holds.CEILING_DAY):
+        await bench.settle()
+        assert await balance_sat(ana) == 0
+        (hold,) = await bench.database.read(holds.still_open)
+        assert hold.reason == reason
+        await bench.database.transact(lambda tx, hold=hold: _let_go(tx, bench, hold))
+    await bench.settle()
+    assert await balance_sat(ana) == 50_000
+
+
+def _let_go(tx, bench, hold):
+    now = bench.clock.now()
+    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=now)
+    payout_moves.retry(tx, payouts.by_id(tx, hold.ref), now=now)
+
+
+async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wallets, lnbits):
+    bench = await make_bench()
+    ben = wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    await bench.client("ben", Destination(ADDRESS, address), minor=10**7)
+    real = bench.settler.till.addresses
+
+    class Capped:
+        async def terms(self, name):
+            return replace(await real.terms(name), max_sat=50_000)
+
+        async def request_invoice(self, *args, **named):
+            return await real.request_invoice(*args, **named)
+
+    object.__setattr__(bench.settler.till, "addresses", Capped())
+    await bench.distribute(60_000, 48_000)
+    for _ in range(3):
+        await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert await bench.states() == ["PLANNED", "DONE", "DONE", "DONE"]
+
+
+async def test_old_destination_that_is_gone_keeps_no_payout_to_the_new_one_back(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    new = wallets("new")
+    client_id = await bench.client("ana", Destination(ADDRESS, "old@gone.example"), minor=10**7)
+    await bench.distribute(10_000, 8_000)
+    (old,) = await bench.payouts()
+    await bench.database.transact(
+        lambda tx: tx.execute(
+            "UPDATE payout SET submitted_at = 1, destination = 'old@gone.example',"
+            " destination_kind = 'address' WHERE id = ?",
+            (old.id,),
+        )
+    )
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+
+    async def gone(address):
+        raise DestinationUnavailable(f"{address} is gone.")
+
+    object.__setattr__(bench.settler.till, "addresses", Servers(gone))
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert await bench.states() == ["PLANNED", "DONE"]
+    assert await balance_sat(new) == 10_000
+
+
+async def test_second_shortage_after_the_top_up_was_paid_is_told_too(make_bench, wallets, lnbits):
+    bench = await make_bench(source_sat=0, top_up_to_sat=0)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**8)
+    await bench.distribute(20_000, 16_000)
+    await bench.settle(2)
+    await bench.distribute(50_000, 40_000)
+    lnbits.credit(bench.source.id, 20_000)
+    await bench.settle(1)
+    await bench.distribute(90_000, 80_000)
+    await bench.settle(3)
+    asked = [text for text in await bench.letters() if "lnbc" in text]
+    assert len(asked) >= 2

@@ -244,7 +244,6 @@ CREATE TABLE payout (
   attempt      INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
   destination  TEXT,
   destination_kind TEXT,
-  approved     INTEGER NOT NULL DEFAULT 0 CHECK (approved IN (0, 1)),
   waiting      TEXT NOT NULL DEFAULT '',
   tries        INTEGER NOT NULL DEFAULT 0,
   try_at       INTEGER NOT NULL,

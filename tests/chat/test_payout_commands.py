@@ -206,9 +206,10 @@ async def test_payout_of_an_old_copy_is_not_cancelled_before_lnbits_was_read(tal
     talk.wallet.payments = [paid]
     assert "confirm" not in await talk.tell("op", f"payout cancel {payout.id[:8]}")
     talk.wallet.payments = []
-    assert "confirm" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    asked = await talk.tell("op", f"payout cancel {payout.id[:8]}")
     talk.wallet.payments = [paid]
-    await talk.tell("op", "confirm")
+    refused = await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "has paid this" in refused or "still paying" in refused
     assert (await talk.payout()).state == "PLANNED"
 
 
@@ -244,8 +245,9 @@ async def test_payout_held_for_a_share_paid_under_another_id_is_not_let_go(talk,
 async def test_payout_that_lnbits_paid_otherwise_is_cancelled_with_a_warning(talk, payout):
     await lnbits_knows(talk, payout, "success", amount_sat=17_000)
     await talk.hold_payout(KNOWN_PAYOUT)
-    assert "17,000 sats" in await talk.tell("op", f"payout cancel {payout.id[:8]}")
-    await talk.tell("op", "confirm")
+    asked = await talk.tell("op", f"payout cancel {payout.id[:8]}")
+    assert "17,000 sats" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
     assert await state(talk) == "CANCELLED"
     assert (await talk.client("maria")).balance_minor == 15_000
 

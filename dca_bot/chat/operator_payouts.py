@@ -18,8 +18,6 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import ALERTED, CEILING_DAY, CEILING_PAYOUT, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
-FAILED_FOR_GOOD = rules.LIFE_MAX + rules.SETTLED_AFTER
-"""So long after a failed payment was seen its invoice is over, and nothing can pay it any more."""
 ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
@@ -86,10 +84,13 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     _refuse_if_pending(known)
     if sole_payment(known, payout.amount_sat) is not None:
         raise refuse("payout.paid_already")
-    _refuse_if_failed_lately(foreign.of_payout(tx, payout.id), ctx)
+    _refuse_if_failed_lately(tx, payout, known, ctx)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
+    key = "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect"
+    if not paid_msat and foreign.covers_share(tx, payout, now=ctx.now):
+        key = "payout.cancel_elsewhere_effect"
     return Say(
-        "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect",
+        key,
         **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
         payout=describe.payout_short(payout),
         name=payout.client_name,
@@ -207,14 +208,11 @@ def _payments(tx: Tx, payout: Payout, facts: Facts) -> list[Payment]:
 def _paid(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> Payment | None:
     """Return LNbits' one payment of a payout, or None if all its payments have failed for good."""
     known = _payments(tx, payout, facts)
-    if not known and any(
-        foreign.covers_share(tx, distribution_id, payout.client_name)
-        for distribution_id in payout.distribution_ids
-    ):
-        raise refuse("payout.nothing_known")
     _refuse_if_pending(known)
     if not any(row.status is PaymentStatus.SUCCESS for row in known):
-        _refuse_if_failed_lately(foreign.of_payout(tx, payout.id), ctx)
+        _refuse_if_failed_lately(tx, payout, known, ctx)
+        if foreign.covers_share(tx, payout, now=ctx.now):
+            raise refuse("payout.nothing_known")
         return None
     paid = sole_payment(known, payout.amount_sat)
     if paid is None:
@@ -229,7 +227,12 @@ def _refuse_if_pending(known: Iterable[Payment]) -> None:
         raise refuse("payout.pending")
 
 
-def _refuse_if_failed_lately(known: Iterable[Payment], ctx: Context) -> None:
-    failed = (row for row in known if row.status is PaymentStatus.FAILED)
-    if any(row.created_at > ctx.now - FAILED_FOR_GOOD for row in failed):
-        raise refuse("payout.failed_lately")
+def _refuse_if_failed_lately(
+    tx: Tx, payout: Payout, known: Iterable[Payment], ctx: Context
+) -> None:
+    """Refuse while an invoice that isn't the ledger's own may still be paid."""
+    own = payouts.payment_hashes(tx, payout.id)
+    for row in known:
+        is_foreign = row.status is PaymentStatus.FAILED and row.payment_hash not in own
+        if is_foreign and row.created_at > ctx.now - rules.FAILED_FOR_GOOD:
+            raise refuse("payout.failed_lately")

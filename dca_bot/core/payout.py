@@ -31,8 +31,12 @@ OWN_MARGIN = timedelta(minutes=10)
 FOREIGN_MARGIN = timedelta(seconds=60)
 SETTLED_AFTER = timedelta(minutes=10)
 """So long after its expiry nothing can happen to an invoice any more."""
+FAILED_FOR_GOOD = LIFE_MAX + SETTLED_AFTER
+"""So long after a failed payment its invoice is over, and nothing can pay it any more."""
 CREDIT_GRACE = timedelta(minutes=10)
 ATTEMPTS_MAX = 3
+FUNDS = "not enough funds"
+"""What stands in a payout's `waiting` while the source wallet is short."""
 
 
 class PayoutState(StrEnum):

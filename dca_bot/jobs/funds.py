@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import FUNDS, PayoutState
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
@@ -15,8 +15,6 @@ from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.instant import instant, micros
 
-FUNDS = "not enough funds"
-"""What stands in a payout's `waiting` while the source wallet is short."""
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 _log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
     LnbitsUnavailable,
+    StateChanged,
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
@@ -104,6 +105,8 @@ class Payer:
                 "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
             ).fetchone():
                 raise DestinationRefused("The destination has handed out the same invoice twice.")
+            if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
+                raise StateChanged("The client has another wallet by now; the invoice is dropped.")
             payout_moves.record_invoice(tx, payout, invoice, now=self.till.clock.now())
             return known(payouts.by_id(tx, payout.id))
 
@@ -114,10 +117,7 @@ class Payer:
         now = self.till.clock.now()
         if facts.paused(tx) or self._ceiling(tx, payout, now):
             return None
-        if any(
-            foreign.covers_share(tx, distribution_id, payout.client_name)
-            for distribution_id in payout.distribution_ids
-        ):
+        if foreign.covers_share(tx, payout, now=now):
             hold_known(tx, payout, self.till.herald, now=now)
             return None
         payout_moves.submit(tx, payout, now=now)
@@ -170,3 +170,9 @@ class Payer:
         if payout.submitted_at is not None or min_sat > self.till.programme.payout_max_sat:
             raise DestinationRefused(f"The address takes at least {min_sat} sats.")
         await self.till.move(lambda tx: payout_moves.merge(tx, payout, min_sat=min_sat, now=now))
+
+
+def _same_place(one: Payout, other: Payout) -> bool:
+    """Tell whether two readings of a payout go to the same destination."""
+    places = [(p.destination.kind, p.destination.value) for p in (one, other) if p.destination]
+    return len(places) == 2 and places[0] == places[1]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dca_bot.chat.herald import Herald
-from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Database, Tx
@@ -49,27 +49,29 @@ async def reconcile(
 def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
     """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
     payments = tuple(payments)
-    for payment in payments:
-        foreign.renew(tx, payment)
     unknown = [payment for payment in payments if not foreign.is_recorded(tx, payment)]
+    for payment in payments:
+        if payment not in unknown:
+            foreign.renew(tx, payment)
     new = [payment for payment in unknown if foreign.remember(tx, payment, now=now)]
     for payment in new:
         _tell_if_cancelled(tx, payment, herald, now)
     for payment in unknown:
-        for payout in _affected(tx, payment):
+        for payout in _affected(tx, payment, now):
             if not _is_settled(tx, payout, payment):
                 hold_known(tx, payout, herald, now=now)
     return len(unknown)
 
 
-def _affected(tx: Tx, payment: Payment) -> list[Payout]:
+def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     """Return the unsent payouts that a payment was made for, or that share a distribution with it.
 
     Shares can have been put together in other payouts by the ledger that is lost.
     """
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in payouts.UNSENT else []
-    if payment.status is not PaymentStatus.FAILED:
+    is_over = payment.created_at < now - FAILED_FOR_GOOD
+    if payment.status is not PaymentStatus.FAILED or not is_over:
         name = foreign.client_of(payment)
         shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=name)
         found += [payout for payout in shared if payout.id != payment.external_id]
@@ -111,5 +113,5 @@ def _is_accepted(tx: Tx, payout: Payout) -> bool:
 
 def _is_settled(tx: Tx, payout: Payout, payment: Payment) -> bool:
     """Tell whether the operator has let the payout go although this payment had failed."""
-    accepted = holds.was_accepted(tx, payout.id, KNOWN_PAYOUT)
-    return accepted and payment.status is PaymentStatus.FAILED
+    failed = payment.status is PaymentStatus.FAILED
+    return failed and foreign.was_let_go(tx, payout.id, payment)

@@ -114,7 +114,12 @@ class Resolver:
         assert payout.destination is not None
         now = self.till.clock.now()
         if payout.destination.kind == INVOICE_KEY:
-            credit = await self.till.wallet.credited(payout.destination.value, attempt.payment_hash)
+            try:
+                credit = await self.till.wallet.credited(
+                    payout.destination.value, attempt.payment_hash
+                )
+            except LnbitsRefused:
+                credit = None
             if credit is PaymentStatus.SUCCESS:
                 await self._alert(payout, "the client has the sats, the source wallet doesn't know")
                 return

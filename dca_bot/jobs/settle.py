@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState
@@ -72,7 +73,7 @@ class Settler:
                 if await self.work_once():
                     self.signals.settle.ring()
                 if now - reconciled_at >= RECONCILE_EVERY:
-                    all_ = await self.till.database.read(foreign.any_pending)
+                    all_ = await self.till.database.read(partial(foreign.any_open, now=now))
                     await self._reconcile(since=None if all_ else now - RECONCILE_LOOKBACK)
                     reconciled_at = now
                 self._note(reachable=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
+from dca_bot.core.payout import FUNDS
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Wallet
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.funds import FUNDS, Funds
+from dca_bot.jobs.funds import Funds
 from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx

@@ -6,10 +6,12 @@ Nothing that they have paid is paid again by itself.
 
 from datetime import datetime
 
+from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.payouts import Payout
 
 
 def is_recorded(tx: Tx, payment: Payment) -> bool:
@@ -19,7 +21,8 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
     """
     row = tx.execute(
         "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
-        " AND (payout.state NOT IN ('PLANNED', 'INVOICED') OR ? = 'failed')",
+        " AND (submitted_at IS NOT NULL AND payout.state NOT IN"
+        " ('PLANNED', 'INVOICED', 'MERGED', 'CANCELLED') OR ? = 'failed')",
         (payment.payment_hash, payment.status),
     )
     return row.fetchone() is not None
@@ -28,10 +31,10 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
 def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
     """Record a payment under each distribution that its `extra` names; or how it stands now.
 
-    Return whether it is seen for the first time.
+    Return whether that is news: it is seen for the first time, or had failed and hasn't any more.
     """
     seen = tx.execute(
-        "SELECT 1 FROM foreign_payment WHERE payment_hash = ?", (payment.payment_hash,)
+        "SELECT status FROM foreign_payment WHERE payment_hash = ?", (payment.payment_hash,)
     ).fetchone()
     for distribution_id in distributions_of(payment) or [""]:
         tx.execute(
@@ -49,7 +52,8 @@ def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
                 micros(now),
             ),
         )
-    return seen is None
+    revived = payment.status is not PaymentStatus.FAILED
+    return seen is None or (seen["status"] == PaymentStatus.FAILED and revived)
 
 
 def renew(tx: Tx, payment: Payment) -> None:
@@ -60,25 +64,43 @@ def renew(tx: Tx, payment: Payment) -> None:
     )
 
 
-def any_pending(tx: Tx) -> bool:
-    """Tell whether a remembered payment was still pending when it was last seen."""
-    row = tx.execute("SELECT 1 FROM foreign_payment WHERE status = 'pending' LIMIT 1")
-    return row.fetchone() is not None
-
-
-def covers_share(tx: Tx, distribution_id: str, client_name: str) -> bool:
-    """Tell whether LNbits has or may have paid a client's share of a distribution.
-
-    A payment for somebody whom the ledger doesn't know could have been for this client, unless
-    the operator has accepted the distribution all the same.
-    """
+def any_open(tx: Tx, *, now: datetime) -> bool:
+    """Tell whether a remembered payment may still change: it is pending, or failed lately."""
     row = tx.execute(
-        "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND status <> 'failed'"
-        " AND (client_name = ?2 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
-        " (SELECT 1 FROM hold WHERE ref = ?1 AND reason = ?3 AND outcome = 'accepted')) LIMIT 1",
-        (distribution_id, client_name, KNOWN_DISTRIBUTION),
+        "SELECT 1 FROM foreign_payment WHERE status = 'pending'"
+        " OR status = 'failed' AND seen_at > ? LIMIT 1",
+        (micros(now - FAILED_FOR_GOOD),),
     )
     return row.fetchone() is not None
+
+
+def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
+    """Tell whether the operator has let a payout go since this payment of it was first seen."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted' AND closed_at >="
+        " (SELECT max(seen_at) FROM foreign_payment WHERE payment_hash = ?)",
+        (payout_id, KNOWN_PAYOUT, payment.payment_hash),
+    )
+    return row.fetchone() is not None
+
+
+def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
+    """Tell whether LNbits has or may have paid a share of a payout under another payout's id.
+
+    One that has failed lately may still be paid. A payment for somebody whom the ledger doesn't
+    know could have been for this client, unless the operator has accepted the distribution.
+    """
+    lately = micros(now - FAILED_FOR_GOOD)
+    return any(
+        tx.execute(
+            "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND external_id <> ?2"
+            " AND (status <> 'failed' OR seen_at > ?5)"
+            " AND (client_name = ?3 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
+            " (SELECT 1 FROM hold WHERE ref = ?1 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
+            (distribution_id, payout.id, payout.client_name, KNOWN_DISTRIBUTION, lately),
+        ).fetchone()
+        for distribution_id in payout.distribution_ids
+    )
 
 
 def client_of(payment: Payment) -> str:

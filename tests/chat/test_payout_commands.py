@@ -223,7 +223,9 @@ async def test_payout_is_not_cancelled_while_lnbits_is_silent(talk, payout):
 async def test_pending_payment_that_has_ended_meanwhile_is_asked_for_afresh(talk, payout, status):
     await lnbits_knows(talk, payout, "pending", ago=timedelta(days=8))
     await talk.hold_payout(KNOWN_PAYOUT)
-    talk.wallet.payments = [talk.paid(payout, status=PaymentStatus(status))]
+    ended = talk.paid(payout, status=PaymentStatus(status))
+    long_ago = talk.clock.now() - timedelta(days=8)
+    talk.wallet.payments = [replace(ended, created_at=long_ago)]
     await talk.do("op", "hold accept 1")
     assert await state(talk) == {"success": "DEBITED", "failed": "PLANNED"}[status]
 
@@ -260,3 +262,19 @@ async def test_alerted_payout_is_recorded_as_done_once_settled_by_hand(talk, pay
     assert await state(talk) == "DONE"
     assert await talk.tell("op", "holds") == "Nothing is held."
     assert await talk.audit() == ()
+
+
+@pytest.mark.parametrize("command", ["hold accept 1", "payout cancel {id}"])
+async def test_payment_that_failed_a_minute_ago_is_not_over(talk, payout, command):
+    await lnbits_knows(talk, payout, "failed", ago=timedelta(days=8))
+    await talk.hold_payout(KNOWN_PAYOUT)
+    fresh = talk.paid(payout, status=PaymentStatus.FAILED)
+    talk.wallet.payments = [replace(fresh, payment_hash="ee" * 32)]
+    answer = await talk.tell("op", command.format(id=payout.id))
+    assert "may still be alive" in answer
+
+
+async def test_cancel_warns_of_shares_that_lnbits_paid_under_another_payout(talk, payout):
+    await lnbits_knows(talk, replace(payout, id="another"), "success")
+    await talk.hold_payout(KNOWN_PAYOUT)
+    assert "Careful" in await talk.tell("op", f"payout cancel {payout.id}")

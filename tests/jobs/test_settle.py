@@ -6,8 +6,10 @@ import pytest
 from payout_bench import Killed
 
 from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
-from dca_bot.jobs.reconcile import reconcile
+from dca_bot.jobs.reconcile import reconcile, record_unknown
+from dca_bot.jobs.settle import Pass
 from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
@@ -621,3 +623,56 @@ async def test_second_shortage_after_the_top_up_was_paid_is_told_too(make_bench,
     await bench.settle(3)
     asked = [text for text in await bench.letters() if "lnbc" in text]
     assert len(asked) >= 2
+
+
+async def test_wallet_changed_while_the_pass_runs_gets_the_later_payouts(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    old, new = wallets("old"), wallets("new")
+    client_id = await bench.client("ana", Destination(INVOICE_KEY, old.invoice_key), minor=10**7)
+    for _ in range(3):
+        await bench.distribute(10_000, 8_000)
+    due = await bench.database.read(lambda tx: payouts.due(tx, bench.clock.now()))
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+    await bench.settler.till.funds.refresh()
+    for payout in due:
+        await bench.settler._take(payout, Pass(paying=True))
+    await bench.settle(2)
+    assert (await balance_sat(old), await balance_sat(new)) == (0, 30_000)
+    await assert_clean(bench)
+
+
+async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    (payout,) = await bench.payouts()
+    now = bench.clock.now()
+
+    def accepted_long_ago(tx):
+        payout_moves.hold(tx, payout, holds.KNOWN_PAYOUT, now=now)
+        holds.close(tx, "payout", payout.id, outcome="accepted", now=now)
+        payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
+
+    await bench.database.transact(accepted_long_ago)
+    failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, now, external_id=payout.id)
+    bench.clock.ahead += timedelta(minutes=5)
+    herald, later = bench.settler.till.herald, bench.clock.now()
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=later))
+    assert await bench.states() == ["HELD"]
+
+
+async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    first = await bench.distribute(10_000, 8_000)
+    extra = {"distributions": [first, "another"], "client": "ana"}
+    now, herald = bench.clock.now(), bench.settler.till.herald
+    failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, now, external_id="both", extra=extra)
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=now))
+    assert await bench.states() == ["HELD"]

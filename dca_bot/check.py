@@ -15,7 +15,7 @@ from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import facts
-from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
@@ -92,11 +92,8 @@ async def _first_start(config: Config) -> datetime | None:
     data_dir = config.path(config.bot.data_dir)
     if not (data_dir / LEDGER_FILE).exists():
         return None
-    database = await open_database(data_dir, read_only=True)
-    try:
+    async with reading_database(data_dir) as database:
         first = await database.read(lambda tx: facts.get(tx, facts.START_AT))
-    finally:
-        await database.aclose()
     return datetime.fromisoformat(first) if first else None
 
 

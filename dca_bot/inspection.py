@@ -1,33 +1,34 @@
 """What the command line shows of a ledger; nothing is changed, and the bot may be running."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from dca_bot.app import build_wallet
-from dca_bot.config import Config, load_config
+from dca_bot.config import load_config
 from dca_bot.core.money import fiat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, mail, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
-from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 
 
 async def read_status(config_path: Path) -> dict[str, Any]:
     """Return what `status` shows: plain values by name."""
     config = load_config(config_path)
-    async with _ledger(config) as database:
+    async with reading_database(config.path(config.bot.data_dir)) as database:
         return await database.read(lambda tx: _status(tx, config.bot.currency))
 
 
 async def run_audit(config_path: Path) -> dict[str, Any]:
     """Return counts and findings of the ledger and of the source wallet's tagged rows."""
     config = load_config(config_path)
-    async with _ledger(config) as database, build_wallet(config, os.environ) as wallet:
+    async with (
+        reading_database(config.path(config.bot.data_dir)) as database,
+        build_wallet(config, os.environ) as wallet,
+    ):
         result = await database.read(audit_ledger)
         payments, differences = await _audit_payments(database, wallet)
     return {
@@ -44,15 +45,6 @@ async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int
         return await audit_payments(database, wallet)
     except (LnbitsUnavailable, LnbitsRefused) as error:
         return 0, (f"The payments could not be compared: {error}",)
-
-
-@asynccontextmanager
-async def _ledger(config: Config) -> AsyncIterator[Database]:
-    database = await open_database(config.path(config.bot.data_dir), read_only=True)
-    try:
-        yield database
-    finally:
-        await database.aclose()
 
 
 def _status(tx: Tx, currency: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
 from dca_bot.ledger import clients, mail, payouts, reports
-from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate
 
@@ -143,8 +143,7 @@ async def _play(world: World, stage: Stage, operator: Person, ana: Saver, ben: S
         tx_id, fiat, coin = world.machine.sell()
         stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ ({coin})")
         await asyncio.sleep(2)
-    database = await _open_ledger(world)
-    try:
+    async with reading_database(world.folder / "data") as database:
         await _settled(database, world)
         stage.scene("The clients ask: ana over NIP-17, ben over NIP-04")
         for saver in (ana, ben):
@@ -154,14 +153,8 @@ async def _play(world: World, stage: Stage, operator: Person, ana: Saver, ben: S
         await operator.ask("status")
         stage.scene("Ledger and wallets side by side")
         lines = [await _compare(database, world, saver) for saver in (ana, ben)]
-    finally:
-        await database.aclose()
     stage.table(lines)
     return all(line.paid_sat == line.wallet_sat and line.paid_sat > 0 for line in lines)
-
-
-async def _open_ledger(world: World) -> Database:
-    return await open_database(world.folder / "data", read_only=True)
 
 
 async def _settled(database: Database, world: World) -> None:

@@ -1,1 +1,1 @@
-"""What runs all the time: ingest, settle, converse, notify."""
+"""What runs all the time: ingest, settle, converse, deliver, watch."""

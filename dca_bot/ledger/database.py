@@ -9,8 +9,8 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -107,6 +107,16 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
         await database.aclose()
         raise
     return database
+
+
+@asynccontextmanager
+async def reading_database(data_dir: Path) -> AsyncIterator[Database]:
+    """Open a ledger for reading beside a bot that may be running; raise LedgerError."""
+    database = await open_database(data_dir, read_only=True)
+    try:
+        yield database
+    finally:
+        await database.aclose()
 
 
 def migrate(tx: Tx) -> None:

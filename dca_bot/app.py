@@ -18,7 +18,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.config import LNBITS_KEY_VARIABLE, NOSTR_KEY_VARIABLE, Config, read_secret
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
-from dca_bot.core.programme import Programme
+from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
@@ -84,6 +84,17 @@ def programme_of(config: Config) -> Programme:
         payout_max_sat=config.limits.payout_max_sat,
         day_max_sat=config.limits.day_max_sat,
         top_up_to_sat=config.lnbits.top_up_to_sat,
+        low_balance_sat=config.lnbits.low_balance_sat,
+        fixed=FixedTerms(
+            enabled=config.fixed.enabled,
+            times=config.fixed.times,
+            daily_limit_max_minor=config.daily_limit_max_minor,
+            rate_source=config.fixed.rate_source,
+            deviation_percent_max=config.fixed.rate_deviation_percent_max,
+            rate_age_max=timedelta(minutes=config.fixed.rate_age_minutes_max),
+        ),
+        digest_time=config.notifications.digest_time,
+        summary_time=config.notifications.summary_time,
     )
 
 

@@ -1,6 +1,7 @@
 """The configuration file: read, checked as a whole, and refused with a sentence for each fault."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -57,12 +59,16 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _time_of_day(text: str) -> str:
-    try:
-        time.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time of day; write one like 09:00") from None
-    return text
+def _time_of_day(text: object) -> time:
+    if not isinstance(text, str) or not _CLOCK.fullmatch(text):
+        raise ValueError(f"{text!r} is no time of day; write one like 09:00")
+    return time.fromisoformat(text)
+
+
+def _each_once(times: tuple[time, ...]) -> tuple[time, ...]:
+    if len(set(times)) < len(times):
+        raise ValueError("a time stands there twice")
+    return tuple(sorted(times))
 
 
 def _currency(code: str) -> str:
@@ -81,6 +87,8 @@ _IN_WORDS = {
     "bool_type": "is true or false",
     "timezone_aware": "needs a time zone, like 2026-01-01T00:00:00Z",
 }
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 RelayUrl = Annotated[str, AfterValidator(_relay_url)]
 Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
 
@@ -181,10 +189,12 @@ class FlowConfig(_Section):
 
 
 class FixedConfig(_Section):
-    """`[fixed]`: read and checked; fixed mode comes with a later version."""
+    """`[fixed]`."""
 
     enabled: bool = True
-    times: tuple[Annotated[str, AfterValidator(_time_of_day)], ...] = ("09:00", "18:00")
+    times: Annotated[
+        tuple[TimeOfDay, ...], Field(min_length=1, max_length=24), AfterValidator(_each_once)
+    ] = (time(9), time(18))
     daily_limit_max: Amount = Decimal(2000)
     rate_source: Literal["lnbits", "lamassu"] = "lnbits"
     rate_deviation_percent_max: Annotated[int, Field(ge=0, le=100)] = 5
@@ -203,6 +213,16 @@ class NotificationsConfig(_Section):
 
     low_deposit: Amount = Decimal(200)
     offline_alert_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+    digest_time: TimeOfDay = time(19)
+    summary_time: TimeOfDay = time(8)
+
+
+class BackupConfig(_Section):
+    """`[backup]`."""
+
+    path: Path = Path("backups")
+    every_hours: Annotated[int, Field(ge=0, le=24 * 7)] = 24
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
 class Config(_Section):
@@ -216,6 +236,7 @@ class Config(_Section):
     fixed: FixedConfig = FixedConfig()
     limits: LimitsConfig = LimitsConfig()
     notifications: NotificationsConfig = NotificationsConfig()
+    backup: BackupConfig = BackupConfig()
     base: Path = Field(default=Path(), exclude=True)
 
     def path(self, name: Path) -> Path:
@@ -240,6 +261,11 @@ class Config(_Section):
             self.notifications.low_deposit, self.bot.currency, "notifications.low_deposit"
         )
 
+    @property
+    def daily_limit_max_minor(self) -> int:
+        """Return `fixed.daily_limit_max` in minor units."""
+        return _minor(self.fixed.daily_limit_max, self.bot.currency, "fixed.daily_limit_max")
+
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError with every fault in it."""
@@ -260,7 +286,7 @@ def load_config(path: Path) -> Config:
     except ValidationError as error:
         raise ConfigError(_faults(path, error)) from None
     config = config.model_copy(update={"base": path.parent})
-    _minor(config.notifications.low_deposit, config.bot.currency, "notifications.low_deposit")
+    _ = config.low_deposit_minor, config.daily_limit_max_minor
     return config
 
 

@@ -1,10 +1,26 @@
 """What the operator has set for the whole savings programme."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.ports import DmProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTerms:
+    """When fixed mode buys, how much at most, and which rate it trusts.
+
+    `times` are local and rise. The rate comes from `rate_source` ("lnbits" or "lamassu"); it may
+    be `deviation_percent_max` away from Lamassu's ticker while that is younger than `rate_age_max`.
+    """
+
+    enabled: bool
+    times: tuple[time, ...]
+    daily_limit_max_minor: int
+    rate_source: str
+    deviation_percent_max: int
+    rate_age_max: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +38,7 @@ class Programme:
     payout_max_sat: int
     day_max_sat: int
     top_up_to_sat: int
+    low_balance_sat: int
+    fixed: FixedTerms
+    digest_time: time
+    summary_time: time

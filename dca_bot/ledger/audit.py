@@ -117,7 +117,7 @@ _CHECKS = (
     ),
     (
         "Account {} is below zero.",
-        "SELECT id FROM account WHERE balance < 0 AND kind NOT IN ('cash', 'machine')",
+        "SELECT id FROM account WHERE balance < 0 AND kind NOT IN ('cash', 'machine', 'treasury')",
     ),
     (
         "Distribution {}'s shares don't add up to its principal.",
@@ -132,7 +132,8 @@ _CHECKS = (
     (
         "Distribution {}'s entries aren't its shares, rest and commission.",
         "SELECT d.id FROM distribution d JOIN posting p ON p.distribution_id = d.id"
-        " WHERE d.kind = 'flow' AND d.principal_sat + d.commission_sat"
+        " WHERE CASE d.kind WHEN 'flow' THEN d.principal_sat + d.commission_sat"
+        " ELSE d.principal_sat - d.unallocated_sat END"
         " + (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = d.id)"
         " <> (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = p.id)",
     ),
@@ -144,7 +145,7 @@ _CHECKS = (
     (
         "Cash-out {} is distributed without a distribution, or the other way round.",
         "SELECT id FROM cash_out WHERE (state = 'distributed')"
-        " <> EXISTS (SELECT 1 FROM distribution WHERE distribution.id = cash_out.id)",
+        " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
     ),
     (
         "Payout {}'s amount isn't the sum of its shares.",

@@ -5,7 +5,9 @@ by construction; the schema keeps the balances and lets no client's fall below z
 
     minor   cash ──deposit──▶ balance(client) ──distribution──▶ converted
     sat     machine ──distribution──▶ owed(client) ──payout──▶ paid
-               └──▶ operator (given to no client), commission
+               ├──▶ operator (given to no client)    ▲
+               └──▶ commission ──its split───────────┤
+            treasury ──fixed mode────────────────────┘
 """
 
 from collections.abc import Iterable
@@ -29,6 +31,8 @@ CONVERTED = Account("converted")
 MACHINE = Account("machine")
 OPERATOR = Account("operator")
 COMMISSION = Account("commission")
+TREASURY = Account("treasury")
+"""What the operator puts up for fixed mode."""
 PAID = Account("paid")
 
 

@@ -129,8 +129,26 @@ def migrate(tx: Tx) -> None:
             "install the newer dca-bot again."
         )
     for number, script in enumerate(scripts[version:], start=version + 1):
-        tx.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+        _migrate_to(tx, number, script)
         _log.info("ledger migrated version=%d", number)
+
+
+def _migrate_to(tx: Tx, number: int, script: str) -> None:
+    """Run one script as one transaction; it may make a table anew that others refer to."""
+    enforced = tx.execute("PRAGMA foreign_keys").fetchone()[0]
+    tx.execute("PRAGMA foreign_keys = OFF")
+    tx.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        tx.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};")
+        assert tx.execute("PRAGMA foreign_key_check").fetchone() is None, "nothing is torn"
+        tx.execute("COMMIT")
+    except BaseException:
+        if tx.in_transaction:
+            tx.execute("ROLLBACK")
+        raise
+    finally:
+        tx.execute("PRAGMA legacy_alter_table = OFF")
+        tx.execute(f"PRAGMA foreign_keys = {enforced}")
 
 
 def _existing_file(data_dir: Path) -> Path:

@@ -18,6 +18,7 @@ from dca_bot.ledger.books import (
     CONVERTED,
     MACHINE,
     OPERATOR,
+    Account,
     Cause,
     Move,
     balance_of,
@@ -32,6 +33,9 @@ HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
 IGNORED_BY_OPERATOR = "ignored by the operator"
+FLOW = "flow"
+FIXED = "fixed"
+COMMISSION_SPLIT = "commission"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,20 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a distribution is to give to one payee."""
+
+    client_id: int
+    minor: int
+    sat: int
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution with its shares; `unallocated_sat` is the operator's."""
+    """A distribution with its shares; `unallocated_sat` is the operator's.
+
+    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's).
+    """
 
     id: str
     kind: str
@@ -71,7 +87,7 @@ class Distribution:
     principal_minor: int
     commission_sat: int
     unallocated_sat: int
-    shares: tuple[Share, ...]
+    shares: tuple[Share, ...] = ()
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -171,35 +187,65 @@ def distribute(
         raise StateChanged("This cash-out is distributed already.")
     balances = eligible(tx, at) if flow_enabled else {}
     allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
-    given = [share for share in allotment.shares if share.sat]
-    tx.executemany(
-        "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES (?, ?, ?, ?)",
-        [(cash_out_id, share.id, share.minor, share.sat) for share in given],
-    )
-    tx.execute(
-        "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
-        " commission_sat, unallocated_sat) VALUES (?, 'flow', ?, ?, ?, ?, ?, ?)",
-        (
-            cash_out_id,
-            micros(at),
-            micros(now),
-            amounts.principal_sat,
-            amounts.principal_minor,
-            amounts.commission_sat,
-            allotment.unallocated_sat,
-        ),
-    )
-    moves = [Move(MACHINE, owed_to(share.id), share.sat) for share in given]
-    moves += [Move(balance_of(share.id), CONVERTED, share.minor) for share in given]
-    moves += [
+    rest = [
         Move(MACHINE, OPERATOR, allotment.unallocated_sat),
         Move(MACHINE, COMMISSION, amounts.commission_sat),
     ]
+    given = Distribution(
+        id=cash_out_id,
+        kind=FLOW,
+        at=at,
+        principal_sat=amounts.principal_sat,
+        principal_minor=amounts.principal_minor,
+        commission_sat=amounts.commission_sat,
+        unallocated_sat=allotment.unallocated_sat,
+    )
+    shares = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    post(tx, "distribution", moves, cause=cause, now=now)
-    for share in given:
-        payout_moves.plan(tx, share.id, now=now)
-    found = by_id(tx, cash_out_id)
+    return give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
+
+
+def give(
+    tx: Tx,
+    distribution: Distribution,
+    grants: Sequence[Grant],
+    *,
+    source: Account,
+    rest: Sequence[Move] = (),
+    day: str | None = None,
+    cause: Cause,
+    now: datetime,
+) -> Distribution:
+    """Record a distribution with its shares, entries and payouts; return it as recorded.
+
+    The grants' sats come from `source`; `rest` are the moves of what no share brings. `day` is the
+    local date that fixed mode's shares count for. IntegrityError if it is recorded already, or a
+    balance doesn't cover its grant.
+    """
+    tx.executemany(
+        "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
+        [(distribution.id, one.client_id, one.minor, one.sat, day) for one in grants],
+    )
+    tx.execute(
+        "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
+        " commission_sat, unallocated_sat) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            distribution.id,
+            distribution.kind,
+            micros(distribution.at),
+            micros(now),
+            distribution.principal_sat,
+            distribution.principal_minor,
+            distribution.commission_sat,
+            distribution.unallocated_sat,
+        ),
+    )
+    moves = [Move(source, owed_to(one.client_id), one.sat) for one in grants]
+    moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in grants]
+    post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
+    for one in grants:
+        payout_moves.plan(tx, one.client_id, now=now)
+    found = by_id(tx, distribution.id)
     assert found is not None
     return found
 

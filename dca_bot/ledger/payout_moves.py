@@ -41,15 +41,23 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
     """Put a client's shares that belong to no payout into payouts, as their destination allows."""
     client = clients.by_id(tx, client_id)
     rows = tx.execute(
-        "SELECT share.id, distribution_id, sat, at FROM share"
+        "SELECT share.id, distribution_id, sat, at, kind = 'commission' AS is_commission FROM share"
         " JOIN distribution ON distribution.id = distribution_id"
         " WHERE client_id = ? AND payout_id IS NULL ORDER BY at, share.id",
         (client_id,),
     ).fetchall()
-    shares = [PlannedShare(row["id"], row["distribution_id"], row["sat"]) for row in rows]
+    # Commission is paid apart, so that no payout mixes what was bought with what was earned.
+    piles = [
+        [
+            PlannedShare(row["id"], row["distribution_id"], row["sat"])
+            for row in rows
+            if bool(row["is_commission"]) is is_commission
+        ]
+        for is_commission in (False, True)
+    ]
     due_at = {row["id"]: row["at"] for row in rows}
     min_sat = client.destination.min_sat if client.destination else 1
-    for group in group_shares(shares, min_sat):
+    for group in (group for pile in piles for group in group_shares(pile, min_sat)):
         new_id = payout_id(client.pubkey, [share.distribution_id for share in group])
         done = tx.execute(
             "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"

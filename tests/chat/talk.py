@@ -3,7 +3,7 @@
 import hashlib
 import random
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -20,7 +20,7 @@ from dca_bot.core.ports import (
     Payment,
     PaymentStatus,
 )
-from dca_bot.core.programme import Programme
+from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
@@ -334,5 +334,16 @@ def make_programme(**changes):
         "payout_max_sat": 1_000_000,
         "day_max_sat": 10_000_000,
         "top_up_to_sat": 2_000_000,
+        "low_balance_sat": 0,
+        "fixed": FixedTerms(
+            enabled=True,
+            times=(time(9), time(18)),
+            daily_limit_max_minor=200_000,
+            rate_source="lnbits",
+            deviation_percent_max=5,
+            rate_age_max=timedelta(hours=1),
+        ),
+        "digest_time": time(19),
+        "summary_time": time(8),
     }
     return Programme(**values | changes)

@@ -35,7 +35,7 @@ async def state(talk):
 async def lnbits_knows(talk, payout, status, *, amount_sat=None, ago=timedelta(), hash_="fe" * 32):
     amount_msat = -(amount_sat or payout.amount_sat) * 1000
     await talk.sql(
-        "INSERT INTO foreign_payment VALUES (?, ?, ?, 'maria', ?, 3, ?, ?)",
+        "INSERT INTO foreign_payment VALUES (?, ?, ?, 'maria', ?, 3, ?, ?, NULL, NULL)",
         hash_,
         payout.id,
         CASH_OUT,
@@ -169,7 +169,7 @@ async def test_cash_out_that_lnbits_has_paid_warns_before_it_is_shared_out(talk)
     await talk.add_client("maria", balance="500")
     hold_id = await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
     await talk.sql(
-        "INSERT INTO foreign_payment VALUES (?, 'x', ?, 'maria', -18000000, 0, 'success', 0)",
+        "INSERT INTO foreign_payment VALUES (?, 'x', ?, 'maria', -18000000, 0, 'success', 0, NULL, NULL)",
         "fe" * 32,
         CASH_OUT,
     )

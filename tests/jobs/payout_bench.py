@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from dca_bot.core.ports import (
     PaymentStatus,
     PayReply,
 )
-from dca_bot.core.programme import Programme
+from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
@@ -93,6 +93,17 @@ def programme(**changes: Any) -> Programme:
         "payout_max_sat": 1_000_000,
         "day_max_sat": 10_000_000,
         "top_up_to_sat": 100_000,
+        "low_balance_sat": 0,
+        "fixed": FixedTerms(
+            enabled=True,
+            times=(time(9), time(18)),
+            daily_limit_max_minor=200_000,
+            rate_source="lnbits",
+            deviation_percent_max=5,
+            rate_age_max=timedelta(hours=1),
+        ),
+        "digest_time": time(19),
+        "summary_time": time(8),
     }
     return Programme(**{**values, **changes})
 

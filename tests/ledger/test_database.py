@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import facts
+from dca_bot.ledger import clients, facts, holds
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.database import LEDGER_FILE, _scripts, open_database
 
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
 OTHER_BOT = """
@@ -79,6 +79,31 @@ def other_bot(folder):
     for process in started:
         process.kill()
         process.communicate()
+
+
+FIRST_VERSION = """
+INSERT INTO client (name, pubkey, language, created_at) VALUES ('maria', printf('%064d', 1), 'en', 0);
+INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, 60000, 0);
+UPDATE deposit SET state = 'confirmed', confirmed_at = 1 WHERE id = 1;
+INSERT INTO posting (kind, posted_at, deposit_id) VALUES ('deposit', 1, 1);
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT 1, 1, id, 60000 FROM account WHERE kind = 'balance';
+INSERT INTO cash_out VALUES ('c1', 'd1', 'distributed', '', 2, 2, 'GTQ', 'BTC', 10000, 7000, 300, NULL, 2, 2);
+INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('c1', 1, 10000, 7000);
+INSERT INTO distribution VALUES ('c1', 'flow', 2, 2, 7000, 10000, 300, 0);
+INSERT INTO posting (kind, posted_at, distribution_id) VALUES ('distribution', 2, 'c1');
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT 2, id, 2, 10000 FROM account WHERE kind = 'balance';
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT 2, 3, id, 7000 FROM account WHERE kind = 'owed';
+INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (2, 3, 5, 300);
+INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES ('p1', 1, 7000, 0, 2);
+UPDATE share SET payout_id = 'p1';
+INSERT INTO hold (kind, ref, reason, opened_at) VALUES ('cash-out', 'c2', 'contradiction', 3);
+"""
+
+
+NEW_ACCOUNT = "INSERT INTO account (kind, client_id, unit) VALUES ('owed', 9, 'sat')"
 
 
 def put(name, value="1"):
@@ -256,8 +281,25 @@ async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only, hint):
     set_version(folder, 99)
     with pytest.raises(LedgerError, match=hint):
         await open_database(folder, read_only=read_only)
-    set_version(folder, 1)
+    set_version(folder, len(_scripts()))
     await (await open_database(folder)).aclose()
+
+
+async def test_a_ledger_of_the_first_version_keeps_everything(folder):
+    folder.mkdir(mode=0o700)
+    (folder / LEDGER_FILE).touch(mode=0o600)
+    old = sqlite3.connect(folder / LEDGER_FILE)
+    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
+    old.executescript(f"BEGIN; {FIRST_VERSION} COMMIT;")
+    old.close()
+    database = await open_database(folder)
+    maria = await database.read(lambda tx: clients.by_name(tx, "maria"))
+    assert (maria.balance_minor, maria.owed_sat, maria.state) == (50_000, 7_000, "active")
+    assert (await database.read(audit_ledger)).findings == ()
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        await database.transact(lambda tx: tx.execute(NEW_ACCOUNT))
+    assert len(await database.read(holds.still_open)) == 1
+    await database.aclose()
 
 
 async def test_a_reader_sees_what_a_running_bot_has_committed(database, folder):

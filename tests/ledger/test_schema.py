@@ -51,12 +51,12 @@ ATTACKS = {
     "a client's balance below zero": (
         "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 1, balance + 1"
         " FROM account WHERE kind = 'balance' AND client_id = 1",
-        "CHECK constraint failed: kind IN ('cash', 'machine')",
+        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
     ),
     "more paid than is owed": (
         "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 6, balance + 1"
         " FROM account WHERE kind = 'owed' AND client_id = 2",
-        "CHECK constraint failed: kind IN ('cash', 'machine')",
+        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
     ),
     "a posting is altered": ("UPDATE posting SET posted_at = 0", "postings are never altered"),
     "a posting is deleted": ("DELETE FROM posting", "postings are never deleted"),

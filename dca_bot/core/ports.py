@@ -7,6 +7,7 @@ them, so a simulated world can take their place.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -26,6 +27,21 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CashIn:
+    """A row of cash_in_txs: cash that a layperson has put into a machine.
+
+    `fiat` is None where it could not be read. The cash counts once `send_confirmed` is true.
+    """
+
+    id: str
+    device_id: str
+    created_at: datetime
+    fiat: Decimal | None
+    fiat_code: str | None
+    send_confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """One consistent reading of the Lamassu server.
 
@@ -36,13 +52,14 @@ class Export:
     cash_outs: tuple[CashOut, ...]
     machines: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
+    cash_ins: tuple[CashIn, ...] = ()
 
 
 class CashOutSource(Protocol):
     """A Lamassu server, read only."""
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out created at `since` or later, with its actions.
+        """Read every cash-out created at `since` or later, with its actions, and every cash-in.
 
         Raise SourceUnavailable, or ExportBroken for an incomplete transfer: all or nothing.
         """
@@ -123,6 +140,10 @@ class Wallet(Protocol):
 
     async def balance_msat(self) -> int:
         """Return the source wallet's balance."""
+        ...
+
+    async def price(self, currency: str) -> Decimal | None:
+        """Return what one coin costs in whole units of a currency; None if LNbits doesn't know."""
         ...
 
     async def identify(self, key: str) -> KeyKind:

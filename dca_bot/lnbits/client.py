@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from dca_bot.lnbits.models import (
     PaymentAnswer,
     PaymentPage,
     PaymentRow,
+    RateAnswer,
     WalletAnswer,
 )
 
@@ -99,6 +101,13 @@ class LnbitsWallet:
     async def balance_msat(self) -> int:
         """Return the source wallet's balance (GET /api/v1/wallet)."""
         return (await self._wallet(self._admin_key)).balance
+
+    async def price(self, currency: str) -> Decimal | None:
+        """Return what one coin costs (GET /api/v1/rate/{currency}, without a key).
+
+        None for a price of 0.0, which LNbits answers in an outage.
+        """
+        return read(RateAnswer, await self._api.get(f"/api/v1/rate/{currency}")).to_price()
 
     async def identify(self, key: str) -> KeyKind:
         """Tell what `key` may do: GET /api/v1/wallet gives the wallet's id to an admin key only.

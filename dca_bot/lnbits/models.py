@@ -1,10 +1,12 @@
 """LNbits' JSON, as far as the bot reads it; whatever else LNbits sends is ignored."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt
 
+from dca_bot.core.payout import COIN_SAT
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused
 
@@ -26,6 +28,20 @@ class WalletAnswer(BaseModel):
     name: str = ""
     balance: StrictInt
     id: str | None = None
+
+
+class RateAnswer(BaseModel):
+    """GET /api/v1/rate/{currency}: sats per unit, and units per coin; both 0.0 in an outage."""
+
+    rate: Decimal
+    price: Decimal | None = None
+
+    def to_price(self) -> Decimal | None:
+        """Return units per coin; older versions tell the sats per unit only."""
+        price = self.price
+        if price is None and self.rate.is_finite() and self.rate > 0:
+            price = COIN_SAT / self.rate
+        return price if price is not None and price.is_finite() and price > 0 else None
 
 
 class PaymentRow(BaseModel):

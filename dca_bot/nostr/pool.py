@@ -42,7 +42,7 @@ class NostrMessenger:
     connected to.
     """
 
-    def __init__(  # noqa: PLR0913 - everything from outside is handed in
+    def __init__(
         self,
         secret_key: SecretKey,
         relays: Sequence[str],

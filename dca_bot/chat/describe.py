@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
-from dca_bot.ledger import distributions, payouts
+from dca_bot.ledger import distributions, lost, payouts
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -102,6 +102,8 @@ def hold(tx: Tx, one: Hold) -> Say:
     """Say what is held and why, and what the operator can type."""
     if one.kind == "payout":
         return _payout_hold(tx, one)
+    if one.kind == "lost":
+        return _lost_hold(tx, one)
     found = distributions.cash_out_by_prefix(tx, one.ref, 1)
     if not found:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
@@ -151,6 +153,17 @@ def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
     if 0 < dispensed_minor < cash_out.amounts.principal_minor:
         return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
     return Say("hold.choice", id=one.id)
+
+
+def _lost_hold(tx: Tx, one: Hold) -> Say:
+    paid = lost.payments_of(tx, one.ref)
+    return Say(
+        "hold.lost",
+        id=one.id,
+        distribution=short(one.ref),
+        sats=Sat(sum(row.sat for row in paid)),
+        names=short(", ".join(row.client_name for row in paid)),
+    )
 
 
 def _payout_hold(tx: Tx, one: Hold) -> Say:

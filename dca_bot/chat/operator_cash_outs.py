@@ -15,6 +15,7 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.operator_lost import lost_apply, lost_plan, settle_by_hand
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.allotment import allot
@@ -89,6 +90,8 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         raise refuse("hold.no_fiat_here")
     if hold.kind == "payout":
         return release_plan(tx, ctx, hold, facts)
+    if hold.kind == "lost":
+        return lost_plan(tx, hold)
     return Say("hold.seen_effect", hold=describe.hold(tx, hold))
 
 
@@ -99,6 +102,8 @@ def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         return _share_out(tx, ctx, hold, args)
     if hold.kind == "payout":
         return release_apply(tx, ctx, hold, facts)
+    if hold.kind == "lost":
+        return lost_apply(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     done = Say("hold.seen_done", id=hold.id)
     return Done(done, done)
@@ -109,6 +114,8 @@ def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     hold = _hold(tx, args)
     if hold.kind == "payout":
         raise refuse("hold.payout_not_ignorable", id=hold.id, payout=hold.ref[: describe.ID_LENGTH])
+    if hold.kind == "lost":
+        return Say("hold.lost_ignore_effect", hold=describe.hold(tx, hold))
     key = "hold.ignore_effect" if hold.kind == "cash-out" else "hold.seen_effect"
     return Say(key, hold=describe.hold(tx, hold))
 
@@ -118,6 +125,8 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
         distributions.ignore(tx, hold.ref, now=ctx.now)
+    if hold.kind in ("cash-out", "lost"):
+        settle_by_hand(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="ignored", now=ctx.now)
     done = Say("hold.ignored" if hold.kind == "cash-out" else "hold.seen_done", id=hold.id)
     return Done(done, done)

@@ -103,6 +103,7 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = _payout(tx, args)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
+    foreign.settle_payout(tx, payout, now=ctx.now)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(

@@ -18,10 +18,10 @@ from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import distributions, facts, foreign, holds
+from dca_bot.ledger import distributions, facts, foreign, holds, lost
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
@@ -74,6 +74,7 @@ class Ingest:
             await self._try_distribute(cash_out, decision)
         if full:
             self._full_read_at = now
+            await self.database.transact(self._hold_lost)
         await self._tell_unreadable(export)
         polled_at = now.isoformat()
         await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
@@ -218,6 +219,11 @@ class Ingest:
         if hold is not None:
             self.herald.hold_opened(tx, hold, now)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+    def _hold_lost(self, tx: Tx) -> None:
+        """Hold what LNbits has paid and no reading of Lamassu brings back."""
+        for distribution_id in lost.distribution_ids(tx):
+            self._hold(tx, "lost", distribution_id, LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]

@@ -33,6 +33,7 @@ HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
 IGNORED_BY_OPERATOR = "ignored by the operator"
+RECOVERED = "recorded as LNbits had paid it"
 FLOW = "flow"
 FIXED = "fixed"
 COMMISSION_SPLIT = "commission"
@@ -140,6 +141,23 @@ def record_machines(tx: Tx, machines: dict[str, str]) -> None:
     )
 
 
+def record_recovered(tx: Tx, given: Distribution, *, now: datetime) -> None:
+    """Record the cash-out of a distribution that is known from LNbits' payments alone."""
+    tx.execute(
+        "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
+        " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at, note)"
+        " VALUES (?1, '', 'distributed', ?2, ?2, '', '', ?3, ?4, 0, ?5, ?5, ?6)",
+        (
+            given.id,
+            micros(given.at),
+            given.principal_minor,
+            given.principal_sat,
+            micros(now),
+            RECOVERED,
+        ),
+    )
+
+
 def eligible(tx: Tx, at: datetime) -> dict[int, int]:
     """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
 
@@ -222,6 +240,24 @@ def give(
     local date that fixed mode's shares count for. IntegrityError if it is recorded already, or a
     balance doesn't cover its grant.
     """
+    record_shares(tx, distribution, grants, source=source, rest=rest, day=day, cause=cause, now=now)
+    for one in grants:
+        payout_moves.plan(tx, one.client_id, now=now)
+    return _recorded_distribution(tx, distribution.id)
+
+
+def record_shares(
+    tx: Tx,
+    distribution: Distribution,
+    grants: Sequence[Grant],
+    *,
+    source: Account,
+    rest: Sequence[Move] = (),
+    day: str | None = None,
+    cause: Cause,
+    now: datetime,
+) -> Distribution:
+    """Record a distribution with its shares and entries, and plan no payouts; as `give` does."""
     tx.executemany(
         "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
         [(distribution.id, one.client_id, one.minor, one.sat, day) for one in grants],
@@ -243,11 +279,7 @@ def give(
     moves = [Move(source, owed_to(one.client_id), one.sat) for one in grants]
     moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in grants]
     post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
-    for one in grants:
-        payout_moves.plan(tx, one.client_id, now=now)
-    found = by_id(tx, distribution.id)
-    assert found is not None
-    return found
+    return _recorded_distribution(tx, distribution.id)
 
 
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
@@ -308,6 +340,12 @@ def recent_cash_outs(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCas
         f"{_CASH_OUT} ORDER BY cash_out.at DESC, cash_out.id LIMIT ? OFFSET ?", (limit, offset)
     )
     return [_recorded(row) for row in rows]
+
+
+def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
+    found = by_id(tx, distribution_id)
+    assert found is not None
+    return found
 
 
 _CASH_OUT = (

@@ -74,6 +74,20 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
         )
 
 
+def adopt(tx: Tx, payout_id: str, client_id: int, distribution_id: str, *, now: datetime) -> None:
+    """Plan the payout of a client's one share under the id that LNbits knows it by."""
+    share = tx.execute(
+        "SELECT share.id, sat, at FROM share JOIN distribution ON distribution.id = distribution_id"
+        " WHERE distribution_id = ? AND client_id = ? AND payout_id IS NULL",
+        (distribution_id, client_id),
+    ).fetchone()
+    tx.execute(
+        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)",
+        (payout_id, client_id, share["sat"], micros(now), share["at"]),
+    )
+    tx.execute("UPDATE share SET payout_id = ? WHERE id = ?", (payout_id, share["id"]))
+
+
 def plan_all(tx: Tx, *, now: datetime) -> None:
     """Look again at all shares that wait for more, as a destination's minimum may have sunk."""
     for client in collecting_clients(tx):

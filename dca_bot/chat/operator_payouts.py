@@ -11,7 +11,7 @@ from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, rea
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
-from dca_bot.core.payout import CANCELLABLE, PayoutState, sole_payment
+from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
@@ -78,7 +78,7 @@ async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
 def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
-    if payout.state not in CANCELLABLE:
+    if not payout.is_cancellable(ctx.now):
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
     known = _payments(tx, payout, facts)
     _refuse_if_pending(known)
@@ -89,6 +89,8 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     key = "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect"
     if not paid_msat and foreign.covers_share(tx, payout, now=ctx.now):
         key = "payout.cancel_elsewhere_effect"
+    if not paid_msat and payout.state is PayoutState.ALERT:
+        key = "payout.cancel_alert_effect"
     return Say(
         key,
         **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
@@ -99,9 +101,11 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     )
 
 
-def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = _payout(tx, args)
+    for payment in _payments(tx, payout, facts):
+        foreign.remember(tx, payment, now=ctx.now)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     foreign.settle_payout(tx, payout, now=ctx.now)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)

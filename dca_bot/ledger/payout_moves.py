@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.payout import (
-    CANCELLABLE,
     FUNDS,
     PayoutState,
     PlannedShare,
@@ -256,7 +255,7 @@ def cancel(
     Raise StateChanged where it may be paid yet, or LNbits has a payment of it that the ledger lacks
     and that the operator doesn't settle by hand.
     """
-    if payout.state not in CANCELLABLE:
+    if not payout.is_cancellable(now):
         raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
     if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
         raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")

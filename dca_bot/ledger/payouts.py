@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
     PayoutState,
+    is_cancellable,
 )
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client, Destination
@@ -57,6 +58,15 @@ class Payout:
     debited_at: datetime | None
     fee_msat: int | None
     distribution_ids: tuple[str, ...]
+
+    def is_cancellable(self, now: datetime) -> bool:
+        """Tell whether it can be taken back, as nothing can be paid any more."""
+        return is_cancellable(
+            self.state,
+            is_debited=self.debited_at is not None,
+            expires_at=self.attempt.expires_at if self.attempt else None,
+            now=now,
+        )
 
 
 def by_id(tx: Tx, wanted: str) -> Payout | None:

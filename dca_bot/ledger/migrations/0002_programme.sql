@@ -62,6 +62,14 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- Messages -----------------------------------------------------------------------------------------------
 
+-- Payouts --------------------------------------------------------------------------------------------------
+
+-- Alerted without ever having left the source wallet: the operator settles it, and takes it back.
+INSERT INTO payout_move VALUES ('ALERT', 'CANCELLED');
+CREATE TRIGGER payout_cancels_unpaid BEFORE UPDATE OF state ON payout
+WHEN NEW.state = 'CANCELLED' AND OLD.debited_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'what was paid is not cancelled'); END;
+
 -- Holds, and the payments that an old copy of the ledger lacks -------------------------------------------
 
 CREATE TABLE hold_2 (

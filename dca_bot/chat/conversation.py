@@ -27,6 +27,7 @@ from dca_bot.ledger import clients, confirmations, mail, reports
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.confirmations import Confirmation
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.mail import Urgency
 
 AHEAD_MAX = timedelta(minutes=10)
 TEXT_LENGTH_MAX = 2000
@@ -289,7 +290,13 @@ class Conversation:
         language = client.language if client else self._programme.language
         text = self._texts.render(told, language)
         mail.write(
-            tx, message.sender, text, now=now, protocol=message.protocol, relay=message.relay
+            tx,
+            message.sender,
+            text,
+            now=now,
+            urgency=Urgency.ANSWER,
+            protocol=message.protocol,
+            relay=message.relay,
         )
 
     def _wake(self, command: Command, outcome: _Outcome) -> None:

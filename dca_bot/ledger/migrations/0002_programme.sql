@@ -62,6 +62,11 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- Messages -----------------------------------------------------------------------------------------------
 
+ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1, 2)); -- answer, notice, to many
+CREATE INDEX outbox_turn ON outbox (urgency, try_at, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX outbox_waiting ON outbox (recipient, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX client_recipient ON client (pubkey) WHERE role = 'recipient';
+
 -- Payouts --------------------------------------------------------------------------------------------------
 
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.

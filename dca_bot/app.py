@@ -22,6 +22,7 @@ from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
+from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.settle import Settler
@@ -200,6 +201,7 @@ async def run_jobs(
     )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
+    digests = Digests(database, herald, programme, clock, signals)
     conversation = Conversation(programme, herald, texts, desk)
     async with asyncio.TaskGroup() as group:
         jobs = [
@@ -209,6 +211,7 @@ async def run_jobs(
             group.create_task(Settler(till, signals).run(), name="settle"),
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),
+            group.create_task(digests.run(), name="digests"),
         ]
         _log.info("running start_at=%s", start_at.isoformat())
         await stop.wait()

@@ -1,6 +1,7 @@
 """What a client can type."""
 
 from dca_bot.chat import describe
+from dca_bot.chat.client_notify import NOTIFY, notify_how
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -71,6 +72,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
         wallet=describe.destination(me.destination),
+        notify=notify_how(me.notify, ctx.programme),
     )
 
 
@@ -141,6 +143,7 @@ CLIENT_COMMANDS = (
     ),
     Command(("pause",), answer=pause_answer),
     Command(("resume",), answer=resume_answer),
+    NOTIFY,
     *GENERAL_COMMANDS,
 )
 

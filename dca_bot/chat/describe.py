@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.ledger import distributions, lost, payouts
+from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -118,6 +119,26 @@ def hold(tx: Tx, one: Hold) -> Say:
         reason=Word("reason", one.reason),
         cash_out=cash_out.id[:ID_LENGTH],
         **({} if one.kind == "changed" else {"choice": _choice(one, cash_out)}),
+    )
+
+
+def arrived(what: Arrivals, to: Client) -> Say:
+    """Say what has arrived since the client was told last."""
+    bought = Say(
+        "arrived.bought",
+        sats=Sat(what.bought_sat),
+        fiat=Fiat(what.minor),
+        rate=Rate(what.minor, what.bought_sat),
+    )
+    earned = Say("arrived.earned", sats=Sat(what.earned_sat))
+    return Say(
+        "lines",
+        lines=(
+            Say("arrived.count", n=what.count),
+            bought if what.bought_sat else Say("nothing"),
+            earned if what.earned_sat else Say("nothing"),
+            Say("arrived.balance", balance=Fiat(to.balance_minor)),
+        ),
     )
 
 

@@ -11,11 +11,12 @@ from dca_bot.chat import describe
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import clients, mail
+from dca_bot.ledger import arrivals, clients, mail
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
 
 
@@ -45,8 +46,10 @@ class Herald:
         self.tell_client(tx, client, told, now)
 
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
-        """Tell a client that sats were paid."""
+        """Tell a client that sats were paid, or leave it to the digest, as the client wishes."""
         client = clients.by_id(tx, payout.client_id)
+        if not arrivals.arrive(tx, payout, client):
+            return
         told = Say(
             "push.payout_arrived",
             sats=Sat(payout.amount_sat),
@@ -56,6 +59,16 @@ class Herald:
         )
         self.tell_client(tx, client, told, now)
 
+    def digest(self, tx: Tx, client_id: int, now: datetime) -> bool:
+        """Tell a client of all payouts that waited for it; False if there are none."""
+        arrived = arrivals.take(tx, client_id)
+        if arrived is None:
+            return False
+        client = clients.by_id(tx, client_id)
+        told = describe.arrived(arrived, client)
+        self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return True
+
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
@@ -64,9 +77,18 @@ class Herald:
             told = Say("push.deposit_used_up")
         self.tell_client(tx, client, told, now)
 
-    def tell_client(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
+    def tell_client(
+        self,
+        tx: Tx,
+        client: Client,
+        told: Say,
+        now: datetime,
+        *,
+        urgency: Urgency = Urgency.NOTICE,
+    ) -> None:
         """Write to a client."""
-        mail.write(tx, client.pubkey, self._texts.render(told, client.language), now=now)
+        text = self._texts.render(told, client.language)
+        mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
     def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
         """After a balance changed, ask for the next deposit if it has just become low or used up."""

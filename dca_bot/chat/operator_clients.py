@@ -124,6 +124,7 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
             payouts=open_payouts,
             deposits=pending,
         )
+    ctx.herald.digest(tx, client.id, ctx.now)
     ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)

@@ -210,6 +210,14 @@ ATTACKS = {
         "UPDATE payout SET debited_at = NULL WHERE state = 'DONE'",
         "what was sent stays sent|CHECK constraint failed",
     ),
+    "a payout is told of before it has arrived": (
+        "UPDATE payout SET told = 'told' WHERE state = 'PLANNED'",
+        "a payout is told once, when it has arrived",
+    ),
+    "a payout is told twice": (
+        "UPDATE payout SET told = 'digest' WHERE state = 'DONE'",
+        "a payout is told once, when it has arrived",
+    ),
     "an attempt is altered": (
         "UPDATE attempt SET payment_hash = 'x'",
         "attempts are never altered",
@@ -258,6 +266,7 @@ def ledger(story):
     story.record("d2")
     paid = story.payouts(ana)[0]
     story.bring(paid.id, "DONE")
+    story.sql("UPDATE payout SET told = 'told' WHERE id = ?", paid.id)
     return story
 
 

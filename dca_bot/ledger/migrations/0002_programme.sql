@@ -67,6 +67,13 @@ CREATE INDEX outbox_turn ON outbox (urgency, try_at, id) WHERE sent_at IS NULL A
 CREATE INDEX outbox_waiting ON outbox (recipient, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
 CREATE INDEX client_recipient ON client (pubkey) WHERE role = 'recipient';
 
+-- A payout that has arrived is told once, by itself or in a digest, or never: as its client wants it then.
+ALTER TABLE payout ADD COLUMN told TEXT NOT NULL DEFAULT '' CHECK (told IN ('', 'digest', 'told', 'never'));
+CREATE INDEX payout_digest ON payout (client_id, done_at) WHERE told = 'digest';
+CREATE TRIGGER payout_is_told_once BEFORE UPDATE OF told ON payout
+WHEN NEW.state <> 'DONE' OR NOT (OLD.told = '' OR OLD.told = 'digest' AND NEW.told <> '')
+BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
+
 -- Payouts --------------------------------------------------------------------------------------------------
 
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.

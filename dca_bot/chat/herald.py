@@ -96,6 +96,14 @@ class Herald:
         if level:
             self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
 
+    def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
+        """Pass the operator's words on to all clients; return how many they are."""
+        readers = clients.readers(tx)
+        for client in readers:
+            told = Say("push.broadcast", text=text)
+            self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return len(readers)
+
     # Operators
 
     def hold_opened(self, tx: Tx, hold: Hold, now: datetime) -> None:

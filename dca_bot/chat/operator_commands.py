@@ -5,6 +5,7 @@ from dca_bot.chat.operator_cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
 from dca_bot.chat.operator_house import HOUSE_COMMANDS
+from dca_bot.chat.operator_messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 
 OPERATOR_COMMANDS = (
@@ -13,5 +14,6 @@ OPERATOR_COMMANDS = (
     *CASH_OUT_COMMANDS,
     *PAYOUT_COMMANDS,
     *HOUSE_COMMANDS,
+    *MESSAGE_COMMANDS,
     *GENERAL_COMMANDS,
 )

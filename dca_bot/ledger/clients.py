@@ -88,6 +88,12 @@ def everyone(tx: Tx) -> list[Client]:
     return [_client(row) for row in rows]
 
 
+def readers(tx: Tx) -> list[Client]:
+    """Return whoever reads the bot's messages: all clients who are not closed, by name."""
+    rows = tx.execute(f"{_SELECT} WHERE state <> 'closed' AND role = 'client' ORDER BY name")
+    return [_client(row) for row in rows]
+
+
 def set_state(tx: Tx, client: Client, state: str) -> None:
     """Move a client between active, paused (by the client), stopped (by the operator) and closed.
 

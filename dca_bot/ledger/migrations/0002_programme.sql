@@ -74,6 +74,21 @@ CREATE TRIGGER payout_is_told_once BEFORE UPDATE OF told ON payout
 WHEN NEW.state <> 'DONE' OR NOT (OLD.told = '' OR OLD.told = 'digest' AND NEW.told <> '')
 BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
 
+-- Who did what, from which message: never a secret, as `done` is what the operators were told.
+CREATE TABLE command_log (
+  id         INTEGER PRIMARY KEY,
+  at         INTEGER NOT NULL,
+  actor      TEXT NOT NULL CHECK (length(actor) = 64),
+  client_id  INTEGER REFERENCES client (id),  -- NULL for an operator
+  message_id TEXT NOT NULL,
+  command    TEXT NOT NULL,
+  done       TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER command_log_is_final BEFORE UPDATE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never altered'); END;
+CREATE TRIGGER command_log_stays BEFORE DELETE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;
+
 -- Payouts --------------------------------------------------------------------------------------------------
 
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.

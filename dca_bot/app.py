@@ -27,6 +27,7 @@ from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.summary import Summary
 from dca_bot.jobs.till import Till
 from dca_bot.jobs.watch import Watch
 from dca_bot.lamassu.directory import DirectorySource
@@ -202,6 +203,7 @@ async def run_jobs(
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
     digests = Digests(database, herald, programme, clock, signals)
+    summary = Summary(desk, herald, programme)
     conversation = Conversation(programme, herald, texts, desk)
     async with asyncio.TaskGroup() as group:
         jobs = [
@@ -212,6 +214,7 @@ async def run_jobs(
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),
             group.create_task(digests.run(), name="digests"),
+            group.create_task(summary.run(), name="summary"),
         ]
         _log.info("running start_at=%s", start_at.isoformat())
         await stop.wait()

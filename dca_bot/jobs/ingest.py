@@ -76,8 +76,7 @@ class Ingest:
             self._full_read_at = now
             await self.database.transact(self._hold_lost)
         await self._tell_unreadable(export)
-        polled_at = now.isoformat()
-        await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
+        await self.database.transact(lambda tx: facts.note_poll(tx, now))
 
     async def _try_poll(self) -> None:
         try:

@@ -74,6 +74,10 @@ CREATE TRIGGER payout_is_told_once BEFORE UPDATE OF told ON payout
 WHEN NEW.state <> 'DONE' OR NOT (OLD.told = '' OR OLD.told = 'digest' AND NEW.told <> '')
 BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
 
+-- What the operators' daily summary counts.
+CREATE INDEX distribution_processed ON distribution (processed_at);
+CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
+
 -- Who did what, from which message: never a secret, as `done` is what the operators were told.
 CREATE TABLE command_log (
   id         INTEGER PRIMARY KEY,

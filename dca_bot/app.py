@@ -201,7 +201,15 @@ async def run_jobs(
         database, outside.messenger, programme, clock, signals, config.nostr.relays
     )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
-    watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
+    watch = Watch(
+        database=database,
+        messenger=outside.messenger,
+        herald=herald,
+        clock=clock,
+        signals=signals,
+        alert_after=alert_after,
+        polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
+    )
     digests = Digests(database, herald, programme, clock, signals)
     summary = Summary(desk, herald, programme)
     conversation = Conversation(programme, herald, texts, desk)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dca_bot.chat import describe
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, mail
 from dca_bot.ledger.clients import Client
@@ -18,6 +18,7 @@ from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.slow_destinations import SlowDestination
 
 
 class Herald:
@@ -174,19 +175,41 @@ class Herald:
         """Tell that payouts go on."""
         self.tell_operators(tx, Say("push.funds_back"), now)
 
-    def out_of_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
-        """Tell that an outside part hasn't answered for long."""
-        self.tell_operators(tx, Say("push.out_of_reach", part=part, since=Moment(since)), now)
+    def destination_slow(self, tx: Tx, slow: SlowDestination, now: datetime) -> None:
+        """Tell that a client's payouts have waited for long for where they go."""
+        told = Say(
+            "push.destination_slow",
+            n=slow.count,
+            name=slow.client_name,
+            sats=Sat(slow.sat),
+            wallet=describe.destination(slow.destination),
+            why=Word("waiting", describe.short(slow.waiting)),
+        )
+        self.tell_operators(tx, told, now)
 
-    def back_in_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
-        """Tell that an outside part answers again; `since` is when it was lost."""
-        self.tell_operators(tx, Say("push.back_in_reach", part=part, since=Moment(since)), now)
+    def alarm(self, tx: Tx, name: str, told: Say, now: datetime) -> None:
+        """Raise an alarm; its letters can be withdrawn for as long as they haven't left."""
+        self.tell_operators(tx, told, now, alarm=name)
+
+    def all_clear(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+        """End an alarm: whom it never reached is told all of it at once, `unheard`."""
+        missed = mail.withdraw(tx, name, now=now)
+        for operator in sorted(self._programme.operators):
+            told = unheard if operator in missed else over
+            text = self._texts.render(told, self._programme.language)
+            mail.write(tx, operator, text, now=now)
 
     def tell_operators(
-        self, tx: Tx, told: Say, now: datetime, except_for: str | None = None
+        self,
+        tx: Tx,
+        told: Say,
+        now: datetime,
+        except_for: str | None = None,
+        *,
+        alarm: str = "",
     ) -> None:
         """Write to every operator, but for the one who is answered anyway."""
         text = self._texts.render(told, self._programme.language)
         for operator in sorted(self._programme.operators):
             if operator != except_for:
-                mail.write(tx, operator, text, now=now)
+                mail.write(tx, operator, text, now=now, alarm=alarm)

@@ -99,6 +99,7 @@ def write(
     urgency: Urgency = Urgency.NOTICE,
     protocol: DmProtocol | None = None,
     relay: str = "",
+    alarm: str = "",
 ) -> None:
     """Put a message into the outbox; without a protocol it is chosen when it is sent.
 
@@ -110,9 +111,29 @@ def write(
     second = int(now.timestamp())
     created_at = min(max(second, (row["last"] or 0) + 1), second + AHEAD_MAX_S)
     tx.execute(
-        "INSERT INTO outbox (recipient, text, created_at, urgency, protocol, relay, try_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (recipient, text, created_at, urgency, protocol, relay, micros(now)),
+        "INSERT INTO outbox (recipient, text, created_at, urgency, protocol, relay, alarm, try_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (recipient, text, created_at, urgency, protocol, relay, alarm, micros(now)),
+    )
+
+
+def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
+    """Drop an alarm's letters that haven't left; return to whom they would have gone."""
+    rows = tx.execute(
+        f"UPDATE outbox SET dropped_at = ? WHERE {_OPEN} AND alarm = ? RETURNING recipient",
+        (micros(now), alarm),
+    ).fetchall()
+    return {row["recipient"] for row in rows}
+
+
+def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
+    """Have all that waits for its next try sent now, as relays are back; alarms a little later.
+
+    Some of what they tell of may have ended meanwhile too.
+    """
+    tx.execute(
+        f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {_OPEN}",
+        (micros(now), micros(alarms_at)),
     )
 
 

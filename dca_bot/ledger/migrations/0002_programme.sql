@@ -63,6 +63,7 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 -- Messages -----------------------------------------------------------------------------------------------
 
 ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1, 2)); -- answer, notice, to many
+ALTER TABLE outbox ADD COLUMN alarm TEXT NOT NULL DEFAULT '';   -- which alarm it raises, if it does
 CREATE INDEX outbox_turn ON outbox (urgency, try_at, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
 CREATE INDEX outbox_waiting ON outbox (recipient, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
 CREATE INDEX client_recipient ON client (pubkey) WHERE role = 'recipient';
@@ -77,6 +78,21 @@ BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
 -- What the operators' daily summary counts.
 CREATE INDEX distribution_processed ON distribution (processed_at);
 CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
+
+-- What the operators were alarmed of and isn't over: an outside part, or that nothing is polled.
+CREATE TABLE alarm (
+  name  TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whose payouts wait for their destination, since when, and whether the operators know.
+CREATE TABLE slow_destination (
+  client_id   INTEGER NOT NULL REFERENCES client (id),
+  destination TEXT NOT NULL,                  -- empty while the client has none
+  since       INTEGER NOT NULL,
+  told_at     INTEGER,
+  PRIMARY KEY (client_id, destination)
+) STRICT, WITHOUT ROWID;
 
 -- Who did what, from which message: never a secret, as `done` is what the operators were told.
 CREATE TABLE command_log (

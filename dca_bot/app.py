@@ -24,6 +24,7 @@ from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
+from dca_bot.jobs.keep import Keep
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
@@ -200,6 +201,16 @@ async def run_jobs(
     )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
+    keep = Keep(
+        database=database,
+        herald=herald,
+        clock=clock,
+        signals=signals,
+        data_dir=config.path(config.bot.data_dir),
+        folder=config.backup_dir,
+        every=timedelta(hours=config.backup.every_hours),
+        keep=config.backup.keep,
+    )
     conversation = Conversation(programme, herald, texts, desk)
     async with asyncio.TaskGroup() as group:
         jobs = [
@@ -209,6 +220,7 @@ async def run_jobs(
             group.create_task(Settler(till, signals).run(), name="settle"),
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),
+            group.create_task(keep.run(), name="keep"),
         ]
         _log.info("running start_at=%s", start_at.isoformat())
         await stop.wait()

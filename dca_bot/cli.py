@@ -90,6 +90,18 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")],
+    config: ConfigPath = Path("config.toml"),
+) -> None:
+    """Copy the ledger into a new file; the bot may be running."""
+    from dca_bot.keeping import make_copy
+
+    make_copy(config, file)
+    typer.echo(f"The ledger is copied to {file}.")
+
+
+@app.command()
 def simulate(
     export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
     clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],

@@ -244,6 +244,11 @@ class Config(_Section):
         return self.base / name
 
     @property
+    def backup_dir(self) -> Path:
+        """Return the folder for copies of the ledger; a relative one is below the data folder."""
+        return self.path(self.bot.data_dir / self.backup.path)
+
+    @property
     def message_age_max(self) -> timedelta:
         """Return how old a command may be."""
         return timedelta(hours=self.nostr.max_message_age_hours)

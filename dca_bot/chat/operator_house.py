@@ -79,6 +79,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(clients.names(tx))),
             Say("status.unsent", n=mail.unsent(tx)),
+            _backup(tx),
             _totals(reports.totals(tx)),
         ),
     )
@@ -156,6 +157,15 @@ def _last_poll(tx: Tx) -> Say:
     if polled is None:
         return Say("status.no_poll")
     return Say("status.last_poll", at=Moment(datetime.fromisoformat(polled)))
+
+
+def _backup(tx: Tx) -> Say:
+    failing, made = facts.get(tx, facts.BACKUP_FAILING), facts.get(tx, facts.BACKUP_AT)
+    known = Say("status.backup", at=Moment(datetime.fromisoformat(made))) if made else None
+    if failing is None:
+        return known or Say("status.no_backup")
+    since = Moment(datetime.fromisoformat(failing))
+    return Say("lines", lines=(Say("status.backup_failing", since=since), known or _NOTHING))
 
 
 def _part(part: PartState) -> Say:

@@ -102,6 +102,18 @@ def backup(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    config: ConfigPath = Path("config.toml"),
+) -> None:
+    """Write the ledger's tables as CSV files for a bookkeeper; the bot may be running."""
+    from dca_bot.keeping import make_export
+
+    files = make_export(config, folder)
+    typer.echo(f"{files} files are in {folder}.")
+
+
+@app.command()
 def simulate(
     export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
     clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],

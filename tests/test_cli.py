@@ -89,6 +89,7 @@ def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", 
         ["simulate", "--export", "."],
         ["audit", "--config"],
         ["backup"],
+        ["export"],
     ],
 )
 def test_wrong_words_end_with_2(tmp_path, words):
@@ -100,7 +101,17 @@ def test_wrong_words_end_with_2(tmp_path, words):
 def test_help_and_version_end_with_0(tmp_path):
     done = dca_bot("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("init", "check", "run", "status", "audit", "backup", "simulate", "demo"):
+    for command in (
+        "init",
+        "check",
+        "run",
+        "status",
+        "audit",
+        "backup",
+        "export",
+        "simulate",
+        "demo",
+    ):
         assert command in done.stdout
     assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
 
@@ -263,6 +274,26 @@ def test_backup_without_a_ledger_ends_with_1(tmp_path):
     write_config(tmp_path)
     assert "start the bot once" in sentence(dca_bot("backup", "copy.sqlite3", folder=tmp_path))
     assert not (tmp_path / "data").exists()
+
+
+# export
+
+
+async def test_export_works_beside_a_running_bot_and_overwrites_nothing(folder):
+    async with ledger_of(folder):
+        done = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        again = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+    assert "out is not empty" in sentence(again)
+    files = list((folder / "out").iterdir())
+    assert done.stdout == f"{len(files)} files are in out.\n"
+    assert "200.00" in (folder / "out" / "clients.csv").read_text("utf-8-sig")
+
+
+def test_export_without_a_ledger_ends_with_1(tmp_path):
+    write_config(tmp_path)
+    assert "start the bot once" in sentence(dca_bot("export", "out", folder=tmp_path))
+    assert not (tmp_path / "out").exists()
 
 
 # simulate

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.database import existing_ledger, version_of
+from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
 from dca_bot.ledger.private import make_private_file, sync_to_disk
 
 PART = ".part"
@@ -100,7 +100,10 @@ def _fill(part: Path, source: Path, stop: threading.Event) -> None:
         if stop.is_set():
             raise LedgerError("The copy was broken off, as the bot is stopping.")
 
-    with closing(_connect(source, "ro")) as ledger, closing(_connect(part, "rw")) as copy:
+    with (
+        closing(connect_to_read(source)) as ledger,
+        closing(sqlite3.connect(part, isolation_level=None)) as copy,
+    ):
         # One open reading is one state: the bot's commits neither get in nor make it start anew.
         ledger.execute("BEGIN")
         version = version_of(ledger)
@@ -121,11 +124,6 @@ def _refuse_unsound(copy: sqlite3.Connection, version: int) -> None:
         raise LedgerError(
             "The copy is not sound, so the ledger's file may be damaged: stop the bot and run audit."
         )
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
 
 
 def _not_written(target: Path, why: str | None) -> LedgerError:

@@ -94,7 +94,7 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
         if read_only:
-            await database.read(_refuse_other_version)
+            await database.read(refuse_other_version)
         else:
             await database.migrate()
     except sqlite3.DatabaseError as error:
@@ -147,6 +147,21 @@ def version_of(tx: Tx) -> int:
     return int(tx.execute("PRAGMA user_version").fetchone()[0])
 
 
+def refuse_other_version(tx: Tx) -> None:
+    """Raise LedgerError unless the ledger has the schema that this program knows."""
+    if version_of(tx) != len(_scripts()):
+        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
+
+
+def connect_to_read(path: Path) -> Tx:
+    """Return a connection of one's own to a ledger's file, which a bot may be writing to.
+
+    The file itself is never opened beside SQLite: closing it would drop the locks of this process.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+
+
 def _migrate_to(tx: Tx, number: int, script: str) -> None:
     """Run one script as one transaction; it may make a table anew that others refer to."""
     enforced = tx.execute("PRAGMA foreign_keys").fetchone()[0]
@@ -181,11 +196,6 @@ def _scripts() -> list[str]:
     folder = resources.files("dca_bot.ledger") / "migrations"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [f.read_text(encoding="utf-8") for f in files]
-
-
-def _refuse_other_version(tx: Tx) -> None:
-    if version_of(tx) != len(_scripts()):
-        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
 
 
 def _refuse_foreign_wal(path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -20,6 +21,7 @@ from dca_bot.config import LNBITS_KEY_VARIABLE, NOSTR_KEY_VARIABLE, Config, read
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.jobs.aside import aside
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
 from dca_bot.jobs.funds import Funds
@@ -33,6 +35,8 @@ from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.export import Form
+from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
@@ -168,6 +172,8 @@ async def run_jobs(
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
     clock, wallet = outside.clock, outside.wallet
+    data_dir = config.path(config.bot.data_dir)
+    form = Form(programme.currency, programme.timezone)
     desk = Desk(
         database=database,
         clock=clock,
@@ -176,6 +182,7 @@ async def run_jobs(
         addresses=outside.addresses,
         parse_public_key=parse_public_key,
         npub=npub,
+        export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,
@@ -206,7 +213,7 @@ async def run_jobs(
         herald=herald,
         clock=clock,
         signals=signals,
-        data_dir=config.path(config.bot.data_dir),
+        data_dir=data_dir,
         folder=config.backup_dir,
         every=timedelta(hours=config.backup.every_hours),
         keep=config.backup.keep,

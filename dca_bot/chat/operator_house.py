@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
@@ -148,6 +149,7 @@ HOUSE_COMMANDS = (
     Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
     Command(("pause", "all"), answer=pause_answer),
     Command(("resume", "all"), answer=resume_answer, then=wake_jobs),
+    TABLES_EXPORT,
     Command(("audit",), look=look_audit, answer=audit_answer),
 )
 

@@ -4,17 +4,18 @@ When the last one was made is read from the folder, so a restart doesn't change 
 that somebody removed are made anew. What goes wrong is told once, and never stops the bot.
 """
 
-import asyncio
 import logging
 import sqlite3
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError
+from dca_bot.jobs.aside import aside
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts
 from dca_bot.ledger.backup import copies, copy_ledger, copy_name, prune
@@ -50,7 +51,7 @@ class Keep:
         now = self.clock.now()
         why, made = "", False
         try:
-            made = await self._make_if_due(now)
+            made = await aside(partial(self._make_if_due, now))
         except LedgerError as error:
             why = str(error)
         except OSError as error:
@@ -61,15 +62,7 @@ class Keep:
             # The ledger's own disk is full too, perhaps; the next look tells it.
             _log.error("backup state not recorded error=%s", error)
 
-    async def _make_if_due(self, now: datetime) -> bool:
-        """Do the work on files in a thread of its own, which ends soon if this is cancelled."""
-        stop = threading.Event()
-        try:
-            return await asyncio.to_thread(self._make_copy, now, stop)
-        finally:
-            stop.set()
-
-    def _make_copy(self, now: datetime, stop: threading.Event) -> bool:
+    def _make_if_due(self, now: datetime, stop: threading.Event) -> bool:
         make_private_folder(self.folder, setting="backup.path")
         prune(self.folder, keep=self.keep)
         # A copy from the future was made while the clock was ahead: it says nothing about today.

@@ -152,7 +152,17 @@ def test_files_are_for_their_owner_alone_and_in_utf_8_that_excel_knows(story, tm
 
 @pytest.mark.parametrize(
     "note",
-    ['=HYPERLINK("http://evil")', "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "\n-1"],
+    [
+        '=HYPERLINK("http://evil")',
+        "+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "  =1",
+        "\uff1d1",
+        "\n-1",
+    ],
 )
 def test_text_that_a_spreadsheet_would_run_is_neutralised(story, tmp_path, note):
     ana = story.client("ana", balance=100)

@@ -130,6 +130,33 @@ def simulate(
 
 
 @app.command()
+def chat(
+    key: Annotated[Path, typer.Option(help="Your own key (nsec or hex), a file of mode 600.")],
+    relay: Annotated[
+        list[str] | None, typer.Option(help="A relay of the bot; may be given several times.")
+    ] = None,
+    to: Annotated[str, typer.Option(metavar="NPUB", help="The bot.")] = "",
+    nip04: Annotated[bool, typer.Option("--nip04", help="Write old direct messages.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make a key, show its npub, and do nothing else.")
+    ] = False,
+) -> None:
+    """Talk with the bot from this terminal, or from a pipe; needs no configuration."""
+    from dca_bot.core.ports import DmProtocol
+    from dca_bot.terminal import make_key, run_chat
+
+    if new:
+        npub = make_key(key)
+        typer.echo(f"A new key is in {key}. Its npub, for nostr.operators or client add:\n{npub}")
+        return
+    if not relay or not to:
+        raise typer.BadParameter("--relay and --to say where the bot is; both are needed.")
+    logging.disable()
+    protocol = DmProtocol.NIP04 if nip04 else DmProtocol.NIP17
+    asyncio.run(run_chat(key, relay, to, protocol=protocol))
+
+
+@app.command()
 def demo(
     stay: Annotated[
         bool,

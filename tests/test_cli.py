@@ -90,6 +90,8 @@ def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", 
         ["audit", "--config"],
         ["backup"],
         ["export"],
+        ["chat"],
+        ["chat", "--key", "me.nsec", "--relay", "wss://relay.example.com"],
     ],
 )
 def test_wrong_words_end_with_2(tmp_path, words):
@@ -294,6 +296,20 @@ def test_export_without_a_ledger_ends_with_1(tmp_path):
     write_config(tmp_path)
     assert "start the bot once" in sentence(dca_bot("export", "out", folder=tmp_path))
     assert not (tmp_path / "out").exists()
+
+
+# chat
+
+
+def test_chat_makes_a_key_and_says_how_to_where_there_is_none(tmp_path):
+    words = ("--relay", "wss://relay.example.com", "--to", generate().npub)
+    done = dca_bot("chat", "--key", "me.nsec", *words, folder=tmp_path)
+    assert sentence(done) == (
+        "There is no me.nsec; make one with: dca-bot chat --new --key me.nsec.\n"
+    )
+    made = dca_bot("chat", "--new", "--key", "me.nsec", folder=tmp_path)
+    assert made.stdout.split()[-1] == parse_secret_key((tmp_path / "me.nsec").read_text()).npub
+    assert "nsec1" not in made.stdout + made.stderr
 
 
 # simulate

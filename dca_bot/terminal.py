@@ -59,8 +59,8 @@ class Screen:
         self.ask()
 
     def ask(self) -> None:
-        """Show the prompt."""
-        if self._is_terminal:
+        """Show the prompt, unless it stands there already."""
+        if self._is_terminal and not self._is_asking:
             self._out.print(PROMPT, end="")
             self._is_asking = True
 

@@ -10,6 +10,7 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.payout import rate_minor
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.export_shelf import KEPT
 from dca_bot.ledger.statement import StatementLine, statement
 
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, "all": None}
@@ -57,7 +58,7 @@ async def look_tables(desk: Desk, _args: Args) -> Path:
 
 def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Facts) -> Say:
     """Tell where the files are."""
-    return Say("export.done", folder=str(folder))
+    return Say("export.done", folder=str(folder), kept=KEPT)
 
 
 OWN_EXPORT = Command(

@@ -59,3 +59,4 @@ async def test_operator_at_a_terminal_gives_a_money_command_and_ends_with_ctrl_d
     chat.type("\x04")
     assert await chat.end() == 0
     assert "Traceback" not in chat.shown
+    assert "> >" not in chat.shown, "one prompt at a time"

@@ -244,6 +244,11 @@ class Config(_Section):
         return self.base / name
 
     @property
+    def backup_dir(self) -> Path:
+        """Return the folder for copies of the ledger; a relative one is below the data folder."""
+        return self.path(self.bot.data_dir / self.backup.path)
+
+    @property
     def message_age_max(self) -> timedelta:
         """Return how old a command may be."""
         return timedelta(hours=self.nostr.max_message_age_hours)
@@ -294,17 +299,22 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> st
     """Return a secret from the environment, or from a file that only its owner can read."""
     if environment.get(variable):
         return environment[variable].strip()
+    return read_secret_file(path, remedy=f"put the key there, or into {variable}")
+
+
+def read_secret_file(path: Path, *, remedy: str) -> str:
+    """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise ConfigError(f"There is no {path}; put the key there, or into {variable}.") from None
+        raise ConfigError(f"There is no {path}; {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:
-        raise ConfigError(f"{path} is empty; put the key there, or into {variable}.")
+        raise ConfigError(f"{path} is empty; {remedy}.")
     return text
 
 

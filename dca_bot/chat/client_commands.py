@@ -12,6 +12,7 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.ledger import clients, deposits, payout_moves, reports
@@ -129,6 +130,7 @@ CLIENT_COMMANDS = (
     Command(("balance",), answer=balance_answer),
     Command(("history",), (PAGE,), answer=history_answer),
     Command(("deposits",), answer=deposits_answer),
+    OWN_EXPORT,
     Command(("settings",), answer=settings_answer),
     Command(
         ("wallet",),

@@ -152,6 +152,14 @@ class Herald:
         """Tell that an outside part answers again; `since` is when it was lost."""
         self.tell_operators(tx, Say("push.back_in_reach", part=part, since=Moment(since)), now)
 
+    def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
+        """Tell that no copy of the ledger can be made."""
+        self.tell_operators(tx, Say("push.backup_failing", why=why), now)
+
+    def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
+        """Tell that copies of the ledger can be made again; `since` is when they failed first."""
+        self.tell_operators(tx, Say("push.backup_works", since=Moment(since)), now)
+
     def tell_operators(
         self, tx: Tx, told: Say, now: datetime, except_for: str | None = None
     ) -> None:

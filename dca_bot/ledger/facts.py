@@ -16,6 +16,10 @@ SOURCE_REFUSED = "source_refused"
 SHORTAGE = "shortage"
 """While the source wallet is short: the top-up invoice's expiry (µs), the balance (msat) when it was
 made, and its amount (sats)."""
+BACKUP_AT = "backup_at"
+"""When the last copy of the ledger was made by itself: ISO 8601."""
+BACKUP_FAILING = "backup_failing"
+"""Since when no copy can be made, ISO 8601; present while that is so, and the operators know it."""
 
 
 def get(tx: Tx, name: str) -> str | None:

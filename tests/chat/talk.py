@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -22,9 +23,12 @@ from dca_bot.core.ports import (
 )
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
+from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.export import Form
+from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.nostr.keys import generate, npub, parse_public_key
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -136,6 +140,7 @@ class Talk:
             addresses=self.addresses,
             parse_public_key=parse_public_key,
             npub=npub,
+            export_tables=self.export_tables,
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,
@@ -146,6 +151,10 @@ class Talk:
     def start(self):
         """Start the bot's conversation anew, as after a restart."""
         self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
+
+    async def export_tables(self):
+        form = Form(self.programme.currency, self.programme.timezone)
+        return await aside(partial(export_to_shelf, self.folder, form, self.clock.now()))
 
     # Talking
 

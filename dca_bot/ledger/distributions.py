@@ -350,7 +350,8 @@ def _split_commission(
 
 
 _CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine.name, substr(cash_out.device_id, 1, 8)) AS machine"
+    "SELECT cash_out.*, coalesce(machine.name,"
+    " substr(device_id, 1, iif(length(device_id) < 32, 32, 8))) AS machine"
     " FROM cash_out LEFT JOIN machine USING (device_id)"
 )
 

@@ -295,6 +295,14 @@ ATTACKS = {
         ],
         "the commission is split by percent",
     ),
+    "a part of a principal for a recipient": (
+        [
+            "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('x', 1, 0, 5)",
+            "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
+            " commission_sat, unallocated_sat) VALUES ('x', 'flow', 0, 0, 5, 1, 0, 0)",
+        ],
+        "a recipient gets commission only",
+    ),
     "a split twice": (
         [
             "INSERT INTO share (distribution_id, client_id, minor, sat)"
@@ -321,6 +329,22 @@ def test_schema_refuses_commission_that_is(story, attack):
     with pytest.raises(sqlite3.IntegrityError, match=refusal):
         story.do(strike)
     assert story.findings() == ()
+
+
+def test_no_payout_mixes_commission_with_what_was_bought(story):
+    ana = story.client("ana", balance=9000_00)
+    story.percent(ana, 5000)
+    story.cash_out("d1", 100, 100, commission_sat=100)
+    story.sql("UPDATE client SET destination_min_sat = 99999")
+    story.cash_out("d2", 100, 100, commission_sat=100)
+    for bought, earned in (("d1", "commission:d2"), ("commission:d1", "d2")):
+        with pytest.raises(sqlite3.IntegrityError, match="commission is paid apart"):
+            story.sql(
+                "UPDATE share SET payout_id = (SELECT payout_id FROM share WHERE distribution_id = ?)"
+                " WHERE distribution_id = ?",
+                bought,
+                earned,
+            )
 
 
 def test_who_is_closed_gets_no_commission(story):

@@ -121,6 +121,15 @@ WHEN NEW.kind = 'commission' AND EXISTS (
     NOT BETWEEN 0 AND (NEW.principal_sat % 10000 * bp % 10000 > 0)
 )
 BEGIN SELECT RAISE(ABORT, 'the commission is split by percent'); END;
+CREATE TRIGGER recipients_get_commission_only BEFORE INSERT ON distribution
+WHEN NEW.kind <> 'commission' AND EXISTS (SELECT 1 FROM share JOIN client ON client.id = client_id
+  WHERE distribution_id = NEW.id AND role = 'recipient')
+BEGIN SELECT RAISE(ABORT, 'a recipient gets commission only'); END;
+CREATE TRIGGER share_joins_its_kind BEFORE UPDATE OF payout_id ON share
+WHEN (SELECT kind = 'commission' FROM share other JOIN distribution ON distribution.id = other.distribution_id
+    WHERE other.payout_id = NEW.payout_id LIMIT 1)
+  <> (SELECT kind = 'commission' FROM distribution WHERE id = NEW.distribution_id)
+BEGIN SELECT RAISE(ABORT, 'commission is paid apart'); END;
 
 -- The machines' cash -------------------------------------------------------------------------------------
 

@@ -15,10 +15,12 @@ from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.core.payout import PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import HistoryLine
 
 PAGE = Param("PAGE", read_page, optional=True)
@@ -29,6 +31,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
     spent_minor, received_sat = reports.received(tx, me.id)
+    earned_sat = reports.earned(tx, me.id)
     received = Say(
         "balance.received",
         sats=Sat(received_sat),
@@ -41,6 +44,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
             received if received_sat else Say("balance.received_nothing"),
+            Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
             *_obstacles(me),
         ),
@@ -156,11 +160,24 @@ def _obstacles(me: Client) -> tuple[Say, ...]:
 
 
 def _history_line(line: HistoryLine) -> Say:
+    if line.kind == COMMISSION_SPLIT:
+        return _commission_line(line)
     return Say(
         "history.line",
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
+        state=Word("own_payout", line.payout_state or "collecting"),
+    )
+
+
+def _commission_line(line: HistoryLine) -> Say:
+    if line.payout_state == PayoutState.CANCELLED:
+        return Say("history.commission_cancelled", at=Moment(line.at), sats=Sat(line.sat))
+    return Say(
+        "history.commission",
+        at=Moment(line.at),
+        sats=Sat(line.sat),
         state=Word("own_payout", line.payout_state or "collecting"),
     )
 

@@ -12,7 +12,7 @@ from dca_bot.chat.render import Texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import clients, mail
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
@@ -47,6 +47,10 @@ class Herald:
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell a client that sats were paid."""
         client = clients.by_id(tx, payout.client_id)
+        if payout.is_commission:
+            told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
+            self.tell_client(tx, client, told, now)
+            return
         told = Say(
             "push.payout_arrived",
             sats=Sat(payout.amount_sat),
@@ -65,7 +69,9 @@ class Herald:
         self.tell_client(tx, client, told, now)
 
     def tell_client(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
-        """Write to a client."""
+        """Write to a client; a recipient of commission reads no messages."""
+        if client.role == RECIPIENT:
+            return
         mail.write(tx, client.pubkey, self._texts.render(told, client.language), now=now)
 
     def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:

@@ -191,7 +191,7 @@ class Ingest:
         known = distributions.states(tx, [cash_out.id]).get(cash_out.id)
         if _is_decided(known) or facts.paused(tx):
             return None
-        if foreign.of_distribution(tx, cash_out.id):
+        if foreign.of_cash_out(tx, cash_out.id):
             if known != (distributions.HELD, KNOWN_DISTRIBUTION):
                 held, why = distributions.HELD, KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign
+from dca_bot.ledger.audit_commission import commission_findings
 from dca_bot.ledger.database import Database, Tx
 
 
@@ -36,6 +37,7 @@ async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple
 def audit_ledger(tx: Tx) -> LedgerAudit:
     """Sum everything up again; reads the whole ledger."""
     findings = [text for text, query in _CHECKS for text in _found(tx, text, query)]
+    findings += commission_findings(tx)
     findings += [
         f"The file is damaged: {row[0]}."
         for row in tx.execute("PRAGMA integrity_check(5)")

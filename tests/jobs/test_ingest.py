@@ -18,7 +18,7 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import clients, deposits, distributions, facts, foreign, holds
+from dca_bot.ledger import clients, commission, deposits, distributions, facts, foreign, holds
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
@@ -487,7 +487,38 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
     assert await bench.holds() == [("cash-out", "a", "dispense not complete", "accepted")]
 
 
-async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench):
+async def test_commission_is_split_by_what_is_set_when_the_cash_out_is_processed(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+
+    def set_part(percent_bp):
+        def work(tx):
+            rosa = clients.payee(tx, "rosa") or commission.add_recipient(
+                tx,
+                name="rosa",
+                destination=Destination(INVOICE_KEY, "rosa"),
+                language="en",
+                now=NOW,
+            )
+            commission.set_part(tx, rosa.id, percent_bp, now=NOW)
+
+        return bench.database.transact(work)
+
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll(2)
+    await set_part(4000)
+    bench.server.put(cash_out("b", NOW - 3 * HOUR))
+    await bench.poll(2)
+    await set_part(1250)
+    bench.server.put(cash_out("c", NOW - 2 * HOUR))
+    await bench.poll(2)
+    given = [row for row in await bench.given() if row[1] == "rosa"]
+    assert given == [("commission:b", "rosa", 0, 10_000), ("commission:c", "rosa", 0, 3_125)]
+    assert (await bench.database.read(audit_ledger)).findings == ()
+
+
+@pytest.mark.parametrize("known", ["a", "commission:a"])
+async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench, known):
     bench = await make_bench()
     await bench.client("ana", minor=10**9)
     payment = Payment(
@@ -497,7 +528,7 @@ async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench
         status=PaymentStatus.SUCCESS,
         created_at=NOW,
         external_id="payout",
-        extra={"distributions": ["a"]},
+        extra={"distributions": [known]},
     )
     await bench.database.transact(lambda tx: foreign.remember(tx, payment, now=NOW))
     bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR))

@@ -119,7 +119,8 @@ DAMAGES = {
         ["Distribution d1's entries aren't its shares"],
     ),
     "a distribution from nowhere": (
-        "INSERT INTO distribution VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
+        "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
+        " commission_sat, unallocated_sat) VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
         ["Distribution x1 has no entries"],
     ),
     "a cash-out distributed by its word only": (
@@ -186,10 +187,87 @@ DAMAGES = {
 }
 
 
+# The same, on a ledger where rosa (3) gets 40 % and ana (1) 25 %, split of d4's 100 sats.
+COMMISSION_DAMAGES = {
+    "nothing": ("SELECT 1", []),
+    "terms that give more than everything": (
+        "INSERT INTO commission_part VALUES (1, 1, 8000)",
+        ["Version 1 of the commission's terms gives more than all of it"],
+    ),
+    "terms altered afterwards": (
+        "UPDATE commission_part SET percent_bp = 4100 WHERE terms_id = 2 AND client_id = 3",
+        ["Distribution commission:d4 isn't split as its terms say"],
+    ),
+    "a part taken out of the terms": (
+        "DELETE FROM commission_part WHERE terms_id = 2 AND client_id = 1",
+        ["Distribution commission:d4 isn't split as its terms say"],
+    ),
+    "a split without terms": (
+        "UPDATE distribution SET terms_id = NULL WHERE id = 'commission:d4'",
+        ["Distribution commission:d4 names no version"],
+    ),
+    "a flow with terms": (
+        "UPDATE distribution SET terms_id = 1 WHERE id = 'd1'",
+        ["Distribution d1 names no version of the commission's terms, or needs none"],
+    ),
+    "one payee's sats given to the other": (
+        "UPDATE share SET sat = 41 WHERE distribution_id = 'commission:d4' AND client_id = 3;"
+        "UPDATE share SET sat = 24 WHERE distribution_id = 'commission:d4' AND client_id = 1;"
+        "UPDATE payout SET amount_sat = 41 WHERE client_id = 3;"
+        "UPDATE payout SET amount_sat = 24 WHERE amount_sat = 25",
+        [
+            "What client 1 is owed isn't the sum",
+            "What client 3 is owed isn't the sum",
+            "Distribution commission:d4 isn't split as its terms say",
+        ],
+    ),
+    "a split of another amount": (
+        "UPDATE distribution SET commission_sat = 101 WHERE id = 'd4'",
+        [
+            "Distribution d4's entries aren't its shares",
+            "Distribution commission:d4 splits no cash-out's commission, or another amount",
+        ],
+    ),
+    "a split that charges fiat": (
+        "UPDATE share SET minor = 1 WHERE distribution_id = 'commission:d4' AND client_id = 3",
+        [
+            "Distribution commission:d4 has given more fiat",
+            "Distribution commission:d4's entries aren't its shares",
+            "What client 3 has given",
+            "Distribution commission:d4 charges fiat",
+        ],
+    ),
+    "a split taken from the operator": (
+        "UPDATE entry SET from_account = 4 WHERE from_account = 5 AND amount = 40",
+        [
+            "Account 4's balance",
+            "Account 5's balance",
+            "The entries of distribution commission:d4 don't take its shares from the commission",
+        ],
+    ),
+    "a recipient with fiat": (
+        "UPDATE account SET balance = 5 WHERE kind = 'balance' AND client_id = 3;"
+        "UPDATE account SET balance = balance - 5 WHERE kind = 'cash'",
+        ["Account 1's balance", "Account 11's balance", "Recipient 3 has fiat"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COMMISSION_DAMAGES)
+def test_the_audit_sees_in_the_commission(ledger, case):
+    ledger.recipient("rosa", 4000)
+    ledger.percent(1, 2500)
+    ledger.cash_out("d4", 0, 1, commission_sat=100)
+    look_for(ledger, *COMMISSION_DAMAGES[case])
+
+
 @pytest.mark.parametrize("case", DAMAGES)
 def test_the_audit_sees(ledger, case):
+    look_for(ledger, *DAMAGES[case])
+
+
+def look_for(ledger, statements, expected):
     assert ledger.findings() == ()
-    statements, expected = DAMAGES[case]
     ledger.close()
     damage(ledger, statements)
     ledger.open()

@@ -22,9 +22,9 @@ from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import clients, distributions, foreign, holds, reports
+from dca_bot.ledger import clients, distributions, fixed_runs, foreign, holds, reports
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.distributions import RecordedCashOut, Share
+from dca_bot.ledger.distributions import Distribution, RecordedCashOut, Share
 from dca_bot.ledger.holds import Hold
 
 ID_LENGTH_MIN = 4
@@ -45,6 +45,9 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
+    run = fixed_runs.by_id(tx, wanted)
+    if run is not None:
+        return _with_shares(describe.fixed_run(run), distributions.by_id(tx, run.id))
     found = distributions.cash_out_by_prefix(tx, wanted)
     if len(found) != 1:
         raise refuse("tx.ambiguous" if found else "tx.unknown")
@@ -61,8 +64,7 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
         commission=Sat(given.commission_sat),
         unallocated=Sat(given.unallocated_sat),
     )
-    shares = tuple(_share_line(share) for share in given.shares[:SHARES_SHOWN_MAX])
-    return Say("lines", lines=(head, sums, *shares, _rest(given.shares)))
+    return _with_shares(Say("lines", lines=(head, sums)), given)
 
 
 def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -241,6 +243,12 @@ def _share_line(share: Share) -> Say:
         state=Word("payout", state),
         payout=(share.payout_id or "")[: describe.ID_LENGTH],
     )
+
+
+def _with_shares(head: Say, given: Distribution | None) -> Say:
+    shares = given.shares if given else ()
+    lines = tuple(_share_line(share) for share in shares[:SHARES_SHOWN_MAX])
+    return Say("lines", lines=(head, *lines, _rest(shares)))
 
 
 def _rest(rows: Sequence[object]) -> Say:

@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -59,6 +60,7 @@ class ScriptedWallet:
         self.balance = 5_000_000_000
         self.payments = []
         self.while_listing = None
+        self.coin = Decimal("800000.00")
 
     def _answer(self):
         if self.down:
@@ -67,6 +69,11 @@ class ScriptedWallet:
     async def balance_msat(self):
         self._answer()
         return self.balance
+
+    async def price(self, currency):
+        self._answer()
+        assert currency == "GTQ"
+        return self.coin
 
     async def identify(self, key):
         self._answer()
@@ -122,6 +129,7 @@ class Talk:
         self.addresses = ScriptedAddresses()
         self.rung = []
         self.sent = 0
+        self.reconciled = True
         self.parts = [
             PartState("Lamassu", reachable=True, since=START),
             PartState("LNbits", reachable=False, since=START),
@@ -139,6 +147,8 @@ class Talk:
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,
+            is_reconciled=lambda: self.reconciled,
+            currency=programme.currency,
             parts=lambda: self.parts,
         )
         self.start()

@@ -63,9 +63,11 @@ class Schedule:
         await self._close_past(today)
         runs = due(self._runs_of(today), now)
         known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
-        for run in runs:
-            if _is_open(known.get(run.id)):
-                await self._try_run(run)
+        open_runs = [run for run in runs if _is_open(known.get(run.id))]
+        if open_runs:
+            price = await self._price()
+            for run in open_runs:
+                await self._try_run(run, price)
 
     def _pause_s(self) -> float:
         now = self.clock.now()
@@ -103,9 +105,9 @@ class Schedule:
 
     # What is due
 
-    async def _try_run(self, run: Run) -> None:
+    async def _try_run(self, run: Run, price: Decimal | None) -> None:
         try:
-            await self._run(run)
+            await self._run(run, price)
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault here must not stop payouts and messages
@@ -118,8 +120,7 @@ class Schedule:
                 await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
         self.signals.deliver.ring()
 
-    async def _run(self, run: Run) -> None:
-        price = await self._price()
+    async def _run(self, run: Run, price: Decimal | None) -> None:
         given = await self.database.transact(partial(self._run_in, run=run, price=price))
         if given is not None:
             _log.info(
@@ -135,7 +136,7 @@ class Schedule:
         try:
             return await self.wallet.price(self.programme.currency)
         except (LnbitsUnavailable, LnbitsRefused) as error:
-            _log.warning("LNbits told no price detail=%s", error)
+            _log.debug("LNbits told no price detail=%s", error)
             return None
 
     def _run_in(self, tx: Tx, run: Run, price: Decimal | None) -> Distribution | None:

@@ -33,10 +33,12 @@ class PriceOnly:
         self.coin = Decimal(800_000)
         self.fault = None
         self.asked = 0
+        self.while_asked = lambda: None
 
     async def price(self, currency):
         assert currency == "GTQ"
         self.asked += 1
+        self.while_asked()
         if self.fault:
             raise self.fault
         return self.coin
@@ -145,6 +147,20 @@ async def test_runs_of_a_day_happen_at_their_times_and_once(make_bench):
     await bench.at(23.995)
     assert len(await bench.given()) == 2
     assert bench.wallet.asked == 2
+
+
+async def test_run_whose_day_ends_while_the_price_is_asked_lapses(make_bench):
+    bench = await make_bench()
+    await bench.saver("ana")
+
+    def pass_midnight():
+        bench.clock.start = MIDNIGHT + DAY
+
+    bench.wallet.while_asked = pass_midnight
+    await bench.at(23.99)
+    await bench.at(0.01, day=1)
+    assert await bench.given() == []
+    assert await bench.runs() == {MORNING: "lapsed", EVENING: "lapsed"}
 
 
 async def test_two_looks_at_once_carry_a_run_out_once(make_bench):
@@ -454,14 +470,15 @@ async def test_client_whose_balance_gets_low_in_a_run_is_asked_for_more(make_ben
 
 
 async def test_fault_of_the_program_is_told_once_and_the_bot_goes_on(make_bench):
-    bench = await make_bench()
-    await bench.saver("ana")
-    bench.wallet.fault = ZeroDivisionError()
+    bench = await make_bench(fixed={"daily_limit_max_minor": 10**15})
+    await bench.saver("ana", limit=10**14, minor=10**15)
+    bench.wallet.coin = Decimal("0.01")  # more sats than SQLite can hold
     await bench.at(9)
     await bench.at(9.1)
     (told,) = await bench.letters()
     assert "because of an error in the program" in told
-    bench.wallet.fault = None
+    assert await bench.runs() == {}
+    bench.wallet.coin = Decimal(10**9)
     await bench.at(9.2)
     assert len(await bench.given()) == 1
 

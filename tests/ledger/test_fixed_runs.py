@@ -116,6 +116,16 @@ def test_who_does_not_take_part_gives_nothing(savings, what):
     assert savings.given() == []
 
 
+def test_recipient_of_commission_takes_no_part(savings):
+    savings.story.sql(
+        "INSERT INTO client (name, pubkey, language, created_at, role, mode, fixed_limit_minor,"
+        " destination, destination_kind) VALUES ('cut', ?, 'en', 0, 'recipient', 'fixed', 9, 'x', 'address')",
+        "c" * 64,
+    )
+    savings.story.sql("UPDATE account SET balance = 9 WHERE kind = 'balance'")
+    assert savings.story.read(fixed_runs.savers, DAY) == []
+
+
 def test_flow_mode_leaves_fixed_clients_out_and_the_other_way_round(savings):
     ana, ben = savings.saver("ana", limit=10_000), savings.story.client("ben", balance=5_000)
     savings.story.cash_out("d1", 1_000, 800)

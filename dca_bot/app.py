@@ -27,6 +27,7 @@ from dca_bot.jobs.deliver import Deliverer
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.keep import Keep
+from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
@@ -186,6 +187,8 @@ async def run_jobs(
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,
+        is_reconciled=signals.reconciled.is_set,
+        currency=programme.currency,
         parts=lambda: [
             PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
         ],
@@ -203,6 +206,7 @@ async def run_jobs(
         lookback=timedelta(days=config.lamassu.lookback_days),
         poll_s=config.lamassu.poll_seconds,
     )
+    schedule = Schedule(database, wallet, herald, programme, clock, signals)
     deliverer = Deliverer(
         database, outside.messenger, programme, clock, signals, config.nostr.relays
     )
@@ -224,6 +228,7 @@ async def run_jobs(
             group.create_task(outside.messenger.run(), name="messenger"),
             group.create_task(converse(outside.messenger, conversation), name="converse"),
             group.create_task(ingest.run(), name="ingest"),
+            group.create_task(schedule.run(), name="schedule"),
             group.create_task(Settler(till, signals).run(), name="settle"),
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),

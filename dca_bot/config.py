@@ -60,6 +60,8 @@ def _http_url(url: str) -> str:
 
 
 def _time_of_day(text: object) -> time:
+    if isinstance(text, time):
+        return text
     if not isinstance(text, str) or not _CLOCK.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write one like 09:00")
     return time.fromisoformat(text)

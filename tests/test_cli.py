@@ -466,7 +466,7 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
     lines = done.stdout.splitlines()
     assert [line[0] for line in lines] == ["✓"] * 6
     assert "Antigua, Zona 10" in lines[3]
-    assert "1,234 sats" in lines[4]
+    assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[4]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 

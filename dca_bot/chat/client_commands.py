@@ -1,6 +1,7 @@
 """What a client can type."""
 
 from dca_bot.chat import describe
+from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, obstacle, terms_of
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -43,10 +44,11 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         lines=(
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
-            received if received_sat else Say("balance.received_nothing"),
+            received if received_sat else _nothing_yet(me),
             Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
             *_obstacles(me),
+            obstacle(me, ctx.programme.fixed),
         ),
     )
 
@@ -75,6 +77,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         name=me.name,
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
+        terms=terms_of(me, ctx.programme.fixed),
         wallet=describe.destination(me.destination),
     )
 
@@ -96,7 +99,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     if ctx.me.state == "active":
         return Say("resume.already")
     clients.set_state(tx, ctx.me, "active")
-    return Say("resume.done")
+    return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
 
 
 def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -136,6 +139,7 @@ CLIENT_COMMANDS = (
     Command(("deposits",), answer=deposits_answer),
     OWN_EXPORT,
     Command(("settings",), answer=settings_answer),
+    *FIXED_SAVING,
     Command(
         ("wallet",),
         (Param("DESTINATION", read_word, optional=True),),
@@ -149,6 +153,10 @@ CLIENT_COMMANDS = (
     Command(("resume",), answer=resume_answer),
     *GENERAL_COMMANDS,
 )
+
+
+def _nothing_yet(me: Client) -> Say:
+    return Say("balance.nothing_fixed" if me.mode == FIXED else "balance.received_nothing")
 
 
 def _obstacles(me: Client) -> tuple[Say, ...]:

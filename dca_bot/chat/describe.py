@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger import distributions, lost, payouts
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import RecordedCashOut
+from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
@@ -80,6 +82,16 @@ def cash_out(one: RecordedCashOut) -> Say:
     )
 
 
+def fixed_run(one: RecordedRun) -> Say:
+    """Say a run of fixed mode in one line."""
+    return Say(
+        "fixed.line",
+        at=Moment(one.due_at),
+        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else Say("nothing"),
+        what=_run_result(one),
+    )
+
+
 def payout(one: Payout) -> Say:
     """Say a payout in one line, with what it waits for."""
     waiting = Say("payout.waiting", why=Word("waiting", short(one.waiting)))
@@ -128,6 +140,21 @@ def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say])
     lines = tuple(line(row) for row in rows[:PAGE_ROWS])
     more = Say("page.more", next=number + 1) if len(rows) > PAGE_ROWS else Say("nothing")
     return Say("page.lines", heading=heading, lines=lines, more=more)
+
+
+def _run_result(one: RecordedRun) -> Say:
+    if one.state != DONE:
+        reason = Word("reason", one.reason)
+        return Say("fixed.stopped", state=Word("fixed_run", one.state), reason=reason)
+    if not one.clients:
+        return Say("fixed.gave_nothing")
+    return Say(
+        "fixed.gave",
+        n=one.clients,
+        fiat=Fiat(one.minor),
+        sats=Sat(one.sat),
+        rate=Rate(one.minor, one.sat),
+    )
 
 
 def _amounts(one: RecordedCashOut) -> Say:

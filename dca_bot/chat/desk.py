@@ -26,6 +26,7 @@ class Desk:
     `parse_public_key` reads an npub or hex and raises DcaBotError or ValueError; `npub` writes one.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
+    `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
     database: Database
@@ -39,4 +40,6 @@ class Desk:
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
     wake_mail: Callable[[], None]
+    is_reconciled: Callable[[], bool]
+    currency: str
     parts: Callable[[], Sequence[PartState]]

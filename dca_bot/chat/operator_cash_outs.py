@@ -21,7 +21,7 @@ from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import added, distributions, foreign, holds, reports
+from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, reports
 from dca_bot.ledger import facts as ledger_facts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
@@ -45,6 +45,11 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
+    run = fixed_runs.by_id(tx, wanted)
+    if run is not None:
+        done = distributions.by_id(tx, run.id)
+        shares = sharing.shares_given(done.shares) if done else ()
+        return Say("lines", lines=(describe.fixed_run(run), *shares))
     found = distributions.cash_out_by_prefix(tx, wanted)
     if len(found) != 1:
         raise refuse("tx.ambiguous" if found else "tx.unknown")

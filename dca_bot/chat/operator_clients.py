@@ -2,6 +2,7 @@
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.client_fixed import terms_of
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -81,6 +82,8 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         "client.card",
         name=client.name,
         state=Word("client", client.state),
+        mode=Word("mode", client.mode),
+        terms=terms_of(client, ctx.programme.fixed),
         npub=ctx.desk.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),

@@ -5,6 +5,7 @@ from dca_bot.chat.operator_cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_commission import COMMISSION_COMMANDS
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
+from dca_bot.chat.operator_fixed import FIXED_COMMANDS
 from dca_bot.chat.operator_house import HOUSE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 
@@ -13,6 +14,7 @@ OPERATOR_COMMANDS = (
     *CASH_COMMANDS,
     *CASH_OUT_COMMANDS,
     *COMMISSION_COMMANDS,
+    *FIXED_COMMANDS,
     *PAYOUT_COMMANDS,
     *HOUSE_COMMANDS,
     *GENERAL_COMMANDS,

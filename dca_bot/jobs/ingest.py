@@ -16,9 +16,10 @@ from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Verdict, decide
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
+from dca_bot.core.rate import newest_ticker
 from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import distributions, facts, foreign, holds, lost
+from dca_bot.ledger import distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
@@ -68,6 +69,7 @@ class Ingest:
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
+        await self._note_ticker(export)
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
@@ -86,6 +88,13 @@ class Ingest:
             self._note(reachable=False, detail=str(error))
         else:
             self._note(reachable=True)
+
+    async def _note_ticker(self, export: Export) -> None:
+        """Remember the newest price of a coin, which fixed mode holds its rate against."""
+        now = self.clock.now()
+        ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
+        if ticker is not None:
+            await self.database.transact(lambda tx: tickers.note(tx, ticker))
 
     def _decide(self, export: Export) -> list[Found]:
         now = self.clock.now()

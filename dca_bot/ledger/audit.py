@@ -158,6 +158,21 @@ _CHECKS = (
         " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
     ),
     (
+        "Fixed run {} and its distribution contradict each other.",
+        "SELECT id FROM fixed_run WHERE coalesce(clients, 0) <>"
+        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id AND share.day = fixed_run.day)"
+        " UNION ALL SELECT id FROM distribution WHERE kind = 'fixed'"
+        " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.id = distribution.id)",
+    ),
+    (
+        "On {} fixed mode has taken more of a client than a day may.",
+        "SELECT DISTINCT day FROM"
+        " (SELECT day, sum(minor) AS minor FROM share WHERE day IS NOT NULL GROUP BY client_id, day) AS given"
+        " WHERE minor > (SELECT max(ceiling_minor) FROM fixed_run WHERE fixed_run.day = given.day)"
+        " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.day = given.day"
+        "   AND state = 'done' AND ceiling_minor IS NULL)",
+    ),
+    (
         "Payout {}'s amount isn't the sum of its shares.",
         "SELECT id FROM payout WHERE state <> 'MERGED' AND amount_sat <>"
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = payout.id)",

@@ -47,6 +47,7 @@ class Client:
     role: str
     state: str
     mode: str
+    fixed_limit_minor: int
     language: str
     destination: Destination | None
     low_told: str
@@ -122,6 +123,16 @@ def set_state(tx: Tx, client: Client, state: str) -> None:
         raise StateChanged(f"Client {client.name} has changed meanwhile; look and try again.")
 
 
+def set_mode(tx: Tx, client_id: int, mode: str) -> None:
+    """Let a client buy with each cash-out ('flow') or at fixed times ('fixed') from now on."""
+    tx.execute("UPDATE client SET mode = ? WHERE id = ?", (mode, client_id))
+
+
+def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
+    """Set how much a client gives a day in fixed mode, from the next run on."""
+    tx.execute("UPDATE client SET fixed_limit_minor = ? WHERE id = ?", (limit_minor, client_id))
+
+
 def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
     """Set where a client's future payouts go; submitted ones keep theirs."""
     tx.execute(
@@ -174,6 +185,7 @@ def _client(row: sqlite3.Row) -> Client:
         role=row["role"],
         state=row["state"],
         mode=row["mode"],
+        fixed_limit_minor=row["fixed_limit_minor"],
         language=row["language"],
         destination=destination,
         low_told=row["low_told"],

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, distributions, payout_moves, payouts
+from dca_bot.ledger import clients, distributions, fixed_runs, payout_moves, payouts
 from dca_bot.ledger.books import MACHINE, TREASURY, Cause
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
@@ -20,7 +21,6 @@ from dca_bot.ledger.distributions import COMMISSION_SPLIT, FIXED, FLOW, Distribu
 from dca_bot.ledger.instant import instant
 from dca_bot.ledger.payouts import Payout
 
-FIXED_PREFIX = "fixed:"
 COMMISSION_PREFIX = "commission:"
 
 
@@ -103,12 +103,14 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     )
     if kind == FLOW:
         distributions.record_recovered(tx, given, now=now)
+    if kind == FIXED:
+        fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)
     done = distributions.record_shares(
         tx,
         given,
         [Grant(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
         source=TREASURY if kind == FIXED else MACHINE,
-        day=day_of(distribution_id),
+        day=day_of(distribution_id) if kind == FIXED else None,
         cause=Cause(distribution_id=distribution_id, message_id=message_id),
         now=now,
     )
@@ -117,15 +119,8 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     return done
 
 
-def day_of(distribution_id: str) -> str | None:
-    """Return the local date that a run of fixed mode counts for."""
-    if not distribution_id.startswith(FIXED_PREFIX):
-        return None
-    return distribution_id.removeprefix(FIXED_PREFIX)[:10]
-
-
 def _kind(distribution_id: str) -> str:
-    if distribution_id.startswith(FIXED_PREFIX):
+    if distribution_id.startswith(PREFIX):
         return FIXED
     return COMMISSION_SPLIT if distribution_id.startswith(COMMISSION_PREFIX) else FLOW
 

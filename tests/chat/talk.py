@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -63,6 +64,7 @@ class ScriptedWallet:
         self.balance = 5_000_000_000
         self.payments = []
         self.while_listing = None
+        self.coin = Decimal("800000.00")
 
     def _answer(self):
         if self.down:
@@ -71,6 +73,11 @@ class ScriptedWallet:
     async def balance_msat(self):
         self._answer()
         return self.balance
+
+    async def price(self, currency):
+        self._answer()
+        assert currency == "GTQ"
+        return self.coin
 
     async def identify(self, key):
         self._answer()
@@ -126,6 +133,7 @@ class Talk:
         self.addresses = ScriptedAddresses()
         self.rung = []
         self.sent = 0
+        self.reconciled = True
         self.parts = [
             PartState("Lamassu", reachable=True, since=START),
             PartState("LNbits", reachable=False, since=START),
@@ -144,6 +152,8 @@ class Talk:
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,
+            is_reconciled=lambda: self.reconciled,
+            currency=programme.currency,
             parts=lambda: self.parts,
         )
         self.start()

@@ -14,11 +14,21 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import Export, Payment, PaymentStatus
+from dca_bot.core.rate import Ticker
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import clients, commission, deposits, distributions, facts, foreign, holds
+from dca_bot.ledger import (
+    clients,
+    commission,
+    deposits,
+    distributions,
+    facts,
+    foreign,
+    holds,
+    tickers,
+)
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
@@ -622,3 +632,22 @@ async def test_nothing_is_read_before_the_ledger_was_held_against_lnbits(make_be
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+# The price of a coin
+
+
+async def test_newest_price_is_remembered_for_fixed_mode(make_bench):
+    bench = await make_bench()
+    bench.server.put(
+        cash_out("a", NOW - HOUR, ticker=Decimal("800000.5")),
+        cash_out("b", NOW - MINUTE, ticker=None),
+        cash_out("c", NOW - 2 * HOUR, ticker=Decimal(1)),
+        cash_out("d", NOW - MINUTE, ticker=Decimal(2), fiat_code="USD"),
+    )
+    await bench.poll()
+    newest = await bench.database.read(tickers.newest)
+    assert newest == Ticker(Decimal("800000.5"), NOW - HOUR)
+    bench.server.put(cash_out("e", NOW - MINUTE, ticker=Decimal(3), **NEVER_PAID))
+    await bench.poll()
+    assert (await bench.database.read(tickers.newest)).price == 3

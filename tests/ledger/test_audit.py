@@ -1,11 +1,16 @@
 """Each check of the audit sees the damage that it is there for."""
 
 import sqlite3
+from datetime import date, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import deposits
+from dca_bot.core.rate import Quote
+from dca_bot.core.schedule import runs_of
+from dca_bot.ledger import deposits, fixed_runs
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.database import LEDGER_FILE
 
@@ -276,6 +281,48 @@ def look_for(ledger, statements, expected):
         with pytest.raises(AssertionError, match=beginning):
             assert not findings, "\n".join(findings)
     assert len(findings) == len(expected), findings
+
+
+RUN = "fixed:2026-11-24T09:00"
+RUN_DAMAGES = {
+    "a run that forgot whom it gave to": (
+        "UPDATE fixed_run SET clients = 2",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a run that is gone": (
+        "DELETE FROM fixed_run",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a run said to have lapsed": (
+        "UPDATE fixed_run SET state = 'lapsed', clients = NULL",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a share that counts for another day": (
+        "UPDATE share SET day = '2026-11-25' WHERE day IS NOT NULL",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a day that took too much": (
+        "UPDATE fixed_run SET ceiling_minor = 99",
+        ["On 2026-11-24 fixed mode has taken more of a client"],
+    ),
+    "a day that LNbits alone tells of": ("UPDATE fixed_run SET ceiling_minor = NULL", []),
+}
+
+
+@pytest.mark.parametrize("case", RUN_DAMAGES)
+def test_the_audit_sees_what_is_wrong_with_a_run(ledger, case):
+    ledger.sql("UPDATE client SET mode = 'fixed', fixed_limit_minor = 100 WHERE id = 1")
+    (run,) = runs_of(date(2026, 11, 24), (time(9),), ZoneInfo("America/Guatemala"))
+    quote, named = Quote(Decimal(800_000), "lnbits"), {"ceiling_minor": 100, "currency": "GTQ"}
+    ledger.do(fixed_runs.carry_out, run, quote, now=ledger.now, **named)
+    assert ledger.findings() == ()
+    statement, expected = RUN_DAMAGES[case]
+    ledger.close()
+    damage(ledger, statement)
+    ledger.open()
+    assert [
+        finding[: len(text)] for finding, text in zip(ledger.findings(), expected, strict=True)
+    ] == (expected)
 
 
 def test_the_audit_sees_a_damaged_file(ledger):

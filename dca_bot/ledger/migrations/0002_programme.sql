@@ -56,6 +56,40 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- Fixed mode's runs --------------------------------------------------------------------------------------
 
+CREATE TABLE fixed_run (
+  id            TEXT PRIMARY KEY,             -- its local date and time, and its distribution's id
+  day           TEXT NOT NULL,                -- the local date that its shares count for
+  due_at        INTEGER NOT NULL,
+  state         TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'lapsed', 'held')),
+  reason        TEXT NOT NULL DEFAULT '',
+  changed_at    INTEGER NOT NULL,
+  told_at       INTEGER,                      -- the operators know that it waits
+  price         TEXT,                         -- of a coin in whole units, as used; NULL where nobody took part
+  price_source  TEXT CHECK (price_source IN ('lnbits', 'lamassu')),
+  clients       INTEGER,
+  ceiling_minor INTEGER,                      -- a client's of the day; NULL: not decided here, but found paid
+  CHECK ((state = 'done') = (clients IS NOT NULL)),
+  CHECK ((price IS NULL) = (price_source IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fixed_run_due ON fixed_run (due_at);
+CREATE INDEX fixed_run_waiting ON fixed_run (day) WHERE state = 'waiting';
+CREATE TRIGGER fixed_run_is_final BEFORE UPDATE ON fixed_run
+WHEN OLD.state IN ('done', 'lapsed') OR OLD.id <> NEW.id OR OLD.day <> NEW.day
+BEGIN SELECT RAISE(ABORT, 'a run that is over stays as it is'); END;
+CREATE TRIGGER fixed_run_stays BEFORE DELETE ON fixed_run BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
+
+-- A run is done and gives in the same transaction; its shares, and no others, count for its day.
+CREATE TRIGGER distribution_of_run BEFORE INSERT ON distribution
+WHEN (NEW.kind = 'fixed') <> EXISTS (SELECT 1 FROM fixed_run WHERE id = NEW.id AND state = 'done')
+  OR EXISTS (SELECT 1 FROM share WHERE distribution_id = NEW.id
+    AND day IS NOT (SELECT day FROM fixed_run WHERE id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'shares of a day belong to a run of that day'); END;
+CREATE TRIGGER day_has_its_limit BEFORE INSERT ON distribution
+WHEN EXISTS (SELECT 1 FROM share JOIN client ON client.id = client_id JOIN fixed_run ON fixed_run.id = NEW.id
+  WHERE distribution_id = NEW.id AND min(fixed_limit_minor, ceiling_minor) <
+    (SELECT sum(minor) FROM share given WHERE given.client_id = client.id AND given.day = fixed_run.day))
+BEGIN SELECT RAISE(ABORT, 'a day gives a client no more than its limit'); END;
+
 -- Commission: who gets which part ------------------------------------------------------------------------
 
 -- Each change is a new version; the newest counts when a cash-out is processed. Its parts come first, the

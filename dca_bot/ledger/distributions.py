@@ -311,8 +311,8 @@ def recent_cash_outs(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCas
 
 
 _CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine.name, substr(cash_out.device_id, 1, 8)) AS machine"
-    " FROM cash_out LEFT JOIN machine USING (device_id)"
+    "SELECT cash_out.*, coalesce(machine_label.label, substr(cash_out.device_id, 1, 8)) AS machine"
+    " FROM cash_out LEFT JOIN machine_label USING (device_id)"
 )
 
 

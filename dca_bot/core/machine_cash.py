@@ -50,22 +50,6 @@ def uncovered_minor(
     return max(0, balances_minor - sum(known) - elsewhere_minor)
 
 
-def terms(cash_out: CashOut) -> str:
-    """Write down what never changes in a row: codes, amounts, commission, price and discount.
-
-    The same values always give the same text, however many zeros the source writes.
-    """
-    numbers = (
-        cash_out.crypto_atoms,
-        cash_out.fiat,
-        cash_out.commission,
-        cash_out.ticker,
-        Decimal(0) if cash_out.discount is None else cash_out.discount,
-    )
-    codes = (cash_out.crypto_code or "", cash_out.fiat_code or "")
-    return " ".join([*codes, *(_plain(number) for number in numbers)])
-
-
 def _whole_minor(fiat: Decimal | None, currency: str) -> int | None:
     """Return an amount in minor units; None where it is missing, broken or not above 0."""
     if fiat is None or not fiat.is_finite():
@@ -75,16 +59,3 @@ def _whole_minor(fiat: Decimal | None, currency: str) -> int | None:
     minor = Fraction(fiat) * 10 ** minor_digits(currency)
     sound = minor.denominator == 1 and 0 < minor <= FIAT_MINOR_MAX
     return int(minor) if sound else None
-
-
-def _plain(number: Decimal | None) -> str:
-    """Write a number without trailing zeros, exactly, whatever its size."""
-    if number is None or not number.is_finite():
-        return "none" if number is None else "broken"
-    sign, digits, exponent = number.as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    kept = text.rstrip("0")
-    if not kept:
-        return "0"
-    assert isinstance(exponent, int)
-    return f"{'-' if sign else ''}{kept}e{exponent + len(text) - len(kept)}"

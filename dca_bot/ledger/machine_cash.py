@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core import machine_cash as rules
 from dca_bot.ledger import machines
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
@@ -148,6 +149,22 @@ def unnamed_minor(tx: Tx) -> int:
         "SELECT coalesce(sum(total_minor), 0) AS minor FROM cash_sum WHERE device_id = ''"
     ).fetchone()
     return int(row["minor"])
+
+
+def uncovered_minor(tx: Tx) -> int | None:
+    """Return by how much the clients' balances exceed the cash; None while nothing can be said."""
+    balances = tx.execute(
+        "SELECT coalesce(sum(balance), 0) AS minor FROM account WHERE kind = 'balance'"
+    ).fetchone()
+    in_machines = [cash.expected_minor if cash.last_count else None for cash in of_all(tx)]
+    elsewhere_minor = unnamed_minor(tx) + undecided_minor(tx)
+    return rules.uncovered_minor(balances["minor"], in_machines, elsewhere_minor)
+
+
+def left_minor(tx: Tx, cash_out_id: str) -> int | None:
+    """Return the cash that a cash-out is known to have taken out of its machine; None if nothing is."""
+    found = _recorded_minor(tx, CASH_OUT, [cash_out_id])
+    return -found[cash_out_id] if cash_out_id in found else None
 
 
 def undecided_minor(tx: Tx) -> int:

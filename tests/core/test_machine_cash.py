@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.core.cash_out import Action, CashOut, decide
-from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor, terms, uncovered_minor
+from dca_bot.core.change import terms
+from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor, uncovered_minor
 from dca_bot.core.ports import CashIn
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

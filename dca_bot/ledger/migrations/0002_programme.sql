@@ -62,6 +62,9 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- What Lamassu said of a cash-out's amounts; NULL where it was never read there.
 ALTER TABLE cash_out ADD COLUMN terms TEXT;
+CREATE TRIGGER cash_out_keeps_terms BEFORE UPDATE OF terms ON cash_out
+WHEN OLD.state = 'distributed' AND OLD.terms IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'what was shared out keeps its terms'); END;
 CREATE INDEX cash_out_undecided ON cash_out (id) WHERE state IN ('waiting', 'held');
 
 CREATE VIEW machine_label AS

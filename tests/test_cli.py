@@ -186,6 +186,8 @@ def test_status_tells_what_the_ledger_says(folder):
         "commission_sat": 5_000,
         "open_holds": 0,
         "unsent_messages": 0,
+        "machines_cash": {},
+        "uncovered": None,
     }
     text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
     assert [line.split()[0] for line in text.splitlines()] == [

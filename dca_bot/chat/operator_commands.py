@@ -1,6 +1,7 @@
 """What an operator can type: the whole table."""
 
 from dca_bot.chat.general import GENERAL_COMMANDS
+from dca_bot.chat.operator_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator_cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
@@ -10,6 +11,7 @@ from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 OPERATOR_COMMANDS = (
     *CLIENT_MANAGEMENT,
     *CASH_COMMANDS,
+    *MACHINE_COMMANDS,
     *CASH_OUT_COMMANDS,
     *PAYOUT_COMMANDS,
     *HOUSE_COMMANDS,

@@ -13,9 +13,10 @@ from dca_bot.chat.command import (
     read_note,
     read_number,
 )
+from dca_bot.chat.operator_cash import find_machine
 from dca_bot.chat.operator_clients import NAME, find_client
 from dca_bot.chat.say import Fiat, Field, Say, refuse
-from dca_bot.ledger import clients, deposits, reports
+from dca_bot.ledger import clients, deposits, machines
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 
@@ -172,10 +173,11 @@ def _note(args: Args) -> Say:
 
 
 def _machine(tx: Tx, args: Args) -> str:
-    """Return the argument MACHINE, spelt as Lamassu spells it where it is known."""
+    """Return the argument MACHINE as the machine is called; any word while none is known yet."""
     wanted = args.text("MACHINE")
-    known = {name.casefold(): name for name in reports.machine_names(tx)}
-    return known.get(wanted.casefold(), wanted)
+    if not wanted or not machines.everything(tx):
+        return wanted
+    return find_machine(tx, wanted).label
 
 
 def _deposit(tx: Tx, args: Args) -> Deposit:

@@ -65,7 +65,9 @@ def _status(tx: Tx, currency: str) -> dict[str, Any]:
         "open_holds": reports.holds_count(tx),
         "unsent_messages": mail.unsent(tx),
         "machines_cash": {
-            cash.machine.label: fiat_text(cash.expected_minor, currency) if cash.last_count else None
+            cash.machine.label: fiat_text(cash.expected_minor, currency)
+            if cash.last_count
+            else None
             for cash in machine_cash.of_all(tx)
         },
         "uncovered": None if uncovered is None else fiat_text(uncovered, currency),

@@ -168,7 +168,7 @@ def _difference(minor: int | None) -> Say:
 def _expectation(before: MachineCash, counted_minor: int) -> Say:
     """Say what was expected before a count, and by how much the count differs."""
     if before.last_count is None:
-        return Say("cash.first_count")
+        return Say("cash.nothing_expected")
     return Say(
         "cash.expected",
         amount=Fiat(before.expected_minor),

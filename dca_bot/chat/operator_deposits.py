@@ -48,13 +48,16 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 def confirm_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
-    machine = _machine(tx, args)
+    machine = describe.short(_machine(tx, args))
+    nowhere = (
+        Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else Say("nothing")
+    )
     return Say(
         "deposit.confirm_effect",
         id=deposit.id,
         name=deposit.client_name,
         amount=Fiat(deposit.amount_minor),
-        machine=Say("deposit.in_machine", machine=machine) if machine else Say("nothing"),
+        machine=Say("deposit.in_machine", machine=machine) if machine else nowhere,
     )
 
 
@@ -173,11 +176,14 @@ def _note(args: Args) -> Say:
 
 
 def _machine(tx: Tx, args: Args) -> str:
-    """Return the argument MACHINE as the machine is called; any word while none is known yet."""
-    wanted = args.text("MACHINE")
-    if not wanted or not machines.everything(tx):
-        return wanted
-    return find_machine(tx, wanted).label
+    """Return the argument MACHINE as the machine is called, or the only one; empty if unsaid.
+
+    While no machine is known yet, any word will do.
+    """
+    wanted, known = args.text("MACHINE"), machines.everything(tx)
+    if wanted and known:
+        return find_machine(tx, wanted).label
+    return known[0].label if len(known) == 1 else wanted
 
 
 def _deposit(tx: Tx, args: Args) -> Deposit:

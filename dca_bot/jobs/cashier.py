@@ -17,9 +17,10 @@ from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
 from dca_bot.errors import place_of
-from dca_bot.ledger import facts, machine_cash
+from dca_bot.ledger import facts, machine_cash, machines
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.machines import Machine
 
 _BATCH = 1000
 _log = logging.getLogger(__name__)
@@ -33,20 +34,23 @@ class Cashier:
     herald: Herald
     clock: Clock
     currency: str
-    _listed: dict[str, str] | None = field(default=None, init=False)
+    _known: list[Machine] | None = field(default=None, init=False)
 
     async def follow(
         self, export: Export, found: Iterable[tuple[CashOut, Decision]], *, since: datetime
     ) -> None:
-        """Record what the cash-outs found, and the cash-ins since then, have moved."""
-        listed = dict(export.machines)
-        if listed != self._listed:
-            now = self.clock.now()
-            await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
-            self._listed = listed
+        """Record what the cash-outs found, and the cash-ins since then, have moved.
+
+        Cash that no machine was named for finds its place when the machines have changed.
+        """
         flows = [*self._out(found), *self._in(export.cash_ins, since)]
         for start in range(0, len(flows), _BATCH):
             await self._record(flows[start : start + _BATCH])
+        known = await self.database.read(machines.everything)
+        if known != self._known:
+            now = self.clock.now()
+            await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
+            self._known = known
 
     async def warn(self) -> bool:
         """Tell the operators, once each way, when the cash ceases to cover the balances."""

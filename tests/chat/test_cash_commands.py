@@ -70,13 +70,15 @@ async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(
 async def test_count_tells_the_difference_and_reaches_all_operators(talk):
     await poll(talk)
     asked = await talk.tell("op", "cash count Market 8,000.00")
-    assert "Count of Market: 8,000.00 GTQ are in it. Expected: the first count." in asked
+    assert (
+        "Count of Market: 8,000.00 GTQ are in it. It is the first count of this machine." in asked
+    )
     assert "goes on from the count" in asked
-    assert "Expected" in await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "first count" in await talk.tell("op", f"confirm {code_in(asked)}")
     asked = await talk.tell("op", "cash count MARKET 7900 GTQ")
-    assert "Expected: 8,000.00 GTQ, so it is 100.00 GTQ LESS than expected" in asked
+    assert "Expected were 8,000.00 GTQ, so it is 100.00 GTQ LESS than expected" in asked
     done = await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "Market was counted: 7,900.00 GTQ. Expected: 8,000.00 GTQ" in done
+    assert "Market was counted: 7,900.00 GTQ. Expected were 8,000.00 GTQ" in done
     assert "Market was counted: 7,900.00 GTQ" in (await talk.letters_to("op2"))[-1]
     asked = await talk.tell("op", "cash count aaaa 7900")
     assert "so it is as expected" in asked
@@ -143,13 +145,23 @@ async def test_deposit_is_confirmed_into_a_known_machine_only(talk):
     assert "There is no machine of that name. I know: Market, Zona 10" in told
     assert ", in Zona 10." in await talk.tell("op", "deposit confirm 2 zona")
     await talk.do("op", "deposit confirm 2 zona")
-    await talk.do("op", "deposit confirm 3")
+    asked = await talk.tell("op", "deposit confirm 3")
+    assert "No machine is named; to name it: deposit confirm 3 MACHINE" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", "cash")
     assert "No machine named: 100.00 GTQ" in told
     assert "deposits 200.00 GTQ" in told.split("Zona 10:")[1]
     await talk.do("op", "deposit void 2")
     assert "deposits 100.00 GTQ" in (await talk.tell("op", "cash")).split("Zona 10:")[1]
     assert await talk.audit() == ()
+
+
+async def test_deposit_is_in_the_only_machine_unless_another_is_named(talk):
+    await poll(talk)
+    await talk.do("op", "client add maria {maria} 100")
+    assert "go to the balance of maria now, in Market." in await talk.tell(
+        "op", "deposit confirm 1"
+    )
 
 
 async def test_clients_can_neither_see_nor_count_the_cash(talk):

@@ -123,6 +123,15 @@ async def test_deposits_before_the_first_reading_are_in_the_only_machine(make_in
     assert await should_be(bench) == 50_000
 
 
+async def test_machine_known_by_its_rows_alone_has_the_unnamed_cash_too(make_ingest):
+    bench = await make_ingest()
+    bench.server.machines = {}
+    await bench.client("ana", minor=50_000)
+    bench.server.put_in(cash_in("i1", NOW - HOUR))
+    await bench.poll()
+    assert await should_be(bench) == 60_000
+
+
 async def test_row_that_breaks_the_record_keeps_no_other_back(make_ingest):
     bench = await make_ingest()
     await bench.client("ana", minor=10**9)

@@ -201,6 +201,8 @@ def test_status_tells_what_the_ledger_says(folder):
         "open_holds": 0,
         "unsent_messages": 0,
         "last_backup_at": None,
+        "machines_cash": {},
+        "uncovered": None,
     }
     text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
     assert [line.split()[0] for line in text.splitlines()] == [

@@ -1,6 +1,7 @@
 """What an operator can type: the whole table."""
 
 from dca_bot.chat.general import GENERAL_COMMANDS
+from dca_bot.chat.operator_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator_cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_commission import COMMISSION_COMMANDS
@@ -12,6 +13,7 @@ from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 OPERATOR_COMMANDS = (
     *CLIENT_MANAGEMENT,
     *CASH_COMMANDS,
+    *MACHINE_COMMANDS,
     *CASH_OUT_COMMANDS,
     *COMMISSION_COMMANDS,
     *FIXED_COMMANDS,

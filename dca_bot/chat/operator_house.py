@@ -7,6 +7,7 @@ from datetime import datetime
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
@@ -82,6 +83,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.unsent", n=mail.unsent(tx)),
             _backup(tx),
             _totals(reports.totals(tx)),
+            *three_sides(tx, found.balance_msat),
         ),
     )
 
@@ -193,7 +195,6 @@ def _states(counts: Mapping[str, int]) -> Say:
 def _totals(totals: Mapping[str, int]) -> Say:
     return Say(
         "status.totals",
-        balances=Fiat(totals.get("balance", 0)),
         converted=Fiat(totals["converted"]),
         paid=Sat(totals["paid"]),
         operator=Sat(totals["operator"]),

@@ -17,6 +17,8 @@ SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
+UNCOVERED = "uncovered"
+"""Present while the operators know that the clients' balances exceed the machines' cash."""
 SHORTAGE = "shortage"
 """While the source wallet is short: the top-up invoice's expiry (µs), the balance (msat) when it was
 made, and its amount (sats)."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from postgres_process import PostgresProcess, postgres_process
 
 from dca_bot.demo.lnbits_process import (
     LnbitsProcess,
@@ -53,3 +54,10 @@ def wallets(lnbits) -> MakeWallet:
         return keys
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresProcess]:
+    """A PostgreSQL of this worker's own, with Lamassu's tables."""
+    with postgres_process() as process:
+        yield process

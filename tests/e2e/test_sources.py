@@ -273,6 +273,13 @@ async def server(postgres, tmp_path):
 
 
 @pytest.fixture
+async def database(server):
+    connection = await server.enter()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 async def bots(server, tmp_path):
     """A bot for each way, as its configuration builds it."""
     clock, made = Clock(), {}
@@ -325,8 +332,8 @@ def _config(server: LamassuServer, operator: str, lamassu: dict) -> Config:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_each_way_to_one_growing_database_gives_the_same_ledger(server, bots, seed):
-    chance, database = random.Random(seed), await server.enter()
+async def test_each_way_to_one_growing_database_gives_the_same_ledger(server, database, bots, seed):
+    chance = random.Random(seed)
     machine = Machine(database, chance)
     clock = bots["direct"].ingest.clock
     for point in range(45):
@@ -345,7 +352,6 @@ async def test_each_way_to_one_growing_database_gives_the_same_ledger(server, bo
         for bot in bots.values():
             await bot.ingest.poll_once()
         await _assert_same(bots)
-    await database.close()
     cash_outs, given, shares, _, holds, *_ = await bots["direct"].ledger()
     assert {row[2] for row in cash_outs} == {"distributed", "held", "ignored"}
     assert len(given) > 20

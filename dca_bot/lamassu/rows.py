@@ -6,6 +6,7 @@ Cash-ins move no sats: where their table can't be used, the cash-outs are read a
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Annotated, TypeVar
@@ -150,22 +151,24 @@ def read_export(
     columns that only the cash-ins lack.
     """
     unreadable: list[str] = []
-    rows = {
-        row.id: row
+    found = {
+        row.id: _cash_out(row)
         for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, unreadable)
         if row.created >= since
     }
-    tries = _read_tries(read_rows(actions, ACTIONS), rows.keys(), unreadable)
+    tries = _read_tries(read_rows(actions, ACTIONS), found.keys(), unreadable)
     device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
     machines = {
         row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, unreadable)
     }
-    found = () if cash_ins is None else _read_cash_ins(cash_ins, since, unreadable)
+    paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, unreadable)
     return Export(
-        cash_outs=tuple(_cash_out(row, tries.get(row.id, ())) for row in rows.values()),
+        cash_outs=tuple(
+            replace(cash_out, actions=tuple(tries[id_])) for id_, cash_out in found.items()
+        ),
         machines=machines,
         unreadable=tuple(unreadable[:_UNREADABLE_MAX]),
-        cash_ins=found,
+        cash_ins=paid_in,
     )
 
 
@@ -177,15 +180,15 @@ def lacks_cash_ins(why: str) -> str:
 def _read_cash_ins(file: IO[bytes], since: datetime, unreadable: list[str]) -> tuple[CashIn, ...]:
     """Read the cash-ins; if columns are missing, there are none, and that is told."""
     try:
-        rows = {
-            row.id: row
+        found = {
+            row.id: _cash_in(row)
             for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, unreadable)
             if row.created >= since
         }
     except ColumnsMissing as error:
         unreadable.insert(0, lacks_cash_ins(str(error)))
         return ()
-    return tuple(_cash_in(row) for row in rows.values())
+    return tuple(found.values())
 
 
 def _read_tries(
@@ -216,7 +219,8 @@ def _notes(row: Row) -> tuple[tuple[int, int], ...] | None:
         return None
 
 
-def _cash_out(row: CashOutRow, actions: Iterable[Action]) -> CashOut:
+def _cash_out(row: CashOutRow) -> CashOut:
+    """Make a cash-out, still without its actions."""
     return CashOut(
         id=row.id,
         device_id=row.device_id,
@@ -236,7 +240,6 @@ def _cash_out(row: CashOutRow, actions: Iterable[Action]) -> CashOut:
         dispense_confirmed=row.dispense_confirmed,
         error=row.error,
         error_code=row.error_code,
-        actions=tuple(actions),
     )
 
 

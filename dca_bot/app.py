@@ -17,7 +17,13 @@ from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.config import LNBITS_KEY_VARIABLE, NOSTR_KEY_VARIABLE, Config, read_secret
+from dca_bot.config import (
+    LNBITS_KEY_VARIABLE,
+    NOSTR_KEY_VARIABLE,
+    POSTGRES_PASSWORD_VARIABLE,
+    Config,
+    read_secret,
+)
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError
@@ -33,6 +39,8 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
 from dca_bot.jobs.watch import Watch
 from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.lamassu.postgres import PostgresSource
+from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Database, Tx, open_database
@@ -117,20 +125,46 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 
-def build_source(config: Config) -> CashOutSource:
+def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSource:
     """Make the reader of the Lamassu server."""
     lamassu = config.lamassu
     if lamassu.source == "directory":
         return DirectorySource(config.path(lamassu.directory.path))
-    assert lamassu.ssh is not None
-    server = SshServer(
-        host=lamassu.ssh.host,
-        port=lamassu.ssh.port,
-        username=lamassu.ssh.username,
-        private_key_file=config.path(lamassu.ssh.private_key_file),
-        known_hosts_file=config.path(lamassu.ssh.known_hosts_file),
+    if lamassu.source == "postgres":
+        return build_postgres(config, environment)
+    return SshCsvSource(ssh_server(config), lamassu.csv.command)
+
+
+def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSource:
+    """Make the reader of Lamassu's database."""
+    postgres = config.lamassu.postgres
+    password_path = config.path(postgres.password_file)
+    server = PostgresServer(
+        host=postgres.host,
+        port=postgres.port,
+        database=postgres.database,
+        user=postgres.user,
+        password=read_secret(password_path, POSTGRES_PASSWORD_VARIABLE, environment),
+        tls=postgres.tls_mode,
+        ca_file=None if postgres.ca_file is None else config.path(postgres.ca_file),
     )
-    return SshCsvSource(server, lamassu.csv.command)
+    tunnel = ssh_server(config) if postgres.tunnel else None
+    return PostgresSource(
+        server, tunnel, PostgresLimits(statement_s=postgres.statement_timeout_seconds)
+    )
+
+
+def ssh_server(config: Config) -> SshServer:
+    """Return where to log in, of a configuration that has it."""
+    ssh = config.lamassu.ssh
+    assert ssh is not None
+    return SshServer(
+        host=ssh.host,
+        port=ssh.port,
+        username=ssh.username,
+        private_key_file=config.path(ssh.private_key_file),
+        known_hosts_file=config.path(ssh.known_hosts_file),
+    )
 
 
 def build_messenger(
@@ -247,7 +281,7 @@ async def _real_outside(config: Config, database: Database) -> AsyncIterator[Out
     async with AsyncExitStack() as exits:
         wallet = await exits.enter_async_context(build_wallet(config, os.environ))
         addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
-        source = build_source(config)
+        source = build_source(config, os.environ)
         exits.push_async_callback(source.aclose)
         yield Outside(
             source=source,

@@ -246,7 +246,7 @@ async def test_unreadable_rows_are_told_once(make_bench):
     bench.server.unreadable += ("Row 3 is broken.",)
     await bench.poll(2)
     first, second = await bench.letters()
-    assert "2 rows" in first
+    assert "2 things" in first
     assert "Row 1 is broken." in first
     assert "Row 3 is broken." in second
 

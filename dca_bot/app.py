@@ -30,12 +30,14 @@ from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
+from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.keep import Keep
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.summary import Summary
 from dca_bot.jobs.till import Till
 from dca_bot.jobs.watch import Watch
 from dca_bot.lamassu.directory import DirectorySource
@@ -245,7 +247,6 @@ async def run_jobs(
         database, outside.messenger, programme, clock, signals, config.nostr.relays
     )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
-    watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
     keep = Keep(
         database=database,
         herald=herald,
@@ -256,6 +257,17 @@ async def run_jobs(
         every=timedelta(hours=config.backup.every_hours),
         keep=config.backup.keep,
     )
+    watch = Watch(
+        database=database,
+        messenger=outside.messenger,
+        herald=herald,
+        clock=clock,
+        signals=signals,
+        alert_after=alert_after,
+        polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
+    )
+    digests = Digests(database, herald, programme, clock, signals)
+    summary = Summary(desk, herald, programme)
     conversation = Conversation(programme, herald, texts, desk)
     async with asyncio.TaskGroup() as group:
         jobs = [
@@ -267,6 +279,8 @@ async def run_jobs(
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),
             group.create_task(keep.run(), name="keep"),
+            group.create_task(digests.run(), name="digests"),
+            group.create_task(summary.run(), name="summary"),
         ]
         _log.info("running start_at=%s", start_at.isoformat())
         await stop.wait()

@@ -6,6 +6,7 @@ from typing import TypeVar
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger import distributions, lost, machine_cash, payouts
+from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -134,6 +135,26 @@ def hold(tx: Tx, one: Hold) -> Say:
         return Say("hold.changed", **fields, dispensed=left, given=_given(tx, cash_out))
     dispensed = _dispensed(cash_out.dispensed_minor)
     return Say("hold.cash_out", **fields, dispensed=dispensed, choice=_choice(one, cash_out))
+
+
+def arrived(what: Arrivals, to: Client) -> Say:
+    """Say what has arrived since the client was told last."""
+    bought = Say(
+        "arrived.bought",
+        sats=Sat(what.bought_sat),
+        fiat=Fiat(what.minor),
+        rate=Rate(what.minor, what.bought_sat),
+    )
+    earned = Say("arrived.earned", sats=Sat(what.earned_sat))
+    return Say(
+        "lines",
+        lines=(
+            Say("arrived.count", n=what.count),
+            bought if what.bought_sat else Say("nothing"),
+            earned if what.earned_sat else Say("nothing"),
+            Say("arrived.balance", balance=Fiat(to.balance_minor)),
+        ),
+    )
 
 
 def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say]) -> Say:

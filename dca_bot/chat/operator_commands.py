@@ -8,6 +8,7 @@ from dca_bot.chat.operator_commission import COMMISSION_COMMANDS
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
 from dca_bot.chat.operator_fixed import FIXED_COMMANDS
 from dca_bot.chat.operator_house import HOUSE_COMMANDS
+from dca_bot.chat.operator_messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 
 OPERATOR_COMMANDS = (
@@ -19,5 +20,6 @@ OPERATOR_COMMANDS = (
     *FIXED_COMMANDS,
     *PAYOUT_COMMANDS,
     *HOUSE_COMMANDS,
+    *MESSAGE_COMMANDS,
     *GENERAL_COMMANDS,
 )

@@ -1,5 +1,6 @@
 """The operator's commands about the bot itself: its state, its funds, its brakes and its proof."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from dca_bot.ledger.audit import LedgerAudit, audit_ledger, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
+BALANCE_LIMIT_S = 10
+"""An LNbits that hangs doesn't keep the operator waiting."""
 _NOTHING = Say("nothing")
 
 
@@ -37,10 +40,11 @@ class AuditFindings:
 
 
 async def look_around(desk: Desk, _args: Args) -> Surroundings:
-    """Ask LNbits for the balance, and take down which parts are in reach."""
+    """Ask LNbits for the balance, but not for long, and take down which parts are in reach."""
     try:
-        balance_msat = await desk.wallet.balance_msat()
-    except (LnbitsUnavailable, LnbitsRefused):
+        async with asyncio.timeout(BALANCE_LIMIT_S):
+            balance_msat = await desk.wallet.balance_msat()
+    except (LnbitsUnavailable, LnbitsRefused, TimeoutError):
         return Surroundings(None, desk.parts())
     return Surroundings(balance_msat, desk.parts())
 
@@ -157,10 +161,10 @@ HOUSE_COMMANDS = (
 
 
 def _last_poll(tx: Tx) -> Say:
-    polled = facts.get(tx, facts.LAST_POLL_AT)
-    if polled is None:
+    polled_at = facts.last_poll_at(tx)
+    if polled_at is None:
         return Say("status.no_poll")
-    return Say("status.last_poll", at=Moment(datetime.fromisoformat(polled)))
+    return Say("status.last_poll", at=Moment(polled_at))
 
 
 def _backup(tx: Tx) -> Say:

@@ -91,8 +91,7 @@ class Ingest:
         if await self._cashier.warn():
             self.signals.deliver.ring()
         await self._tell_unreadable(export)
-        polled_at = now.isoformat()
-        await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
+        await self.database.transact(lambda tx: facts.note_poll(tx, now))
 
     async def _try_poll(self) -> None:
         try:

@@ -264,6 +264,53 @@ INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
 
 -- Messages -----------------------------------------------------------------------------------------------
 
+ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1, 2)); -- answer, notice, to many
+ALTER TABLE outbox ADD COLUMN alarm TEXT NOT NULL DEFAULT '';   -- which alarm it raises, if it does
+CREATE INDEX outbox_turn ON outbox (urgency, try_at, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX outbox_waiting ON outbox (recipient, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX client_recipient ON client (pubkey) WHERE role = 'recipient';
+
+-- A payout that has arrived is told once, by itself or in a digest, or never: as its client wants it then.
+ALTER TABLE payout ADD COLUMN told TEXT NOT NULL DEFAULT '' CHECK (told IN ('', 'digest', 'told', 'never'));
+CREATE INDEX payout_digest ON payout (client_id, done_at) WHERE told = 'digest';
+CREATE TRIGGER payout_is_told_once BEFORE UPDATE OF told ON payout
+WHEN NEW.state <> 'DONE' OR NOT (OLD.told = '' OR OLD.told = 'digest' AND NEW.told <> '')
+BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
+
+-- What the operators' daily summary counts.
+CREATE INDEX distribution_processed ON distribution (processed_at);
+CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
+
+-- What the operators were alarmed of and isn't over: an outside part, or that nothing is polled.
+CREATE TABLE alarm (
+  name  TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whose payouts wait for their destination, since when, and whether the operators know.
+CREATE TABLE slow_destination (
+  client_id   INTEGER NOT NULL REFERENCES client (id),
+  destination TEXT NOT NULL,                  -- empty while the client has none
+  since       INTEGER NOT NULL,
+  told_at     INTEGER,
+  PRIMARY KEY (client_id, destination)
+) STRICT, WITHOUT ROWID;
+
+-- Who did what, from which message: never a secret, as `done` is what the operators were told.
+CREATE TABLE command_log (
+  id         INTEGER PRIMARY KEY,
+  at         INTEGER NOT NULL,
+  actor      TEXT NOT NULL CHECK (length(actor) = 64),
+  client_id  INTEGER REFERENCES client (id),  -- NULL for an operator
+  message_id TEXT NOT NULL,
+  command    TEXT NOT NULL,
+  done       TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER command_log_is_final BEFORE UPDATE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never altered'); END;
+CREATE TRIGGER command_log_stays BEFORE DELETE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;
+
 -- Payouts --------------------------------------------------------------------------------------------------
 
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.

@@ -29,6 +29,7 @@ from dca_bot.errors import ConfigError
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
+POSTGRES_PASSWORD_VARIABLE = "DCA_BOT_POSTGRES_PASSWORD"  # noqa: S105 (the variable's name)
 
 
 class _Section(BaseModel):
@@ -60,6 +61,8 @@ def _http_url(url: str) -> str:
 
 
 def _time_of_day(text: object) -> time:
+    if isinstance(text, time):
+        return text
     if not isinstance(text, str) or not _CLOCK.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write one like 09:00")
     return time.fromisoformat(text)
@@ -144,7 +147,7 @@ class DirectoryConfig(_Section):
 
 
 class PostgresConfig(_Section):
-    """`[lamassu.postgres]`: read, so that a file may have it, but no source of this version."""
+    """`[lamassu.postgres]`."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
@@ -152,12 +155,33 @@ class PostgresConfig(_Section):
     user: str = "dca_readonly"
     password_file: Path = Path("lamassu.pgpass")
     tunnel: bool = True
+    tls: Literal["auto", "disable", "require", "verify-full"] = "auto"
+    ca_file: Path | None = None
+    statement_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+    @model_validator(mode="after")
+    def _encrypts_once(self) -> "PostgresConfig":
+        if self.tunnel and self.tls not in ("auto", "disable"):
+            raise ValueError(
+                "a tunnel is encrypted already; leave tls out, or write tunnel = false"
+            )
+        if self.ca_file is not None and self.tls_mode == "disable":
+            raise ValueError('ca_file counts with tls = "verify-full" or "require" only')
+        return self
+
+    @property
+    def tls_mode(self) -> Literal["disable", "require", "verify-full"]:
+        """Return how to encrypt: what may be altered on the way decides who is paid."""
+        if self.tls != "auto":
+            return self.tls
+        here = self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("/")
+        return "disable" if self.tunnel or here else "verify-full"
 
 
 class LamassuConfig(_Section):
     """`[lamassu]`."""
 
-    source: Literal["ssh-csv", "directory"]
+    source: Literal["ssh-csv", "postgres", "directory"]
     poll_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     lookback_days: Annotated[int, Field(ge=3, le=366)] = 14
     start_at: AwareDatetime | None = None
@@ -170,6 +194,11 @@ class LamassuConfig(_Section):
     def _has_ssh(self) -> "LamassuConfig":
         if self.source == "ssh-csv" and self.ssh is None:
             raise ValueError('source = "ssh-csv" needs a section [lamassu.ssh]')
+        if self.source == "postgres" and self.postgres.tunnel and self.ssh is None:
+            raise ValueError(
+                'source = "postgres" needs a section [lamassu.ssh], or tunnel = false in'
+                " [lamassu.postgres]"
+            )
         return self
 
 
@@ -244,6 +273,11 @@ class Config(_Section):
         return self.base / name
 
     @property
+    def backup_dir(self) -> Path:
+        """Return the folder for copies of the ledger; a relative one is below the data folder."""
+        return self.path(self.bot.data_dir / self.backup.path)
+
+    @property
     def message_age_max(self) -> timedelta:
         """Return how old a command may be."""
         return timedelta(hours=self.nostr.max_message_age_hours)
@@ -294,17 +328,22 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> st
     """Return a secret from the environment, or from a file that only its owner can read."""
     if environment.get(variable):
         return environment[variable].strip()
+    return read_secret_file(path, remedy=f"put the key there, or into {variable}")
+
+
+def read_secret_file(path: Path, *, remedy: str) -> str:
+    """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise ConfigError(f"There is no {path}; put the key there, or into {variable}.") from None
+        raise ConfigError(f"There is no {path}; {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:
-        raise ConfigError(f"{path} is empty; put the key there, or into {variable}.")
+        raise ConfigError(f"{path} is empty; {remedy}.")
     return text
 
 

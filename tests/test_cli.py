@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from lamassu_server import LamassuServer
+from postgres_process import PASSWORD, READER
 
 from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
@@ -88,6 +90,10 @@ def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", 
         ["simulate"],
         ["simulate", "--export", "."],
         ["audit", "--config"],
+        ["backup"],
+        ["export"],
+        ["chat"],
+        ["chat", "--key", "me.nsec", "--relay", "wss://relay.example.com"],
     ],
 )
 def test_wrong_words_end_with_2(tmp_path, words):
@@ -99,7 +105,17 @@ def test_wrong_words_end_with_2(tmp_path, words):
 def test_help_and_version_end_with_0(tmp_path):
     done = dca_bot("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("init", "check", "run", "status", "audit", "simulate", "demo"):
+    for command in (
+        "init",
+        "check",
+        "run",
+        "status",
+        "audit",
+        "backup",
+        "export",
+        "simulate",
+        "demo",
+    ):
         assert command in done.stdout
     assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
 
@@ -186,6 +202,9 @@ def test_status_tells_what_the_ledger_says(folder):
         "commission_sat": 5_000,
         "open_holds": 0,
         "unsent_messages": 0,
+        "last_backup_at": None,
+        "machines_cash": {},
+        "uncovered": None,
     }
     text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
     assert [line.split()[0] for line in text.splitlines()] == [
@@ -232,6 +251,69 @@ def test_audit_without_lnbits_ends_with_1_and_says_so(folder):
     done = dca_bot("audit", folder=folder)
     assert "1 finding(s)" in sentence(done)
     assert "✗ The payments could not be compared: " in done.stdout
+
+
+# backup
+
+
+async def test_backup_works_beside_a_running_bot_and_overwrites_nothing(folder):
+    async with ledger_of(folder):
+        done = await asyncio.to_thread(dca_bot, "backup", "copy.sqlite3", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        again = await asyncio.to_thread(dca_bot, "backup", "copy.sqlite3", folder=folder)
+    assert sentence(again).startswith("copy.sqlite3 is there already")
+    (folder / "data" / "ledger.sqlite3").unlink()
+    (folder / "copy.sqlite3").rename(folder / "data" / "ledger.sqlite3")
+    status = await asyncio.to_thread(dca_bot, "status", "--json", folder=folder)
+    assert json.loads(status.stdout)["balances"] == "200.00 GTQ"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("nowhere/copy.sqlite3", "could not be made"), ("data", "is there already")],
+)
+def test_backup_that_cannot_be_made_ends_with_1_and_a_sentence(folder, file, said):
+    assert said in sentence(dca_bot("backup", file, folder=folder))
+
+
+def test_backup_without_a_ledger_ends_with_1(tmp_path):
+    write_config(tmp_path)
+    assert "start the bot once" in sentence(dca_bot("backup", "copy.sqlite3", folder=tmp_path))
+    assert not (tmp_path / "data").exists()
+
+
+# export
+
+
+async def test_export_works_beside_a_running_bot_and_overwrites_nothing(folder):
+    async with ledger_of(folder):
+        done = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        again = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+    assert "out is not empty" in sentence(again)
+    files = list((folder / "out").iterdir())
+    assert done.stdout == f"{len(files)} files are in out.\n"
+    assert "200.00" in (folder / "out" / "clients.csv").read_text("utf-8-sig")
+
+
+def test_export_without_a_ledger_ends_with_1(tmp_path):
+    write_config(tmp_path)
+    assert "start the bot once" in sentence(dca_bot("export", "out", folder=tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+# chat
+
+
+def test_chat_makes_a_key_and_says_how_to_where_there_is_none(tmp_path):
+    words = ("--relay", "wss://relay.example.com", "--to", generate().npub)
+    done = dca_bot("chat", "--key", "me.nsec", *words, folder=tmp_path)
+    assert sentence(done) == (
+        "There is no me.nsec; make one with: dca-bot chat --new --key me.nsec.\n"
+    )
+    made = dca_bot("chat", "--new", "--key", "me.nsec", folder=tmp_path)
+    assert made.stdout.split()[-1] == parse_secret_key((tmp_path / "me.nsec").read_text()).npub
+    assert "nsec1" not in made.stdout + made.stderr
 
 
 # simulate
@@ -314,12 +396,31 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
 
 
 def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
-    done = answer_init(tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader")
+    done = answer_init(
+        tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader", ""
+    )
     assert done.returncode == 0, done
     ssh = load_config(tmp_path / "config.toml").lamassu.ssh
     assert (ssh.host, ssh.port, ssh.username) == ("lamassu.example.com", 2222, "reader")
+    assert load_config(tmp_path / "config.toml").lamassu.source == "ssh-csv"
     assert not (tmp_path / "lnbits.key").exists()
     assert "chmod 600" in done.stdout
+
+
+@pytest.mark.parametrize("password", ["", "the role's password"])
+def test_init_asks_for_the_database_and_hides_its_password(tmp_path, password):
+    way = ["y", "lamassu.example.com", "", "", "y", "lamassu_copy", "reader", password]
+    done = answer_init(tmp_path, *BASICS, "", "", "", *way)
+    assert done.returncode == 0, done
+    lamassu = load_config(tmp_path / "config.toml").lamassu
+    assert (lamassu.source, lamassu.ssh.host) == ("postgres", "lamassu.example.com")
+    assert (lamassu.postgres.database, lamassu.postgres.user) == ("lamassu_copy", "reader")
+    secret = tmp_path / "lamassu.pgpass"
+    assert secret.exists() == bool(password)
+    if password:
+        assert secret.read_text() == f"{password}\n"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert password not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
 
 
 def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
@@ -354,7 +455,7 @@ def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
     ],
 )
 def test_init_asks_again_for_what_would_not_load(tmp_path, place, broken):
-    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", ""]
+    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", "", ""]
     answers.insert(place, broken)
     done = answer_init(tmp_path, *answers)
     assert done.returncode == 0, done
@@ -388,7 +489,7 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
     lines = done.stdout.splitlines()
     assert [line[0] for line in lines] == ["✓"] * 6
     assert "Antigua, Zona 10" in lines[3]
-    assert "1,234 sats" in lines[4]
+    assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[4]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
@@ -422,3 +523,69 @@ def test_check_tells_what_is_wrong_with_the_wallets_key(tmp_path, lnbits, wallet
     assert line.startswith("✗")
     assert said in line
     assert keys.get(key, "no key") not in done.stdout + done.stderr
+
+
+def write_postgres_config(folder, server, relay, **changes):
+    """Point a configuration at a database, through SSH unless `tunnel` is changed."""
+    write_config(folder, relay=relay)
+    ssh = {"host": "127.0.0.1", "port": server.port, "username": "dca"}
+    ssh |= {"private_key_file": "lamassu.key", "known_hosts_file": "known_hosts"}
+    values = {"port": server.postgres.port, "database": server.database, **changes}
+    lines = ["\n[lamassu.ssh]", *(f"{name} = {json.dumps(value)}" for name, value in ssh.items())]
+    lines += ["[lamassu.postgres]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    path = folder / "config.toml"
+    text = path.read_text(encoding="utf-8").replace('source = "directory"', 'source = "postgres"')
+    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+async def check_lines(folder):
+    done = await asyncio.to_thread(dca_bot, "check", folder=folder)
+    assert "a wrong secret" not in done.stdout + done.stderr
+    return {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
+
+
+@pytest.fixture
+async def relay():
+    async with local_relay() as url:
+        yield url
+
+
+@pytest.fixture
+async def lamassu_server(postgres, tmp_path):
+    server = LamassuServer(postgres, postgres.create_database(), tmp_path)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("tunnel", [True, False])
+async def test_check_shows_the_way_to_the_database_step_by_step(
+    tmp_path, lamassu_server, relay, tunnel
+):
+    write_postgres_config(tmp_path, lamassu_server, relay, tunnel=tunnel)
+    write_secret(tmp_path / "lamassu.pgpass", PASSWORD)
+    lines = await check_lines(tmp_path)
+    steps = [name for name in lines if name in {"SSH tunnel", "PostgreSQL", "Lamassu"}]
+    assert steps == [*(["SSH tunnel"] if tunnel else []), "PostgreSQL", "Lamassu"]
+    assert {lines[name][0] for name in steps} == {"✓"}
+    readable = "dca_readonly may read cash_out_txs, cash_out_actions, devices, cash_in_txs"
+    assert readable in lines["PostgreSQL"]
+    assert "CHANGE" not in lines["PostgreSQL"]
+    assert "Antigua, Zona 10" in lines["Lamassu"]
+    lamassu_server.sql(f"GRANT UPDATE ON devices TO {READER}")
+    assert "it may CHANGE devices" in (await check_lines(tmp_path))["PostgreSQL"]
+
+
+async def test_check_tells_which_step_to_the_database_fails(tmp_path, lamassu_server, relay):
+    write_postgres_config(tmp_path, lamassu_server, relay)
+    lines = await check_lines(tmp_path)
+    assert [lines[name][0] for name in ("SSH tunnel", "PostgreSQL", "Lamassu")] == ["✓", "✗", "✗"]
+    assert "There is no lamassu.pgpass" in lines["PostgreSQL"]
+    write_secret(tmp_path / "lamassu.pgpass", "a wrong secret")
+    assert "or the password" in (await check_lines(tmp_path))["PostgreSQL"]
+    (tmp_path / "lamassu.pgpass").chmod(0o644)
+    assert "chmod 600" in (await check_lines(tmp_path))["PostgreSQL"]
+    await lamassu_server.stop()
+    assert "can't be reached" in (await check_lines(tmp_path))["SSH tunnel"]
+    await lamassu_server.start()

@@ -12,7 +12,7 @@ from dca_bot.chat.render import Texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, mail
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
@@ -51,6 +51,10 @@ class Herald:
         client = clients.by_id(tx, payout.client_id)
         if not arrivals.arrive(tx, payout, client):
             return
+        if payout.is_commission:
+            told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
+            self.tell_client(tx, client, told, now)
+            return
         told = Say(
             "push.payout_arrived",
             sats=Sat(payout.amount_sat),
@@ -87,7 +91,9 @@ class Herald:
         *,
         urgency: Urgency = Urgency.NOTICE,
     ) -> None:
-        """Write to a client."""
+        """Write to a client; a recipient of commission reads no messages."""
+        if client.role == RECIPIENT:
+            return
         text = self._texts.render(told, client.language)
         mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
@@ -99,7 +105,7 @@ class Herald:
 
     def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
         """Pass the operator's words on to all clients; return how many they are."""
-        readers = clients.readers(tx)
+        readers = clients.everyone(tx)
         for client in readers:
             told = Say("push.broadcast", text=text)
             self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
@@ -198,6 +204,14 @@ class Herald:
             told = unheard if operator in missed else over
             text = self._texts.render(told, self._programme.language)
             mail.write(tx, operator, text, now=now)
+
+    def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
+        """Tell that no copy of the ledger can be made."""
+        self.tell_operators(tx, Say("push.backup_failing", why=why), now)
+
+    def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
+        """Tell that copies of the ledger can be made again; `since` is when they failed first."""
+        self.tell_operators(tx, Say("push.backup_works", since=Moment(since)), now)
 
     def tell_operators(
         self,

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
@@ -82,7 +85,9 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(clients.names(tx))),
             Say("status.unsent", n=mail.unsent(tx)),
+            _backup(tx),
             _totals(reports.totals(tx)),
+            *three_sides(tx, found.balance_msat),
         ),
     )
 
@@ -150,6 +155,7 @@ HOUSE_COMMANDS = (
     Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
     Command(("pause", "all"), answer=pause_answer),
     Command(("resume", "all"), answer=resume_answer, then=wake_jobs),
+    TABLES_EXPORT,
     Command(("audit",), look=look_audit, answer=audit_answer),
 )
 
@@ -159,6 +165,15 @@ def _last_poll(tx: Tx) -> Say:
     if polled_at is None:
         return Say("status.no_poll")
     return Say("status.last_poll", at=Moment(polled_at))
+
+
+def _backup(tx: Tx) -> Say:
+    failing, made = facts.get(tx, facts.BACKUP_FAILING), facts.get(tx, facts.BACKUP_AT)
+    known = Say("status.backup", at=Moment(datetime.fromisoformat(made))) if made else None
+    if failing is None:
+        return known or Say("status.no_backup")
+    since = Moment(datetime.fromisoformat(failing))
+    return Say("lines", lines=(Say("status.backup_failing", since=since), known or _NOTHING))
 
 
 def _part(part: PartState) -> Say:
@@ -184,7 +199,6 @@ def _states(counts: Mapping[str, int]) -> Say:
 def _totals(totals: Mapping[str, int]) -> Say:
     return Say(
         "status.totals",
-        balances=Fiat(totals.get("balance", 0)),
         converted=Fiat(totals["converted"]),
         paid=Sat(totals["paid"]),
         operator=Sat(totals["operator"]),

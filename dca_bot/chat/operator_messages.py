@@ -16,7 +16,7 @@ DONE_CHARS_MAX = 140
 
 def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell to how many clients which words would go."""
-    readers = len(clients.readers(tx))
+    readers = len(clients.everyone(tx))
     if not readers:
         raise refuse("broadcast.nobody")
     return Say("broadcast.effect", n=readers, text=args.text("TEXT"))

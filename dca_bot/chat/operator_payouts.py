@@ -86,8 +86,11 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         raise refuse("payout.paid_already")
     _refuse_if_failed_lately(tx, payout, known, ctx)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
+    is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
+    if payout.is_commission:
+        return _cancel_commission(payout, paid_msat // 1000, is_elsewhere=is_elsewhere)
     key = "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect"
-    if not paid_msat and foreign.covers_share(tx, payout, now=ctx.now):
+    if is_elsewhere:
         key = "payout.cancel_elsewhere_effect"
     if not paid_msat and payout.state is PayoutState.ALERT:
         key = "payout.cancel_alert_effect"
@@ -108,6 +111,11 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         foreign.remember(tx, payment, now=ctx.now)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     foreign.settle_payout(tx, payout, now=ctx.now)
+    if payout.is_commission:
+        told = Say("push.commission_cancelled", sats=Sat(payout.amount_sat))
+        ctx.herald.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
+        done = Say("payout.commission_cancelled", payout=describe.payout_short(payout))
+        return Done(done, done)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
@@ -174,6 +182,21 @@ PAYOUT_COMMANDS = (
     Command(("payout", "retry"), (_ID,), plan=retry_plan, apply=retry_apply),
     Command(("payout", "cancel"), (_ID,), look=look_cancel, plan=cancel_plan, apply=cancel_apply),
 )
+
+
+def _cancel_commission(payout: Payout, paid_sat: int, *, is_elsewhere: bool) -> Say:
+    """Tell what giving up a payout of commission means: no fiat was charged, so none goes back."""
+    careful = Say("nothing")
+    if paid_sat:
+        careful = Say("payout.careful_paid", paid=Sat(paid_sat), name=payout.client_name)
+    elif is_elsewhere:
+        careful = Say("payout.careful_elsewhere", name=payout.client_name)
+    return Say(
+        "payout.cancel_commission_effect",
+        payout=describe.payout_short(payout),
+        sats=Sat(payout.amount_sat),
+        careful=careful,
+    )
 
 
 def _payout(tx: Tx, args: Args) -> Payout:

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import Amounts, CashOut, Decision
+from dca_bot.core.commission import split_commission
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import payout_moves
+from dca_bot.ledger import commission, payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -51,6 +52,7 @@ class RecordedCashOut:
     at: datetime
     amounts: Amounts | None
     dispensed_minor: int | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Grant:
 class Distribution:
     """A distribution with its shares; `unallocated_sat` is the operator's.
 
-    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's).
+    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's), which has
+    `terms_id`, the version that it went by.
     """
 
     id: str
@@ -89,6 +92,7 @@ class Distribution:
     commission_sat: int
     unallocated_sat: int
     shares: tuple[Share, ...] = ()
+    terms_id: int | None = None
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -167,7 +171,8 @@ def eligible(tx: Tx, at: datetime) -> dict[int, int]:
         "SELECT client.id, account.balance - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
         "   WHERE client_id = client.id AND confirmed_at > ? AND state = 'confirmed') AS then_minor"
         " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE client.state = 'active' AND mode = 'flow' AND destination IS NOT NULL"
+        " WHERE role = 'client' AND client.state = 'active' AND mode = 'flow'"
+        " AND destination IS NOT NULL"
         " AND account.balance > 0",
         (micros(at),),
     )
@@ -186,7 +191,7 @@ def distribute(
 ) -> Distribution:
     """Share a recorded cash-out out; everything that it changes is part of this transaction.
 
-    Raise StateChanged if it is distributed already.
+    Return the distribution of its principal. Raise StateChanged if it is distributed already.
     """
     done = tx.execute(
         "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
@@ -220,7 +225,9 @@ def distribute(
     )
     shares = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    return give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
+    recorded = give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
+    _split_commission(tx, recorded, now=now, message_id=message_id)
+    return recorded
 
 
 def give(
@@ -264,7 +271,7 @@ def record_shares(
     )
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
-        " commission_sat, unallocated_sat) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " commission_sat, unallocated_sat, terms_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             distribution.id,
             distribution.kind,
@@ -274,6 +281,7 @@ def record_shares(
             distribution.principal_minor,
             distribution.commission_sat,
             distribution.unallocated_sat,
+            distribution.terms_id,
         ),
     )
     moves = [Move(source, owed_to(one.client_id), one.sat) for one in grants]
@@ -321,6 +329,7 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
             )
             for share in shares
         ),
+        terms_id=row["terms_id"],
     )
 
 
@@ -348,9 +357,40 @@ def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
     return found
 
 
+def _split_commission(
+    tx: Tx, distribution: Distribution, *, now: datetime, message_id: str | None
+) -> None:
+    """Give the recipients of the commission what is theirs; the rest stays where it is."""
+    terms = commission.in_force(tx)
+    if not terms.parts or distribution.commission_sat == 0:
+        return
+    split = split_commission(
+        distribution.commission_sat, {part.name: part.percent_bp for part in terms.parts}
+    )
+    given = Distribution(
+        id=commission.split_id(distribution.id),
+        kind=COMMISSION_SPLIT,
+        at=distribution.at,
+        principal_sat=distribution.commission_sat,
+        principal_minor=0,
+        commission_sat=0,
+        unallocated_sat=split.rest_sat,
+        terms_id=terms.id,
+    )
+    grants = [
+        Grant(part.client_id, minor=0, sat=split.sats[part.name])
+        for part in terms.parts
+        if part.name in split.sats
+    ]
+    assert sum(one.sat for one in grants) + split.rest_sat == distribution.commission_sat
+    cause = Cause(distribution_id=given.id, message_id=message_id)
+    give(tx, given, grants, source=COMMISSION, cause=cause, now=now)
+
+
 _CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine.name, substr(cash_out.device_id, 1, 8)) AS machine"
-    " FROM cash_out LEFT JOIN machine USING (device_id)"
+    "SELECT cash_out.*, coalesce(machine_label.label,"
+    " substr(cash_out.device_id, 1, iif(length(cash_out.device_id) < 32, 32, 8))) AS machine"
+    " FROM cash_out LEFT JOIN machine_label USING (device_id)"
 )
 
 
@@ -371,4 +411,5 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         at=instant(row["at"]),
         amounts=amounts,
         dispensed_minor=row["dispensed_minor"],
+        note=row["note"],
     )

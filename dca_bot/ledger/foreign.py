@@ -9,6 +9,7 @@ from datetime import datetime
 from dca_bot.core.money import FIAT_MINOR_MAX
 from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.ledger import commission
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.instant import instant, micros
@@ -98,8 +99,15 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
             "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND external_id <> ?2"
             " AND (status <> 'failed' OR seen_at > ?5)"
             " AND (client_name = ?3 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
-            " (SELECT 1 FROM hold WHERE ref = ?1 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
-            (distribution_id, payout.id, payout.client_name, KNOWN_DISTRIBUTION, lately),
+            " (SELECT 1 FROM hold WHERE ref = ?6 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
+            (
+                distribution_id,
+                payout.id,
+                payout.client_name,
+                KNOWN_DISTRIBUTION,
+                lately,
+                commission.cash_out_of(distribution_id),
+            ),
         ).fetchone()
         for distribution_id in payout.distribution_ids
     )
@@ -151,11 +159,17 @@ def of_distribution(tx: Tx, distribution_id: str) -> list[Payment]:
     return _payments(tx, "distribution_id = ?", distribution_id)
 
 
-def _payments(tx: Tx, where: str, value: str) -> list[Payment]:
+def of_cash_out(tx: Tx, cash_out_id: str) -> list[Payment]:
+    """Return the payments for a cash-out's principal and for its commission."""
+    ids = cash_out_id, commission.split_id(cash_out_id)
+    return _payments(tx, "distribution_id IN (?, ?)", *ids)
+
+
+def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
     rows = tx.execute(
         "SELECT payment_hash, external_id, amount_msat, fee_msat, status,"
         f" max(seen_at) AS seen_at FROM foreign_payment WHERE {where} GROUP BY payment_hash",
-        (value,),
+        values,
     )
     return [
         Payment(

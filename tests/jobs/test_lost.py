@@ -5,8 +5,9 @@ import shutil
 import pytest
 from test_settle import assert_clean
 
+from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, deposits, distributions, foreign, lost
+from dca_bot.ledger import clients, deposits, distributions, fixed_runs, foreign, lost
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
@@ -30,11 +31,13 @@ async def run(bench, run_id, *client_ids, minor=10_000, sat=12_000):
     )
     grants = [Grant(client_id, minor=minor, sat=sat) for client_id in client_ids]
     cause = Cause(distribution_id=run_id)
-    await bench.database.transact(
-        lambda tx: distributions.give(
-            tx, given, grants, source=TREASURY, day=lost.day_of(run_id), cause=cause, now=now
-        )
-    )
+
+    def work(tx):
+        fixed_runs.record_recovered(tx, given, clients=n, now=now)
+        day = day_of(run_id)
+        distributions.give(tx, given, grants, source=TREASURY, day=day, cause=cause, now=now)
+
+    await bench.database.transact(work)
 
 
 @pytest.fixture

@@ -131,11 +131,11 @@ ATTACKS = {
         "distributions are never deleted",
     ),
     "a distribution of less than its principal": (
-        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 99)",
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 99, NULL)",
         "shares and rest must add up to the principal",
     ),
     "a distribution of more than its principal": (
-        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 101)",
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 101, NULL)",
         "shares and rest must add up to the principal",
     ),
     "a distribution is replaced": (
@@ -290,7 +290,7 @@ def test_a_distribution_never_takes_more_fiat_than_its_principal(ledger):
         tx.execute(
             "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 11, 5)"
         )
-        tx.execute("INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95)")
+        tx.execute("INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95, NULL)")
 
     with pytest.raises(sqlite3.IntegrityError, match="no more fiat"):
         ledger.do(steal)

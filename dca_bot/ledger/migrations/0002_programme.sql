@@ -56,9 +56,211 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- Fixed mode's runs --------------------------------------------------------------------------------------
 
+CREATE TABLE fixed_run (
+  id            TEXT PRIMARY KEY,             -- its local date and time, and its distribution's id
+  day           TEXT NOT NULL,                -- the local date that its shares count for
+  due_at        INTEGER NOT NULL,
+  state         TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'lapsed', 'held')),
+  reason        TEXT NOT NULL DEFAULT '',
+  changed_at    INTEGER NOT NULL,
+  told_at       INTEGER,                      -- the operators know that it waits
+  price         TEXT,                         -- of a coin in whole units, as used; NULL where nobody took part
+  price_source  TEXT CHECK (price_source IN ('lnbits', 'lamassu')),
+  clients       INTEGER,
+  ceiling_minor INTEGER,                      -- a client's of the day; NULL: not decided here, but found paid
+  CHECK ((state = 'done') = (clients IS NOT NULL)),
+  CHECK ((price IS NULL) = (price_source IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fixed_run_due ON fixed_run (due_at);
+CREATE INDEX fixed_run_waiting ON fixed_run (day) WHERE state = 'waiting';
+CREATE TRIGGER fixed_run_is_final BEFORE UPDATE ON fixed_run
+WHEN OLD.state IN ('done', 'lapsed') OR OLD.id <> NEW.id OR OLD.day <> NEW.day
+BEGIN SELECT RAISE(ABORT, 'a run that is over stays as it is'); END;
+CREATE TRIGGER fixed_run_stays BEFORE DELETE ON fixed_run BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
+
+-- A run is done and gives in the same transaction; its shares, and no others, count for its day.
+CREATE TRIGGER distribution_of_run BEFORE INSERT ON distribution
+WHEN (NEW.kind = 'fixed') <> EXISTS (SELECT 1 FROM fixed_run WHERE id = NEW.id AND state = 'done')
+  OR EXISTS (SELECT 1 FROM share WHERE distribution_id = NEW.id
+    AND day IS NOT (SELECT day FROM fixed_run WHERE id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'shares of a day belong to a run of that day'); END;
+CREATE TRIGGER day_has_its_limit BEFORE INSERT ON distribution
+WHEN EXISTS (SELECT 1 FROM share JOIN client ON client.id = client_id JOIN fixed_run ON fixed_run.id = NEW.id
+  WHERE distribution_id = NEW.id AND min(fixed_limit_minor, ceiling_minor) <
+    (SELECT sum(minor) FROM share given WHERE given.client_id = client.id AND given.day = fixed_run.day))
+BEGIN SELECT RAISE(ABORT, 'a day gives a client no more than its limit'); END;
+
 -- Commission: who gets which part ------------------------------------------------------------------------
 
+-- Each change is a new version; the newest counts when a cash-out is processed. Its parts come first, the
+-- version closes them: after that none can be added, altered or deleted.
+CREATE TABLE commission_terms (
+  id         INTEGER PRIMARY KEY,
+  set_at     INTEGER NOT NULL,
+  message_id TEXT
+) STRICT;
+CREATE TABLE commission_part (
+  terms_id   INTEGER NOT NULL REFERENCES commission_terms (id) DEFERRABLE INITIALLY DEFERRED,
+  client_id  INTEGER NOT NULL REFERENCES client (id),
+  percent_bp INTEGER NOT NULL CHECK (percent_bp BETWEEN 1 AND 10000),
+  PRIMARY KEY (terms_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER part_before_terms BEFORE INSERT ON commission_part
+WHEN EXISTS (SELECT 1 FROM commission_terms WHERE id >= NEW.terms_id)
+BEGIN SELECT RAISE(ABORT, 'these terms are closed'); END;
+CREATE TRIGGER part_of_the_living BEFORE INSERT ON commission_part
+WHEN (SELECT state FROM client WHERE id = NEW.client_id) = 'closed'
+BEGIN SELECT RAISE(ABORT, 'who is closed gets no commission'); END;
+CREATE TRIGGER terms_within_all BEFORE INSERT ON commission_terms
+WHEN (SELECT coalesce(sum(percent_bp), 0) FROM commission_part WHERE terms_id = NEW.id) > 10000
+BEGIN SELECT RAISE(ABORT, 'no more than all of the commission can be given'); END;
+CREATE TRIGGER terms_follow_each_other BEFORE INSERT ON commission_terms
+WHEN NEW.id <> (SELECT coalesce(max(id), 0) + 1 FROM commission_terms)
+BEGIN SELECT RAISE(ABORT, 'versions follow each other'); END;
+CREATE TRIGGER part_is_final BEFORE UPDATE ON commission_part
+BEGIN SELECT RAISE(ABORT, 'parts are never altered'); END;
+CREATE TRIGGER part_stays BEFORE DELETE ON commission_part
+BEGIN SELECT RAISE(ABORT, 'parts are never deleted'); END;
+CREATE TRIGGER terms_are_final BEFORE UPDATE ON commission_terms
+BEGIN SELECT RAISE(ABORT, 'terms are never altered'); END;
+CREATE TRIGGER terms_stay BEFORE DELETE ON commission_terms
+BEGIN SELECT RAISE(ABORT, 'terms are never deleted'); END;
+CREATE TRIGGER payee_stays BEFORE UPDATE OF state ON client
+WHEN NEW.state = 'closed' AND EXISTS (SELECT 1 FROM commission_part
+  WHERE client_id = NEW.id AND terms_id = (SELECT max(id) FROM commission_terms))
+BEGIN SELECT RAISE(ABORT, 'who gets commission stays'); END;
+
+ALTER TABLE distribution ADD COLUMN terms_id INTEGER REFERENCES commission_terms (id);
+CREATE TRIGGER commission_is_a_cash_outs BEFORE INSERT ON distribution
+WHEN NEW.kind = 'commission' AND NOT EXISTS (SELECT 1 FROM distribution flow WHERE flow.id = substr(NEW.id, 12)
+  AND NEW.id = 'commission:' || flow.id AND flow.kind = 'flow' AND flow.commission_sat = NEW.principal_sat
+  AND flow.at = NEW.at)
+BEGIN SELECT RAISE(ABORT, 'a split is of the commission of one cash-out'); END;
+CREATE TRIGGER commission_by_newest_terms BEFORE INSERT ON distribution
+WHEN NEW.terms_id IS NOT CASE NEW.kind WHEN 'commission' THEN (SELECT max(id) FROM commission_terms) END
+BEGIN SELECT RAISE(ABORT, 'commission is split by the newest terms'); END;
+-- Each part is its quota, rounded down or up; which of the two is for the audit to say. The products stay small.
+CREATE TRIGGER commission_by_percent BEFORE INSERT ON distribution
+WHEN NEW.kind = 'commission' AND EXISTS (
+  SELECT 1 FROM (
+    SELECT percent_bp AS bp, coalesce(share.sat, 0) AS sat FROM commission_part
+      LEFT JOIN share ON share.distribution_id = NEW.id AND share.client_id = commission_part.client_id
+      WHERE terms_id = NEW.terms_id
+    UNION ALL SELECT 0, sat FROM share WHERE distribution_id = NEW.id
+      AND client_id NOT IN (SELECT client_id FROM commission_part WHERE terms_id = NEW.terms_id)
+    UNION ALL SELECT 10000 - coalesce(sum(percent_bp), 0), NEW.unallocated_sat FROM commission_part
+      WHERE terms_id = NEW.terms_id
+  ) WHERE sat - (NEW.principal_sat / 10000 * bp + NEW.principal_sat % 10000 * bp / 10000)
+    NOT BETWEEN 0 AND (NEW.principal_sat % 10000 * bp % 10000 > 0)
+)
+BEGIN SELECT RAISE(ABORT, 'the commission is split by percent'); END;
+CREATE TRIGGER recipients_get_commission_only BEFORE INSERT ON distribution
+WHEN NEW.kind <> 'commission' AND EXISTS (SELECT 1 FROM share JOIN client ON client.id = client_id
+  WHERE distribution_id = NEW.id AND role = 'recipient')
+BEGIN SELECT RAISE(ABORT, 'a recipient gets commission only'); END;
+CREATE TRIGGER share_joins_its_kind BEFORE UPDATE OF payout_id ON share
+WHEN (SELECT kind = 'commission' FROM share other JOIN distribution ON distribution.id = other.distribution_id
+    WHERE other.payout_id = NEW.payout_id LIMIT 1)
+  <> (SELECT kind = 'commission' FROM distribution WHERE id = NEW.distribution_id)
+BEGIN SELECT RAISE(ABORT, 'commission is paid apart'); END;
+
 -- The machines' cash -------------------------------------------------------------------------------------
+
+-- What Lamassu said of a cash-out's amounts; NULL where it was never read there.
+ALTER TABLE cash_out ADD COLUMN terms TEXT;
+CREATE TRIGGER cash_out_keeps_terms BEFORE UPDATE OF terms ON cash_out
+WHEN OLD.state = 'distributed' AND OLD.terms IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'what was shared out keeps its terms'); END;
+CREATE INDEX cash_out_undecided ON cash_out (id) WHERE state IN ('waiting', 'held');
+
+CREATE VIEW machine_label AS
+  SELECT device_id, name, CASE
+    WHEN name = '' THEN substr(device_id, 1, 8)
+    WHEN (SELECT count(*) FROM machine other WHERE other.name = machine.name COLLATE NOCASE) > 1
+      THEN name || ' (' || substr(device_id, 1, 8) || ')'
+    ELSE name END AS label
+  FROM machine;
+
+-- Every move puts an amount into a place or takes it out: a machine, or '' for no machine named. What
+-- is read again moves the difference only. A count sets what is there: its own moves make up for what
+-- was missing or too much, and for each move that it has seen already, but that is recorded later.
+CREATE TABLE cash_count (
+  id            INTEGER PRIMARY KEY,
+  device_id     TEXT NOT NULL,
+  counted_minor INTEGER NOT NULL CHECK (counted_minor >= 0 OR device_id = ''),
+  counted_at    INTEGER NOT NULL,
+  after_move    INTEGER NOT NULL,              -- the last move recorded before it
+  message_id    TEXT
+) STRICT;
+CREATE INDEX cash_count_device ON cash_count (device_id, counted_at);
+
+CREATE TABLE cash_move (
+  id           INTEGER PRIMARY KEY,
+  kind         TEXT NOT NULL CHECK (kind IN ('deposit', 'withdrawal', 'cash-in', 'cash-out', 'count')),
+  ref          TEXT NOT NULL,
+  device_id    TEXT NOT NULL,
+  amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),
+  at           INTEGER NOT NULL,
+  recorded_at  INTEGER NOT NULL,
+  count_id     INTEGER REFERENCES cash_count (id), -- the count that has seen it already, or whose move it is
+  CHECK (kind <> 'count' OR count_id IS NOT NULL)
+) STRICT;
+CREATE INDEX cash_move_ref ON cash_move (kind, ref);
+CREATE INDEX cash_move_count ON cash_move (count_id) WHERE count_id IS NOT NULL;
+CREATE INDEX cash_move_unnamed ON cash_move (at) WHERE device_id = '';
+
+CREATE TABLE cash_sum (
+  device_id   TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  total_minor INTEGER NOT NULL,                -- of all moves
+  since_minor INTEGER NOT NULL,                -- of those that the last count hasn't seen
+  PRIMARY KEY (device_id, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER cash_move_knows_its_count BEFORE INSERT ON cash_move
+WHEN NEW.kind <> 'count' AND NEW.count_id IS NOT (SELECT id FROM cash_count
+  WHERE device_id = NEW.device_id AND counted_at > NEW.at ORDER BY counted_at, id LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'the first count after a move has seen it'); END;
+CREATE TRIGGER cash_move_adds_up AFTER INSERT ON cash_move BEGIN
+  INSERT INTO cash_sum (device_id, kind, total_minor, since_minor)
+    VALUES (NEW.device_id, NEW.kind, NEW.amount_minor, iif(NEW.count_id IS NULL, NEW.amount_minor, 0))
+    ON CONFLICT DO UPDATE SET total_minor = total_minor + excluded.total_minor,
+      since_minor = since_minor + excluded.since_minor;
+END;
+CREATE TRIGGER cash_count_has_seen_it AFTER INSERT ON cash_move
+WHEN NEW.kind <> 'count' AND NEW.count_id IS NOT NULL BEGIN
+  INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at, count_id)
+    VALUES ('count', NEW.count_id, NEW.device_id, -NEW.amount_minor, NEW.at, NEW.recorded_at, NEW.count_id);
+END;
+
+CREATE TRIGGER cash_count_in_order BEFORE INSERT ON cash_count
+WHEN EXISTS (SELECT 1 FROM cash_count WHERE device_id = NEW.device_id AND counted_at > NEW.counted_at)
+  OR NEW.after_move <> (SELECT coalesce(max(id), 0) FROM cash_move)
+BEGIN SELECT RAISE(ABORT, 'counts follow each other'); END;
+CREATE TRIGGER cash_count_sets_the_sum AFTER INSERT ON cash_count BEGIN
+  UPDATE cash_sum SET since_minor = 0 WHERE device_id = NEW.device_id;
+  INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at, count_id)
+    SELECT 'count', NEW.id, NEW.device_id, NEW.counted_minor - minor, NEW.counted_at, NEW.counted_at, NEW.id
+    FROM (SELECT coalesce(sum(total_minor), 0) AS minor FROM cash_sum WHERE device_id = NEW.device_id)
+    WHERE NEW.counted_minor <> minor;
+END;
+
+CREATE TRIGGER cash_move_is_final BEFORE UPDATE ON cash_move
+BEGIN SELECT RAISE(ABORT, 'moves of cash are never altered'); END;
+CREATE TRIGGER cash_move_stays BEFORE DELETE ON cash_move
+BEGIN SELECT RAISE(ABORT, 'moves of cash are never deleted'); END;
+CREATE TRIGGER cash_count_is_final BEFORE UPDATE ON cash_count
+BEGIN SELECT RAISE(ABORT, 'counts are never altered'); END;
+CREATE TRIGGER cash_count_stays BEFORE DELETE ON cash_count
+BEGIN SELECT RAISE(ABORT, 'counts are never deleted'); END;
+
+-- What the clients handed in and took back so far; the next reading of Lamassu finds their machines.
+INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
+  SELECT 'deposit', id, '', amount_minor, confirmed_at, confirmed_at FROM deposit WHERE state = 'confirmed';
+INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
+  SELECT 'withdrawal', posting.id, '', -sum(amount), posted_at, posted_at
+  FROM posting JOIN entry ON posting_id = posting.id WHERE kind = 'withdrawal' GROUP BY posting.id;
 
 -- Messages -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""Cash-outs that were settled outside Lamassu, and that the operator adds by hand.
+
+The id comes from the message that confirmed it, so one message adds one cash-out.
+"""
+
+import hashlib
+from datetime import datetime
+
+from dca_bot.ledger import machine_cash, machines
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import micros
+from dca_bot.ledger.machine_cash import CASH_OUT, Flow
+
+_COIN = "BTC"
+
+
+def cash_out_id(sender: str, message_id: str) -> str:
+    """Derive the id from the confirming message: what tells it from others comes first, to be typed."""
+    text = f"dca-bot cash-out|{sender}|{message_id}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-added"
+
+
+def record(
+    tx: Tx,
+    id_: str,
+    *,
+    device_id: str,
+    fiat_minor: int,
+    currency: str,
+    note: str,
+    now: datetime,
+) -> None:
+    """Record a cash-out of now, which is to be distributed in the same transaction.
+
+    Its cash leaves the machine; before any machine is known, it leaves no named one.
+
+    IntegrityError if it was added before.
+    """
+    tx.execute(
+        "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
+        " first_seen_at, changed_at, note) VALUES (:id, :device, 'waiting', :now, :now, :fiat, :coin,"
+        " :now, :now, :note)",
+        {
+            "id": id_,
+            "device": device_id,
+            "now": micros(now),
+            "fiat": currency,
+            "coin": _COIN,
+            "note": note,
+        },
+    )
+    place = device_id if machines.everything(tx) else machines.UNNAMED
+    cash = Flow(CASH_OUT, id_, place, -fiat_minor, now)
+    machine_cash.follow(tx, [cash], now=now)

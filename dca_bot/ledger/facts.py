@@ -13,9 +13,9 @@ SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
-SHORTAGE = "shortage"
-"""While the source wallet is short: the top-up invoice's expiry (µs), the balance (msat) when it was
-made, and its amount (sats)."""
+TOP_UP = "top_up"
+"""While the source wallet is low or short: which of the two, the top-up invoice's expiry (µs), the
+balance (msat) when the operators were told, and the invoice's amount (sats)."""
 
 
 def get(tx: Tx, name: str) -> str | None:

@@ -60,6 +60,10 @@ BEGIN SELECT RAISE(ABORT, 'nobody is charged fiat for commission'); END;
 
 -- The machines' cash -------------------------------------------------------------------------------------
 
+-- Funds: what the operators were last told ------------------------------------------------------------
+
+UPDATE fact SET name = 'top_up', value = 'short ' || value WHERE name = 'shortage';
+
 -- Messages -----------------------------------------------------------------------------------------------
 
 -- Holds, and the payments that an old copy of the ledger lacks -------------------------------------------

@@ -175,6 +175,7 @@ async def run_jobs(
         addresses=outside.addresses,
         parse_public_key=parse_public_key,
         npub=npub,
+        currency=programme.currency,
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,

@@ -1,6 +1,6 @@
 """What a client can type."""
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, outlook
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -38,6 +38,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         "lines",
         lines=(
             Say("balance.balance", balance=Fiat(me.balance_minor)),
+            _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
             received if received_sat else Say("balance.received_nothing"),
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
@@ -143,6 +144,11 @@ CLIENT_COMMANDS = (
     Command(("resume",), answer=resume_answer),
     *GENERAL_COMMANDS,
 )
+
+
+def _lasts(tx: Tx, ctx: Context) -> Say:
+    count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
+    return _NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
 def _obstacles(me: Client) -> tuple[Say, ...]:

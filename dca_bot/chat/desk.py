@@ -33,6 +33,7 @@ class Desk:
     addresses: Addresses
     parse_public_key: Callable[[str], str]
     npub: Callable[[str], str]
+    currency: str
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
     wake_mail: Callable[[], None]

@@ -7,7 +7,7 @@ language, operators in the programme's.
 from collections.abc import Callable
 from datetime import datetime
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
@@ -60,7 +60,9 @@ class Herald:
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
-            told = Say("push.deposit_low", balance=Fiat(client.balance_minor))
+            count = outlook.deposit_days(tx, self._programme, client, now)
+            lasts = Say("nothing") if count is None else Say("push.lasts", days=outlook.days(count))
+            told = Say("push.deposit_low", balance=Fiat(client.balance_minor), lasts=lasts)
         else:
             told = Say("push.deposit_used_up")
         self.tell_client(tx, client, told, now)

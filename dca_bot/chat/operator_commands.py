@@ -4,6 +4,7 @@ from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.operator_cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
+from dca_bot.chat.operator_funds import FUNDS_COMMANDS
 from dca_bot.chat.operator_house import HOUSE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 
@@ -12,6 +13,7 @@ OPERATOR_COMMANDS = (
     *CASH_COMMANDS,
     *CASH_OUT_COMMANDS,
     *PAYOUT_COMMANDS,
+    *FUNDS_COMMANDS,
     *HOUSE_COMMANDS,
     *GENERAL_COMMANDS,
 )

@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -57,6 +58,7 @@ class ScriptedWallet:
     def __init__(self):
         self.down = False
         self.balance = 5_000_000_000
+        self.coin = Decimal(800_000)
         self.payments = []
         self.while_listing = None
 
@@ -67,6 +69,11 @@ class ScriptedWallet:
     async def balance_msat(self):
         self._answer()
         return self.balance
+
+    async def price(self, currency):
+        self._answer()
+        assert currency == "GTQ"
+        return self.coin
 
     async def identify(self, key):
         self._answer()
@@ -136,6 +143,7 @@ class Talk:
             addresses=self.addresses,
             parse_public_key=parse_public_key,
             npub=npub,
+            currency=programme.currency,
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,

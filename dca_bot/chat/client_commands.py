@@ -1,6 +1,7 @@
 """What a client can type."""
 
 from dca_bot.chat import describe, outlook
+from dca_bot.chat.client_stats import STATS_COMMANDS
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -129,6 +130,7 @@ _NOTHING = Say("nothing")
 CLIENT_COMMANDS = (
     Command(("balance",), answer=balance_answer),
     Command(("history",), (PAGE,), answer=history_answer),
+    *STATS_COMMANDS,
     Command(("deposits",), answer=deposits_answer),
     Command(("settings",), answer=settings_answer),
     Command(

@@ -24,6 +24,8 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.purchases import Bought
 
 ALL = "all"
+USUAL = "30d"
+"""What is told where no range is given: something that doesn't grow with history."""
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365}
 """How far back each range goes, in days."""
 ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
@@ -61,6 +63,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
             if bought.commission_sat
             else _NOTHING,
             _milestone(total_sat) if total_sat else _NOTHING,
+            _NOTHING if args.has("RANGE") else Say("stats.more"),
         ),
     )
 
@@ -96,7 +99,7 @@ STATS_COMMANDS = (
 
 
 def _range(args: Args) -> str:
-    return args.text("RANGE") or ALL
+    return args.text("RANGE") or USUAL
 
 
 def _start(range_: str, now: datetime) -> datetime | None:

@@ -51,16 +51,17 @@ class Gain:
 
 def summarize(purchases: Iterable[Purchase]) -> Stats | None:
     """Sum purchases up; None if there are none."""
-    found = sorted(purchases, key=lambda one: one.at)
-    if not found:
+    best = worst = None
+    minor = sat = 0
+    payouts: set[str | None] = {None}
+    for one in purchases:
+        minor, sat = minor + one.minor, sat + one.sat
+        payouts.add(one.payout_id)
+        best = one if best is None or _is_before(one, best, _dearer(best, one)) else best
+        worst = one if worst is None or _is_before(one, worst, _dearer(one, worst)) else worst
+    if best is None or worst is None:
         return None
-    return Stats(
-        minor=sum(one.minor for one in found),
-        sat=sum(one.sat for one in found),
-        payouts=len({one.payout_id for one in found} - {None}),
-        best=min(found, key=lambda one: one.rate),
-        worst=max(found, key=lambda one: one.rate),
-    )
+    return Stats(minor, sat, len(payouts) - 1, best, worst)
 
 
 def gain(stats: Stats, coin: Fraction) -> Gain | None:
@@ -96,3 +97,13 @@ def next_milestone(sat: int) -> int:
             if milestone > sat:
                 return milestone
         step *= 10
+
+
+def _dearer(one: Purchase, other: Purchase) -> int:
+    """Return how the rates compare, more than 0 if `one` is dearer; multiplied out, so exact."""
+    return one.minor * other.sat - other.minor * one.sat
+
+
+def _is_before(one: Purchase, other: Purchase, lead: int) -> bool:
+    """Tell whether one purchase comes before another: by its lead, then by its time."""
+    return lead > 0 or (lead == 0 and one.at < other.at)

@@ -24,7 +24,7 @@ async def bought(talk, *purchases):
 
 async def test_stats_tell_cost_worth_rates_pace_and_milestone(maria):
     await bought(maria, (1, 16_000, 20_000), (20, 8_200, 10_000), (14, 76_500, 90_000))
-    assert await maria.tell("maria", "stats") == (
+    assert await maria.tell("maria", "stats all") == (
         "What you bought so far:\n"
         "120,000 sats for 1,007.00 GTQ\n"
         "Average cost: 1 BTC = 839,166 GTQ\n"
@@ -45,10 +45,12 @@ async def test_stats_of_a_range_leave_out_what_was_before(maria):
     assert "Best" not in told, "one rate is neither best nor worst"
     assert "One payout, about 1.0 a week" in told
     assert "Next milestone: 100,000 sats, 70,000 sats to go (30 % done)" in told
-    assert "30,000 sats for 240.00" in await maria.tell("maria", "stats 30d")
+    told = await maria.tell("maria", "stats")
+    assert "in the last 30 days:\n30,000 sats for 240.00 GTQ" in told
+    assert told.endswith("All of it: stats all")
     maria.clock.at += timedelta(days=400)
     assert await maria.tell("maria", "stats 1y") == (
-        "You bought nothing in the last year. Everything so far: stats all\n"
+        "You bought nothing in the last year.\n"
         "Next milestone: 100,000 sats, 70,000 sats to go (30 % done)"
     )
     assert "30,000 sats for 240.00" in await maria.tell("maria", "stats ALL")
@@ -77,8 +79,9 @@ async def test_stats_leave_out_what_was_cancelled(maria):
     await bought(maria, (1, 16_000, 20_000))
     payout, now = await maria.payout(), maria.clock.now()
     await maria.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
-    assert "No bitcoin bought yet" in await maria.tell("maria", "stats")
-    assert "No bitcoin bought yet" in await maria.tell("maria", "chart")
+    assert "No bitcoin bought yet" in await maria.tell("maria", "stats all")
+    assert "No bitcoin bought yet" in await maria.tell("maria", "chart all")
+    assert "nothing in the last 30 days" in await maria.tell("maria", "chart")
 
 
 async def test_stats_show_commission_apart(maria):
@@ -121,7 +124,7 @@ async def test_chart_shows_how_the_sats_grew(maria):
 
 async def test_chart_of_everything_begins_with_the_first_purchase(maria):
     await bought(maria, (1, 16_000, 20_000), *[(30, 8_000, 10_000)] * 12)
-    lines = (await maria.tell("maria", "chart")).split("\n")
+    lines = (await maria.tell("maria", "chart all")).split("\n")
     assert lines[0] == "140,000 sats bought so far:"
     assert lines[1] == "2026-04 ███▍ 30k"
     assert lines[-1] == "2027-02 ████████████████ 140k"
@@ -131,6 +134,6 @@ async def test_chart_of_everything_begins_with_the_first_purchase(maria):
 
 async def test_chart_of_a_first_day_is_a_week(maria):
     await bought(maria, (1, 16_000, 20_000))
-    lines = (await maria.tell("maria", "chart")).split("\n")
+    lines = (await maria.tell("maria", "chart all")).split("\n")
     assert lines[-1].endswith("████████████████ 20k")
     assert lines[1].startswith("02-")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -20,10 +21,13 @@ from dca_bot.config import LNBITS_KEY_VARIABLE, NOSTR_KEY_VARIABLE, Config, read
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.jobs.aside import aside
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
+from dca_bot.jobs.keep import Keep
+from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
@@ -32,6 +36,8 @@ from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.export import Form
+from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
@@ -167,6 +173,8 @@ async def run_jobs(
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
     clock, wallet = outside.clock, outside.wallet
+    data_dir = config.path(config.bot.data_dir)
+    form = Form(programme.currency, programme.timezone)
     desk = Desk(
         database=database,
         clock=clock,
@@ -175,10 +183,12 @@ async def run_jobs(
         addresses=outside.addresses,
         parse_public_key=parse_public_key,
         npub=npub,
-        currency=programme.currency,
+        export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,
+        is_reconciled=signals.reconciled.is_set,
+        currency=programme.currency,
         parts=lambda: [
             PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
         ],
@@ -196,20 +206,33 @@ async def run_jobs(
         lookback=timedelta(days=config.lamassu.lookback_days),
         poll_s=config.lamassu.poll_seconds,
     )
+    schedule = Schedule(database, wallet, herald, programme, clock, signals)
     deliverer = Deliverer(
         database, outside.messenger, programme, clock, signals, config.nostr.relays
     )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     watch = Watch(database, outside.messenger, herald, clock, signals, alert_after)
+    keep = Keep(
+        database=database,
+        herald=herald,
+        clock=clock,
+        signals=signals,
+        data_dir=data_dir,
+        folder=config.backup_dir,
+        every=timedelta(hours=config.backup.every_hours),
+        keep=config.backup.keep,
+    )
     conversation = Conversation(programme, herald, texts, desk)
     async with asyncio.TaskGroup() as group:
         jobs = [
             group.create_task(outside.messenger.run(), name="messenger"),
             group.create_task(converse(outside.messenger, conversation), name="converse"),
             group.create_task(ingest.run(), name="ingest"),
+            group.create_task(schedule.run(), name="schedule"),
             group.create_task(Settler(till, signals).run(), name="settle"),
             group.create_task(deliverer.run(), name="deliver"),
             group.create_task(watch.run(), name="watch"),
+            group.create_task(keep.run(), name="keep"),
         ]
         _log.info("running start_at=%s", start_at.isoformat())
         await stop.wait()

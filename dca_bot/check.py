@@ -100,8 +100,10 @@ async def _first_start(config: Config) -> datetime | None:
 async def _check_lnbits(config: Config) -> str:
     async with build_wallet(config, os.environ) as wallet:
         found = await wallet.probe()
+        price = await wallet.price(config.bot.currency)
     balance = sat_text(found.balance_msat // 1000)
-    return f"version {found.version}, source wallet {found.name!r} has {balance}"
+    told = f"{price:,.2f} {config.bot.currency}" if price else "NOT TOLD, so fixed mode would wait"
+    return f"version {found.version}, source wallet {found.name!r} has {balance}, 1 BTC is {told}"
 
 
 async def _check_relays(config: Config) -> str:

@@ -90,6 +90,30 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")],
+    config: ConfigPath = Path("config.toml"),
+) -> None:
+    """Copy the ledger into a new file; the bot may be running."""
+    from dca_bot.keeping import make_copy
+
+    make_copy(config, file)
+    typer.echo(f"The ledger is copied to {file}.")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    config: ConfigPath = Path("config.toml"),
+) -> None:
+    """Write the ledger's tables as CSV files for a bookkeeper; the bot may be running."""
+    from dca_bot.keeping import make_export
+
+    files = make_export(config, folder)
+    typer.echo(f"{files} files are in {folder}.")
+
+
+@app.command()
 def simulate(
     export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
     clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],
@@ -103,6 +127,33 @@ def simulate(
     from dca_bot.simulate import run_simulation
 
     run_simulation(export, clients, currency=currency, now=now, json=json)
+
+
+@app.command()
+def chat(
+    key: Annotated[Path, typer.Option(help="Your own key (nsec or hex), a file of mode 600.")],
+    relay: Annotated[
+        list[str] | None, typer.Option(help="A relay of the bot; may be given several times.")
+    ] = None,
+    to: Annotated[str, typer.Option(metavar="NPUB", help="The bot.")] = "",
+    nip04: Annotated[bool, typer.Option("--nip04", help="Write old direct messages.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make a key, show its npub, and do nothing else.")
+    ] = False,
+) -> None:
+    """Talk with the bot from this terminal, or from a pipe; needs no configuration."""
+    from dca_bot.core.ports import DmProtocol
+    from dca_bot.terminal import make_key, run_chat
+
+    if new:
+        npub = make_key(key)
+        typer.echo(f"A new key is in {key}. Its npub, for nostr.operators or client add:\n{npub}")
+        return
+    if not relay or not to:
+        raise typer.BadParameter("--relay and --to say where the bot is; both are needed.")
+    logging.disable()
+    protocol = DmProtocol.NIP04 if nip04 else DmProtocol.NIP17
+    asyncio.run(run_chat(key, relay, to, protocol=protocol))
 
 
 @app.command()

@@ -60,6 +60,8 @@ def _http_url(url: str) -> str:
 
 
 def _time_of_day(text: object) -> time:
+    if isinstance(text, time):
+        return text
     if not isinstance(text, str) or not _CLOCK.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write one like 09:00")
     return time.fromisoformat(text)
@@ -244,6 +246,11 @@ class Config(_Section):
         return self.base / name
 
     @property
+    def backup_dir(self) -> Path:
+        """Return the folder for copies of the ledger; a relative one is below the data folder."""
+        return self.path(self.bot.data_dir / self.backup.path)
+
+    @property
     def message_age_max(self) -> timedelta:
         """Return how old a command may be."""
         return timedelta(hours=self.nostr.max_message_age_hours)
@@ -294,17 +301,22 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> st
     """Return a secret from the environment, or from a file that only its owner can read."""
     if environment.get(variable):
         return environment[variable].strip()
+    return read_secret_file(path, remedy=f"put the key there, or into {variable}")
+
+
+def read_secret_file(path: Path, *, remedy: str) -> str:
+    """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise ConfigError(f"There is no {path}; put the key there, or into {variable}.") from None
+        raise ConfigError(f"There is no {path}; {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:
-        raise ConfigError(f"{path} is empty; put the key there, or into {variable}.")
+        raise ConfigError(f"{path} is empty; {remedy}.")
     return text
 
 

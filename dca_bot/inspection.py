@@ -63,4 +63,5 @@ def _status(tx: Tx, currency: str) -> dict[str, Any]:
         "commission_sat": totals["commission"],
         "open_holds": reports.holds_count(tx),
         "unsent_messages": mail.unsent(tx),
+        "last_backup_at": facts.get(tx, facts.BACKUP_AT),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from typist import Typist
 
 from dca_bot.demo.lnbits_process import (
     LnbitsProcess,
@@ -53,3 +54,17 @@ def wallets(lnbits) -> MakeWallet:
         return keys
 
     return make
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Typist]]:
+    """Start a command at a terminal of its own; it is ended in the end."""
+    opened: list[Typist] = []
+
+    def start(*args, **named) -> Typist:
+        opened.append(Typist(*args, **named))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

@@ -12,6 +12,7 @@ from dca_bot.config import Config
 from dca_bot.core.ports import DmProtocol, Export, IncomingMessage
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.ledger import facts, mail
+from dca_bot.ledger.backup import copies
 from dca_bot.ledger.database import open_database
 from dca_bot.nostr.keys import generate
 
@@ -141,7 +142,7 @@ async def bot(tmp_path):
             clock=bot.clock,
             chance=random.Random(1),
         )
-        values = config(**lamassu)
+        values = config(**lamassu).model_copy(update={"base": tmp_path})
         bot.task = asyncio.create_task(
             run_jobs(values, programme_of(values), database, outside, bot.stop)
         )
@@ -205,6 +206,14 @@ async def test_job_that_fails_unexpectedly_ends_them_all(bot, job):
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError), flatten_subgroups=True):
         await ended(bot)
     assert bot.relays.ended
+
+
+async def test_copies_of_the_ledger_are_made_while_it_runs(bot, tmp_path):
+    bot.start()
+    folder = tmp_path / "data" / "backups"
+    await until(lambda: folder.is_dir() and copies(folder))
+    assert copies(folder)[0].made_at >= NOW
+    assert not bot.task.done()
 
 
 @pytest.mark.parametrize("configured", [None, datetime(2026, 1, 1, tzinfo=UTC)])

@@ -88,6 +88,10 @@ def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", 
         ["simulate"],
         ["simulate", "--export", "."],
         ["audit", "--config"],
+        ["backup"],
+        ["export"],
+        ["chat"],
+        ["chat", "--key", "me.nsec", "--relay", "wss://relay.example.com"],
     ],
 )
 def test_wrong_words_end_with_2(tmp_path, words):
@@ -99,7 +103,17 @@ def test_wrong_words_end_with_2(tmp_path, words):
 def test_help_and_version_end_with_0(tmp_path):
     done = dca_bot("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("init", "check", "run", "status", "audit", "simulate", "demo"):
+    for command in (
+        "init",
+        "check",
+        "run",
+        "status",
+        "audit",
+        "backup",
+        "export",
+        "simulate",
+        "demo",
+    ):
         assert command in done.stdout
     assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
 
@@ -186,6 +200,7 @@ def test_status_tells_what_the_ledger_says(folder):
         "commission_sat": 5_000,
         "open_holds": 0,
         "unsent_messages": 0,
+        "last_backup_at": None,
     }
     text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
     assert [line.split()[0] for line in text.splitlines()] == [
@@ -232,6 +247,69 @@ def test_audit_without_lnbits_ends_with_1_and_says_so(folder):
     done = dca_bot("audit", folder=folder)
     assert "1 finding(s)" in sentence(done)
     assert "✗ The payments could not be compared: " in done.stdout
+
+
+# backup
+
+
+async def test_backup_works_beside_a_running_bot_and_overwrites_nothing(folder):
+    async with ledger_of(folder):
+        done = await asyncio.to_thread(dca_bot, "backup", "copy.sqlite3", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        again = await asyncio.to_thread(dca_bot, "backup", "copy.sqlite3", folder=folder)
+    assert sentence(again).startswith("copy.sqlite3 is there already")
+    (folder / "data" / "ledger.sqlite3").unlink()
+    (folder / "copy.sqlite3").rename(folder / "data" / "ledger.sqlite3")
+    status = await asyncio.to_thread(dca_bot, "status", "--json", folder=folder)
+    assert json.loads(status.stdout)["balances"] == "200.00 GTQ"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("nowhere/copy.sqlite3", "could not be made"), ("data", "is there already")],
+)
+def test_backup_that_cannot_be_made_ends_with_1_and_a_sentence(folder, file, said):
+    assert said in sentence(dca_bot("backup", file, folder=folder))
+
+
+def test_backup_without_a_ledger_ends_with_1(tmp_path):
+    write_config(tmp_path)
+    assert "start the bot once" in sentence(dca_bot("backup", "copy.sqlite3", folder=tmp_path))
+    assert not (tmp_path / "data").exists()
+
+
+# export
+
+
+async def test_export_works_beside_a_running_bot_and_overwrites_nothing(folder):
+    async with ledger_of(folder):
+        done = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        again = await asyncio.to_thread(dca_bot, "export", "out", folder=folder)
+    assert "out is not empty" in sentence(again)
+    files = list((folder / "out").iterdir())
+    assert done.stdout == f"{len(files)} files are in out.\n"
+    assert "200.00" in (folder / "out" / "clients.csv").read_text("utf-8-sig")
+
+
+def test_export_without_a_ledger_ends_with_1(tmp_path):
+    write_config(tmp_path)
+    assert "start the bot once" in sentence(dca_bot("export", "out", folder=tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+# chat
+
+
+def test_chat_makes_a_key_and_says_how_to_where_there_is_none(tmp_path):
+    words = ("--relay", "wss://relay.example.com", "--to", generate().npub)
+    done = dca_bot("chat", "--key", "me.nsec", *words, folder=tmp_path)
+    assert sentence(done) == (
+        "There is no me.nsec; make one with: dca-bot chat --new --key me.nsec.\n"
+    )
+    made = dca_bot("chat", "--new", "--key", "me.nsec", folder=tmp_path)
+    assert made.stdout.split()[-1] == parse_secret_key((tmp_path / "me.nsec").read_text()).npub
+    assert "nsec1" not in made.stdout + made.stderr
 
 
 # simulate
@@ -388,7 +466,7 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
     lines = done.stdout.splitlines()
     assert [line[0] for line in lines] == ["✓"] * 6
     assert "Antigua, Zona 10" in lines[3]
-    assert "1,234 sats" in lines[4]
+    assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[4]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 

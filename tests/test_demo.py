@@ -6,22 +6,27 @@ import sys
 from pathlib import Path
 
 
-def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
+def demo_at(folder):
+    """Return command and environment of a demo that leaves its files in `folder`/temporary."""
     root = Path(__file__).parents[1]
     lnbits = os.environ.get("DCA_BOT_LNBITS_BIN", str(root / ".lnbits" / "bin" / "lnbits"))
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+    (folder / "temporary").mkdir()
+    return [sys.executable, "-m", "dca_bot", "demo"], {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "DCA_BOT_LNBITS_BIN": lnbits,
+        "TMPDIR": str(folder / "temporary"),
+        "COLUMNS": "200",
+        "STAY": "",
+    }
+
+
+def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
+    command, environment = demo_at(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "dca_bot", "demo"],
+        command,
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(root),
-            "DCA_BOT_LNBITS_BIN": lnbits,
-            "TMPDIR": str(temporary),
-            "COLUMNS": "200",
-            "STAY": "",
-        },
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -31,5 +36,21 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = done.stdout[done.stdout.index("by the ledger") :]
     assert (table.count("equal"), table.count("DIFFERENT")) == (2, 0)
-    assert list(temporary.iterdir()) == [], "it tidies up"
-    assert list(tmp_path.iterdir()) == [temporary]
+    assert "Try it yourself" not in done.stdout
+    assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"
+    assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
+
+
+async def test_demo_lets_who_sits_at_a_terminal_be_the_operator(tmp_path, terminal):
+    command, environment = demo_at(tmp_path)
+    environment.pop("CI", None)
+    demo = terminal(command, environment, tmp_path)
+    await demo.until("Try it yourself", limit_s=180)
+    demo.type("y\n")
+    await demo.until("Connected to")
+    demo.type("clients\n")
+    await demo.until(r"Clients:\s+ana: ")
+    assert demo.shown.count("DIFFERENT") == 0
+    demo.type("\x04")
+    assert await demo.end() == 0
+    assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"

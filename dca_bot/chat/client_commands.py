@@ -1,6 +1,7 @@
 """What a client can type."""
 
 from dca_bot.chat import describe, outlook
+from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, obstacle, terms_of
 from dca_bot.chat.client_stats import STATS_COMMANDS
 from dca_bot.chat.command import (
     Args,
@@ -13,12 +14,15 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.core.payout import PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import HistoryLine
 
 PAGE = Param("PAGE", read_page, optional=True)
@@ -29,6 +33,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
     spent_minor, received_sat = reports.received(tx, me.id)
+    earned_sat = reports.earned(tx, me.id)
     received = Say(
         "balance.received",
         sats=Sat(received_sat),
@@ -41,9 +46,11 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
-            received if received_sat else Say("balance.received_nothing"),
+            received if received_sat else _nothing_yet(me),
+            Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
             *_obstacles(me),
+            obstacle(me, ctx.programme.fixed),
         ),
     )
 
@@ -72,6 +79,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         name=me.name,
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
+        terms=terms_of(me, ctx.programme.fixed),
         wallet=describe.destination(me.destination),
     )
 
@@ -93,7 +101,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     if ctx.me.state == "active":
         return Say("resume.already")
     clients.set_state(tx, ctx.me, "active")
-    return Say("resume.done")
+    return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
 
 
 def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -132,7 +140,9 @@ CLIENT_COMMANDS = (
     Command(("history",), (PAGE,), answer=history_answer),
     *STATS_COMMANDS,
     Command(("deposits",), answer=deposits_answer),
+    OWN_EXPORT,
     Command(("settings",), answer=settings_answer),
+    *FIXED_SAVING,
     Command(
         ("wallet",),
         (Param("DESTINATION", read_word, optional=True),),
@@ -153,6 +163,10 @@ def _lasts(tx: Tx, ctx: Context) -> Say:
     return _NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
+def _nothing_yet(me: Client) -> Say:
+    return Say("balance.nothing_fixed" if me.mode == FIXED else "balance.received_nothing")
+
+
 def _obstacles(me: Client) -> tuple[Say, ...]:
     """Say what keeps the client from getting sats, if anything does."""
     out = {"paused": Say("balance.paused"), "stopped": Say("balance.stopped")}
@@ -162,11 +176,24 @@ def _obstacles(me: Client) -> tuple[Say, ...]:
 
 
 def _history_line(line: HistoryLine) -> Say:
+    if line.kind == COMMISSION_SPLIT:
+        return _commission_line(line)
     return Say(
         "history.line",
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
+        state=Word("own_payout", line.payout_state or "collecting"),
+    )
+
+
+def _commission_line(line: HistoryLine) -> Say:
+    if line.payout_state == PayoutState.CANCELLED:
+        return Say("history.commission_cancelled", at=Moment(line.at), sats=Sat(line.sat))
+    return Say(
+        "history.commission",
+        at=Moment(line.at),
+        sats=Sat(line.sat),
         state=Word("own_payout", line.payout_state or "collecting"),
     )
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from dca_bot.chat.command import Args, Command, Context, Facts, Param
+from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import look_price
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.chat.price import ask_coin
+from dca_bot.chat.ranges import ALL, RANGE, start_of
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart
 from dca_bot.core.market import value_minor
 from dca_bot.core.payout import COIN_SAT
@@ -23,11 +24,8 @@ from dca_bot.ledger import purchases, reports
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.purchases import Bought
 
-ALL = "all"
 USUAL = "30d"
 """What is told where no range is given: something that doesn't grow with history."""
-RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365}
-"""How far back each range goes, in days."""
 ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
 """How many bars the chart of a range has."""
 CHART_DAYS_MIN = 7
@@ -35,17 +33,9 @@ DAYS_WITH_YEARS = 300
 _NOTHING = Say("nothing")
 
 
-def read_range(text: str, _currency: str) -> str:
-    """Read a range: 7d, 30d, 90d, 1y or all."""
-    word = text.lower()
-    if word != ALL and word not in RANGES:
-        raise refuse("wrong.range")
-    return word
-
-
 async def look_market(desk: Desk, _args: Args) -> Fraction | None:
     """Ask LNbits what a coin costs now."""
-    return await look_price(desk)
+    return await ask_coin(desk)
 
 
 def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
@@ -74,7 +64,7 @@ def chart_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     bought, stats = _bought(tx, ctx, range_)
     if stats is None:
         return Say("lines", lines=_nothing(range_))
-    start = _start(range_, ctx.now) or _first(bought.purchases, ctx.now)
+    start = start_of(range_, ctx.now) or _first(bought.purchases, ctx.now)
     points = ((one.at, one.sat) for one in bought.purchases)
     grown = chart.accumulate(points, start=start, end=ctx.now, rows=ROWS[range_])
     date = "%Y-%m" if (ctx.now - start).days > DAYS_WITH_YEARS else "%m-%d"
@@ -91,19 +81,14 @@ def chart_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=(heading, *bars))
 
 
-_RANGE = Param("RANGE", read_range, optional=True)
 STATS_COMMANDS = (
-    Command(("stats",), (_RANGE,), look=look_market, answer=stats_answer),
-    Command(("chart",), (_RANGE,), answer=chart_answer),
+    Command(("stats",), (RANGE,), look=look_market, answer=stats_answer),
+    Command(("chart",), (RANGE,), answer=chart_answer),
 )
 
 
 def _range(args: Args) -> str:
     return args.text("RANGE") or USUAL
-
-
-def _start(range_: str, now: datetime) -> datetime | None:
-    return None if range_ == ALL else now - timedelta(days=RANGES[range_])
 
 
 def _first(bought: tuple[Purchase, ...], now: datetime) -> datetime:
@@ -112,7 +97,7 @@ def _first(bought: tuple[Purchase, ...], now: datetime) -> datetime:
 
 
 def _bought(tx: Tx, ctx: Context, range_: str) -> tuple[Bought, Stats | None]:
-    bought = purchases.since(tx, ctx.me.id, _start(range_, ctx.now))
+    bought = purchases.since(tx, ctx.me.id, start_of(range_, ctx.now))
     return bought, summarize(bought.purchases)
 
 
@@ -164,7 +149,7 @@ def _extremes(stats: Stats) -> tuple[Say, ...]:
 def _pace(tx: Tx, ctx: Context, stats: Stats, range_: str) -> Say:
     """Say how often payouts came, within the range or since the first deposit."""
     first = purchases.saving_since(tx, ctx.me.id) or ctx.now
-    span = ctx.now - max(first, _start(range_, ctx.now) or first)
+    span = ctx.now - max(first, start_of(range_, ctx.now) or first)
     weekly = tenths_text(weekly_tenths(stats.payouts, span))
     return Say("stats.pace", n=stats.payouts, weekly=weekly) if stats.payouts else _NOTHING
 

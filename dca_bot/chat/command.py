@@ -14,6 +14,7 @@ from datetime import datetime
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.core.commission import parse_percent
 from dca_bot.core.money import parse_fiat, parse_sat
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DcaBotError
@@ -222,6 +223,14 @@ def read_sat(text: str, _currency: str) -> int:
         raise refuse("wrong.sats") from None
 
 
+def read_percent(text: str, _currency: str) -> int:
+    """Read a percentage in basis points."""
+    try:
+        return parse_percent(text)
+    except DcaBotError:
+        raise refuse("wrong.percent") from None
+
+
 def read_number(text: str, _currency: str) -> int:
     """Read the number of a deposit or hold: `5` or `#5`."""
     digits = text.removeprefix("#")
@@ -261,10 +270,10 @@ def _read(command: Command, given: Sequence[str], currency: str) -> Args:
 
 
 def _join_units(given: Sequence[str], currency: str) -> list[str]:
-    """Put a unit that stands by itself to its number: `1500 GTQ`, `120000 sats`."""
+    """Put a unit that stands by itself to its number: `1500 GTQ`, `120000 sats`, `40 %`."""
     joined: list[str] = []
     for token in given:
-        is_unit = token.upper() in {currency, "SAT", "SATS"}
+        is_unit = token.upper() in {currency, "SAT", "SATS", "%"}
         if is_unit and joined and joined[-1][-1:].isdigit() and len(joined) <= ARGUMENTS_MAX:
             joined[-1] += token
         else:

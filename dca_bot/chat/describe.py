@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
-from dca_bot.ledger import distributions, payouts
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.core.schedule import is_by_hand
+from dca_bot.ledger import distributions, lost, payouts
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import RecordedCashOut
+from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
@@ -80,6 +82,16 @@ def cash_out(one: RecordedCashOut) -> Say:
     )
 
 
+def fixed_run(one: RecordedRun) -> Say:
+    """Say a run of fixed mode in one line."""
+    return Say(
+        "fixed.line",
+        at=Moment(one.due_at),
+        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else Say("nothing"),
+        what=_run_result(one),
+    )
+
+
 def payout(one: Payout) -> Say:
     """Say a payout in one line, with what it waits for."""
     waiting = Say("payout.waiting", why=Word("waiting", short(one.waiting)))
@@ -102,6 +114,8 @@ def hold(tx: Tx, one: Hold) -> Say:
     """Say what is held and why, and what the operator can type."""
     if one.kind == "payout":
         return _payout_hold(tx, one)
+    if one.kind == "lost":
+        return _lost_hold(tx, one)
     found = distributions.cash_out_by_prefix(tx, one.ref, 1)
     if not found:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
@@ -128,6 +142,21 @@ def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say])
     return Say("page.lines", heading=heading, lines=lines, more=more)
 
 
+def _run_result(one: RecordedRun) -> Say:
+    if one.state != DONE:
+        reason = Word("reason", one.reason)
+        return Say("fixed.stopped", state=Word("fixed_run", one.state), reason=reason)
+    if not one.clients:
+        return Say("fixed.gave_nothing")
+    return Say(
+        "fixed.gave",
+        n=one.clients,
+        fiat=Fiat(one.minor),
+        sats=Sat(one.sat),
+        rate=Rate(one.minor, one.sat),
+    )
+
+
 def _amounts(one: RecordedCashOut) -> Say:
     if one.amounts is None:
         return Say("cash_out.no_amounts")
@@ -151,6 +180,17 @@ def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
     if 0 < dispensed_minor < cash_out.amounts.principal_minor:
         return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
     return Say("hold.choice", id=one.id)
+
+
+def _lost_hold(tx: Tx, one: Hold) -> Say:
+    paid = lost.payments_of(tx, one.ref)
+    return Say(
+        "hold.lost",
+        id=one.id,
+        distribution=short(one.ref),
+        sats=Sat(sum(row.sat for row in paid)),
+        names=short(", ".join(row.client_name for row in paid)),
+    )
 
 
 def _payout_hold(tx: Tx, one: Hold) -> Say:

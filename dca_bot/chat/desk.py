@@ -1,9 +1,10 @@
 """What the conversation needs of the world outside it; everything is handed in."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
 from dca_bot.ledger.database import Database
@@ -23,7 +24,9 @@ class Desk:
     """The ports and calls that commands use.
 
     `parse_public_key` reads an npub or hex and raises DcaBotError or ValueError; `npub` writes one.
+    `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
+    `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
     database: Database
@@ -33,8 +36,10 @@ class Desk:
     addresses: Addresses
     parse_public_key: Callable[[str], str]
     npub: Callable[[str], str]
-    currency: str
+    export_tables: Callable[[], Awaitable[Path]]
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
     wake_mail: Callable[[], None]
+    is_reconciled: Callable[[], bool]
+    currency: str
     parts: Callable[[], Sequence[PartState]]

@@ -13,7 +13,7 @@ from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import clients, mail, payouts
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
@@ -48,6 +48,10 @@ class Herald:
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell a client that sats were paid."""
         client = clients.by_id(tx, payout.client_id)
+        if payout.is_commission:
+            told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
+            self.tell_client(tx, client, told, now)
+            return
         told = Say(
             "push.payout_arrived",
             sats=Sat(payout.amount_sat),
@@ -68,7 +72,9 @@ class Herald:
         self.tell_client(tx, client, told, now)
 
     def tell_client(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
-        """Write to a client."""
+        """Write to a client; a recipient of commission reads no messages."""
+        if client.role == RECIPIENT:
+            return
         mail.write(tx, client.pubkey, self._texts.render(told, client.language), now=now)
 
     def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
@@ -177,6 +183,14 @@ class Herald:
     def back_in_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
         """Tell that an outside part answers again; `since` is when it was lost."""
         self.tell_operators(tx, Say("push.back_in_reach", part=part, since=Moment(since)), now)
+
+    def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
+        """Tell that no copy of the ledger can be made."""
+        self.tell_operators(tx, Say("push.backup_failing", why=why), now)
+
+    def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
+        """Tell that copies of the ledger can be made again; `since` is when they failed first."""
+        self.tell_operators(tx, Say("push.backup_works", since=Moment(since)), now)
 
     def tell_operators(
         self, tx: Tx, told: Say, now: datetime, except_for: str | None = None

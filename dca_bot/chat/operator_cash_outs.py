@@ -1,8 +1,6 @@
 """The operator's commands about cash-outs and what is held."""
 
-from collections.abc import Sequence
-
-from dca_bot.chat import describe
+from dca_bot.chat import describe, sharing
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -12,22 +10,25 @@ from dca_bot.chat.command import (
     Facts,
     Param,
     read_fiat,
+    read_note,
+    read_sat,
     read_word,
 )
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.operator_lost import lost_apply, lost_plan, settle_by_hand
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
-from dca_bot.core.allotment import allot
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import clients, distributions, foreign, holds, reports
+from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, reports
+from dca_bot.ledger import facts as ledger_facts
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.distributions import RecordedCashOut, Share
+from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
 
 ID_LENGTH_MIN = 4
-SHARES_SHOWN_MAX = 12
+MACHINES_SHOWN_MAX = 20
 _ID = Param("ID", read_word)
 _NOTHING = Say("nothing")
 
@@ -44,6 +45,11 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
+    run = fixed_runs.by_id(tx, wanted)
+    if run is not None:
+        done = distributions.by_id(tx, run.id)
+        shares = sharing.shares_given(done.shares) if done else ()
+        return Say("lines", lines=(describe.fixed_run(run), *shares))
     found = distributions.cash_out_by_prefix(tx, wanted)
     if len(found) != 1:
         raise refuse("tx.ambiguous" if found else "tx.unknown")
@@ -52,6 +58,7 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
         return head
+    note = Say("tx.note", note=cash_out.note) if cash_out.note else _NOTHING
     sums = Say(
         "tx.sums",
         at=Moment(given.at),
@@ -60,8 +67,9 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
         commission=Sat(given.commission_sat),
         unallocated=Sat(given.unallocated_sat),
     )
-    shares = tuple(_share_line(share) for share in given.shares[:SHARES_SHOWN_MAX])
-    return Say("lines", lines=(head, sums, *shares, _rest(given.shares)))
+    shares = sharing.shares_given(given.shares)
+    split = sharing.split_given(tx, cash_out.id)
+    return Say("lines", lines=(head, note, sums, *shares, *split))
 
 
 def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -80,6 +88,30 @@ async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
     return await look_payments(desk, hold.ref) if hold.kind == "payout" else ()
 
 
+def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell what a cash-out that was settled externally would give to whom."""
+    if ledger_facts.paused(tx):
+        raise refuse("tx.add_paused")
+    _, machine = _machine(tx, args)
+    amounts = _added_amounts(args)
+    return Say(
+        "tx.add_effect",
+        machine=describe.short(machine),
+        rate=Rate(amounts.principal_minor, amounts.principal_sat),
+        note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else _NOTHING,
+        **sharing.planned(tx, ctx, amounts, ctx.now),
+    )
+
+
+def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Record a cash-out of now and share it out."""
+    device_id, _ = _machine(tx, args)
+    id_ = added.cash_out_id(ctx.sender, ctx.message_id)
+    currency, note = ctx.programme.currency, args.text("NOTE")
+    added.record(tx, id_, device_id=device_id, currency=currency, note=note, now=ctx.now)
+    return sharing.share_out(tx, ctx, id_, _added_amounts(args), ctx.now)
+
+
 def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what letting the held thing go would do."""
     hold = _hold(tx, args)
@@ -89,6 +121,8 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         raise refuse("hold.no_fiat_here")
     if hold.kind == "payout":
         return release_plan(tx, ctx, hold, facts)
+    if hold.kind == "lost":
+        return lost_plan(tx, hold)
     return Say("hold.seen_effect", hold=describe.hold(tx, hold))
 
 
@@ -99,6 +133,8 @@ def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         return _share_out(tx, ctx, hold, args)
     if hold.kind == "payout":
         return release_apply(tx, ctx, hold, facts)
+    if hold.kind == "lost":
+        return lost_apply(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     done = Say("hold.seen_done", id=hold.id)
     return Done(done, done)
@@ -109,6 +145,8 @@ def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     hold = _hold(tx, args)
     if hold.kind == "payout":
         raise refuse("hold.payout_not_ignorable", id=hold.id, payout=hold.ref[: describe.ID_LENGTH])
+    if hold.kind == "lost":
+        return Say("hold.lost_ignore_effect", hold=describe.hold(tx, hold))
     key = "hold.ignore_effect" if hold.kind == "cash-out" else "hold.seen_effect"
     return Say(key, hold=describe.hold(tx, hold))
 
@@ -118,6 +156,8 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
         distributions.ignore(tx, hold.ref, now=ctx.now)
+    if hold.kind in ("cash-out", "lost"):
+        settle_by_hand(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="ignored", now=ctx.now)
     done = Say("hold.ignored" if hold.kind == "cash-out" else "hold.seen_done", id=hold.id)
     return Done(done, done)
@@ -126,6 +166,17 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 CASH_OUT_COMMANDS = (
     Command(("txs",), (PAGE,), answer=txs_answer),
     Command(("tx",), (_ID,), answer=tx_answer),
+    Command(
+        ("tx", "add"),
+        (
+            Param("MACHINE", read_note),
+            Param("FIAT", read_fiat),
+            Param("SATS", read_sat),
+            Param("NOTE", read_note, optional=True, rest=True),
+        ),
+        plan=add_plan,
+        apply=add_apply,
+    ),
     Command(("holds",), answer=holds_answer),
     Command(
         ("hold", "accept"),
@@ -170,71 +221,43 @@ def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
 def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     """Work out the shares as they would be now."""
     cash_out, amounts = _held(tx, hold, args)
-    balances = distributions.eligible(tx, cash_out.at) if ctx.programme.flow_enabled else {}
-    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
-    shares = tuple(
-        Say(
-            "tx.planned_share",
-            name=clients.by_id(tx, share.id).name,
-            fiat=Fiat(share.minor),
-            sats=Sat(share.sat),
-        )
-        for share in allotment.shares
-        if share.sat
-    )
-    known = foreign.of_distribution(tx, hold.ref)
+    known = foreign.of_cash_out(tx, hold.ref)
     paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
     return Say(
         "hold.accept_effect",
         id=cash_out.id[: describe.ID_LENGTH],
         machine=describe.short(cash_out.machine),
-        fiat=Fiat(amounts.principal_minor),
-        sats=Sat(amounts.principal_sat),
-        commission=Sat(amounts.commission_sat),
-        unallocated=Sat(allotment.unallocated_sat),
-        shares=(*shares[:SHARES_SHOWN_MAX], _rest(shares)) if shares else Say("hold.nobody"),
+        **sharing.planned(tx, ctx, amounts, cash_out.at),
         warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else _NOTHING,
     )
 
 
 def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
     cash_out, amounts = _held(tx, hold, args)
-    given = distributions.distribute(
-        tx,
-        cash_out.id,
-        amounts,
-        at=cash_out.at,
-        now=ctx.now,
-        flow_enabled=ctx.programme.flow_enabled,
-        message_id=ctx.message_id,
-    )
+    done = sharing.share_out(tx, ctx, cash_out.id, amounts, cash_out.at)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
-    for share in given.shares:
-        ctx.herald.note_low(tx, share.client_id, ctx.now)
-    done = Say(
-        "hold.accepted",
-        id=cash_out.id[: describe.ID_LENGTH],
-        fiat=Fiat(amounts.principal_minor),
-        sats=Sat(amounts.principal_sat),
-        n=len(given.shares),
-        unallocated=Sat(given.unallocated_sat),
+    return done
+
+
+def _machine(tx: Tx, args: Args) -> tuple[str, str]:
+    """Return (device id, name) of the argument MACHINE; before any is known the word stands for both."""
+    written = args.text("MACHINE")
+    known = reports.machine_names(tx)
+    if not known:
+        return written, written
+    found = added.find_machine(tx, written)
+    if found is None:
+        words = ", ".join(
+            added.as_word(describe.short(name)) for name in known[:MACHINES_SHOWN_MAX]
+        )
+        raise refuse("tx.machine_unknown", machines=words)
+    return found
+
+
+def _added_amounts(args: Args) -> Amounts:
+    """Return what is shared out of a cash-out that was settled externally: all, without commission."""
+    return Amounts(
+        principal_sat=args.number("SATS"),
+        principal_minor=args.number("FIAT"),
+        commission_sat=0,
     )
-    return Done(done, done)
-
-
-def _share_line(share: Share) -> Say:
-    state = share.payout_state or "collecting"
-    return Say(
-        "tx.share",
-        name=share.client_name,
-        fiat=Fiat(share.minor),
-        sats=Sat(share.sat),
-        state=Word("payout", state),
-        payout=(share.payout_id or "")[: describe.ID_LENGTH],
-    )
-
-
-def _rest(rows: Sequence[object]) -> Say:
-    """Say how many rows are not shown."""
-    left = len(rows) - SHARES_SHOWN_MAX
-    return Say("tx.more_shares", n=left) if left > 0 else _NOTHING

@@ -2,6 +2,7 @@
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.client_fixed import terms_of
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -14,10 +15,18 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.destinations import look_destination
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.chat.say import Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import clients, confirmations, deposits, mail, payout_moves, reports
-from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger import (
+    clients,
+    commission,
+    confirmations,
+    deposits,
+    mail,
+    payout_moves,
+    reports,
+)
+from dca_bot.ledger.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.database import Tx
 
 NAME = Param("NAME", read_name)
@@ -67,16 +76,20 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     if client is None:
         raise refuse("client.unknown")
     spent_minor, received_sat = reports.received(tx, client.id)
+    earned_sat = reports.earned(tx, client.id)
     reached = mail.reached(tx, client.pubkey)
     return Say(
         "client.card",
         name=client.name,
         state=Word("client", client.state),
+        mode=Word("mode", client.mode),
+        terms=terms_of(client, ctx.programme.fixed),
         npub=ctx.desk.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),
         sats=Sat(received_sat),
         fiat=Fiat(spent_minor),
+        earned=Say("client.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
         owed=Sat(client.owed_sat),
         wallet=describe.destination(client.destination),
         since=Moment(client.created_at),
@@ -124,6 +137,10 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
             payouts=open_payouts,
             deposits=pending,
         )
+    part = commission.in_force(tx).part_of(client.id)
+    if part is not None:
+        percent = Percent(part.percent_bp)
+        raise refuse("client.gets_commission", name=client.name, percent=percent)
     ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)
@@ -214,9 +231,13 @@ def _find(tx: Tx, name: str) -> Client | None:
 
 
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
+    name = _free_name(tx, args)
+    former = clients.payee(tx, name)
+    if former is not None:
+        commission.close_spent(tx, former)
     client = clients.add(
         tx,
-        name=_free_name(tx, args),
+        name=name,
         pubkey=_free_pubkey(tx, ctx, args),
         language=ctx.programme.language,
         now=ctx.now,
@@ -227,9 +248,10 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
 
 def _free_name(tx: Tx, args: Args) -> str:
     name = args.text("NAME")
-    taken = _find(tx, name)
-    if taken is not None and taken.state != "closed":
-        raise refuse("client.name_taken", name=taken.name)
+    taken = clients.payee(tx, name)
+    if taken is not None and not commission.is_spent(tx, taken):
+        key = "client.name_of_recipient" if taken.role == RECIPIENT else "client.name_taken"
+        raise refuse(key, name=taken.name)
     return name
 
 

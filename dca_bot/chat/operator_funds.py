@@ -7,7 +7,7 @@ from fractions import Fraction
 from dca_bot.chat import outlook
 from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import look_price
+from dca_bot.chat.price import ask_coin
 from dca_bot.chat.say import Fiat, Moment, Sat, Say
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
@@ -48,7 +48,7 @@ async def look_funds(desk: Desk, _args: Args) -> AtLnbits:
         balance_msat = await desk.wallet.balance_msat()
     except (LnbitsUnavailable, LnbitsRefused):
         return AtLnbits(None, None)
-    return AtLnbits(balance_msat, await look_price(desk))
+    return AtLnbits(balance_msat, await ask_coin(desk))
 
 
 def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
@@ -79,6 +80,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(clients.names(tx))),
             Say("status.unsent", n=mail.unsent(tx)),
+            _backup(tx),
             _totals(reports.totals(tx)),
         ),
     )
@@ -147,6 +149,7 @@ HOUSE_COMMANDS = (
     Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
     Command(("pause", "all"), answer=pause_answer),
     Command(("resume", "all"), answer=resume_answer, then=wake_jobs),
+    TABLES_EXPORT,
     Command(("audit",), look=look_audit, answer=audit_answer),
 )
 
@@ -156,6 +159,15 @@ def _last_poll(tx: Tx) -> Say:
     if polled is None:
         return Say("status.no_poll")
     return Say("status.last_poll", at=Moment(datetime.fromisoformat(polled)))
+
+
+def _backup(tx: Tx) -> Say:
+    failing, made = facts.get(tx, facts.BACKUP_FAILING), facts.get(tx, facts.BACKUP_AT)
+    known = Say("status.backup", at=Moment(datetime.fromisoformat(made))) if made else None
+    if failing is None:
+        return known or Say("status.no_backup")
+    since = Moment(datetime.fromisoformat(failing))
+    return Say("lines", lines=(Say("status.backup_failing", since=since), known or _NOTHING))
 
 
 def _part(part: PartState) -> Say:

@@ -11,7 +11,7 @@ from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, rea
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
-from dca_bot.core.payout import CANCELLABLE, PayoutState, sole_payment
+from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
@@ -78,7 +78,7 @@ async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
 def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
-    if payout.state not in CANCELLABLE:
+    if not payout.is_cancellable(ctx.now):
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
     known = _payments(tx, payout, facts)
     _refuse_if_pending(known)
@@ -86,9 +86,14 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         raise refuse("payout.paid_already")
     _refuse_if_failed_lately(tx, payout, known, ctx)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
+    is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
+    if payout.is_commission:
+        return _cancel_commission(payout, paid_msat // 1000, is_elsewhere=is_elsewhere)
     key = "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect"
-    if not paid_msat and foreign.covers_share(tx, payout, now=ctx.now):
+    if is_elsewhere:
         key = "payout.cancel_elsewhere_effect"
+    if not paid_msat and payout.state is PayoutState.ALERT:
+        key = "payout.cancel_alert_effect"
     return Say(
         key,
         **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
@@ -99,10 +104,18 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     )
 
 
-def cancel_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = _payout(tx, args)
+    for payment in _payments(tx, payout, facts):
+        foreign.remember(tx, payment, now=ctx.now)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
+    foreign.settle_payout(tx, payout, now=ctx.now)
+    if payout.is_commission:
+        told = Say("push.commission_cancelled", sats=Sat(payout.amount_sat))
+        ctx.herald.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
+        done = Say("payout.commission_cancelled", payout=describe.payout_short(payout))
+        return Done(done, done)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
@@ -169,6 +182,21 @@ PAYOUT_COMMANDS = (
     Command(("payout", "retry"), (_ID,), plan=retry_plan, apply=retry_apply),
     Command(("payout", "cancel"), (_ID,), look=look_cancel, plan=cancel_plan, apply=cancel_apply),
 )
+
+
+def _cancel_commission(payout: Payout, paid_sat: int, *, is_elsewhere: bool) -> Say:
+    """Tell what giving up a payout of commission means: no fiat was charged, so none goes back."""
+    careful = Say("nothing")
+    if paid_sat:
+        careful = Say("payout.careful_paid", paid=Sat(paid_sat), name=payout.client_name)
+    elif is_elsewhere:
+        careful = Say("payout.careful_elsewhere", name=payout.client_name)
+    return Say(
+        "payout.cancel_commission_effect",
+        payout=describe.payout_short(payout),
+        sats=Sat(payout.amount_sat),
+        careful=careful,
+    )
 
 
 def _payout(tx: Tx, args: Args) -> Payout:

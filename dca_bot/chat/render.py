@@ -12,7 +12,8 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
+from dca_bot.core.commission import percent_text
 from dca_bot.core.money import fiat_text, minor_digits, sat_text
 from dca_bot.core.payout import rate_minor
 from dca_bot.core.programme import Programme
@@ -50,6 +51,8 @@ class Texts:
                 return fiat_text(minor, self.currency)
             case Sat(sat):
                 return sat_text(sat)
+            case Percent(percent_bp):
+                return percent_text(percent_bp)
             case Rate(minor, sat):
                 price = rate_minor(minor, sat) // 10 ** minor_digits(self.currency)
                 return f"{price:,} {self.currency}"

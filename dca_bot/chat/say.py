@@ -28,6 +28,13 @@ class Sat:
 
 
 @dataclass(frozen=True, slots=True)
+class Percent:
+    """A percentage in basis points."""
+
+    percent_bp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """The price of one coin, given what so many sats cost in minor units."""
 
@@ -62,7 +69,7 @@ class Say:
         object.__setattr__(self, "fields", fields)
 
 
-Field = Fiat | Sat | Rate | Moment | Word | Say | tuple[Say, ...] | str | int
+Field = Fiat | Sat | Percent | Rate | Moment | Word | Say | tuple[Say, ...] | str | int
 
 
 class CommandRefused(DcaBotError):

@@ -15,7 +15,7 @@ from dca_bot.errors import DcaBotError
 
 WAIT_MAX = timedelta(hours=48)
 
-_COINS = frozenset({"BTC", "LN"})
+COINS = frozenset({"BTC", "LN"})
 _FINAL = frozenset({"confirmed", "instant"})
 _DISPENSING = frozenset({"dispense", "dispenseError"})
 # These set `dispense` without any cash leaving.
@@ -167,7 +167,7 @@ def scale(amounts: Amounts, fiat_minor: int) -> Amounts:
 
 def _foreign(cash_out: CashOut, currency: str) -> Reason:
     """Tell why a row is none of the bot's; a missing code is broken, not foreign."""
-    if cash_out.crypto_code is not None and cash_out.crypto_code not in _COINS:
+    if cash_out.crypto_code is not None and cash_out.crypto_code not in COINS:
         return Reason.OTHER_COIN
     if cash_out.fiat_code is not None and cash_out.fiat_code != currency:
         return Reason.OTHER_CURRENCY

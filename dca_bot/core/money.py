@@ -111,6 +111,13 @@ def fiat_text(minor: int, currency: str) -> str:
     return f"{sign}{whole:,}{decimals} {currency}"
 
 
+def plain_decimal(amount: int, digits: int) -> str:
+    """Write an amount of the smallest unit for a program to read: `-1500.00`."""
+    whole, fraction = divmod(abs(amount), 10**digits)
+    decimals = f".{fraction:0{digits}}" if digits else ""
+    return f"{'-' if amount < 0 else ''}{whole}{decimals}"
+
+
 def sat_text(sat: int) -> str:
     """Write an amount: `120,000 sats`."""
     return f"{sat:,} sat" if abs(sat) == 1 else f"{sat:,} sats"

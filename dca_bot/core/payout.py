@@ -61,6 +61,18 @@ CANCELLABLE = frozenset(
 """Where nothing was sent, or what was sent can never be paid."""
 
 
+def is_cancellable(
+    state: PayoutState, *, is_debited: bool, expires_at: datetime | None, now: datetime
+) -> bool:
+    """Tell whether nothing can be paid any more.
+
+    An alerted payout counts only if it never left the source wallet and its invoice is over.
+    """
+    if state is not PayoutState.ALERT:
+        return state in CANCELLABLE
+    return not is_debited and expires_at is not None and now > expires_at + SETTLED_AFTER
+
+
 class Finding(StrEnum):
     """What a look at the source wallet's row says about a submitted payout."""
 

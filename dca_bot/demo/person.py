@@ -4,12 +4,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from secrets import SystemRandom
 
 from dca_bot.app import SystemClock
-from dca_bot.core.ports import DmProtocol, OutgoingMessage
+from dca_bot.core.ports import DmProtocol
+from dca_bot.nostr.correspondent import Correspondent
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.pool import NostrMessenger
 
 ANSWER_LIMIT_S = 60
 CODE = re.compile(r"confirm ([0-9A-Z]{4})")
@@ -17,35 +16,22 @@ Show = Callable[[str, str, str], None]
 
 
 class Person:
-    """A person with a key and one protocol; everything that comes is shown as it comes."""
+    """A person with a key; everything that comes is shown as it comes."""
 
     def __init__(
-        self,
-        name: str,
-        key: SecretKey,
-        bot: str,
-        messenger: NostrMessenger,
-        *,
-        protocol: DmProtocol,
-        relay: str,
-        show: Show,
+        self, name: str, key: SecretKey, correspondent: Correspondent, *, show: Show
     ) -> None:
         self.name = name
         self.key = key
         self.received: list[str] = []
-        self._bot = bot
-        self._messenger = messenger
-        self._protocol = protocol
-        self._relay = relay
+        self._correspondent = correspondent
         self._show = show
         self._news = asyncio.Event()
 
     async def send(self, text: str) -> None:
         """Send a message to the bot."""
-        clock = SystemClock()
-        message = OutgoingMessage(self._bot, text, clock.now(), self._protocol)
         self._show(self.name, "bot", text)
-        if not await self._messenger.publish(self._messenger.seal(message), [self._relay]):
+        if not await self._correspondent.send(self._correspondent.compose(text)):
             raise TimeoutError(f"The relay did not take {self.name}'s message.")
 
     async def ask(self, text: str) -> str:
@@ -75,11 +61,10 @@ class Person:
 
     async def listen(self) -> None:
         """Take in what the bot sends; never ends."""
-        async for message in self._messenger.incoming():
-            if message.sender == self._bot:
-                self._show("bot", self.name, message.text)
-                self.received.append(message.text)
-                self._news.set()
+        async for message in self._correspondent.received():
+            self._show("bot", self.name, message.text)
+            self.received.append(message.text)
+            self._news.set()
 
 
 @asynccontextmanager
@@ -87,18 +72,19 @@ async def person(
     name: str, key: SecretKey, bot: str, *, protocol: DmProtocol, relay: str, show: Show
 ) -> AsyncIterator[Person]:
     """Connect a person to a relay; one with NIP-17 publishes inbox relays as apps do."""
-    messenger = NostrMessenger(
+    correspondent = Correspondent(
         key,
+        bot,
         [relay],
         SystemClock(),
-        random=SystemRandom(),
+        protocol=protocol,
         name=name if protocol is DmProtocol.NIP17 else None,
     )
-    someone = Person(name, key, bot, messenger, protocol=protocol, relay=relay, show=show)
+    someone = Person(name, key, correspondent, show=show)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(messenger.run()), group.create_task(someone.listen())]
+        tasks = [group.create_task(correspondent.run()), group.create_task(someone.listen())]
         try:
-            while not messenger.connected():
+            while not correspondent.connected():
                 await asyncio.sleep(0.05)
             yield someone
         finally:

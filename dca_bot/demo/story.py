@@ -18,6 +18,7 @@ from rich.table import Table
 from dca_bot.core.money import sat_text
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import WalletKeys
+from dca_bot.demo.offer import is_at_a_terminal, offer_chat
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
 from dca_bot.ledger import clients, mail, payouts, reports
@@ -99,11 +100,14 @@ async def _run(*, stay: bool) -> bool:
             world = await exits.enter_async_context(demo_world(Path(folder)))
             stage.note(f"relay {world.relay}, LNbits {world.lnbits.url}, bot {world.bot.npub}")
             await exits.enter_async_context(running_bot(world))
-            people = await _people(exits, world, stage)
-            equal = await _play(world, stage, *people)
-            if stay:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await _stay(world, stage, *people)
+            async with AsyncExitStack() as guests:
+                people = await _people(guests, world, stage)
+                equal = await _play(world, stage, *people)
+                if stay:
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await _stay(world, stage, *people)
+            if not stay and is_at_a_terminal():
+                await offer_chat(world)
     return equal
 
 

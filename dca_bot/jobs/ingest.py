@@ -16,12 +16,13 @@ from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Verdict, decide
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
+from dca_bot.core.rate import newest_ticker
 from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import distributions, facts, foreign, holds
+from dca_bot.ledger import distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
@@ -68,12 +69,14 @@ class Ingest:
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
+        await self._note_ticker(export)
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
             await self._try_distribute(cash_out, decision)
         if full:
             self._full_read_at = now
+            await self.database.transact(self._hold_lost)
         await self._tell_unreadable(export)
         polled_at = now.isoformat()
         await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
@@ -85,6 +88,13 @@ class Ingest:
             self._note(reachable=False, detail=str(error))
         else:
             self._note(reachable=True)
+
+    async def _note_ticker(self, export: Export) -> None:
+        """Remember the newest price of a coin, which fixed mode holds its rate against."""
+        now = self.clock.now()
+        ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
+        if ticker is not None:
+            await self.database.transact(lambda tx: tickers.note(tx, ticker))
 
     def _decide(self, export: Export) -> list[Found]:
         now = self.clock.now()
@@ -190,7 +200,7 @@ class Ingest:
         known = distributions.states(tx, [cash_out.id]).get(cash_out.id)
         if _is_decided(known) or facts.paused(tx):
             return None
-        if foreign.of_distribution(tx, cash_out.id):
+        if foreign.of_cash_out(tx, cash_out.id):
             if known != (distributions.HELD, KNOWN_DISTRIBUTION):
                 held, why = distributions.HELD, KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
@@ -218,6 +228,11 @@ class Ingest:
         if hold is not None:
             self.herald.hold_opened(tx, hold, now)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+    def _hold_lost(self, tx: Tx) -> None:
+        """Hold what LNbits has paid and no reading of Lamassu brings back."""
+        for distribution_id in lost.distribution_ids(tx):
+            self._hold(tx, "lost", distribution_id, LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]

@@ -11,7 +11,7 @@ from datetime import datetime
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
-from dca_bot.ledger import foreign, holds, payout_moves, payouts
+from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.payouts import Payout
@@ -106,7 +106,7 @@ def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) 
 def _is_accepted(tx: Tx, payout: Payout) -> bool:
     """Tell whether the operator has accepted all its distributions as paid by LNbits before."""
     return all(
-        holds.was_accepted(tx, distribution_id, KNOWN_DISTRIBUTION)
+        holds.was_accepted(tx, commission.cash_out_of(distribution_id), KNOWN_DISTRIBUTION)
         for distribution_id in payout.distribution_ids
     )
 

@@ -158,6 +158,13 @@ class Settler:
             )
         except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one address must not keep payouts back
+            place = place_of(error)
+            _log.error(
+                "minimum failed client=%d error=%s at=%s", client_id, type(error).__name__, place
+            )
 
     async def _take(self, payout: Payout, pass_: Pass) -> None:
         """Bring one payout further; a destination that fails keeps back only what goes there."""

@@ -1,9 +1,11 @@
 """Proves the ledger from its entries up: each finding is a sentence, none means that all is well."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
+from dca_bot.ledger import foreign
+from dca_bot.ledger.audit_commission import commission_findings
 from dca_bot.ledger.database import Database, Tx
 
 
@@ -26,14 +28,16 @@ async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple
     before = await database.read(paid_by_hash)
     payments = [payment async for payment in wallet.tagged_payments()]
     after = await database.read(paid_by_hash)
-    earlier = set(compare_payments(before, payments))
-    lasting = [text for text in compare_payments(after, payments) if text in earlier]
+    settled = await database.read(foreign.settled_hashes)
+    earlier = set(compare_payments(before, payments, settled))
+    lasting = [text for text in compare_payments(after, payments, settled) if text in earlier]
     return len(payments), tuple(lasting)
 
 
 def audit_ledger(tx: Tx) -> LedgerAudit:
     """Sum everything up again; reads the whole ledger."""
     findings = [text for text, query in _CHECKS for text in _found(tx, text, query)]
+    findings += commission_findings(tx)
     findings += [
         f"The file is damaged: {row[0]}."
         for row in tx.execute("PRAGMA integrity_check(5)")
@@ -63,15 +67,21 @@ def paid_by_hash(tx: Tx) -> dict[str, tuple[str, int, bool]]:
 
 
 def compare_payments(
-    recorded: Mapping[str, tuple[str, int, bool]], payments: Iterable[Payment]
+    recorded: Mapping[str, tuple[str, int, bool]],
+    payments: Iterable[Payment],
+    settled: Container[str] = (),
 ) -> list[str]:
-    """Hold the source wallet's tagged rows against the ledger's payouts."""
+    """Hold the source wallet's tagged rows against the ledger's payouts.
+
+    `settled` are the hashes of payments that the operator has settled by hand.
+    """
     findings: list[str] = []
-    settled: set[str] = set()
+    paid: set[str] = set()
     for payment in payments:
-        if payment.status is not PaymentStatus.SUCCESS:
-            continue
         known = recorded.get(payment.payment_hash)
+        is_by_hand = payment.payment_hash in settled and not (known and known[2])
+        if payment.status is not PaymentStatus.SUCCESS or is_by_hand:
+            continue
         if known is None:
             findings.append(
                 f"LNbits paid {-payment.amount_msat // 1000} sats for payout"
@@ -85,10 +95,10 @@ def compare_payments(
             )
         if not debited:
             findings.append(f"LNbits has paid payout {payout_id[:8]}, the ledger doesn't say so.")
-        if payout_id in settled:
+        if payout_id in paid:
             findings.append(f"Payout {payout_id[:8]} was paid twice.")
-        settled.add(payout_id)
-    missing = {known[0] for known in recorded.values() if known[2]} - settled
+        paid.add(payout_id)
+    missing = {known[0] for known in recorded.values() if known[2]} - paid
     findings += [
         f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
         for payout_id in sorted(missing)
@@ -146,6 +156,21 @@ _CHECKS = (
         "Cash-out {} is distributed without a distribution, or the other way round.",
         "SELECT id FROM cash_out WHERE (state = 'distributed')"
         " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
+    ),
+    (
+        "Fixed run {} and its distribution contradict each other.",
+        "SELECT id FROM fixed_run WHERE coalesce(clients, 0) <>"
+        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id AND share.day = fixed_run.day)"
+        " UNION ALL SELECT id FROM distribution WHERE kind = 'fixed'"
+        " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.id = distribution.id)",
+    ),
+    (
+        "On {} fixed mode has taken more of a client than a day may.",
+        "SELECT DISTINCT day FROM"
+        " (SELECT day, sum(minor) AS minor FROM share WHERE day IS NOT NULL GROUP BY client_id, day) AS given"
+        " WHERE minor > (SELECT max(ceiling_minor) FROM fixed_run WHERE fixed_run.day = given.day)"
+        " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.day = given.day"
+        "   AND state = 'done' AND ceiling_minor IS NULL)",
     ),
     (
         "Payout {}'s amount isn't the sum of its shares.",

@@ -1,4 +1,8 @@
-"""Who the clients are, and where their sats go."""
+"""Who the clients are, and where their sats go.
+
+A recipient of commission who is no client stands in the same table, so that shares and payouts work
+alike; the functions here that find or list clients never return one (`ledger/commission.py` does).
+"""
 
 import sqlite3
 from dataclasses import dataclass
@@ -10,6 +14,8 @@ from dca_bot.ledger.instant import instant, micros
 
 INVOICE_KEY = "invoice_key"
 ADDRESS = "address"
+CLIENT = "client"
+RECIPIENT = "recipient"
 
 _LEVELS = ("", "low", "used up")
 _SELECT = """
@@ -30,13 +36,18 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the ledger has it; `owed_sat` is distributed and not yet paid."""
+    """A client as the ledger has it; `owed_sat` is distributed and not yet paid.
+
+    `role` is CLIENT, or RECIPIENT for somebody who gets commission and nothing else.
+    """
 
     id: int
     name: str
     pubkey: str
+    role: str
     state: str
     mode: str
+    fixed_limit_minor: int
     language: str
     destination: Destination | None
     low_told: str
@@ -45,46 +56,59 @@ class Client:
     owed_sat: int
 
 
-def add(tx: Tx, *, name: str, pubkey: str, language: str, now: datetime) -> Client:
+def add(
+    tx: Tx, *, name: str, pubkey: str, language: str, now: datetime, role: str = CLIENT
+) -> Client:
     """Record a new client, active and in flow mode; IntegrityError if name or key is taken."""
-    tx.execute(
-        "INSERT INTO client (name, pubkey, language, created_at) VALUES (?, ?, ?, ?)",
-        (name, pubkey, language, micros(now)),
+    added = tx.execute(
+        "INSERT INTO client (name, pubkey, role, language, created_at) VALUES (?, ?, ?, ?, ?)",
+        (name, pubkey, role, language, micros(now)),
     )
-    client = by_pubkey(tx, pubkey)
-    assert client is not None
-    return client
+    return by_id(tx, added.lastrowid or 0)
 
 
 def by_id(tx: Tx, client_id: int) -> Client:
-    """Return a client that is known to exist."""
+    """Return a client or recipient that is known to exist."""
     return _client(tx.execute(f"{_SELECT} WHERE client.id = ?", (client_id,)).fetchone())
 
 
 def by_name(tx: Tx, name: str) -> Client | None:
     """Find a client by name, whatever the case; a closed one only if no other has the name."""
     row = tx.execute(
-        f"{_SELECT} WHERE name = ? ORDER BY state = 'closed', client.id DESC LIMIT 1", (name,)
+        f"{_SELECT} WHERE name = ? AND role = 'client'"
+        " ORDER BY state = 'closed', client.id DESC LIMIT 1",
+        (name,),
     ).fetchone()
     return None if row is None else _client(row)
 
 
 def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
     """Find the client who writes with this key; a closed client is nobody."""
-    row = tx.execute(f"{_SELECT} WHERE pubkey = ? AND state <> 'closed'", (pubkey,)).fetchone()
+    row = tx.execute(
+        f"{_SELECT} WHERE pubkey = ? AND role = 'client' AND state <> 'closed'", (pubkey,)
+    ).fetchone()
     return None if row is None else _client(row)
 
 
 def names(tx: Tx) -> list[str]:
-    """Return the names of all who are not closed."""
-    rows = tx.execute("SELECT name FROM client WHERE state <> 'closed' ORDER BY name")
+    """Return the names of all clients who are not closed."""
+    rows = tx.execute(
+        "SELECT name FROM client WHERE role = 'client' AND state <> 'closed' ORDER BY name"
+    )
     return [str(row["name"]) for row in rows]
 
 
 def everyone(tx: Tx) -> list[Client]:
     """Return all clients who are not closed, by name."""
-    rows = tx.execute(f"{_SELECT} WHERE state <> 'closed' ORDER BY name")
+    rows = tx.execute(f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name")
     return [_client(row) for row in rows]
+
+
+def payee(tx: Tx, name: str) -> Client | None:
+    """Find who is paid under a name, client or recipient, whatever the case; a closed one is nobody."""
+    rows = tx.execute("SELECT id, name FROM client WHERE state <> 'closed'")
+    same = [row["id"] for row in rows if row["name"].casefold() == name.casefold()]
+    return by_id(tx, same[0]) if same else None
 
 
 def set_state(tx: Tx, client: Client, state: str) -> None:
@@ -97,6 +121,16 @@ def set_state(tx: Tx, client: Client, state: str) -> None:
     )
     if done.rowcount != 1:
         raise StateChanged(f"Client {client.name} has changed meanwhile; look and try again.")
+
+
+def set_mode(tx: Tx, client_id: int, mode: str) -> None:
+    """Let a client buy with each cash-out ('flow') or at fixed times ('fixed') from now on."""
+    tx.execute("UPDATE client SET mode = ? WHERE id = ?", (mode, client_id))
+
+
+def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
+    """Set how much a client gives a day in fixed mode, from the next run on."""
+    tx.execute("UPDATE client SET fixed_limit_minor = ? WHERE id = ?", (limit_minor, client_id))
 
 
 def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
@@ -148,8 +182,10 @@ def _client(row: sqlite3.Row) -> Client:
         id=row["id"],
         name=row["name"],
         pubkey=row["pubkey"],
+        role=row["role"],
         state=row["state"],
         mode=row["mode"],
+        fixed_limit_minor=row["fixed_limit_minor"],
         language=row["language"],
         destination=destination,
         low_told=row["low_told"],

@@ -8,7 +8,6 @@ import fcntl
 import logging
 import os
 import sqlite3
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import resources
@@ -18,6 +17,7 @@ from typing import TypeVar
 import aiosqlite
 
 from dca_bot.errors import LedgerError
+from dca_bot.ledger.private import make_private_folder, refuse_readable_by_others
 
 T = TypeVar("T")
 Tx = sqlite3.Connection
@@ -80,7 +80,7 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
     ledger, or when it was written by a newer version.
     """
     async with AsyncExitStack() as exits:
-        path = _existing_file(data_dir) if read_only else _own_file(data_dir, exits)
+        path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
         uri = f"{path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
         exits.push_async_callback(connection.close)
@@ -94,7 +94,7 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
         if read_only:
-            await database.read(_refuse_other_version)
+            await database.read(refuse_other_version)
         else:
             await database.migrate()
     except sqlite3.DatabaseError as error:
@@ -122,7 +122,7 @@ async def reading_database(data_dir: Path) -> AsyncIterator[Database]:
 def migrate(tx: Tx) -> None:
     """Bring the schema up to date, one numbered file after the other, each whole or not at all."""
     scripts = _scripts()
-    version = _version(tx)
+    version = version_of(tx)
     if version > len(scripts):
         raise LedgerError(
             f"The ledger has version {version}, this program knows {len(scripts)}: "
@@ -131,6 +131,35 @@ def migrate(tx: Tx) -> None:
     for number, script in enumerate(scripts[version:], start=version + 1):
         _migrate_to(tx, number, script)
         _log.info("ledger migrated version=%d", number)
+
+
+def existing_ledger(data_dir: Path) -> Path:
+    """Return the ledger's file; raise LedgerError if there is none or others can read it."""
+    path = data_dir / LEDGER_FILE
+    if not path.exists():
+        raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
+    refuse_readable_by_others(data_dir, path)
+    return path
+
+
+def version_of(tx: Tx) -> int:
+    """Return the version of a ledger's schema; 0 for a file that is none yet."""
+    return int(tx.execute("PRAGMA user_version").fetchone()[0])
+
+
+def refuse_other_version(tx: Tx) -> None:
+    """Raise LedgerError unless the ledger has the schema that this program knows."""
+    if version_of(tx) != len(_scripts()):
+        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
+
+
+def connect_to_read(path: Path) -> Tx:
+    """Return a connection of one's own to a ledger's file, which a bot may be writing to.
+
+    The file itself is never opened beside SQLite: closing it would drop the locks of this process.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
 
 
 def _migrate_to(tx: Tx, number: int, script: str) -> None:
@@ -151,26 +180,14 @@ def _migrate_to(tx: Tx, number: int, script: str) -> None:
         tx.execute(f"PRAGMA foreign_keys = {enforced}")
 
 
-def _existing_file(data_dir: Path) -> Path:
-    path = data_dir / LEDGER_FILE
-    if not path.exists():
-        raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
-    _refuse_readable_by_others(data_dir, path)
-    return path
-
-
 def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
     path = data_dir / LEDGER_FILE
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"The folder {data_dir} can't be made ({error.strerror}); choose another bot.data_dir."
-        ) from error
-    _refuse_readable_by_others(data_dir, path)
+    make_private_folder(data_dir, setting="bot.data_dir")
+    refuse_readable_by_others(path)
     lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     exits.callback(os.close, lock)
     _lock(lock, data_dir)
+    _refuse_foreign_wal(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     return path
 
@@ -181,20 +198,22 @@ def _scripts() -> list[str]:
     return [f.read_text(encoding="utf-8") for f in files]
 
 
-def _version(tx: Tx) -> int:
-    return int(tx.execute("PRAGMA user_version").fetchone()[0])
+def _refuse_foreign_wal(path: Path) -> None:
+    """Raise LedgerError if a copy was put back beside what another ledger had in its WAL.
 
-
-def _refuse_other_version(tx: Tx) -> None:
-    if _version(tx) != len(_scripts()):
-        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
-
-
-def _refuse_readable_by_others(data_dir: Path, path: Path) -> None:
-    for place in (data_dir, path):
-        if place.exists() and stat.S_IMODE(place.stat().st_mode) & 0o077:
-            fix = "chmod 700" if place.is_dir() else "chmod 600"
-            raise LedgerError(f"Other users can read {place}. Run: {fix} {place}")
+    SQLite would write that into the copy and destroy it. A file says of itself whether it has a WAL
+    (bytes 18 and 19 of its header); copies never have one.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    if not path.exists() or not wal.exists() or wal.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        header = file.read(20)
+    if header[18:20] == b"\x01\x01":
+        raise LedgerError(
+            f"{wal.name} belongs to another ledger than the copy that was put back beside it. "
+            f"Move {wal} and {path.name}-shm away, to where the old ledger is kept, then start again."
+        )
 
 
 def _lock(lock: int, data_dir: Path) -> None:

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import Amounts, CashOut, Decision
+from dca_bot.core.commission import split_commission
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import payout_moves
+from dca_bot.ledger import commission, payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -33,6 +34,7 @@ HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
 IGNORED_BY_OPERATOR = "ignored by the operator"
+RECOVERED = "recorded as LNbits had paid it"
 FLOW = "flow"
 FIXED = "fixed"
 COMMISSION_SPLIT = "commission"
@@ -50,6 +52,7 @@ class RecordedCashOut:
     at: datetime
     amounts: Amounts | None
     dispensed_minor: int | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Grant:
 class Distribution:
     """A distribution with its shares; `unallocated_sat` is the operator's.
 
-    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's).
+    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's), which has
+    `terms_id`, the version that it went by.
     """
 
     id: str
@@ -88,6 +92,7 @@ class Distribution:
     commission_sat: int
     unallocated_sat: int
     shares: tuple[Share, ...] = ()
+    terms_id: int | None = None
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -140,6 +145,23 @@ def record_machines(tx: Tx, machines: dict[str, str]) -> None:
     )
 
 
+def record_recovered(tx: Tx, given: Distribution, *, now: datetime) -> None:
+    """Record the cash-out of a distribution that is known from LNbits' payments alone."""
+    tx.execute(
+        "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
+        " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at, note)"
+        " VALUES (?1, '', 'distributed', ?2, ?2, '', '', ?3, ?4, 0, ?5, ?5, ?6)",
+        (
+            given.id,
+            micros(given.at),
+            given.principal_minor,
+            given.principal_sat,
+            micros(now),
+            RECOVERED,
+        ),
+    )
+
+
 def eligible(tx: Tx, at: datetime) -> dict[int, int]:
     """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
 
@@ -149,7 +171,8 @@ def eligible(tx: Tx, at: datetime) -> dict[int, int]:
         "SELECT client.id, account.balance - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
         "   WHERE client_id = client.id AND confirmed_at > ? AND state = 'confirmed') AS then_minor"
         " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE client.state = 'active' AND mode = 'flow' AND destination IS NOT NULL"
+        " WHERE role = 'client' AND client.state = 'active' AND mode = 'flow'"
+        " AND destination IS NOT NULL"
         " AND account.balance > 0",
         (micros(at),),
     )
@@ -168,7 +191,7 @@ def distribute(
 ) -> Distribution:
     """Share a recorded cash-out out; everything that it changes is part of this transaction.
 
-    Raise StateChanged if it is distributed already.
+    Return the distribution of its principal. Raise StateChanged if it is distributed already.
     """
     done = tx.execute(
         "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
@@ -202,7 +225,9 @@ def distribute(
     )
     shares = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    return give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
+    recorded = give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
+    _split_commission(tx, recorded, now=now, message_id=message_id)
+    return recorded
 
 
 def give(
@@ -222,13 +247,31 @@ def give(
     local date that fixed mode's shares count for. IntegrityError if it is recorded already, or a
     balance doesn't cover its grant.
     """
+    record_shares(tx, distribution, grants, source=source, rest=rest, day=day, cause=cause, now=now)
+    for one in grants:
+        payout_moves.plan(tx, one.client_id, now=now)
+    return _recorded_distribution(tx, distribution.id)
+
+
+def record_shares(
+    tx: Tx,
+    distribution: Distribution,
+    grants: Sequence[Grant],
+    *,
+    source: Account,
+    rest: Sequence[Move] = (),
+    day: str | None = None,
+    cause: Cause,
+    now: datetime,
+) -> Distribution:
+    """Record a distribution with its shares and entries, and plan no payouts; as `give` does."""
     tx.executemany(
         "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
         [(distribution.id, one.client_id, one.minor, one.sat, day) for one in grants],
     )
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
-        " commission_sat, unallocated_sat) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " commission_sat, unallocated_sat, terms_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             distribution.id,
             distribution.kind,
@@ -238,16 +281,13 @@ def give(
             distribution.principal_minor,
             distribution.commission_sat,
             distribution.unallocated_sat,
+            distribution.terms_id,
         ),
     )
     moves = [Move(source, owed_to(one.client_id), one.sat) for one in grants]
     moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in grants]
     post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
-    for one in grants:
-        payout_moves.plan(tx, one.client_id, now=now)
-    found = by_id(tx, distribution.id)
-    assert found is not None
-    return found
+    return _recorded_distribution(tx, distribution.id)
 
 
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
@@ -289,6 +329,7 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
             )
             for share in shares
         ),
+        terms_id=row["terms_id"],
     )
 
 
@@ -310,8 +351,45 @@ def recent_cash_outs(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCas
     return [_recorded(row) for row in rows]
 
 
+def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
+    found = by_id(tx, distribution_id)
+    assert found is not None
+    return found
+
+
+def _split_commission(
+    tx: Tx, distribution: Distribution, *, now: datetime, message_id: str | None
+) -> None:
+    """Give the recipients of the commission what is theirs; the rest stays where it is."""
+    terms = commission.in_force(tx)
+    if not terms.parts or distribution.commission_sat == 0:
+        return
+    split = split_commission(
+        distribution.commission_sat, {part.name: part.percent_bp for part in terms.parts}
+    )
+    given = Distribution(
+        id=commission.split_id(distribution.id),
+        kind=COMMISSION_SPLIT,
+        at=distribution.at,
+        principal_sat=distribution.commission_sat,
+        principal_minor=0,
+        commission_sat=0,
+        unallocated_sat=split.rest_sat,
+        terms_id=terms.id,
+    )
+    grants = [
+        Grant(part.client_id, minor=0, sat=split.sats[part.name])
+        for part in terms.parts
+        if part.name in split.sats
+    ]
+    assert sum(one.sat for one in grants) + split.rest_sat == distribution.commission_sat
+    cause = Cause(distribution_id=given.id, message_id=message_id)
+    give(tx, given, grants, source=COMMISSION, cause=cause, now=now)
+
+
 _CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine.name, substr(cash_out.device_id, 1, 8)) AS machine"
+    "SELECT cash_out.*, coalesce(machine.name,"
+    " substr(device_id, 1, iif(length(device_id) < 32, 32, 8))) AS machine"
     " FROM cash_out LEFT JOIN machine USING (device_id)"
 )
 
@@ -333,4 +411,5 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         at=instant(row["at"]),
         amounts=amounts,
         dispensed_minor=row["dispensed_minor"],
+        note=row["note"],
     )

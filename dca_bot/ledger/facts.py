@@ -7,6 +7,10 @@ START_AT = "start_at"
 PAUSED = "paused"
 """Present while the operator has stopped deciding and paying."""
 LAST_POLL_AT = "last_poll_at"
+TICKER = "ticker"
+"""The newest usable price of the server: its row's time (ISO 8601), and the price of a coin."""
+FIXED_DAY = "fixed_day"
+"""The local date whose fixed runs are being seen to (ISO 8601); absent while fixed mode is off."""
 LISTENED_AT = "listened_at"
 """When a relay was last connected (ISO 8601): the next subscription looks back from there."""
 SOURCE_WALLET = "source_wallet"
@@ -16,6 +20,10 @@ SOURCE_REFUSED = "source_refused"
 TOP_UP = "top_up"
 """While the source wallet is low or short: which of the two, the top-up invoice's expiry (µs), the
 balance (msat) when the operators were told, and the invoice's amount (sats)."""
+BACKUP_AT = "backup_at"
+"""When the last copy of the ledger was made by itself: ISO 8601."""
+BACKUP_FAILING = "backup_failing"
+"""Since when no copy can be made, ISO 8601; present while that is so, and the operators know it."""
 
 
 def get(tx: Tx, name: str) -> str | None:

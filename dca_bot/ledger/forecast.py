@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dca_bot.core.forecast import DAY, BalanceMove, Pace, pace, spending_pace
+from dca_bot.core.forecast import BalanceMove, Pace, pace, spending_pace
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
@@ -18,7 +18,8 @@ def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
     rows = tx.execute(
         "SELECT min(fixed_limit_minor, ?) AS daily, account.balance FROM client"
         " JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
-        " WHERE state = 'active' AND mode = 'fixed' AND fixed_limit_minor > 0 AND balance > 0",
+        " WHERE state = 'active' AND mode = 'fixed' AND fixed_limit_minor > 0"
+        " AND destination IS NOT NULL AND balance > 0",
         (limit_max_minor,),
     )
     return [(row["daily"], row["balance"]) for row in rows]
@@ -46,12 +47,6 @@ def spending(tx: Tx, client: Client, now: datetime) -> Pace:
     leaving = _moves(tx, client.id, "from_account", since)
     moves = heapq.merge(arriving, leaving, key=lambda pair: pair[0], reverse=True)
     return spending_pace(client.balance_minor, (move for _, move in moves), since=since, now=now)
-
-
-def fixed_pace(tx: Tx, client: Client, limit_max_minor: int) -> Pace:
-    """Return what fixed mode spends for a client: the limit, each day."""
-    row = tx.execute("SELECT fixed_limit_minor FROM client WHERE id = ?", (client.id,)).fetchone()
-    return pace(min(row["fixed_limit_minor"], limit_max_minor), DAY)
 
 
 def _moves(tx: Tx, client_id: int, side: str, since: datetime) -> Iterator[tuple[int, BalanceMove]]:

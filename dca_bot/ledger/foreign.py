@@ -6,8 +6,10 @@ Nothing that they have paid is paid again by itself.
 
 from datetime import datetime
 
+from dca_bot.core.money import FIAT_MINOR_MAX
 from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.ledger import commission
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 from dca_bot.ledger.instant import instant, micros
@@ -39,7 +41,7 @@ def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
     for distribution_id in distributions_of(payment) or [""]:
         tx.execute(
             "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, client_name,"
-            " amount_msat, fee_msat, status, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " amount_msat, fee_msat, status, seen_at, fiat_minor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET status = excluded.status, fee_msat = excluded.fee_msat",
             (
                 payment.payment_hash,
@@ -50,6 +52,7 @@ def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
                 payment.fee_msat,
                 payment.status,
                 micros(now),
+                fiat_of(payment),
             ),
         )
     revived = payment.status is not PaymentStatus.FAILED
@@ -96,8 +99,15 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
             "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND external_id <> ?2"
             " AND (status <> 'failed' OR seen_at > ?5)"
             " AND (client_name = ?3 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
-            " (SELECT 1 FROM hold WHERE ref = ?1 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
-            (distribution_id, payout.id, payout.client_name, KNOWN_DISTRIBUTION, lately),
+            " (SELECT 1 FROM hold WHERE ref = ?6 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
+            (
+                distribution_id,
+                payout.id,
+                payout.client_name,
+                KNOWN_DISTRIBUTION,
+                lately,
+                commission.cash_out_of(distribution_id),
+            ),
         ).fetchone()
         for distribution_id in payout.distribution_ids
     )
@@ -106,6 +116,37 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
 def client_of(payment: Payment) -> str:
     """Return the name of the client whom a payment was made to."""
     return str((payment.extra or {}).get("client", ""))
+
+
+def fiat_of(payment: Payment) -> int | None:
+    """Return the fiat that a payment was made for, in minor units; None where it doesn't tell."""
+    minor = (payment.extra or {}).get("fiat_minor")
+    return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
+
+
+def settle_distribution(tx: Tx, distribution_id: str, *, now: datetime) -> None:
+    """Note that the operator has settled by hand what LNbits paid for a distribution."""
+    tx.execute(
+        "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND payment_hash IN"
+        " (SELECT payment_hash FROM foreign_payment WHERE distribution_id IN (?2, 'commission:' || ?2))",
+        (micros(now), distribution_id),
+    )
+
+
+def settle_payout(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Note that the operator has settled by hand what LNbits paid for a payout or its shares."""
+    tx.execute(
+        "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND (external_id = ?2"
+        " OR client_name = ?3 AND payment_hash IN (SELECT payment_hash FROM foreign_payment"
+        "   JOIN share USING (distribution_id) WHERE payout_id = ?2 AND client_name = ?3))",
+        (micros(now), payout.id, payout.client_name),
+    )
+
+
+def settled_hashes(tx: Tx) -> set[str]:
+    """Return the payments that the operator has settled by hand."""
+    rows = tx.execute("SELECT payment_hash FROM foreign_payment WHERE settled_at IS NOT NULL")
+    return {str(row["payment_hash"]) for row in rows}
 
 
 def of_payout(tx: Tx, payout_id: str) -> list[Payment]:
@@ -118,11 +159,17 @@ def of_distribution(tx: Tx, distribution_id: str) -> list[Payment]:
     return _payments(tx, "distribution_id = ?", distribution_id)
 
 
-def _payments(tx: Tx, where: str, value: str) -> list[Payment]:
+def of_cash_out(tx: Tx, cash_out_id: str) -> list[Payment]:
+    """Return the payments for a cash-out's principal and for its commission."""
+    ids = cash_out_id, commission.split_id(cash_out_id)
+    return _payments(tx, "distribution_id IN (?, ?)", *ids)
+
+
+def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
     rows = tx.execute(
         "SELECT payment_hash, external_id, amount_msat, fee_msat, status,"
         f" max(seen_at) AS seen_at FROM foreign_payment WHERE {where} GROUP BY payment_hash",
-        (value,),
+        values,
     )
     return [
         Payment(

@@ -12,11 +12,12 @@ CEILING_DAY = "above day_max_sat in 24 hours"
 ALERTED = "may have left without arriving"
 KNOWN_PAYOUT = "LNbits knows this payout already"
 KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
+LOST = "LNbits has paid this distribution, and nothing else tells of it"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something held: `kind` is cash-out, changed or payout, `ref` that thing's id."""
+    """Something held: `kind` is cash-out, changed, payout or lost, `ref` that thing's id."""
 
     id: int
     kind: str

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.payout import (
-    CANCELLABLE,
     FUNDS,
     PayoutState,
     PlannedShare,
@@ -72,6 +71,20 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
         tx.executemany(
             "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
         )
+
+
+def adopt(tx: Tx, payout_id: str, client_id: int, distribution_id: str, *, now: datetime) -> None:
+    """Plan the payout of a client's one share under the id that LNbits knows it by."""
+    share = tx.execute(
+        "SELECT share.id, sat, at FROM share JOIN distribution ON distribution.id = distribution_id"
+        " WHERE distribution_id = ? AND client_id = ? AND payout_id IS NULL",
+        (distribution_id, client_id),
+    ).fetchone()
+    tx.execute(
+        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)",
+        (payout_id, client_id, share["sat"], micros(now), share["at"]),
+    )
+    tx.execute("UPDATE share SET payout_id = ? WHERE id = ?", (payout_id, share["id"]))
 
 
 def plan_all(tx: Tx, *, now: datetime) -> None:
@@ -242,7 +255,7 @@ def cancel(
     Raise StateChanged where it may be paid yet, or LNbits has a payment of it that the ledger lacks
     and that the operator doesn't settle by hand.
     """
-    if payout.state not in CANCELLABLE:
+    if not payout.is_cancellable(now):
         raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
     if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
         raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")

@@ -9,6 +9,7 @@ from dca_bot.core.payout import (
     ATTEMPTS_MAX,
     FUNDS,
     PayoutState,
+    is_cancellable,
     needed_msat,
 )
 from dca_bot.ledger import clients
@@ -38,7 +39,8 @@ class Payout:
     """A payout with its client's present destination and its last attempt.
 
     `destination` is where it goes: fixed since it was submitted, before that the client's present
-    one. `minor` is the fiat of its shares. `waiting` says why it is not sent now.
+    one. `minor` is the fiat of its shares, 0 only for commission. `waiting` says why it is not sent
+    now.
     """
 
     id: str
@@ -59,6 +61,20 @@ class Payout:
     debited_at: datetime | None
     fee_msat: int | None
     distribution_ids: tuple[str, ...]
+
+    def is_cancellable(self, now: datetime) -> bool:
+        """Tell whether it can be taken back, as nothing can be paid any more."""
+        return is_cancellable(
+            self.state,
+            is_debited=self.debited_at is not None,
+            expires_at=self.attempt.expires_at if self.attempt else None,
+            now=now,
+        )
+
+    @property
+    def is_commission(self) -> bool:
+        """Tell whether it pays commission; no payout mixes that with what was bought."""
+        return self.minor == 0
 
 
 def by_id(tx: Tx, wanted: str) -> Payout | None:
@@ -104,9 +120,9 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
 
 
 def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:
-    """Return the unsent payouts with a share of these distributions: the client's of that name.
+    """Return the unsent payouts with a share of these distributions: the payee's of that name.
 
-    If there is no such client, those of every client.
+    If there is no such payee, those of everybody.
     """
     marks = ",".join("?" * len(distribution_ids))
     found = _payouts(
@@ -115,7 +131,7 @@ def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> l
         f" WHERE share.payout_id = payout.id AND distribution_id IN ({marks}))",
         distribution_ids,
     )
-    if clients.by_name(tx, client_name) is None:
+    if tx.execute("SELECT 1 FROM client WHERE name = ?", (client_name,)).fetchone() is None:
         return found
     return [payout for payout in found if payout.client_name.lower() == client_name.lower()]
 

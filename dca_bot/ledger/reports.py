@@ -9,9 +9,13 @@ from dca_bot.ledger.instant import instant
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One share as its client sees it; `payout_state` is None while it waits for more shares."""
+    """One share as its client sees it; `payout_state` is None while it waits for more shares.
+
+    `kind` is its distribution's.
+    """
 
     at: datetime
+    kind: str
     minor: int
     sat: int
     payout_state: str | None
@@ -20,7 +24,7 @@ class HistoryLine:
 def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[HistoryLine]:
     """Return a client's shares, newest first."""
     rows = tx.execute(
-        "SELECT distribution.at, minor, sat, payout.state FROM share"
+        "SELECT distribution.at, kind, minor, sat, payout.state FROM share"
         " JOIN distribution ON distribution.id = distribution_id"
         " LEFT JOIN payout ON payout.id = payout_id"
         " WHERE share.client_id = ? ORDER BY share.id DESC LIMIT ? OFFSET ?",
@@ -28,21 +32,38 @@ def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Hist
     )
     return [
         HistoryLine(
-            at=instant(row["at"]), minor=row["minor"], sat=row["sat"], payout_state=row["state"]
+            at=instant(row["at"]),
+            kind=row["kind"],
+            minor=row["minor"],
+            sat=row["sat"],
+            payout_state=row["state"],
         )
         for row in rows
     ]
 
 
 def received(tx: Tx, client_id: int) -> tuple[int, int]:
-    """Return (fiat in minor units, sats) that a client's shares have brought, reversed ones aside."""
+    """Return (fiat in minor units, sats) that a client has bought for, reversed shares aside."""
     row = tx.execute(
         "SELECT coalesce(sum(minor), 0) AS minor, coalesce(sum(sat), 0) AS sat FROM share"
-        " LEFT JOIN payout ON payout.id = payout_id"
-        " WHERE share.client_id = ? AND coalesce(payout.state, '') <> 'CANCELLED'",
+        " JOIN distribution ON distribution.id = distribution_id"
+        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
+        " AND kind <> 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
         (client_id,),
     ).fetchone()
     return row["minor"], row["sat"]
+
+
+def earned(tx: Tx, client_id: int) -> int:
+    """Return the sats of commission that somebody has got, reversed shares aside."""
+    row = tx.execute(
+        "SELECT coalesce(sum(sat), 0) AS sat FROM share"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
+        " AND kind = 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
+        (client_id,),
+    ).fetchone()
+    return int(row["sat"])
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ import random
 import re
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -23,9 +24,12 @@ from dca_bot.core.ports import (
 )
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
+from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.export import Form
+from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.nostr.keys import generate, npub, parse_public_key
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,9 +62,9 @@ class ScriptedWallet:
     def __init__(self):
         self.down = False
         self.balance = 5_000_000_000
-        self.coin = Decimal(800_000)
         self.payments = []
         self.while_listing = None
+        self.coin = Decimal("800000.00")
 
     def _answer(self):
         if self.down:
@@ -129,6 +133,7 @@ class Talk:
         self.addresses = ScriptedAddresses()
         self.rung = []
         self.sent = 0
+        self.reconciled = True
         self.parts = [
             PartState("Lamassu", reachable=True, since=START),
             PartState("LNbits", reachable=False, since=START),
@@ -143,10 +148,12 @@ class Talk:
             addresses=self.addresses,
             parse_public_key=parse_public_key,
             npub=npub,
-            currency=programme.currency,
+            export_tables=self.export_tables,
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,
+            is_reconciled=lambda: self.reconciled,
+            currency=programme.currency,
             parts=lambda: self.parts,
         )
         self.start()
@@ -154,6 +161,10 @@ class Talk:
     def start(self):
         """Start the bot's conversation anew, as after a restart."""
         self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
+
+    async def export_tables(self):
+        form = Form(self.programme.currency, self.programme.timezone)
+        return await aside(partial(export_to_shelf, self.folder, form, self.clock.now()))
 
     # Talking
 

@@ -16,6 +16,9 @@ MONEY_COMMANDS = (
     "deposit void 1",
     "deposit void 2",
     "withdraw maria 100",
+    "commission set rosa 40 rosa@example.com",
+    "commission set maria 10",
+    "tx add Market 200 24000",
 )
 
 

@@ -213,6 +213,12 @@ async def test_admin_key_of_a_client_never_reaches_the_file(talk, text, caplog):
         "tx {}",
         "hold accept {}",
         "payout cancel {}",
+        "commission set rosa 5 {}",
+        "commission set {} 5",
+        "commission set rosa {}",
+        "commission remove {}",
+        "tx add {} 200 24000",
+        "tx add Market 200 24000 from {}",
     ],
 )
 async def test_admin_key_of_an_operator_never_reaches_the_file(talk, text):

@@ -8,6 +8,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
+from dca_bot.ledger.audit import audit_payments
 from dca_bot.ledger.holds import (
     ALERTED,
     CEILING_DAY,
@@ -262,6 +263,28 @@ async def test_alerted_payout_is_recorded_as_done_once_settled_by_hand(talk, pay
     assert await state(talk) == "DONE"
     assert await talk.tell("op", "holds") == "Nothing is held."
     assert await talk.audit() == ()
+
+
+@pytest.mark.parametrize("paid_sat", [0, 17_000])
+async def test_alerted_payout_that_never_left_is_taken_back_once_its_invoice_is_over(
+    talk, payout, paid_sat
+):
+    await talk.bring_to(payout.id, "invoice", "submit", "ALERT")
+    await talk.hold_reason(payout.id, ALERTED)
+    assert "payout cancel" in await talk.tell("op", "hold accept 1")
+    if paid_sat:
+        paid = replace(talk.paid(await talk.payout()), amount_msat=-paid_sat * 1000)
+        talk.wallet.payments = [paid]
+    assert "cannot be cancelled" in await talk.tell("op", f"payout cancel {payout.id}")
+    talk.clock.at += timedelta(hours=25)
+    assert "Careful" in await talk.tell("op", f"payout cancel {payout.id}")
+    await talk.do("op", f"payout cancel {payout.id}")
+    assert await state(talk) == "CANCELLED"
+    assert (await talk.client("maria")).balance_minor == 15_000
+    assert await talk.tell("op", "holds") == "Nothing is held."
+    assert await talk.audit() == ()
+    _, findings = await audit_payments(talk.database, talk.wallet)
+    assert findings == ()
 
 
 @pytest.mark.parametrize("command", ["hold accept 1", "payout cancel {id}"])

@@ -15,7 +15,8 @@ from dca_bot.chat.render import TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import holds
+from dca_bot.core.rate import RateProblem
+from dca_bot.ledger import fixed_runs, holds
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
@@ -110,6 +111,10 @@ def test_each_language_has_the_same_keys_and_fields(language):
         ("deposit", ["pending", "confirmed", "voided"]),
         ("client", ["active", "paused", "stopped", "closed"]),
         ("mode", ["flow", "fixed"]),
+        ("reason", RateProblem),
+        ("reason", [fixed_runs.PAUSED, fixed_runs.MISSED, fixed_runs.UNKNOWN_PAID]),
+        ("fixed_run", ["waiting", "lapsed", "held"]),
+        ("rate_source", ["lnbits", "lamassu"]),
         ("cash_out", ["waiting", "held", "distributed", "ignored"]),
     ],
 )

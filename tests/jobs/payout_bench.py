@@ -24,7 +24,7 @@ from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
-from dca_bot.ledger import clients, deposits, distributions, payouts
+from dca_bot.ledger import clients, commission, deposits, distributions, payouts
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.lnbits.client import LnbitsWallet
@@ -155,10 +155,28 @@ class Bench:
 
         return await self.database.transact(work)
 
-    async def distribute(self, principal_sat: int, principal_minor: int) -> str:
+    async def recipient(
+        self, name: str, percent_bp: int, destination: Destination | None = None
+    ) -> None:
+        """Give a part of the commission to somebody with this destination, or to that client."""
+        now = self.clock.now()
+
+        def work(tx):
+            payee = clients.payee(tx, name)
+            if destination:
+                payee = commission.add_recipient(
+                    tx, name=name, destination=destination, language="en", now=now
+                )
+            commission.set_part(tx, payee.id, percent_bp, now=now)
+
+        await self.database.transact(work)
+
+    async def distribute(
+        self, principal_sat: int, principal_minor: int, commission_sat: int = 0
+    ) -> str:
         self.distributed += 1
         cash_out_id = f"{self.distributed:08x}-cash-out"
-        amounts = Amounts(principal_sat, principal_minor, 0)
+        amounts = Amounts(principal_sat, principal_minor, commission_sat)
         now = self.clock.now()
         cash_out = _cash_out(cash_out_id, now)
         decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, now, amounts)

@@ -14,11 +14,21 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import Export, Payment, PaymentStatus
+from dca_bot.core.rate import Ticker
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import clients, deposits, distributions, facts, foreign, holds
+from dca_bot.ledger import (
+    clients,
+    commission,
+    deposits,
+    distributions,
+    facts,
+    foreign,
+    holds,
+    tickers,
+)
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
@@ -487,7 +497,38 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
     assert await bench.holds() == [("cash-out", "a", "dispense not complete", "accepted")]
 
 
-async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench):
+async def test_commission_is_split_by_what_is_set_when_the_cash_out_is_processed(make_bench):
+    bench = await make_bench()
+    await bench.client("ana", minor=10**9)
+
+    def set_part(percent_bp):
+        def work(tx):
+            rosa = clients.payee(tx, "rosa") or commission.add_recipient(
+                tx,
+                name="rosa",
+                destination=Destination(INVOICE_KEY, "rosa"),
+                language="en",
+                now=NOW,
+            )
+            commission.set_part(tx, rosa.id, percent_bp, now=NOW)
+
+        return bench.database.transact(work)
+
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll(2)
+    await set_part(4000)
+    bench.server.put(cash_out("b", NOW - 3 * HOUR))
+    await bench.poll(2)
+    await set_part(1250)
+    bench.server.put(cash_out("c", NOW - 2 * HOUR))
+    await bench.poll(2)
+    given = [row for row in await bench.given() if row[1] == "rosa"]
+    assert given == [("commission:b", "rosa", 0, 10_000), ("commission:c", "rosa", 0, 3_125)]
+    assert (await bench.database.read(audit_ledger)).findings == ()
+
+
+@pytest.mark.parametrize("known", ["a", "commission:a"])
+async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench, known):
     bench = await make_bench()
     await bench.client("ana", minor=10**9)
     payment = Payment(
@@ -497,7 +538,7 @@ async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench
         status=PaymentStatus.SUCCESS,
         created_at=NOW,
         external_id="payout",
-        extra={"distributions": ["a"]},
+        extra={"distributions": [known]},
     )
     await bench.database.transact(lambda tx: foreign.remember(tx, payment, now=NOW))
     bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR))
@@ -591,3 +632,22 @@ async def test_nothing_is_read_before_the_ledger_was_held_against_lnbits(make_be
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+# The price of a coin
+
+
+async def test_newest_price_is_remembered_for_fixed_mode(make_bench):
+    bench = await make_bench()
+    bench.server.put(
+        cash_out("a", NOW - HOUR, ticker=Decimal("800000.5")),
+        cash_out("b", NOW - MINUTE, ticker=None),
+        cash_out("c", NOW - 2 * HOUR, ticker=Decimal(1)),
+        cash_out("d", NOW - MINUTE, ticker=Decimal(2), fiat_code="USD"),
+    )
+    await bench.poll()
+    newest = await bench.database.read(tickers.newest)
+    assert newest == Ticker(Decimal("800000.5"), NOW - HOUR)
+    bench.server.put(cash_out("e", NOW - MINUTE, ticker=Decimal(3), **NEVER_PAID))
+    await bench.poll()
+    assert (await bench.database.read(tickers.newest)).price == 3

@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
-from dca_bot.ledger import books, clients, deposits, distributions, payout_moves, payouts
+from dca_bot.ledger import (
+    books,
+    clients,
+    commission,
+    deposits,
+    distributions,
+    payout_moves,
+    payouts,
+)
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
@@ -106,6 +114,20 @@ class Story:
         if balance:
             self.deposit(client.id, balance)
         return client.id
+
+    def recipient(self, name, percent_bp=0, *, destination=KEY):
+        """Have somebody who gets commission and is no client."""
+        named = {"name": name, "destination": destination, "language": "en"}
+        added = self.do(commission.add_recipient, **named, now=self.now)
+        if percent_bp:
+            self.percent(added.id, percent_bp)
+        return added.id
+
+    def percent(self, client_id, percent_bp):
+        """Set what somebody gets of the commission; 0 removes."""
+        if percent_bp:
+            return self.do(commission.set_part, client_id, percent_bp, now=self.now)
+        return self.do(commission.remove_part, client_id, now=self.now)
 
     def pending(self, client_id, minor):
         return self.do(deposits.add, client_id, amount_minor=minor, note="", now=self.now)

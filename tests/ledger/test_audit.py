@@ -1,11 +1,16 @@
 """Each check of the audit sees the damage that it is there for."""
 
 import sqlite3
+from datetime import date, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import deposits
+from dca_bot.core.rate import Quote
+from dca_bot.core.schedule import runs_of
+from dca_bot.ledger import deposits, fixed_runs
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.database import LEDGER_FILE
 
@@ -119,7 +124,8 @@ DAMAGES = {
         ["Distribution d1's entries aren't its shares"],
     ),
     "a distribution from nowhere": (
-        "INSERT INTO distribution VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
+        "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
+        " commission_sat, unallocated_sat) VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
         ["Distribution x1 has no entries"],
     ),
     "a cash-out distributed by its word only": (
@@ -186,10 +192,87 @@ DAMAGES = {
 }
 
 
+# The same, on a ledger where rosa (3) gets 40 % and ana (1) 25 %, split of d4's 100 sats.
+COMMISSION_DAMAGES = {
+    "nothing": ("SELECT 1", []),
+    "terms that give more than everything": (
+        "INSERT INTO commission_part VALUES (1, 1, 8000)",
+        ["Version 1 of the commission's terms gives more than all of it"],
+    ),
+    "terms altered afterwards": (
+        "UPDATE commission_part SET percent_bp = 4100 WHERE terms_id = 2 AND client_id = 3",
+        ["Distribution commission:d4 isn't split as its terms say"],
+    ),
+    "a part taken out of the terms": (
+        "DELETE FROM commission_part WHERE terms_id = 2 AND client_id = 1",
+        ["Distribution commission:d4 isn't split as its terms say"],
+    ),
+    "a split without terms": (
+        "UPDATE distribution SET terms_id = NULL WHERE id = 'commission:d4'",
+        ["Distribution commission:d4 names no version"],
+    ),
+    "a flow with terms": (
+        "UPDATE distribution SET terms_id = 1 WHERE id = 'd1'",
+        ["Distribution d1 names no version of the commission's terms, or needs none"],
+    ),
+    "one payee's sats given to the other": (
+        "UPDATE share SET sat = 41 WHERE distribution_id = 'commission:d4' AND client_id = 3;"
+        "UPDATE share SET sat = 24 WHERE distribution_id = 'commission:d4' AND client_id = 1;"
+        "UPDATE payout SET amount_sat = 41 WHERE client_id = 3;"
+        "UPDATE payout SET amount_sat = 24 WHERE amount_sat = 25",
+        [
+            "What client 1 is owed isn't the sum",
+            "What client 3 is owed isn't the sum",
+            "Distribution commission:d4 isn't split as its terms say",
+        ],
+    ),
+    "a split of another amount": (
+        "UPDATE distribution SET commission_sat = 101 WHERE id = 'd4'",
+        [
+            "Distribution d4's entries aren't its shares",
+            "Distribution commission:d4 splits no cash-out's commission, or another amount",
+        ],
+    ),
+    "a split that charges fiat": (
+        "UPDATE share SET minor = 1 WHERE distribution_id = 'commission:d4' AND client_id = 3",
+        [
+            "Distribution commission:d4 has given more fiat",
+            "Distribution commission:d4's entries aren't its shares",
+            "What client 3 has given",
+            "Distribution commission:d4 charges fiat",
+        ],
+    ),
+    "a split taken from the operator": (
+        "UPDATE entry SET from_account = 4 WHERE from_account = 5 AND amount = 40",
+        [
+            "Account 4's balance",
+            "Account 5's balance",
+            "The entries of distribution commission:d4 don't take its shares from the commission",
+        ],
+    ),
+    "a recipient with fiat": (
+        "UPDATE account SET balance = 5 WHERE kind = 'balance' AND client_id = 3;"
+        "UPDATE account SET balance = balance - 5 WHERE kind = 'cash'",
+        ["Account 1's balance", "Account 11's balance", "Recipient 3 has fiat"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COMMISSION_DAMAGES)
+def test_the_audit_sees_in_the_commission(ledger, case):
+    ledger.recipient("rosa", 4000)
+    ledger.percent(1, 2500)
+    ledger.cash_out("d4", 0, 1, commission_sat=100)
+    look_for(ledger, *COMMISSION_DAMAGES[case])
+
+
 @pytest.mark.parametrize("case", DAMAGES)
 def test_the_audit_sees(ledger, case):
+    look_for(ledger, *DAMAGES[case])
+
+
+def look_for(ledger, statements, expected):
     assert ledger.findings() == ()
-    statements, expected = DAMAGES[case]
     ledger.close()
     damage(ledger, statements)
     ledger.open()
@@ -198,6 +281,48 @@ def test_the_audit_sees(ledger, case):
         with pytest.raises(AssertionError, match=beginning):
             assert not findings, "\n".join(findings)
     assert len(findings) == len(expected), findings
+
+
+RUN = "fixed:2026-11-24T09:00"
+RUN_DAMAGES = {
+    "a run that forgot whom it gave to": (
+        "UPDATE fixed_run SET clients = 2",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a run that is gone": (
+        "DELETE FROM fixed_run",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a run said to have lapsed": (
+        "UPDATE fixed_run SET state = 'lapsed', clients = NULL",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a share that counts for another day": (
+        "UPDATE share SET day = '2026-11-25' WHERE day IS NOT NULL",
+        [f"Fixed run {RUN} and its distribution contradict"],
+    ),
+    "a day that took too much": (
+        "UPDATE fixed_run SET ceiling_minor = 99",
+        ["On 2026-11-24 fixed mode has taken more of a client"],
+    ),
+    "a day that LNbits alone tells of": ("UPDATE fixed_run SET ceiling_minor = NULL", []),
+}
+
+
+@pytest.mark.parametrize("case", RUN_DAMAGES)
+def test_the_audit_sees_what_is_wrong_with_a_run(ledger, case):
+    ledger.sql("UPDATE client SET mode = 'fixed', fixed_limit_minor = 100 WHERE id = 1")
+    (run,) = runs_of(date(2026, 11, 24), (time(9),), ZoneInfo("America/Guatemala"))
+    quote, named = Quote(Decimal(800_000), "lnbits"), {"ceiling_minor": 100, "currency": "GTQ"}
+    ledger.do(fixed_runs.carry_out, run, quote, now=ledger.now, **named)
+    assert ledger.findings() == ()
+    statement, expected = RUN_DAMAGES[case]
+    ledger.close()
+    damage(ledger, statement)
+    ledger.open()
+    assert [
+        finding[: len(text)] for finding, text in zip(ledger.findings(), expected, strict=True)
+    ] == (expected)
 
 
 def test_the_audit_sees_a_damaged_file(ledger):

@@ -89,20 +89,9 @@ def test_fixed_limits_are_those_of_active_fixed_clients_with_a_balance(story):
         ("eva", 1_000, 0, "active"),
     ):
         set_fixed(story, story.client(name, balance=balance), limit, state)
+    set_fixed(story, story.client("fay", balance=1_000, destination=None), 300)
     story.client("flo", balance=1_000)
     assert sorted(story.read(forecast.fixed_limits, 500)) == [(300, 1_000), (500, 1_000)]
-
-
-def test_fixed_pace_is_the_limit_that_the_operator_allows(story):
-    ana = story.client("ana", balance=1_000)
-    set_fixed(story, ana, 300)
-    for limit_max, daily in ((500, 300), (200, 200)):
-        found = story.read(
-            lambda tx, limit_max=limit_max: forecast.fixed_pace(
-                tx, clients.by_id(tx, ana), limit_max
-            )
-        )
-        assert found == Pace(daily, DAY)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dca_bot.core.payout import payout_id
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, deposits, payout_moves, payouts
+from dca_bot.ledger import clients, commission, deposits, payout_moves, payouts
 from dca_bot.ledger.clients import Destination
 
 from .story import Story, hex_of
 
 NAMES = ("ana", "ben", "cam")
+RECIPIENTS = ("rosa", "luis")
 REFUSED = (StateChanged, sqlite3.IntegrityError)
 
 # What each step makes of each state; from all others it is refused.
@@ -63,12 +64,21 @@ def allot(sat, minor, balances):
         live = [client for client in live if client not in dropped]
 
 
+def split(commission_sat, percents_bp):
+    """Return {name: sats}: whole sats first, then one each to who lacks most, the rest last."""
+    names = sorted(percents_bp)
+    weights = [*(percents_bp[name] for name in names), 10_000 - sum(percents_bp.values())]
+    parts = portions(commission_sat, weights)
+    return {name: sat for name, sat in zip(names, parts, strict=False) if sat}
+
+
 class LedgerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.place = tempfile.TemporaryDirectory()
         self.story = Story(Path(self.place.name) / "data")
-        self.clients = {}  # id: {"name", "state", "balance", "min"}
+        self.clients = {}  # id: {"name", "state", "balance", "min", "role"}, recipients too
+        self.terms = {}  # id: basis points of the commission
         self.deposits = {}  # id: {"client", "minor", "state", "at"}
         self.cash_outs = {}  # id: (sat, minor)
         self.shares = []  # [{"client", "minor", "sat", "of", "at", "payout"}], in order
@@ -85,8 +95,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def pick(self, data, things):
         return data.draw(st.sampled_from(sorted(things)))
 
-    def living(self):
+    def payees(self):
         return [id_ for id_, client in self.clients.items() if client["state"] != "closed"]
+
+    def living(self):
+        return [id_ for id_ in self.payees() if self.clients[id_]["role"] == "client"]
 
     def try_(self, allowed, work, *args, **named):
         """Do it where the model allows it; see it refused where it doesn't."""
@@ -116,20 +129,20 @@ class LedgerMachine(RuleBasedStateMachine):
             self.move_client(self.pick(data, self.clients), state)
 
     def add_client(self, name, min_sat):
-        taken = name in {self.clients[id_]["name"] for id_ in self.living()}
+        taken = name in {self.clients[id_]["name"] for id_ in self.payees()}
         named = {"name": name.title(), "pubkey": hex_of(name), "language": "en"}
         added = self.try_(not taken, clients.add, **named, now=self.story.now)
         if added:
             destination = Destination(clients.INVOICE_KEY, "f" * 32, min_sat)
             self.story.do(clients.set_destination, added.id, destination)
             fresh = {"name": name, "state": "active", "balance": 0, "min": min_sat}
-            self.clients[added.id] = fresh
+            self.clients[added.id] = fresh | {"role": "client", "key": hex_of(name)}
 
     def move_client(self, id_, state):
         client = self.clients[id_]
         if client["state"] == "closed":
             return
-        empty = not client["balance"] and not self.owed(id_)
+        empty = not client["balance"] and not self.owed(id_) and id_ not in self.terms
         pending = [
             d for d in self.deposits.values() if (d["client"], d["state"]) == (id_, "pending")
         ]
@@ -193,20 +206,61 @@ class LedgerMachine(RuleBasedStateMachine):
             client["balance"] -= minor
             self.totals["cash"] += minor
 
+    # Who gets the commission
+
+    @rule(
+        data=st.data(),
+        percent_bp=st.one_of(st.integers(0, 10_000), st.sampled_from([0, 2500, 3333, 5000])),
+        min_sat=st.sampled_from([1, 1, 50]),
+        crash=st.booleans(),
+    )
+    def commission_is_set(self, data, percent_bp, min_sat, crash):
+        name = data.draw(st.sampled_from((*RECIPIENTS, *NAMES)))
+        same = [id_ for id_ in self.payees() if self.clients[id_]["name"] == name]
+        id_ = same[0] if same else self.add_recipient(name, min_sat)
+        others = sum(bp for other, bp in self.terms.items() if other != id_)
+        allowed = others + percent_bp <= 10_000
+        if crash and allowed:
+            self.story.crash_in(lambda: self.story.percent(id_, percent_bp))
+        if not percent_bp:
+            self.story.percent(id_, 0)
+            self.terms.pop(id_, None)
+            return
+        self.try_(allowed, commission.set_part, id_, percent_bp, now=self.story.now)
+        if allowed:
+            self.terms[id_] = percent_bp
+
+    def add_recipient(self, name, min_sat):
+        destination = Destination(clients.INVOICE_KEY, "e" * 32, min_sat)
+        id_ = self.story.recipient(name, destination=destination)
+        fresh = {"name": name, "state": "active", "balance": 0, "min": min_sat}
+        key = commission.recipient_key(name)
+        self.clients[id_] = fresh | {"role": "recipient", "key": key}
+        return id_
+
+    @precondition(lambda self: self.payees() != self.living())
+    @rule(data=st.data())
+    def cash_never_comes_for_recipients(self, data):
+        id_ = self.pick(data, set(self.payees()) - set(self.living()))
+        named = {"amount_minor": 5, "note": "", "now": self.story.now}
+        for work in (deposits.add, deposits.withdraw):
+            with pytest.raises(sqlite3.IntegrityError):
+                self.story.do(work, id_, **named)
+
     # Cash-outs
 
     @rule(
         sat=st.one_of(st.integers(0, 20), st.integers(0, 100_000)),
         minor=st.integers(1, 400),
-        commission=st.integers(0, 500),
+        commission_sat=st.integers(0, 500),
         age_min=st.sampled_from([0, 0, 0, 45]),
         flow=st.sampled_from([True, True, True, False]),
         crash=st.booleans(),
     )
-    def cash_out(self, sat, minor, commission, age_min, flow, crash):
+    def cash_out(self, sat, minor, commission_sat, age_min, flow, crash):
         id_, at = f"d{len(self.cash_outs)}", self.story.now - timedelta(minutes=age_min)
         self.story.record(id_)
-        named = {"commission_sat": commission, "at": at, "flow": flow}
+        named = {"commission_sat": commission_sat, "at": at, "flow": flow}
         if crash:
             self.story.crash_in(lambda: self.story.distribute(id_, sat, minor, **named))
         self.story.distribute(id_, sat, minor, **named)
@@ -218,10 +272,20 @@ class LedgerMachine(RuleBasedStateMachine):
             share = {"client": client, "minor": share_minor, "sat": share_sat, "of": id_, "at": at}
             self.shares.append({**share, "payout": None})
         self.totals["operator"] += sat - sum(s for _, s in given.values())
-        self.totals["commission"] += commission
-        self.totals["machine"] -= sat + commission
+        self.totals["machine"] -= sat + commission_sat
         for client in given:
             self.plan(client)
+        self.split_commission(id_, commission_sat, at)
+
+    def split_commission(self, id_, commission_sat, at):
+        names = {self.clients[client]["name"]: client for client in self.terms}
+        given = split(commission_sat, {name: self.terms[names[name]] for name in names})
+        for name, sat in given.items():
+            share = {"client": names[name], "minor": 0, "sat": sat, "of": f"commission:{id_}"}
+            self.shares.append({**share, "at": at, "payout": None})
+        self.totals["commission"] += commission_sat - sum(given.values())
+        for name in given:
+            self.plan(names[name])
 
     @precondition(lambda self: self.cash_outs)
     @rule(data=st.data())
@@ -248,12 +312,18 @@ class LedgerMachine(RuleBasedStateMachine):
     # Payouts
 
     def plan(self, client):
-        group, of_client = [], self.clients[client]
         waiting = [s for s in self.shares if s["client"] == client and s["payout"] is None]
-        for share in sorted(waiting, key=lambda share: share["at"]):
+        earned = [s for s in waiting if s["of"].startswith("commission:")]
+        bought = [s for s in waiting if s not in earned]
+        for pile in (bought, earned):
+            self.plan_pile(client, sorted(pile, key=lambda share: share["at"]))
+
+    def plan_pile(self, client, pile):
+        group, of_client = [], self.clients[client]
+        for share in pile:
             group.append(share)
             if sum(s["sat"] for s in group) >= of_client["min"]:
-                id_ = payout_id(hex_of(of_client["name"]), [s["of"] for s in group])
+                id_ = payout_id(of_client["key"], [s["of"] for s in group])
                 sent = self.payouts.get(id_, {"sent": False})["sent"]
                 self.payouts[id_] = {"client": client, "state": "PLANNED", "sent": sent}
                 for s in group:
@@ -364,10 +434,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 share["payout"] = None
             self.plan(payout["client"])
 
-    @precondition(lambda self: self.living())
+    @precondition(lambda self: self.payees())
     @rule(data=st.data(), min_sat=st.sampled_from([1, 50, 400]))
     def change_destination(self, data, min_sat):
-        id_ = self.pick(data, self.living())
+        id_ = self.pick(data, self.payees())
         destination = Destination(clients.ADDRESS, f"ana{min_sat}@wallet.example", min_sat)
         self.story.do(clients.set_destination, id_, destination)
         self.clients[id_]["min"] = min_sat

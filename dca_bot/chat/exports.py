@@ -1,0 +1,73 @@
+"""`export`: a client's own account as CSV in the chat, an operator's tables as files beside the bot."""
+
+from pathlib import Path
+
+from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_page
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.ranges import RANGE, start_of
+from dca_bot.chat.say import Moment, Say, Word, refuse
+from dca_bot.core.money import minor_digits, plain_decimal
+from dca_bot.core.payout import rate_minor
+from dca_bot.errors import LedgerError
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.export_shelf import KEPT
+from dca_bot.ledger.statement import StatementLine, statement
+
+RANGE_DEFAULT = "90d"
+MESSAGE_ROWS = 30
+"""So many rows fit into one message, however long they are."""
+MESSAGES_MAX = 5
+
+
+def own_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Give the client's account, newest first, in a few messages; the last one is the reply."""
+    wanted = args.text("RANGE") or RANGE_DEFAULT
+    since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
+    offset = (args.page - 1) * page_rows
+    rows = statement(tx, ctx.me.id, since=since, limit=page_rows + 1, offset=offset)
+    if not rows:
+        return Say("export.nothing" if args.page == 1 else "page.beyond")
+    currency = ctx.programme.currency
+    lines = [_line(row, minor_digits(currency)) for row in rows[:page_rows]]
+    messages = [lines[at : at + MESSAGE_ROWS] for at in range(0, len(lines), MESSAGE_ROWS)]
+    messages[0].insert(0, Say("export.header", currency=currency))
+    if len(rows) > page_rows:
+        messages[-1].append(Say("export.more", range=wanted, next=args.page + 1))
+    for message in messages[:-1]:
+        ctx.herald.tell_client(tx, ctx.me, Say("lines", lines=tuple(message)), ctx.now)
+    return Say("lines", lines=tuple(messages[-1]))
+
+
+async def look_tables(desk: Desk, _args: Args) -> Path:
+    """Have the files written, before and outside the command's transaction."""
+    try:
+        return await desk.export_tables()
+    except LedgerError as error:
+        raise refuse("export.failed", why=str(error)) from None
+
+
+def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Facts) -> Say:
+    """Tell where the files are."""
+    return Say("export.done", folder=str(folder), kept=KEPT)
+
+
+OWN_EXPORT = Command(
+    ("export",),
+    (RANGE, Param("PAGE", read_page, optional=True)),
+    answer=own_answer,
+)
+TABLES_EXPORT = Command(("export",), look=look_tables, answer=tables_answer)
+
+
+def _line(row: StatementLine, digits: int) -> Say:
+    is_priced = row.sat > 0 and row.minor > 0
+    is_cash = row.what in ("deposit", "withdrawal")
+    return Say(
+        "export.line",
+        at=Moment(row.at),
+        what=Word("statement", row.what),
+        fiat=plain_decimal(row.minor, digits),
+        sats="" if is_cash else row.sat,
+        price=plain_decimal(rate_minor(row.minor, row.sat), digits) if is_priced else "",
+        state=Word("deposit" if is_cash else "own_payout", row.state),
+    )

@@ -1,0 +1,173 @@
+"""The operator's commands about fixed mode: its plan, its last runs, and a run by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dca_bot.chat import describe
+from dca_bot.chat.client_fixed import times_text
+from dca_bot.chat.command import Args, Command, Context, Done, Facts
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.price import ask_price
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.core.money import minor_digits
+from dca_bot.core.payout import COIN_SAT
+from dca_bot.core.rate import Quote, choose_rate, round_price, sats_for
+from dca_bot.core.schedule import Run, next_run, run_by_hand
+from dca_bot.ledger import facts, fixed_runs, tickers
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import Grant
+
+RUNS_SHOWN_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LnbitsPrice:
+    """What LNbits told of the price of a coin: None if it told nothing."""
+
+    price: Decimal | None
+
+
+async def look_price(desk: Desk, _args: Args) -> LnbitsPrice:
+    """Ask LNbits for the price of a coin."""
+    return LnbitsPrice(await ask_price(desk))
+
+
+def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+    """Tell when fixed mode buys next, for how much, and what the last runs gave."""
+    terms = ctx.programme.fixed
+    runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
+    lines = tuple(describe.fixed_run(run) for run in runs)
+    heading = Say("fixed.last_runs", lines=lines) if lines else Say("fixed.no_runs")
+    if not terms.enabled:
+        return Say("lines", lines=(Say("fixed.off"), heading))
+    return Say(
+        "lines",
+        lines=(
+            Say(
+                "fixed.plan",
+                times=times_text(terms.times),
+                most=Fiat(terms.daily_limit_max_minor),
+            ),
+            Say("status.paused") if facts.paused(tx) else Say("nothing"),
+            _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
+            heading,
+        ),
+    )
+
+
+def run_plan(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+    """Tell what a run by hand would give now.
+
+    Rate and sats are told roughly: the price moves between a command and its code.
+    """
+    run, quote, parts = _by_hand(tx, ctx, found)
+    minor, about = sum(part.minor for part in parts), round_price(quote.price)
+    sat = sats_for(minor, Decimal(about), ctx.programme.currency)
+    return Say(
+        "fixed.run_effect",
+        day=run.day.isoformat(),
+        n=len(parts),
+        fiat=Fiat(minor),
+        sats=Sat(round_price(Decimal(sat))),
+        rate=_rate(Decimal(about), ctx),
+    )
+
+
+def run_apply(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Done:
+    """Give each client in fixed mode what the day's limit has left."""
+    run, quote, _ = _by_hand(tx, ctx, found)
+    given = fixed_runs.carry_out(
+        tx,
+        run,
+        quote,
+        ceiling_minor=ctx.programme.fixed.daily_limit_max_minor,
+        currency=ctx.programme.currency,
+        now=ctx.now,
+        message_id=ctx.message_id,
+    )
+    assert given is not None, "a run that gives nothing is refused"
+    for share in given.shares:
+        ctx.herald.note_low(tx, share.client_id, ctx.now)
+    done = Say(
+        "fixed.run_done",
+        n=len(given.shares),
+        fiat=Fiat(given.principal_minor),
+        sats=Sat(given.principal_sat),
+        rate=_rate(quote.price, ctx),
+    )
+    return Done(done, done)
+
+
+FIXED_COMMANDS = (
+    Command(("fixed",), look=look_price, answer=plan_answer),
+    Command(("fixed", "run"), look=look_price, plan=run_plan, apply=run_apply),
+)
+
+
+def _by_hand(tx: Tx, ctx: Context, found: Facts) -> tuple[Run, Quote, Sequence[Grant]]:
+    """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
+    programme = ctx.programme
+    run = run_by_hand(ctx.now, programme.timezone)
+    if not programme.fixed.enabled:
+        raise refuse("fixed.off")
+    if facts.paused(tx):
+        raise refuse("status.paused")
+    if not ctx.desk.is_reconciled():
+        raise refuse("unavailable")
+    if fixed_runs.has_unknown_paid(tx, run.day):
+        raise refuse("fixed.no_run", why=Word("reason", fixed_runs.UNKNOWN_PAID))
+    ceiling_minor = programme.fixed.daily_limit_max_minor
+    if not fixed_runs.is_needed(tx, run, ceiling_minor=ceiling_minor):
+        raise refuse("fixed.nothing_left")
+    quote = _quote(tx, ctx, found)
+    if not isinstance(quote, Quote):
+        raise refuse("fixed.no_run", why=Word("reason", quote))
+    parts = fixed_runs.grants(
+        tx, run, quote, ceiling_minor=ceiling_minor, currency=programme.currency
+    )
+    if not parts:
+        raise refuse("fixed.nothing_left")
+    return run, quote, parts
+
+
+def _expected(tx: Tx, ctx: Context, run: Run, found: Facts) -> Say:
+    """Say what the next run would give if everything stays as it is."""
+    terms, at = ctx.programme.fixed, Moment(run.at)
+    if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
+        return Say("fixed.next_nobody", at=at)
+    quote = _quote(tx, ctx, found)
+    if not isinstance(quote, Quote):
+        return Say("fixed.next_no_rate", at=at, why=Word("reason", quote))
+    parts = fixed_runs.grants(
+        tx,
+        run,
+        quote,
+        ceiling_minor=terms.daily_limit_max_minor,
+        currency=ctx.programme.currency,
+    )
+    return Say(
+        "fixed.next",
+        at=at,
+        n=len(parts),
+        fiat=Fiat(sum(part.minor for part in parts)),
+        sats=Sat(sum(part.sat for part in parts)),
+        rate=_rate(quote.price, ctx),
+        source=Word("rate_source", quote.source),
+    )
+
+
+def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | str:
+    assert isinstance(found, LnbitsPrice)
+    return choose_rate(
+        found.price,
+        tickers.newest(tx),
+        terms=ctx.programme.fixed,
+        currency=ctx.programme.currency,
+        now=ctx.now,
+    )
+
+
+def _rate(price: Decimal, ctx: Context) -> Rate:
+    minor = int(price.scaleb(minor_digits(ctx.programme.currency)))
+    return Rate(minor, COIN_SAT)

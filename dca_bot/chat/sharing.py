@@ -1,0 +1,122 @@
+"""Shares a cash-out out on the operator's word: tells what it would give to whom, then does it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dca_bot.chat import describe
+from dca_bot.chat.command import Context, Done
+from dca_bot.chat.say import Fiat, Field, Sat, Say, Word
+from dca_bot.core.allotment import Allotment, allot
+from dca_bot.core.cash_out import Amounts
+from dca_bot.core.commission import split_commission
+from dca_bot.ledger import clients, commission, distributions
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import Share
+
+SHARES_SHOWN_MAX = 12
+_NOTHING = Say("nothing")
+
+
+def planned(tx: Tx, ctx: Context, amounts: Amounts, at: datetime) -> dict[str, Field]:
+    """Work out what sharing out would give now: the fields that its effect is told with."""
+    balances = distributions.eligible(tx, at) if ctx.programme.flow_enabled else {}
+    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    return {
+        "fiat": Fiat(amounts.principal_minor),
+        "sats": Sat(amounts.principal_sat),
+        "shares": _planned_shares(tx, allotment),
+        "unallocated": Sat(allotment.unallocated_sat),
+        "commission": Sat(amounts.commission_sat),
+        "split": _planned_split(tx, amounts.commission_sat),
+    }
+
+
+def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime) -> Done:
+    """Distribute a recorded cash-out, and ask for the next deposit whose balance got low by it."""
+    given = distributions.distribute(
+        tx,
+        cash_out_id,
+        amounts,
+        at=at,
+        now=ctx.now,
+        flow_enabled=ctx.programme.flow_enabled,
+        message_id=ctx.message_id,
+    )
+    for share in given.shares:
+        ctx.herald.note_low(tx, share.client_id, ctx.now)
+    done = Say(
+        "hold.accepted",
+        id=cash_out_id[: describe.ID_LENGTH],
+        fiat=Fiat(amounts.principal_minor),
+        sats=Sat(amounts.principal_sat),
+        n=len(given.shares),
+        unallocated=Sat(given.unallocated_sat),
+    )
+    return Done(done, done)
+
+
+def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
+    """Say what a cash-out gave to whom."""
+    lines = tuple(
+        Say(
+            "tx.share",
+            name=share.client_name,
+            fiat=Fiat(share.minor),
+            sats=Sat(share.sat),
+            state=Word("payout", share.payout_state or "collecting"),
+            payout=(share.payout_id or "")[: describe.ID_LENGTH],
+        )
+        for share in shares[:SHARES_SHOWN_MAX]
+    )
+    return (*lines, _more(shares))
+
+
+def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
+    """Say who got what of a cash-out's commission, if it was split."""
+    split = distributions.by_id(tx, commission.split_id(cash_out_id))
+    if split is None:
+        return ()
+    lines = tuple(
+        Say(
+            "tx.commission_share",
+            name=share.client_name,
+            sats=Sat(share.sat),
+            state=Word("payout", share.payout_state or "collecting"),
+            payout=(share.payout_id or "")[: describe.ID_LENGTH],
+        )
+        for share in split.shares[:SHARES_SHOWN_MAX]
+    )
+    rest = Say("tx.commission_rest", sats=Sat(split.unallocated_sat))
+    return (Say("tx.commission_heading"), *lines, _more(split.shares), rest)
+
+
+def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
+    shares = tuple(
+        Say(
+            "tx.planned_share",
+            name=clients.by_id(tx, share.id).name,
+            fiat=Fiat(share.minor),
+            sats=Sat(share.sat),
+        )
+        for share in allotment.shares
+        if share.sat
+    )
+    return (*shares[:SHARES_SHOWN_MAX], _more(shares)) if shares else Say("hold.nobody")
+
+
+def _planned_split(tx: Tx, commission_sat: int) -> Say:
+    terms = commission.in_force(tx)
+    if not terms.parts or not commission_sat:
+        return _NOTHING
+    split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
+    lines = tuple(
+        Say("tx.planned_commission", name=name, sats=Sat(sat)) for name, sat in split.sats.items()
+    )
+    rest = Say("tx.commission_rest", sats=Sat(split.rest_sat))
+    return Say("tx.planned_split", lines=(*lines[:SHARES_SHOWN_MAX], _more(lines), rest))
+
+
+def _more(rows: Sequence[object]) -> Say:
+    """Say how many rows are not shown."""
+    left = len(rows) - SHARES_SHOWN_MAX
+    return Say("tx.more_shares", n=left) if left > 0 else _NOTHING

@@ -1,0 +1,121 @@
+"""Decides at which price of a coin fixed mode may buy, or why it may not now.
+
+The invariant: no price, one that is too old, or one that a fresh ticker of the machines contradicts
+buys nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from dca_bot.core.cash_out import COINS, CashOut
+from dca_bot.core.money import minor_digits
+from dca_bot.core.payout import COIN_SAT
+from dca_bot.core.programme import FixedTerms
+
+LNBITS = "lnbits"
+LAMASSU = "lamassu"
+_DIGITS_MAX = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """The price of a coin, in whole units of the currency, that the server had at an instant."""
+
+    price: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price that may be bought at, in whole units of the currency, and whose it is."""
+
+    price: Decimal
+    source: str
+
+
+class RateProblem(StrEnum):
+    """Why there is no usable rate now."""
+
+    NO_PRICE = "LNbits tells no price"
+    NO_TICKER = "no price from Lamassu yet"
+    TOO_OLD = "the price from Lamassu is too old"
+    TOO_FAR = "the prices are too far apart"
+
+
+def newest_ticker(cash_outs: Iterable[CashOut], *, currency: str, now: datetime) -> Ticker | None:
+    """Return the newest usable price among the rows; rows of the future tell nothing.
+
+    Lamassu writes `raw_ticker_price`, the bid, when it makes a row (`created`).
+    """
+    tickers = (
+        Ticker(cash_out.ticker, cash_out.created_at)
+        for cash_out in cash_outs
+        if cash_out.crypto_code in COINS
+        and cash_out.fiat_code == currency
+        and cash_out.created_at <= now
+        and cash_out.ticker is not None
+        and is_price(cash_out.ticker, currency)
+    )
+    return max(tickers, key=lambda ticker: ticker.at, default=None)
+
+
+def choose_rate(
+    lnbits_price: Decimal | None,
+    ticker: Ticker | None,
+    *,
+    terms: FixedTerms,
+    currency: str,
+    now: datetime,
+) -> Quote | RateProblem:
+    """Return the configured source's price, or what speaks against it.
+
+    The two prices are compared, as a part of the ticker, while the ticker is fresh. Where the rate
+    is Lamassu's, LNbits only has a say if it tells a price.
+    """
+    if lnbits_price is not None and not is_price(lnbits_price, currency):
+        lnbits_price = None
+    is_fresh = ticker is not None and now - ticker.at <= terms.rate_age_max
+    if terms.rate_source == LNBITS and lnbits_price is None:
+        return RateProblem.NO_PRICE
+    if terms.rate_source == LAMASSU and not is_fresh:
+        return RateProblem.TOO_OLD if ticker else RateProblem.NO_TICKER
+    if ticker is not None and is_fresh and lnbits_price is not None:
+        apart = abs(Fraction(lnbits_price) - Fraction(ticker.price))
+        if apart * 100 > terms.deviation_percent_max * Fraction(ticker.price):
+            return RateProblem.TOO_FAR
+    price = lnbits_price if terms.rate_source == LNBITS or ticker is None else ticker.price
+    assert price is not None
+    return Quote(price, terms.rate_source)
+
+
+def sats_for(minor: int, price: Decimal, currency: str) -> int:
+    """Return what so many minor units buy at a price, rounded down to whole sats."""
+    rate = _minor_per_coin(price, currency)
+    return minor * COIN_SAT * rate.denominator // rate.numerator
+
+
+def round_price(price: Decimal) -> int:
+    """Return a price with two digits that count, in whole units: what "about" means to a person."""
+    whole = max(int(price), 1)
+    unit: int = 10 ** max(len(str(whole)) - 2, 0)
+    return (whole + unit // 2) // unit * unit
+
+
+def is_price(price: Decimal, currency: str) -> bool:
+    """Tell whether a number can be the price of a coin: at least one minor unit, and no monster."""
+    if not price.is_finite() or price <= 0:
+        return False
+    exponent = price.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if exponent < -_DIGITS_MAX or price.adjusted() > _DIGITS_MAX:
+        return False
+    return _minor_per_coin(price, currency) >= 1
+
+
+def _minor_per_coin(price: Decimal, currency: str) -> Fraction:
+    unit: int = 10 ** minor_digits(currency)
+    return Fraction(price) * unit

@@ -1,0 +1,21 @@
+"""What the command line keeps of a ledger: a copy, or files for a bookkeeper. The bot may be running."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from dca_bot.config import load_config
+from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.export import Form, export_ledger
+
+
+def make_copy(config_path: Path, target: Path) -> None:
+    """Copy the ledger into a new file; raise LedgerError with one sentence on trouble."""
+    config = load_config(config_path)
+    copy_ledger(config.path(config.bot.data_dir), target)
+
+
+def make_export(config_path: Path, folder: Path) -> int:
+    """Write the ledger's tables into a new folder and return how many there are; raise LedgerError."""
+    config = load_config(config_path)
+    form = Form(config.bot.currency, ZoneInfo(config.bot.timezone))
+    return len(export_ledger(config.path(config.bot.data_dir), folder, form))

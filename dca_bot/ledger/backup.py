@@ -1,0 +1,130 @@
+"""Copies of the ledger, made while the bot runs.
+
+A copy bears its name only when it is whole: it is written under another one, checked as a ledger,
+brought to disk, and then renamed. What is committed meanwhile isn't in it, and nobody waits for it.
+"""
+
+import os
+import re
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dca_bot.errors import LedgerError
+from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
+from dca_bot.ledger.private import make_private_file, sync_to_disk
+
+PART = ".part"
+STEP_PAGES = 256
+"""One step of a copy, a megabyte; between two of them it can be broken off."""
+_STAMP = "%Y-%m-%dT%H%M%SZ"
+_NAME = re.compile(r"ledger-(\d{4}-\d\d-\d\dT\d{6}Z)\.sqlite3")
+_UNFINISHED = re.compile(_NAME.pattern + re.escape(PART) + r"(-journal|-wal|-shm)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy that was made by itself, and when that was."""
+
+    path: Path
+    made_at: datetime
+
+
+def copy_name(now: datetime) -> str:
+    """Return what a copy made now is called: `ledger-2026-11-24T080000Z.sqlite3`."""
+    return f"ledger-{now.astimezone(UTC):{_STAMP}}.sqlite3"
+
+
+def copies(folder: Path) -> list[Copy]:
+    """Return the copies of our own naming in a folder, the newest first."""
+    found = []
+    for path in folder.iterdir():
+        name = _NAME.fullmatch(path.name)
+        if name and path.is_file() and not path.is_symlink():
+            with suppress(ValueError):
+                at = datetime.strptime(name[1], _STAMP).replace(tzinfo=UTC)
+                found.append(Copy(path, at))
+    return sorted(found, key=lambda copy: copy.made_at, reverse=True)
+
+
+def prune(folder: Path, *, keep: int, spare: Path | None = None) -> None:
+    """Remove all copies of our own naming but the newest `keep` and `spare`, and unfinished ones."""
+    for copy in copies(folder)[keep:]:
+        if copy.path != spare:
+            copy.path.unlink()
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name) and path.is_file():
+            path.unlink()
+
+
+def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = None) -> None:
+    """Copy the ledger as it is now into a new file of mode 600, whether a bot runs on it or not.
+
+    The copy is one plain file. A ledger of any version is copied, so that there can be a copy before
+    a new program is started. Raise LedgerError if the target is there already, if it can't be
+    written, if the copy isn't sound, or once `stop` is set; then nothing is left behind.
+    """
+    source = existing_ledger(data_dir)
+    if os.path.lexists(target):
+        raise LedgerError(
+            f"{target} is there already, and is not overwritten; choose another name."
+        )
+    part = target.with_name(target.name + PART)
+    try:
+        os.close(make_private_file(part))
+    except FileExistsError:
+        raise LedgerError(
+            f"There is {part}: a copy is being made, or one was broken off. Then remove it."
+        ) from None
+    except OSError as error:
+        raise _not_written(target, error.strerror) from error
+    try:
+        _fill(part, source, stop or threading.Event())
+        sync_to_disk(part)
+        part.rename(target)
+        with suppress(OSError):  # some file systems can't do it for a folder
+            sync_to_disk(target.parent)
+    except OSError as error:
+        raise _not_written(target, error.strerror) from error
+    except sqlite3.Error as error:
+        raise _not_written(target, str(error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _fill(part: Path, source: Path, stop: threading.Event) -> None:
+    def look_up(*_: int) -> None:
+        if stop.is_set():
+            raise LedgerError("The copy was broken off, as the bot is stopping.")
+
+    with (
+        closing(connect_to_read(source)) as ledger,
+        closing(sqlite3.connect(part, isolation_level=None)) as copy,
+    ):
+        # One open reading is one state: the bot's commits neither get in nor make it start anew.
+        ledger.execute("BEGIN")
+        version = version_of(ledger)
+        # It counts only once it is whole and on disk, so it needs no journal of its own.
+        copy.execute("PRAGMA journal_mode = OFF")
+        copy.execute("PRAGMA synchronous = OFF")
+        ledger.backup(copy, pages=STEP_PAGES, progress=look_up)
+        ledger.rollback()
+        copy.set_progress_handler(stop.is_set, 100_000)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        _refuse_unsound(copy, version)
+
+
+def _refuse_unsound(copy: sqlite3.Connection, version: int) -> None:
+    sound = copy.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+    torn = copy.execute("PRAGMA foreign_key_check").fetchone() is not None
+    if not sound or torn or version < 1 or version_of(copy) != version:
+        raise LedgerError(
+            "The copy is not sound, so the ledger's file may be damaged: stop the bot and run audit."
+        )
+
+
+def _not_written(target: Path, why: str | None) -> LedgerError:
+    return LedgerError(f"The copy {target} could not be made ({why}).")

@@ -1,0 +1,130 @@
+"""Writes the ledger's tables as CSV files for a bookkeeper.
+
+All files show one state of the ledger, read by a connection of its own, so a running bot isn't held
+up; rows go from one to the other without being gathered. A spreadsheet can open each file: fiat is
+decimal, sats are whole, and no text is taken for a formula.
+"""
+
+import csv
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo
+
+from dca_bot.core.money import minor_digits, plain_decimal
+from dca_bot.core.payout import rate_minor
+from dca_bot.errors import LedgerError
+from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
+from dca_bot.ledger.export_tables import TABLES, Table
+from dca_bot.ledger.instant import instant
+from dca_bot.ledger.private import make_private_file, make_private_folder
+
+FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+MSAT_DIGITS = 3
+Write = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How amounts and instants are written."""
+
+    currency: str
+    timezone: ZoneInfo
+
+
+def export_ledger(
+    data_dir: Path, folder: Path, form: Form, *, stop: threading.Event | None = None
+) -> Mapping[str, int]:
+    """Write each table into a file of `folder`, which is made or empty; return the rows of each.
+
+    Raise LedgerError if the folder has something in it, if others can read it, if it can't be
+    written, or once `stop` is set; then none of the files is left.
+    """
+    ledger = existing_ledger(data_dir)
+    make_private_folder(folder, setting="folder")
+    try:
+        if any(folder.iterdir()):
+            raise LedgerError(
+                f"{folder} is not empty; choose a new folder, nothing is overwritten."
+            )
+        with closing(connect_to_read(ledger)) as tx:
+            tx.set_progress_handler((stop or threading.Event()).is_set, 100_000)
+            tx.create_function("price_minor", 2, rate_minor, deterministic=True)
+            tx.execute("BEGIN")
+            refuse_other_version(tx)
+            return _write_all(tx, folder, form)
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LedgerError(f"The export to {folder} could not be made ({why}).") from error
+
+
+def neutral(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: such a one gets an apostrophe in front."""
+    return f"'{text}" if text.strip(" ").startswith(FORMULA_STARTS) else text
+
+
+def _write_all(tx: sqlite3.Connection, folder: Path, form: Form) -> Mapping[str, int]:
+    written: list[Path] = []
+    try:
+        counts = {}
+        for table in TABLES:
+            path = folder.joinpath(f"{table.name}.csv")
+            descriptor = make_private_file(path)
+            written.append(path)
+            # With a mark that it is UTF-8, without which Excel spoils names like Núñez.
+            with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
+                counts[table.name] = _write(tx, table, file, form)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    return counts
+
+
+def _write(tx: sqlite3.Connection, table: Table, file: TextIO, form: Form) -> int:
+    rows = tx.execute(table.query)
+    columns = [
+        (place, header, write)
+        for place, (name, *_) in enumerate(rows.description)
+        for header, write in _columns(name, form)
+    ]
+    writer = csv.writer(file)
+    writer.writerow([header for _, header, _ in columns])
+    count = 0
+    for row in rows:
+        writer.writerow(["" if row[at] is None else write(row[at]) for at, _, write in columns])
+        count += 1
+    return count
+
+
+def _columns(name: str, form: Form) -> list[tuple[str, Write]]:
+    """Return header and writer of each column that a query's column becomes."""
+    stem, _, unit = name.rpartition("_")
+    match unit:
+        case "at":
+            return [(f"{name}_utc", _utc), (f"{name}_local", partial(_local, form.timezone))]
+        case "minor":
+            decimal = partial(plain_decimal, digits=minor_digits(form.currency))
+            return [(f"{stem}_{form.currency}", decimal)]
+        case "msat":
+            return [(f"{stem}_sat", partial(plain_decimal, digits=MSAT_DIGITS))]
+        case _:
+            return [(name, _plain)]
+
+
+def _utc(at_us: int) -> str:
+    return f"{instant(at_us):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _local(timezone: ZoneInfo, at_us: int) -> str:
+    return f"{instant(at_us).astimezone(timezone):%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(value: int | str) -> str:
+    return neutral(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,53 @@
+"""Exports that are ordered from afar: each in a folder of its own beside the ledger, the newest stay."""
+
+import re
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dca_bot.errors import LedgerError
+from dca_bot.ledger.export import Form, export_ledger
+from dca_bot.ledger.export_tables import TABLES
+from dca_bot.ledger.private import make_private_folder
+
+SHELF = "exports"
+KEPT = 5
+_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(\.part)?")
+
+
+def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.Event) -> Path:
+    """Write an export into `exports/2026-11-24T080000Z` below `data_dir` and return that folder.
+
+    It has its name only once it is whole. Of the older ones KEPT - 1 stay; what else somebody has
+    put there stays too. Raise LedgerError as `export_ledger` does.
+    """
+    shelf = data_dir.joinpath(SHELF)
+    make_private_folder(shelf, setting="bot.data_dir")
+    folder = shelf.joinpath(f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}")
+    part = folder.with_name(f"{folder.name}.part")
+    if folder.exists() or part.exists():
+        raise LedgerError(f"{folder} is just being made; look there, or try again in a moment.")
+    try:
+        export_ledger(data_dir, part, form, stop=stop)
+        part.rename(folder)
+        _prune(shelf)
+    except OSError as error:
+        raise LedgerError(f"{folder} could not be made ({error.strerror}).") from error
+    finally:
+        _remove(part)
+    return folder.absolute()
+
+
+def _prune(shelf: Path) -> None:
+    ours = [path for path in shelf.iterdir() if _NAME.fullmatch(path.name)]
+    for folder in sorted(ours, reverse=True)[KEPT:]:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the files of an export, and its folder unless somebody has put something else there."""
+    for table in TABLES:
+        folder.joinpath(f"{table.name}.csv").unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,128 @@
+"""What a bookkeeper gets: each table is one file, and one query.
+
+A column's ending says how it is written: `_at` an instant, `_minor` fiat, `_sat` and `_msat` sats;
+whatever else is text or a plain number. Secrets stay out: no invoice, no preimage, no whole key.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One file of the export: its name without ending, and the query whose columns it has.
+
+    A query may use `price_minor(minor, sat)`, the price of one coin.
+    """
+
+    name: str
+    query: str
+
+
+def _masked(destination: str) -> str:
+    """Return SQL that shows an address whole, and of an invoice key the two ends."""
+    return (
+        f"CASE {destination}_kind WHEN 'invoice_key'"
+        f" THEN substr({destination}, 1, 4) || '…' || substr({destination}, -4)"
+        f" ELSE {destination} END AS destination"
+    )
+
+
+_WHO = "client.name AS client, client.id AS client_id"
+
+TABLES = (
+    Table(
+        "clients",
+        f"SELECT {_WHO}, role, client.state, mode, {_masked('client.destination')},"
+        " fiat.balance AS balance_minor, sats.balance AS owed_sat, fixed_limit_minor, created_at"
+        " FROM client"
+        " JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id"
+        " JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id"
+        " ORDER BY client.id",
+    ),
+    Table(
+        "deposits",
+        f"SELECT deposit.id AS deposit, {_WHO}, amount_minor, deposit.state, machine, note,"
+        " deposit.created_at, confirmed_at, voided_at"
+        " FROM deposit JOIN client ON client.id = client_id ORDER BY deposit.id",
+    ),
+    Table(
+        "withdrawals",
+        f"SELECT posting.id AS posting, {_WHO}, amount AS amount_minor, note, posted_at"
+        " FROM posting JOIN entry ON entry.posting_id = posting.id"
+        " JOIN account ON account.id = from_account JOIN client ON client.id = account.client_id"
+        " WHERE posting.kind = 'withdrawal' ORDER BY posting.id",
+    ),
+    Table(
+        "cash_outs",
+        "SELECT id AS cash_out, coalesce(machine.name, cash_out.device_id) AS machine, state, reason,"
+        " fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, dispensed_minor,"
+        " note, created_at, at, first_seen_at"
+        " FROM cash_out LEFT JOIN machine ON machine.device_id = cash_out.device_id ORDER BY at, id",
+    ),
+    Table(
+        "distributions",
+        "SELECT id AS distribution, kind, principal_minor, principal_sat,"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)"
+        "   AS shared_minor,"
+        " (SELECT coalesce(sum(sat), 0) FROM share WHERE distribution_id = distribution.id)"
+        "   AS shared_sat,"
+        " unallocated_sat, commission_sat, at, processed_at FROM distribution ORDER BY rowid",
+    ),
+    Table(
+        "shares",
+        f"SELECT share.id AS share, distribution_id AS distribution, distribution.kind, {_WHO},"
+        " minor AS fiat_minor, sat AS amount_sat, price_minor(minor, sat) AS price_of_one_btc_minor,"
+        " day, payout.id AS payout, payout.state AS payout_state,"
+        " CASE payout.state WHEN 'CANCELLED' THEN 'yes' ELSE 'no' END AS reversed, distribution.at"
+        " FROM share JOIN distribution ON distribution.id = distribution_id"
+        " JOIN client ON client.id = share.client_id LEFT JOIN payout ON payout.id = payout_id"
+        " ORDER BY share.id",
+    ),
+    Table(
+        "payouts",
+        f"SELECT payout.id AS payout, {_WHO}, amount_sat, fee_msat,"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE payout_id = payout.id) AS fiat_minor,"
+        f" payout.state, waiting, {_masked('payout.destination')}, attempt AS attempts,"
+        " (SELECT payment_hash FROM attempt WHERE payout_id = payout.id ORDER BY number DESC LIMIT 1)"
+        "   AS payment_hash,"
+        " due_at, submitted_at, debited_at, done_at"
+        " FROM payout JOIN client ON client.id = client_id ORDER BY payout.rowid",
+    ),
+    Table(
+        "attempts",
+        "SELECT payout_id AS payout, number, payment_hash, created_at, expires_at"
+        " FROM attempt ORDER BY payout_id, number",
+    ),
+    Table(
+        "foreign_payments",
+        "SELECT payment_hash, external_id, distribution_id AS distribution, client_name AS client,"
+        " amount_msat, fee_msat, fiat_minor, status, seen_at, settled_at"
+        " FROM foreign_payment ORDER BY payment_hash, distribution_id",
+    ),
+    Table(
+        "holds",
+        "SELECT id AS hold, kind, ref AS about, reason, outcome, opened_at, closed_at"
+        " FROM hold ORDER BY id",
+    ),
+    Table(
+        "entries",
+        "SELECT entry.id AS entry, posting.id AS posting, posting.kind,"
+        " source.kind AS from_account, giver.name AS from_client,"
+        " target.kind AS to_account, taker.name AS to_client,"
+        " CASE source.unit WHEN 'minor' THEN amount END AS amount_minor,"
+        " CASE source.unit WHEN 'sat' THEN amount END AS amount_sat,"
+        " distribution_id AS distribution, deposit_id AS deposit, payout_id AS payout, note, posted_at"
+        " FROM entry JOIN posting ON posting.id = posting_id"
+        " JOIN account source ON source.id = from_account"
+        " JOIN account target ON target.id = to_account"
+        " LEFT JOIN client giver ON giver.id = source.client_id"
+        " LEFT JOIN client taker ON taker.id = target.client_id ORDER BY entry.id",
+    ),
+    Table(
+        "accounts",
+        f"SELECT kind AS account, {_WHO}, CASE unit WHEN 'minor' THEN balance END AS balance_minor,"
+        " CASE unit WHEN 'sat' THEN balance END AS balance_sat"
+        " FROM account LEFT JOIN client ON client.id = client_id ORDER BY account.id",
+    ),
+)
+"""All files of an export; a further one is a further line here."""

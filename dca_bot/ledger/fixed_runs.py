@@ -1,0 +1,235 @@
+"""Fixed mode's runs: which happened, which wait and why, and what each gave to whom.
+
+The invariant: a run happens once, ever, by its id; that it is done, its shares, their entries and
+their payouts are recorded in one transaction or not at all.
+
+    (none) ─▶ waiting ─▶ done        gave what it had to give
+       │         ├─────▶ lapsed      its day is over
+       └─────────┴─────▶ held        LNbits has paid for it, this ledger doesn't know how
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from dca_bot.core.rate import Quote, sats_for
+from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import distributions
+from dca_bot.ledger.books import TREASURY, Cause
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.instant import instant, micros
+
+WAITING = "waiting"
+DONE = "done"
+LAPSED = "lapsed"
+HELD = "held"
+
+PAUSED = "everything was paused"
+MISSED = "the bot was not at work"
+UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run as recorded; `minor` and `sat` are what it gave to `clients` clients."""
+
+    id: str
+    due_at: datetime
+    state: str
+    reason: str
+    is_told: bool
+    clients: int
+    minor: int
+    sat: int
+
+
+def savers(tx: Tx, day: date) -> list[Saver]:
+    """Return who takes part in fixed mode at present, with what the date has given each already.
+
+    Cancelled shares count too, so that a date never gives more than its limit.
+    """
+    rows = tx.execute(
+        "SELECT client.id, fixed_limit_minor, account.balance,"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE client_id = client.id AND day = ?)"
+        "   AS given_minor"
+        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
+        " WHERE client.role = 'client' AND client.state = 'active' AND mode = 'fixed'"
+        " AND fixed_limit_minor > 0 AND destination IS NOT NULL AND account.balance > 0"
+        " ORDER BY client.id",
+        (day.isoformat(),),
+    )
+    return [
+        Saver(
+            id=row["id"],
+            limit_minor=row["fixed_limit_minor"],
+            balance_minor=row["balance"],
+            given_minor=row["given_minor"],
+        )
+        for row in rows
+    ]
+
+
+def grants(
+    tx: Tx, run: Run, quote: Quote | None, *, ceiling_minor: int, currency: str
+) -> list[Grant]:
+    """Return what a run would give now; whoever's fiat buys no sat gives none.
+
+    Without a quote nobody may have something to give.
+    """
+    wanted = amounts(run, savers(tx, run.day), ceiling_minor)
+    if quote is None:
+        assert not wanted, "a run that gives needs a rate"
+        return []
+    bought = {id_: sats_for(minor, quote.price, currency) for id_, minor in wanted.items()}
+    return [Grant(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
+
+
+def is_needed(tx: Tx, run: Run, *, ceiling_minor: int) -> bool:
+    """Tell whether anybody has something to give in a run."""
+    return bool(amounts(run, savers(tx, run.day), ceiling_minor))
+
+
+def carry_out(
+    tx: Tx,
+    run: Run,
+    quote: Quote | None,
+    *,
+    ceiling_minor: int,
+    currency: str,
+    now: datetime,
+    message_id: str | None = None,
+) -> Distribution | None:
+    """Do a run: record that it is done, and give everybody's part; None if nobody has one.
+
+    Raise StateChanged if it is done, lapsed or held already.
+    """
+    parts = grants(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
+    done = tx.execute(
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
+        " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
+        " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', changed_at = :now,"
+        " price = :price, price_source = :source, clients = :clients, ceiling_minor = :ceiling"
+        " WHERE state = 'waiting'",
+        {
+            "id": run.id,
+            "day": run.day.isoformat(),
+            "due": micros(run.at),
+            "now": micros(now),
+            "price": str(quote.price) if quote else None,
+            "source": quote.source if quote else None,
+            "clients": len(parts),
+            "ceiling": ceiling_minor,
+        },
+    )
+    if done.rowcount != 1:
+        raise StateChanged("This run has been seen to already.")
+    if not parts:
+        return None
+    given = Distribution(
+        id=run.id,
+        kind=FIXED,
+        at=now,
+        principal_sat=sum(part.sat for part in parts),
+        principal_minor=sum(part.minor for part in parts),
+        commission_sat=0,
+        unallocated_sat=0,
+    )
+    cause = Cause(distribution_id=run.id, message_id=message_id)
+    day = run.day.isoformat()
+    return distributions.give(tx, given, parts, source=TREASURY, day=day, cause=cause, now=now)
+
+
+def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime) -> None:
+    """Record that a run is done of which this ledger knows from LNbits' payments alone."""
+    tx.execute(
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients)"
+        " VALUES (?1, ?2, ?3, 'done', ?4, ?5) ON CONFLICT (id) DO UPDATE"
+        " SET state = 'done', reason = '', changed_at = ?4, clients = ?5",
+        (given.id, day_of(given.id), micros(given.at), micros(now), clients),
+    )
+
+
+def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool:
+    """Record that a run waits, has lapsed or is held, and why; return whether that is news.
+
+    What is done, lapsed or held already stays so.
+    """
+    done = tx.execute(
+        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
+        " changed_at = excluded.changed_at WHERE fixed_run.state = 'waiting'"
+        " AND (fixed_run.state, fixed_run.reason) <> (excluded.state, excluded.reason)",
+        (run.id, run.day.isoformat(), micros(run.at), state, reason, micros(now)),
+    )
+    return done.rowcount == 1
+
+
+def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
+    """Let the runs lapse that still wait on earlier dates; return them with why they waited."""
+    before = _runs(tx, "state = 'waiting' AND day < ?", (day.isoformat(),))
+    tx.execute(
+        "UPDATE fixed_run SET state = 'lapsed', changed_at = ? WHERE state = 'waiting' AND day < ?",
+        (micros(now), day.isoformat()),
+    )
+    return before
+
+
+def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
+    """Note that the operators know that a run waits."""
+    tx.execute("UPDATE fixed_run SET told_at = ? WHERE id = ?", (micros(now), run_id))
+
+
+def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
+    """Return those of the runs that are recorded, by id."""
+    ids = [run.id for run in runs]
+    marks = ",".join("?" * len(ids))
+    return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
+
+
+def by_id(tx: Tx, wanted: str) -> RecordedRun | None:
+    """Find a run by its id, as it may be typed."""
+    exact = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
+    return next(iter(_runs(tx, "fixed_run.id = ?", (exact,))), None)
+
+
+def recent(tx: Tx, *, limit: int) -> list[RecordedRun]:
+    """Return the newest runs."""
+    return _runs(tx, "true", (), limit=limit)
+
+
+def has_unknown_paid(tx: Tx, day: date) -> bool:
+    """Tell whether LNbits has payments for runs of a date that this ledger lacks."""
+    first = f"{PREFIX}{day.isoformat()}"
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE distribution_id >= ?1 AND distribution_id < ?1 || 'U'"
+        " AND settled_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM distribution d WHERE d.id = distribution_id) LIMIT 1",
+        (first,),
+    )
+    return row.fetchone() is not None
+
+
+def _runs(tx: Tx, where: str, values: Sequence[str], *, limit: int = 10_000) -> list[RecordedRun]:
+    rows = tx.execute(
+        "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
+        " FROM fixed_run LEFT JOIN distribution USING (id)"
+        f" WHERE {where} ORDER BY due_at DESC, fixed_run.id DESC LIMIT {limit}",
+        values,
+    )
+    return [_recorded(row) for row in rows]
+
+
+def _recorded(row: sqlite3.Row) -> RecordedRun:
+    return RecordedRun(
+        id=row["id"],
+        due_at=instant(row["due_at"]),
+        state=row["state"],
+        reason=row["reason"],
+        is_told=row["told_at"] is not None,
+        clients=row["clients"] or 0,
+        minor=row["minor"],
+        sat=row["sat"],
+    )

@@ -1,0 +1,168 @@
+"""Payments for distributions that the ledger lacks and that Lamassu can't bring again.
+
+After an old copy of the ledger was put back, LNbits may have paid fixed mode's runs, or cash-outs that
+the operator had added, of which the copy knows nothing. They are recorded as LNbits paid them, and
+only on the operator's word.
+"""
+
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.schedule import PREFIX, day_of
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import clients, distributions, fixed_runs, payout_moves, payouts
+from dca_bot.ledger.books import MACHINE, TREASURY, Cause
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import COMMISSION_SPLIT, FIXED, FLOW, Distribution, Grant
+from dca_bot.ledger.instant import instant
+from dca_bot.ledger.payouts import Payout
+
+COMMISSION_PREFIX = "commission:"
+
+
+@dataclass(frozen=True, slots=True)
+class LostPayment:
+    """A payment as LNbits tells it; `minor` is the fiat that the client gave for it."""
+
+    external_id: str
+    client_name: str
+    minor: int
+    payment: Payment
+
+    @property
+    def sat(self) -> int:
+        """Return what was paid, in whole sats."""
+        return -self.payment.amount_msat // 1000
+
+
+def distribution_ids(tx: Tx) -> list[str]:
+    """Return the distributions that LNbits has paid and the ledger has nothing of.
+
+    Only once Lamassu was read whole: a cash-out that it still has is held by itself.
+    """
+    rows = tx.execute(
+        "SELECT DISTINCT distribution_id FROM foreign_payment AS one WHERE distribution_id <> ''"
+        " AND status = 'success' AND settled_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = one.distribution_id)"
+        " AND NOT EXISTS (SELECT 1 FROM cash_out WHERE id = replace(one.distribution_id, ?, ''))"
+        " AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.payment_hash = one.payment_hash)"
+        " ORDER BY distribution_id",
+        (COMMISSION_PREFIX,),
+    )
+    return [str(row["distribution_id"]) for row in rows]
+
+
+def payments_of(tx: Tx, distribution_id: str) -> list[LostPayment]:
+    """Return the payments of a lost distribution that nobody has settled yet."""
+    rows = tx.execute(
+        "SELECT * FROM foreign_payment WHERE distribution_id = ? AND status = 'success'"
+        " AND settled_at IS NULL ORDER BY client_name, payment_hash",
+        (distribution_id,),
+    )
+    return [_lost(row) for row in rows]
+
+
+def payees_of(tx: Tx, distribution_id: str) -> list[tuple[Client, LostPayment]]:
+    """Return the payments of a lost distribution with the clients who got them.
+
+    Raise StateChanged where a client is unknown, or has no wallet, or too small a balance.
+    """
+    return [(_client(tx, one), one) for one in payments_of(tx, distribution_id)]
+
+
+def is_recordable(tx: Tx, distribution_id: str) -> bool:
+    """Tell whether each payment of a lost distribution is for it alone, one for each client."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT 1 FROM foreign_payment AS one WHERE distribution_id = ?1"
+        " AND status = 'success' AND settled_at IS NULL AND (fiat_minor IS NULL OR EXISTS"
+        " (SELECT 1 FROM foreign_payment WHERE payment_hash = one.payment_hash"
+        "   AND distribution_id <> ?1) OR EXISTS (SELECT 1 FROM foreign_payment AS other"
+        "   WHERE other.distribution_id = ?1 AND other.client_name = one.client_name"
+        "   AND other.status = 'success' AND other.payment_hash <> one.payment_hash))) AS no",
+        (distribution_id,),
+    ).fetchone()
+    return not row["no"]
+
+
+def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> Distribution:
+    """Record a lost distribution with its payouts, as LNbits has paid them; as `payees_of`."""
+    paid = payees_of(tx, distribution_id)
+    kind = _kind(distribution_id)
+    given = Distribution(
+        id=distribution_id,
+        kind=kind,
+        at=min(one.payment.created_at for _, one in paid),
+        principal_sat=sum(one.sat for _, one in paid),
+        principal_minor=sum(one.minor for _, one in paid),
+        commission_sat=0,
+        unallocated_sat=0,
+    )
+    if kind == FLOW:
+        distributions.record_recovered(tx, given, now=now)
+    if kind == FIXED:
+        fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)
+    done = distributions.record_shares(
+        tx,
+        given,
+        [Grant(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
+        source=TREASURY if kind == FIXED else MACHINE,
+        day=day_of(distribution_id) if kind == FIXED else None,
+        cause=Cause(distribution_id=distribution_id, message_id=message_id),
+        now=now,
+    )
+    for client, one in paid:
+        _take_over(tx, client, one, distribution_id, now)
+    return done
+
+
+def _kind(distribution_id: str) -> str:
+    if distribution_id.startswith(PREFIX):
+        return FIXED
+    return COMMISSION_SPLIT if distribution_id.startswith(COMMISSION_PREFIX) else FLOW
+
+
+def _client(tx: Tx, one: LostPayment) -> Client:
+    client = clients.by_name(tx, one.client_name)
+    if client is None or client.state == "closed":
+        raise StateChanged(f"There is no client {one.client_name}; add the client first.")
+    if client.destination is None:
+        raise StateChanged(f"{client.name} has no wallet; set one first with client wallet.")
+    if client.balance_minor < one.minor:
+        raise StateChanged(
+            f"The balance of {client.name} doesn't cover it; record and confirm the missing deposit first."
+        )
+    return client
+
+
+def _take_over(
+    tx: Tx, client: Client, one: LostPayment, distribution_id: str, now: datetime
+) -> None:
+    payout_moves.adopt(tx, one.external_id, client.id, distribution_id, now=now)
+    payout = _known(payouts.by_id(tx, one.external_id))
+    payout_moves.move(tx, payout, PayoutState.HELD)
+    payout_moves.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
+
+
+def _known(payout: Payout | None) -> Payout:
+    assert payout is not None
+    return payout
+
+
+def _lost(row: sqlite3.Row) -> LostPayment:
+    return LostPayment(
+        external_id=row["external_id"],
+        client_name=row["client_name"],
+        minor=row["fiat_minor"] or 0,
+        payment=Payment(
+            payment_hash=row["payment_hash"],
+            external_id=row["external_id"],
+            amount_msat=row["amount_msat"],
+            fee_msat=row["fee_msat"],
+            status=PaymentStatus(row["status"]),
+            created_at=instant(row["seen_at"]),
+        ),
+    )

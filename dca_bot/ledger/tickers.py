@@ -1,0 +1,24 @@
+"""The newest price of a coin that the Lamassu server was seen to use."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from dca_bot.core.rate import Ticker
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import Tx
+
+
+def newest(tx: Tx) -> Ticker | None:
+    """Return the newest ticker that was noted."""
+    noted = facts.get(tx, facts.TICKER)
+    if noted is None:
+        return None
+    at, price = noted.split()
+    return Ticker(Decimal(price), datetime.fromisoformat(at))
+
+
+def note(tx: Tx, ticker: Ticker) -> None:
+    """Remember a ticker if it is newer than the one that is known."""
+    known = newest(tx)
+    if known is None or known.at < ticker.at:
+        facts.put(tx, facts.TICKER, f"{ticker.at.isoformat()} {ticker.price}")

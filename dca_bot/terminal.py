@@ -1,0 +1,277 @@
+"""`dca-bot chat`: talks with the bot from a terminal, for whoever has no phone at hand.
+
+At a terminal each line is sent as it is typed, until Ctrl-D. From a pipe each line is sent once the
+one before was answered, and it ends when nothing more comes.
+"""
+
+import asyncio
+import codecs
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from dca_bot.app import SystemClock
+from dca_bot.config import read_secret_file, write_secret
+from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.nostr.addresses import normalize
+from dca_bot.nostr.correspondent import Correspondent
+from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
+
+LOOK_S = 0.2
+CONNECT_LIMIT = timedelta(seconds=5)
+"""So long all relays are waited for, and afterwards one that is not there is told of."""
+ANSWER_LIMIT = timedelta(seconds=30)
+QUIET = timedelta(seconds=4)
+SKEW_MAX = timedelta(minutes=10)
+"""The bot's clock may be so far behind."""
+PROMPT = "> "
+
+
+class Screen:
+    """Where messages and notes appear; a prompt stands there while the person may type."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        self._out = _console(stderr=False)
+        self._notes = self._out if is_terminal else _console(stderr=True)
+        self._is_terminal = is_terminal
+        self._is_asking = False
+
+    def message(self, text: str, at: datetime) -> None:
+        """Show what the bot wrote, without what would steer the terminal."""
+        self._leave_prompt()
+        safe = "".join(c for c in text if c.isprintable() or c in "\n\t")
+        self._out.print(f"── {at.astimezone():%H:%M:%S}", style="cyan")
+        self._out.print(safe)
+        self.ask()
+
+    def note(self, text: str) -> None:
+        """Tell something that isn't a message; beside the messages if they go into a pipe."""
+        self._leave_prompt()
+        self._notes.print(text, style="yellow")
+        self.ask()
+
+    def ask(self) -> None:
+        """Show the prompt, unless it stands there already."""
+        if self._is_terminal and not self._is_asking:
+            self._out.print(PROMPT, end="")
+            self._is_asking = True
+
+    def answered(self) -> None:
+        """Take note that the person has ended the line."""
+        self._is_asking = False
+
+    def _leave_prompt(self) -> None:
+        """Go to a new line, so that what is half typed stays to be seen."""
+        if self._is_asking:
+            self._out.print()
+            self._is_asking = False
+
+
+class Lines:
+    """What is typed, line by line; `get` returns None at the end (Ctrl-D)."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        # A thread that waits for a person can't be ended, so it must not keep the program.
+        threading.Thread(target=self._read, args=(descriptor,), daemon=True).start()
+
+    async def get(self) -> str | None:
+        """Wait for the next line."""
+        return await self._queue.get()
+
+    def _read(self, descriptor: int) -> None:
+        decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            while chunk := _read_some(descriptor):
+                *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+                for line in lines:
+                    self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
+            for last in ([rest] if rest else []) + [None]:
+                self._loop.call_soon_threadsafe(self._queue.put_nowait, last)
+
+
+class Chat:
+    """One session: what is written since it started is shown, and nothing older.
+
+    With `one_by_one` a line is sent once the one before was answered, and a bot that doesn't answer
+    is an error; else whoever types sees that.
+    """
+
+    def __init__(
+        self,
+        correspondent: Correspondent,
+        lines: Lines,
+        screen: Screen,
+        clock: Clock,
+        *,
+        one_by_one: bool,
+    ) -> None:
+        self._correspondent = correspondent
+        self._lines = lines
+        self._screen = screen
+        self._clock = clock
+        self._one_by_one = one_by_one
+        self._started_at = clock.now().replace(microsecond=0)
+        self._heard_at = self._started_at
+        self._heard = 0
+        self._is_ready = False
+
+    async def run(self) -> None:
+        """Talk until the lines end; raise DcaBotError if the bot is not reached, one by one."""
+        trouble: DcaBotError | None = None
+        async with asyncio.TaskGroup() as group:
+            beside = (self._correspondent.run(), self._listen(), self._watch_relays())
+            jobs = [group.create_task(job) for job in beside]
+            try:
+                await self._talk()
+            except DcaBotError as error:
+                trouble = error
+            finally:
+                for job in jobs:
+                    job.cancel()
+        if trouble is not None:
+            raise trouble
+
+    async def _talk(self) -> None:
+        await self._get_ready()
+        self._screen.ask()
+        while (line := await self._lines.get()) is not None:
+            self._screen.answered()
+            if line.strip():
+                await self._say(line.strip())
+            self._screen.ask()
+        if self._one_by_one:
+            await self._until(lambda: self._clock.now() - self._heard_at >= QUIET)
+
+    async def _get_ready(self) -> None:
+        """Wait for the relays, and let pass by what they had stored."""
+        states, connected = self._correspondent.relay_states, self._correspondent.connected
+        await self._until(lambda: all(state.listening for state in states()), CONNECT_LIMIT)
+        if self._one_by_one and not await self._until(lambda: connected() > 0, ANSWER_LIMIT):
+            raise DcaBotError("No relay could be reached; check --relay and the network.")
+        await self._clock.sleep(LOOK_S)
+        self._is_ready = True
+        elsewhere = await self._correspondent.answered_elsewhere()
+        if elsewhere:
+            self._screen.note(
+                f"The bot answers where this key's inbox list says: {', '.join(elsewhere)}."
+                " Give one of these as --relay too."
+            )
+
+    async def _say(self, text: str) -> None:
+        heard = self._heard
+        await self._send(self._correspondent.compose(text))
+        if self._one_by_one and not await self._until(lambda: self._heard > heard, ANSWER_LIMIT):
+            raise DcaBotError(
+                "The bot has not answered. Is it running, is this its npub, and does it use this relay?"
+            )
+
+    async def _send(self, message: OutgoingMessage) -> None:
+        """Send a message until a relay takes it; the bot executes it once, however often it comes."""
+        is_told = False
+        while not await self._correspondent.send(message):
+            if self._one_by_one and self._clock.now() - message.created_at > ANSWER_LIMIT:
+                raise DcaBotError("No relay has taken the message; check --relay and the network.")
+            if not is_told:
+                self._screen.note("No relay has taken it yet; I keep trying.")
+                is_told = True
+            await self._clock.sleep(1)
+
+    async def _listen(self) -> None:
+        async for message in self._correspondent.received():
+            if self._is_new(message):
+                self._screen.message(message.text, message.sent_at)
+                self._heard += 1
+                self._heard_at = self._clock.now()
+
+    def _is_new(self, message: IncomingMessage) -> bool:
+        """Tell whether a message isn't from before; the bot's clock may be a little behind."""
+        patience = SKEW_MAX if self._is_ready else timedelta()
+        return message.sent_at >= self._started_at - patience
+
+    async def _watch_relays(self) -> None:
+        """Tell when a relay is reached, and when it isn't or isn't any more."""
+        told: dict[str, bool] = {}
+        while True:
+            is_late = self._clock.now() - self._started_at > CONNECT_LIMIT
+            for relay in self._correspondent.relay_states():
+                was = told.get(relay.url, is_late and not relay.listening)
+                if relay.listening is not was:
+                    told[relay.url] = relay.listening
+                    if relay.listening:
+                        self._screen.note(f"Connected to {relay.url}")
+                    else:
+                        self._screen.note(
+                            f"{relay.url} is out of reach: {relay.detail}. I keep trying."
+                        )
+            await self._clock.sleep(LOOK_S)
+
+    async def _until(self, is_true: Callable[[], bool], limit: timedelta | None = None) -> bool:
+        """Wait until something has come true, at most so long; tell whether it has."""
+        began_at = self._clock.now()
+        while not is_true():
+            if limit is not None and self._clock.now() - began_at > limit:
+                return False
+            await self._clock.sleep(LOOK_S)
+        return True
+
+
+async def talk(
+    key: SecretKey, other: str, relays: Sequence[str], lines: Lines, *, protocol: DmProtocol
+) -> None:
+    """Talk with `other` (hex) over these relays until the lines end."""
+    clock = SystemClock()
+    correspondent = Correspondent(key, other, relays, clock, protocol=protocol)
+    screen = Screen(is_terminal=sys.stdout.isatty())
+    one_by_one = not sys.stdin.isatty()
+    await Chat(correspondent, lines, screen, clock, one_by_one=one_by_one).run()
+
+
+async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: DmProtocol) -> None:
+    """Carry out `dca-bot chat`; SIGINT, SIGTERM and SIGHUP end it cleanly."""
+    remedy = f"make one with: dca-bot chat --new --key {key_file}"
+    key = parse_secret_key(read_secret_file(key_file, remedy=remedy))
+    other = parse_public_key(to)
+    for url in relays:
+        if normalize(url) is None:
+            raise ConfigError(f"{url!r} is no relay; write one like wss://relay.example.com")
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await talk(key, other, relays, Lines(sys.stdin.fileno()), protocol=protocol)
+
+
+def make_key(path: Path) -> str:
+    """Write a new key into a file for its owner alone and return its npub; raise ConfigError."""
+    key = generate()
+    try:
+        write_secret(path, key.nsec())
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already, and is not overwritten.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written ({error.strerror}).") from error
+    return key.npub
+
+
+def _console(*, stderr: bool) -> Console:
+    """Return a console that shows a text as it is: no mark-up, no pictures for `:words:`."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _read_some(descriptor: int) -> bytes:
+    """Wait for input; empty at its end, also at that of a terminal that has gone."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""

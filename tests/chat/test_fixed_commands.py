@@ -1,0 +1,321 @@
+"""Fixed mode as people talk about it: mode, limit, the plan, and a run by hand."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from talk import START, code_in
+
+from dca_bot.core.rate import Quote, Ticker
+from dca_bot.core.schedule import runs_of
+from dca_bot.ledger import fixed_runs, tickers
+
+DAY = date(2026, 3, 1)
+CEILING = 200_000
+
+
+@pytest.fixture
+async def maria(talk):
+    """Maria saves 100.00 GTQ a day out of 1,500.00 GTQ."""
+    await talk.add_client("maria", balance="1500")
+    await talk.tell("maria", "mode fixed")
+    await talk.tell("maria", "limit 100")
+    return talk
+
+
+def with_terms(talk, *, flow=True, **fixed):
+    """Give the programme other terms and start the bot anew."""
+    terms = replace(talk.programme.fixed, **fixed)
+    talk.programme = replace(talk.programme, fixed=terms, flow_enabled=flow)
+    talk.start()
+
+
+async def run(talk, number, *, day=DAY):
+    """Have a scheduled run carried out."""
+    terms = talk.programme.fixed
+    due = runs_of(day, terms.times, talk.programme.timezone)[number - 1]
+    quote, currency = Quote(Decimal(800_000), "lnbits"), "GTQ"
+    return await talk.database.transact(
+        lambda tx: fixed_runs.carry_out(
+            tx, due, quote, ceiling_minor=CEILING, currency=currency, now=talk.clock.now()
+        )
+    )
+
+
+async def put_off(talk, number, state, reason, *, day=DAY):
+    due = runs_of(day, talk.programme.fixed.times, talk.programme.timezone)[number - 1]
+    now = talk.clock.now()
+    await talk.database.transact(lambda tx: fixed_runs.put_off(tx, due, state, reason, now=now))
+
+
+# Clients
+
+
+async def test_client_chooses_fixed_mode_and_is_asked_for_a_limit(talk):
+    await talk.add_client("maria", balance="1500")
+    told = await talk.tell("maria", "mode fixed")
+    assert "buy at fixed times" in told
+    assert "limit AMOUNT (at most 2,000.00 GTQ)" in told
+    assert "limit AMOUNT" in await talk.tell("maria", "balance")
+    assert "How much a day is not set yet; times: 09:00, 18:00" in await talk.tell(
+        "maria", "settings"
+    )
+    assert (await talk.client("maria")).mode == "fixed"
+
+
+async def test_limit_says_what_each_run_gives_and_when_it_counts(maria):
+    told = await maria.tell("maria", "limit 150.01")
+    assert told.startswith("150.01 GTQ a day:\n75.00 GTQ at 09:00\n75.01 GTQ at 18:00\n")
+    assert "counts from the next time" in told
+    assert "mode fixed" not in told
+    assert "100.00 GTQ at 09:00, 18:00" in await maria.tell("maria", "limit 200")
+    assert "200.00 GTQ a day, at 09:00, 18:00" in await maria.tell("maria", "settings")
+    assert "100.00 GTQ at 09:00, 18:00" in await maria.tell("maria", "mode fixed")
+    assert "limit AMOUNT" not in await maria.tell("maria", "balance")
+
+
+async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
+    await talk.add_client("maria", balance="1500")
+    assert "send: mode fixed" in await talk.tell("maria", "limit 100")
+    assert "with each sale at the machine\nWallet" in await talk.tell("maria", "settings")
+    client = await talk.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("flow", 10_000)
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("limit 2000.01", "at most 2,000.00 GTQ a day"),
+        ("limit 0", "not clear or out of range"),
+        ("limit -5", "not clear or out of range"),
+        ("limit off", "limit AMOUNT"),
+        ("limit", "limit AMOUNT"),
+        ("limit 1.500", "not clear"),
+        ("mode", "mode MODE"),
+        ("mode weekly", "Write flow, to buy with each sale"),
+        ("mode fixed now", "mode MODE"),
+    ],
+)
+async def test_what_is_not_clear_changes_nothing(maria, written, answer):
+    assert answer in await maria.tell("maria", written)
+    client = await maria.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("fixed", 10_000)
+
+
+async def test_client_goes_back_to_flow_mode(maria):
+    assert "each sale at the machine" in await maria.tell("maria", "MODE Flow")
+    client = await maria.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("flow", 10_000)
+    await maria.distribute("aaaa1111")
+    assert "150.00" not in await maria.tell("maria", "history")
+    assert (await maria.client("maria")).owed_sat == 24_000
+
+
+async def test_fixed_mode_that_is_off_is_refused_and_those_in_it_are_told(maria):
+    with_terms(maria, enabled=False)
+    for written in ("mode fixed", "limit 50", "balance"):
+        assert "switched buying at fixed times off" in await maria.tell("maria", written)
+    assert "Switched off by the operator" in await maria.tell("maria", "settings")
+    assert "each sale" in await maria.tell("maria", "mode flow")
+
+
+async def test_flow_mode_that_is_off_is_refused(maria):
+    with_terms(maria, flow=False)
+    assert "mode fixed" in await maria.tell("maria", "mode flow")
+    assert (await maria.client("maria")).mode == "fixed"
+
+
+async def test_client_sees_what_fixed_mode_bought(maria):
+    assert "at the next fixed time" in await maria.tell("maria", "balance")
+    await run(maria, 1)
+    assert "6,250 sats for 50.00 GTQ, on its way" in await maria.tell("maria", "history")
+    told = await maria.tell("maria", "balance")
+    assert "Balance: 1,450.00 GTQ" in told
+    assert "Bought so far: 6,250 sats for 50.00 GTQ (1 BTC = 800,000 GTQ" in told
+
+
+async def test_client_in_fixed_mode_who_comes_back_is_told_of_fixed_times(maria):
+    await maria.tell("maria", "pause")
+    assert "next fixed time" in await maria.tell("maria", "resume")
+
+
+async def test_operator_sees_a_clients_mode_and_limit(maria):
+    shown = await maria.tell("op", "client maria")
+    assert "Buys: a fixed amount at fixed times\n100.00 GTQ a day, at 09:00, 18:00" in shown
+
+
+async def test_clients_know_no_fixed_command(maria):
+    assert "don't know that command" in await maria.tell("maria", "fixed run")
+    assert "don't know that command" in await maria.tell("op", "limit 5")
+
+
+# The plan
+
+
+async def test_plan_tells_times_the_next_run_and_the_last_ones(maria):
+    assert "No run yet." in await maria.tell("op", "fixed")
+    yesterday = DAY - timedelta(days=1)
+    await put_off(maria, 1, "lapsed", "LNbits tells no price", day=yesterday)
+    await put_off(maria, 2, "held", "LNbits has paid this distribution already", day=yesterday)
+    await run(maria, 1)
+    maria.clock.at = START + timedelta(hours=4)
+    shown = await maria.tell("op", "fixed")
+    assert shown.startswith("Fixed mode buys at 09:00, 18:00; a client can choose at most 2,000.00")
+    assert (
+        "Next: 2026-03-01 18:00, one client, 50.00 GTQ, 6,250 sats at present"
+        " (1 BTC = 800,000 GTQ, from LNbits)"
+    ) in shown
+    lines = shown.split("\n")
+    assert lines[-3:] == [
+        "2026-03-01 09:00: one client, 50.00 GTQ, 6,250 sats (1 BTC = 800,000 GTQ)",
+        "2026-02-28 18:00: held (LNbits has paid for this already, the ledger does not know of it)",
+        "2026-02-28 09:00: lapsed (LNbits tells no price)",
+    ]
+
+
+async def test_plan_tells_what_stops_the_next_run(maria):
+    maria.wallet.coin = None
+    assert "no usable rate at present: LNbits tells no price" in await maria.tell("op", "fixed")
+    maria.wallet.down = True
+    assert "no usable rate at present: LNbits tells no price" in await maria.tell("op", "fixed")
+    maria.wallet.down, maria.wallet.coin = False, Decimal(500_000)
+    now = maria.clock.now()
+    await maria.database.transact(lambda tx: tickers.note(tx, Ticker(Decimal(800_000), now)))
+    assert "too far apart" in await maria.tell("op", "fixed")
+    await maria.tell("op", "pause all")
+    assert "PAUSED" in await maria.tell("op", "fixed")
+    await maria.tell("maria", "pause")
+    assert "nobody has anything to give" in await maria.tell("op", "fixed")
+    with_terms(maria, enabled=False)
+    assert "Fixed mode is switched off" in await maria.tell("op", "fixed")
+
+
+async def test_runs_shares_are_shown_by_the_runs_id(maria):
+    await run(maria, 1)
+    shown = await maria.tell("op", "tx FIXED:2026-03-01t09:00")
+    assert shown.startswith("2026-03-01 09:00: one client, 50.00 GTQ, 6,250 sats")
+    assert "maria: 50.00 GTQ, 6,250 sats, planned" in shown
+    await put_off(maria, 2, "waiting", "the prices are too far apart")
+    assert (await maria.tell("op", "tx fixed:2026-03-01T18:00")).strip() == (
+        "2026-03-01 18:00: waiting (the prices of LNbits and Lamassu are too far apart)"
+    )
+    assert "no cash-out" in await maria.tell("op", "tx fixed:2026-03-02T18:00")
+
+
+# A run by hand
+
+
+async def test_run_by_hand_gives_what_the_day_has_left_and_is_reported(maria):
+    await run(maria, 1)
+    asked = await maria.tell("op", "fixed run")
+    assert "Buy now for one client, what is left of the limit of 2026-03-01: 50.00 GTQ" in asked
+    assert "about 6,300 sats at about 800,000 GTQ for 1 BTC" in asked
+    maria.wallet.coin = Decimal("801000.00")
+    done = await maria.tell("op", f"confirm {code_in(asked)}")
+    assert "Bought for one client in fixed mode: 50.00 GTQ, 6,242 sats" in done
+    assert "801,000 GTQ" in done
+    assert done in (await maria.letters_to("op2"))[-1]
+    assert maria.rung[-1] == "payouts"
+    assert "anything left to give today" in await maria.tell("op", "fixed run")
+    assert "by hand: one client, 50.00 GTQ" in await maria.tell("op", "fixed")
+    await run(maria, 2)
+    assert (await maria.client("maria")).balance_minor == 140_000
+    assert await maria.audit() == ()
+
+
+async def test_run_by_hand_whose_effect_changed_asks_again(maria):
+    asked = await maria.tell("op", "fixed run")
+    await run(maria, 1)
+    again = await maria.tell("op", f"confirm {code_in(asked)}")
+    assert "changed meanwhile" in again
+    assert "50.00 GTQ" in again
+    maria.wallet.coin = Decimal(900_000)
+    assert "changed meanwhile" in await maria.tell("op", f"confirm {code_in(again)}")
+    assert (await maria.client("maria")).balance_minor == 145_000
+
+
+async def test_run_by_hand_confirmed_on_the_next_day_asks_again(maria):
+    maria.clock.at = datetime(2026, 3, 2, 5, 59, tzinfo=UTC)
+    asked = await maria.tell("op", "fixed run")
+    maria.clock.at = datetime(2026, 3, 2, 6, 1, tzinfo=UTC)
+    again = await maria.tell("op", f"confirm {code_in(asked)}")
+    assert "changed meanwhile" in again
+    assert "limit of 2026-03-02" in again
+
+
+async def test_run_by_hand_makes_payouts_that_audit_finds_sound(maria):
+    await maria.add_client("juan", balance="30")
+    await maria.tell("juan", "mode fixed")
+    await maria.tell("juan", "limit 2000")
+    asked = await maria.tell("op", "fixed run")
+    assert "Buy now for 2 clients" in asked
+    assert "130.00 GTQ" in asked
+    await maria.tell("op", f"confirm {code_in(asked)}")
+    assert "used up" in (await maria.letters_to("juan"))[-1]
+    rows = await maria.sql("SELECT client_id, amount_sat, state FROM payout ORDER BY client_id")
+    assert [tuple(row) for row in rows] == [(1, 12_500, "PLANNED"), (2, 3_750, "PLANNED")]
+    assert await maria.audit() == ()
+
+
+async def stop_by_pause(talk):
+    await talk.tell("op", "pause all")
+
+
+async def stop_by_switch(talk):
+    with_terms(talk, enabled=False)
+
+
+async def stop_by_price(talk):
+    talk.wallet.coin = None
+
+
+async def stop_by_silence(talk):
+    talk.wallet.down = True
+
+
+async def stop_by_ticker(talk):
+    ticker = Ticker(Decimal(1), talk.clock.now())
+    await talk.database.transact(lambda tx: tickers.note(tx, ticker))
+
+
+async def stop_before_reconciling(talk):
+    talk.reconciled = False
+
+
+async def stop_by_emptiness(talk):
+    await talk.tell("maria", "mode flow")
+
+
+async def stop_by_dust(talk):
+    talk.wallet.coin = Decimal(10**15)
+
+
+async def stop_by_old_copy(talk):
+    await talk.sql(
+        "INSERT INTO foreign_payment VALUES ('h', 'x', 'fixed:2026-03-01T05:00', 'maria', -1, 0,"
+        " 'success', 0, 1, NULL)"
+    )
+
+
+STOPS = {
+    "PAUSED": stop_by_pause,
+    "switched off": stop_by_switch,
+    "LNbits tells no price": stop_by_price,
+    "This cannot be done now: LNbits tells no price": stop_by_silence,
+    "too far apart": stop_by_ticker,
+    "LNbits does not answer right now": stop_before_reconciling,
+    "Nobody in fixed mode has anything left": stop_by_emptiness,
+    "Nobody in fixed mode has": stop_by_dust,
+    "LNbits has paid fixed runs of this day": stop_by_old_copy,
+}
+
+
+@pytest.mark.parametrize("answer", STOPS)
+async def test_run_by_hand_is_refused_before_and_after_its_code(maria, answer):
+    asked = await maria.tell("op", "fixed run")
+    await STOPS[answer](maria)
+    assert answer in await maria.tell("op", f"confirm {code_in(asked)}")
+    assert answer in await maria.tell("op", "fixed run")
+    assert await maria.count("share") == 0
+    assert await maria.count("fixed_run") == 0

@@ -1,0 +1,294 @@
+"""Copies of the ledger: whole or not there, made while the bot writes, good to be put back."""
+
+import asyncio
+import contextlib
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from dca_bot.errors import LedgerError
+from dca_bot.ledger import facts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.backup import PART, copies, copy_ledger, copy_name, prune
+from dca_bot.ledger.database import LEDGER_FILE, open_database
+
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+# Another process: writes the same number into two facts, and says each when it is committed.
+WRITER = """
+import asyncio, pathlib, sys
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import open_database
+
+async def main():
+    database = await open_database(pathlib.Path(sys.argv[1]))
+    for n in range(10**6):
+        def work(tx):
+            facts.put(tx, "first", str(n))
+            facts.put(tx, f"ballast {n % 100}", "x" * 4000)
+            facts.put(tx, "second", str(n))
+        await database.transact(work)
+        print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that writes into `data` without a pause; it is killed in the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "data")], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(150):
+        process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The folder of a ledger with something in it."""
+    folder = tmp_path / "data"
+    put(folder, "first", "1")
+    return folder
+
+
+def put(folder, name, value):
+    async def work():
+        database = await open_database(folder)
+        await database.transact(lambda tx: facts.put(tx, name, value))
+        await database.aclose()
+
+    asyncio.run(work())
+
+
+def read_facts(folder):
+    """Open a ledger as the bot does, and return its facts and what an audit finds."""
+
+    async def work():
+        database = await open_database(folder)
+        rows = await database.read(lambda tx: tx.execute("SELECT name, value FROM fact").fetchall())
+        findings = (await database.read(audit_ledger)).findings
+        await database.aclose()
+        return dict(map(tuple, rows)), findings
+
+    return asyncio.run(work())
+
+
+def restore(copy, folder):
+    """Do what docs/operating.md says: a new file in the ledger's place."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(copy, folder / LEDGER_FILE)
+    (folder / LEDGER_FILE).chmod(0o600)
+
+
+def test_copies_made_while_the_bot_writes_are_whole_and_open_again(writer, tmp_path):
+    seen = []
+    for n in range(5):
+        before = int(writer.stdout.readline())
+        copy_ledger(tmp_path / "data", tmp_path / f"{n}.sqlite3")
+        restore(tmp_path / f"{n}.sqlite3", tmp_path / f"restored {n}")
+        found, findings = read_facts(tmp_path / f"restored {n}")
+        assert found["first"] == found["second"]
+        assert int(found["first"]) >= before
+        assert findings == ()
+        seen.append(int(found["first"]))
+    assert seen == sorted(seen)
+    assert writer.poll() is None
+
+
+def test_copy_that_takes_long_holds_no_writer_up_and_keeps_to_its_state(data, tmp_path):
+    put(data, "ballast", "x" * 20_000_000)
+    ledger = sqlite3.connect(data / LEDGER_FILE, isolation_level=None, timeout=0)
+    steps = 0
+
+    class WritesAtEachStep(threading.Event):
+        def is_set(self):
+            nonlocal steps
+            steps += 1
+            ledger.execute("UPDATE fact SET value = ? WHERE name = 'first'", (f"step {steps}",))
+            return False
+
+    with contextlib.closing(ledger):
+        copy_ledger(data, tmp_path / "copy.sqlite3", stop=WritesAtEachStep())
+    assert steps > 15
+    restore(tmp_path / "copy.sqlite3", tmp_path / "restored")
+    assert read_facts(tmp_path / "restored")[0]["first"] == "1"
+
+
+def test_copy_is_one_plain_file_for_its_owner_alone(data, tmp_path):
+    target = tmp_path / "elsewhere" / "copy.sqlite3"
+    target.parent.mkdir()
+    copy_ledger(data, target)
+    assert [path.name for path in target.parent.iterdir()] == ["copy.sqlite3"]
+    assert target.stat().st_mode & 0o777 == 0o600
+    with contextlib.closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert [path.name for path in target.parent.iterdir()] == ["copy.sqlite3"]
+
+
+def test_copy_of_a_killed_bots_ledger_has_what_its_wal_had(writer, tmp_path):
+    last = int(writer.stdout.readline())
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert (tmp_path / "data" / f"{LEDGER_FILE}-wal").stat().st_size > 0
+    copy_ledger(tmp_path / "data", tmp_path / "copy.sqlite3")
+    restore(tmp_path / "copy.sqlite3", tmp_path / "restored")
+    assert int(read_facts(tmp_path / "restored")[0]["first"]) >= last
+
+
+def test_ledger_of_an_older_version_can_be_copied_before_it_is_migrated(data, tmp_path):
+    with contextlib.closing(sqlite3.connect(data / LEDGER_FILE)) as ledger:
+        ledger.execute("PRAGMA user_version = 1")
+    copy_ledger(data, tmp_path / "copy.sqlite3")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_nothing_is_overwritten(data, tmp_path):
+    for name in ("there", f"broken off{PART}"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("there", "dangling"):
+        with pytest.raises(LedgerError, match="is there already, and is not overwritten"):
+            copy_ledger(data, tmp_path / name)
+    with pytest.raises(LedgerError, match=r"broken off\.part: a copy is being made, or"):
+        copy_ledger(data, tmp_path / "broken off")
+    assert (tmp_path / "there").read_text() == "mine"
+    assert (tmp_path / f"broken off{PART}").read_text() == "mine"
+    assert not (tmp_path / "broken off").exists()
+
+
+def test_damaged_ledger_makes_no_copy(data, tmp_path):
+    with contextlib.closing(sqlite3.connect(data / LEDGER_FILE)) as ledger:
+        ledger.execute("PRAGMA writable_schema = ON")
+        ledger.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'fact'")
+        ledger.commit()
+    with pytest.raises(LedgerError, match=r"not sound|could not be made"):
+        copy_ledger(data, tmp_path / "copy.sqlite3")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_torn_reference_makes_no_copy(data, tmp_path):
+    with contextlib.closing(sqlite3.connect(data / LEDGER_FILE)) as ledger:
+        ledger.execute("INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (9, 1, 0)")
+        ledger.commit()
+    with pytest.raises(LedgerError, match="not sound"):
+        copy_ledger(data, tmp_path / "copy.sqlite3")
+
+
+@pytest.mark.parametrize("target", ["nowhere/copy.sqlite3", "file/copy.sqlite3"])
+def test_copy_that_cannot_be_written_says_so_and_leaves_nothing(data, tmp_path, target):
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match="could not be made"):
+        copy_ledger(data, tmp_path / target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
+
+
+def test_disk_without_room_makes_no_copy_and_leaves_nothing(data, tmp_path):
+    put(data, "ballast", "x" * 500_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(LedgerError, match="could not be made"):
+            copy_ledger(data, tmp_path / "copy.sqlite3")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_copy_is_broken_off_when_the_bot_stops(data, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(LedgerError, match="broken off"):
+        copy_ledger(data, tmp_path / "copy.sqlite3", stop=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_missing_ledger_is_not_made(tmp_path):
+    with pytest.raises(LedgerError, match="no ledger"):
+        copy_ledger(tmp_path / "data", tmp_path / "copy.sqlite3")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Putting a copy back
+
+
+def test_copy_put_back_beside_another_ledgers_wal_is_refused_until_that_is_moved(writer, tmp_path):
+    folder = tmp_path / "data"
+    copy_ledger(folder, tmp_path / "copy.sqlite3")
+    for _ in range(100):
+        writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    restore(tmp_path / "copy.sqlite3", folder)
+    with pytest.raises(LedgerError, match=r"Move .*-wal and .*-shm away"):
+        read_facts(folder)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    for name in ("wal", "shm"):
+        (folder / f"{LEDGER_FILE}-{name}").rename(aside / name)
+    found, findings = read_facts(folder)
+    assert found["first"] == found["second"]
+    assert findings == ()
+
+
+def test_killed_bots_own_wal_is_no_obstacle(writer, tmp_path):
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    found, _ = read_facts(tmp_path / "data")
+    assert found["first"] == found["second"]
+
+
+# Names and retention
+
+
+def test_names_sort_by_time_and_are_read_again(tmp_path):
+    times = [NOW, NOW + timedelta(seconds=1), NOW - timedelta(days=400)]
+    for at in times:
+        (tmp_path / copy_name(at)).touch()
+    assert copy_name(NOW.astimezone(timezone(timedelta(hours=-6)))) == (
+        "ledger-2026-11-24T080000Z.sqlite3"
+    )
+    assert [copy.made_at for copy in copies(tmp_path)] == sorted(times, reverse=True)
+    names = [copy.path.name for copy in copies(tmp_path)]
+    assert names == sorted(names, reverse=True)
+
+
+def test_newest_copies_stay_and_nothing_of_others_is_removed(tmp_path):
+    ours = [copy_name(NOW + timedelta(hours=n)) for n in range(6)]
+    others = [
+        "ledger.sqlite3",
+        "notes.txt",
+        "ledger-2020-01-01T000000Z.sqlite3.bak",
+        "my-ledger-2020-01-01T000000Z.sqlite3",
+        "ledger-2020-13-41T000000Z.sqlite3",
+        "ledger-2020-01-01.sqlite3",
+        "other.part",
+    ]
+    for name in (*ours, *others):
+        (tmp_path / name).touch()
+    (tmp_path / copy_name(NOW - timedelta(days=1))).mkdir()
+    (tmp_path / copy_name(NOW - timedelta(days=2))).symlink_to(tmp_path / "notes.txt")
+    kept = {path.name for path in tmp_path.iterdir()} - set(ours[:4])
+    for ending in ("", "-wal", "-shm", "-journal"):
+        (tmp_path / f"{ours[0]}{PART}{ending}").touch()
+    prune(tmp_path, keep=2)
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_copy_just_made_stays_whatever_the_clock_said_before(tmp_path):
+    early, late = tmp_path / copy_name(NOW), tmp_path / copy_name(NOW + timedelta(days=900))
+    for path in (early, late):
+        path.touch()
+    prune(tmp_path, keep=1, spare=early)
+    assert sorted(tmp_path.iterdir()) == [early, late]

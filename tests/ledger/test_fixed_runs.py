@@ -1,0 +1,381 @@
+"""A run happens once, and no day takes more of a client than its limit, whatever changes in between."""
+
+import sqlite3
+import tempfile
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dca_bot.core.rate import Quote, Ticker
+from dca_bot.core.schedule import run_by_hand, runs_of
+from dca_bot.errors import StateChanged
+from dca_bot.ledger import clients, fixed_runs, payout_moves, tickers
+from dca_bot.ledger.books import CONVERTED, TREASURY
+
+from .story import Story
+
+ZONE = ZoneInfo("America/Guatemala")
+DAY = date(2026, 11, 24)
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+MORNING, EVENING = runs_of(DAY, (time(9), time(18)), ZONE)
+QUOTE = Quote(Decimal("800000.00"), "lnbits")
+
+
+class Savings:
+    """A ledger in fixed mode; one minor unit is 1.25 sats."""
+
+    def __init__(self, story):
+        self.story = story
+        story.now = NOW
+
+    def saver(self, name, *, limit, balance=100_000, **named):
+        id_ = self.story.client(name, balance=balance, **named)
+        self.story.do(clients.set_mode, id_, "fixed")
+        self.limit(id_, limit)
+        return id_
+
+    def limit(self, id_, minor):
+        self.story.do(clients.set_fixed_limit, id_, minor)
+
+    def run(self, run=MORNING, *, quote=QUOTE, ceiling=200_000):
+        named = {"ceiling_minor": ceiling, "currency": "GTQ", "now": self.story.now}
+        return self.story.do(fixed_runs.carry_out, run, quote, **named)
+
+    def by_hand(self, **named):
+        self.story.later(seconds=1)
+        return self.run(run_by_hand(self.story.now, ZONE), **named)
+
+    def given(self):
+        rows = self.story.sql(
+            "SELECT distribution_id, client_id, minor, sat, day FROM share ORDER BY id"
+        )
+        return [tuple(row) for row in rows]
+
+    def known(self, run=MORNING):
+        return self.story.read(fixed_runs.known, [run])[run.id]
+
+
+@pytest.fixture
+def savings(story):
+    return Savings(story)
+
+
+def test_run_gives_each_client_the_portion_and_its_sats(savings):
+    ana, ben = savings.saver("ana", limit=10_001), savings.saver("ben", limit=400, balance=150)
+    done = savings.run()
+    assert (done.principal_minor, done.principal_sat) == (5_150, 6_437)
+    assert savings.given() == [
+        (MORNING.id, ana, 5_000, 6_250, "2026-11-24"),
+        (MORNING.id, ben, 150, 187, "2026-11-24"),
+    ]
+    story = savings.story
+    assert (story.balance(ana), story.owed(ana)) == (95_000, 6_250)
+    assert (story.total(CONVERTED), story.total(TREASURY)) == (5_150, -6_437)
+    assert [payout.amount_sat for payout in story.payouts()] == [6_250, 187]
+    known = savings.known()
+    assert (known.state, known.clients, known.minor, known.sat) == ("done", 2, 5_150, 6_437)
+    assert story.findings() == ()
+
+
+def test_run_happens_once(savings):
+    savings.saver("ana", limit=10_000)
+    savings.run()
+    with pytest.raises(StateChanged):
+        savings.run()
+    assert len(savings.given()) == 1
+
+
+def test_crash_in_a_run_leaves_all_of_it_or_nothing(savings):
+    savings.saver("ana", limit=10_000)
+    savings.story.crash_in(savings.run)
+    assert savings.story.sql("SELECT * FROM fixed_run") == []
+    savings.run()
+    assert len(savings.given()) == 1
+    assert savings.story.findings() == ()
+
+
+@pytest.mark.parametrize("what", ["flow", "paused", "stopped", "homeless", "empty", "no limit"])
+def test_who_does_not_take_part_gives_nothing(savings, what):
+    id_ = savings.saver(
+        "ana",
+        limit=0 if what == "no limit" else 10_000,
+        balance=0 if what == "empty" else 10_000,
+        **({"destination": None} if what == "homeless" else {}),
+    )
+    if what == "flow":
+        savings.story.do(clients.set_mode, id_, "flow")
+    elif what in ("paused", "stopped"):
+        savings.story.state(id_, what)
+    assert savings.run(quote=None) is None
+    assert (savings.known().state, savings.known().clients) == ("done", 0)
+    assert savings.given() == []
+
+
+def test_recipient_of_commission_takes_no_part(savings):
+    savings.story.sql(
+        "INSERT INTO client (name, pubkey, language, created_at, role, mode, fixed_limit_minor,"
+        " destination, destination_kind) VALUES ('cut', ?, 'en', 0, 'recipient', 'fixed', 9, 'x', 'address')",
+        "c" * 64,
+    )
+    savings.story.sql("UPDATE account SET balance = 9 WHERE kind = 'balance'")
+    assert savings.story.read(fixed_runs.savers, DAY) == []
+
+
+def test_flow_mode_leaves_fixed_clients_out_and_the_other_way_round(savings):
+    ana, ben = savings.saver("ana", limit=10_000), savings.story.client("ben", balance=5_000)
+    savings.story.cash_out("d1", 1_000, 800)
+    savings.run()
+    assert [(row[0], row[1]) for row in savings.given()] == [("d1", ben), (MORNING.id, ana)]
+    assert savings.given()[0][4] is None
+
+
+def test_who_has_fiat_for_no_sat_keeps_it(savings):
+    ana, ben = savings.saver("ana", limit=2), savings.saver("ben", limit=10_000)
+    dear = Quote(Decimal(2_000_000), "lnbits")
+    savings.run(quote=dear)
+    assert [row[1] for row in savings.given()] == [ben]
+    assert savings.story.balance(ana) == 100_000
+    assert savings.known().clients == 1
+
+
+def test_limit_that_is_raised_between_runs_does_not_lift_what_the_day_gave(savings):
+    ana = savings.saver("ana", limit=100)
+    savings.run()
+    savings.limit(ana, 300)
+    savings.run(EVENING)
+    assert [row[2] for row in savings.given()] == [50, 150]
+
+
+def test_limit_that_is_lowered_below_what_the_day_gave_gives_nothing_more(savings):
+    ana = savings.saver("ana", limit=100)
+    savings.run()
+    savings.limit(ana, 50)
+    assert savings.run(EVENING, quote=None) is None
+    assert [row[2] for row in savings.given()] == [50]
+
+
+def test_run_by_hand_gives_the_rest_and_later_runs_nothing(savings):
+    savings.saver("ana", limit=101)
+    savings.run()
+    savings.by_hand()
+    assert savings.run(EVENING, quote=None) is None
+    assert [row[2] for row in savings.given()] == [50, 51]
+
+
+def test_cancelled_share_counts_for_its_day_all_the_same(savings):
+    savings.saver("ana", limit=100)
+    savings.by_hand()
+    payout = savings.story.payouts()[0]
+    savings.story.do(payout_moves.cancel, payout, now=savings.story.now)
+    assert savings.run(EVENING, quote=None) is None
+    assert savings.story.findings() == ()
+
+
+def test_next_day_starts_anew(savings):
+    ana = savings.saver("ana", limit=100)
+    savings.by_hand()
+    (tomorrow,) = runs_of(DAY + timedelta(days=1), (time(9),), ZONE)
+    savings.run(tomorrow)
+    assert [(row[1], row[2], row[4]) for row in savings.given()] == [
+        (ana, 100, "2026-11-24"),
+        (ana, 100, "2026-11-25"),
+    ]
+
+
+# What waits, lapses, is held
+
+
+def test_run_that_waited_is_done_and_lapsed_or_held_ones_never(savings):
+    savings.saver("ana", limit=100)
+    now = savings.story.now
+    assert savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=now)
+    assert not savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=now)
+    assert savings.story.do(fixed_runs.put_off, MORNING, "waiting", "else", now=now)
+    savings.run()
+    assert (savings.known().state, savings.known().reason) == ("done", "")
+    for state in ("lapsed", "held"):
+        assert not savings.story.do(fixed_runs.put_off, MORNING, state, "", now=now)
+        run = run_by_hand(savings.story.later(seconds=1), ZONE)
+        savings.story.do(fixed_runs.put_off, run, state, "", now=now)
+        with pytest.raises(StateChanged):
+            savings.run(run)
+
+
+def test_only_what_waits_on_earlier_days_lapses(savings):
+    yesterday = runs_of(DAY - timedelta(days=1), (time(9), time(18)), ZONE)
+    now = savings.story.now
+    savings.story.do(fixed_runs.put_off, yesterday[0], "waiting", "why", now=now)
+    savings.story.do(fixed_runs.put_off, yesterday[1], "held", "paid", now=now)
+    savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=now)
+    over = savings.story.do(fixed_runs.lapse_before, DAY, now=now)
+    assert [(run.id, run.reason) for run in over] == [("fixed:2026-11-23T09:00", "why")]
+    found = savings.story.read(fixed_runs.recent, limit=9)
+    assert [run.state for run in found] == ["waiting", "held", "lapsed"]
+
+
+def test_run_is_found_as_it_is_typed(savings):
+    savings.run(quote=None)
+    for typed in ("fixed:2026-11-24T09:00", "FIXED:2026-11-24t09:00", "fixed:2026-11-24t09:00"):
+        assert savings.story.read(fixed_runs.by_id, typed).id == MORNING.id
+    assert savings.story.read(fixed_runs.by_id, "fixed:2026-11-24") is None
+
+
+@pytest.mark.parametrize(
+    ("distribution_id", "settled_at", "unknown"),
+    [
+        ("fixed:2026-11-24T09:00", None, True),
+        ("fixed:2026-11-24T10:31:07-06:00", None, True),
+        ("fixed:2026-11-24T09:00", 1, False),
+        ("fixed:2026-11-23T18:00", None, False),
+        ("fixed:2026-11-25T09:00", None, False),
+        ("a-cash-out", None, False),
+    ],
+)
+def test_payments_for_unknown_runs_of_a_day_are_seen(savings, distribution_id, settled_at, unknown):
+    savings.story.sql(
+        "INSERT INTO foreign_payment VALUES ('h', 'x', ?, 'ana', -1, 0, 'success', 0, 1, ?)",
+        distribution_id,
+        settled_at,
+    )
+    assert savings.story.read(fixed_runs.has_unknown_paid, DAY) is unknown
+
+
+def test_payments_for_a_recorded_run_are_no_riddle(savings):
+    savings.saver("ana", limit=100)
+    savings.run()
+    savings.story.sql(
+        "INSERT INTO foreign_payment VALUES ('h', 'x', ?, 'ana', -1, 0, 'success', 0, 1, NULL)",
+        MORNING.id,
+    )
+    assert not savings.story.read(fixed_runs.has_unknown_paid, DAY)
+
+
+def test_newest_ticker_stays(savings):
+    assert savings.story.read(tickers.newest) is None
+    for price, minutes in (("800000.5", 0), ("1", -1), ("2", 0)):
+        ticker = Ticker(Decimal(price), NOW + timedelta(minutes=minutes))
+        savings.story.do(tickers.note, ticker)
+    assert savings.story.read(tickers.newest) == Ticker(Decimal("800000.5"), NOW)
+    newer = Ticker(Decimal(3), NOW + timedelta(seconds=1))
+    savings.story.do(tickers.note, newer)
+    assert savings.story.read(tickers.newest) == newer
+
+
+# What the schema itself refuses
+
+SHARE = "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, 1, ?, 1, ?)"
+GIVEN = "INSERT INTO distribution VALUES (?, ?, 0, 0, 1, 999999, 0, 0, NULL)"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "kind", "minor", "day", "refusal"),
+    [
+        (EVENING.id, "fixed", 1, "2026-11-24", "belong to a run"),  # waits: nothing is done
+        ("fixed:nowhere", "fixed", 1, "2026-11-24", "belong to a run"),
+        ("flow", "flow", 1, "2026-11-24", "belong to a run"),
+        (MORNING.id, "flow", 1, "2026-11-24", "belong to a run"),
+        (MORNING.id, "fixed", 1, None, "belong to a run"),
+        (MORNING.id, "fixed", 1, "2026-11-25", "belong to a run"),
+        (MORNING.id, "fixed", 10_001, "2026-11-24", "no more than its limit"),
+        (MORNING.id, "fixed", 8_001, "2026-11-24", "no more than its limit"),
+    ],
+)
+def test_schema_refuses_shares_that_no_run_may_give(savings, run_id, kind, minor, day, refusal):
+    savings.saver("ana", limit=10_000)
+    savings.story.do(fixed_runs.put_off, EVENING, "waiting", "", now=NOW)
+    savings.story.sql(
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, ceiling_minor)"
+        " VALUES (?, '2026-11-24', 0, 'done', 0, 1, 8000)",
+        MORNING.id,
+    )
+
+    def attack(tx):
+        tx.execute(SHARE, (run_id, minor, day))
+        tx.execute(GIVEN, (run_id, kind))
+
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        savings.story.do(attack)
+
+
+@pytest.mark.parametrize("state", ["done", "lapsed"])
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ("UPDATE fixed_run SET state = 'waiting', clients = NULL", "stays as it is"),
+        ("UPDATE fixed_run SET reason = 'x'", "stays as it is"),
+        ("DELETE FROM fixed_run", "never deleted"),
+        (
+            "INSERT OR REPLACE INTO fixed_run (id, day, due_at, state, changed_at)"
+            " VALUES ('fixed:2026-11-24T09:00', '2026-11-24', 0, 'waiting', 0)",
+            "never deleted",
+        ),
+    ],
+)
+def test_schema_keeps_a_run_that_is_over(savings, state, change, refusal):
+    if state == "done":
+        savings.run(quote=None)
+    else:
+        savings.story.do(fixed_runs.put_off, MORNING, state, "why", now=NOW)
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        savings.story.sql(change)
+
+
+@pytest.mark.parametrize("column", ["id", "day"])
+def test_schema_keeps_the_name_of_a_run_that_waits(savings, column):
+    savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=NOW)
+    with pytest.raises(sqlite3.IntegrityError, match="stays as it is"):
+        savings.story.sql(f"UPDATE fixed_run SET {column} = 'x'")
+
+
+# Whatever happens on a day
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["run", "run", "by hand", "limit", "deposit", "withdraw", "cancel", "mode"]
+        ),
+        st.integers(0, 1),
+        st.integers(0, 900),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps, st.integers(1, 5), st.integers(0, 900))
+def test_no_sequence_takes_more_of_a_day_than_ceiling_and_limit(story_steps, count, ceiling):
+    times = [time(hour) for hour in range(9, 9 + count)]
+    runs = list(runs_of(DAY, times, ZONE))
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder) / "data")
+        savings = Savings(story)
+        ids = [savings.saver(name, limit=500, balance=700) for name in ("ana", "ben")]
+        highest = dict.fromkeys(ids, 500)
+        modes = dict.fromkeys(ids, "fixed")
+        for what, place, minor in story_steps:
+            id_ = ids[place]
+            if what == "run" and runs:
+                savings.run(runs.pop(0), ceiling=ceiling)
+            elif what == "by hand":
+                savings.by_hand(ceiling=ceiling)
+            elif what == "limit":
+                savings.limit(id_, minor)
+                highest[id_] = max(highest[id_], minor)
+            elif what == "deposit" and minor:
+                story.deposit(id_, minor)
+            elif what == "withdraw" and 0 < minor <= story.balance(id_):
+                story.withdraw(id_, minor)
+            elif what == "cancel" and story.payouts(id_):
+                story.do(payout_moves.cancel, story.payouts(id_)[0], now=story.now)
+            elif what == "mode":
+                modes[id_] = "flow" if modes[id_] == "fixed" else "fixed"
+                story.do(clients.set_mode, id_, modes[id_])
+        rows = story.sql("SELECT client_id, sum(minor) AS minor FROM share GROUP BY client_id")
+        assert all(row["minor"] <= min(ceiling, highest[row["client_id"]]) for row in rows)
+        assert story.findings() == ()
+        story.end()

@@ -9,11 +9,21 @@ from pathlib import Path
 
 import typer
 
-from dca_bot.app import SystemClock, bot_key, build_source, build_wallet, programme_of
+from dca_bot.app import (
+    SystemClock,
+    bot_key,
+    build_postgres,
+    build_source,
+    build_wallet,
+    programme_of,
+    ssh_server,
+)
 from dca_bot.config import Config, load_config
 from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError
+from dca_bot.lamassu.postgres_login import PostgresLimits
+from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.nostr.keys import npub
@@ -30,6 +40,7 @@ async def run_checks(config_path: Path) -> bool:
     steps: list[tuple[str, Step]] = [
         ("Nostr keys", _check_keys),
         ("Data folder", _check_data_dir),
+        *_steps_to_postgres(config),
         ("Lamassu", _check_lamassu),
         ("LNbits", _check_lnbits),
         ("Relays", _check_relays),
@@ -66,8 +77,41 @@ async def _check_data_dir(config: Config) -> str:
     return f"{path} is there"
 
 
+def _steps_to_postgres(config: Config) -> list[tuple[str, Step]]:
+    """Return what has to work before Lamassu's database can be read."""
+    if config.lamassu.source != "postgres":
+        return []
+    tunnel: list[tuple[str, Step]] = [("SSH tunnel", _check_tunnel)]
+    return [*(tunnel if config.lamassu.postgres.tunnel else []), ("PostgreSQL", _check_postgres)]
+
+
+async def _check_tunnel(config: Config) -> str:
+    server, postgres = ssh_server(config), config.lamassu.postgres
+    limit_s = PostgresLimits().connect_s
+    async with open_tunnel(server, postgres.host, postgres.port, limit_s=limit_s):
+        return f"{server.host} lets {server.username} through to {postgres.host}:{postgres.port}"
+
+
+async def _check_postgres(config: Config) -> str:
+    source, postgres = build_postgres(config, os.environ), config.lamassu.postgres
+    try:
+        found = await source.rights()
+    finally:
+        await source.aclose()
+    changes = ", ".join(found.writable)
+    return (
+        f"version {found.version}, {postgres.user} may read {', '.join(found.readable) or 'nothing'}"
+        f" in {postgres.database}, TLS: {postgres.tls_mode if not postgres.tunnel else 'through SSH'}"
+        + (
+            f"; it may CHANGE {changes}, which the bot never does: take that away"
+            if changes
+            else ""
+        )
+    )
+
+
 async def _check_lamassu(config: Config) -> str:
-    source = build_source(config)
+    source = build_source(config, os.environ)
     now = datetime.now(UTC)
     try:
         export = await source.fetch(now - timedelta(days=config.lamassu.lookback_days))

@@ -29,6 +29,7 @@ from dca_bot.errors import ConfigError
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
+POSTGRES_PASSWORD_VARIABLE = "DCA_BOT_POSTGRES_PASSWORD"  # noqa: S105 (the variable's name)
 
 
 class _Section(BaseModel):
@@ -146,7 +147,7 @@ class DirectoryConfig(_Section):
 
 
 class PostgresConfig(_Section):
-    """`[lamassu.postgres]`: read, so that a file may have it, but no source of this version."""
+    """`[lamassu.postgres]`."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
@@ -154,12 +155,33 @@ class PostgresConfig(_Section):
     user: str = "dca_readonly"
     password_file: Path = Path("lamassu.pgpass")
     tunnel: bool = True
+    tls: Literal["auto", "disable", "require", "verify-full"] = "auto"
+    ca_file: Path | None = None
+    statement_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+    @model_validator(mode="after")
+    def _encrypts_once(self) -> "PostgresConfig":
+        if self.tunnel and self.tls not in ("auto", "disable"):
+            raise ValueError(
+                "a tunnel is encrypted already; leave tls out, or write tunnel = false"
+            )
+        if self.ca_file is not None and self.tls_mode == "disable":
+            raise ValueError('ca_file counts with tls = "verify-full" or "require" only')
+        return self
+
+    @property
+    def tls_mode(self) -> Literal["disable", "require", "verify-full"]:
+        """Return how to encrypt: what may be altered on the way decides who is paid."""
+        if self.tls != "auto":
+            return self.tls
+        here = self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("/")
+        return "disable" if self.tunnel or here else "verify-full"
 
 
 class LamassuConfig(_Section):
     """`[lamassu]`."""
 
-    source: Literal["ssh-csv", "directory"]
+    source: Literal["ssh-csv", "postgres", "directory"]
     poll_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     lookback_days: Annotated[int, Field(ge=3, le=366)] = 14
     start_at: AwareDatetime | None = None
@@ -172,6 +194,11 @@ class LamassuConfig(_Section):
     def _has_ssh(self) -> "LamassuConfig":
         if self.source == "ssh-csv" and self.ssh is None:
             raise ValueError('source = "ssh-csv" needs a section [lamassu.ssh]')
+        if self.source == "postgres" and self.postgres.tunnel and self.ssh is None:
+            raise ValueError(
+                'source = "postgres" needs a section [lamassu.ssh], or tunnel = false in'
+                " [lamassu.postgres]"
+            )
         return self
 
 

@@ -19,6 +19,10 @@ class ExportBroken(SourceUnavailable):
     """What Lamassu sent is incomplete or lacks columns; nothing of it is used."""
 
 
+class ColumnsMissing(ExportBroken):
+    """A table of Lamassu lacks columns that the bot knows."""
+
+
 class LnbitsUnavailable(DcaBotError):
     """LNbits did not answer, or answered with a fault of its own; what was asked may have happened."""
 

@@ -37,7 +37,7 @@ source = "directory"
 path = {path}
 """
 SSH = """\
-source = "ssh-csv"
+source = {source}
 
 [lamassu.ssh]
 host = {host}
@@ -45,6 +45,12 @@ port = {port}
 username = {username}
 private_key_file = "lamassu.key"
 known_hosts_file = "known_hosts"
+"""
+POSTGRES = """
+[lamassu.postgres]
+database = {database}
+user = {user}
+password_file = "lamassu.pgpass"
 """
 
 
@@ -54,6 +60,7 @@ def ask_and_write(config_path: Path) -> None:
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}; make it first.")
     key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
+    password_path = folder / "lamassu.pgpass"
     for path in (config_path, key_path):
         if path.exists():
             raise ConfigError(f"{path} is there already; move it away, or use it as it is.")
@@ -74,12 +81,13 @@ def ask_and_write(config_path: Path) -> None:
     )
     currency = typer.prompt("Currency", default="GTQ", value_proc=_currency)
     timezone = typer.prompt("Time zone", default="America/Guatemala", value_proc=_timezone)
+    lamassu, password = _ask_lamassu()
     text = TEMPLATE.format(
         timezone=json.dumps(timezone),
         currency=json.dumps(currency),
         relays=json.dumps(relays),
         operator=json.dumps(operator),
-        lamassu=_ask_lamassu(),
+        lamassu=lamassu,
         url=json.dumps(url),
     )
     key = generate()
@@ -87,6 +95,8 @@ def ask_and_write(config_path: Path) -> None:
         write_secret(key_path, key.nsec())
         if admin_key and not wallet_path.exists():
             write_secret(wallet_path, admin_key)
+        if password and not password_path.exists():
+            write_secret(password_path, password)
         write_secret(config_path, text.rstrip())
     except OSError as error:
         raise ConfigError(f"{error.filename} can't be written ({error.strerror}).") from error
@@ -100,14 +110,38 @@ def ask_and_write(config_path: Path) -> None:
     typer.echo("\nNext: dca-bot check")
 
 
-def _ask_lamassu() -> str:
-    if typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
-        return SSH.format(
-            host=json.dumps(typer.prompt("Lamassu's host")),
-            port=typer.prompt("Port", default="22", value_proc=_port),
-            username=json.dumps(typer.prompt("User name", default="dca")),
-        )
-    return DIRECTORY.format(path=json.dumps(typer.prompt("Folder", default="export")))
+def _ask_lamassu() -> tuple[str, str]:
+    """Return the section, and the database's password if there is one."""
+    if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
+        return DIRECTORY.format(path=json.dumps(typer.prompt("Folder", default="export"))), ""
+    host = typer.prompt("Lamassu's host")
+    port = typer.prompt("Port", default="22", value_proc=_port)
+    username = typer.prompt("User name", default="dca")
+    postgres, password = _ask_postgres()
+    text = SSH.format(
+        source=json.dumps("postgres" if postgres else "ssh-csv"),
+        host=json.dumps(host),
+        port=port,
+        username=json.dumps(username),
+    )
+    return text + postgres, password
+
+
+def _ask_postgres() -> tuple[str, str]:
+    """Return the section and the password; both are empty for an export command."""
+    if not typer.confirm("Read PostgreSQL through it? (no: a command exports CSV)", default=False):
+        return "", ""
+    text = POSTGRES.format(
+        database=json.dumps(typer.prompt("Database", default="lamassu")),
+        user=json.dumps(typer.prompt("Role that may read it", default="dca_readonly")),
+    )
+    password = typer.prompt(
+        "Its password (empty: later, into lamassu.pgpass)",
+        default="",
+        hide_input=True,
+        show_default=False,
+    )
+    return text, password
 
 
 def _npub(text: str) -> str:

@@ -8,7 +8,7 @@ from dca_bot.app import build_wallet
 from dca_bot.config import load_config
 from dca_bot.core.money import fiat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, mail, payouts, reports
+from dca_bot.ledger import facts, machine_cash, mail, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, reading_database
@@ -50,6 +50,7 @@ async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int
 def _status(tx: Tx, currency: str) -> dict[str, Any]:
     totals = reports.totals(tx)
     open_count, owed_sat = payouts.owed(tx)
+    uncovered = machine_cash.uncovered_minor(tx)
     return {
         "paused": facts.paused(tx),
         "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
@@ -64,4 +65,11 @@ def _status(tx: Tx, currency: str) -> dict[str, Any]:
         "open_holds": reports.holds_count(tx),
         "unsent_messages": mail.unsent(tx),
         "last_backup_at": facts.get(tx, facts.BACKUP_AT),
+        "machines_cash": {
+            cash.machine.label: fiat_text(cash.expected_minor, currency)
+            if cash.last_count
+            else None
+            for cash in machine_cash.of_all(tx)
+        },
+        "uncovered": None if uncovered is None else fiat_text(uncovered, currency),
     }

@@ -15,6 +15,8 @@ from pathlib import Path
 from jobs.payout_bench import Bench, HandClock, programme
 from rich.console import Console
 
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import decide
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
@@ -24,6 +26,7 @@ from dca_bot.lamassu.directory import read_directory
 from dca_bot.ledger import clients, deposits, mail
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import Database, open_database
+from dca_bot.ledger.mail import Urgency
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.dm import open_message, seal_message
@@ -45,6 +48,7 @@ async def main() -> None:
         bench_decide()
         bench_unwrap()
         await bench_commands(folder / "commands")
+        await bench_outbox(folder / "outbox")
         for count in (10, 100, 1000):
             await bench_distribution(folder / f"distribution-{count}", count)
         await bench_payouts(folder)
@@ -100,6 +104,26 @@ async def bench_commands(folder: Path) -> None:
     await add_clients(database, 1)
     tell("durable transactions of the ledger (a message)", await measure_async(receive))
     tell("durable transactions of the ledger (a deposit)", await measure_async(confirm_deposit))
+    await database.aclose()
+
+
+async def bench_outbox(folder: Path) -> None:
+    """Write to 1,000 clients at once, and find the next letters while all of that waits."""
+    rules = programme()
+    herald = Herald(rules, load_texts(rules))
+    database = await open_database(folder)
+    await add_clients(database, 1000)
+
+    async def broadcast() -> None:
+        await database.transact(lambda tx: herald.broadcast(tx, "hello", NOW))
+
+    def look(tx):
+        return [mail.due(tx, NOW, urgency=urgency, limit=4) for urgency in Urgency]
+
+    tell("broadcasts to 1,000 clients written", await measure_async(broadcast))
+    waiting = await database.read(mail.unsent)
+    found = await measure_async(lambda: database.read(look))
+    tell(f"next letters found among {waiting:,}", found)
     await database.aclose()
 
 

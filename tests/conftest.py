@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
 
 from dca_bot.demo.lnbits_process import (
@@ -68,3 +69,10 @@ def terminal() -> Iterator[Callable[..., Typist]]:
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresProcess]:
+    """A PostgreSQL of this worker's own, with Lamassu's tables."""
+    with postgres_process() as process:
+        yield process

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from lamassu_server import LamassuServer
+from postgres_process import PASSWORD, READER
 
 from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
@@ -201,6 +203,8 @@ def test_status_tells_what_the_ledger_says(folder):
         "open_holds": 0,
         "unsent_messages": 0,
         "last_backup_at": None,
+        "machines_cash": {},
+        "uncovered": None,
     }
     text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
     assert [line.split()[0] for line in text.splitlines()] == [
@@ -392,12 +396,31 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
 
 
 def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
-    done = answer_init(tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader")
+    done = answer_init(
+        tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader", ""
+    )
     assert done.returncode == 0, done
     ssh = load_config(tmp_path / "config.toml").lamassu.ssh
     assert (ssh.host, ssh.port, ssh.username) == ("lamassu.example.com", 2222, "reader")
+    assert load_config(tmp_path / "config.toml").lamassu.source == "ssh-csv"
     assert not (tmp_path / "lnbits.key").exists()
     assert "chmod 600" in done.stdout
+
+
+@pytest.mark.parametrize("password", ["", "the role's password"])
+def test_init_asks_for_the_database_and_hides_its_password(tmp_path, password):
+    way = ["y", "lamassu.example.com", "", "", "y", "lamassu_copy", "reader", password]
+    done = answer_init(tmp_path, *BASICS, "", "", "", *way)
+    assert done.returncode == 0, done
+    lamassu = load_config(tmp_path / "config.toml").lamassu
+    assert (lamassu.source, lamassu.ssh.host) == ("postgres", "lamassu.example.com")
+    assert (lamassu.postgres.database, lamassu.postgres.user) == ("lamassu_copy", "reader")
+    secret = tmp_path / "lamassu.pgpass"
+    assert secret.exists() == bool(password)
+    if password:
+        assert secret.read_text() == f"{password}\n"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert password not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
 
 
 def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
@@ -432,7 +455,7 @@ def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
     ],
 )
 def test_init_asks_again_for_what_would_not_load(tmp_path, place, broken):
-    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", ""]
+    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", "", ""]
     answers.insert(place, broken)
     done = answer_init(tmp_path, *answers)
     assert done.returncode == 0, done
@@ -500,3 +523,69 @@ def test_check_tells_what_is_wrong_with_the_wallets_key(tmp_path, lnbits, wallet
     assert line.startswith("✗")
     assert said in line
     assert keys.get(key, "no key") not in done.stdout + done.stderr
+
+
+def write_postgres_config(folder, server, relay, **changes):
+    """Point a configuration at a database, through SSH unless `tunnel` is changed."""
+    write_config(folder, relay=relay)
+    ssh = {"host": "127.0.0.1", "port": server.port, "username": "dca"}
+    ssh |= {"private_key_file": "lamassu.key", "known_hosts_file": "known_hosts"}
+    values = {"port": server.postgres.port, "database": server.database, **changes}
+    lines = ["\n[lamassu.ssh]", *(f"{name} = {json.dumps(value)}" for name, value in ssh.items())]
+    lines += ["[lamassu.postgres]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    path = folder / "config.toml"
+    text = path.read_text(encoding="utf-8").replace('source = "directory"', 'source = "postgres"')
+    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+async def check_lines(folder):
+    done = await asyncio.to_thread(dca_bot, "check", folder=folder)
+    assert "a wrong secret" not in done.stdout + done.stderr
+    return {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
+
+
+@pytest.fixture
+async def relay():
+    async with local_relay() as url:
+        yield url
+
+
+@pytest.fixture
+async def lamassu_server(postgres, tmp_path):
+    server = LamassuServer(postgres, postgres.create_database(), tmp_path)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("tunnel", [True, False])
+async def test_check_shows_the_way_to_the_database_step_by_step(
+    tmp_path, lamassu_server, relay, tunnel
+):
+    write_postgres_config(tmp_path, lamassu_server, relay, tunnel=tunnel)
+    write_secret(tmp_path / "lamassu.pgpass", PASSWORD)
+    lines = await check_lines(tmp_path)
+    steps = [name for name in lines if name in {"SSH tunnel", "PostgreSQL", "Lamassu"}]
+    assert steps == [*(["SSH tunnel"] if tunnel else []), "PostgreSQL", "Lamassu"]
+    assert {lines[name][0] for name in steps} == {"✓"}
+    readable = "dca_readonly may read cash_out_txs, cash_out_actions, devices, cash_in_txs"
+    assert readable in lines["PostgreSQL"]
+    assert "CHANGE" not in lines["PostgreSQL"]
+    assert "Antigua, Zona 10" in lines["Lamassu"]
+    lamassu_server.sql(f"GRANT UPDATE ON devices TO {READER}")
+    assert "it may CHANGE devices" in (await check_lines(tmp_path))["PostgreSQL"]
+
+
+async def test_check_tells_which_step_to_the_database_fails(tmp_path, lamassu_server, relay):
+    write_postgres_config(tmp_path, lamassu_server, relay)
+    lines = await check_lines(tmp_path)
+    assert [lines[name][0] for name in ("SSH tunnel", "PostgreSQL", "Lamassu")] == ["✓", "✗", "✗"]
+    assert "There is no lamassu.pgpass" in lines["PostgreSQL"]
+    write_secret(tmp_path / "lamassu.pgpass", "a wrong secret")
+    assert "or the password" in (await check_lines(tmp_path))["PostgreSQL"]
+    (tmp_path / "lamassu.pgpass").chmod(0o644)
+    assert "chmod 600" in (await check_lines(tmp_path))["PostgreSQL"]
+    await lamassu_server.stop()
+    assert "can't be reached" in (await check_lines(tmp_path))["SSH tunnel"]
+    await lamassu_server.start()

@@ -3,9 +3,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from dca_bot.app import programme_of
-from dca_bot.config import Config, load_config, read_secret, write_secret
+from dca_bot.config import (
+    Config,
+    LamassuConfig,
+    PostgresConfig,
+    load_config,
+    read_secret,
+    write_secret,
+)
 from dca_bot.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -25,7 +33,10 @@ def test_example_is_complete_and_loads():
     written = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     for section, field in Config.model_fields.items():
         if section != "base":
-            assert set(field.annotation.model_fields) - set(written[section]) <= {"postgres"}
+            assert set(field.annotation.model_fields) <= set(written[section])
+    postgres = Config.model_fields["lamassu"].annotation.model_fields["postgres"].annotation
+    # There is no way to write that no file is given.
+    assert set(postgres.model_fields) - set(written["lamassu"]["postgres"]) == {"ca_file"}
 
 
 def test_example_explains_every_key():
@@ -49,7 +60,10 @@ def test_example_explains_every_key():
         ('timezone = "America/Guatemala"', 'timezone = "Mars"', "bot.timezone: 'Mars' is no time"),
         ('currency = "GTQ"', 'currency = "quetzal"', "bot.currency"),
         ('"wss://relay.example.com"', '"https://x"', "'https://x' is no relay"),
-        ('source = "ssh-csv"', 'source = "postgres"', "lamassu.source"),
+        ('source = "ssh-csv"', 'source = "mysql"', "lamassu.source"),
+        ('tls = "auto"', 'tls = "require"', "is encrypted already"),
+        ('tls = "auto"', 'ca_file = "ca.pem"', "ca_file counts with"),
+        ("statement_timeout_seconds = 60", "statement_timeout_seconds = 0", "lamassu.postgres"),
         ("poll_seconds = 60", "poll_second = 60", "lamassu.poll_second: there is no such key"),
         ("payout_max_sat = 1000000", "payout_max_sat = 0", "limits.payout_max_sat"),
         ('low_deposit = "200.00"', 'low_deposit = "200.001"', "more decimals"),
@@ -61,6 +75,29 @@ def test_example_explains_every_key():
 def test_fault_is_named_with_its_place(tmp_path, old, new, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
         load_config(changed(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        ({}, "disable"),
+        ({"tunnel": False}, "disable"),
+        ({"tunnel": False, "host": "localhost"}, "disable"),
+        ({"tunnel": False, "host": "10.0.0.5"}, "verify-full"),
+        ({"tunnel": False, "host": "lamassu.example.com"}, "verify-full"),
+        ({"tunnel": False, "host": "lamassu.example.com", "tls": "disable"}, "disable"),
+        ({"tunnel": False, "tls": "require"}, "require"),
+    ],
+)
+def test_what_goes_over_a_network_is_encrypted_unless_told_otherwise(changes, mode):
+    assert PostgresConfig(**changes).tls_mode == mode
+
+
+def test_database_without_a_tunnel_needs_no_ssh():
+    direct = {"source": "postgres", "postgres": {"tunnel": False}}
+    assert LamassuConfig.model_validate(direct).ssh is None
+    with pytest.raises(ValidationError, match=r"\[lamassu\.ssh\], or tunnel = false"):
+        LamassuConfig.model_validate({"source": "postgres"})
 
 
 def test_operator_that_is_no_key_is_refused(tmp_path):

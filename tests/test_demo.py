@@ -35,7 +35,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = done.stdout[done.stdout.index("by the ledger") :]
-    assert (table.count("equal"), table.count("DIFFERENT")) == (2, 0)
+    assert (table.count("equal"), table.count("DIFFERENT")) == (4, 0)
     assert "Try it yourself" not in done.stdout
     assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]

@@ -84,12 +84,16 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter: how it is shown and read; only the last ones may be optional, one takes the rest."""
+    """A parameter: how it is shown and read; only the last ones may be optional.
+
+    The last one may take the `rest` of the words, or all that is left `verbatim`, line breaks too.
+    """
 
     name: str
     read: Callable[[str, str], str | int]
     optional: bool = False
     rest: bool = False
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,16 @@ class Order:
 
 def parse(text: str, table: Sequence[Command], currency: str) -> Order:
     """Read a message; raise CommandRefused with the nearest command or the right usage."""
-    tokens = text.strip().removeprefix("/").split()
+    line = text.strip().removeprefix("/")
+    tokens = line.split()
     words = [token.lower() for token in tokens]
     command = _match(words, table)
     if command is None:
         raise CommandRefused(_unknown(words, table))
+    if command.params and command.params[-1].verbatim:
+        before = len(command.words)
+        parts = line.split(maxsplit=before + len(command.params) - 1)
+        return Order(command, _read(command, parts[before:], currency), line)
     given = _join_units(tokens[len(command.words) :], currency)
     return Order(command, _read(command, given, currency), " ".join(tokens))
 

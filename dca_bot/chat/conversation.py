@@ -14,7 +14,7 @@ from enum import Enum, auto
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.command import Command, Context, Facts, Order, parse
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.general import CONFIRM
+from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
@@ -23,10 +23,11 @@ from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
-from dca_bot.ledger import clients, confirmations, mail, reports
+from dca_bot.ledger import clients, command_log, confirmations, mail, reports
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.confirmations import Confirmation
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.mail import Urgency
 
 AHEAD_MAX = timedelta(minutes=10)
 TEXT_LENGTH_MAX = 2000
@@ -237,8 +238,7 @@ class Conversation:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = order.command, order.args
         if not command.needs_code(args):
-            assert command.answer is not None
-            return command.answer(tx, ctx, args, facts), _Outcome.ANSWERED
+            return self._answer(tx, ctx, order, facts), _Outcome.ANSWERED
         assert command.plan is not None
         assert command.apply is not None
         effect = command.plan(tx, ctx, args, facts)
@@ -253,7 +253,29 @@ class Conversation:
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, facts)
         self._herald.money_command(tx, ctx.sender, done.report, ctx.now)
+        self._log(tx, ctx, command, done.report)
         return done.reply, _Outcome.CARRIED_OUT
+
+    def _answer(self, tx: Tx, ctx: Context, order: Order, facts: Facts) -> Say:
+        """Answer at once; whatever has changed the ledger by that goes into the log."""
+        assert order.command.answer is not None
+        before = tx.total_changes
+        said = order.command.answer(tx, ctx, order.args, facts)
+        if tx.total_changes > before and order.command not in GENERAL_COMMANDS:
+            self._log(tx, ctx, order.command, said)
+        return said
+
+    def _log(self, tx: Tx, ctx: Context, command: Command, done: Say) -> None:
+        """Record who did what, in the operators' language; texts have no secrets in them."""
+        command_log.record(
+            tx,
+            actor=ctx.sender,
+            client_id=ctx.client.id if ctx.client else None,
+            message_id=ctx.message_id,
+            command=command.name,
+            done=self._texts.render(done, self._programme.language),
+            now=ctx.now,
+        )
 
     def _with_code(self, tx: Tx, ctx: Context, order: Order, effect: Say) -> Say:
         """Bind a new code to an effect, in the very words in which it is told."""
@@ -289,7 +311,13 @@ class Conversation:
         language = client.language if client else self._programme.language
         text = self._texts.render(told, language)
         mail.write(
-            tx, message.sender, text, now=now, protocol=message.protocol, relay=message.relay
+            tx,
+            message.sender,
+            text,
+            now=now,
+            urgency=Urgency.ANSWER,
+            protocol=message.protocol,
+            relay=message.relay,
         )
 
     def _wake(self, command: Command, outcome: _Outcome) -> None:

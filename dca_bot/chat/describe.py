@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.schedule import is_by_hand
-from dca_bot.ledger import distributions, lost, payouts
+from dca_bot.ledger import distributions, lost, machine_cash, payouts
+from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
-from dca_bot.ledger.distributions import RecordedCashOut
+from dca_bot.ledger.distributions import COMMISSION_SPLIT, RecordedCashOut, Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
@@ -19,6 +20,7 @@ ID_LENGTH = 8
 """So much of a long id is shown; commands take any beginning that is unique."""
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
+SHARES_IN_HOLD_MAX = 4
 
 
 def short(text: str) -> str:
@@ -120,16 +122,38 @@ def hold(tx: Tx, one: Hold) -> Say:
     if not found:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
     cash_out = found[0]
+    fields: dict[str, Field] = {
+        "id": one.id,
+        "machine": short(cash_out.machine),
+        "at": Moment(cash_out.at),
+        "amounts": _amounts(cash_out),
+        "reason": Word("reason", one.reason),
+        "cash_out": cash_out.id[:ID_LENGTH],
+    }
+    if one.kind == "changed":
+        left = _dispensed(machine_cash.left_minor(tx, cash_out.id))
+        return Say("hold.changed", **fields, dispensed=left, given=_given(tx, cash_out))
+    dispensed = _dispensed(cash_out.dispensed_minor)
+    return Say("hold.cash_out", **fields, dispensed=dispensed, choice=_choice(one, cash_out))
+
+
+def arrived(what: Arrivals, to: Client) -> Say:
+    """Say what has arrived since the client was told last."""
+    bought = Say(
+        "arrived.bought",
+        sats=Sat(what.bought_sat),
+        fiat=Fiat(what.minor),
+        rate=Rate(what.minor, what.bought_sat),
+    )
+    earned = Say("arrived.earned", sats=Sat(what.earned_sat))
     return Say(
-        "hold.changed" if one.kind == "changed" else "hold.cash_out",
-        id=one.id,
-        machine=short(cash_out.machine),
-        at=Moment(cash_out.at),
-        amounts=_amounts(cash_out),
-        dispensed=_dispensed(cash_out),
-        reason=Word("reason", one.reason),
-        cash_out=cash_out.id[:ID_LENGTH],
-        **({} if one.kind == "changed" else {"choice": _choice(one, cash_out)}),
+        "lines",
+        lines=(
+            Say("arrived.count", n=what.count),
+            bought if what.bought_sat else Say("nothing"),
+            earned if what.earned_sat else Say("nothing"),
+            Say("arrived.balance", balance=Fiat(to.balance_minor)),
+        ),
     )
 
 
@@ -167,10 +191,45 @@ def _amounts(one: RecordedCashOut) -> Say:
     )
 
 
-def _dispensed(one: RecordedCashOut) -> Say:
-    if one.dispensed_minor is None:
+def _dispensed(minor: int | None) -> Say:
+    if minor is None:
         return Say("hold.dispensed_unknown")
-    return Say("hold.dispensed", fiat=Fiat(one.dispensed_minor))
+    return Say("hold.dispensed", fiat=Fiat(minor))
+
+
+def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
+    """Say what a cash-out and its commission gave to whom, and what became of each payout."""
+    of_principal, of_commission = (
+        given.shares if (given := distributions.by_id(tx, id_)) else ()
+        for id_ in (cash_out.id, f"{COMMISSION_SPLIT}:{cash_out.id}")
+    )
+    id_ = cash_out.id[:ID_LENGTH]
+    lines = (
+        Say("hold.given_to", **_shares(of_principal, id_))
+        if of_principal
+        else Say("hold.given_to_nobody"),
+        Say("hold.given_commission", **_shares(of_commission, id_))
+        if of_commission
+        else Say("nothing"),
+    )
+    return Say("lines", lines=lines)
+
+
+def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
+    """Say the first few shares, and how many there are beyond."""
+    lines = tuple(
+        Say(
+            "hold.share" if share.minor else "hold.commission_share",
+            name=share.client_name,
+            fiat=Fiat(share.minor),
+            sats=Sat(share.sat),
+            state=Word("payout", share.payout_state or "collecting"),
+        )
+        for share in shares[:SHARES_IN_HOLD_MAX]
+    )
+    left = len(shares) - SHARES_IN_HOLD_MAX
+    more = Say("hold.more_given", n=left, cash_out=cash_out) if left > 0 else Say("nothing")
+    return {"shares": lines, "more": more}
 
 
 def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:

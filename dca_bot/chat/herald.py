@@ -9,15 +9,17 @@ from datetime import datetime
 
 from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import clients, mail, payouts
+from dca_bot.ledger import arrivals, clients, mail, payouts
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.slow_destinations import SlowDestination
 
 
 class Herald:
@@ -46,8 +48,10 @@ class Herald:
         self.tell_client(tx, client, told, now)
 
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
-        """Tell a client that sats were paid."""
+        """Tell a client that sats were paid, or leave it to the digest, as the client wishes."""
         client = clients.by_id(tx, payout.client_id)
+        if not arrivals.arrive(tx, payout, client):
+            return
         if payout.is_commission:
             told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
             self.tell_client(tx, client, told, now)
@@ -61,6 +65,16 @@ class Herald:
         )
         self.tell_client(tx, client, told, now)
 
+    def digest(self, tx: Tx, client_id: int, now: datetime) -> bool:
+        """Tell a client of all payouts that waited for it; False if there are none."""
+        arrived = arrivals.take(tx, client_id)
+        if arrived is None:
+            return False
+        client = clients.by_id(tx, client_id)
+        told = describe.arrived(arrived, client)
+        self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return True
+
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
@@ -71,17 +85,34 @@ class Herald:
             told = Say("push.deposit_used_up")
         self.tell_client(tx, client, told, now)
 
-    def tell_client(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
+    def tell_client(
+        self,
+        tx: Tx,
+        client: Client,
+        told: Say,
+        now: datetime,
+        *,
+        urgency: Urgency = Urgency.NOTICE,
+    ) -> None:
         """Write to a client; a recipient of commission reads no messages."""
         if client.role == RECIPIENT:
             return
-        mail.write(tx, client.pubkey, self._texts.render(told, client.language), now=now)
+        text = self._texts.render(told, client.language)
+        mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
     def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
         """After a balance changed, ask for the next deposit if it has just become low or used up."""
         level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
         if level:
             self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
+
+    def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
+        """Pass the operator's words on to all clients; return how many they are."""
+        readers = clients.everyone(tx)
+        for client in readers:
+            told = Say("push.broadcast", text=text)
+            self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return len(readers)
 
     # Operators
 
@@ -176,13 +207,29 @@ class Herald:
         key = "push.funds_back" if trouble is Trouble.SHORT else "push.funds_refilled"
         self.tell_operators(tx, Say(key, free=Sat(free_sat)), now)
 
-    def out_of_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
-        """Tell that an outside part hasn't answered for long."""
-        self.tell_operators(tx, Say("push.out_of_reach", part=part, since=Moment(since)), now)
+    def destination_slow(self, tx: Tx, slow: SlowDestination, now: datetime) -> None:
+        """Tell that a client's payouts have waited for long for where they go."""
+        told = Say(
+            "push.destination_slow",
+            n=slow.count,
+            name=slow.client_name,
+            sats=Sat(slow.sat),
+            wallet=describe.destination(slow.destination),
+            why=Word("waiting", describe.short(slow.waiting)),
+        )
+        self.tell_operators(tx, told, now)
 
-    def back_in_reach(self, tx: Tx, part: str, since: datetime, now: datetime) -> None:
-        """Tell that an outside part answers again; `since` is when it was lost."""
-        self.tell_operators(tx, Say("push.back_in_reach", part=part, since=Moment(since)), now)
+    def alarm(self, tx: Tx, name: str, told: Say, now: datetime) -> None:
+        """Raise an alarm; its letters can be withdrawn for as long as they haven't left."""
+        self.tell_operators(tx, told, now, alarm=name)
+
+    def all_clear(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+        """End an alarm: whom it never reached is told all of it at once, `unheard`."""
+        missed = mail.withdraw(tx, name, now=now)
+        for operator in sorted(self._programme.operators):
+            told = unheard if operator in missed else over
+            text = self._texts.render(told, self._programme.language)
+            mail.write(tx, operator, text, now=now)
 
     def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
         """Tell that no copy of the ledger can be made."""
@@ -193,13 +240,19 @@ class Herald:
         self.tell_operators(tx, Say("push.backup_works", since=Moment(since)), now)
 
     def tell_operators(
-        self, tx: Tx, told: Say, now: datetime, except_for: str | None = None
+        self,
+        tx: Tx,
+        told: Say,
+        now: datetime,
+        except_for: str | None = None,
+        *,
+        alarm: str = "",
     ) -> None:
         """Write to every operator, but for the one who is answered anyway."""
         text = self._texts.render(told, self._programme.language)
         for operator in sorted(self._programme.operators):
             if operator != except_for:
-                mail.write(tx, operator, text, now=now)
+                mail.write(tx, operator, text, now=now, alarm=alarm)
 
 
 def _invoice(top_up: TopUp, bolt11: str) -> dict[str, Field]:

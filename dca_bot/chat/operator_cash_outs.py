@@ -15,20 +15,20 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.operator_cash import find_machine
 from dca_bot.chat.operator_lost import lost_apply, lost_plan, settle_by_hand
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, reports
+from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, machines, reports
 from dca_bot.ledger import facts as ledger_facts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
 
 ID_LENGTH_MIN = 4
-MACHINES_SHOWN_MAX = 20
 _ID = Param("ID", read_word)
 _NOTHING = Say("nothing")
 
@@ -107,8 +107,15 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Record a cash-out of now and share it out."""
     device_id, _ = _machine(tx, args)
     id_ = added.cash_out_id(ctx.sender, ctx.message_id)
-    currency, note = ctx.programme.currency, args.text("NOTE")
-    added.record(tx, id_, device_id=device_id, currency=currency, note=note, now=ctx.now)
+    added.record(
+        tx,
+        id_,
+        device_id=device_id,
+        fiat_minor=args.number("FIAT"),
+        currency=ctx.programme.currency,
+        note=args.text("NOTE"),
+        now=ctx.now,
+    )
     return sharing.share_out(tx, ctx, id_, _added_amounts(args), ctx.now)
 
 
@@ -242,16 +249,10 @@ def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
 def _machine(tx: Tx, args: Args) -> tuple[str, str]:
     """Return (device id, name) of the argument MACHINE; before any is known the word stands for both."""
     written = args.text("MACHINE")
-    known = reports.machine_names(tx)
-    if not known:
+    if not machines.everything(tx):
         return written, written
-    found = added.find_machine(tx, written)
-    if found is None:
-        words = ", ".join(
-            added.as_word(describe.short(name)) for name in known[:MACHINES_SHOWN_MAX]
-        )
-        raise refuse("tx.machine_unknown", machines=words)
-    return found
+    found = find_machine(tx, written)
+    return found.device_id, found.label
 
 
 def _added_amounts(args: Args) -> Amounts:

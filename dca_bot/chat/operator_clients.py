@@ -141,6 +141,7 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     if part is not None:
         percent = Percent(part.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
+    ctx.herald.digest(tx, client.id, ctx.now)
     ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)

@@ -13,9 +13,10 @@ from dca_bot.chat.command import (
     read_note,
     read_number,
 )
+from dca_bot.chat.operator_cash import find_machine
 from dca_bot.chat.operator_clients import NAME, find_client
 from dca_bot.chat.say import Fiat, Field, Say, refuse
-from dca_bot.ledger import clients, deposits, reports
+from dca_bot.ledger import clients, deposits, machines
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 
@@ -47,13 +48,16 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 def confirm_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
-    machine = _machine(tx, args)
+    machine = describe.short(_machine(tx, args))
+    nowhere = (
+        Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else Say("nothing")
+    )
     return Say(
         "deposit.confirm_effect",
         id=deposit.id,
         name=deposit.client_name,
         amount=Fiat(deposit.amount_minor),
-        machine=Say("deposit.in_machine", machine=machine) if machine else Say("nothing"),
+        machine=Say("deposit.in_machine", machine=machine) if machine else nowhere,
     )
 
 
@@ -172,10 +176,14 @@ def _note(args: Args) -> Say:
 
 
 def _machine(tx: Tx, args: Args) -> str:
-    """Return the argument MACHINE, spelt as Lamassu spells it where it is known."""
-    wanted = args.text("MACHINE")
-    known = {name.casefold(): name for name in reports.machine_names(tx)}
-    return known.get(wanted.casefold(), wanted)
+    """Return the argument MACHINE as the machine is called, or the only one; empty if unsaid.
+
+    While no machine is known yet, any word will do.
+    """
+    wanted, known = args.text("MACHINE"), machines.everything(tx)
+    if wanted and known:
+        return find_machine(tx, wanted).label
+    return known[0].label if len(known) == 1 else wanted
 
 
 def _deposit(tx: Tx, args: Args) -> Deposit:

@@ -1,5 +1,6 @@
 """The operator's commands about the bot itself: its state, its funds, its brakes and its proof."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
@@ -16,6 +18,8 @@ from dca_bot.ledger.audit import LedgerAudit, audit_ledger, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
+BALANCE_LIMIT_S = 10
+"""An LNbits that hangs doesn't keep the operator waiting."""
 _NOTHING = Say("nothing")
 
 
@@ -36,10 +40,11 @@ class AuditFindings:
 
 
 async def look_around(desk: Desk, _args: Args) -> Surroundings:
-    """Ask LNbits for the balance, and take down which parts are in reach."""
+    """Ask LNbits for the balance, but not for long, and take down which parts are in reach."""
     try:
-        balance_msat = await desk.wallet.balance_msat()
-    except (LnbitsUnavailable, LnbitsRefused):
+        async with asyncio.timeout(BALANCE_LIMIT_S):
+            balance_msat = await desk.wallet.balance_msat()
+    except (LnbitsUnavailable, LnbitsRefused, TimeoutError):
         return Surroundings(None, desk.parts())
     return Surroundings(balance_msat, desk.parts())
 
@@ -82,6 +87,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.unsent", n=mail.unsent(tx)),
             _backup(tx),
             _totals(reports.totals(tx)),
+            *three_sides(tx, found.balance_msat),
         ),
     )
 
@@ -155,10 +161,10 @@ HOUSE_COMMANDS = (
 
 
 def _last_poll(tx: Tx) -> Say:
-    polled = facts.get(tx, facts.LAST_POLL_AT)
-    if polled is None:
+    polled_at = facts.last_poll_at(tx)
+    if polled_at is None:
         return Say("status.no_poll")
-    return Say("status.last_poll", at=Moment(datetime.fromisoformat(polled)))
+    return Say("status.last_poll", at=Moment(polled_at))
 
 
 def _backup(tx: Tx) -> Say:
@@ -193,7 +199,6 @@ def _states(counts: Mapping[str, int]) -> Say:
 def _totals(totals: Mapping[str, int]) -> Say:
     return Say(
         "status.totals",
-        balances=Fiat(totals.get("balance", 0)),
         converted=Fiat(totals["converted"]),
         paid=Sat(totals["paid"]),
         operator=Sat(totals["operator"]),

@@ -69,11 +69,12 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def parse_fiat(text: str, currency: str) -> int:
+def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
     """Read an amount as people write it, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
 
     A comma before exactly three digits groups thousands; a dot there could be either, so it is
-    refused, as is whatever else is not clear. Raise DcaBotError that says what to write.
+    refused, as is whatever else is not clear, or is less than `minor_min` (1 or 0). Raise DcaBotError
+    that says what to write.
     """
     number = _without_currency(text.strip(), currency)
     digits = minor_digits(currency)
@@ -85,7 +86,7 @@ def parse_fiat(text: str, currency: str) -> int:
             f"{currency} has {digits} decimals at most; write the amount like {_example(currency)}."
         )
     minor = int(whole + fraction.ljust(digits, "0"))
-    if not 0 < minor <= FIAT_MINOR_MAX:
+    if not minor_min <= minor <= FIAT_MINOR_MAX:
         most = fiat_text(FIAT_MINOR_MAX, currency)
         raise DcaBotError(f"Write an amount above 0 and at most {most}.")
     return minor

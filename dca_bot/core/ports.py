@@ -46,7 +46,8 @@ class Export:
     """One consistent reading of the Lamassu server.
 
     `machines` maps device_id to the machine's name. `unreadable` has a sentence for each row that
-    could not be read at all (no usable id); such rows change nothing.
+    could not be read at all (no usable id), and for cash-ins that are missing altogether; what it
+    names changes nothing.
     """
 
     cash_outs: tuple[CashOut, ...]
@@ -59,7 +60,9 @@ class CashOutSource(Protocol):
     """A Lamassu server, read only."""
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out created at `since` or later, with its actions, and every cash-in.
+        """Read every cash-out and cash-in created at `since` or later; cash-outs with their actions.
+
+        Where only the cash-ins can't be read, `unreadable` tells why.
 
         Raise SourceUnavailable, or ExportBroken for an incomplete transfer: all or nothing.
         """

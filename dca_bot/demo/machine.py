@@ -26,6 +26,7 @@ class SampleMachine:
             (folder / f"{table}.csv").write_text(
                 self._headers[table] + "".join(rows), encoding="utf-8"
             )
+        self.sold: list[str] = []
         self._waiting = [
             _column(self._headers[TABLES[0]], row, "id") for row in self._rows[TABLES[0]]
         ]
@@ -35,10 +36,16 @@ class SampleMachine:
         """Return how many cash-outs of the sample have not happened yet."""
         return len(self._waiting)
 
-    def sell(self) -> tuple[str, str, str]:
-        """Let the next cash-out happen now; return (id, fiat, crypto code)."""
+    def sell(self, *, received_sat: int | None = None) -> tuple[str, str, str]:
+        """Let the next cash-out happen now; return (id, fiat, crypto code).
+
+        With `received_sat` so much has come in, whatever was sold.
+        """
         tx_id = self._waiting.pop(0)
+        self.sold.append(tx_id)
         row = next(line for line in self._rows["cash_out_txs"] if line.startswith(tx_id))
+        if received_sat is not None:
+            row = self._with_received(row, received_sat)
         actions = [line for line in self._rows["cash_out_actions"] if f",{tx_id}," in line]
         stamps = [_parse(stamp) for line in [row, *actions] for stamp in _STAMP.findall(line)]
         shift = datetime.now(UTC) - max(stamps)
@@ -52,6 +59,13 @@ class SampleMachine:
         header = self._headers["cash_out_txs"]
         fiat = _column(header, row, "fiat").rstrip("0").rstrip(".")
         return tx_id, fiat, _column(header, row, "crypto_code")
+
+    def _with_received(self, row: str, received_sat: int) -> str:
+        names, values = next(csv.reader([self._headers["cash_out_txs"]])), next(csv.reader([row]))
+        values[names.index("received_crypto_atoms")] = str(received_sat)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(values)
+        return text.getvalue()
 
     def _append(self, table: str, text: str) -> None:
         with (self._folder / f"{table}.csv").open("a", encoding="utf-8") as file:

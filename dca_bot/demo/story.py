@@ -1,11 +1,13 @@
 """`dca-bot demo`: the main job end to end, shown as it happens.
 
-The operator adds two clients and confirms their deposits, laypeople sell bitcoin at the machine, the
-clients' wallets fill, and in the end the ledger and the wallets are put side by side.
+The operator adds three clients, one of them in fixed mode, confirms their deposits and gives half of the
+commission to a partner. Laypeople sell bitcoin at the machine, the operator settles a hold and tops the
+source wallet up, the wallets fill, and in the end the ledger and the wallets are put side by side.
 """
 
 import asyncio
 import contextlib
+import re
 import signal
 import tempfile
 from contextlib import AsyncExitStack
@@ -21,12 +23,16 @@ from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.offer import is_at_a_terminal, offer_chat
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
-from dca_bot.ledger import clients, mail, payouts, reports
+from dca_bot.ledger import mail, payouts
 from dca_bot.ledger.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate
 
 SETTLE_LIMIT_S = 60
+PARTNER = "partner"
+BANK_SAT = 1_000_000
+INVOICE = re.compile(r"lnbc[0-9a-z]{50,}")
+HOLD = re.compile(r"hold accept (\d+)")
 PARAGRAPH = "  "
 
 
@@ -39,8 +45,25 @@ class Saver:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody in the story: people, and wallets of others."""
+
+    operator: Person
+    ana: Saver
+    ben: Saver
+    carla: Saver
+    partner: WalletKeys
+    bank: WalletKeys
+
+    @property
+    def savers(self) -> tuple[Saver, ...]:
+        """Return the clients."""
+        return self.ana, self.ben, self.carla
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One client at the end: what the ledger says was paid, and what the wallet has."""
+    """One payee at the end: what the ledger says was paid, and what the wallet has."""
 
     name: str
     paid_sat: int
@@ -101,17 +124,17 @@ async def _run(*, stay: bool) -> bool:
             stage.note(f"relay {world.relay}, LNbits {world.lnbits.url}, bot {world.bot.npub}")
             await exits.enter_async_context(running_bot(world))
             async with AsyncExitStack() as guests:
-                people = await _people(guests, world, stage)
-                equal = await _play(world, stage, *people)
+                cast = await _people(guests, world, stage)
+                equal = await _play(world, stage, cast)
                 if stay:
                     with contextlib.suppress(asyncio.CancelledError):
-                        await _stay(world, stage, *people)
+                        await _stay(world, stage, cast)
             if not stay and is_at_a_terminal():
                 await offer_chat(world)
     return equal
 
 
-async def _people(exits: AsyncExitStack, world: World, stage: Stage) -> tuple[Person, Saver, Saver]:
+async def _people(exits: AsyncExitStack, world: World, stage: Stage) -> Cast:
     async def join(name: str, protocol: DmProtocol) -> Person:
         key = world.operator if name == "operator" else generate()
         return await exits.enter_async_context(
@@ -125,40 +148,103 @@ async def _people(exits: AsyncExitStack, world: World, stage: Stage) -> tuple[Pe
             )
         )
 
-    operator = await join("operator", DmProtocol.NIP17)
-    ana, ben = await join("ana", DmProtocol.NIP17), await join("ben", DmProtocol.NIP04)
-    wallets = [world.lnbits.create_user_wallet(name) for name in ("ana", "ben")]
-    return operator, Saver(ana, wallets[0]), Saver(ben, wallets[1])
+    async def saver(name: str, protocol: DmProtocol) -> Saver:
+        return Saver(await join(name, protocol), world.lnbits.create_user_wallet(name))
+
+    return Cast(
+        operator=await join("operator", DmProtocol.NIP17),
+        ana=await saver("ana", DmProtocol.NIP17),
+        ben=await saver("ben", DmProtocol.NIP04),
+        carla=await saver("carla", DmProtocol.NIP17),
+        partner=world.lnbits.create_user_wallet(PARTNER),
+        bank=world.lnbits.create_user_wallet("bank"),
+    )
 
 
-async def _play(world: World, stage: Stage, operator: Person, ana: Saver, ben: Saver) -> bool:
-    stage.scene("The operator adds two clients (NIP-17)")
-    await operator.order(f"client add ana {ana.person.key.npub} 3000")
-    await operator.order(f"client add ben {ben.person.key.npub} 1000")
+async def _play(world: World, stage: Stage, cast: Cast) -> bool:
+    await _join_in(world, stage, cast)
+    await _commission(stage, cast)
+    await _sales(world, stage, count=2)
+    await _held_sale(world, stage, cast)
+    await _fixed_run(stage, cast)
+    await _sales(world, stage, count=world.machine.left)
+    await _top_up(world, stage, cast)
+    async with reading_database(world.folder / "data") as database:
+        await _settled(database, world)
+        stage.scene("The clients ask")
+        for saver in cast.savers:
+            await saver.person.ask("balance")
+        await cast.ana.person.ask("history")
+        stage.scene("The operator looks: one cash-out with its commission, and the whole")
+        await cast.operator.ask(f"tx {world.machine.sold[-1][:8]}")
+        await cast.operator.ask("status")
+        stage.scene("Ledger and wallets side by side")
+        wallets = {saver.person.name: saver.wallet for saver in cast.savers}
+        wallets[PARTNER] = cast.partner
+        lines = [await _compare(database, world, *one) for one in wallets.items()]
+    stage.table(lines)
+    return all(line.paid_sat == line.wallet_sat and line.paid_sat > 0 for line in lines)
+
+
+async def _join_in(world: World, stage: Stage, cast: Cast) -> None:
+    operator, ana, ben, carla = cast.operator, cast.ana, cast.ben, cast.carla
+    stage.scene("The operator adds three clients (NIP-17)")
+    for saver, fiat in ((ana, 3000), (ben, 1000), (carla, 1000)):
+        await operator.order(f"client add {saver.person.name} {saver.person.key.npub} {fiat}")
     stage.scene("Each client says where the sats go: ana an LNbits invoice key over NIP-17,")
     stage.note("ben a Lightning address over NIP-04")
     await ana.person.order(f"wallet {ana.wallet.invoice_key}")
     await ben.person.order(f"wallet {world.lnbits.lightning_address(ben.wallet, 'ben')}")
+    await carla.person.order(f"wallet {carla.wallet.invoice_key}")
+    stage.scene("carla wants a fixed amount a day instead of a part of each sale")
+    await carla.person.ask("mode fixed")
+    await carla.person.ask("limit 400")
     stage.scene("The cash is in the machine: the operator confirms the deposits")
-    await operator.order("deposit confirm 1")
-    await operator.order("deposit confirm 2")
+    for number in (1, 2, 3):
+        await operator.order(f"deposit confirm {number}")
+
+
+async def _commission(stage: Stage, cast: Cast) -> None:
+    stage.scene("Half of the commission goes to a partner")
+    await cast.operator.order(f"commission set {PARTNER} 50 {cast.partner.invoice_key}")
+
+
+async def _sales(world: World, stage: Stage, *, count: int) -> None:
     stage.scene("Laypeople sell bitcoin at the machine")
-    while world.machine.left:
+    for _ in range(count):
         tx_id, fiat, coin = world.machine.sell()
         stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ ({coin})")
         await asyncio.sleep(2)
-    async with reading_database(world.folder / "data") as database:
-        await _settled(database, world)
-        stage.scene("The clients ask: ana over NIP-17, ben over NIP-04")
-        for saver in (ana, ben):
-            await saver.person.ask("balance")
-            await saver.person.ask("history")
-        stage.scene("The operator looks")
-        await operator.ask("status")
-        stage.scene("Ledger and wallets side by side")
-        lines = [await _compare(database, world, saver) for saver in (ana, ben)]
-    stage.table(lines)
-    return all(line.paid_sat == line.wallet_sat and line.paid_sat > 0 for line in lines)
+
+
+async def _held_sale(world: World, stage: Stage, cast: Cast) -> None:
+    stage.scene("One sale isn't clear: less bitcoin came in than was sold. The operator decides")
+    before = len(cast.operator.received)
+    tx_id, fiat, _ = world.machine.sell(received_sat=50_000)
+    stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ, only 50,000 sats came in")
+    told = await cast.operator.wait_for(lambda text: "hold accept" in text, since=before)
+    found = HOLD.search(told)
+    assert found is not None
+    await cast.operator.order(f"hold accept {found[1]} 375")
+
+
+async def _fixed_run(stage: Stage, cast: Cast) -> None:
+    stage.scene("Fixed mode buys at set times; the operator looks at the plan and has it buy now")
+    await cast.operator.ask("fixed")
+    before = len(cast.carla.person.received)
+    await cast.operator.order("fixed run")
+    await cast.carla.person.wait_for(lambda text: "400.00" in text, since=before)
+
+
+async def _top_up(world: World, stage: Stage, cast: Cast) -> None:
+    stage.scene("The source wallet runs short: the bot asks for a top-up, and waits")
+    told = await cast.operator.wait_for(lambda text: bool(INVOICE.search(text)))
+    found = INVOICE.search(told)
+    assert found is not None
+    world.lnbits.credit(cast.bank.id, BANK_SAT)
+    stage.note("Somebody pays the invoice from another wallet; the payouts go on by themselves")
+    async with LnbitsWallet(world.lnbits.url, admin_key=cast.bank.admin_key) as bank:
+        await bank.pay(found[0], external_id="top-up", extra={})
 
 
 async def _settled(database: Database, world: World) -> None:
@@ -179,24 +265,28 @@ def _rows(world: World) -> list[str]:
     return text.splitlines()[1:]
 
 
-async def _compare(database: Database, world: World, saver: Saver) -> Line:
+async def _compare(database: Database, world: World, name: str, keys: WalletKeys) -> Line:
     def paid(tx: Tx) -> int:
-        client = clients.by_name(tx, saver.person.name)
-        assert client is not None
-        return reports.received(tx, client.id)[1] - client.owed_sat
+        row = tx.execute(
+            "SELECT coalesce(sum(amount_sat), 0) FROM payout JOIN client ON client.id = client_id"
+            " WHERE name = ? AND debited_at IS NOT NULL",
+            (name,),
+        ).fetchone()
+        return int(row[0])
 
-    async with LnbitsWallet(world.lnbits.url, admin_key=saver.wallet.invoice_key) as wallet:
+    async with LnbitsWallet(world.lnbits.url, admin_key=keys.invoice_key) as wallet:
         balance_msat = await wallet.balance_msat()
-    return Line(saver.person.name, await database.read(paid), balance_msat // 1000)
+    return Line(name, await database.read(paid), balance_msat // 1000)
 
 
-async def _stay(world: World, stage: Stage, operator: Person, ana: Saver, ben: Saver) -> None:
+async def _stay(world: World, stage: Stage, cast: Cast) -> None:
     stage.scene("Everything keeps running; end it with Ctrl-C")
     stage.note(f"relay     {world.relay}")
     stage.note(f"bot       {world.bot.npub}")
-    for someone in (operator, ana.person, ben.person):
+    for someone in (cast.operator, *(saver.person for saver in cast.savers)):
         stage.note(f"{someone.name:9} {someone.key.nsec()}")
-    for name, wallet in (("source", world.source), ("ana", ana.wallet), ("ben", ben.wallet)):
+    wallets = {saver.person.name: saver.wallet for saver in cast.savers}
+    for name, wallet in {"source": world.source, "bank": cast.bank, **wallets}.items():
         stage.note(f"{name:9} {world.lnbits.url}/wallet?usr={wallet.user}&wal={wallet.id}")
     stage.note(f"ledger and logs are in {world.folder}")
     while True:

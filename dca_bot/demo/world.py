@@ -17,7 +17,7 @@ from dca_bot.demo.price_stub import PriceStub
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr.keys import SecretKey, generate
 
-SOURCE_SAT = 2_000_000
+SOURCE_SAT = 300_000
 STOP_LIMIT_S = 10
 CONFIG = """\
 [nostr]
@@ -30,6 +30,8 @@ poll_seconds = 1
 
 [lnbits]
 url = {url}
+low_balance_sat = 0
+top_up_to_sat = 500000
 """
 
 

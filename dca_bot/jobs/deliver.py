@@ -12,9 +12,10 @@ from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, mail
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.mail import Letter, Person
+from dca_bot.ledger.mail import Letter, Person, Urgency
 
-AT_ONCE_MAX = 8
+ROOM = {Urgency.ANSWER: 8, Urgency.NOTICE: 6, Urgency.BULK: 4}
+"""A letter leaves only while fewer than so many are under way, so an answer finds room."""
 IDLE_S = 30
 RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
@@ -48,13 +49,17 @@ class Deliverer:
                 await self.signals.deliver.wait(self.clock, await self._pause_s())
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
-        now = self.clock.now()
-        busy = tuple(self._busy)
-        free = AT_ONCE_MAX - len(busy)
-        if free <= 0:
-            return
-        for letter in await self.database.read(lambda tx: mail.due(tx, now, limit=free, busy=busy)):
+        for letter in await self.database.read(self._pick):
             self._busy[letter.recipient] = group.create_task(self._deliver(letter))
+
+    def _pick(self, tx: Tx) -> list[Letter]:
+        """Choose what leaves now, the urgent first: one letter at a time to each person."""
+        now, picked = self.clock.now(), list[Letter]()
+        for urgency, room in ROOM.items():
+            busy = (*self._busy, *(letter.recipient for letter in picked))
+            limit = room - len(busy)
+            picked += mail.due(tx, now, urgency=urgency, limit=limit, busy=busy)
+        return picked
 
     async def _pause_s(self) -> float:
         next_at = await self.database.read(mail.next_try_at)

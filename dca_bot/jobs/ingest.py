@@ -13,13 +13,16 @@ from functools import partial
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say
-from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Verdict, decide
+from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
+from dca_bot.core.change import terms
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
 from dca_bot.errors import SourceUnavailable, place_of
+from dca_bot.jobs.cashier import Cashier
+from dca_bot.jobs.changes import ChangeWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import distributions, facts, foreign, holds, lost, tickers
+from dca_bot.ledger import changes, distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
@@ -52,6 +55,13 @@ class Ingest:
     poll_s: int
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+    _cashier: Cashier = field(init=False)
+    _changes: ChangeWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        currency = self.programme.currency
+        self._cashier = Cashier(self.database, self.herald, self.clock, currency)
+        self._changes = ChangeWatch(currency, self._hold)
 
     async def run(self) -> None:
         """Poll at every interval, or when rung; not while the operator has paused everything."""
@@ -75,11 +85,13 @@ class Ingest:
         for cash_out, decision in await self._final(found):
             await self._try_distribute(cash_out, decision)
         if full:
+            await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._hold_lost)
+        if await self._cashier.warn():
+            self.signals.deliver.ring()
         await self._tell_unreadable(export)
-        polled_at = now.isoformat()
-        await self.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, polled_at))
+        await self.database.transact(lambda tx: facts.note_poll(tx, now))
 
     async def _try_poll(self) -> None:
         try:
@@ -117,6 +129,7 @@ class Ingest:
     async def _record(self, export: Export, found: list[Found]) -> None:
         machines = dict(export.machines)
         await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
+        await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
             await self._try_record(some)
@@ -138,35 +151,37 @@ class Ingest:
     def _record_some(self, tx: Tx, found: list[Found]) -> None:
         """Record what is new or has changed; what the operator has decided stays decided."""
         known = distributions.states(tx, [cash_out.id for cash_out, _ in found])
+        shared_out = []
         for cash_out, decision in found:
             state, reason = known.get(cash_out.id, ("", ""))
             if state == distributions.DISTRIBUTED:
-                self._see_change(tx, cash_out, decision)
+                shared_out.append((cash_out, decision))
             elif decision.verdict is Verdict.DISTRIBUTE or reason == IGNORED_BY_OPERATOR:
                 continue
             elif (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
                 self._record_one(tx, cash_out, decision)
+        self._changes.look(tx, shared_out, now=self.clock.now())
 
     def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         now = self.clock.now()
         state, reason = _STATE_OF[decision.verdict], str(decision.reason)
         distributions.record(tx, cash_out, decision, state=state, reason=reason, now=now)
+        changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
             self._hold(tx, "cash-out", cash_out.id, reason)
         else:
             holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
 
-    def _see_change(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
-        """Report, once, a distributed cash-out that stopped being a success; nothing is taken back."""
-        if decision.verdict is Verdict.DISTRIBUTE:
-            return
-        # Nothing waits here: the reason is the one that the row has once it can't change any more.
-        over = cash_out.created_at + WAIT_MAX + timedelta(seconds=1)
-        reason = str(decide(cash_out, currency=self.programme.currency, now=over).reason)
-        if holds.was_accepted(tx, cash_out.id, reason):
-            return
-        if not holds.was_opened(tx, "changed", cash_out.id, reason):
-            self._hold(tx, "changed", cash_out.id, reason)
+    async def _look_for_missing(self, export: Export, since: datetime) -> None:
+        now = self.clock.now()
+        gone = await self.database.transact(
+            lambda tx: self._changes.look_for_missing(tx, export, since=since, now=now)
+        )
+        if gone:
+            _log.warning(
+                "reading lacks rows that were shared out n=%d first=%s", len(gone), gone[0]
+            )
+            await self._tell_once(Say("push.rows_missing", n=len(gone), first=gone[0]))
 
     async def _try_distribute(self, cash_out: CashOut, decision: Decision) -> None:
         try:
@@ -209,6 +224,7 @@ class Ingest:
         assert decision.amounts is not None
         waiting = distributions.WAITING
         distributions.record(tx, cash_out, decision, state=waiting, reason="", now=now)
+        changes.note_terms(tx, cash_out.id, terms(cash_out))
         done = distributions.distribute(
             tx,
             cash_out.id,

@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dca_bot.core.ports import Clock
 
 LAMASSU = "Lamassu"
 LNBITS = "LNbits"
 RELAYS = "relays"
+STEADY = timedelta(minutes=2)
+"""A part that is lost again before it was back for so long has never been back."""
 
 
 class Bell:
@@ -36,14 +38,13 @@ class Bell:
 
 @dataclass(slots=True)
 class Reach:
-    """Whether an outside part answers; `since` is when that began, `lost_at` when it last got lost."""
+    """Whether an outside part answers, since when, and when the last outage began, if there was one."""
 
     name: str
     reachable: bool
     since: datetime
-    lost_at: datetime
+    lost_at: datetime | None = None
     detail: str = ""
-    alerted: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +66,9 @@ class Signals:
         if part is not None and part.reachable is reachable:
             part.detail = detail
             return False
-        lost_at = part.since if part is not None and part.reachable is False else now
-        alerted = part is not None and part.alerted
-        self.parts[name] = Reach(name, reachable, now, lost_at, detail, alerted)
+        lost_at = part.lost_at if part is not None else None
+        was_back = part is None or lost_at is None or now - part.since >= STEADY
+        if not reachable and was_back:
+            lost_at = now
+        self.parts[name] = Reach(name, reachable, now, lost_at, detail)
         return part is not None or not reachable

@@ -1,22 +1,36 @@
-"""Tells the operators, once each way, when an outside part is out of reach for long."""
+"""Tells the operators, once each way, what is out of reach for long, or isn't done for long.
+
+The invariant: one alarm and one all-clear for each outage. Alarms stand in the ledger, so a restart
+repeats none; an alarm that could not leave while the outage lasted is told with its end, as one.
+"""
 
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import Moment, Say, Word
 from dca_bot.core.ports import Clock, Messenger
-from dca_bot.jobs.signals import RELAYS, Reach, Signals
-from dca_bot.ledger import facts
+from dca_bot.jobs.signals import LAMASSU, RELAYS, STEADY, Reach, Signals
+from dca_bot.ledger import alarms, facts, mail, slow_destinations
 from dca_bot.ledger.database import Database, Tx
 
 LOOK_S = 15
+POLLS = "polls"
+"""The alarm that Lamassu isn't read, whatever the cause."""
+HELD_BACK = STEADY + timedelta(minutes=1)
+"""So long an alarm waits after the relays came back: what it tells of may be over as well."""
+SLOW_AFTER = timedelta(hours=24)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watch:
-    """The watcher; `run` never ends."""
+    """The watcher; `run` never ends.
+
+    A part is told of when it is out of reach for `alert_after`, polls when none has succeeded for
+    `polls_after`.
+    """
 
     database: Database
     messenger: Messenger
@@ -24,39 +38,95 @@ class Watch:
     clock: Clock
     signals: Signals
     alert_after: timedelta
+    polls_after: timedelta
+    _polls_due_at: datetime | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Look at the parts every few seconds."""
+        """Look at everything every few seconds."""
         while True:
             await self.clock.sleep(LOOK_S)
             await self.look_once()
 
     async def look_once(self) -> None:
-        """Note the relays' reach, and write alert or all-clear for whatever has crossed the limit."""
+        """Note the relays' reach, and tell whatever has crossed its limit."""
         now = self.clock.now()
         connected = self.messenger.connected() > 0
+        before = self.signals.parts.get(RELAYS)
+        is_back = connected and not (before and before.reachable)
         if self.signals.note(RELAYS, reachable=connected, now=now):
             _log.warning("relays reachable=%s", connected)
-        crossed = [part for part in self.signals.parts.values() if self._has_crossed(part)]
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> bool:
             if connected:
                 facts.put(tx, facts.LISTENED_AT, now.isoformat())
-            for part in crossed:
-                if part.reachable:
-                    self.herald.back_in_reach(tx, part.name, part.lost_at, now)
-                else:
-                    name = f"{part.name} ({part.detail})" if part.detail else part.name
-                    self.herald.out_of_reach(tx, name, part.since, now)
+            if is_back:
+                was_long = alarms.since(tx, RELAYS) is not None
+                mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
+            told = [self._see_part(tx, part, now) for part in self.signals.parts.values()]
+            return any((*told, self._see_polls(tx, now), self._see_destinations(tx, now), is_back))
 
-        await self.database.transact(work)
-        for part in crossed:
-            part.alerted = not part.reachable
-            _log.warning("told the operators part=%s reachable=%s", part.name, part.reachable)
-        if crossed:
+        if await self.database.transact(work):
             self.signals.deliver.ring()
 
-    def _has_crossed(self, part: Reach) -> bool:
+    def _see_part(self, tx: Tx, part: Reach, now: datetime) -> bool:
+        """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
+        alarm = alarms.since(tx, part.name)
+        name = Word("part", part.name)
         if part.reachable:
-            return part.alerted
-        return not part.alerted and self.clock.now() - part.since >= self.alert_after
+            if alarm is None or now - part.since < STEADY:
+                return False
+            over = Say("push.back_in_reach", part=name, since=Moment(alarm))
+            unheard = Say(
+                "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(part.since)
+            )
+            self._end(tx, part.name, over=over, unheard=unheard, now=now)
+            return True
+        lost_at = part.lost_at or part.since
+        is_told = part.name == LAMASSU and alarms.since(tx, POLLS) is not None
+        if alarm is not None or is_told or now - lost_at < self.alert_after:
+            return False
+        shown = f"{part.name} ({part.detail})" if part.detail else name
+        told = Say("push.out_of_reach", part=shown, since=Moment(lost_at))
+        self._start(tx, part.name, told, began_at=lost_at, now=now)
+        return True
+
+    def _see_polls(self, tx: Tx, now: datetime) -> bool:
+        """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
+        alarm, polled_at = alarms.since(tx, POLLS), facts.last_poll_at(tx)
+        if self._polls_due_at is None or facts.paused(tx):
+            self._polls_due_at = now
+        if alarm is not None:
+            if polled_at is None or polled_at <= alarm:
+                return False
+            over = Say("push.polls_again", since=Moment(alarm))
+            unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
+            self._end(tx, POLLS, over=over, unheard=unheard, now=now)
+            return True
+        since = max(self._polls_due_at, polled_at or self._polls_due_at)
+        lamassu = self.signals.parts.get(LAMASSU)
+        is_away = lamassu is not None and not lamassu.reachable
+        is_told = alarms.since(tx, LAMASSU) is not None
+        if is_away or is_told or now - since < self.polls_after:
+            return False
+        key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
+        self._start(tx, POLLS, Say(key, since=Moment(since)), began_at=since, now=now)
+        return True
+
+    def _see_destinations(self, tx: Tx, now: datetime) -> bool:
+        """Tell of payouts that wait for their destination for more than a day."""
+        slow_destinations.note(tx, now)
+        slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
+        for one in slow:
+            self.herald.destination_slow(tx, one, now)
+            _log.warning("payouts wait for a destination client=%s", one.client_name)
+        return bool(slow)
+
+    def _start(self, tx: Tx, name: str, told: Say, *, began_at: datetime, now: datetime) -> None:
+        alarms.start(tx, name, began_at)
+        self.herald.alarm(tx, name, told, now)
+        _log.warning("alarm name=%s since=%s", name, began_at.isoformat())
+
+    def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+        alarms.end(tx, name)
+        self.herald.all_clear(tx, name, over=over, unheard=unheard, now=now)
+        _log.warning("all-clear name=%s", name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from dca_bot.errors import ExportBroken
+from dca_bot.errors import ColumnsMissing, ExportBroken
 
 Row = dict[str, str | None]
 
@@ -28,14 +28,14 @@ class Table:
 def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
     """Yield the rows of one table by column name; optional columns that are absent are left out.
 
-    Raise ExportBroken for a missing column, a row that breaks off, a row of another length than the
+    Raise ColumnsMissing, or ExportBroken for a row that breaks off, a row of another length than the
     header, or what isn't UTF-8.
     """
     records = _records(file, table)
     header = _split(next(records, ""), table)
     missing = sorted(table.required.difference(filter(None, header)))
     if missing:
-        raise ExportBroken(
+        raise ColumnsMissing(
             f"The export of {table.name} lacks {', '.join(missing)}; export all columns, with a"
             " header."
         )

@@ -1,10 +1,12 @@
-"""Makes cash-outs of exported rows: the border between Lamassu's tables and the bot.
+"""Makes cash-outs and cash-ins of exported rows: the border between Lamassu's tables and the bot.
 
 The invariant: a value that can't be read never passes for another. A number becomes NaN, a flag
 None, and the cash-out a hold; a row without a usable id or time is reported and changes nothing.
+Cash-ins move no sats: where their table can't be used, the cash-outs are read all the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Annotated, TypeVar
@@ -21,7 +23,8 @@ from pydantic import (
 )
 
 from dca_bot.core.cash_out import Action, CashOut
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import CashIn, Export
+from dca_bot.errors import ColumnsMissing
 from dca_bot.lamassu.csv import Row, Table, read_rows
 
 _UNREADABLE_MAX = 100
@@ -44,6 +47,13 @@ def _number_or_nan(value: object, parse: ValidatorFunctionWrapHandler) -> object
         return parse(value)
     except ValidationError:
         return Decimal("NaN")
+
+
+def _number_or_none(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return parse(value)
+    except ValidationError:
+        return None
 
 
 def _flag_or_none(value: object, parse: ValidatorFunctionWrapHandler) -> object:
@@ -103,6 +113,17 @@ class DeviceRow(BaseModel):
     name: str
 
 
+class CashInRow(BaseModel):
+    """A row of cash_in_txs."""
+
+    id: _Id
+    device_id: str
+    created: _Instant
+    fiat: Annotated[Decimal | None, WrapValidator(_number_or_none)]
+    fiat_code: str | None
+    send_confirmed: Annotated[bool, _FalseIfNull]
+
+
 CASH_OUTS = Table(
     "cash_out_txs", frozenset(CashOutRow.model_fields) - {"fixed_fee"}, frozenset({"fixed_fee"})
 )
@@ -113,31 +134,61 @@ ACTIONS = Table(
     frozenset(f"{what}_{place}" for what in ("dispensed", "denomination") for place in _PLACES[2:]),
 )
 DEVICES = Table("devices", frozenset(DeviceRow.model_fields))
+CASH_INS = Table("cash_in_txs", frozenset(CashInRow.model_fields))
 
 
 def read_export(
-    cash_outs: IO[bytes], actions: IO[bytes], devices: IO[bytes] | None, *, since: datetime
+    cash_outs: IO[bytes],
+    actions: IO[bytes],
+    devices: IO[bytes] | None,
+    *,
+    cash_ins: IO[bytes] | None,
+    since: datetime,
 ) -> Export:
-    """Make an export of three CSV files, of what was created at `since` or later.
+    """Make an export of CSV files, of what was created at `since` or later.
 
-    Raise ExportBroken where a file is incomplete. Broken rows are told in `unreadable`.
+    Raise ExportBroken where a file is incomplete. Broken rows are told in `unreadable`, and so are
+    columns that only the cash-ins lack.
     """
     unreadable: list[str] = []
-    rows = {
-        row.id: row
+    found = {
+        row.id: _cash_out(row)
         for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, unreadable)
         if row.created >= since
     }
-    tries = _read_tries(read_rows(actions, ACTIONS), rows.keys(), unreadable)
+    tries = _read_tries(read_rows(actions, ACTIONS), found.keys(), unreadable)
     device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
     machines = {
         row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, unreadable)
     }
+    paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, unreadable)
     return Export(
-        cash_outs=tuple(_cash_out(row, tries.get(row.id, ())) for row in rows.values()),
+        cash_outs=tuple(
+            replace(cash_out, actions=tuple(tries[id_])) for id_, cash_out in found.items()
+        ),
         machines=machines,
         unreadable=tuple(unreadable[:_UNREADABLE_MAX]),
+        cash_ins=paid_in,
     )
+
+
+def lacks_cash_ins(why: str) -> str:
+    """Return what the operator is told where cash_in_txs can't be used; `why` says what to do."""
+    return f"{why} Cash-outs are read all the same; the machines' cash lacks the cash-ins."
+
+
+def _read_cash_ins(file: IO[bytes], since: datetime, unreadable: list[str]) -> tuple[CashIn, ...]:
+    """Read the cash-ins; if columns are missing, there are none, and that is told."""
+    try:
+        found = {
+            row.id: _cash_in(row)
+            for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, unreadable)
+            if row.created >= since
+        }
+    except ColumnsMissing as error:
+        unreadable.insert(0, lacks_cash_ins(str(error)))
+        return ()
+    return tuple(found.values())
 
 
 def _read_tries(
@@ -168,7 +219,8 @@ def _notes(row: Row) -> tuple[tuple[int, int], ...] | None:
         return None
 
 
-def _cash_out(row: CashOutRow, actions: Iterable[Action]) -> CashOut:
+def _cash_out(row: CashOutRow) -> CashOut:
+    """Make a cash-out, still without its actions."""
     return CashOut(
         id=row.id,
         device_id=row.device_id,
@@ -188,7 +240,17 @@ def _cash_out(row: CashOutRow, actions: Iterable[Action]) -> CashOut:
         dispense_confirmed=row.dispense_confirmed,
         error=row.error,
         error_code=row.error_code,
-        actions=tuple(actions),
+    )
+
+
+def _cash_in(row: CashInRow) -> CashIn:
+    return CashIn(
+        id=row.id,
+        device_id=row.device_id,
+        created_at=row.created,
+        fiat=row.fiat,
+        fiat_code=row.fiat_code,
+        send_confirmed=row.send_confirmed,
     )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,14 @@ import asyncssh
 
 from dca_bot.core.ports import Export
 from dca_bot.errors import SourceUnavailable
-from dca_bot.lamassu.rows import ACTIONS, CASH_OUTS, DEVICES, read_export
+from dca_bot.lamassu.rows import (
+    ACTIONS,
+    CASH_INS,
+    CASH_OUTS,
+    DEVICES,
+    lacks_cash_ins,
+    read_export,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +33,10 @@ _CHUNK_BYTES = 2**18
 _MEMORY_BYTES = 2**23
 _COMPLAINT_BYTES = 2**12
 _KEEPALIVE_S = 15
+
+
+class _CommandFailed(SourceUnavailable):
+    """The command itself said that it failed; nothing is wrong with the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,10 @@ class SshCsvSource:
         self._turn = asyncio.Lock()
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out created at `since` or later, with its actions.
+        """Read every cash-out created at `since` or later, with its actions, and every cash-in.
 
-        Actions are created after their cash-out, so the same time bounds them.
+        Actions are created after their cash-out, so the same time bounds them. A server whose
+        command exports all tables but the cash-ins is good enough for the cash-outs.
         """
         async with self._turn:
             with ExitStack() as files:
@@ -72,9 +84,15 @@ class SshCsvSource:
                     files.enter_context(await self._download(table.name, table_since))
                     for table, table_since in tables
                 ]
-                return await asyncio.to_thread(
-                    read_export, cash_outs, actions, devices, since=since
+                try:
+                    cash_ins = files.enter_context(await self._download(CASH_INS.name, since))
+                    failure = None
+                except _CommandFailed as error:
+                    cash_ins, failure = None, lacks_cash_ins(str(error))
+                export = await asyncio.to_thread(
+                    read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
+        return replace(export, unreadable=(failure, *export.unreadable)) if failure else export
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -90,6 +108,9 @@ class SshCsvSource:
         try:
             async with asyncio.timeout(self._limits.connect_s + self._limits.command_s):
                 await self._receive(await self._start(command), file, table)
+        except _CommandFailed:
+            file.close()
+            raise
         except TimeoutError:
             await self._give_up(file)
             raise SourceUnavailable(
@@ -100,7 +121,7 @@ class SshCsvSource:
             await self._give_up(file)
             raise SourceUnavailable(
                 f"The connection to {self._server.host} broke while {table} was read"
-                f" ({_one_line(str(error))}); the next poll tries again."
+                f" ({one_line(str(error))}); the next poll tries again."
             ) from error
         except BaseException:
             await self._give_up(file)
@@ -128,8 +149,9 @@ class SshCsvSource:
         )
         await process.wait_closed()
         if process.exit_status != 0:
-            said = _one_line(complaint.decode(errors="replace"))
-            raise SourceUnavailable(
+            said = one_line(complaint.decode(errors="replace"))
+            ended = process.exit_status is not None and process.exit_status > 0
+            raise (_CommandFailed if ended else SourceUnavailable)(
                 f"The export command for {table} failed on {self._server.host}"
                 f" (exit status {process.exit_status}: {said or 'it said nothing'}); run it there"
                 " by hand and check [lamassu.csv] command."
@@ -189,14 +211,14 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
         ) from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise SourceUnavailable(
-            f"{server.private_key_file} is not a usable SSH key ({_one_line(str(error))}); make one"
+            f"{server.private_key_file} is not a usable SSH key ({one_line(str(error))}); make one"
             " without a passphrase: `ssh-keygen -t ed25519`."
         ) from error
     except FileNotFoundError as error:
         raise SourceUnavailable(f"{error.filename} is missing; create it.") from error
     except ValueError as error:
         raise SourceUnavailable(
-            f"{server.known_hosts_file} can't be read ({_one_line(str(error))}); correct it."
+            f"{server.known_hosts_file} can't be read ({one_line(str(error))}); correct it."
         ) from error
     except TimeoutError as error:
         raise SourceUnavailable(
@@ -204,7 +226,7 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
         ) from error
     except (asyncssh.Error, OSError) as error:
         raise SourceUnavailable(
-            f"{address} can't be reached ({_one_line(str(error))}); check host, port and network."
+            f"{address} can't be reached ({one_line(str(error))}); check host, port and network."
         ) from error
 
 
@@ -222,7 +244,7 @@ async def _first_bytes(stream: asyncssh.SSHReader[bytes]) -> bytes:
     return kept
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the first line that says something, without control characters, cut short."""
     first = next(iter(text.strip().splitlines()), "")
     return "".join(letter for letter in first if letter.isprintable())[:200]

@@ -6,8 +6,10 @@ The id comes from the message that confirmed it, so one message adds one cash-ou
 import hashlib
 from datetime import datetime
 
+from dca_bot.ledger import machine_cash, machines
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import micros
+from dca_bot.ledger.machine_cash import CASH_OUT, Flow
 
 _COIN = "BTC"
 
@@ -18,8 +20,19 @@ def cash_out_id(sender: str, message_id: str) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-added"
 
 
-def record(tx: Tx, id_: str, *, device_id: str, currency: str, note: str, now: datetime) -> None:
+def record(
+    tx: Tx,
+    id_: str,
+    *,
+    device_id: str,
+    fiat_minor: int,
+    currency: str,
+    note: str,
+    now: datetime,
+) -> None:
     """Record a cash-out of now, which is to be distributed in the same transaction.
+
+    Its cash leaves the machine; before any machine is known, it leaves no named one.
 
     IntegrityError if it was added before.
     """
@@ -36,22 +49,6 @@ def record(tx: Tx, id_: str, *, device_id: str, currency: str, note: str, now: d
             "note": note,
         },
     )
-
-
-def find_machine(tx: Tx, written: str) -> tuple[str, str] | None:
-    """Find (device id, name) of a machine by its name as one word, whatever the case."""
-    rows = tx.execute("SELECT device_id, name FROM machine ORDER BY device_id")
-    wanted = as_word(written).casefold()
-    return next(
-        (
-            (row["device_id"], row["name"])
-            for row in rows
-            if as_word(row["name"]).casefold() == wanted
-        ),
-        None,
-    )
-
-
-def as_word(name: str) -> str:
-    """Write a machine's name as the one word that a command takes: `Zona 10` is `Zona10`."""
-    return "".join(name.split())
+    place = device_id if machines.everything(tx) else machines.UNNAMED
+    cash = Flow(CASH_OUT, id_, place, -fiat_minor, now)
+    machine_cash.follow(tx, [cash], now=now)

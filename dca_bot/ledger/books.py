@@ -66,8 +66,11 @@ class Cause:
     message_id: str | None = None
 
 
-def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetime) -> None:
-    """Record a posting with its entries; a balance that would fall below zero raises IntegrityError."""
+def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetime) -> int:
+    """Record a posting with its entries, and return its id.
+
+    A balance that would fall below zero raises IntegrityError.
+    """
     posting_id = tx.execute(
         "INSERT INTO posting (kind, posted_at, distribution_id, deposit_id, payout_id, note, message_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -87,6 +90,7 @@ def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetim
                 "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
                 (posting_id, _id(tx, move.source), _id(tx, move.target), move.amount),
             )
+    return posting_id or 0
 
 
 def balance(tx: Tx, account: Account) -> int:

@@ -51,6 +51,7 @@ class Client:
     language: str
     destination: Destination | None
     low_told: str
+    notify: str
     created_at: datetime
     balance_minor: int
     owed_sat: int
@@ -189,6 +190,7 @@ def _client(row: sqlite3.Row) -> Client:
         language=row["language"],
         destination=destination,
         low_told=row["low_told"],
+        notify=row["notify"],
         created_at=instant(row["created_at"]),
         balance_minor=row["balance_minor"],
         owed_sat=row["owed_sat"],

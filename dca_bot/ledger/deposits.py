@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.errors import StateChanged
+from dca_bot.ledger import machine_cash
 from dca_bot.ledger.books import CASH, Cause, Move, balance_of, post
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, instant_or_none, micros
+from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
 
 _SELECT = "SELECT deposit.*, client.name FROM deposit JOIN client ON client.id = client_id"
 
@@ -47,7 +49,7 @@ def by_id(tx: Tx, deposit_id: int) -> Deposit | None:
 def confirm(
     tx: Tx, deposit: Deposit, *, machine: str | None, now: datetime, message_id: str | None = None
 ) -> None:
-    """Give a pending deposit to its client's balance, as of `now`."""
+    """Give a pending deposit to its client's balance, as of `now`; its cash is in `machine`."""
     done = tx.execute(
         "UPDATE deposit SET state = 'confirmed', machine = ?, confirmed_at = ?"
         " WHERE id = ? AND state = 'pending'",
@@ -58,6 +60,8 @@ def confirm(
     move = Move(CASH, balance_of(deposit.client_id), deposit.amount_minor)
     cause = Cause(deposit_id=deposit.id, message_id=message_id)
     post(tx, "deposit", [move], cause=cause, now=now)
+    ref, amount_minor = str(deposit.id), deposit.amount_minor
+    machine_cash.move(tx, DEPOSIT, ref, machine=machine, amount_minor=amount_minor, now=now)
 
 
 def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = None) -> None:
@@ -73,6 +77,7 @@ def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = No
         move = Move(balance_of(deposit.client_id), CASH, deposit.amount_minor)
         cause = Cause(deposit_id=deposit.id, message_id=message_id)
         post(tx, "deposit void", [move], cause=cause, now=now)
+        machine_cash.undo(tx, DEPOSIT, str(deposit.id), now=now)
 
 
 def withdraw(
@@ -86,7 +91,9 @@ def withdraw(
 ) -> None:
     """Take cash back out of a client's balance; IntegrityError if the balance doesn't cover it."""
     move = Move(balance_of(client_id), CASH, amount_minor)
-    post(tx, "withdrawal", [move], cause=Cause(note=note, message_id=message_id), now=now)
+    cause = Cause(note=note, message_id=message_id)
+    ref = str(post(tx, "withdrawal", [move], cause=cause, now=now))
+    machine_cash.move(tx, WITHDRAWAL, ref, machine=None, amount_minor=-amount_minor, now=now)
 
 
 def recent(

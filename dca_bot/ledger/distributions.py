@@ -388,9 +388,9 @@ def _split_commission(
 
 
 _CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine.name,"
-    " substr(device_id, 1, iif(length(device_id) < 32, 32, 8))) AS machine"
-    " FROM cash_out LEFT JOIN machine USING (device_id)"
+    "SELECT cash_out.*, coalesce(machine_label.label,"
+    " substr(cash_out.device_id, 1, iif(length(cash_out.device_id) < 32, 32, 8))) AS machine"
+    " FROM cash_out LEFT JOIN machine_label USING (device_id)"
 )
 
 

@@ -1,5 +1,7 @@
 """Single values that outlive a restart, by name."""
 
+from datetime import datetime
+
 from dca_bot.ledger.database import Tx
 
 START_AT = "start_at"
@@ -11,12 +13,18 @@ TICKER = "ticker"
 """The newest usable price of the server: its row's time (ISO 8601), and the price of a coin."""
 FIXED_DAY = "fixed_day"
 """The local date whose fixed runs are being seen to (ISO 8601); absent while fixed mode is off."""
+POLLS = "polls"
+"""How many polls have succeeded since the operators' last daily summary."""
+SUMMARY_DATE = "summary_date"
+"""The local date of the operators' last daily summary (ISO 8601)."""
 LISTENED_AT = "listened_at"
 """When a relay was last connected (ISO 8601): the next subscription looks back from there."""
 SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
+UNCOVERED = "uncovered"
+"""Present while the operators know that the clients' balances exceed the machines' cash."""
 TOP_UP = "top_up"
 """While the source wallet is low or short: which of the two, the top-up invoice's expiry (µs), the
 balance (msat) when the operators were told, and the invoice's amount (sats)."""
@@ -44,6 +52,23 @@ def put(tx: Tx, name: str, value: str) -> None:
 def drop(tx: Tx, name: str) -> bool:
     """Remove a value; tell whether there was one."""
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
+
+
+def note_poll(tx: Tx, at: datetime) -> None:
+    """Record that Lamassu was read whole."""
+    put(tx, LAST_POLL_AT, at.isoformat())
+    put(tx, POLLS, str(polls(tx) + 1))
+
+
+def last_poll_at(tx: Tx) -> datetime | None:
+    """Return when Lamassu was last read whole, or None if never."""
+    polled = get(tx, LAST_POLL_AT)
+    return None if polled is None else datetime.fromisoformat(polled)
+
+
+def polls(tx: Tx) -> int:
+    """Return how many polls have succeeded since the last daily summary."""
+    return int(get(tx, POLLS) or 0)
 
 
 def paused(tx: Tx) -> bool:

@@ -64,18 +64,25 @@ def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
     return [_hold(row) for row in rows]
 
 
-def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
-    """Tell whether there is or was a hold on a thing for this reason."""
-    row = tx.execute(
-        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
-    )
-    return row.fetchone() is not None
+def open_reasons(tx: Tx, kind: str) -> dict[str, str]:
+    """Return the reasons of all open holds of a kind, by the id of what they hold."""
+    rows = tx.execute("SELECT ref, reason FROM hold WHERE closed_at IS NULL AND kind = ?", (kind,))
+    return {row["ref"]: row["reason"] for row in rows}
 
 
 def was_accepted(tx: Tx, ref: str, reason: str) -> bool:
     """Tell whether the operator has accepted a thing that was held for this reason."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted'", (ref, reason)
+    )
+    return row.fetchone() is not None
+
+
+def was_seen(tx: Tx, kind: str, ref: str, reason: str) -> bool:
+    """Tell whether the operator has closed a hold of this kind on a thing, for this reason."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by itself'",
+        (kind, ref, reason),
     )
     return row.fetchone() is not None
 

@@ -13,15 +13,13 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, distributions, fixed_runs, payout_moves, payouts
+from dca_bot.ledger import clients, commission, distributions, fixed_runs, payout_moves, payouts
 from dca_bot.ledger.books import MACHINE, TREASURY, Cause
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.distributions import COMMISSION_SPLIT, FIXED, FLOW, Distribution, Grant
+from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
 from dca_bot.ledger.instant import instant
 from dca_bot.ledger.payouts import Payout
-
-COMMISSION_PREFIX = "commission:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def distribution_ids(tx: Tx) -> list[str]:
         " AND NOT EXISTS (SELECT 1 FROM cash_out WHERE id = replace(one.distribution_id, ?, ''))"
         " AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.payment_hash = one.payment_hash)"
         " ORDER BY distribution_id",
-        (COMMISSION_PREFIX,),
+        (commission.split_id(""),),
     )
     return [str(row["distribution_id"]) for row in rows]
 
@@ -75,7 +73,12 @@ def payees_of(tx: Tx, distribution_id: str) -> list[tuple[Client, LostPayment]]:
 
 
 def is_recordable(tx: Tx, distribution_id: str) -> bool:
-    """Tell whether each payment of a lost distribution is for it alone, one for each client."""
+    """Tell whether each payment of a lost distribution is for it alone, one for each client.
+
+    A commission can't be split again without its cash-out.
+    """
+    if distribution_id.startswith(commission.split_id("")):
+        return False
     row = tx.execute(
         "SELECT EXISTS (SELECT 1 FROM foreign_payment AS one WHERE distribution_id = ?1"
         " AND status = 'success' AND settled_at IS NULL AND (fiat_minor IS NULL OR EXISTS"
@@ -122,7 +125,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
 def _kind(distribution_id: str) -> str:
     if distribution_id.startswith(PREFIX):
         return FIXED
-    return COMMISSION_SPLIT if distribution_id.startswith(COMMISSION_PREFIX) else FLOW
+    return FLOW
 
 
 def _client(tx: Tx, one: LostPayment) -> Client:

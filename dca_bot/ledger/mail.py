@@ -5,9 +5,10 @@ is kept in the inbox.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.ledger.database import Tx
@@ -17,6 +18,16 @@ KEEP_TRYING = timedelta(days=7)
 AHEAD_MAX_S = 120
 WAIT_MAX = timedelta(hours=2)
 """No message waits longer for its next try: a later time was set while the clock was ahead."""
+_OPEN = "sent_at IS NULL AND dropped_at IS NULL"
+
+
+class Urgency(IntEnum):
+    """Whose turn it is: the lower, the sooner."""
+
+    ANSWER = 0
+    NOTICE = 1
+    BULK = 2
+    """What goes to many at once: broadcasts and digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +96,10 @@ def write(
     text: str,
     *,
     now: datetime,
+    urgency: Urgency = Urgency.NOTICE,
     protocol: DmProtocol | None = None,
     relay: str = "",
+    alarm: str = "",
 ) -> None:
     """Put a message into the outbox; without a protocol it is chosen when it is sent.
 
@@ -98,29 +111,52 @@ def write(
     second = int(now.timestamp())
     created_at = min(max(second, (row["last"] or 0) + 1), second + AHEAD_MAX_S)
     tx.execute(
-        "INSERT INTO outbox (recipient, text, created_at, protocol, relay, try_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (recipient, text, created_at, protocol, relay, micros(now)),
+        "INSERT INTO outbox (recipient, text, created_at, urgency, protocol, relay, alarm, try_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (recipient, text, created_at, urgency, protocol, relay, alarm, micros(now)),
     )
 
 
-def due(tx: Tx, now: datetime, *, limit: int = 50, busy: Sequence[str] = ()) -> list[Letter]:
-    """Return what is to be sent now, the oldest of each person, but for those who are `busy`."""
-    marks = ",".join("?" * len(busy))
+def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
+    """Drop an alarm's letters that haven't left; return to whom they would have gone."""
     rows = tx.execute(
-        "SELECT * FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
-        f" AND (try_at <= ? OR try_at > ?) AND recipient NOT IN ({marks})"
-        " GROUP BY recipient HAVING id = min(id) ORDER BY id LIMIT ?",
-        (micros(now), micros(now + WAIT_MAX), *busy, limit),
+        f"UPDATE outbox SET dropped_at = ? WHERE {_OPEN} AND alarm = ? RETURNING recipient",
+        (micros(now), alarm),
+    ).fetchall()
+    return {row["recipient"] for row in rows}
+
+
+def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
+    """Have all that waits for its next try sent now, as relays are back; alarms a little later.
+
+    Some of what they tell of may have ended meanwhile too.
+    """
+    tx.execute(
+        f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {_OPEN}",
+        (micros(now), micros(alarms_at)),
     )
-    return [_letter(row) for row in rows]
+
+
+def due(
+    tx: Tx, now: datetime, *, urgency: Urgency, limit: int = 50, busy: Sequence[str] = ()
+) -> list[Letter]:
+    """Return what is to be sent now for letters of this urgency: one letter to each of `limit` persons.
+
+    Nothing goes to those who are `busy`. Each person's letters leave as they were written, so what
+    is returned may be an older one than the urgent one behind it; only BULK lets others pass.
+    """
+    found: dict[str, Letter] = {}
+    for recipient in _recipients(tx, now, urgency, busy) if limit > 0 else ():
+        if recipient not in found:
+            found[recipient] = _first(tx, recipient, now)
+        if len(found) == limit:
+            break
+    return list(found.values())
 
 
 def next_try_at(tx: Tx) -> datetime | None:
     """Return when something is to be sent next, or None."""
-    row = tx.execute(
-        "SELECT min(try_at) AS at FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
-    ).fetchone()
+    row = tx.execute(f"SELECT min(try_at) AS at FROM outbox WHERE {_OPEN}").fetchone()
     return None if row["at"] is None else instant(row["at"])
 
 
@@ -148,9 +184,7 @@ def mark_failed(tx: Tx, letter: Letter, *, delay_s: int, now: datetime) -> bool:
 
 def unsent(tx: Tx) -> int:
     """Return how many messages wait to be sent."""
-    row = tx.execute(
-        "SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
-    ).fetchone()
+    row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {_OPEN}").fetchone()
     return int(row["n"])
 
 
@@ -162,6 +196,28 @@ def reached(tx: Tx, pubkey: str) -> bool:
         (pubkey,),
     ).fetchone()
     return bool(row["yes"])
+
+
+def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) -> Iterator[str]:
+    """Yield for whom a letter of this urgency is due, as often as there is one."""
+    marks = ",".join("?" * len(busy))
+    for when, at in (("try_at <= ?", now), ("try_at > ?", now + WAIT_MAX)):
+        rows = tx.execute(
+            f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {_OPEN} AND urgency = ?"
+            f" AND {when} AND recipient NOT IN ({marks}) ORDER BY try_at, id",
+            (urgency, micros(at), *busy),
+        )
+        yield from (row["recipient"] for row in rows)
+
+
+def _first(tx: Tx, recipient: str, now: datetime) -> Letter:
+    """Return the letter to this person whose turn it is; there is one."""
+    row = tx.execute(
+        f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {_OPEN} AND recipient = ?"
+        " AND (try_at <= ? OR try_at > ?) ORDER BY urgency = ?, id LIMIT 1",
+        (recipient, micros(now), micros(now + WAIT_MAX), Urgency.BULK),
+    ).fetchone()
+    return _letter(row)
 
 
 def _letter(row: sqlite3.Row) -> Letter:

@@ -85,12 +85,6 @@ def totals(tx: Tx) -> dict[str, int]:
     return {row["kind"]: row["total"] for row in rows}
 
 
-def machine_names(tx: Tx) -> list[str]:
-    """Return the names of all machines ever seen."""
-    rows = tx.execute("SELECT DISTINCT name FROM machine ORDER BY name")
-    return [str(row["name"]) for row in rows]
-
-
 def was_handled(tx: Tx, sender: str, command: str) -> bool:
     """Tell whether a message of this sender was handled as this command before."""
     row = tx.execute(

@@ -121,11 +121,6 @@ class NostrMessenger:
                 return True
         return False
 
-    async def announce(self, name: str, about: str) -> None:
-        """Change the profile and publish it, with the relay lists, to the connected relays."""
-        self._announced = self._announcement(name, about)
-        await asyncio.gather(*(self._introduce(relay) for relay in self._relays.values()))
-
     def connected(self) -> int:
         """Return how many of the bot's own relays pass on its mail at present."""
         return sum(state.listening for state in self.relay_states())

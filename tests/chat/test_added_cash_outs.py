@@ -85,7 +85,7 @@ async def test_machine_is_known_by_its_name_as_one_word(talk, written, machine):
 @pytest.mark.usefixtures("market")
 async def test_unknown_machine_is_refused_with_the_known_ones(talk):
     refused = await talk.tell("op", "tx add Airport 200 24000")
-    assert "no machine of that name. Write one of these, as one word: Market, Zona10" in refused
+    assert "no machine of that name. I know: Market, Zona 10" in refused
     assert await talk.count("cash_out") == 0
 
 

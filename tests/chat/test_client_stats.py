@@ -4,9 +4,7 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.core.chart import WIDTH_MAX
-from dca_bot.ledger import distributions, payout_moves
-from dca_bot.ledger.books import MACHINE, Cause
-from dca_bot.ledger.distributions import COMMISSION_SPLIT, Distribution, Grant
+from dca_bot.ledger import payout_moves
 
 
 @pytest.fixture
@@ -85,19 +83,14 @@ async def test_stats_leave_out_what_was_cancelled(maria):
 
 
 async def test_stats_show_commission_apart(maria):
+    await maria.do("op", "commission set maria 90")
     await bought(maria, (1, 16_000, 20_000))
-    client, now = await maria.client("maria"), maria.clock.now()
-    split = Distribution("split", COMMISSION_SPLIT, now, 900, 0, 0, 0)
-
-    def give(tx):
-        grants, cause = [Grant(client.id, minor=0, sat=900)], Cause(distribution_id="split")
-        distributions.give(tx, split, grants, source=MACHINE, cause=cause, now=now)
-
-    await maria.database.transact(give)
     told = await maria.tell("maria", "stats 30d")
     assert "20,000 sats for 160.00 GTQ" in told
     assert "Average cost: 1 BTC = 800,000 GTQ" in told
+    assert "One payout, about 1.0 a week" in told
     assert "Commission besides: 900 sats" in told
+    assert "80,000 sats to go (20 % done)" in told
 
 
 async def test_range_that_is_none_is_explained(maria):

@@ -5,7 +5,7 @@ import re
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
-from dca_bot.ledger import clients, commission, facts, foreign, payouts
+from dca_bot.ledger import clients, commission, facts, foreign, payout_moves, payouts
 from dca_bot.ledger.distributions import by_id
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
@@ -214,6 +214,7 @@ async def arrive(talk, payout_id):
 
     def work(tx):
         payout = payouts.by_id(tx, payout_id)
+        payout_moves.finish(tx, payout, now=talk.clock.now())
         talk.herald.payout_arrived(tx, payout, talk.clock.now())
 
     await talk.database.transact(work)

@@ -328,7 +328,7 @@ async def test_changed_hold_is_closed_and_changes_nothing(talk):
         return holds.open_hold(tx, "changed", SETTLED, "contradiction", now=talk.clock.now())
 
     hold = await talk.database.transact(work)
-    assert "no clean success any more" in await talk.tell("op", "holds")
+    assert "has changed in Lamassu since" in await talk.tell("op", "holds")
     assert "for a held cash-out only" in await talk.tell("op", f"hold accept {hold.id} 5")
     assert f"Hold #{hold.id} is closed" in await talk.do("op", f"hold accept {hold.id}")
     assert await talk.count("entry") == 2

@@ -23,7 +23,7 @@ class GrowingExport:
         self.folder = folder
         folder.mkdir()
         self._columns = {}
-        for table in ("cash_out_txs", "cash_out_actions", "devices"):
+        for table in ("cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"):
             lines = (DATA / f"{table}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
             self._columns[table] = lines[0].strip().split(",")
             keep = lines if table == "devices" else lines[:1]

@@ -1,8 +1,11 @@
 """The payout bench on a fresh source wallet of a real LNbits."""
 
 import pytest
+from ingest_bench import Bench as IngestBench
+from ingest_bench import Server
 from payout_bench import Bench, FaultyWallet, programme
 
+from dca_bot.ledger.audit import audit_ledger
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 
@@ -43,3 +46,20 @@ async def balance_sat(lnbits):
             return whole
 
     return ask
+
+
+@pytest.fixture
+async def make_ingest(tmp_path):
+    """Make a poller on an empty ledger, which is proven at the end: `await make_ingest(source)`."""
+    benches = []
+
+    async def make(source=None, **changes):
+        bench = IngestBench(tmp_path, source or Server(), **changes)
+        await bench.open()
+        benches.append(bench)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()

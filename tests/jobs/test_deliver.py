@@ -7,10 +7,11 @@ import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.jobs.deliver import AT_ONCE_MAX, Deliverer
+from dca_bot.jobs.deliver import ROOM, Deliverer
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, mail
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.mail import Urgency
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
@@ -338,16 +339,46 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
     await until(lambda: running.relays.texts(ANA) == ["slow", "after it"])
 
 
-async def test_only_so_many_messages_leave_at_once_and_all_leave_in_the_end(running):
-    crowd = [f"{n:064x}" for n in range(AT_ONCE_MAX * 2)]
-    running.relays.slow = set(crowd)
-    for pubkey in crowd:
-        await running.write(pubkey, "news")
+def crowd(first, count):
+    return [f"{n:064x}" for n in range(first, first + count)]
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+async def test_only_so_many_messages_leave_at_once_and_all_leave_in_the_end(running, urgency):
+    people = crowd(100, 20)
+    running.relays.slow = set(people)
+    for pubkey in people:
+        await running.write(pubkey, "news", urgency=urgency)
     running.signals.deliver.ring()
-    await until(lambda: running.relays.at_once == AT_ONCE_MAX)
+    await until(lambda: running.relays.at_once == ROOM[urgency])
     running.relays.gate.set()
-    await until(lambda: len(running.relays.published) == len(crowd))
-    assert running.relays.at_once_max == AT_ONCE_MAX
+    await until(lambda: len(running.relays.published) == len(people))
+    assert running.relays.at_once_max == ROOM[urgency]
+
+
+async def test_broadcast_and_notices_that_hang_leave_room_for_answers(running):
+    kinds = {urgency: crowd(100 * (urgency + 1), 20) for urgency in Urgency}
+    running.relays.slow = {pubkey for people in kinds.values() for pubkey in people}
+    for urgency in reversed(Urgency):
+        for pubkey in kinds[urgency]:
+            await running.write(pubkey, "text", urgency=urgency)
+        running.signals.deliver.ring()
+        await until(lambda u=urgency: running.relays.at_once == ROOM[u])
+    assert sorted(ROOM.values(), reverse=True) == list(ROOM.values())
+    under_way = [sum(map(len, map(running.relays.texts, kinds[urgency]))) for urgency in Urgency]
+    assert under_way == [2, 2, 4]
+
+
+async def test_answer_passes_a_waiting_broadcast_to_the_same_person_and_nothing_else(office):
+    await office.write(ANA, "broadcast", urgency=Urgency.BULK)
+    await office.write(ANA, "notice")
+    await office.write(ANA, "answer", urgency=Urgency.ANSWER)
+    await office.write(BEN, "other notice")
+    await office.deliver()
+    assert office.relays.texts(ANA) == ["notice", "answer", "broadcast"]
+    assert office.relays.texts()[0] == "notice", "an answer waits behind it"
+    order = {message.text: message.created_at for message in office.relays.sealed}
+    assert order["broadcast"] < order["notice"] < order["answer"], "as they were written"
 
 
 async def test_message_that_was_never_marked_as_sent_leaves_again_after_a_crash(office):

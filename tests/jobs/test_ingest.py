@@ -2,191 +2,29 @@
 
 import asyncio
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from payout_bench import OPERATOR, HandClock, programme
+from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, START_AT, UNCONFIRMED, cash_out
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
-from dca_bot.core.cash_out import Action, CashOut
-from dca_bot.core.ports import Export, Payment, PaymentStatus
+from dca_bot.core.cash_out import Action
+from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.errors import ExportBroken, SourceUnavailable
-from dca_bot.jobs.ingest import Ingest
-from dca_bot.jobs.signals import LAMASSU, Signals
+from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import (
-    clients,
-    commission,
-    deposits,
-    distributions,
-    facts,
-    foreign,
-    holds,
-    tickers,
-)
+from dca_bot.ledger import clients, commission, distributions, facts, foreign, holds, tickers
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-START_AT = NOW - timedelta(days=30)
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-def cash_out(cash_out_id, created_at, **changes):
-    """A clean success: 100,000 sats of principal for 800 GTQ, and 25,000 of commission."""
-    good = CashOut(
-        id=cash_out_id,
-        device_id="machine",
-        created_at=created_at,
-        confirmed_at=created_at,
-        status="confirmed",
-        crypto_code="BTC",
-        fiat_code="GTQ",
-        crypto_atoms=Decimal(125_000),
-        fiat=Decimal("800.00000"),
-        commission=Decimal("0.20000"),
-        ticker=Decimal("800000.00000"),
-        discount=None,
-        received_crypto_atoms=None,
-        fixed_fee=None,
-        dispense=True,
-        dispense_confirmed=True,
-        error=None,
-        error_code=None,
-    )
-    return replace(good, **changes)
-
-
-UNCONFIRMED = {"dispense_confirmed": False}
-NEVER_PAID = {"status": "notSeen", "dispense": False, "dispense_confirmed": False}
-
-
-class Server:
-    """A Lamassu server whose rows a test changes; `asked` has every `since`."""
-
-    def __init__(self):
-        self.rows = {}
-        self.unreadable = ()
-        self.fault = None
-        self.asked = []
-
-    def put(self, *rows):
-        self.rows.update({row.id: row for row in rows})
-
-    async def fetch(self, since):
-        self.asked.append(since)
-        await asyncio.sleep(0)
-        if self.fault:
-            raise self.fault
-        rows = tuple(row for row in self.rows.values() if row.created_at >= since)
-        return Export(rows, {"machine": "Market"}, self.unreadable)
-
-    async def aclose(self):
-        """Nothing is open."""
-
-
-class ScriptedClock(HandClock):
-    """A clock whose sleepers are woken by a bell alone."""
-
-    async def sleep(self, _delay_s):
-        await asyncio.Event().wait()
-
-
-class Bench:
-    """A ledger and the poller on it."""
-
-    def __init__(self, folder, source, **changes):
-        self.folder = folder
-        self.server = source
-        self.programme = programme(**changes)
-        self.clock = ScriptedClock(NOW)
-        self.signals = Signals()
-
-    async def open(self):
-        self.database = await open_database(self.folder / "data")
-        self.ingest = self.poller()
-
-    async def reopen(self):
-        await self.database.aclose()
-        await self.open()
-
-    def poller(self):
-        return Ingest(
-            database=self.database,
-            source=self.server,
-            herald=Herald(self.programme, load_texts(self.programme)),
-            programme=self.programme,
-            clock=self.clock,
-            signals=self.signals,
-            start_at=START_AT,
-            lookback=14 * DAY,
-            poll_s=60,
-        )
-
-    async def poll(self, times=1):
-        for _ in range(times):
-            await self.ingest.poll_once()
-
-    async def client(self, name, *, minor, since=START_AT - DAY):
-        def work(tx):
-            pubkey = f"{len(clients.everyone(tx)) + 10:064x}"
-            client = clients.add(tx, name=name, pubkey=pubkey, language="en", now=since)
-            clients.set_destination(tx, client.id, Destination(INVOICE_KEY, name))
-            deposit = deposits.add(tx, client.id, amount_minor=minor, note="", now=since)
-            deposits.confirm(tx, deposit, machine=None, now=since)
-
-        await self.database.transact(work)
-
-    async def rows(self, query, *values):
-        return await self.database.read(
-            lambda tx: [tuple(row) for row in tx.execute(query, values)]
-        )
-
-    async def given(self):
-        """(cash-out, client, minor, sat) in the order in which it was shared out."""
-        return await self.rows(
-            "SELECT distribution_id, name, minor, sat FROM share"
-            " JOIN client ON client.id = client_id ORDER BY share.id"
-        )
-
-    async def distributed(self):
-        return [row[0] for row in await self.rows("SELECT id FROM distribution ORDER BY rowid")]
-
-    async def state(self, cash_out_id):
-        ((state, reason),) = await self.rows(
-            "SELECT state, reason FROM cash_out WHERE id = ?", cash_out_id
-        )
-        return state, reason
-
-    async def holds(self):
-        return await self.rows("SELECT kind, ref, reason, outcome FROM hold ORDER BY id")
-
-    async def letters(self, pubkey=OPERATOR):
-        found = await self.rows("SELECT text FROM outbox WHERE recipient = ? ORDER BY id", pubkey)
-        return [text for (text,) in found]
 
 
 @pytest.fixture
-async def make_bench(tmp_path):
-    benches = []
-
-    async def make(source=None, **changes):
-        bench = Bench(tmp_path, source or Server(), **changes)
-        await bench.open()
-        benches.append(bench)
-        return bench
-
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
+def make_bench(make_ingest):
+    return make_ingest
 
 
 # Once, whatever is read how often
@@ -408,7 +246,7 @@ async def test_unreadable_rows_are_told_once(make_bench):
     bench.server.unreadable += ("Row 3 is broken.",)
     await bench.poll(2)
     first, second = await bench.letters()
-    assert "2 rows" in first
+    assert "2 things" in first
     assert "Row 1 is broken." in first
     assert "Row 3 is broken." in second
 

@@ -1,5 +1,6 @@
-"""One alert when a part is out of reach for long, one all-clear when it is back."""
+"""One alarm when something is out of reach, or isn't done, for long; one all-clear when it is over."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,52 +8,108 @@ from payout_bench import OPERATOR, HandClock, programme
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
+from dca_bot.core.payout import FUNDS
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import facts
+from dca_bot.ledger import clients, facts, mail
+from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.mail import Urgency
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 ALERT_AFTER = timedelta(minutes=15)
+POLLS_AFTER = timedelta(minutes=30)
+OTHER_OPERATOR = "0" * 63 + "2"
+NAMES = {LAMASSU: "Lamassu", LNBITS: "LNbits", RELAYS: "All relays"}
 
 
 class Tower:
-    """A watch on a real ledger; `online` is whether a relay is connected."""
+    """A watch on a real ledger; `online` is whether a relay is connected, `polling` Lamassu read."""
 
-    def __init__(self, database):
-        rules = programme()
+    def __init__(self, database, **changes):
         self.database = database
         self.clock = HandClock(NOW)
+        self.rules = programme(**changes)
+        self.herald = Herald(self.rules, load_texts(self.rules))
+        self.online = self.polling = True
+        self.restart()
+
+    def restart(self):
+        """Start the bot anew; only the ledger is as it was."""
         self.signals = Signals()
-        self.online = True
-        herald = Herald(rules, load_texts(rules))
-        self.watch = Watch(database, self, herald, self.clock, self.signals, ALERT_AFTER)
+        self.signals.reconciled.set()
+        self.watch = Watch(
+            database=self.database,
+            messenger=self,
+            herald=self.herald,
+            clock=self.clock,
+            signals=self.signals,
+            alert_after=ALERT_AFTER,
+            polls_after=POLLS_AFTER,
+        )
 
     def connected(self):
         return int(self.online)
 
-    async def look(self, minutes):
-        """Look every minute until so many have passed since the start."""
-        while self.clock.ahead < timedelta(minutes=minutes):
-            self.clock.ahead += timedelta(minutes=1)
+    async def look(self, minutes, *, every=1):
+        """Look every so many minutes until `minutes` since the start; return all letters."""
+        while self.clock.ahead < minutes * MINUTE:
+            self.clock.ahead += min(every * MINUTE, minutes * MINUTE - self.clock.ahead)
+            if self.polling:
+                await self.transact(facts.note_poll, self.clock.now())
             await self.watch.look_once()
         return await self.letters()
 
     def note(self, part, *, reachable):
         self.signals.note(part, reachable=reachable, now=self.clock.now())
 
-    async def letters(self):
-        query = "SELECT text FROM outbox WHERE recipient = ? ORDER BY id"
-        return await self.database.read(
-            lambda tx: [row["text"] for row in tx.execute(query, (OPERATOR,))]
+    async def transact(self, work, *args, **named):
+        return await self.database.transact(lambda tx: work(tx, *args, **named))
+
+    async def sql(self, statement, *values):
+        return await self.transact(lambda tx: tx.execute(statement, values).fetchall())
+
+    async def letters(self, operator=OPERATOR):
+        """Return what an operator gets, or has got."""
+        query = "SELECT text FROM outbox WHERE recipient = ? AND dropped_at IS NULL ORDER BY id"
+        return [row["text"] for row in await self.sql(query, operator)]
+
+    async def deliver(self, recipient=None):
+        """Have every letter leave that is due, if it is for this person."""
+        everybody = {OPERATOR, OTHER_OPERATOR}
+        others = everybody - {recipient} if recipient else ()
+        named = {"urgency": Urgency.NOTICE, "busy": tuple(others)}
+        while due := await self.transact(mail.due, self.clock.now(), **named):
+            await self.transact(mail.mark_sent, due[0], now=self.clock.now())
+
+    async def fail(self):
+        """Have no letter leave; all wait for their next try."""
+        await self.sql(
+            "UPDATE outbox SET try_at = try_at + 600000000 WHERE sent_at IS NULL AND dropped_at IS NULL"
         )
 
 
 @pytest.fixture
-async def tower(tmp_path):
-    database = await open_database(tmp_path / "data")
-    yield Tower(database)
-    await database.aclose()
+async def make_tower(tmp_path):
+    opened = []
+
+    async def make(**changes):
+        database = await open_database(tmp_path / "data")
+        opened.append(database)
+        return Tower(database, **changes)
+
+    yield make
+    for database in opened:
+        await database.aclose()
+
+
+@pytest.fixture
+async def tower(make_tower):
+    return await make_tower()
+
+
+# Parts
 
 
 @pytest.mark.parametrize("part", [LAMASSU, LNBITS])
@@ -61,20 +118,20 @@ async def test_long_outage_is_told_once_and_its_end_once(tower, part):
     await tower.look(1)
     tower.note(part, reachable=False)
     assert await tower.look(15) == []
-    (alert,) = await tower.look(16)
-    assert alert.startswith(f"{part} has been out of reach since")
-    assert await tower.look(300) == [alert]
+    (alarm,) = await tower.look(16)
+    assert alarm.startswith(f"{part}: out of reach since 2026-03-01 06:01.")
+    await tower.deliver()
+    assert await tower.look(300, every=10) == [alarm]
     tower.note(part, reachable=True)
-    alert_again, all_clear = await tower.look(301)
-    assert (alert_again, all_clear.split(" (")[0]) == (alert, f"{part} is in reach again")
-    assert "06:01" in alert, "since it was lost, in the bot's time zone"
-    assert "06:01" in all_clear
-    assert len(await tower.look(400)) == 2
+    assert await tower.look(301) == [alarm]
+    _, all_clear = await tower.look(303)
+    assert all_clear == f"{part}: in reach again (lost since 2026-03-01 06:01)."
+    assert len(await tower.look(400, every=10)) == 2
 
 
 async def test_short_outages_are_not_told(tower):
     tower.note(LNBITS, reachable=True)
-    for minutes in range(0, 200, 20):
+    for minutes in range(0, 80, 20):
         tower.note(LNBITS, reachable=False)
         await tower.look(minutes + 14)
         tower.note(LNBITS, reachable=True)
@@ -87,32 +144,152 @@ async def test_outage_from_the_start_is_told(tower):
     assert len(await tower.look(16)) == 1
 
 
-async def test_relays_out_of_reach_are_told_to_the_outbox(tower):
-    await tower.look(5)
-    tower.online = False
-    (alert,) = await tower.look(30)
-    assert alert.startswith(f"{RELAYS} ")
-    tower.online = True
-    assert len(await tower.look(31)) == 2
+@pytest.mark.parametrize(("away", "back"), [(1, 1), (4, 1), (20, 1)])
+async def test_part_that_comes_and_goes_for_hours_is_told_once_each_way(tower, away, back):
+    minutes = 0
+    while minutes < 90:
+        tower.note(LNBITS, reachable=False)
+        minutes += away
+        await tower.look(minutes)
+        tower.note(LNBITS, reachable=True)
+        minutes += back
+        letters = await tower.look(minutes)
+        await tower.deliver()
+    (alarm,) = letters
+    assert alarm.startswith("LNbits: out of reach since 2026-03-01 06:00.")
+    alarm, all_clear = await tower.look(minutes + 5)
+    assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
 
 
 async def test_each_outage_is_told_anew(tower):
     for minutes in (0, 100):
         tower.note(LNBITS, reachable=False)
         await tower.look(minutes + 40)
+        await tower.deliver()
         tower.note(LNBITS, reachable=True)
         await tower.look(minutes + 60)
     assert len(await tower.letters()) == 4
 
 
-async def test_parts_are_told_apart(tower):
+async def test_parts_are_told_apart_and_together(tower):
+    for part in (LNBITS, LAMASSU):
+        tower.note(part, reachable=False)
+    tower.online = False
+    alarms = await tower.look(20)
+    assert {text.split(":")[0] for text in alarms} == set(NAMES.values())
+    assert len(await tower.look(400, every=10)) == 3
+    await tower.deliver()
+    for number, part in enumerate((LNBITS, LAMASSU)):
+        tower.note(part, reachable=True)
+        letters = await tower.look(410 + 10 * number)
+        assert letters[-1].startswith(f"{part}: in reach again")
+    tower.online = True
+    assert len(await tower.look(500)) == 6
+
+
+async def test_restart_repeats_no_alarm_and_forgets_no_all_clear(tower):
     tower.note(LNBITS, reachable=False)
-    tower.note(LAMASSU, reachable=False)
     await tower.look(20)
+    for minutes in (40, 60):
+        tower.restart()
+        tower.note(LNBITS, reachable=False)
+        assert len(await tower.look(minutes)) == 1
+    await tower.deliver()
+    tower.restart()
     tower.note(LNBITS, reachable=True)
-    letters = await tower.look(60)
-    assert len(letters) == 3
-    assert letters[2].startswith(LNBITS)
+    _, all_clear = await tower.look(70)
+    assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
+
+
+async def test_hours_without_anything_leave_few_lines_in_the_log(tower, caplog):
+    caplog.set_level(logging.INFO)
+    tower.online = False
+    for minutes in range(0, 12 * 60, 5):
+        for part in (LNBITS, LAMASSU):
+            tower.note(part, reachable=False)
+        await tower.look(minutes, every=5)
+    tower.online = True
+    for part in (LNBITS, LAMASSU):
+        tower.note(part, reachable=True)
+    await tower.look(13 * 60, every=5)
+    assert [record.getMessage().split(" since")[0] for record in caplog.records] == [
+        "relays reachable=False",
+        *(f"alarm name={part}" for part in (LNBITS, LAMASSU, RELAYS)),
+        "relays reachable=True",
+        *(f"all-clear name={part}" for part in (LNBITS, LAMASSU, RELAYS)),
+    ]
+
+
+# While no relay could take the alarm
+
+
+@pytest.mark.parametrize(
+    ("part", "lost", "back"), [(LNBITS, "06:05", "08:00"), (RELAYS, "06:06", "08:01")]
+)
+async def test_outage_that_could_not_be_told_is_told_as_one_when_it_is_over(
+    tower, part, lost, back
+):
+    await tower.look(5)
+    tower.online = False
+    tower.note(LNBITS, reachable=False)
+    assert len(await tower.look(30)) == 2
+    await tower.fail()
+    await tower.look(120)
+    tower.online = True
+    tower.note(LNBITS, reachable=True)
+    await tower.look(122)
+    await tower.deliver()
+    letters = [text for text in await tower.look(130) if text.startswith(NAMES[part])]
+    assert letters == [
+        f"{NAMES[part]}: out of reach from 2026-03-01 {lost} to 2026-03-01 {back}."
+        " You could not be told before. All is well again."
+    ]
+
+
+async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower):
+    await tower.look(5)
+    tower.online = False
+    tower.note(LNBITS, reachable=False)
+    await tower.look(30)
+    await tower.fail()
+    await tower.look(120)
+    tower.online = True
+    await tower.look(124)
+    await tower.deliver()
+    rows = await tower.sql("SELECT text FROM outbox WHERE sent_at IS NOT NULL ORDER BY id")
+    assert [row["text"].split(" since")[0] for row in rows] == [
+        "LNbits: out of reach",
+        "All relays: out of reach from 2026-03-01 06:06 to 2026-03-01 08:01."
+        " You could not be told before. All is well again.",
+    ]
+
+
+async def test_each_operator_hears_what_fits_what_came_before(make_tower):
+    tower = await make_tower(operators=frozenset({OPERATOR, OTHER_OPERATOR}))
+    tower.note(LNBITS, reachable=False)
+    await tower.look(20)
+    await tower.deliver(OPERATOR)
+    tower.note(LNBITS, reachable=True)
+    await tower.look(30)
+    assert [text[:20] for text in await tower.letters()] == [
+        "LNbits: out of reach",
+        "LNbits: in reach aga",
+    ]
+    (told,) = await tower.letters(OTHER_OPERATOR)
+    assert told.startswith("LNbits: out of reach from ")
+
+
+async def test_waiting_letters_leave_as_soon_as_a_relay_is_back(tower):
+    await tower.look(5)
+    tower.online = False
+    await tower.transact(mail.write, "a" * 64, "answer", now=tower.clock.now())
+    await tower.fail()
+    await tower.look(7)
+    assert await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE) == []
+    tower.online = True
+    await tower.look(8)
+    (letter,) = await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE)
+    assert letter.text == "answer"
 
 
 async def test_time_of_the_last_connection_is_kept_for_the_next_start(tower):
@@ -121,3 +298,132 @@ async def test_time_of_the_last_connection_is_kept_for_the_next_start(tower):
     await tower.look(9)
     listened_at = await tower.database.read(lambda tx: facts.get(tx, facts.LISTENED_AT))
     assert listened_at == (NOW + timedelta(minutes=5)).isoformat()
+
+
+# Polls
+
+
+async def test_polls_that_stay_out_are_told_once_and_their_return_once(tower):
+    await tower.look(10)
+    tower.polling = False
+    assert await tower.look(39) == []
+    (alarm,) = await tower.look(40)
+    assert alarm.startswith("Lamassu has not been read since 2026-03-01 06:10, so nothing new")
+    assert await tower.look(300, every=10) == [alarm]
+    await tower.deliver()
+    tower.polling = True
+    assert await tower.look(400, every=10) == [
+        alarm,
+        "Lamassu is read again (it was not since 2026-03-01 06:10).",
+    ]
+
+
+async def test_start_that_waits_for_lnbits_is_told_with_its_cause(tower):
+    tower.signals.reconciled.clear()
+    tower.polling = False
+    (alarm,) = await tower.look(31)
+    assert "after a start LNbits is asked first" in alarm
+
+
+async def test_bot_that_was_down_for_days_is_given_time_to_poll(tower):
+    await tower.look(10)
+    tower.clock.ahead += timedelta(days=3)
+    tower.restart()
+    tower.polling = False
+    minutes = tower.clock.ahead // MINUTE
+    assert await tower.look(minutes + 30) == []
+    assert len(await tower.look(minutes + 32)) == 1
+
+
+async def test_pause_of_the_operator_is_no_outage(tower):
+    await tower.look(10)
+    tower.polling = False
+    await tower.transact(facts.put, facts.PAUSED, "now")
+    assert await tower.look(600, every=10) == []
+    await tower.transact(facts.drop, facts.PAUSED)
+    assert await tower.look(629) == []
+    assert len(await tower.look(631)) == 1
+
+
+@pytest.mark.parametrize("noted_after", [0, 10, 50])
+async def test_lamassu_out_of_reach_is_told_in_one_way_only(tower, noted_after):
+    """However long a poll hangs before it is known that Lamassu is out of reach."""
+    tower.note(LAMASSU, reachable=True)
+    await tower.look(10)
+    tower.polling = False
+    await tower.look(10 + noted_after)
+    tower.note(LAMASSU, reachable=False)
+    await tower.look(200, every=10)
+    tower.restart()
+    assert len(await tower.look(300, every=10)) == 1
+    await tower.deliver()
+    tower.polling = True
+    tower.note(LAMASSU, reachable=True)
+    assert len(await tower.look(400, every=10)) == 2
+
+
+# Destinations
+
+
+@pytest.fixture
+async def waiting(tower):
+    """ana has two payouts that wait for her address, ben one that waits for funds."""
+
+    def work(tx):
+        for number, name in enumerate(("ana", "ben")):
+            client = clients.add(tx, name=name, pubkey=f"{number:064x}", language="en", now=NOW)
+            place = Destination(ADDRESS, f"{name}@wallet.example")
+            clients.set_destination(tx, client.id, place)
+        for id_, client_id, why in (
+            ("p1", 1, "no answer"),
+            ("p2", 1, "no answer"),
+            ("p3", 2, FUNDS),
+        ):
+            tx.execute(
+                "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at, waiting)"
+                " VALUES (?, ?, 1500, 0, 0, ?)",
+                (id_, client_id, why),
+            )
+
+    await tower.transact(work)
+    return tower
+
+
+DAY_MINUTES = 24 * 60
+
+
+async def test_destination_that_keeps_payouts_waiting_for_a_day_is_told_once(waiting):
+    assert await waiting.look(DAY_MINUTES + 29, every=30) == []
+    (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
+    assert told.startswith(
+        "2 payouts to ana have waited for more than a day: 3,000 sats to ana@wallet.example."
+        " Why: no answer."
+    )
+    waiting.restart()
+    assert await waiting.look(2 * DAY_MINUTES, every=30) == [told]
+
+
+async def test_destination_that_took_something_meanwhile_starts_anew(waiting):
+    await waiting.look(DAY_MINUTES - 30, every=30)
+    await waiting.sql("UPDATE payout SET waiting = '' WHERE client_id = 1")
+    await waiting.look(DAY_MINUTES, every=30)
+    await waiting.sql("UPDATE payout SET waiting = 'again' WHERE id = 'p1'")
+    assert await waiting.look(2 * DAY_MINUTES, every=30) == []
+    (told,) = await waiting.look(2 * DAY_MINUTES + 30, every=30)
+    assert told.startswith("A payout to ana has waited for more than a day: 1,500 sats")
+
+
+async def test_new_destination_is_another_one(waiting):
+    await waiting.look(DAY_MINUTES + 30, every=30)
+    place = Destination(ADDRESS, "new@wallet.example")
+    await waiting.transact(clients.set_destination, 1, place)
+    await waiting.sql("UPDATE payout SET waiting = 'no answer' WHERE client_id = 1")
+    letters = await waiting.look(2 * DAY_MINUTES + 60, every=30)
+    assert [("new@" in text) for text in letters] == [False, True]
+
+
+async def test_client_without_a_wallet_is_named(waiting):
+    await waiting.sql("UPDATE client SET destination = NULL, destination_kind = NULL WHERE id = 1")
+    await waiting.sql("UPDATE payout SET waiting = 'no destination' WHERE client_id = 1")
+    (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
+    assert "to no wallet yet. Why: the client has no wallet yet." in told

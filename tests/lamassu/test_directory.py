@@ -23,14 +23,22 @@ async def test_folder_gives_what_was_created_since(folder):
     assert {cash_out for cash_out in everything.cash_outs if cash_out.created_at >= june} == set(
         later.cash_outs
     )
+    assert {cash_in for cash_in in everything.cash_ins if cash_in.created_at >= june} == set(
+        later.cash_ins
+    )
     await source.aclose()
 
 
 async def test_folder_without_devices_knows_no_machines(folder):
     (folder / "devices.csv").unlink()
-    (folder / "cash_in_txs.csv").unlink()
     export = await DirectorySource(folder).fetch(BEGINNING)
     assert (len(export.cash_outs), export.machines) == (300, {})
+
+
+async def test_folder_of_an_older_export_has_no_cash_ins(folder):
+    (folder / "cash_in_txs.csv").unlink()
+    export = await DirectorySource(folder).fetch(BEGINNING)
+    assert (len(export.cash_outs), export.cash_ins, export.unreadable) == (300, (), ())
 
 
 @pytest.mark.parametrize("name", ["cash_out_txs.csv", "cash_out_actions.csv"])
@@ -40,7 +48,9 @@ async def test_missing_file_is_named(folder, name):
         await DirectorySource(folder).fetch(BEGINNING)
 
 
-@pytest.mark.parametrize("name", ["cash_out_txs.csv", "cash_out_actions.csv", "devices.csv"])
+@pytest.mark.parametrize(
+    "name", ["cash_out_txs.csv", "cash_out_actions.csv", "devices.csv", "cash_in_txs.csv"]
+)
 async def test_file_cut_short_gives_nothing_at_all(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[:-20])

@@ -7,9 +7,10 @@ from io import BytesIO
 import pytest
 
 from dca_bot.core.cash_out import Action, Reason, Verdict, decide
+from dca_bot.core.ports import CashIn
 from dca_bot.errors import ExportBroken
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.lamassu.rows import ACTIONS, CASH_OUTS, read_export
+from dca_bot.lamassu.rows import ACTIONS, CASH_INS, CASH_OUTS, read_export
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LATER = datetime(2025, 12, 1, tzinfo=UTC)
@@ -46,6 +47,14 @@ ACTION = {
     "denomination_recycler_6": "50",
 }
 DEVICE = {"device_id": "m1", "name": "Zona 10, entrance"}
+CASH_IN = {
+    "id": "2600cfce-df8c-4f5c-8ffd-d135ca52f9e0",
+    "device_id": "m1",
+    "created": "2025-05-01 21:57:35.411138+00",
+    "fiat": "100.00000",
+    "fiat_code": "GTQ",
+    "send_confirmed": "t",
+}
 
 
 def write(rows, columns=None):
@@ -58,11 +67,18 @@ def write(rows, columns=None):
     return BytesIO(("\n".join(lines) + "\n").encode())
 
 
-def read(cash_outs=(CASH_OUT,), actions=(ACTION,), devices=(DEVICE,), since=BEGINNING):
+def read(
+    cash_outs=(CASH_OUT,),
+    actions=(ACTION,),
+    devices=(DEVICE,),
+    cash_ins=(CASH_IN,),
+    since=BEGINNING,
+):
     return read_export(
         write(cash_outs, list(cash_outs[0])),
         write(actions, list(ACTION)),
         devices and write(devices),
+        cash_ins=cash_ins and write(cash_ins, list(cash_ins[0])),
         since=since,
     )
 
@@ -187,7 +203,9 @@ def test_missing_column_of_cash_outs_is_named(column):
 def test_missing_column_of_actions_is_named(column):
     columns = [name for name in ACTION if name != column]
     with pytest.raises(ExportBroken, match=rf"cash_out_actions lacks {column};"):
-        read_export(write([CASH_OUT]), write([ACTION], columns), None, since=BEGINNING)
+        read_export(
+            write([CASH_OUT]), write([ACTION], columns), None, cash_ins=None, since=BEGINNING
+        )
 
 
 def test_columns_of_newer_servers_are_read_where_known_and_passed_over_else():
@@ -242,3 +260,70 @@ def test_places_that_reported_nothing_count_for_nothing():
 def test_many_broken_rows_are_told_within_bounds():
     export = read([CASH_OUT | {"id": None}] * 500)
     assert len(export.unreadable) == 100
+
+
+# Cash-ins
+
+
+def test_cash_ins_of_the_sample_are_read_with_their_cash(sample):
+    export = read_directory(sample / "export", BEGINNING)
+    assert len(export.cash_ins) == 200
+    assert len({cash_in.id for cash_in in export.cash_ins}) == 200
+    confirmed = [cash_in for cash_in in export.cash_ins if cash_in.send_confirmed]
+    with (sample / "export" / "cash_in_txs.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["send_confirmed"] == "t"]
+    assert 0 < len(rows) < 200
+    assert sum(cash_in.fiat for cash_in in confirmed) == sum(Decimal(row["fiat"]) for row in rows)
+    assert {cash_in.device_id for cash_in in confirmed} <= export.machines.keys()
+
+
+def test_cash_in_is_read_exactly():
+    (cash_in,) = read().cash_ins
+    at = datetime(2025, 5, 1, 21, 57, 35, 411138, tzinfo=UTC)
+    assert cash_in == CashIn(CASH_IN["id"], "m1", at, Decimal(100), "GTQ", send_confirmed=True)
+
+
+def test_only_cash_ins_created_since_are_kept():
+    created = read().cash_ins[0].created_at
+    assert len(read(since=created).cash_ins) == 1
+    assert read(since=created + timedelta(microseconds=1)).cash_ins == ()
+
+
+@pytest.mark.parametrize("fiat", [None, "", "NaN", "Infinity", "12,5", "abc"])
+def test_cash_in_with_an_unreadable_amount_is_kept_without_one(fiat):
+    export = read(cash_ins=[CASH_IN | {"fiat": fiat}])
+    assert [cash_in.fiat for cash_in in export.cash_ins] == [None]
+    assert export.unreadable == ()
+
+
+def test_cash_in_that_nobody_confirmed_does_not_count():
+    found = read(cash_ins=[CASH_IN | {"send_confirmed": None}]).cash_ins
+    assert [cash_in.send_confirmed for cash_in in found] == [False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"id": "a b"}, "id"),
+        ({"id": None}, "id"),
+        ({"created": "infinity"}, "created"),
+        ({"device_id": None}, "device_id"),
+        ({"send_confirmed": "maybe"}, "send_confirmed"),
+    ],
+)
+def test_broken_cash_in_is_told_and_stops_no_other(changes, column):
+    export = read(cash_ins=[CASH_IN | changes, CASH_IN])
+    assert (len(export.cash_ins), len(export.cash_outs)) == (1, 1)
+    (sentence,) = export.unreadable
+    assert "cash_in_txs" in sentence
+    assert f"its {column} can't be read" in sentence
+
+
+@pytest.mark.parametrize("column", sorted(CASH_INS.required))
+def test_cash_ins_that_lack_a_column_are_told_first_and_stop_no_cash_out(column):
+    cash_ins = [{name: value for name, value in CASH_IN.items() if name != column}]
+    export = read([CASH_OUT, CASH_OUT | {"id": None}], cash_ins=cash_ins)
+    assert (len(export.cash_outs), export.cash_ins) == (1, ())
+    assert f"cash_in_txs lacks {column};" in export.unreadable[0]
+    assert "Cash-outs are read all the same" in export.unreadable[0]
+    assert len(export.unreadable) == 2

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import shlex
 import socket
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.lamassu.ssh import SshCsvSource, SshLimits, SshServer, fill_command
 
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
-TABLES = ["cash_out_txs", "cash_out_actions", "devices"]
+TABLES = ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"]
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Lamassu:
     host_key: asyncssh.SSHKey
     authorized: Path
     fault: str = ""
+    faulty: str = "cash_out_actions"
     commands: list[str] = field(default_factory=list)
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     logins: int = 0
@@ -55,7 +57,7 @@ class Lamassu:
         self.commands.append(process.command)
         table = shlex.split(process.command)[1]
         data = (self.export / f"{table}.csv").read_bytes()
-        match self.fault if table == "cash_out_actions" else "":
+        match self.fault if table == self.faulty else "":
             case "":
                 process.stdout.write(data)
                 process.exit(0)
@@ -82,7 +84,7 @@ class Lamassu:
                 process.stdout.write(data[:-5])
                 process.exit(0)
             case "column missing":
-                process.stdout.write(data.replace(b"denomination_1,", b"renamed,", 1))
+                process.stdout.write(data.replace(b",created,", b",renamed,", 1))
                 process.exit(0)
             case "hangs":
                 process.stdout.write(data[:1000])
@@ -152,6 +154,7 @@ async def test_time_reaches_the_command_in_utc_and_devices_are_all_read(lamassu,
         "export cash_out_txs '2025-05-20T00:00:00+00:00' | awk '{print}'",
         "export cash_out_actions '2025-05-20T00:00:00+00:00' | awk '{print}'",
         "export devices '1970-01-01T00:00:00+00:00' | awk '{print}'",
+        "export cash_in_txs '2025-05-20T00:00:00+00:00' | awk '{print}'",
     ]
 
 
@@ -173,7 +176,7 @@ def test_filled_command_holds_nothing_a_shell_minds():
         ("cut", SourceUnavailable, "broke while cash_out_actions was read|failed"),
         ("no exit status", SourceUnavailable, "cash_out_actions failed .*exit status None"),
         ("truncated", ExportBroken, "cash_out_actions is broken: the last row is not whole"),
-        ("column missing", ExportBroken, "cash_out_actions lacks denomination_1;"),
+        ("column missing", ExportBroken, "cash_out_actions lacks created;"),
     ],
 )
 async def test_incomplete_reading_gives_nothing_and_the_next_one_works(
@@ -184,6 +187,32 @@ async def test_incomplete_reading_gives_nothing_and_the_next_one_works(
         await source.fetch(SINCE)
     lamassu.fault = ""
     assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("exit status 1", r"for cash_in_txs failed .*is missing\).*by hand"),
+        ("column missing", "cash_in_txs lacks created;"),
+    ],
+)
+async def test_cash_ins_that_are_not_exported_stop_no_cash_out(lamassu, source, fault, words):
+    lamassu.fault, lamassu.faulty = fault, "cash_in_txs"
+    export = await source.fetch(SINCE)
+    assert (len(export.cash_outs) > 0, export.cash_ins) == (True, ())
+    assert re.search(rf"{words}.*Cash-outs are read all the same", export.unreadable[0])
+    await source.fetch(SINCE)
+    assert lamassu.logins == 1
+    lamassu.fault = ""
+    export = await source.fetch(SINCE)
+    assert (len(export.cash_ins) > 0, export.unreadable) == (True, ())
+
+
+@pytest.mark.parametrize("fault", ["cut", "no exit status", "killed", "truncated"])
+async def test_cash_ins_that_break_off_undo_the_whole_reading(lamassu, source, fault):
+    lamassu.fault, lamassu.faulty = fault, "cash_in_txs"
+    with pytest.raises(SourceUnavailable):
+        await source.fetch(SINCE)
 
 
 async def test_command_that_complains_much_is_still_read(lamassu, source):

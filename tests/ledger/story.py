@@ -14,12 +14,15 @@ from dca_bot.ledger import (
     commission,
     deposits,
     distributions,
+    machine_cash,
+    machines,
     payout_moves,
     payouts,
 )
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(clients.INVOICE_KEY, "f" * 32)
@@ -132,12 +135,12 @@ class Story:
     def pending(self, client_id, minor):
         return self.do(deposits.add, client_id, amount_minor=minor, note="", now=self.now)
 
-    def confirm(self, deposit):
-        self.do(deposits.confirm, deposit, machine=None, now=self.now)
+    def confirm(self, deposit, *, machine=None):
+        self.do(deposits.confirm, deposit, machine=machine, now=self.now)
         return self.read(deposits.by_id, deposit.id)
 
-    def deposit(self, client_id, minor):
-        return self.confirm(self.pending(client_id, minor))
+    def deposit(self, client_id, minor, *, machine=None):
+        return self.confirm(self.pending(client_id, minor), machine=machine)
 
     def withdraw(self, client_id, minor):
         self.do(deposits.withdraw, client_id, amount_minor=minor, note="", now=self.now)
@@ -153,6 +156,37 @@ class Story:
 
     def total(self, account):
         return self.read(books.balance, account)
+
+    # The machines' cash
+
+    def names(self, names):
+        """Have Lamassu list its machines."""
+        self.do(distributions.record_machines, names)
+        self.do(machine_cash.find_places, now=self.now)
+
+    def cash_in(self, ref, minor, *, machine, at=None):
+        flow = Flow(CASH_IN, ref, machine, minor, at or self.now)
+        self.do(machine_cash.follow, [flow], now=self.now)
+
+    def cash_left(self, ref, minor, *, machine, at=None):
+        flow = Flow(CASH_OUT, ref, machine, -minor, at or self.now)
+        self.do(machine_cash.follow, [flow], now=self.now)
+
+    def count(self, machine, minor):
+        self.do(machine_cash.count, machine, minor, now=self.now)
+
+    def machine(self, device_id):
+        found = {cash.machine.device_id: cash for cash in self.read(machine_cash.of_all)}
+        return found[device_id]
+
+    def should_be(self, device_id):
+        return self.machine(device_id).expected_minor
+
+    def unnamed(self):
+        return self.read(machine_cash.unnamed_minor)
+
+    def known_machines(self):
+        return [machine.label for machine in self.read(machines.everything)]
 
     # Cash-outs
 

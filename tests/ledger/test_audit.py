@@ -33,6 +33,13 @@ def ledger(story):
     voided = story.deposit(ben, 55)
     story.do(deposits.void, voided, now=story.now)
     story.record("w1")
+    story.names({"m1": "Market"})
+    story.cash_in("i1", 700, machine="m1")
+    story.withdraw(ana, 20)
+    story.count("m1", 9000)
+    story.later(hours=1)
+    story.withdraw(ana, 30)
+    story.count("m1", 8900)
     story.record("h1", state="held", reason="contradiction")
     return story
 
@@ -171,19 +178,53 @@ DAMAGES = {
     ),
     "a confirmed deposit that is pending": (
         "UPDATE deposit SET state = 'pending', confirmed_at = NULL WHERE id = 1",
-        ["Deposit 1's state and its entries contradict"],
+        ["Deposit 1's state and its entries contradict", "The cash of deposit 1 isn't"],
     ),
     "a voided deposit that stands": (
         "UPDATE deposit SET state = 'confirmed', voided_at = NULL WHERE id = 3",
-        ["Deposit 3's state and its entries contradict"],
+        ["Deposit 3's state and its entries contradict", "The cash of deposit 3 isn't"],
     ),
     "a confirmed deposit said to be voided": (
         "UPDATE deposit SET state = 'voided', voided_at = 1 WHERE id = 2",
-        ["Deposit 2's state and its entries contradict"],
+        ["Deposit 2's state and its entries contradict", "The cash of deposit 2 isn't"],
     ),
     "a deposit that grew": (
         "UPDATE deposit SET amount_minor = amount_minor + 1 WHERE id = 1",
-        ["Deposit 1 has entries of another amount"],
+        ["Deposit 1 has entries of another amount", "The cash of deposit 1 isn't"],
+    ),
+    "a withdrawal that no machine gave": (
+        "DELETE FROM cash_move WHERE kind = 'withdrawal'",
+        [
+            "The cash of withdrawal 10",
+            "The cash of withdrawal 11",
+            "What should be in machine m1",
+            "Count 1 of a machine's cash isn't",
+            "Count 3 of a machine's cash isn't",
+        ],
+    ),
+    "a sum of cash that was altered": (
+        "UPDATE cash_sum SET total_minor = total_minor + 1 WHERE kind = 'cash-in'",
+        ["What should be in machine m1 isn't the sum"],
+    ),
+    "cash since the count that was altered": (
+        "UPDATE cash_sum SET since_minor = 1 WHERE kind = 'cash-in'",
+        ["What should be in machine m1 isn't the sum"],
+    ),
+    "a sum of cash that is gone": (
+        "DELETE FROM cash_sum WHERE kind = 'cash-in'",
+        ["What should be in machine m1 isn't the sum"],
+    ),
+    "a sum of cash from nowhere": (
+        "INSERT INTO cash_sum VALUES ('m9', 'cash-in', 5, 0)",
+        ["What should be in machine m9 isn't the sum"],
+    ),
+    "a move of cash that was altered": (
+        "UPDATE cash_move SET amount_minor = amount_minor + 1 WHERE kind = 'cash-in'",
+        ["What should be in machine m1 isn't the sum", "Count 1 of a machine's cash isn't"],
+    ),
+    "a count that says more": (
+        "UPDATE cash_count SET counted_minor = counted_minor + 1 WHERE id = 1",
+        ["Count 1 of a machine's cash isn't", "Count 3 of a machine's cash isn't"],
     ),
     "a row that refers to nothing": (
         "DELETE FROM attempt; DELETE FROM deposit WHERE id = 2",

@@ -4,11 +4,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import clients, facts, holds
+from dca_bot.ledger import clients, distributions, facts, holds, machine_cash
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE, _scripts, open_database
 
@@ -103,6 +104,22 @@ INSERT INTO hold (kind, ref, reason, opened_at) VALUES ('cash-out', 'c2', 'contr
 """
 
 
+OLD_CASH = """
+UPDATE deposit SET machine = 'market';
+INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, 700, 0), (1, 80, 0), (1, 9, 0);
+UPDATE deposit SET state = 'confirmed', machine = 'Mall', confirmed_at = 1 WHERE id IN (2, 3);
+INSERT INTO posting (kind, posted_at, deposit_id) VALUES ('deposit', 1, 2), ('deposit', 1, 3);
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT posting.id, 1, account.id, amount_minor FROM account, posting JOIN deposit ON deposit.id = deposit_id
+  WHERE account.kind = 'balance' AND deposit.id > 1;
+UPDATE deposit SET state = 'voided', voided_at = 2 WHERE id = 3;
+INSERT INTO posting (kind, posted_at, deposit_id) VALUES ('deposit void', 2, 3);
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT max(posting.id), account.id, 1, 80 FROM account, posting WHERE account.kind = 'balance';
+INSERT INTO posting (kind, posted_at) VALUES ('withdrawal', 3);
+INSERT INTO entry (posting_id, from_account, to_account, amount)
+  SELECT max(posting.id), account.id, 1, 500 FROM account, posting WHERE account.kind = 'balance';
+"""
 NEW_ACCOUNT = "INSERT INTO account (kind, client_id, unit) VALUES ('owed', 9, 'sat')"
 
 
@@ -299,6 +316,28 @@ async def test_a_ledger_of_the_first_version_keeps_everything(folder):
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         await database.transact(lambda tx: tx.execute(NEW_ACCOUNT))
     assert len(await database.read(holds.still_open)) == 1
+    await database.aclose()
+
+
+async def test_cash_of_the_first_version_finds_its_machines(folder):
+    folder.mkdir(mode=0o700)
+    (folder / LEDGER_FILE).touch(mode=0o600)
+    old = sqlite3.connect(folder / LEDGER_FILE)
+    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
+    old.executescript(f"BEGIN; {FIRST_VERSION} {OLD_CASH} COMMIT;")
+    old.close()
+    database = await open_database(folder)
+
+    def first_reading(tx):
+        distributions.record_machines(tx, {"m1": "Market", "m2": "Zona 10"})
+        machine_cash.find_places(tx, now=datetime.now(UTC))
+
+    assert await database.read(machine_cash.unnamed_minor) == 60_000 + 700 - 500
+    await database.transact(first_reading)
+    found = await database.read(machine_cash.of_all)
+    assert [cash.expected_minor for cash in found] == [60_000, 0]
+    assert await database.read(machine_cash.unnamed_minor) == 700 - 500
+    assert (await database.read(audit_ledger)).findings == ()
     await database.aclose()
 
 

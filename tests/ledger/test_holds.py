@@ -64,13 +64,18 @@ def test_two_holds_on_one_thing_are_found_by_number_only(story):
     assert len(story.read(holds.still_open)) == 2
 
 
-def test_the_ledger_remembers_what_was_held_for_which_reason(story):
+def test_the_ledger_remembers_what_the_operator_has_seen(story):
     hold(story)
-    assert story.read(holds.was_opened, "payout", "abc1", "above a ceiling")
+    assert not story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
+    close(story, outcome="by itself")
+    assert not story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
+    hold(story)
+    assert story.read(holds.open_reasons, "payout") == {"abc1": "above a ceiling"}
     close(story, outcome="ignored")
-    assert story.read(holds.was_opened, "payout", "abc1", "above a ceiling")
-    assert not story.read(holds.was_opened, "payout", "abc1", "another")
-    assert not story.read(holds.was_opened, "cash-out", "abc1", "above a ceiling")
+    assert story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
+    assert not story.read(holds.was_seen, "payout", "abc1", "another")
+    assert not story.read(holds.was_seen, "cash-out", "abc1", "above a ceiling")
+    assert story.read(holds.open_reasons, "payout") == {}
 
 
 def test_open_holds_are_listed_oldest_first(story):

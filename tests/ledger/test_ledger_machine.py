@@ -424,8 +424,11 @@ class LedgerMachine(RuleBasedStateMachine):
         payout = self.payouts[id_]
         if payout["state"] == "MERGED":
             return
-        allowed = payout["state"] == "PLANNED"
         found, now = self.story.payout(id_), self.story.now
+        # What was sent before keeps its destination, whose minimum isn't the client's any more.
+        client = self.story.read(clients.by_id, found.client_id)
+        goes_there = found.destination.value == client.destination.value
+        allowed = payout["state"] == "PLANNED" and goes_there
         self.try_(allowed, payout_moves.merge, found, min_sat=min_sat, now=now)
         if allowed:
             payout["state"] = "MERGED"

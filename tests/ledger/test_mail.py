@@ -4,6 +4,7 @@ import pytest
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.ledger import mail
+from dca_bot.ledger.mail import Urgency
 
 from .story import START, hex_of
 
@@ -19,8 +20,8 @@ def write(story, text="hello", *, to=ANA, **named):
     story.do(mail.write, to, text, now=story.now, **named)
 
 
-def due(story, **named):
-    return story.read(mail.due, story.now, **named)
+def due(story, *, urgency=Urgency.NOTICE, **named):
+    return story.read(mail.due, story.now, urgency=urgency, **named)
 
 
 def test_a_message_is_received_once_however_often_it_comes(story):
@@ -88,6 +89,86 @@ def test_the_oldest_letter_of_each_person_is_due(story):
     story.do(mail.mark_sent, due(story)[0], now=story.now)
     assert [letter.text for letter in due(story)] == ["2", "3"]
     assert story.read(mail.unsent) == 3
+
+
+# (what is written to ana, in order; in which order it leaves)
+TURNS = [
+    ("NNN", [0, 1, 2]),
+    ("NA", [0, 1]),
+    ("BA", [1, 0]),
+    ("BNA", [1, 2, 0]),
+    ("BNBAN", [1, 3, 4, 0, 2]),
+    ("ABAB", [0, 2, 1, 3]),
+]
+
+
+@pytest.mark.parametrize(("written", "leaves"), TURNS)
+def test_only_what_goes_to_many_lets_later_letters_pass(story, written, leaves):
+    kinds = {urgency.name[0]: urgency for urgency in Urgency}
+    for number, kind in enumerate(written):
+        write(story, str(number), urgency=kinds[kind])
+    left = []
+    while story.read(mail.unsent):
+        found = [letter for urgency in Urgency for letter in due(story, urgency=urgency)]
+        assert len({letter.id for letter in found}) == 1, "the same one, for whom it is urgent"
+        left.append(int(found[0].text))
+        story.do(mail.mark_sent, found[0], now=story.now)
+    assert left == leaves
+
+
+def test_letter_of_a_clock_that_was_ahead_is_due(story):
+    write(story, "hello")
+    ahead = story.now
+    story.now -= timedelta(hours=2)
+    assert due(story) == []
+    story.now -= timedelta(seconds=1)
+    assert [letter.created_at for letter in due(story)] == [ahead]
+
+
+def steps(story, work, *args, **named):
+    """Return how many steps SQLite takes for a piece of work."""
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+
+    def counted(tx):
+        tx.set_progress_handler(step, 1)
+        work(tx, *args, **named)
+        tx.set_progress_handler(None, 0)
+
+    story.read(counted)
+    return count
+
+
+def test_finding_the_next_letter_grows_with_nothing(story):
+    """Neither with what was sent, nor with a broadcast that waits for 1,000 people."""
+
+    def fill(tx, count, sent_at):
+        for number in range(count):
+            for urgency in Urgency:
+                person = hex_of(str(number))
+                mail.write(tx, person, "text", now=story.now, urgency=urgency)
+        tx.execute("UPDATE outbox SET sent_at = ?", (sent_at,))
+
+    def look(tx):
+        for urgency in Urgency:
+            mail.due(tx, story.now, urgency=urgency, limit=4, busy=[ANA])
+        mail.next_try_at(tx)
+
+    def one_broadcast(tx, count):
+        for number in range(count):
+            person = hex_of(f"{number} of many")
+            mail.write(tx, person, "text", now=story.now, urgency=Urgency.BULK)
+
+    story.do(fill, 10, 1)
+    story.do(one_broadcast, 10)
+    few = steps(story, look)
+    story.do(fill, 1000, 1)
+    story.do(one_broadcast, 1000)
+    assert story.read(mail.unsent) == 1000
+    assert 0 < steps(story, look) <= few + 50
 
 
 def test_a_letter_that_no_relay_took_is_tried_again_later(story):

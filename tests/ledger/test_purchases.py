@@ -3,9 +3,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.stats import Purchase
-from dca_bot.ledger import distributions, payout_moves, purchases
-from dca_bot.ledger.books import MACHINE, Cause
-from dca_bot.ledger.distributions import COMMISSION_SPLIT, Distribution, Grant
+from dca_bot.ledger import payout_moves, purchases
 
 from .story import START
 
@@ -13,18 +11,6 @@ from .story import START
 @pytest.fixture
 def ana(story):
     return story.client("ana", balance=10_000)
-
-
-def commission(story, client_id, sat):
-    given = Distribution("split", COMMISSION_SPLIT, story.now, sat, 0, 0, 0)
-    story.do(
-        distributions.give,
-        given,
-        [Grant(client_id, minor=0, sat=sat)],
-        source=MACHINE,
-        cause=Cause(distribution_id="split"),
-        now=story.now,
-    )
 
 
 def test_purchases_of_a_range_are_those_made_in_it(story, ana):
@@ -62,8 +48,8 @@ def test_cancelled_payout_was_no_purchase(story, ana):
 
 
 def test_commission_is_no_purchase(story, ana):
-    story.cash_out("d1", 5_000, 400)
-    commission(story, ana, 700)
+    story.percent(ana, 7_000)
+    story.cash_out("d1", 5_000, 400, commission_sat=1_000)
     found = story.read(purchases.since, ana, None)
     assert [one.minor for one in found.purchases] == [400]
     assert found.commission_sat == 700

@@ -210,6 +210,16 @@ ATTACKS = {
         "UPDATE payout SET debited_at = NULL WHERE state = 'DONE'",
         "what was sent stays sent|CHECK constraint failed",
     ),
+    "a payout is told of before it has arrived": (
+        "UPDATE payout SET told = 'told' WHERE state = 'PLANNED'",
+        "a payout is told once, when it has arrived",
+    ),
+    "a payout is told twice": (
+        "UPDATE payout SET told = 'digest' WHERE state = 'DONE'",
+        "a payout is told once, when it has arrived",
+    ),
+    "the log is altered": ("UPDATE command_log SET done = 'nothing'", "the log is never altered"),
+    "the log is deleted": ("DELETE FROM command_log", "the log is never deleted"),
     "an attempt is altered": (
         "UPDATE attempt SET payment_hash = 'x'",
         "attempts are never altered",
@@ -258,6 +268,11 @@ def ledger(story):
     story.record("d2")
     paid = story.payouts(ana)[0]
     story.bring(paid.id, "DONE")
+    story.sql(
+        "INSERT INTO command_log (at, actor, message_id, command, done) VALUES (0, ?, 'm', 'c', 'd')",
+        OTHER,
+    )
+    story.sql("UPDATE payout SET told = 'told' WHERE id = ?", paid.id)
     return story
 
 

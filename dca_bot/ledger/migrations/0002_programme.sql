@@ -167,11 +167,153 @@ BEGIN SELECT RAISE(ABORT, 'commission is paid apart'); END;
 
 -- The machines' cash -------------------------------------------------------------------------------------
 
+-- What Lamassu said of a cash-out's amounts; NULL where it was never read there.
+ALTER TABLE cash_out ADD COLUMN terms TEXT;
+CREATE TRIGGER cash_out_keeps_terms BEFORE UPDATE OF terms ON cash_out
+WHEN OLD.state = 'distributed' AND OLD.terms IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'what was shared out keeps its terms'); END;
+CREATE INDEX cash_out_undecided ON cash_out (id) WHERE state IN ('waiting', 'held');
+
+CREATE VIEW machine_label AS
+  SELECT device_id, name, CASE
+    WHEN name = '' THEN substr(device_id, 1, 8)
+    WHEN (SELECT count(*) FROM machine other WHERE other.name = machine.name COLLATE NOCASE) > 1
+      THEN name || ' (' || substr(device_id, 1, 8) || ')'
+    ELSE name END AS label
+  FROM machine;
+
+-- Every move puts an amount into a place or takes it out: a machine, or '' for no machine named. What
+-- is read again moves the difference only. A count sets what is there: its own moves make up for what
+-- was missing or too much, and for each move that it has seen already, but that is recorded later.
+CREATE TABLE cash_count (
+  id            INTEGER PRIMARY KEY,
+  device_id     TEXT NOT NULL,
+  counted_minor INTEGER NOT NULL CHECK (counted_minor >= 0 OR device_id = ''),
+  counted_at    INTEGER NOT NULL,
+  after_move    INTEGER NOT NULL,              -- the last move recorded before it
+  message_id    TEXT
+) STRICT;
+CREATE INDEX cash_count_device ON cash_count (device_id, counted_at);
+
+CREATE TABLE cash_move (
+  id           INTEGER PRIMARY KEY,
+  kind         TEXT NOT NULL CHECK (kind IN ('deposit', 'withdrawal', 'cash-in', 'cash-out', 'count')),
+  ref          TEXT NOT NULL,
+  device_id    TEXT NOT NULL,
+  amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),
+  at           INTEGER NOT NULL,
+  recorded_at  INTEGER NOT NULL,
+  count_id     INTEGER REFERENCES cash_count (id), -- the count that has seen it already, or whose move it is
+  CHECK (kind <> 'count' OR count_id IS NOT NULL)
+) STRICT;
+CREATE INDEX cash_move_ref ON cash_move (kind, ref);
+CREATE INDEX cash_move_count ON cash_move (count_id) WHERE count_id IS NOT NULL;
+CREATE INDEX cash_move_unnamed ON cash_move (at) WHERE device_id = '';
+
+CREATE TABLE cash_sum (
+  device_id   TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  total_minor INTEGER NOT NULL,                -- of all moves
+  since_minor INTEGER NOT NULL,                -- of those that the last count hasn't seen
+  PRIMARY KEY (device_id, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER cash_move_knows_its_count BEFORE INSERT ON cash_move
+WHEN NEW.kind <> 'count' AND NEW.count_id IS NOT (SELECT id FROM cash_count
+  WHERE device_id = NEW.device_id AND counted_at > NEW.at ORDER BY counted_at, id LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'the first count after a move has seen it'); END;
+CREATE TRIGGER cash_move_adds_up AFTER INSERT ON cash_move BEGIN
+  INSERT INTO cash_sum (device_id, kind, total_minor, since_minor)
+    VALUES (NEW.device_id, NEW.kind, NEW.amount_minor, iif(NEW.count_id IS NULL, NEW.amount_minor, 0))
+    ON CONFLICT DO UPDATE SET total_minor = total_minor + excluded.total_minor,
+      since_minor = since_minor + excluded.since_minor;
+END;
+CREATE TRIGGER cash_count_has_seen_it AFTER INSERT ON cash_move
+WHEN NEW.kind <> 'count' AND NEW.count_id IS NOT NULL BEGIN
+  INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at, count_id)
+    VALUES ('count', NEW.count_id, NEW.device_id, -NEW.amount_minor, NEW.at, NEW.recorded_at, NEW.count_id);
+END;
+
+CREATE TRIGGER cash_count_in_order BEFORE INSERT ON cash_count
+WHEN EXISTS (SELECT 1 FROM cash_count WHERE device_id = NEW.device_id AND counted_at > NEW.counted_at)
+  OR NEW.after_move <> (SELECT coalesce(max(id), 0) FROM cash_move)
+BEGIN SELECT RAISE(ABORT, 'counts follow each other'); END;
+CREATE TRIGGER cash_count_sets_the_sum AFTER INSERT ON cash_count BEGIN
+  UPDATE cash_sum SET since_minor = 0 WHERE device_id = NEW.device_id;
+  INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at, count_id)
+    SELECT 'count', NEW.id, NEW.device_id, NEW.counted_minor - minor, NEW.counted_at, NEW.counted_at, NEW.id
+    FROM (SELECT coalesce(sum(total_minor), 0) AS minor FROM cash_sum WHERE device_id = NEW.device_id)
+    WHERE NEW.counted_minor <> minor;
+END;
+
+CREATE TRIGGER cash_move_is_final BEFORE UPDATE ON cash_move
+BEGIN SELECT RAISE(ABORT, 'moves of cash are never altered'); END;
+CREATE TRIGGER cash_move_stays BEFORE DELETE ON cash_move
+BEGIN SELECT RAISE(ABORT, 'moves of cash are never deleted'); END;
+CREATE TRIGGER cash_count_is_final BEFORE UPDATE ON cash_count
+BEGIN SELECT RAISE(ABORT, 'counts are never altered'); END;
+CREATE TRIGGER cash_count_stays BEFORE DELETE ON cash_count
+BEGIN SELECT RAISE(ABORT, 'counts are never deleted'); END;
+
+-- What the clients handed in and took back so far; the next reading of Lamassu finds their machines.
+INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
+  SELECT 'deposit', id, '', amount_minor, confirmed_at, confirmed_at FROM deposit WHERE state = 'confirmed';
+INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
+  SELECT 'withdrawal', posting.id, '', -sum(amount), posted_at, posted_at
+  FROM posting JOIN entry ON posting_id = posting.id WHERE kind = 'withdrawal' GROUP BY posting.id;
+
 -- Funds: what the operators were last told ------------------------------------------------------------
 
 UPDATE fact SET name = 'top_up', value = 'short ' || value WHERE name = 'shortage';
 
 -- Messages -----------------------------------------------------------------------------------------------
+
+ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1, 2)); -- answer, notice, to many
+ALTER TABLE outbox ADD COLUMN alarm TEXT NOT NULL DEFAULT '';   -- which alarm it raises, if it does
+CREATE INDEX outbox_turn ON outbox (urgency, try_at, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX outbox_waiting ON outbox (recipient, id) WHERE sent_at IS NULL AND dropped_at IS NULL;
+CREATE INDEX client_recipient ON client (pubkey) WHERE role = 'recipient';
+
+-- A payout that has arrived is told once, by itself or in a digest, or never: as its client wants it then.
+ALTER TABLE payout ADD COLUMN told TEXT NOT NULL DEFAULT '' CHECK (told IN ('', 'digest', 'told', 'never'));
+CREATE INDEX payout_digest ON payout (client_id, done_at) WHERE told = 'digest';
+CREATE TRIGGER payout_is_told_once BEFORE UPDATE OF told ON payout
+WHEN NEW.state <> 'DONE' OR NOT (OLD.told = '' OR OLD.told = 'digest' AND NEW.told <> '')
+BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
+
+-- What the operators' daily summary counts.
+CREATE INDEX distribution_processed ON distribution (processed_at);
+CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
+
+-- What the operators were alarmed of and isn't over: an outside part, or that nothing is polled.
+CREATE TABLE alarm (
+  name  TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whose payouts wait for their destination, since when, and whether the operators know.
+CREATE TABLE slow_destination (
+  client_id   INTEGER NOT NULL REFERENCES client (id),
+  destination TEXT NOT NULL,                  -- empty while the client has none
+  since       INTEGER NOT NULL,
+  told_at     INTEGER,
+  PRIMARY KEY (client_id, destination)
+) STRICT, WITHOUT ROWID;
+
+-- Who did what, from which message: never a secret, as `done` is what the operators were told.
+CREATE TABLE command_log (
+  id         INTEGER PRIMARY KEY,
+  at         INTEGER NOT NULL,
+  actor      TEXT NOT NULL CHECK (length(actor) = 64),
+  client_id  INTEGER REFERENCES client (id),  -- NULL for an operator
+  message_id TEXT NOT NULL,
+  command    TEXT NOT NULL,
+  done       TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER command_log_is_final BEFORE UPDATE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never altered'); END;
+CREATE TRIGGER command_log_stays BEFORE DELETE ON command_log
+BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;
 
 -- Payouts --------------------------------------------------------------------------------------------------
 

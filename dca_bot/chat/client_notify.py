@@ -1,0 +1,49 @@
+"""How often a client is told of payouts: `notify`.
+
+The invariant: a change neither loses nor repeats a payout. What waited for a digest is told in the
+answer, or never with `off`.
+"""
+
+from dca_bot.chat import describe
+from dca_bot.chat.command import Args, Command, Context, Facts, Param
+from dca_bot.chat.say import Say, refuse
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import arrivals
+from dca_bot.ledger.database import Tx
+
+_HOW = {
+    arrivals.EACH: "notify.each",
+    arrivals.DAILY: "notify.daily",
+    arrivals.WEEKLY: "notify.weekly",
+    arrivals.OFF: "notify.off",
+}
+
+
+def notify_how(notify: str, programme: Programme) -> Say:
+    """Say how often, and when, a client is told of payouts."""
+    return Say(_HOW[notify], time=f"{programme.digest_time:%H:%M}")
+
+
+def notify_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Change how often the client is told of payouts."""
+    notify = args.text(_WHICH.name)
+    how = notify_how(notify, ctx.programme)
+    if notify == ctx.me.notify:
+        return Say("notify.already", how=how)
+    told = Say("nothing")
+    waited = None if notify == arrivals.OFF else arrivals.take(tx, ctx.me.id)
+    if waited is not None:
+        told = Say("notify.waited", arrived=describe.arrived(waited, ctx.me))
+    arrivals.set_wish(tx, ctx.me, notify)
+    return Say("notify.done", how=how, waited=told)
+
+
+def read_which(text: str, _currency: str) -> str:
+    """Read one of the words that `notify` takes."""
+    if text.lower() not in _HOW:
+        raise refuse("notify.unknown")
+    return text.lower()
+
+
+_WHICH = Param("each|daily|weekly|off", read_which)
+NOTIFY = Command(("notify",), (_WHICH,), answer=notify_answer)

@@ -1,0 +1,71 @@
+"""The operator's words to all clients, and the log of what everybody has done."""
+
+from dca_bot.chat import describe
+from dca_bot.chat.client_commands import PAGE
+from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, holds_key
+from dca_bot.chat.say import Moment, Say, refuse
+from dca_bot.ledger import clients, command_log
+from dca_bot.ledger.command_log import LoggedCommand
+from dca_bot.ledger.database import Tx
+
+TEXT_CHARS_MAX = 1500
+TEXT_BYTES_MAX = 3500
+"""What surrounds the text has to fit into a message too."""
+DONE_CHARS_MAX = 140
+
+
+def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Tell to how many clients which words would go."""
+    readers = len(clients.everyone(tx))
+    if not readers:
+        raise refuse("broadcast.nobody")
+    return Say("broadcast.effect", n=readers, text=args.text("TEXT"))
+
+
+def broadcast_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+    """Write to all clients, whatever they want to be told of payouts."""
+    sent = ctx.herald.broadcast(tx, args.text("TEXT"), ctx.now)
+    return Done(
+        reply=Say("broadcast.done", n=sent),
+        report=Say("broadcast.report", n=sent, text=args.text("TEXT")),
+    )
+
+
+def log_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """List what was done, newest first."""
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
+    return describe.page(Say("log.heading"), rows, args.page, lambda row: _line(row, ctx))
+
+
+def read_broadcast(text: str, _currency: str) -> str:
+    """Read what is to be sent to all clients; line breaks stay, a key is refused."""
+    if len(text) > TEXT_CHARS_MAX or len(text.encode()) > TEXT_BYTES_MAX:
+        raise refuse("broadcast.long", max=TEXT_CHARS_MAX)
+    if holds_key(text):
+        raise refuse("wrong.note_key")
+    return text
+
+
+MESSAGE_COMMANDS = (
+    Command(
+        ("broadcast",),
+        (Param("TEXT", read_broadcast, verbatim=True),),
+        plan=broadcast_plan,
+        apply=broadcast_apply,
+    ),
+    Command(("log",), (PAGE,), answer=log_answer),
+)
+
+
+def _line(row: LoggedCommand, ctx: Context) -> Say:
+    done = " ".join(row.done.split())
+    cut = done if len(done) <= DONE_CHARS_MAX else f"{done[: DONE_CHARS_MAX - 1]}…"
+    return Say(
+        "log.line",
+        at=Moment(row.at),
+        who=row.client_name or f"{ctx.desk.npub(row.actor)[:12]}…",
+        command=row.command,
+        done=cut,
+        message=row.message_id[: describe.ID_LENGTH],
+    )

@@ -1,0 +1,81 @@
+"""The operators' daily summary: short, and the proof that the bot lives and reads Lamassu."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.say import Fiat, Moment, Sat, Say
+from dca_bot.ledger import facts, mail, payouts, reports, summary
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import FIXED, FLOW
+
+DAY = timedelta(days=1)
+NAMES_SHOWN_MAX = 5
+_NOTHING = Say("nothing")
+
+
+def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
+    """Say what the last 24 hours brought, and what waits for the operator."""
+    owed_count, owed_sat = payouts.owed(tx)
+    stuck = summary.stuck_count(tx)
+    return Say(
+        "lines",
+        lines=(
+            Say("summary.heading"),
+            Say("status.paused") if facts.paused(tx) else _NOTHING,
+            _polls(tx),
+            *_done(tx, now - DAY),
+            Say("status.owed", sats=Sat(owed_sat), n=owed_count),
+            Say("summary.stuck", n=stuck) if stuck else _NOTHING,
+            Say("status.holds", n=reports.holds_count(tx)),
+            _source(found),
+            _low(summary.low_names(tx)),
+            Say("status.unsent", n=mail.unsent(tx)),
+            *_out_of_reach(found),
+        ),
+    )
+
+
+def _polls(tx: Tx) -> Say:
+    at, count = facts.last_poll_at(tx), facts.polls(tx)
+    if at is None:
+        return Say("status.no_poll")
+    if not count:
+        return Say("summary.no_poll", at=Moment(at))
+    return Say("summary.polls", n=count, at=Moment(at))
+
+
+def _done(tx: Tx, since: datetime) -> Sequence[Say]:
+    flow, fixed = (summary.shared_out(tx, kind, since) for kind in (FLOW, FIXED))
+    paid = summary.paid(tx, since)
+    # A part of a sat counts as one: fees are what the operator loses.
+    fees = Sat(-(-paid.fee_msat // 1000))
+    return (
+        Say("summary.flow", n=flow.count, fiat=Fiat(flow.minor), sats=Sat(flow.sat)),
+        Say("summary.fixed", n=fixed.count, fiat=Fiat(fixed.minor), sats=Sat(fixed.sat))
+        if fixed.count
+        else _NOTHING,
+        Say("summary.paid", n=paid.count, sats=Sat(paid.sat), fees=fees),
+    )
+
+
+def _source(found: Surroundings) -> Say:
+    if found.balance_msat is None:
+        return Say("status.no_balance")
+    return Say("status.balance", sats=Sat(found.balance_msat // 1000))
+
+
+def _low(names: Sequence[str]) -> Say:
+    if not names:
+        return _NOTHING
+    shown = ", ".join(names[:NAMES_SHOWN_MAX])
+    more = len(names) - NAMES_SHOWN_MAX
+    return Say("summary.low", names=Say("summary.more", names=shown, n=more) if more > 0 else shown)
+
+
+def _out_of_reach(found: Surroundings) -> Sequence[Say]:
+    return [
+        Say("status.out_of_reach", part=part.name, since=Moment(part.since))
+        for part in found.parts
+        if not part.reachable
+    ]

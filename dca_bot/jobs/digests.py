@@ -1,0 +1,56 @@
+"""Writes the digests of payouts for clients who want one a day or a week.
+
+The invariant: a payout is in one digest at most, whatever crashes. What a bot that was down has
+missed is told at its next look, once.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from dca_bot.chat.herald import Herald
+from dca_bot.core.calendar import SUNDAY, last_due
+from dca_bot.core.ports import Clock
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.signals import Signals
+from dca_bot.ledger import arrivals
+from dca_bot.ledger.arrivals import WEEKLY, Waiting
+from dca_bot.ledger.database import Database
+
+LOOK_S = 30
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The writer of digests; `run` never ends."""
+
+    database: Database
+    herald: Herald
+    programme: Programme
+    clock: Clock
+    signals: Signals
+
+    async def run(self) -> None:
+        """Look every few seconds whether a digest is due."""
+        while True:
+            await self.look_once()
+            await self.clock.sleep(LOOK_S)
+
+    async def look_once(self) -> None:
+        """Write all digests that are due, each in a transaction of its own."""
+        now = self.clock.now()
+        due = [one for one in await self.database.read(arrivals.waiting) if self._is_due(one, now)]
+        for one in due:
+            work = partial(self.herald.digest, client_id=one.client_id, now=now)
+            await self.database.transact(work)
+        if due:
+            _log.info("digests written clients=%d", len(due))
+            self.signals.deliver.ring()
+
+    def _is_due(self, one: Waiting, now: datetime) -> bool:
+        """Tell whether the hour has come since the first payout that waits."""
+        weekday = SUNDAY if one.notify == WEEKLY else None
+        at, zone = self.programme.digest_time, self.programme.timezone
+        return one.since < last_due(now, at, zone, weekday=weekday)

@@ -1,0 +1,67 @@
+"""Writes the operators' daily summary.
+
+The invariant: one for each local date at most, whatever crashes; after days of silence one, for
+today.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from dca_bot.chat.command import Args
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.operator_house import look_around
+from dca_bot.chat.summary import daily_summary
+from dca_bot.core.calendar import due_date
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import facts
+from dca_bot.ledger.database import Tx
+
+LOOK_S = 30
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The writer of summaries; `run` never ends."""
+
+    desk: Desk
+    herald: Herald
+    programme: Programme
+
+    async def run(self) -> None:
+        """Look every few seconds whether the summary is due."""
+        while True:
+            await self.look_once()
+            await self.desk.clock.sleep(LOOK_S)
+
+    async def look_once(self) -> None:
+        """Write today's summary if its hour has come; LNbits is asked before the transaction."""
+        due = await self.desk.database.transact(self._due)
+        if due is None:
+            return
+        found = await look_around(self.desk, Args({}))
+
+        def work(tx: Tx) -> None:
+            now = self.desk.clock.now()
+            self.herald.tell_operators(tx, daily_summary(tx, found, now), now)
+            facts.put(tx, facts.SUMMARY_DATE, due.isoformat())
+            facts.drop(tx, facts.POLLS)
+
+        await self.desk.database.transact(work)
+        self.desk.wake_mail()
+        _log.info("daily summary written")
+
+    def _due(self, tx: Tx) -> date | None:
+        """Return the local date whose summary is to be written now."""
+        noted = facts.get(tx, facts.SUMMARY_DATE)
+        done = None if noted is None else date.fromisoformat(noted)
+        now, zone = self.desk.clock.now(), self.programme.timezone
+        due = due_date(now, self.programme.summary_time, zone, done=done)
+        if noted is None:
+            # A bot that was just set up has nothing to sum up yet.
+            first = due or now.astimezone(zone).date() - timedelta(days=1)
+            facts.put(tx, facts.SUMMARY_DATE, first.isoformat())
+            return None
+        return due

@@ -1,0 +1,211 @@
+"""Logs in to PostgreSQL, and says in a sentence what a refusal means and what to do.
+
+The invariant: the password is in no message; a server that can't prove who it is where that was
+asked for gets neither the password nor a question.
+"""
+
+import re
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import asyncpg
+
+from dca_bot.errors import SourceUnavailable
+from dca_bot.lamassu.ssh import one_line
+
+TlsMode = Literal["disable", "require", "verify-full"]
+_APPLICATION = "dca-bot"
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+class TableUnreadable(SourceUnavailable):
+    """A table is not there, or the role may not read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Where to log in and as whom.
+
+    `require` encrypts, and with a `ca_file` checks who signed the certificate; `verify-full` checks
+    the name in it too, against `ca_file` or the authorities that this computer trusts.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    tls: TlsMode
+    ca_file: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """Return host and port for messages."""
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLimits:
+    """Bounds on what a server may cost; `statement_s` is for one table."""
+
+    connect_s: float = 20
+    statement_s: float = 60
+    table_bytes: int = 2**32
+
+
+async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> Any:
+    """Open a session that can only read; `host` is the server's, or the folder of a socket.
+
+    Raise what asyncpg raises, or SourceUnavailable for a `ca_file` that is none.
+    """
+    statement_ms = str(int(limits.statement_s * 1000))
+    return await asyncpg.connect(
+        host=host,
+        port=server.port,
+        user=server.user,
+        password=server.password,
+        database=server.database,
+        ssl=_tls(server),
+        timeout=limits.connect_s,
+        # The server ends a statement first; this is for a server that says nothing any more.
+        command_timeout=limits.statement_s + limits.connect_s,
+        # Nothing is left behind in a session that a pooler may hand to others.
+        statement_cache_size=0,
+        server_settings={
+            "application_name": _APPLICATION,
+            "default_transaction_read_only": "on",
+            "statement_timeout": statement_ms,
+            "idle_in_transaction_session_timeout": statement_ms,
+            "datestyle": "ISO",
+        },
+    )
+
+
+def refusal(
+    error: Exception, server: PostgresServer, limits: PostgresLimits, table: str
+) -> SourceUnavailable:
+    """Say what an error means and what to do; `table` is the one that was read, if any."""
+    said, what = one_line(str(error)), table or "Lamassu"
+    match error:
+        case asyncpg.InsufficientPrivilegeError():
+            return _no_privilege(said, server, table)
+        case asyncpg.QueryCanceledError():
+            text = (
+                f"Reading {what} took longer than {limits.statement_s:g} seconds; check the load of"
+                " the database, or raise [lamassu.postgres] statement_timeout_seconds."
+            )
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.AdminShutdownError()
+            | asyncpg.CrashShutdownError()
+            | asyncpg.IdleInTransactionSessionTimeoutError()
+            | asyncpg.InterfaceError()
+            | ConnectionResetError()
+            | BrokenPipeError()
+        ):
+            text = (
+                f"The connection to {server.address} broke while {what} was read ({said}); the next"
+                " poll tries again."
+            )
+        case asyncpg.PostgresError():
+            text = _login_refused(error, said, server)
+        case OSError():
+            text = _unreachable(error, said, server)
+        case _:
+            text = f"Reading {what} from {server.address} failed ({said}); report it."
+    return SourceUnavailable(text)
+
+
+def _no_privilege(said: str, server: PostgresServer, table: str) -> SourceUnavailable:
+    role = _identifier(server.user)
+    if not table:
+        return SourceUnavailable(
+            f"{server.user} may not use the database {server.database} ({said}): run there, as its"
+            f" owner: GRANT CONNECT ON DATABASE {_identifier(server.database)} TO {role};"
+        )
+    return TableUnreadable(
+        f"{server.user} may not read {table} ({said}): run in the database {server.database}, as"
+        f" its owner: GRANT SELECT ON {table} TO {role};"
+    )
+
+
+def _login_refused(error: asyncpg.PostgresError, said: str, server: PostgresServer) -> str:
+    match error:
+        case asyncpg.InvalidPasswordError():
+            return (
+                f"PostgreSQL at {server.address} refuses {server.user} or the password: put the"
+                " right one, and nothing else, into [lamassu.postgres] password_file."
+            )
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            unencrypted = ', or set tls = "require" if it wants encryption'
+            return (
+                f"PostgreSQL at {server.address} doesn't let {server.user} in ({said}): make the"
+                " role, or allow it in pg_hba.conf"
+                f"{unencrypted if server.tls == 'disable' else ''}."
+            )
+        case asyncpg.InvalidCatalogNameError():
+            return (
+                f"There is no database {server.database} at {server.address}; correct"
+                " [lamassu.postgres] database."
+            )
+        case asyncpg.TooManyConnectionsError() | asyncpg.CannotConnectNowError():
+            return (
+                f"PostgreSQL at {server.address} takes no connection now ({said}); the next poll"
+                " tries again."
+            )
+        case _:
+            return (
+                f"PostgreSQL at {server.address} refused to be read ({said}); check"
+                " [lamassu.postgres]."
+            )
+
+
+def _unreachable(error: OSError, said: str, server: PostgresServer) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"The certificate of {server.address} proves nothing ({error.verify_message}): put"
+                " that of whoever signed it into [lamassu.postgres] ca_file, and write host as the"
+                " certificate does. If it was accepted before and nobody changed the server,"
+                " somebody may be listening: change nothing."
+            )
+        case TimeoutError():
+            return (
+                f"PostgreSQL at {server.address} did not answer in time; check host, port, firewall"
+                " and the load of the server."
+            )
+        case _ if isinstance(error, ssl.SSLError) or "SSL upgrade" in said:
+            return (
+                f"{server.address} doesn't do TLS as asked ({said}): turn it on there (ssl = on),"
+                " or use tunnel = true."
+            )
+        case _:
+            return (
+                f"PostgreSQL at {server.address} can't be reached ({said}); check host, port and"
+                " network, and that it listens there (listen_addresses)."
+            )
+
+
+def _tls(server: PostgresServer) -> ssl.SSLContext | bool:
+    """Return how to encrypt; never what the environment or a file of libpq says."""
+    if server.tls == "disable":
+        return False
+    try:
+        context = ssl.create_default_context(cafile=server.ca_file)
+    except (OSError, ValueError) as error:
+        raise SourceUnavailable(
+            f"{server.ca_file} holds no certificate ({one_line(str(error))}); put that of whoever"
+            " signed the server's into it, as PEM."
+        ) from error
+    if server.tls == "require":
+        context.check_hostname = False
+        if server.ca_file is None:
+            context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _identifier(name: str) -> str:
+    """Write a name as SQL wants it."""
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,68 @@
+"""Leads to a PostgreSQL server through SSH, as `ssh -L` does.
+
+The invariant: nobody else on this computer can enter. The near end is a socket in a folder that
+only the bot's user can open, never a port.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+
+from dca_bot.errors import SourceUnavailable
+from dca_bot.lamassu.ssh import SshServer, connect, one_line
+
+
+@asynccontextmanager
+async def open_tunnel(
+    server: SshServer, host: str, port: int, *, limit_s: float
+) -> AsyncIterator[str]:
+    """Log in and give the folder of a socket, named as libpq wants it, that leads to host:port.
+
+    Raise SourceUnavailable where the server refuses the login, or to lead there.
+    """
+    connection = await connect(server, limit_s=limit_s)
+    try:
+        await _try_way(connection, server, host, port, limit_s=limit_s)
+        with tempfile.TemporaryDirectory(prefix="dca-bot-") as folder:
+            path = Path(folder) / f".s.PGSQL.{port}"
+            await connection.forward_local_path_to_port(str(path), host, port)
+            yield folder
+    finally:
+        connection.abort()
+        await connection.wait_closed()
+
+
+async def _try_way(
+    connection: asyncssh.SSHClientConnection,
+    server: SshServer,
+    host: str,
+    port: int,
+    *,
+    limit_s: float,
+) -> None:
+    """Go there once: a refusal is known only here, behind the socket it is just a lost connection."""
+    try:
+        async with asyncio.timeout(limit_s):
+            _, writer = await connection.open_connection(host, port)
+    except asyncssh.ChannelOpenError as error:
+        said = one_line(error.reason)
+        if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+            raise SourceUnavailable(
+                f"{server.host} doesn't let {server.username} through to {host}:{port} ({said}):"
+                f' allow it with permitopen="{host}:{port}" and port-forwarding before the key in'
+                " authorized_keys, and AllowTcpForwarding in sshd_config."
+            ) from error
+        raise SourceUnavailable(
+            f"{server.host} can't reach PostgreSQL at {host}:{port} ({said}): check"
+            " [lamassu.postgres] host and port, as seen from there, and that PostgreSQL runs."
+        ) from error
+    except (asyncssh.Error, OSError) as error:
+        raise SourceUnavailable(
+            f"The connection to {server.host} broke on the way to {host}:{port}"
+            f" ({one_line(str(error)) or 'no answer'}); the next poll tries again."
+        ) from error
+    writer.close()

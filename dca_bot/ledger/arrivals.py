@@ -1,0 +1,84 @@
+"""Payouts that have arrived, and how their clients are told.
+
+The invariant: each is told once, by itself or in a digest, or never, as the client wanted it when
+it arrived; the mark is set in the transaction that writes the message.
+
+    '' ──arrives──▶ told | never | digest ──▶ told | never
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant
+from dca_bot.ledger.payouts import Payout
+
+EACH, DAILY, WEEKLY, OFF = "each", "daily", "weekly", "off"
+WISHES = (EACH, DAILY, WEEKLY, OFF)
+"""What a client can have in `notify`."""
+_MARKS = {EACH: "told", DAILY: "digest", WEEKLY: "digest", OFF: "never"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What a digest tells of: `bought_sat` for `minor`, and `earned_sat` of the commission."""
+
+    count: int
+    bought_sat: int
+    minor: int
+    earned_sat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A client with arrivals that wait for a digest, the oldest from `since`."""
+
+    client_id: int
+    notify: str
+    since: datetime
+
+
+def set_wish(tx: Tx, client: Client, notify: str) -> None:
+    """Record how a client wants to be told of payouts; with OFF, what waits is never told."""
+    tx.execute("UPDATE client SET notify = ? WHERE id = ?", (notify, client.id))
+    if notify == OFF:
+        tx.execute(
+            "UPDATE payout SET told = 'never' WHERE client_id = ? AND told = 'digest'", (client.id,)
+        )
+
+
+def arrive(tx: Tx, payout: Payout, client: Client) -> bool:
+    """Mark a payout that is DONE as its client wishes; True if it is to be told now."""
+    tx.execute("UPDATE payout SET told = ? WHERE id = ?", (_MARKS[client.notify], payout.id))
+    return client.notify == EACH
+
+
+def waiting(tx: Tx) -> list[Waiting]:
+    """Return the clients for whose digest something waits."""
+    rows = tx.execute(
+        "SELECT client_id, notify, since FROM (SELECT client_id, min(done_at) AS since FROM payout"
+        " WHERE told = 'digest' GROUP BY client_id) JOIN client ON client.id = client_id"
+    )
+    return [Waiting(row["client_id"], row["notify"], instant(row["since"])) for row in rows]
+
+
+def take(tx: Tx, client_id: int) -> Arrivals | None:
+    """Mark all that waits for a client's digest as told and return its sums; None if nothing does."""
+    row = tx.execute(
+        "SELECT count(DISTINCT payout.id) AS n, coalesce(sum(minor), 0) AS minor,"
+        " coalesce(sum(sat) FILTER (WHERE kind <> 'commission'), 0) AS bought,"
+        " coalesce(sum(sat) FILTER (WHERE kind = 'commission'), 0) AS earned"
+        " FROM payout JOIN share ON share.payout_id = payout.id"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " WHERE payout.client_id = ? AND told = 'digest'",
+        (client_id,),
+    ).fetchone()
+    if row["n"] == 0:
+        return None
+    tx.execute(
+        "UPDATE payout SET told = 'told' WHERE client_id = ? AND told = 'digest'", (client_id,)
+    )
+    return Arrivals(
+        count=row["n"], bought_sat=row["bought"], minor=row["minor"], earned_sat=row["earned"]
+    )

@@ -1,0 +1,55 @@
+"""What the operators' daily summary counts; nothing here changes anything."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import micros
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So many of a kind, their fiat, their sats, and what they cost in fees."""
+
+    count: int
+    minor: int
+    sat: int
+    fee_msat: int = 0
+
+
+def shared_out(tx: Tx, kind: str, since: datetime) -> Tally:
+    """Return the distributions of a kind that were processed since then, by their principals."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(principal_minor), 0) AS minor,"
+        " coalesce(sum(principal_sat), 0) AS sat FROM distribution"
+        " WHERE processed_at > ? AND kind = ?",
+        (micros(since), kind),
+    ).fetchone()
+    return Tally(row["n"], row["minor"], row["sat"])
+
+
+def paid(tx: Tx, since: datetime) -> Tally:
+    """Return the payouts that were finished since then."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat,"
+        " coalesce(sum(fee_msat), 0) AS fee FROM payout WHERE done_at > ?",
+        (micros(since),),
+    ).fetchone()
+    return Tally(row["n"], 0, row["sat"], row["fee"])
+
+
+def stuck_count(tx: Tx) -> int:
+    """Return how many payouts wait for the operator, for funds, or for anything else."""
+    row = tx.execute(
+        "SELECT count(*) AS n FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
+        " AND (waiting <> '' OR state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID'))"
+    ).fetchone()
+    return int(row["n"])
+
+
+def low_names(tx: Tx) -> list[str]:
+    """Return the clients who were asked for the next deposit and have not brought it."""
+    rows = tx.execute(
+        "SELECT name FROM client WHERE low_told <> '' AND state <> 'closed' ORDER BY name"
+    )
+    return [str(row["name"]) for row in rows]

@@ -1,0 +1,144 @@
+"""Whatever changes the ledger at somebody's word is in the log, with the change or not at all."""
+
+import pytest
+from talk import INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
+
+from dca_bot.nostr.keys import npub
+
+# (who, what is written, what the log then says of it)
+DEEDS = [
+    ("op", "client add juan {juan}", "client add: juan is added"),
+    ("op", "client add juan {juan} 500", "client add: juan is added, with deposit"),
+    ("op", "client pause maria", "client pause: maria is paused."),
+    ("op", "client resume maria", "client resume: maria is active again."),
+    ("op", "client close lena", "client close: lena is closed."),
+    ("op", f"client wallet maria {OTHER_KEY}", "client wallet: Payouts of maria go to"),
+    ("op", "client npub maria {fresh}", "client npub: maria now has the key"),
+    ("op", "deposit maria 500", "deposit: Deposit 2 of maria, 500.00 GTQ"),
+    ("op", "deposit void 1", "deposit void: Deposit 1 of maria, 1,000.00 GTQ, is struck out"),
+    ("op", "withdraw maria 5", "withdraw: maria got 5.00 GTQ back"),
+    ("op", "hold accept 1", "hold accept: Cash-out held-one is shared out"),
+    ("op", "hold ignore 1", "hold ignore: Hold #1 is closed"),
+    ("op", "pause all", "pause all: Paused: nothing is shared out"),
+    ("op", "resume all", "resume all: Going on"),
+    ("op", "broadcast Hello\nall", "broadcast: Sent to all 2 clients: Hello all"),
+    ("maria", f"wallet {OTHER_KEY}", "wallet: maria has changed the wallet"),
+    ("maria", "pause", "pause: Paused."),
+    ("maria", "resume", "resume: Welcome back!"),
+    ("maria", "notify weekly", "notify: Messages about payouts from now on: one a week"),
+]
+READS = [
+    ("op", "help"),
+    ("op", "status"),
+    ("op", "log"),
+    ("op", "clients"),
+    ("op", "client maria"),
+    ("op", "deposits"),
+    ("op", "txs"),
+    ("op", "holds"),
+    ("op", "payouts"),
+    ("op", "poll"),
+    ("op", "topup 1000"),
+    ("op", "audit"),
+    ("op", "cancel"),
+    ("op", "withdraw maria 5"),
+    ("op", "confirm ABCD"),
+    ("op", "no such thing"),
+    ("maria", "balance"),
+    ("maria", "history"),
+    ("maria", "settings"),
+    ("maria", "wallet"),
+    ("maria", "notify each"),
+    ("maria", "clients"),
+]
+
+
+@pytest.fixture
+async def scene(talk):
+    """maria with a balance, lena with nothing, and a held cash-out; two deeds each can be undone."""
+    await talk.add_client("maria", balance="1000")
+    await talk.add_client("lena", wallet="")
+    await talk.hold_cash_out("held-one")
+    return talk
+
+
+async def logged(talk):
+    return await talk.sql("SELECT * FROM command_log ORDER BY id DESC")
+
+
+async def prepare(talk, text):
+    """Have what the deed undoes."""
+    before = {"client resume maria": "client pause maria", "resume all": "pause all"}
+    if text in before:
+        await talk.tell("op", before[text])
+    if text == "resume":
+        await talk.tell("maria", "pause")
+
+
+@pytest.mark.parametrize(("who", "text", "says"), DEEDS)
+async def test_each_deed_is_logged_with_its_message(scene, who, text, says):
+    await prepare(scene, text)
+    before = len(await logged(scene))
+    message = scene.message(who, text)
+    reply = await scene.deliver(message)
+    if "confirm " in reply:
+        assert len(await logged(scene)) == before, "a question is no deed"
+        message = scene.message(who, f"confirm {code_in(reply)}")
+        await scene.deliver(message)
+    row, *_ = await logged(scene)
+    assert len(await logged(scene)) == before + 1
+    assert (row["actor"], row["message_id"]) == (PEOPLE[who], message.id)
+    assert f"{row['command']}: {' '.join(row['done'].split())}".startswith(says)
+    shown = (await scene.tell("op", "log")).splitlines()[1]
+    who_shown = who if who == "maria" else f"{npub(PEOPLE['op'])[:12]}…"
+    assert shown.startswith(f"2026-03-01 06:00 {who_shown}, {says}"[:60])
+    assert shown.endswith(f"({message.id[:8]})")
+
+
+@pytest.mark.parametrize(("who", "text"), READS)
+async def test_what_changes_nothing_is_not_logged(scene, who, text):
+    before = len(await logged(scene))
+    await scene.tell(who, text)
+    assert len(await logged(scene)) == before
+
+
+async def test_deed_that_fails_is_not_logged(scene):
+    before = len(await logged(scene))
+    code = code_in(await scene.tell("op", "withdraw maria 600"))
+    await scene.do("op2", "withdraw maria 700")
+    assert "more than maria has" in await scene.tell("op", f"confirm {code}")
+    assert len(await logged(scene)) == before + 1
+
+
+async def test_log_is_paged_newest_first(scene):
+    for number in range(12):
+        await scene.do("op", f"deposit maria {number + 1}")
+    first, second = await scene.tell("op", "log"), await scene.tell("op", "log 2")
+    assert first.startswith("What was done, newest first:\n")
+    assert "12.00 GTQ" in first.splitlines()[1]
+    assert first.endswith("More: add 2 to the command.")
+    amounts = [f", {number + 1}.00 GTQ" for number in range(12)]
+    assert [amount in first for amount in amounts] == [False] * 2 + [True] * 10
+    assert amounts[1] in second
+    assert "no more pages" in await scene.tell("op", "log 99")
+
+
+async def test_log_has_no_key_of_a_wallet(scene):
+    await scene.do("maria", f"wallet {OTHER_KEY}")
+    kept = " ".join(row["done"] for row in await logged(scene))
+    assert INVOICE_KEY not in kept
+    assert OTHER_KEY not in kept
+    assert "2b2b…2b2b" in kept
+
+
+async def test_client_is_named_as_now_also_after_a_new_key(scene):
+    await scene.tell("maria", "pause")
+    await scene.do("op", "client npub maria {fresh}")
+    assert " maria, pause: Paused." in await scene.tell("op", "log")
+
+
+async def test_long_text_is_one_short_line(scene):
+    await scene.do("op", "broadcast " + "word\n" * 200)
+    line = (await scene.tell("op", "log")).splitlines()[1]
+    assert "Sent to all 2 clients: word word" in line
+    assert len(line) < 250

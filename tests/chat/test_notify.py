@@ -1,0 +1,296 @@
+"""Each payout is told once, by itself or in a digest, or never: as its client wishes."""
+
+import asyncio
+import re
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from talk import Talk, make_programme
+
+from dca_bot.jobs.digests import Digests
+from dca_bot.jobs.signals import Signals
+from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger.database import open_database
+
+SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
+
+
+def digests(talk, database=None):
+    return Digests(database or talk.database, talk.herald, talk.programme, talk.clock, Signals())
+
+
+async def at(talk, moment):
+    """Let the job look at a moment, given in the programme's own time."""
+    talk.clock.at = datetime.fromisoformat(moment).replace(tzinfo=talk.programme.timezone)
+    await digests(talk).look_once()
+
+
+async def arrive(talk, sat, *, fiat_minor=10_000):
+    """Bring a new payout of maria into her wallet now."""
+    await talk.distribute(f"cash-out {talk.sent} {sat}", sat=sat, fiat_minor=fiat_minor)
+
+    def find(tx):
+        (payout,) = payouts.open_payouts(tx)
+        return payout.id
+
+    payout_id = await talk.database.read(find)
+    await talk.bring_to(payout_id, "invoice", "submit", "debit")
+    await finish(talk, payout_id)
+
+
+async def finish(talk, payout_id):
+    def work(tx):
+        payout = payouts.by_id(tx, payout_id)
+        payout_moves.finish(tx, payout, now=talk.clock.now())
+        talk.herald.payout_arrived(tx, payout, talk.clock.now())
+
+    await talk.database.transact(work)
+
+
+@pytest.fixture
+async def maria(talk):
+    await talk.add_client("maria", balance="900,000")
+    return talk
+
+
+async def news(talk):
+    """Return what maria was told since the last time."""
+    letters = await talk.letters_to("maria")
+    seen, talk.seen = getattr(talk, "seen", 0), len(letters)
+    return letters[seen:]
+
+
+async def test_each_payout_is_told_at_once_by_default(maria):
+    await news(maria)
+    await arrive(maria, 12_000)
+    (text,) = await news(maria)
+    assert text.startswith("12,000 sats have arrived in your wallet, for 100.00 GTQ")
+    await at(maria, "2026-03-02 19:00")
+    assert await news(maria) == []
+
+
+async def test_daily_digest_comes_at_its_hour_with_all_that_has_arrived(maria):
+    assert "one a day, at 19:00" in await maria.tell("maria", "notify daily")
+    await news(maria)
+    await arrive(maria, 12_000)
+    await arrive(maria, 13_000, fiat_minor=15_000)
+    await at(maria, "2026-03-01 18:59")
+    assert await news(maria) == []
+    await at(maria, "2026-03-01 19:00")
+    (text,) = await news(maria)
+    assert text == (
+        "2 payouts have arrived in your wallet.\n"
+        "Bought: 25,000 sats for 250.00 GTQ (1 BTC = 1,000,000 GTQ on average)\n"
+        "Balance left: 899,750.00 GTQ"
+    )
+    for hour in ("2026-03-01 19:01", "2026-03-02 19:00", "2026-03-08 19:00"):
+        await at(maria, hour)
+    assert await news(maria) == [], "nothing has arrived since"
+
+
+async def test_weekly_digest_comes_on_sundays(maria):
+    maria.clock.at += timedelta(days=1)  # it starts on a Sunday
+    assert "on Sundays at 19:00" in await maria.tell("maria", "notify weekly")
+    await news(maria)
+    for day in range(2, 8):
+        await arrive(maria, 1000 + day)
+        await at(maria, f"2026-03-0{day} 19:00")
+    assert await news(maria) == []
+    await at(maria, "2026-03-08 18:59")
+    assert await news(maria) == []
+    await at(maria, "2026-03-08 19:00")
+    (text,) = await news(maria)
+    assert text.startswith("6 payouts have arrived")
+
+
+async def test_digest_that_a_stopped_bot_missed_comes_at_the_next_look_once(maria):
+    await maria.tell("maria", "notify daily")
+    await news(maria)
+    await arrive(maria, 12_000)
+    await at(maria, "2026-03-05 03:10")
+    (text,) = await news(maria)
+    assert text.startswith("One payout has arrived in your wallet.")
+    await at(maria, "2026-03-05 19:00")
+    assert await news(maria) == []
+
+
+async def test_off_tells_no_payout_and_all_the_rest(maria):
+    await maria.tell("maria", "notify off")
+    await arrive(maria, 12_000)
+    await at(maria, "2026-03-08 19:00")
+    await news(maria)
+    told = await maria.do("op", "deposit maria 500")
+    await maria.do("op", f"deposit confirm {told.split()[1]}")
+    await maria.do("op", "withdraw maria 900,250")
+    assert [text.split(".")[0] for text in await news(maria)] == [
+        "Your deposit of 500",
+        "Your deposit of 500",
+        "You got 900,250",
+        "Your balance is down to 150",
+    ]
+    assert "12,000 sats" in await maria.tell("maria", "history")
+
+
+async def test_change_tells_at_once_what_waited(maria):
+    await maria.tell("maria", "notify daily")
+    await arrive(maria, 12_000)
+    for how in ("weekly", "each"):
+        answer = await maria.tell("maria", f"notify {how}")
+        assert ("Not told until now:\nOne payout has arrived" in answer) is (how == "weekly")
+    await at(maria, "2026-03-08 19:00")
+    assert sum("12,000" in text for text in await maria.letters_to("maria")) == 1
+
+
+async def test_closing_tells_what_waited(maria):
+    await maria.tell("maria", "notify weekly")
+    await arrive(maria, 12_000)
+    await maria.do("op", "withdraw maria 899,900")
+    await news(maria)
+    assert "is closed" in await maria.tell("op", "client close maria")
+    arrived, closed = await news(maria)
+    assert "12,000 sats for 100.00 GTQ" in arrived
+    assert closed.startswith("Your account here is closed")
+    await at(maria, "2026-03-08 19:00")
+    assert await news(maria) == []
+
+
+async def test_settings_show_how_payouts_are_told(maria):
+    assert (await maria.tell("maria", "settings")).endswith("Messages about payouts: one for each")
+    await maria.tell("maria", "NOTIFY Weekly")
+    assert "one a week, on Sundays at 19:00" in await maria.tell("maria", "settings")
+    assert "That is so already" in await maria.tell("maria", "notify weekly")
+
+
+@pytest.mark.parametrize("text", ["notify", "notify hourly", "notify daily weekly"])
+async def test_unclear_wish_changes_nothing_and_is_explained(maria, text):
+    assert "notify each|daily|weekly|off" in await maria.tell("maria", text)
+    assert (await maria.client("maria")).notify == "each"
+
+
+# Whatever happens in whatever order
+
+HOURS = 19 + 6  # 19:00 in Guatemala is 01:00 of the next day in UTC
+
+
+def hour_has_come(notify, since, now):
+    """Say it day by day: is there a due instant after `since` and up to `now`?"""
+    day = datetime(2026, 2, 1, tzinfo=UTC)
+    while day <= now:
+        at_ = day + timedelta(hours=HOURS)
+        if since < at_ <= now and (notify == "daily" or day.weekday() == 6):
+            return True
+        day += timedelta(days=1)
+    return False
+
+
+class Breaking:
+    """A ledger whose transactions all break off at the very end."""
+
+    def __init__(self, database):
+        self.read = database.read
+        self._database = database
+
+    async def transact(self, work):
+        def breaks_off(tx):
+            work(tx)
+            raise ConnectionAbortedError
+
+        return await self._database.transact(breaks_off)
+
+
+STEPS = st.one_of(
+    st.sampled_from(["arrive", "arrive", "look", "look", "crash"]),
+    st.sampled_from(["each", "daily", "weekly", "off"]),
+    st.integers(1, 60),
+)
+
+
+class Model:
+    """What maria must have been told; payouts are powers of two, so each sum names its payouts."""
+
+    def __init__(self, talk):
+        self.talk = talk
+        self.notify = "each"
+        self.waits = {}
+        self.told = []
+        self.count = 0
+
+    async def do(self, step):
+        if isinstance(step, int):
+            self.talk.clock.at += timedelta(hours=step)
+        elif step == "arrive":
+            await self.arrive()
+        elif step == "look":
+            await self.look()
+        elif step == "crash":
+            await self.crash()
+        else:
+            await self.change(step)
+
+    async def arrive(self):
+        sat = 1 << self.count
+        self.count += 1
+        await arrive(self.talk, sat)
+        if self.notify == "each":
+            self.told.append(sat)
+        elif self.notify != "off":
+            self.waits[sat] = self.talk.clock.now()
+
+    def is_due(self):
+        oldest = min(self.waits.values(), default=self.talk.clock.now())
+        return hour_has_come(self.notify, oldest, self.talk.clock.now())
+
+    def tell(self):
+        self.told += [sum(self.waits)] if self.waits else []
+        self.waits = {}
+
+    async def look(self):
+        await digests(self.talk).look_once()
+        if self.is_due():
+            self.tell()
+
+    async def crash(self):
+        if self.is_due():
+            with pytest.raises(ConnectionAbortedError):
+                await digests(self.talk, Breaking(self.talk.database)).look_once()
+
+    async def change(self, notify):
+        await self.talk.tell("maria", f"notify {notify}")
+        if notify == "off":
+            self.waits = {}
+        elif notify != self.notify:
+            self.tell()
+        self.notify = notify
+
+
+async def play(talk, steps):
+    await talk.add_client("maria", balance="900,000")
+    model = Model(talk)
+    for step in steps:
+        await model.do(step)
+        letters = "\n".join(await talk.letters_to("maria"))
+        assert [int(sat.replace(",", "")) for sat in SUM.findall(letters)] == model.told
+    payouts_told = [sat for total in model.told for sat in powers(total)]
+    assert len(payouts_told) == len(set(payouts_told)) <= model.count
+
+
+def powers(total):
+    return [1 << n for n in range(total.bit_length()) if total >> n & 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(STEPS, min_size=4, max_size=18))
+def test_no_payout_is_told_twice_or_lost(steps):
+    async def run():
+        with tempfile.TemporaryDirectory() as name:
+            database = await open_database(Path(name) / "data")
+            try:
+                await play(Talk(database, Path(name), make_programme()), steps)
+            finally:
+                await database.aclose()
+
+    asyncio.run(run())

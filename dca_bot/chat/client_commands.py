@@ -1,8 +1,9 @@
 """What a client can type."""
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, outlook
 from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, obstacle, terms_of
 from dca_bot.chat.client_notify import NOTIFY, notify_how
+from dca_bot.chat.client_stats import STATS_COMMANDS
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -44,6 +45,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         "lines",
         lines=(
             Say("balance.balance", balance=Fiat(me.balance_minor)),
+            _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
             received if received_sat else _nothing_yet(me),
             Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
@@ -138,6 +140,7 @@ _NOTHING = Say("nothing")
 CLIENT_COMMANDS = (
     Command(("balance",), answer=balance_answer),
     Command(("history",), (PAGE,), answer=history_answer),
+    *STATS_COMMANDS,
     Command(("deposits",), answer=deposits_answer),
     OWN_EXPORT,
     Command(("settings",), answer=settings_answer),
@@ -156,6 +159,11 @@ CLIENT_COMMANDS = (
     NOTIFY,
     *GENERAL_COMMANDS,
 )
+
+
+def _lasts(tx: Tx, ctx: Context) -> Say:
+    count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
+    return _NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
 def _nothing_yet(me: Client) -> Say:

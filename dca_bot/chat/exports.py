@@ -1,10 +1,10 @@
 """`export`: a client's own account as CSV in the chat, an operator's tables as files beside the bot."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_page
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.ranges import RANGE, start_of
 from dca_bot.chat.say import Moment, Say, Word, refuse
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.payout import rate_minor
@@ -13,26 +13,16 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.export_shelf import KEPT
 from dca_bot.ledger.statement import StatementLine, statement
 
-RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, "all": None}
-"""How many days back each goes."""
 RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30
 """So many rows fit into one message, however long they are."""
 MESSAGES_MAX = 5
 
 
-def read_range(text: str, _currency: str) -> str:
-    """Read how far back to look."""
-    if text.lower() not in RANGES:
-        raise refuse("wrong.range")
-    return text.lower()
-
-
 def own_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Give the client's account, newest first, in a few messages; the last one is the reply."""
     wanted = args.text("RANGE") or RANGE_DEFAULT
-    days, page_rows = RANGES[wanted], MESSAGE_ROWS * MESSAGES_MAX
-    since = None if days is None else ctx.now - timedelta(days=days)
+    since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
     offset = (args.page - 1) * page_rows
     rows = statement(tx, ctx.me.id, since=since, limit=page_rows + 1, offset=offset)
     if not rows:
@@ -63,7 +53,7 @@ def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Facts) -> Say:
 
 OWN_EXPORT = Command(
     ("export",),
-    (Param("RANGE", read_range, optional=True), Param("PAGE", read_page, optional=True)),
+    (RANGE, Param("PAGE", read_page, optional=True)),
     answer=own_answer,
 )
 TABLES_EXPORT = Command(("export",), look=look_tables, answer=tables_answer)

@@ -7,11 +7,12 @@ language, operators in the programme's.
 from collections.abc import Callable
 from datetime import datetime
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, clients, mail
+from dca_bot.ledger import arrivals, clients, mail, payouts
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -77,7 +78,9 @@ class Herald:
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
-            told = Say("push.deposit_low", balance=Fiat(client.balance_minor))
+            count = outlook.deposit_days(tx, self._programme, client, now)
+            lasts = Say("nothing") if count is None else Say("push.lasts", days=outlook.days(count))
+            told = Say("push.deposit_low", balance=Fiat(client.balance_minor), lasts=lasts)
         else:
             told = Say("push.deposit_used_up")
         self.tell_client(tx, client, told, now)
@@ -151,35 +154,58 @@ class Herald:
         who = client.name if client else describe.short(self._npub(actor_pubkey))
         self.tell_operators(tx, Say("push.money_command", who=who, done=done), now, actor_pubkey)
 
-    def short_of_funds(
-        self,
-        tx: Tx,
-        *,
-        owed_sat: int,
-        short_sat: int,
-        bolt11: str,
-        amount_sat: int,
-        expires_at: datetime,
-        now: datetime,
+    def low_on_funds(
+        self, tx: Tx, top_up: TopUp, bolt11: str, *, free_sat: int, now: datetime
     ) -> None:
-        """Ask the operators for a top-up, with an invoice that any wallet can pay, if there is one."""
-        if not bolt11:
-            told = Say("push.short_without_invoice", owed=Sat(owed_sat), short=Sat(short_sat))
-            self.tell_operators(tx, told, now)
-            return
-        told = Say(
-            "push.short_of_funds",
-            owed=Sat(owed_sat),
-            short=Sat(short_sat),
-            invoice=bolt11,
-            amount=Sat(amount_sat),
-            expiry=Moment(expires_at),
+        """Warn the operators before anything has to wait, with a top-up invoice if there is one."""
+        free = Sat(free_sat)
+        told = (
+            Say("push.low_on_funds", free=free, **_invoice(top_up, bolt11))
+            if bolt11
+            else Say("push.low_without_invoice", free=free)
         )
         self.tell_operators(tx, told, now)
 
-    def funds_back(self, tx: Tx, now: datetime) -> None:
-        """Tell that payouts go on."""
-        self.tell_operators(tx, Say("push.funds_back"), now)
+    def short_of_funds(
+        self,
+        tx: Tx,
+        top_up: TopUp,
+        bolt11: str,
+        *,
+        short_sat: int,
+        instead_of: TopUp | None,
+        now: datetime,
+    ) -> None:
+        """Ask the operators for a top-up, with an invoice that any wallet can pay, if there is one."""
+        owed, short = Sat(payouts.need(tx).amount_sat), Sat(short_sat)
+        if not bolt11:
+            told = Say("push.short_without_invoice", owed=owed, short=short)
+            self.tell_operators(tx, told, now)
+            return
+        was_warned = instead_of is not None and instead_of.trouble is Trouble.LOW
+        told = Say(
+            "push.short_of_funds",
+            owed=owed,
+            short=short,
+            instead=Say("push.instead_of_warning") if was_warned else Say("nothing"),
+            **_invoice(top_up, bolt11),
+        )
+        self.tell_operators(tx, told, now)
+
+    def funds_eased(self, tx: Tx, top_up: TopUp, *, free_sat: int, now: datetime) -> None:
+        """Tell that payouts go on, and that the invoice is still wanted."""
+        told = Say(
+            "push.funds_eased",
+            free=Sat(free_sat),
+            amount=Sat(top_up.asked_sat),
+            expiry=Moment(top_up.expires_at),
+        )
+        self.tell_operators(tx, told, now)
+
+    def funds_back(self, tx: Tx, trouble: Trouble, *, free_sat: int, now: datetime) -> None:
+        """Tell that the shortage, or the warning, is over."""
+        key = "push.funds_back" if trouble is Trouble.SHORT else "push.funds_refilled"
+        self.tell_operators(tx, Say(key, free=Sat(free_sat)), now)
 
     def destination_slow(self, tx: Tx, slow: SlowDestination, now: datetime) -> None:
         """Tell that a client's payouts have waited for long for where they go."""
@@ -227,3 +253,12 @@ class Herald:
         for operator in sorted(self._programme.operators):
             if operator != except_for:
                 mail.write(tx, operator, text, now=now, alarm=alarm)
+
+
+def _invoice(top_up: TopUp, bolt11: str) -> dict[str, Field]:
+    """Return the fields of every text that has a top-up invoice in it."""
+    return {
+        "invoice": bolt11,
+        "amount": Sat(top_up.asked_sat),
+        "expiry": Moment(top_up.expires_at),
+    }

@@ -6,10 +6,8 @@ from dca_bot.chat import describe
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, refuse
 from dca_bot.core.money import parse_fiat
-from dca_bot.core.payout import PayoutState, needed_msat
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import machine_cash, machines, payouts, reports
-from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machine_cash import (
     CASH_IN,
@@ -21,12 +19,6 @@ from dca_bot.ledger.machine_cash import (
 from dca_bot.ledger.machines import Machine
 
 _COUNTED = "MACHINE AMOUNT"
-_STILL_TO_LEAVE = (
-    PayoutState.PLANNED,
-    PayoutState.INVOICED,
-    PayoutState.IN_DOUBT,
-    PayoutState.VOID,
-)
 _NOTHING = Say("nothing")
 
 
@@ -93,7 +85,7 @@ def three_sides(tx: Tx, balance_msat: int | None) -> tuple[Say, ...]:
     """
     all_cash = machine_cash.of_all(tx)
     balances_minor = reports.totals(tx).get("balance", 0)
-    needed_sat = -(-_needed_msat(tx) // 1000)
+    needed_sat = -(-payouts.need(tx).needed_msat // 1000)
     known = all_cash or machine_cash.unnamed_minor(tx)
     return (
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else _NOTHING,
@@ -206,15 +198,3 @@ def _warnings(
         if cash.last_count and cash.last_count.difference_minor
     ]
     return [*found, Say("sides.short", sats=Sat(short_sat))] if short_sat > 0 else found
-
-
-def _needed_msat(tx: Tx) -> int:
-    """Return what the source wallet must have for all that is to be paid, LNbits' reserve included."""
-    return sum(
-        needed_msat(
-            payout.amount_sat,
-            internal=payout.destination is not None and payout.destination.kind == INVOICE_KEY,
-        )
-        for payout in payouts.open_payouts(tx)
-        if payout.state in _STILL_TO_LEAVE
-    )

@@ -7,6 +7,7 @@ from dca_bot.chat.operator_clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator_commission import COMMISSION_COMMANDS
 from dca_bot.chat.operator_deposits import CASH_COMMANDS
 from dca_bot.chat.operator_fixed import FIXED_COMMANDS
+from dca_bot.chat.operator_funds import FUNDS_COMMANDS
 from dca_bot.chat.operator_house import HOUSE_COMMANDS
 from dca_bot.chat.operator_messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
@@ -19,6 +20,7 @@ OPERATOR_COMMANDS = (
     *COMMISSION_COMMANDS,
     *FIXED_COMMANDS,
     *PAYOUT_COMMANDS,
+    *FUNDS_COMMANDS,
     *HOUSE_COMMANDS,
     *MESSAGE_COMMANDS,
     *GENERAL_COMMANDS,

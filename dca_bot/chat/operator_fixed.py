@@ -8,12 +8,12 @@ from dca_bot.chat import describe
 from dca_bot.chat.client_fixed import times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.price import ask_price
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.money import minor_digits
 from dca_bot.core.payout import COIN_SAT
 from dca_bot.core.rate import Quote, choose_rate, round_price, sats_for
 from dca_bot.core.schedule import Run, next_run, run_by_hand
-from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, fixed_runs, tickers
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Grant
@@ -30,10 +30,7 @@ class LnbitsPrice:
 
 async def look_price(desk: Desk, _args: Args) -> LnbitsPrice:
     """Ask LNbits for the price of a coin."""
-    try:
-        return LnbitsPrice(await desk.wallet.price(desk.currency))
-    except (LnbitsUnavailable, LnbitsRefused):
-        return LnbitsPrice(None)
+    return LnbitsPrice(await ask_price(desk))
 
 
 def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:

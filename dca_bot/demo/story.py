@@ -233,7 +233,7 @@ async def _fixed_run(stage: Stage, cast: Cast) -> None:
     await cast.operator.ask("fixed")
     before = len(cast.carla.person.received)
     await cast.operator.order("fixed run")
-    await cast.carla.person.wait_for(lambda text: "400.00" in text, since=before)
+    await cast.carla.person.wait_for(lambda text: "have arrived" in text, since=before)
 
 
 async def _top_up(world: World, stage: Stage, cast: Cast) -> None:

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
-from dca_bot.core import payout as rules
-from dca_bot.core.payout import FUNDS, PayoutState
+from dca_bot.core import funds as rules
+from dca_bot.core.funds import Levels, Purse, Step, TopUp, Trouble
+from dca_bot.core.payout import TOP_UP_LIFE, TOP_UP_MEMO
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, payouts
-from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger import payouts, top_ups
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.instant import instant, micros
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
+RENEWED_EVERY_MIN = timedelta(hours=1)
+"""An invoice counts as alive for so long, even if LNbits' clock is far behind the bot's."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,13 +29,14 @@ class Funds:
     herald: Herald
     programme: Programme
     clock: Clock
-    balance_msat: int = field(default=0, init=False)
     left_msat: int = field(default=0, init=False)
     was_short: bool = field(default=False, init=False)
+    _at_start: Purse = field(default=Purse(0, 0), init=False)
 
     async def refresh(self) -> None:
-        """Ask LNbits for the balance."""
-        self.balance_msat = self.left_msat = await self.wallet.balance_msat()
+        """Ask LNbits for the balance; the need is read right after it, before anything is paid."""
+        self._at_start = await self._purse()
+        self.left_msat = self._at_start.balance_msat
         self.was_short = False
 
     def covers(self, needed_msat: int) -> bool:
@@ -47,73 +49,94 @@ class Funds:
         self.left_msat -= spent_msat
 
     async def report(self) -> None:
-        """Send the operators one top-up invoice while payouts wait for funds, and the all-clear."""
-        now = self.clock.now()
-        noted = await self.database.read(lambda tx: facts.get(tx, facts.SHORTAGE))
-        if not self.was_short:
-            if noted is not None and not await self.database.read(_is_waiting):
-                await self.database.transact(self._all_clear)
-        elif noted is None or self._is_used_up(noted, now):
-            await self._ask_for_top_up()
+        """Tell the operators what is new about the funds, if anything is."""
+        told, is_waiting = await self.database.read(
+            lambda tx: (top_ups.told(tx), payouts.is_waiting_for_funds(tx))
+        )
+        start = self._at_start
+        purse = Purse(start.balance_msat, start.needed_msat, self.was_short, is_waiting)
+        match rules.next_step(purse, self._levels, told, self.clock.now()):
+            case Step.ASK:
+                await self._ask(Trouble.SHORT, await self._purse(), told)
+            case Step.WARN:
+                await self._ask(Trouble.LOW, purse, told)
+            case Step.EASE:
+                assert told is not None
+                await self.database.transact(lambda tx: self._ease(tx, purse, told))
+            case Step.ALL_CLEAR:
+                assert told is not None
+                await self.database.transact(lambda tx: self._all_clear(tx, purse, told))
+            case Step.NOTHING:
+                pass
 
-    def _is_used_up(self, noted: str, now: datetime) -> bool:
-        """Tell whether the last top-up invoice has expired, or was paid and did not suffice."""
-        expires_at, left_msat, asked_sat = (int(part) for part in noted.split())
-        was_paid = asked_sat > 0 and self.balance_msat >= left_msat + asked_sat * 1000
-        return was_paid or instant(expires_at) <= now
+    @property
+    def _levels(self) -> Levels:
+        return Levels(self.programme.low_balance_sat, self.programme.top_up_to_sat)
 
-    def _all_clear(self, tx: Tx) -> None:
-        if facts.drop(tx, facts.SHORTAGE):
-            self.herald.funds_back(tx, self.clock.now())
+    async def _purse(self) -> Purse:
+        balance_msat = await self.wallet.balance_msat()
+        need = await self.database.read(payouts.need)
+        return Purse(balance_msat, need.needed_msat)
 
-    async def _ask_for_top_up(self) -> None:
-        needed_msat = await self.database.read(_needed_msat)
-        short_sat = -(-(needed_msat - self.left_msat) // 1000)
-        wanted_sat = max(short_sat, self.programme.top_up_to_sat - self.left_msat // 1000)
-        invoice = await self._invoice(wanted_sat) or await self._invoice(short_sat)
-        expires_at = invoice.expires_at if invoice else self.clock.now() + RETRY_WITHOUT_INVOICE
+    def _ease(self, tx: Tx, purse: Purse, told: TopUp) -> None:
+        low = TopUp(Trouble.LOW, told.expires_at, told.balance_msat, told.asked_sat)
+        top_ups.note(tx, low)
+        self.herald.funds_eased(tx, low, free_sat=_free_sat(purse), now=self.clock.now())
 
-        asked_sat = invoice.amount_msat // 1000 if invoice else 0
-
-        def work(tx: Tx) -> None:
-            noted = f"{micros(expires_at)} {self.left_msat} {asked_sat}"
-            facts.put(tx, facts.SHORTAGE, noted)
-            self.herald.short_of_funds(
-                tx,
-                owed_sat=payouts.owed(tx)[1],
-                short_sat=short_sat,
-                bolt11=invoice.bolt11 if invoice else "",
-                amount_sat=asked_sat,
-                expires_at=expires_at,
-                now=self.clock.now(),
+    def _all_clear(self, tx: Tx, purse: Purse, told: TopUp) -> None:
+        if top_ups.forget(tx):
+            self.herald.funds_back(
+                tx, told.trouble, free_sat=_free_sat(purse), now=self.clock.now()
             )
 
+    async def _ask(self, trouble: Trouble, purse: Purse, told: TopUp | None) -> None:
+        """Have an invoice made and send it to the operators, in place of the one before."""
+        least_sat = rules.least_sat(purse, self._levels, trouble)
+        if least_sat <= 0:
+            return
+        invoice = await self._invoice(rules.wanted_sat(purse, self._levels))
+        invoice = invoice or await self._invoice(least_sat)
+        now = self.clock.now()
+        top_up = TopUp(
+            trouble,
+            expires_at=_expiry(invoice, now) if invoice else now + _pause(trouble),
+            balance_msat=purse.balance_msat,
+            asked_sat=invoice.amount_msat // 1000 if invoice else 0,
+        )
+        bolt11 = invoice.bolt11 if invoice else ""
+
+        def work(tx: Tx) -> None:
+            top_ups.note(tx, top_up)
+            if trouble is Trouble.LOW:
+                free_sat = _free_sat(purse)
+                self.herald.low_on_funds(tx, top_up, bolt11, free_sat=free_sat, now=now)
+            else:
+                self.herald.short_of_funds(
+                    tx, top_up, bolt11, short_sat=least_sat, instead_of=told, now=now
+                )
+
         await self.database.transact(work)
-        _log.warning("source wallet short of funds short_sat=%d", short_sat)
+        _log.warning("source wallet %s of funds least_sat=%d", trouble, least_sat)
 
     async def _invoice(self, amount_sat: int) -> Invoice | None:
         """Have a top-up invoice made; None if LNbits won't, as above its own limit."""
         try:
             return await self.wallet.top_up_invoice(
-                amount_sat=amount_sat,
-                memo=rules.TOP_UP_MEMO,
-                expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
+                amount_sat=amount_sat, memo=TOP_UP_MEMO, expiry_s=int(TOP_UP_LIFE.total_seconds())
             )
         except (LnbitsUnavailable, LnbitsRefused) as error:
             _log.warning("no top-up invoice amount_sat=%d detail=%s", amount_sat, error)
             return None
 
 
-def _is_waiting(tx: Tx) -> bool:
-    return any(payout.waiting == FUNDS for payout in payouts.open_payouts(tx))
+def _expiry(invoice: Invoice, now: datetime) -> datetime:
+    return min(max(invoice.expires_at, now + RENEWED_EVERY_MIN), now + TOP_UP_LIFE)
 
 
-def _needed_msat(tx: Tx) -> int:
-    return sum(
-        rules.needed_msat(
-            payout.amount_sat,
-            internal=payout.destination is not None and payout.destination.kind == INVOICE_KEY,
-        )
-        for payout in payouts.open_payouts(tx)
-        if payout.debited_at is None and payout.state is not PayoutState.HELD
-    )
+def _pause(trouble: Trouble) -> timedelta:
+    """Return when to ask again where no invoice could be made; a mere warning has time."""
+    return RETRY_WITHOUT_INVOICE if trouble is Trouble.SHORT else TOP_UP_LIFE
+
+
+def _free_sat(purse: Purse) -> int:
+    return max(purse.free_msat // 1000, 0)

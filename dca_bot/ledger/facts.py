@@ -25,9 +25,9 @@ SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
 UNCOVERED = "uncovered"
 """Present while the operators know that the clients' balances exceed the machines' cash."""
-SHORTAGE = "shortage"
-"""While the source wallet is short: the top-up invoice's expiry (µs), the balance (msat) when it was
-made, and its amount (sats)."""
+TOP_UP = "top_up"
+"""While the source wallet is low or short: which of the two, the top-up invoice's expiry (µs), the
+balance (msat) when the operators were told, and the invoice's amount (sats)."""
 BACKUP_AT = "backup_at"
 """When the last copy of the ledger was made by itself: ISO 8601."""
 BACKUP_FAILING = "backup_failing"

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
+    FUNDS,
     PayoutState,
     is_cancellable,
+    needed_msat,
 )
 from dca_bot.ledger import clients
-from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
@@ -162,6 +164,51 @@ def owed(tx: Tx) -> tuple[int, int]:
     return row["n"], row["sat"]
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What open payouts need of the source wallet; `needed_msat` has LNbits' reserve in it."""
+
+    count: int
+    amount_sat: int
+    needed_msat: int
+
+
+def need(tx: Tx) -> Need:
+    """Return what the source wallet must have for all payouts that are still to leave it.
+
+    One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
+    that is held or alerted is not paid by itself.
+    """
+    rows = tx.execute(
+        "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
+        f" FROM payout JOIN client ON client.id = client_id WHERE {_OPEN} AND {_UNPAID}",
+        {"own": INVOICE_KEY, "funds": FUNDS},
+    ).fetchall()
+    return Need(
+        count=len(rows),
+        amount_sat=sum(row["amount_sat"] for row in rows),
+        needed_msat=sum(needed_msat(row["amount_sat"], internal=bool(row["own"])) for row in rows),
+    )
+
+
+def held(tx: Tx) -> tuple[int, int]:
+    """Return (count, sats) of the payouts that are held for the operator."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM payout"
+        f" WHERE {_OPEN} AND state = 'HELD'"
+    ).fetchone()
+    return row["n"], row["sat"]
+
+
+def is_waiting_for_funds(tx: Tx) -> bool:
+    """Tell whether a payout stands as waiting until the source wallet has enough."""
+    row = tx.execute(
+        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_OPEN} AND {_UNPAID} AND waiting = :funds) AS yes",
+        {"funds": FUNDS},
+    ).fetchone()
+    return bool(row["yes"])
+
+
 def counts(tx: Tx) -> Mapping[str, int]:
     """Return how many open payouts there are in each state."""
     rows = tx.execute(f"SELECT state, count(*) AS n FROM payout WHERE {_OPEN} GROUP BY state")
@@ -207,6 +254,10 @@ def _payouts(
 
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
+_UNPAID = (
+    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT', 'VOID')"
+    " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
+)
 _SELECT = """
 SELECT payout.*, client.name, client.pubkey, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,

@@ -55,13 +55,20 @@ class AppUser:
         await self.publish(self.message(text))
 
     async def received(self) -> list[str]:
-        """Return every different message from the bot so far, oldest first."""
+        """Return every different message from the bot so far, as they came.
+
+        Those that came together are put into the order in which they were written; a notice may
+        come after an answer that was written later.
+        """
         kind = 1059 if self.protocol == "nip17" else 4
         wanted = sdk.Filter().kind(sdk.Kind(kind)).pubkey(self.keys.public_key())
         target = sdk.ReqTarget.auto([wanted])
+        new: dict[str, tuple[int, str]] = {}
         for event in await self._client.fetch_events(target, timedelta(seconds=10)):
-            self._open(event)
-        return [text for _, text in sorted(self._seen.values())]
+            new |= self._open(event)
+        new = {id_: new[id_] for id_ in new.keys() - self._seen.keys()}
+        self._seen |= dict(sorted(new.items(), key=lambda item: item[1]))
+        return [text for _, text in self._seen.values()]
 
     async def ask(self, text: str) -> str:
         """Send a message and return the first one that comes after it."""
@@ -86,12 +93,14 @@ class AppUser:
             await asyncio.sleep(0.15)
         raise TimeoutError(f"nothing of that kind came; the last was: {texts[-1:]}")
 
-    def _open(self, event: sdk.Event) -> None:
+    def _open(self, event: sdk.Event) -> dict[str, tuple[int, str]]:
+        """Return {id: (created_at, text)} of a message from the bot."""
         if self.protocol == "nip17":
             gift = sdk.UnwrappedGift.from_gift_wrap(self.keys, event)
             assert gift.sender() == self.bot
             rumor = gift.rumor()
-            self._seen[rumor.id().to_hex()] = (rumor.created_at().as_secs(), rumor.content())
-        elif event.author() == self.bot:
-            text = self.keys.nip04_decrypt(self.bot, event.content())
-            self._seen[event.id().to_hex()] = (event.created_at().as_secs(), text)
+            return {rumor.id().to_hex(): (rumor.created_at().as_secs(), rumor.content())}
+        if event.author() != self.bot:
+            return {}
+        text = self.keys.nip04_decrypt(self.bot, event.content())
+        return {event.id().to_hex(): (event.created_at().as_secs(), text)}

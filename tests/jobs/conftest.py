@@ -12,12 +12,15 @@ from dca_bot.lnbits.lnurl import LightningAddresses
 
 @pytest.fixture
 async def make_bench(lnbits, wallets, tmp_path):
-    """Make a bench on a fresh source wallet: `await make_bench(source_sat=…, **programme)`."""
+    """Make a bench on a fresh source wallet: `await make_bench(source_sat=…, **programme)`.
+
+    The wallet is `at` the LNbits of this worker, or at another one.
+    """
     opened = []
 
-    async def make(*, source_sat: int = 1_000_000, **changes) -> Bench:
-        source = wallets("source", balance_sat=source_sat)
-        wallet = LnbitsWallet(lnbits.url, admin_key=source.admin_key)
+    async def make(*, source_sat: int = 1_000_000, at=lnbits, **changes) -> Bench:
+        source = wallets("source", balance_sat=source_sat, at=at)
+        wallet = LnbitsWallet(at.url, admin_key=source.admin_key)
         addresses = LightningAddresses(lnbits.url)
         bench = Bench(tmp_path, FaultyWallet(wallet), addresses, programme(**changes))
         bench.source = source
@@ -36,8 +39,8 @@ async def make_bench(lnbits, wallets, tmp_path):
 async def balance_sat(lnbits):
     """Ask LNbits what a wallet has."""
 
-    async def ask(wallet) -> int:
-        async with LnbitsWallet(lnbits.url, admin_key=wallet.invoice_key) as client:
+    async def ask(wallet, at=lnbits) -> int:
+        async with LnbitsWallet(at.url, admin_key=wallet.invoice_key) as client:
             whole, rest = divmod(await client.balance_msat(), 1000)
             assert rest == 0
             return whole

@@ -10,7 +10,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
-from dca_bot.ledger import facts, holds, payout_moves, payouts
+from dca_bot.ledger import facts, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.lnbits.client import LnbitsWallet
@@ -152,7 +152,7 @@ async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_p
     await bench.settle(3)
     assert set(await bench.states()) == {"DONE"}
     assert await balance_sat(ana) + await balance_sat(ben) == 51_000
-    assert await bench.database.read(lambda tx: facts.get(tx, facts.SHORTAGE)) is None
+    assert await bench.database.read(top_ups.told) is None
     await assert_clean(bench)
 
 

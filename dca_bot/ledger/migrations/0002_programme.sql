@@ -262,6 +262,10 @@ INSERT INTO cash_move (kind, ref, device_id, amount_minor, at, recorded_at)
   SELECT 'withdrawal', posting.id, '', -sum(amount), posted_at, posted_at
   FROM posting JOIN entry ON posting_id = posting.id WHERE kind = 'withdrawal' GROUP BY posting.id;
 
+-- Funds: what the operators were last told ------------------------------------------------------------
+
+UPDATE fact SET name = 'top_up', value = 'short ' || value WHERE name = 'shortage';
+
 -- Messages -----------------------------------------------------------------------------------------------
 
 ALTER TABLE outbox ADD COLUMN urgency INTEGER NOT NULL DEFAULT 1 CHECK (urgency IN (0, 1, 2)); -- answer, notice, to many

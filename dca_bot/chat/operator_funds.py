@@ -1,0 +1,149 @@
+"""The operator's command about the source wallet: what it has, what it needs, how long it lasts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from dca_bot.chat import outlook
+from dca_bot.chat.command import Args, Command, Context, Facts
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.price import ask_coin
+from dca_bot.chat.say import Fiat, Moment, Sat, Say
+from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
+from dca_bot.core.funds import Levels, Purse
+from dca_bot.core.market import cost_sat
+from dca_bot.core.programme import Programme
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.ledger import forecast, payouts, top_ups
+from dca_bot.ledger.database import Tx
+
+WEEK_DAYS = 7
+_NOTHING = Say("nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class AtLnbits:
+    """What LNbits told: the source wallet's balance and a coin's price, each None if it did not."""
+
+    balance_msat: int | None
+    coin: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is likely to be needed in a day and in a week.
+
+    `fixed_minor` and `flow_sat` are the parts; the sums are None where fixed mode's can't be
+    converted, as LNbits tells no price.
+    """
+
+    fixed_minor: tuple[int, int]
+    flow_sat: tuple[int, int]
+    sums_sat: tuple[int, int] | None
+
+
+async def look_funds(desk: Desk, _args: Args) -> AtLnbits:
+    """Ask LNbits for the balance and the price."""
+    try:
+        balance_msat = await desk.wallet.balance_msat()
+    except (LnbitsUnavailable, LnbitsRefused):
+        return AtLnbits(None, None)
+    return AtLnbits(balance_msat, await ask_coin(desk))
+
+
+def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+    """Tell how the source wallet stands against what it has to pay."""
+    assert isinstance(found, AtLnbits)
+    need = payouts.need(tx)
+    expected = _expected(tx, ctx, found.coin)
+    purse = None if found.balance_msat is None else Purse(found.balance_msat, need.needed_msat)
+    held_count, held_sat = payouts.held(tx)
+    return Say(
+        "lines",
+        lines=(
+            Say("status.no_balance") if purse is None else _balance(purse),
+            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
+            _reserve(need),
+            Say("funds.held", sats=Sat(held_sat), n=held_count) if held_count else _NOTHING,
+            _NOTHING if purse is None else _free(purse),
+            *_expected_lines(expected),
+            _NOTHING if purse is None else _lasts(purse, expected),
+            _open_invoice(tx, ctx.now),
+            _NOTHING if purse is None else _suggestion(purse, expected, ctx.programme),
+        ),
+    )
+
+
+FUNDS_COMMANDS = (Command(("funds",), look=look_funds, answer=funds_answer),)
+
+
+def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
+    fixed = ctx.programme.fixed
+    limits = forecast.fixed_limits(tx, fixed.daily_limit_max_minor) if fixed.enabled else []
+    flow = forecast.flow_pace(tx, ctx.now)
+    fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, WEEK_DAYS))
+    flow_sat = (need_for(flow, 1), need_for(flow, WEEK_DAYS))
+    sums_sat = None
+    if not fixed_minor[0]:
+        sums_sat = flow_sat
+    elif coin is not None:
+        fixed_sat = [cost_sat(minor, coin) for minor in fixed_minor]
+        sums_sat = (fixed_sat[0] + flow_sat[0], fixed_sat[1] + flow_sat[1])
+    return Expected(fixed_minor, flow_sat, sums_sat)
+
+
+def _balance(purse: Purse) -> Say:
+    return Say("status.balance", sats=Sat(purse.balance_msat // 1000))
+
+
+def _reserve(need: payouts.Need) -> Say:
+    if need.needed_msat == need.amount_sat * 1000:
+        return _NOTHING
+    return Say("funds.reserve", sats=Sat(-(-need.needed_msat // 1000)))
+
+
+def _free(purse: Purse) -> Say:
+    if purse.free_msat < 0:
+        return Say("funds.short", sats=Sat(-(purse.free_msat // 1000)))
+    return Say("funds.free", sats=Sat(purse.free_msat // 1000))
+
+
+def _expected_lines(expected: Expected) -> tuple[Say, ...]:
+    if not any(expected.fixed_minor + expected.flow_sat):
+        return (Say("funds.nothing_expected"),)
+    lines = []
+    if expected.sums_sat is not None:
+        day, week = expected.sums_sat
+        lines.append(Say("funds.expected", day=Sat(day), week=Sat(week)))
+    if expected.flow_sat[0] and expected.fixed_minor[0]:
+        lines.append(Say("funds.of_flow", day=Sat(expected.flow_sat[0])))
+    if expected.fixed_minor[0]:
+        day_minor, week_minor = expected.fixed_minor
+        lines.append(Say("funds.of_fixed", day=Fiat(day_minor), week=Fiat(week_minor)))
+    if expected.sums_sat is None:
+        lines.append(Say("funds.no_price"))
+    return tuple(lines)
+
+
+def _lasts(purse: Purse, expected: Expected) -> Say:
+    if expected.sums_sat is None or purse.free_msat < 0:
+        return _NOTHING
+    count = days_left(purse.free_msat // 1000, pace(expected.sums_sat[0], DAY))
+    return _NOTHING if count is None else Say("funds.lasts", days=outlook.days(count))
+
+
+def _open_invoice(tx: Tx, now: datetime) -> Say:
+    told = top_ups.told(tx)
+    if told is None or not told.asked_sat or told.expires_at <= now:
+        return _NOTHING
+    return Say("funds.invoice", amount=Sat(told.asked_sat), expiry=Moment(told.expires_at))
+
+
+def _suggestion(purse: Purse, expected: Expected, programme: Programme) -> Say:
+    """Name the top-up that brings the wallet to its target, or through a week if that takes more."""
+    levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
+    week_sat = expected.sums_sat[1] if expected.sums_sat else expected.flow_sat[1]
+    amount_sat = -(-(max(levels.target_sat, week_sat) * 1000 - purse.free_msat) // 1000)
+    if amount_sat <= 0:
+        return Say("funds.enough")
+    return Say("funds.suggestion", amount=amount_sat)

@@ -1,0 +1,33 @@
+"""Says how long something will last."""
+
+from datetime import datetime
+
+from dca_bot.chat.say import Say
+from dca_bot.core.forecast import DAY, days_left, pace
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import forecast
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+
+YEAR_DAYS = 365
+
+
+def days(count: int) -> Say:
+    """Say about how many days."""
+    if count > YEAR_DAYS:
+        return Say("outlook.long")
+    return Say("outlook.days", n=count) if count else Say("outlook.short")
+
+
+def deposit_days(tx: Tx, programme: Programme, client: Client, now: datetime) -> int | None:
+    """Return for how many days a client's balance lasts; None if nothing is bought or known yet."""
+    if client.state != "active" or client.destination is None or not client.balance_minor:
+        return None
+    if not (programme.flow_enabled if client.mode == "flow" else programme.fixed.enabled):
+        return None
+    if client.mode == "flow":
+        present = forecast.spending(tx, client, now)
+    else:
+        limit_max_minor = programme.fixed.daily_limit_max_minor
+        present = pace(min(client.fixed_limit_minor, limit_max_minor), DAY)
+    return days_left(client.balance_minor, present)

@@ -1,0 +1,68 @@
+"""What the ledger tells about the coming days; every query ends with its window, not with history."""
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from dca_bot.core.forecast import BalanceMove, Pace, pace, spending_pace
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+
+FLOW_WINDOW = timedelta(days=14)
+SPENDING_WINDOW = timedelta(days=30)
+
+
+def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
+    """Return (daily limit, balance) of each client for whom fixed mode buys."""
+    rows = tx.execute(
+        "SELECT min(fixed_limit_minor, ?) AS daily, account.balance FROM client"
+        " JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
+        " WHERE state = 'active' AND mode = 'fixed' AND fixed_limit_minor > 0"
+        " AND destination IS NOT NULL AND balance > 0",
+        (limit_max_minor,),
+    )
+    return [(row["daily"], row["balance"]) for row in rows]
+
+
+def flow_pace(tx: Tx, now: datetime) -> Pace:
+    """Return the sats that cash-outs, and commission, gave to people in the last 14 days.
+
+    Where the first distribution is younger, since then. Fixed mode is left out: its limits tell.
+    """
+    since = now - FLOW_WINDOW
+    given = tx.execute(
+        "SELECT coalesce(sum(principal_sat - unallocated_sat), 0) AS sat FROM distribution"
+        " WHERE at >= ? AND kind <> 'fixed'",
+        (micros(since),),
+    ).fetchone()
+    first = tx.execute("SELECT min(at) AS at FROM distribution").fetchone()["at"]
+    return pace(given["sat"], now - max(since, since if first is None else instant(first)))
+
+
+def spending(tx: Tx, client: Client, now: datetime) -> Pace:
+    """Return at what pace a client's fiat was spent in the last 30 days, while there was any."""
+    since = now - SPENDING_WINDOW
+    arriving = _moves(tx, client.id, "to_account", since)
+    leaving = _moves(tx, client.id, "from_account", since)
+    moves = heapq.merge(arriving, leaving, key=lambda pair: pair[0], reverse=True)
+    return spending_pace(client.balance_minor, (move for _, move in moves), since=since, now=now)
+
+
+def _moves(tx: Tx, client_id: int, side: str, since: datetime) -> Iterator[tuple[int, BalanceMove]]:
+    """Yield the entries on one side of a client's balance, newest first, back to `since`."""
+    sign = 1 if side == "to_account" else -1
+    rows = tx.execute(
+        "SELECT entry.id, posted_at, kind, amount FROM entry"
+        f" JOIN posting ON posting.id = posting_id WHERE {side} ="
+        " (SELECT id FROM account WHERE kind = 'balance' AND client_id = ?)"
+        " ORDER BY entry.id DESC",
+        (client_id,),
+    )
+    for row in rows:
+        if row["posted_at"] < micros(since):
+            return
+        change_minor = sign * row["amount"]
+        is_trade = row["kind"] in ("distribution", "cancel")
+        spent_minor = -change_minor if is_trade else 0
+        yield row["id"], BalanceMove(instant(row["posted_at"]), change_minor, spent_minor)

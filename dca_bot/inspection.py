@@ -49,17 +49,18 @@ async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int
 
 def _status(tx: Tx, currency: str) -> dict[str, Any]:
     totals = reports.totals(tx)
-    open_count, owed_sat = payouts.owed(tx)
+    need = payouts.need(tx)
     uncovered = machine_cash.uncovered_minor(tx)
     return {
         "paused": facts.paused(tx),
         "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
         "clients": len(everyone(tx)),
         "balances": fiat_text(totals.get("balance", 0), currency),
-        "owed_sat": owed_sat,
-        "open_payouts": open_count,
+        "owed_sat": need.amount_sat,
+        "open_payouts": need.count,
         "payouts_by_state": dict(payouts.counts(tx)),
         "paid_sat": totals["paid"],
+        "treasury_sat": -totals["treasury"],
         "operator_sat": totals["operator"],
         "commission_sat": totals["commission"],
         "open_holds": reports.holds_count(tx),

@@ -198,6 +198,7 @@ def test_status_tells_what_the_ledger_says(folder):
         "open_payouts": 1,
         "payouts_by_state": {"PLANNED": 1},
         "paid_sat": 0,
+        "treasury_sat": 0,
         "operator_sat": 0,
         "commission_sat": 5_000,
         "open_holds": 0,

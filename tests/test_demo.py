@@ -36,6 +36,13 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = done.stdout[done.stdout.index("by the ledger") :]
     assert (table.count("equal"), table.count("DIFFERENT")) == (4, 0)
+    for shown in (
+        "Bought for one client in fixed mode: 400.00 GTQ",
+        "Of the commission:\n  partner: ",
+        "375.00 GTQ, 46,031 sats, to 2 clients",
+        "The source wallet has enough again",
+    ):
+        assert shown in done.stdout
     assert "Try it yourself" not in done.stdout
     assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]

@@ -85,13 +85,13 @@ def three_sides(tx: Tx, balance_msat: int | None) -> tuple[Say, ...]:
     """
     all_cash = machine_cash.of_all(tx)
     balances_minor = reports.totals(tx).get("balance", 0)
-    needed_sat = -(-payouts.need(tx).needed_msat // 1000)
+    needed_msat = payouts.need(tx).needed_msat
     known = all_cash or machine_cash.unnamed_minor(tx)
     return (
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else _NOTHING,
         Say("sides.balances", amount=Fiat(balances_minor)),
-        Say("sides.needed", sats=Sat(needed_sat)),
-        *_warnings(tx, all_cash, needed_sat=needed_sat, balance_msat=balance_msat),
+        Say("sides.needed", sats=Sat(-(-needed_msat // 1000))),
+        *_warnings(tx, all_cash, needed_msat=needed_msat, balance_msat=balance_msat),
     )
 
 
@@ -182,10 +182,10 @@ def _total(all_cash: Sequence[MachineCash], unnamed_minor: int) -> Say:
 
 
 def _warnings(
-    tx: Tx, all_cash: Sequence[MachineCash], *, needed_sat: int, balance_msat: int | None
+    tx: Tx, all_cash: Sequence[MachineCash], *, needed_msat: int, balance_msat: int | None
 ) -> list[Say]:
     beyond_minor = machine_cash.uncovered_minor(tx)
-    short_sat = 0 if balance_msat is None else needed_sat - balance_msat // 1000
+    short_sat = 0 if balance_msat is None else -((balance_msat - needed_msat) // 1000)
     found = [Say("sides.uncovered", amount=Fiat(beyond_minor))] if beyond_minor else []
     found += [
         Say(

@@ -30,7 +30,6 @@ from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, machines, reports
-from dca_bot.ledger import facts as ledger_facts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
@@ -97,8 +96,6 @@ async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
 
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
-    if ledger_facts.paused(tx):
-        raise refuse("tx.add_paused")
     _, machine = _machine(tx, args)
     amounts = _added_amounts(args)
     return Say(
@@ -236,7 +233,7 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     """Work out the shares as they would be now."""
     cash_out, amounts = _held(tx, hold, args)
     if is_paid_otherwise(tx, ctx, cash_out, amounts):
-        return as_paid_plan(tx, cash_out, amounts)
+        return as_paid_plan(tx, ctx, cash_out, amounts)
     known = foreign.of_cash_out(tx, hold.ref)
     paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
     return Say(

@@ -9,7 +9,7 @@ from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator_cash import three_sides
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
@@ -70,7 +70,7 @@ async def look_top_up(desk: Desk, args: Args) -> Invoice:
 def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     """Tell how everything stands."""
     assert isinstance(found, Surroundings)
-    owed_count, owed_sat = payouts.owed(tx)
+    need = payouts.need(tx)
     pending, pending_minor = reports.pending_deposits(tx)
     return Say(
         "lines",
@@ -79,7 +79,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             _last_poll(tx),
             *(_part(part) for part in found.parts),
             _source(found),
-            Say("status.owed", sats=Sat(owed_sat), n=owed_count),
+            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
             _states(payouts.counts(tx)),
             Say("status.holds", n=reports.holds_count(tx)),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
@@ -92,8 +92,12 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-def poll_answer(_tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+def poll_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Say that Lamassu is read now; the signal is set after the transaction."""
+    if facts.paused(tx):
+        raise refuse("status.paused")
+    if not ctx.desk.is_reconciled():
+        raise refuse("unavailable")
     return Say("poll.done")
 
 
@@ -201,6 +205,7 @@ def _totals(totals: Mapping[str, int]) -> Say:
         "status.totals",
         converted=Fiat(totals["converted"]),
         paid=Sat(totals["paid"]),
+        treasury=Sat(-totals["treasury"]),
         operator=Sat(totals["operator"]),
         commission=Sat(totals["commission"]),
     )

@@ -46,11 +46,12 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
     return any(now.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paid)
 
 
-def as_paid_plan(tx: Tx, held: RecordedCashOut, amounts: Amounts) -> Say:
+def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Say:
     """Tell what would be recorded of a held cash-out as LNbits has paid it."""
     known = foreign.of_cash_out(tx, held.id)
     if any(payment.status is PaymentStatus.PENDING for payment in known):
         raise refuse("payout.pending")
+    sharing.refuse_for_now(tx, ctx)
     paid = lost.payees_of(tx, held.id)
     return Say(
         "hold.as_paid_effect",

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from dca_bot.chat import describe
 from dca_bot.chat.command import Context, Done
-from dca_bot.chat.say import Fiat, Field, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import split_commission
-from dca_bot.ledger import clients, commission, distributions
+from dca_bot.ledger import clients, commission, distributions, facts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
 
@@ -19,6 +19,7 @@ _NOTHING = Say("nothing")
 
 def planned(tx: Tx, ctx: Context, amounts: Amounts, at: datetime) -> dict[str, Field]:
     """Work out what sharing out would give now: the fields that its effect is told with."""
+    refuse_for_now(tx, ctx)
     balances = distributions.eligible(tx, at) if ctx.programme.flow_enabled else {}
     allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
     return {
@@ -29,6 +30,14 @@ def planned(tx: Tx, ctx: Context, amounts: Amounts, at: datetime) -> dict[str, F
         "commission": Sat(amounts.commission_sat),
         "split": _planned_split(tx, amounts.commission_sat),
     }
+
+
+def refuse_for_now(tx: Tx, ctx: Context) -> None:
+    """Refuse while nothing is shared out: on the operator's word, or before LNbits was asked."""
+    if facts.paused(tx):
+        raise refuse("hold.paused")
+    if not ctx.desk.is_reconciled():
+        raise refuse("unavailable")
 
 
 def planned_grants(
@@ -44,6 +53,7 @@ def planned_grants(
 
 def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime) -> Done:
     """Distribute a recorded cash-out, and ask for the next deposit whose balance got low by it."""
+    refuse_for_now(tx, ctx)
     given = distributions.distribute(
         tx,
         cash_out_id,

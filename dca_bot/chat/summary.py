@@ -16,7 +16,7 @@ _NOTHING = Say("nothing")
 
 def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
     """Say what the last 24 hours brought, and what waits for the operator."""
-    owed_count, owed_sat = payouts.owed(tx)
+    need = payouts.need(tx)
     stuck = summary.stuck_count(tx)
     return Say(
         "lines",
@@ -25,7 +25,7 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
             Say("status.paused") if facts.paused(tx) else _NOTHING,
             _polls(tx),
             *_done(tx, now - DAY),
-            Say("status.owed", sats=Sat(owed_sat), n=owed_count),
+            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
             Say("summary.stuck", n=stuck) if stuck else _NOTHING,
             Say("status.holds", n=reports.holds_count(tx)),
             _source(found),

@@ -246,8 +246,12 @@ class Ingest:
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     def _hold_lost(self, tx: Tx) -> None:
-        """Hold what LNbits has paid and no reading of Lamassu brings back."""
-        for distribution_id in lost.distribution_ids(tx):
+        """Hold what LNbits has paid and no reading of Lamassu brings back, for as long as that is so."""
+        found = lost.distribution_ids(tx)
+        for ref in holds.open_refs(tx, "lost"):
+            if ref not in found:
+                holds.close(tx, "lost", ref, outcome="by itself", now=self.clock.now())
+        for distribution_id in found:
             self._hold(tx, "lost", distribution_id, LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:

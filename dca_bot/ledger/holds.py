@@ -49,10 +49,17 @@ def by_id(tx: Tx, hold_id: int) -> Hold | None:
     return _one(tx, "closed_at IS NULL AND id = ?", hold_id)
 
 
+def open_refs(tx: Tx, kind: str) -> list[str]:
+    """Return what is held as this kind."""
+    rows = tx.execute("SELECT ref FROM hold WHERE kind = ? AND closed_at IS NULL", (kind,))
+    return [str(row["ref"]) for row in rows]
+
+
 def by_ref(tx: Tx, ref: str) -> Hold | None:
     """Find the open hold on a thing whose id starts with `ref`, if it is the only one."""
     rows = tx.execute(
-        "SELECT * FROM hold WHERE closed_at IS NULL AND ref >= ?1 AND ref < ?1 || char(127) LIMIT 2",
+        "SELECT * FROM hold WHERE closed_at IS NULL AND lower(ref) >= ?1"
+        " AND lower(ref) < ?1 || char(127) LIMIT 2",
         (ref.lower(),),
     ).fetchall()
     return _hold(rows[0]) if len(rows) == 1 else None

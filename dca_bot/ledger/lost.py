@@ -70,6 +70,8 @@ def payees_of(tx: Tx, distribution_id: str) -> list[tuple[Client, LostPayment]]:
 
     Raise StateChanged where a client is unknown, or has no wallet, or too small a balance.
     """
+    if distributions.by_id(tx, distribution_id) is not None:
+        raise StateChanged("This is recorded already.")
     return [(_client(tx, one), one) for one in payments_of(tx, distribution_id)]
 
 
@@ -106,6 +108,8 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         unallocated_sat=0,
     )
     if kind == FLOW:
+        if distribution_id in distributions.states(tx, [distribution_id]):
+            raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
         distributions.record_recovered(tx, given, now=now)
     if kind == FIXED:
         fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)

@@ -155,15 +155,6 @@ def submitted_sat_since(tx: Tx, since: datetime) -> int:
     return int(row["total"])
 
 
-def owed(tx: Tx) -> tuple[int, int]:
-    """Return (count, sats) of what is still to leave the source wallet."""
-    row = tx.execute(
-        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM payout"
-        f" WHERE {_OPEN} AND state NOT IN ('DEBITED', 'ALERT')"
-    ).fetchone()
-    return row["n"], row["sat"]
-
-
 @dataclass(frozen=True, slots=True)
 class Need:
     """What open payouts need of the source wallet; `needed_msat` has LNbits' reserve in it."""
@@ -177,7 +168,7 @@ def need(tx: Tx) -> Need:
     """Return what the source wallet must have for all payouts that are still to leave it.
 
     One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
-    that is held or alerted is not paid by itself.
+    that is held, alerted or has no attempts left is not paid by itself.
     """
     rows = tx.execute(
         "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
@@ -255,7 +246,8 @@ def _payouts(
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
 _UNPAID = (
-    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT', 'VOID')"
+    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
+    f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"
     " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
 )
 _SELECT = """

@@ -1,6 +1,7 @@
 """What LNbits has paid and an old copy of the ledger lacks: recorded, or settled by hand."""
 
 import pytest
+from talk import code_in
 
 from dca_bot.ledger import holds, lost
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
@@ -127,3 +128,21 @@ async def test_more_than_there_was_is_not_recorded(otherwise):
     await otherwise.sql("UPDATE foreign_payment SET amount_msat = -24001000")
     assert "more for this cash-out" in await otherwise.do("op", "hold accept 1")
     assert await otherwise.count("share") == 0
+
+
+async def test_held_run_is_found_by_its_id(held):
+    assert "Record" in await held.tell("op", f"hold accept {RUN}")
+
+
+async def test_nothing_is_shared_out_while_paused_or_before_lnbits_was_asked(talk):
+    await talk.add_client("maria", balance="150")
+    await talk.hold_cash_out(CASH_OUT)
+    asked = await talk.tell("op", "hold accept 1")
+    await talk.tell("op", "pause all")
+    assert "Everything is paused" in await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "PAUSED" in await talk.tell("op", "poll")
+    await talk.tell("op", "resume all")
+    talk.reconciled = False
+    assert "LNbits does not answer" in await talk.tell("op", "hold accept 1")
+    assert "LNbits does not answer" in await talk.tell("op", "poll")
+    assert await talk.count("share") == 0

@@ -489,3 +489,27 @@ async def test_newest_price_is_remembered_for_fixed_mode(make_bench):
     bench.server.put(cash_out("e", NOW - MINUTE, ticker=Decimal(3), **NEVER_PAID))
     await bench.poll()
     assert (await bench.database.read(tickers.newest)).price == 3
+
+
+async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=80_000)
+    paid = Payment(
+        payment_hash="ab" * 32,
+        amount_msat=-100_000_000,
+        fee_msat=0,
+        status=PaymentStatus.SUCCESS,
+        created_at=NOW,
+        external_id="late",
+        extra={"distributions": ["late"], "client": "ana", "fiat_minor": 80_000},
+    )
+    await bench.database.transact(lambda tx: foreign.remember(tx, paid, now=NOW))
+    await bench.poll()
+    assert await bench.holds() == [("lost", "late", holds.LOST, None)]
+    bench.server.put(cash_out("late", NOW - HOUR))
+    await bench.reopen()
+    await bench.poll()
+    assert await bench.holds() == [
+        ("lost", "late", holds.LOST, "by itself"),
+        ("cash-out", "late", holds.KNOWN_DISTRIBUTION, None),
+    ]

@@ -1,8 +1,10 @@
 """The whole program on a scripted world: it ends when asked, and doesn't limp on when a job fails."""
 
 import asyncio
+import logging
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +64,11 @@ class Lnbits:
             raise self.fault
         return 10**12
 
+    async def price(self, _currency):
+        if self.fault:
+            raise self.fault
+        return Decimal(810_000)
+
     async def tagged_payments(self, _since=None):
         if self.fault:
             raise self.fault
@@ -77,6 +84,7 @@ class Relays:
         self.sent = []
         self.ended = False
         self.fault = None
+        self.online = True
 
     async def run(self):
         try:
@@ -98,11 +106,11 @@ class Relays:
         return message.text
 
     async def publish(self, event, _relays):
-        self.sent.append(event)
-        return True
+        self.sent += [event] * self.online
+        return self.online
 
     def connected(self):
-        return 1
+        return int(self.online)
 
     def put(self, text):
         self.inbox.put_nowait(
@@ -196,6 +204,68 @@ async def test_parts_out_of_reach_do_not_end_it(bot):
     bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.")
     await until(lambda: bot.lamassu.reads > 2)
     assert not bot.task.done()
+
+
+class SteppedClock(Clock):
+    """Who sleeps wakes when the test has let so much time pass."""
+
+    def __init__(self):
+        super().__init__()
+        self._sleepers = []
+
+    async def sleep(self, delay_s):
+        waking = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.time + timedelta(seconds=delay_s), waking))
+        await waking
+
+    async def hours_pass(self, hours):
+        over = self.time + timedelta(hours=hours)
+        while self.time < over:
+            self.time += timedelta(seconds=15)
+            due = [waking for at, waking in self._sleepers if at <= self.time]
+            self._sleepers = [(at, waking) for at, waking in self._sleepers if waking not in due]
+            for waking in due:
+                if not waking.done():
+                    waking.set_result(None)
+            await asyncio.sleep(0.01)
+
+
+GONE = {
+    "lamassu": ("Lamassu", SourceUnavailable("Lamassu does not answer.")),
+    "lnbits": ("LNbits", LnbitsUnavailable("LNbits does not answer.")),
+    "relays": ("All relays", None),
+}
+
+
+def kinds_told(texts, name):
+    """Return what was told of a part: the beginning of an outage, its end, or both as one."""
+    kinds = ("out of reach since", "in reach again", "out of reach from")
+    about = [text for text in texts if text.startswith(name)]
+    return [kind for text in about for kind in kinds if f": {kind}" in text]
+
+
+@pytest.mark.parametrize("parts", [["lnbits"], ["lamassu", "lnbits", "relays"]])
+async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot, parts, caplog):
+    bot.clock = SteppedClock()
+    bot.start()
+    await bot.clock.hours_pass(0.1)
+    caplog.set_level(logging.INFO)
+    reads = bot.lamassu.reads
+    for part in parts:
+        getattr(bot, part).fault = GONE[part][1]
+    bot.relays.online = "relays" not in parts
+    await bot.clock.hours_pass(1.5)
+    assert bot.lamassu.reads > reads + 100
+    assert len(caplog.records) < 15, "none for each of hundreds of tries"
+    for part in parts:
+        getattr(bot, part).fault = None
+    bot.relays.online = True
+    await bot.clock.hours_pass(0.5)
+    for part in parts:
+        told = kinds_told(bot.relays.sent, GONE[part][0])
+        assert told in (["out of reach since", "in reach again"], ["out of reach from"])
+    assert not any("has not been read" in text for text in bot.relays.sent), "it is told already"
+    assert await bot.database.read(mail.unsent) == 0
 
 
 @pytest.mark.parametrize("job", ["lamassu", "lnbits", "relays"])

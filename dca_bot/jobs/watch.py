@@ -118,7 +118,7 @@ class Watch:
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:
             self.herald.destination_slow(tx, one, now)
-            _log.warning("payouts wait for a destination client=%s", one.client_name)
+            _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
 
     def _start(self, tx: Tx, name: str, told: Say, *, began_at: datetime, now: datetime) -> None:

@@ -13,6 +13,7 @@ from dca_bot.ledger.instant import micros
 class SlowDestination:
     """A client's payouts that wait; `waiting` says why the oldest does."""
 
+    client_id: int
     client_name: str
     destination: Destination | None
     count: int
@@ -50,7 +51,14 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
         (FUNDS, client_id, destination),
     ).fetchone()
     where = Destination(row["goes_to_kind"], destination) if destination else None
-    return SlowDestination(row["name"], where, row["n"], row["sat"], row["waiting"])
+    return SlowDestination(
+        client_id=client_id,
+        client_name=row["name"],
+        destination=where,
+        count=row["n"],
+        sat=row["sat"],
+        waiting=row["waiting"],
+    )
 
 
 # What is neither sent nor short of funds: then it is the destination that it waits for.

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gateway import Gateway
 from machine import GrowingExport
@@ -41,6 +43,9 @@ command = "export {{table}} '{{since}}'"
 [lnbits]
 url = {url}
 source_admin_key_file = "lnbits.key"
+
+[notifications]
+summary_time = "{summary:%H:%M}"
 
 [limits]
 payout_max_sat = 2000000
@@ -77,6 +82,8 @@ class World:
             operator=json.dumps(self.operator.npub),
             port=self.ssh_port,
             url=json.dumps(self.gateway.url),
+            # Far away, so that it comes into nobody's conversation.
+            summary=datetime.now(ZoneInfo("America/Guatemala")) + timedelta(hours=12),
         )
         (self.folder / "config.toml").write_text(text, encoding="utf-8")
         for name, secret in (("bot.nsec", self.bot.nsec()), ("lnbits.key", self.source.admin_key)):

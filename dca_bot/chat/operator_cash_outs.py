@@ -16,7 +16,14 @@ from dca_bot.chat.command import (
 )
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.operator_cash import find_machine
-from dca_bot.chat.operator_lost import lost_apply, lost_plan, settle_by_hand
+from dca_bot.chat.operator_lost import (
+    as_paid_apply,
+    as_paid_plan,
+    is_paid_otherwise,
+    lost_apply,
+    lost_plan,
+    settle_by_hand,
+)
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
@@ -228,6 +235,8 @@ def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
 def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     """Work out the shares as they would be now."""
     cash_out, amounts = _held(tx, hold, args)
+    if is_paid_otherwise(tx, ctx, cash_out, amounts):
+        return as_paid_plan(tx, cash_out, amounts)
     known = foreign.of_cash_out(tx, hold.ref)
     paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
     return Say(
@@ -241,7 +250,10 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
 
 def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
     cash_out, amounts = _held(tx, hold, args)
-    done = sharing.share_out(tx, ctx, cash_out.id, amounts, cash_out.at)
+    if is_paid_otherwise(tx, ctx, cash_out, amounts):
+        done = as_paid_apply(tx, ctx, cash_out, amounts)
+    else:
+        done = sharing.share_out(tx, ctx, cash_out.id, amounts, cash_out.at)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     return done
 

@@ -1,10 +1,13 @@
 """What the operator can do about payments of LNbits that the ledger lacks: record them, or not."""
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
+from dca_bot.core.cash_out import Amounts
+from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger import foreign, holds, lost
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
 
 PAYMENTS_SHOWN_MAX = 12
@@ -27,6 +30,47 @@ def lost_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
     for share in given.shares:
         ctx.herald.note_low(tx, share.client_id, ctx.now)
     done = Say("hold.lost_recorded", id=hold.id, sats=Sat(given.principal_sat))
+    return Done(done, done)
+
+
+def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> bool:
+    """Tell whether sharing a held cash-out out now would not give what LNbits has paid for it.
+
+    That is so where deposits or clients were lost with the ledger; it counts where each payment can
+    be recorded as it is.
+    """
+    paid = lost.payments_of(tx, held.id)
+    if not paid or not lost.is_recordable(tx, held.id):
+        return False
+    now = sharing.planned_grants(tx, ctx, amounts, held.at)
+    return any(now.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paid)
+
+
+def as_paid_plan(tx: Tx, held: RecordedCashOut, amounts: Amounts) -> Say:
+    """Tell what would be recorded of a held cash-out as LNbits has paid it."""
+    known = foreign.of_cash_out(tx, held.id)
+    if any(payment.status is PaymentStatus.PENDING for payment in known):
+        raise refuse("payout.pending")
+    paid = lost.payees_of(tx, held.id)
+    return Say(
+        "hold.as_paid_effect",
+        id=held.id[: describe.ID_LENGTH],
+        machine=describe.short(held.machine),
+        payments=payments(tx, held.id),
+        unallocated=Sat(amounts.principal_sat - sum(one.sat for _, one in paid)),
+    )
+
+
+def as_paid_apply(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Done:
+    """Record a held cash-out as LNbits has paid it; nothing of it is paid again."""
+    given = lost.record_cash_out(
+        tx, held.id, amounts, at=held.at, now=ctx.now, message_id=ctx.message_id
+    )
+    for share in given.shares:
+        ctx.herald.note_low(tx, share.client_id, ctx.now)
+    done = Say(
+        "hold.as_paid", id=held.id[: describe.ID_LENGTH], sats=Sat(sum(s.sat for s in given.shares))
+    )
     return Done(done, done)
 
 

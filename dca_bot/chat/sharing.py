@@ -31,6 +31,17 @@ def planned(tx: Tx, ctx: Context, amounts: Amounts, at: datetime) -> dict[str, F
     }
 
 
+def planned_grants(
+    tx: Tx, ctx: Context, amounts: Amounts, at: datetime
+) -> dict[str, tuple[int, int]]:
+    """Work out (fiat in minor units, sats) that sharing out would give now, by client's name."""
+    balances = distributions.eligible(tx, at) if ctx.programme.flow_enabled else {}
+    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    return {
+        clients.by_id(tx, one.id).name.casefold(): (one.minor, one.sat) for one in allotment.shares
+    }
+
+
 def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime) -> Done:
     """Distribute a recorded cash-out, and ask for the next deposit whose balance got low by it."""
     given = distributions.distribute(

@@ -193,6 +193,31 @@ def distribute(
 
     Return the distribution of its principal. Raise StateChanged if it is distributed already.
     """
+    balances = eligible(tx, at) if flow_enabled else {}
+    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    grants = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
+    cause = Cause(distribution_id=cash_out_id, message_id=message_id)
+    recorded = record_cash_out_shares(tx, cash_out_id, amounts, grants, at=at, cause=cause, now=now)
+    for one in grants:
+        payout_moves.plan(tx, one.client_id, now=now)
+    give_commission(tx, recorded, now=now, message_id=message_id)
+    return _recorded_distribution(tx, cash_out_id)
+
+
+def record_cash_out_shares(
+    tx: Tx,
+    cash_out_id: str,
+    amounts: Amounts,
+    grants: Sequence[Grant],
+    *,
+    at: datetime,
+    cause: Cause,
+    now: datetime,
+) -> Distribution:
+    """Record what a cash-out gives to whom, and plan no payouts; what no grant brings is the operator's.
+
+    Raise StateChanged if it is distributed already.
+    """
     done = tx.execute(
         "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
         " principal_sat = ?, commission_sat = ?, changed_at = ?"
@@ -208,12 +233,6 @@ def distribute(
     )
     if done.rowcount != 1:
         raise StateChanged("This cash-out is distributed already.")
-    balances = eligible(tx, at) if flow_enabled else {}
-    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
-    rest = [
-        Move(MACHINE, OPERATOR, allotment.unallocated_sat),
-        Move(MACHINE, COMMISSION, amounts.commission_sat),
-    ]
     given = Distribution(
         id=cash_out_id,
         kind=FLOW,
@@ -221,13 +240,13 @@ def distribute(
         principal_sat=amounts.principal_sat,
         principal_minor=amounts.principal_minor,
         commission_sat=amounts.commission_sat,
-        unallocated_sat=allotment.unallocated_sat,
+        unallocated_sat=amounts.principal_sat - sum(one.sat for one in grants),
     )
-    shares = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
-    cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    recorded = give(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
-    _split_commission(tx, recorded, now=now, message_id=message_id)
-    return recorded
+    rest = [
+        Move(MACHINE, OPERATOR, given.unallocated_sat),
+        Move(MACHINE, COMMISSION, amounts.commission_sat),
+    ]
+    return record_shares(tx, given, grants, source=MACHINE, rest=rest, cause=cause, now=now)
 
 
 def give(
@@ -357,10 +376,10 @@ def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
     return found
 
 
-def _split_commission(
+def give_commission(
     tx: Tx, distribution: Distribution, *, now: datetime, message_id: str | None
 ) -> None:
-    """Give the recipients of the commission what is theirs; the rest stays where it is."""
+    """Give the recipients of a cash-out's commission what is theirs; the rest stays where it is."""
     terms = commission.in_force(tx)
     if not terms.parts or distribution.commission_sat == 0:
         return

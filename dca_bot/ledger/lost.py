@@ -9,6 +9,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.schedule import PREFIX, day_of
@@ -119,6 +120,32 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     )
     for client, one in paid:
         _take_over(tx, client, one, distribution_id, now)
+    return done
+
+
+def record_cash_out(
+    tx: Tx, cash_out_id: str, amounts: Amounts, *, at: datetime, now: datetime, message_id: str
+) -> Distribution:
+    """Record a held cash-out as LNbits has paid it, and split its commission; as `payees_of`.
+
+    What LNbits hasn't paid is the operator's. Raise StateChanged where it has paid more than there is.
+    """
+    paid = payees_of(tx, cash_out_id)
+    too_much = sum(one.sat for _, one in paid) > amounts.principal_sat
+    if too_much or sum(one.minor for _, one in paid) > amounts.principal_minor:
+        raise StateChanged("LNbits has paid more for this cash-out than it had to give.")
+    done = distributions.record_cash_out_shares(
+        tx,
+        cash_out_id,
+        amounts,
+        [Grant(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
+        at=at,
+        cause=Cause(distribution_id=cash_out_id, message_id=message_id),
+        now=now,
+    )
+    for client, one in paid:
+        _take_over(tx, client, one, cash_out_id, now)
+    distributions.give_commission(tx, done, now=now, message_id=message_id)
     return done
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dca_bot.ledger import holds, lost
-from dca_bot.ledger.holds import LOST
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
 from dca_bot.ledger.instant import micros
 
 RUN = "fixed:2026-11-24T09:00"
@@ -77,3 +77,53 @@ async def test_payments_that_tell_too_little_are_not_recorded(talk, name, minor)
     await hold(talk)
     assert "hold ignore 1" in await talk.tell("op", "hold accept 1")
     assert await talk.count("share") == 0
+
+
+CASH_OUT = "aaaa1111-0000"
+
+
+@pytest.fixture
+async def otherwise(talk):
+    """LNbits has paid a cash-out to maria alone; by the old copy's balances juan would have a part."""
+    await talk.add_client("maria", balance="100")
+    await talk.add_client("juan", balance="300")
+    await lnbits_paid(talk, "maria", minor=10_000, run=CASH_OUT)
+    await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
+    return talk
+
+
+async def test_cash_out_that_would_come_out_otherwise_is_recorded_as_lnbits_has_paid_it(otherwise):
+    asked = await otherwise.tell("op", "hold accept 1")
+    assert "as LNbits has paid it" in asked
+    assert "maria: 100.00 GTQ, 12,000 sats" in asked
+    assert "juan" not in asked
+    assert "12,000 sats." in asked, "the rest of 24,000 is the operator's"
+    assert "recorded as LNbits had paid it" in await otherwise.do("op", "hold accept 1")
+    assert (await otherwise.client("maria")).balance_minor == 0
+    assert (await otherwise.client("juan")).balance_minor == 30_000
+    assert (await otherwise.payout()).state == "DEBITED"
+    assert await otherwise.count("payout") == 1
+    assert await otherwise.tell("op", "holds") == "Nothing is held."
+    assert await otherwise.audit() == ()
+
+
+async def test_cash_out_that_lnbits_is_still_paying_waits(otherwise):
+    await lnbits_paid(otherwise, "juan", minor=1, hash_="fd" * 32, run=CASH_OUT)
+    await otherwise.sql("UPDATE foreign_payment SET status = 'pending' WHERE client_name = 'juan'")
+    assert "still paying" in await otherwise.tell("op", "hold accept 1")
+
+
+async def test_cash_out_that_comes_out_as_it_did_is_shared_out(talk):
+    await talk.add_client("maria", balance="150")
+    await lnbits_paid(talk, "maria", minor=15_000, run=CASH_OUT)
+    await talk.sql("UPDATE foreign_payment SET amount_msat = -18000000")
+    await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
+    asked = await talk.tell("op", "hold accept 1")
+    assert "Share out cash-out" in asked
+    assert "maria: 150.00 GTQ, 18,000 sats" in asked
+
+
+async def test_more_than_there_was_is_not_recorded(otherwise):
+    await otherwise.sql("UPDATE foreign_payment SET amount_msat = -24001000")
+    assert "more for this cash-out" in await otherwise.do("op", "hold accept 1")
+    assert await otherwise.count("share") == 0

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
+from dca_bot.chat.render import LANGUAGES, load_texts
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
@@ -83,7 +83,11 @@ class Outside:
 
 
 def programme_of(config: Config) -> Programme:
-    """Return the operator's rules; raise ConfigError for an operator's key that is none."""
+    """Return the operator's rules; raise ConfigError for an unknown language or a key that is none."""
+    if config.bot.language not in LANGUAGES:
+        raise ConfigError(
+            f"bot.language: {config.bot.language!r} has no texts; write {' or '.join(LANGUAGES)}."
+        )
     try:
         operators = frozenset(parse_public_key(text) for text in config.nostr.operators)
     except DcaBotError as error:

@@ -100,7 +100,7 @@ class BotConfig(_Section):
     """`[bot]`."""
 
     data_dir: Path = Path("data")
-    language: Literal["en"] = "en"
+    language: str = "en"
     timezone: Annotated[str, AfterValidator(_known_zone)] = "America/Guatemala"
     currency: Annotated[str, AfterValidator(_currency)] = "GTQ"
 

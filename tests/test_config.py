@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from dca_bot.app import programme_of
+from dca_bot.chat.render import LANGUAGES
 from dca_bot.config import (
     Config,
     LamassuConfig,
@@ -103,6 +104,19 @@ def test_database_without_a_tunnel_needs_no_ssh():
 def test_operator_that_is_no_key_is_refused(tmp_path):
     path = changed(tmp_path, "npub1gqen388kvv4p", "npub1gqen388kvv4q")
     with pytest.raises(ConfigError, match=r"nostr\.operators"):
+        programme_of(load_config(path))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_with_a_catalogue_can_be_the_programmes(tmp_path, language):
+    path = changed(tmp_path, 'language = "en"', f'language = "{language}"')
+    assert programme_of(load_config(path)).language == language
+
+
+@pytest.mark.parametrize("language", ["fr", "EN", "", "../en"])
+def test_language_without_a_catalogue_is_refused_with_those_that_there_are(tmp_path, language):
+    path = changed(tmp_path, 'language = "en"', f'language = "{language}"')
+    with pytest.raises(ConfigError, match=r"bot\.language: .*; write en or es"):
         programme_of(load_config(path))
 
 

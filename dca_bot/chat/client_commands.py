@@ -2,6 +2,7 @@
 
 from dca_bot.chat import describe, outlook
 from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, obstacle, terms_of
+from dca_bot.chat.client_language import LANGUAGE, language_name
 from dca_bot.chat.client_notify import NOTIFY, notify_how
 from dca_bot.chat.client_stats import STATS_COMMANDS
 from dca_bot.chat.command import (
@@ -82,6 +83,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         mode=Word("mode", me.mode),
         terms=terms_of(me, ctx.programme.fixed),
         wallet=describe.destination(me.destination),
+        language=language_name(me.language),
         notify=notify_how(me.notify, ctx.programme),
     )
 
@@ -157,6 +159,7 @@ CLIENT_COMMANDS = (
     Command(("pause",), answer=pause_answer),
     Command(("resume",), answer=resume_answer),
     NOTIFY,
+    LANGUAGE,
     *GENERAL_COMMANDS,
 )
 

@@ -21,6 +21,13 @@ from dca_bot.core.programme import Programme
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
 FALLBACK = "en"
+_FOLDER = resources.files("dca_bot.chat") / "texts"
+LANGUAGES = tuple(
+    sorted(
+        file.name.removesuffix(".toml") for file in _FOLDER.iterdir() if file.name.endswith(".toml")
+    )
+)
+"""The languages that are offered: those that there is a catalogue for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,9 @@ class Texts:
 
 def load_texts(programme: Programme) -> Texts:
     """Read all catalogues that come with the program."""
-    folder = resources.files("dca_bot.chat") / "texts"
     catalogues = {
-        file.name.removesuffix(".toml"): flatten(tomllib.loads(file.read_text(encoding="utf-8")))
-        for file in folder.iterdir()
-        if file.name.endswith(".toml")
+        language: flatten(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
+        for language in LANGUAGES
     }
     return Texts(catalogues, programme.currency, programme.timezone)
 

@@ -134,6 +134,11 @@ def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
     tx.execute("UPDATE client SET fixed_limit_minor = ? WHERE id = ?", (limit_minor, client_id))
 
 
+def set_language(tx: Tx, client_id: int, language: str) -> None:
+    """Set in which language a client is written to."""
+    tx.execute("UPDATE client SET language = ? WHERE id = ?", (language, client_id))
+
+
 def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
     """Set where a client's future payouts go; submitted ones keep theirs."""
     tx.execute(

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.chat.exports import MESSAGE_ROWS, MESSAGES_MAX
-from dca_bot.chat.render import TEXT_BYTES_MAX
+from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX
 from dca_bot.chat.say import Say, Word
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
 from dca_bot.core.payout import PayoutState
@@ -110,9 +110,10 @@ async def test_much_comes_in_several_messages_and_the_rest_on_further_pages(talk
     assert "no more pages" in await talk.tell("maria", "export all 3")
 
 
-def test_message_of_the_longest_rows_is_not_cut(talk):
-    states = [Word("own_payout", state) for state in PayoutState]
-    longest = max(states, key=lambda word: len(talk.texts.render(Say("lines", lines=word), "en")))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_message_of_the_longest_rows_is_not_cut(talk, language):
+    words = talk.texts.catalogues[language]
+    longest = max(PayoutState, key=lambda state: len(words[f"word.own_payout.{state}"].encode()))
     line = Say(
         "export.line",
         at="2026-03-01 06:00",
@@ -120,11 +121,11 @@ def test_message_of_the_longest_rows_is_not_cut(talk):
         fiat=plain_decimal(FIAT_MINOR_MAX, 2),
         sats=SAT_MAX,
         price=plain_decimal(FIAT_MINOR_MAX, 2),
-        state=longest,
+        state=Word("own_payout", longest),
     )
     more = Say("export.more", range="90d", next=999)
     header = Say("export.header", currency="GTQ")
-    text = talk.texts.render(Say("lines", lines=(header, *[line] * MESSAGE_ROWS, more)), "en")
+    text = talk.texts.render(Say("lines", lines=(header, *[line] * MESSAGE_ROWS, more)), language)
     assert "…" not in text
 
 

@@ -1,6 +1,7 @@
 """Every text that the program names is in every catalogue, with the fields that it is given."""
 
 import ast
+import re
 import string
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,9 +10,10 @@ import pytest
 from talk import START, make_programme
 
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.chat.command import COMMAND_WORDS, parse
+from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
-from dca_bot.chat.render import TEXT_BYTES_MAX, Texts, load_texts
+from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.payout import PayoutState
@@ -23,6 +25,14 @@ TEXTS = load_texts(make_programme())
 ENGLISH = TEXTS.catalogues["en"]
 COMMANDS = (*CLIENT_COMMANDS, *OPERATOR_COMMANDS)
 SAYINGS = {"Say", "refuse"}
+TRANSLATIONS = [language for language in LANGUAGES if language != "en"]
+EXAMPLES = {f"{command.key}.example" for command in COMMANDS}
+PARAMETERS = {
+    param.name for command in COMMANDS for param in command.params if param.name.isupper()
+}
+PHRASES = {command.name for command in COMMANDS if len(command.words) > 1} - {"fixed run"}
+"""Commands that no English prose is taken for; a fixed run is also what it does."""
+PROMPT = re.compile(r"\b[Ss]end:? ([a-z]+)")
 
 
 def templates(key, catalogue=ENGLISH):
@@ -98,6 +108,65 @@ def test_each_language_has_the_same_keys_and_fields(language):
     assert set(catalogue) == set(ENGLISH)
     for key, template in catalogue.items():
         assert fields_of(template) == fields_of(ENGLISH[key]), key
+
+
+def to_be_typed(text):
+    """Return what a text has of command lines: commands of several words, and parameters."""
+    found = {phrase for phrase in PHRASES if re.search(rf"\b{phrase}\b", text)}
+    return found | (PARAMETERS & set(re.findall(r"[A-Z]+", text)))
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_both_forms_of_a_plural_are_there(language):
+    catalogue = TEXTS.catalogues[language]
+    forms = {key.rpartition(".")[0] for key in catalogue if key.endswith((".one", ".other"))}
+    assert forms
+    for key in forms:
+        assert key not in catalogue
+        assert {f"{key}.one", f"{key}.other"} <= set(catalogue)
+        assert "n" in fields_of(catalogue[f"{key}.other"]), key
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_translation_has_the_shape_of_the_english_text(language):
+    for key, english in ENGLISH.items():
+        text = TEXTS.catalogues[language][key]
+        assert bool(text) == bool(english), key
+        assert text.count("\n") == english.count("\n"), key
+        assert text[:1].isspace() == english[:1].isspace(), key
+        assert text[-1:].isspace() == english[-1:].isspace(), key
+        assert len(text.encode()) <= len(english.encode()) * 14 // 10 + 20, key
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_what_is_to_be_typed_stays_in_a_translation(language):
+    firsts = {command.words[0] for command in COMMANDS}
+    for key in set(ENGLISH) - EXAMPLES:
+        english, text = ENGLISH[key], TEXTS.catalogues[language][key]
+        assert to_be_typed(text) == to_be_typed(english), key
+        for word in set(PROMPT.findall(english)) & firsts:
+            assert re.search(rf"\b{word}\b", text), f"{key} lacks {word}"
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_example_can_be_typed_as_it_stands(language, command):
+    table = CLIENT_COMMANDS if command in CLIENT_COMMANDS else OPERATOR_COMMANDS
+    example = TEXTS.catalogues[language][f"{command.key}.example"]
+    assert parse(example, table, "GTQ").command is command
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_code_is_asked_for_with_the_command_itself(language):
+    text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
+    typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
+    assert parse(typed.partition(" (")[0], CLIENT_COMMANDS, "GTQ").command is CONFIRM
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_its_name_and_a_word_that_is_no_clients_name(language):
+    assert ENGLISH[f"word.language.{language}"]
+    assert language in COMMAND_WORDS
 
 
 @pytest.mark.parametrize(

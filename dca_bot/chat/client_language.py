@@ -1,0 +1,39 @@
+"""In which language a client is written to: `language`."""
+
+from dca_bot.chat.command import Args, Command, Context, Facts, Param
+from dca_bot.chat.render import LANGUAGES
+from dca_bot.chat.say import Say, Word, refuse
+from dca_bot.ledger import clients
+from dca_bot.ledger.database import Tx
+
+
+def language_name(language: str) -> Word:
+    """Name a language as those who speak it do."""
+    return Word("language", language)
+
+
+def language_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+    """Write to the client in another language, beginning with this answer."""
+    language = args.text(_WHICH.name)
+    name = language_name(language)
+    if language == ctx.me.language:
+        return Say("language.already", language=name)
+    clients.set_language(tx, ctx.me.id, language)
+    return Say("language.done", language=name)
+
+
+def read_language(text: str, _currency: str) -> str:
+    """Read a language that there is a catalogue for."""
+    if text.lower() not in LANGUAGES:
+        raise refuse("language.unknown", languages=_offered())
+    return text.lower()
+
+
+def _offered() -> tuple[Say, ...]:
+    return tuple(
+        Say("language.line", code=code, language=language_name(code)) for code in LANGUAGES
+    )
+
+
+_WHICH = Param("|".join(LANGUAGES), read_language)
+LANGUAGE = Command(("language",), (_WHICH,), answer=language_answer)

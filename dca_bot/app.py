@@ -211,7 +211,7 @@ async def run_jobs(
     herald = Herald(programme, texts, npub)
     clock, wallet = outside.clock, outside.wallet
     data_dir = config.path(config.bot.data_dir)
-    form = Form(programme.currency, programme.timezone)
+    form = Form(programme.currency, programme.timezone, npub)
     desk = Desk(
         database=database,
         clock=clock,

@@ -165,7 +165,7 @@ class Talk:
         self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
 
     async def export_tables(self):
-        form = Form(self.programme.currency, self.programme.timezone)
+        form = Form(self.programme.currency, self.programme.timezone, npub)
         return await aside(partial(export_to_shelf, self.folder, form, self.clock.now()))
 
     # Talking

@@ -45,6 +45,7 @@ from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
+from dca_bot.ledger.audit import audit_beside
 from dca_bot.ledger.database import Database, Tx, open_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
@@ -214,7 +215,7 @@ async def run_jobs(
     herald = Herald(programme, texts, npub)
     clock, wallet = outside.clock, outside.wallet
     data_dir = config.path(config.bot.data_dir)
-    form = Form(programme.currency, programme.timezone)
+    form = Form(programme.currency, programme.timezone, npub)
     desk = Desk(
         database=database,
         clock=clock,
@@ -224,6 +225,7 @@ async def run_jobs(
         parse_public_key=parse_public_key,
         npub=npub,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
+        audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,

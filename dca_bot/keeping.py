@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.config import load_config
 from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.export import Form, export_ledger
+from dca_bot.nostr.keys import npub
 
 
 def make_copy(config_path: Path, target: Path) -> None:
@@ -17,5 +18,5 @@ def make_copy(config_path: Path, target: Path) -> None:
 def make_export(config_path: Path, folder: Path) -> int:
     """Write the ledger's tables into a new folder and return how many there are; raise LedgerError."""
     config = load_config(config_path)
-    form = Form(config.bot.currency, ZoneInfo(config.bot.timezone))
+    form = Form(config.bot.currency, ZoneInfo(config.bot.timezone), npub)
     return len(export_ledger(config.path(config.bot.data_dir), folder, form))

@@ -106,7 +106,8 @@ class Done:
 
 Facts = object
 Look = Callable[[Desk, Args], Awaitable[Facts]]
-Answer = Callable[[sqlite3.Connection, Context, Args, Facts], Say]
+Answer = Callable[[sqlite3.Connection, Context, Args, Facts], Say | tuple[Say, ...]]
+Plan = Callable[[sqlite3.Connection, Context, Args, Facts], Say]
 Apply = Callable[[sqlite3.Connection, Context, Args, Facts], Done]
 
 
@@ -114,7 +115,8 @@ Apply = Callable[[sqlite3.Connection, Context, Args, Facts], Done]
 class Command:
     """One row of a role's table.
 
-    `look` reads the world before the transaction, and may be repeated. `answer` replies at once.
+    `look` reads the world before the transaction, and may be repeated. `answer` replies at once,
+    in several messages if there is much to tell.
     With a `plan` the command moves or promises money: the plan tells the effect, a code is bound to
     it, and `apply` does it. If `code_with` names a parameter, that is so, and there is a look, only
     where it was given; else there is an answer. `then` sets signals after the transaction.
@@ -124,7 +126,7 @@ class Command:
     params: tuple[Param, ...] = ()
     look: Look | None = None
     answer: Answer | None = None
-    plan: Answer | None = None
+    plan: Plan | None = None
     apply: Apply | None = None
     code_with: str = ""
     then: Callable[[Desk], None] | None = None

@@ -1,7 +1,7 @@
 """Answers one message: who writes, whether it may run, what it does, and the reply.
 
 The invariant: repeatable reads of the outside come first; then the inbox row, the effects and the
-reply are recorded in one transaction, so a message runs once, whatever crashes, and what is refused
+replies are recorded in one transaction, so a message runs once, whatever crashes, and what is refused
 changes nothing.
 """
 
@@ -194,7 +194,7 @@ class Conversation:
         facts: Facts,
         code: Confirmation | None,
     ) -> _Outcome:
-        """Record the message, its effects and its reply; a refusal undoes the effects alone."""
+        """Record the message, its effects and its replies; a refusal undoes the effects alone."""
         now = self._desk.clock.now()
         name = order.command.name if code is None else CONFIRM.name
         if not mail.receive(tx, message, command=name, now=now):
@@ -203,15 +203,16 @@ class Conversation:
         tx.execute("SAVEPOINT command")
         try:
             context = self._context(tx, message, now)
-            reply, outcome = self._do(tx, context, order, facts=facts, code=code)
+            replies, outcome = self._do(tx, context, order, facts=facts, code=code)
         except CommandRefused as refused:
             tx.execute("ROLLBACK TO command")
-            reply, outcome = refused.say, _Outcome.REFUSED
+            replies, outcome = (refused.say,), _Outcome.REFUSED
         except StateChanged as changed:
             tx.execute("ROLLBACK TO command")
-            reply, outcome = Say("changed", why=str(changed)), _Outcome.REFUSED
+            replies, outcome = (Say("changed", why=str(changed)),), _Outcome.REFUSED
         tx.execute("RELEASE command")
-        self._reply(tx, message, reply, now)
+        for reply in replies:
+            self._reply(tx, message, reply, now)
         return outcome
 
     def _context(self, tx: Tx, message: IncomingMessage, now: datetime) -> Context:
@@ -234,7 +235,7 @@ class Conversation:
 
     def _do(
         self, tx: Tx, ctx: Context, order: Order, *, facts: Facts, code: Confirmation | None
-    ) -> tuple[Say, _Outcome]:
+    ) -> tuple[tuple[Say, ...], _Outcome]:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = order.command, order.args
         if not command.needs_code(args):
@@ -243,27 +244,31 @@ class Conversation:
         assert command.apply is not None
         effect = command.plan(tx, ctx, args, facts)
         if code is None:
-            return self._with_code(tx, ctx, order, effect), _Outcome.ANSWERED
+            return (self._with_code(tx, ctx, order, effect),), _Outcome.ANSWERED
         good = confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
         if good is None or good.command != code.command:
             raise refuse("confirm.unknown")
         if good.effect != self._text(ctx, effect):
             again = self._with_code(tx, ctx, order, effect)
-            return Say("confirm.effect_changed", again=again), _Outcome.ANSWERED
+            return (Say("confirm.effect_changed", again=again),), _Outcome.ANSWERED
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, facts)
         self._herald.money_command(tx, ctx.sender, done.report, ctx.now)
         self._log(tx, ctx, command, done.report)
-        return done.reply, _Outcome.CARRIED_OUT
+        return (done.reply,), _Outcome.CARRIED_OUT
 
-    def _answer(self, tx: Tx, ctx: Context, order: Order, facts: Facts) -> Say:
-        """Answer at once; whatever has changed the ledger by that goes into the log."""
+    def _answer(self, tx: Tx, ctx: Context, order: Order, facts: Facts) -> tuple[Say, ...]:
+        """Answer at once; whatever has changed the ledger by that goes into the log.
+
+        The replies are no change: they are written afterwards, by the conversation alone.
+        """
         assert order.command.answer is not None
         before = tx.total_changes
         said = order.command.answer(tx, ctx, order.args, facts)
+        replies = said if isinstance(said, tuple) else (said,)
         if tx.total_changes > before and order.command not in GENERAL_COMMANDS:
-            self._log(tx, ctx, order.command, said)
-        return said
+            self._log(tx, ctx, order.command, Say("lines", lines=replies))
+        return replies
 
     def _log(self, tx: Tx, ctx: Context, command: Command, done: Say) -> None:
         """Record who did what, in the operators' language; texts have no secrets in them."""

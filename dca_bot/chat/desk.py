@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
+from dca_bot.ledger.audit import LedgerAudit
 from dca_bot.ledger.database import Database
 
 
@@ -25,6 +26,7 @@ class Desk:
 
     `parse_public_key` reads an npub or hex and raises DcaBotError or ValueError; `npub` writes one.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
+    `audit_ledger` proves the whole ledger, beside everything else.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
@@ -37,6 +39,7 @@ class Desk:
     parse_public_key: Callable[[str], str]
     npub: Callable[[str], str]
     export_tables: Callable[[], Awaitable[Path]]
+    audit_ledger: Callable[[], Awaitable[LedgerAudit]]
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
     wake_mail: Callable[[], None]

@@ -19,23 +19,21 @@ MESSAGE_ROWS = 30
 MESSAGES_MAX = 5
 
 
-def own_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Give the client's account, newest first, in a few messages; the last one is the reply."""
+def own_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> tuple[Say, ...]:
+    """Give the client's account, newest first, in a few messages."""
     wanted = args.text("RANGE") or RANGE_DEFAULT
     since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
     offset = (args.page - 1) * page_rows
     rows = statement(tx, ctx.me.id, since=since, limit=page_rows + 1, offset=offset)
     if not rows:
-        return Say("export.nothing" if args.page == 1 else "page.beyond")
+        return (Say("export.nothing" if args.page == 1 else "page.beyond"),)
     currency = ctx.programme.currency
     lines = [_line(row, minor_digits(currency)) for row in rows[:page_rows]]
     messages = [lines[at : at + MESSAGE_ROWS] for at in range(0, len(lines), MESSAGE_ROWS)]
     messages[0].insert(0, Say("export.header", currency=currency))
     if len(rows) > page_rows:
         messages[-1].append(Say("export.more", range=wanted, next=args.page + 1))
-    for message in messages[:-1]:
-        ctx.herald.tell_client(tx, ctx.me, Say("lines", lines=tuple(message)), ctx.now)
-    return Say("lines", lines=tuple(messages[-1]))
+    return tuple(Say("lines", lines=tuple(message)) for message in messages)
 
 
 async def look_tables(desk: Desk, _args: Args) -> Path:

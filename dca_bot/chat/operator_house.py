@@ -14,7 +14,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, facts, mail, payouts, reports
-from dca_bot.ledger.audit import LedgerAudit, audit_ledger, audit_payments
+from dca_bot.ledger.audit import LedgerAudit, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
@@ -54,8 +54,8 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     try:
         _, findings = await audit_payments(desk.database, desk.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
-        return AuditFindings(await desk.database.read(audit_ledger), None)
-    return AuditFindings(await desk.database.read(audit_ledger), findings)
+        return AuditFindings(await desk.audit_ledger(), None)
+    return AuditFindings(await desk.audit_ledger(), findings)
 
 
 async def look_top_up(desk: Desk, args: Args) -> Invoice:

@@ -1,12 +1,16 @@
 """Proves the ledger from its entries up: each finding is a sentence, none means that all is well."""
 
+import sqlite3
+import threading
 from collections.abc import Container, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign
 from dca_bot.ledger.audit_commission import commission_findings
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.database import Database, Tx, connect_to_read, existing_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,18 @@ async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple
     earlier = set(compare_payments(before, payments, settled))
     lasting = [text for text in compare_payments(after, payments, settled) if text in earlier]
     return len(payments), tuple(lasting)
+
+
+def audit_beside(data_dir: Path, stop: threading.Event) -> LedgerAudit:
+    """Prove the ledger over a connection of one's own, so that a running bot isn't held up.
+
+    Raise LedgerError where there is no ledger, and sqlite3.OperationalError once `stop` is set.
+    """
+    with closing(connect_to_read(existing_ledger(data_dir))) as tx:
+        tx.row_factory = sqlite3.Row
+        tx.set_progress_handler(stop.is_set, 100_000)
+        tx.execute("BEGIN")
+        return audit_ledger(tx)
 
 
 def audit_ledger(tx: Tx) -> LedgerAudit:

@@ -27,15 +27,17 @@ from dca_bot.ledger.private import make_private_file, make_private_folder
 
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
 MSAT_DIGITS = 3
+PERCENT_DIGITS = 2
 Write = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How amounts and instants are written."""
+    """How amounts, instants and public keys are written."""
 
     currency: str
     timezone: ZoneInfo
+    npub: Callable[[str], str]
 
 
 def export_ledger(
@@ -56,6 +58,7 @@ def export_ledger(
         with closing(connect_to_read(ledger)) as tx:
             tx.set_progress_handler((stop or threading.Event()).is_set, 100_000)
             tx.create_function("price_minor", 2, rate_minor, deterministic=True)
+            tx.create_function("npub", 1, form.npub, deterministic=True)
             tx.execute("BEGIN")
             refuse_other_version(tx)
             return _write_all(tx, folder, form)
@@ -112,6 +115,10 @@ def _columns(name: str, form: Form) -> list[tuple[str, Write]]:
         case "minor":
             decimal = partial(plain_decimal, digits=minor_digits(form.currency))
             return [(f"{stem}_{form.currency}", decimal)]
+        case "whole":
+            return [(f"{stem}_{form.currency}", _plain)]
+        case "bp":
+            return [(stem, partial(plain_decimal, digits=PERCENT_DIGITS))]
         case "msat":
             return [(f"{stem}_sat", partial(plain_decimal, digits=MSAT_DIGITS))]
         case _:

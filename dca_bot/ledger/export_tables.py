@@ -1,7 +1,8 @@
 """What a bookkeeper gets: each table is one file, and one query.
 
-A column's ending says how it is written: `_at` an instant, `_minor` fiat, `_sat` and `_msat` sats;
-whatever else is text or a plain number. Secrets stay out: no invoice, no preimage, no whole key.
+A column's ending says how it is written: `_at` an instant, `_minor` fiat, `_whole` a text that has
+fiat in whole units, `_bp` a percentage, `_sat` and `_msat` sats; whatever else is text or a plain
+number. Secrets stay out: no invoice, no preimage, no whole key of a wallet.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 class Table:
     """One file of the export: its name without ending, and the query whose columns it has.
 
-    A query may use `price_minor(minor, sat)`, the price of one coin.
+    A query may use `price_minor(minor, sat)`, the price of one coin, and `npub(pubkey)`.
     """
 
     name: str
@@ -54,10 +55,10 @@ TABLES = (
     ),
     Table(
         "cash_outs",
-        "SELECT id AS cash_out, coalesce(machine.name, cash_out.device_id) AS machine, state, reason,"
+        "SELECT id AS cash_out, coalesce(label, cash_out.device_id) AS machine, state, reason,"
         " fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, dispensed_minor,"
         " note, created_at, at, first_seen_at"
-        " FROM cash_out LEFT JOIN machine ON machine.device_id = cash_out.device_id ORDER BY at, id",
+        " FROM cash_out LEFT JOIN machine_label USING (device_id) ORDER BY at, id",
     ),
     Table(
         "distributions",
@@ -66,17 +67,36 @@ TABLES = (
         "   AS shared_minor,"
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE distribution_id = distribution.id)"
         "   AS shared_sat,"
-        " unallocated_sat, commission_sat, at, processed_at FROM distribution ORDER BY rowid",
+        " unallocated_sat, commission_sat, terms_id AS commission_terms, at, processed_at"
+        " FROM distribution ORDER BY rowid",
     ),
     Table(
         "shares",
         f"SELECT share.id AS share, distribution_id AS distribution, distribution.kind, {_WHO},"
-        " minor AS fiat_minor, sat AS amount_sat, price_minor(minor, sat) AS price_of_one_btc_minor,"
+        " minor AS fiat_minor, sat AS amount_sat,"
+        " iif(distribution.kind = 'commission', NULL, price_minor(minor, sat)) AS price_of_one_btc_minor,"
         " day, payout.id AS payout, payout.state AS payout_state,"
         " CASE payout.state WHEN 'CANCELLED' THEN 'yes' ELSE 'no' END AS reversed, distribution.at"
         " FROM share JOIN distribution ON distribution.id = distribution_id"
         " JOIN client ON client.id = share.client_id LEFT JOIN payout ON payout.id = payout_id"
         " ORDER BY share.id",
+    ),
+    Table(
+        "fixed_runs",
+        "SELECT id AS fixed_run, day, state, reason, clients, price AS price_of_one_btc_whole,"
+        " price_source, ceiling_minor AS day_limit_minor, due_at, changed_at"
+        " FROM fixed_run ORDER BY due_at, id",
+    ),
+    Table(
+        "commission_terms",
+        "SELECT id AS terms, (SELECT coalesce(sum(percent_bp), 0) FROM commission_part"
+        "   WHERE terms_id = commission_terms.id) AS given_percent_bp, message_id AS message, set_at"
+        " FROM commission_terms ORDER BY id",
+    ),
+    Table(
+        "commission_parts",
+        f"SELECT terms_id AS terms, {_WHO}, percent_bp FROM commission_part"
+        " JOIN client ON client.id = client_id ORDER BY terms_id, client_id",
     ),
     Table(
         "payouts",
@@ -105,6 +125,18 @@ TABLES = (
         " FROM hold ORDER BY id",
     ),
     Table(
+        "cash_moves",
+        "SELECT id AS cash_move, coalesce(label, device_id) AS machine, kind, ref AS about,"
+        " amount_minor, count_id AS cash_count, at, recorded_at"
+        " FROM cash_move LEFT JOIN machine_label USING (device_id) ORDER BY id",
+    ),
+    Table(
+        "cash_counts",
+        "SELECT id AS cash_count, coalesce(label, device_id) AS machine, counted_minor,"
+        " message_id AS message, counted_at"
+        " FROM cash_count LEFT JOIN machine_label USING (device_id) ORDER BY id",
+    ),
+    Table(
         "entries",
         "SELECT entry.id AS entry, posting.id AS posting, posting.kind,"
         " source.kind AS from_account, giver.name AS from_client,"
@@ -123,6 +155,12 @@ TABLES = (
         f"SELECT kind AS account, {_WHO}, CASE unit WHEN 'minor' THEN balance END AS balance_minor,"
         " CASE unit WHEN 'sat' THEN balance END AS balance_sat"
         " FROM account LEFT JOIN client ON client.id = client_id ORDER BY account.id",
+    ),
+    Table(
+        "command_log",
+        f"SELECT command_log.id AS deed, npub(actor) AS actor, {_WHO}, command, done,"
+        " message_id AS message, at"
+        " FROM command_log LEFT JOIN client ON client.id = client_id ORDER BY command_log.id",
     ),
 )
 """All files of an export; a further one is a further line here."""

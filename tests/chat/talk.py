@@ -26,10 +26,11 @@ from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
+from dca_bot.ledger.mail import Urgency
 from dca_bot.nostr.keys import generate, npub, parse_public_key
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -122,7 +123,7 @@ class ScriptedAddresses:
 
 
 class Talk:
-    """People talk to the bot: `tell` returns what it replied."""
+    """People talk to the bot: `tell` returns what it replied, the last of several replies."""
 
     def __init__(self, database, folder, programme):
         self.database = database
@@ -149,6 +150,7 @@ class Talk:
             parse_public_key=parse_public_key,
             npub=npub,
             export_tables=self.export_tables,
+            audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,
@@ -163,7 +165,7 @@ class Talk:
         self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
 
     async def export_tables(self):
-        form = Form(self.programme.currency, self.programme.timezone)
+        form = Form(self.programme.currency, self.programme.timezone, npub)
         return await aside(partial(export_to_shelf, self.folder, form, self.clock.now()))
 
     # Talking
@@ -188,12 +190,15 @@ class Talk:
         before = await self.last_letter()
         await self.conversation.handle(message)
         rows = await self.sql(
-            "SELECT text FROM outbox WHERE id > ? AND recipient = ? AND protocol IS NOT NULL",
+            "SELECT * FROM outbox WHERE id > ? AND recipient = ? AND protocol IS NOT NULL ORDER BY id",
             before,
             message.sender,
         )
-        assert len(rows) <= 1
-        return rows[0]["text"] if rows else None
+        for row in rows:
+            assert (row["protocol"], row["relay"]) == (message.protocol, message.relay)
+            assert row["urgency"] == Urgency.ANSWER
+        assert len(rows) <= 1 or message.text.startswith("export"), "one reply, but to an export"
+        return rows[-1]["text"] if rows else None
 
     async def do(self, who, text):
         """Give a money command and confirm it."""

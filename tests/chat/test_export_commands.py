@@ -96,6 +96,8 @@ async def test_much_comes_in_several_messages_and_the_rest_on_further_pages(talk
     before = len(await talk.letters_to("maria"))
     first = await talk.tell("maria", "export all")
     letters = (await talk.letters_to("maria"))[before:]
+    unasked = await talk.sql("SELECT text FROM outbox WHERE text LIKE '%bought%' AND urgency > 0")
+    assert unasked == [], "all of it is the answer"
     assert len(letters) == MESSAGES_MAX
     assert letters[-1] == first, "the reply is the last of them"
     assert first.endswith("\n\nMore, further back: export all 2")

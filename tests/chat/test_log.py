@@ -3,6 +3,10 @@
 import pytest
 from talk import INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
+from dca_bot.chat.client_commands import CLIENT_COMMANDS
+from dca_bot.chat.command import parse
+from dca_bot.chat.exports import MESSAGE_ROWS
+from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.nostr.keys import npub
 
 # (who, what is written, what the log then says of it)
@@ -15,8 +19,16 @@ DEEDS = [
     ("op", f"client wallet maria {OTHER_KEY}", "client wallet: Payouts of maria go to"),
     ("op", "client npub maria {fresh}", "client npub: maria now has the key"),
     ("op", "deposit maria 500", "deposit: Deposit 2 of maria, 500.00 GTQ"),
+    ("op", "deposit confirm 2", "deposit confirm: Deposit 2 is confirmed: 500.00 GTQ for maria"),
     ("op", "deposit void 1", "deposit void: Deposit 1 of maria, 1,000.00 GTQ, is struck out"),
     ("op", "withdraw maria 5", "withdraw: maria got 5.00 GTQ back"),
+    ("op", "cash count Market 100", "cash count: Market was counted: 100.00 GTQ"),
+    ("op", "tx add Market 200 24000", "tx add: Cash-out "),
+    ("op", "commission set maria 10", "commission set: maria gets 10% of the commission"),
+    ("op", "commission remove maria", "commission remove: maria gets no commission any more."),
+    ("op", "fixed run", "fixed run: Bought for one client in fixed mode: 100.00 GTQ"),
+    ("op", "payout retry {payout}", "payout retry: A new invoice is made for payout {payout}"),
+    ("op", "payout cancel {payout}", "payout cancel: Cancelled: payout {payout}"),
     ("op", "hold accept 1", "hold accept: Cash-out held-one is shared out"),
     ("op", "hold ignore 1", "hold ignore: Hold #1 is closed"),
     ("op", "pause all", "pause all: Paused: nothing is shared out"),
@@ -25,6 +37,8 @@ DEEDS = [
     ("maria", f"wallet {OTHER_KEY}", "wallet: maria has changed the wallet"),
     ("maria", "pause", "pause: Paused."),
     ("maria", "resume", "resume: Welcome back!"),
+    ("maria", "mode fixed", "mode: From now on you buy at fixed times"),
+    ("maria", "limit 100", "limit: 100.00 GTQ a day"),
     ("maria", "notify weekly", "notify: Messages about payouts from now on: one a week"),
 ]
 READS = [
@@ -44,13 +58,29 @@ READS = [
     ("op", "withdraw maria 5"),
     ("op", "confirm ABCD"),
     ("op", "no such thing"),
+    ("op", "deposits pending"),
+    ("op", "tx held"),
+    ("op", "cash"),
+    ("op", "commission"),
+    ("op", "fixed"),
+    ("op", "funds"),
+    ("op", "payouts stuck"),
+    ("maria", "help"),
+    ("maria", "cancel"),
+    ("maria", "confirm ABCD"),
+    ("maria", "deposits"),
+    ("maria", "stats"),
+    ("maria", "chart"),
     ("maria", "balance"),
     ("maria", "history"),
     ("maria", "settings"),
     ("maria", "wallet"),
     ("maria", "notify each"),
     ("maria", "clients"),
+    ("maria", "export all"),
+    ("op", "export"),
 ]
+NO_COMMANDS = [("op", "no such thing"), ("maria", "clients")]
 
 
 @pytest.fixture
@@ -67,17 +97,58 @@ async def logged(talk):
 
 
 async def prepare(talk, text):
-    """Have what the deed undoes."""
+    """Have what the deed undoes, or works on."""
     before = {"client resume maria": "client pause maria", "resume all": "pause all"}
     if text in before:
         await talk.tell("op", before[text])
     if text == "resume":
         await talk.tell("maria", "pause")
+    for ordered in before_with_code(text):
+        await talk.do("op", ordered)
+    if text == "fixed run":
+        await talk.tell("maria", "mode fixed")
+        await talk.tell("maria", "limit 100")
+    if "{payout}" in text:
+        await talk.distribute("aaaa1111")
+    if "retry" in text:
+        await talk.bring_to((await talk.payout()).id, "invoice", "submit", "VOID")
+
+
+def before_with_code(text):
+    first = {
+        "commission remove maria": "commission set maria 10",
+        "deposit confirm 2": "deposit maria 500",
+    }
+    if text.startswith("export"):
+        return [f"deposit maria {number + 1}" for number in range(MESSAGE_ROWS)]
+    return [first[text]] if text in first else []
+
+
+def test_deeds_have_all_commands_that_can_change_anything():
+    texts = {role: [text for who, text, _ in DEEDS if who == role] for role in ("op", "maria")}
+    tables = {"op": OPERATOR_COMMANDS, "maria": CLIENT_COMMANDS}
+    covered = {
+        (role, parse(text, tables[role], "GTQ").command.name)
+        for role in tables
+        for text in texts[role]
+    }
+    planned = {(role, command.name) for role in tables for command in tables[role] if command.plan}
+    assert planned <= covered
+    reads = {
+        (role, parse(text, tables[role], "GTQ").command.name)
+        for role, text in READS
+        if (role, text) not in NO_COMMANDS
+    }
+    everything = {(role, command.name) for role in tables for command in tables[role]}
+    assert everything == covered | reads, "a further command belongs into DEEDS or READS"
 
 
 @pytest.mark.parametrize(("who", "text", "says"), DEEDS)
 async def test_each_deed_is_logged_with_its_message(scene, who, text, says):
     await prepare(scene, text)
+    if "{payout}" in text:
+        short = (await scene.payout()).id[:8]
+        text, says = (line.replace("{payout}", short) for line in (text, says))
     before = len(await logged(scene))
     message = scene.message(who, text)
     reply = await scene.deliver(message)
@@ -97,6 +168,7 @@ async def test_each_deed_is_logged_with_its_message(scene, who, text, says):
 
 @pytest.mark.parametrize(("who", "text"), READS)
 async def test_what_changes_nothing_is_not_logged(scene, who, text):
+    await prepare(scene, text)
     before = len(await logged(scene))
     await scene.tell(who, text)
     assert len(await logged(scene)) == before

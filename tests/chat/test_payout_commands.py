@@ -188,6 +188,15 @@ async def test_audit_over_chat_compares_with_lnbits(talk, payout):
     assert "does not answer" in await talk.tell("op", "topup 5")
 
 
+async def test_audit_over_chat_never_has_the_ledgers_own_connection(talk):
+    seen = []
+    connection = talk.database._connection
+    await connection.set_trace_callback(seen.append)
+    assert "payouts" in await talk.tell("op", "audit")
+    assert seen
+    assert not [statement for statement in seen if "integrity_check" in statement]
+
+
 async def test_payout_made_while_lnbits_is_listed_is_no_finding(talk, payout):
     await talk.bring_to(payout.id, "invoice", "submit")
 

@@ -1,6 +1,7 @@
 """Each check of the audit sees the damage that it is there for."""
 
 import sqlite3
+import threading
 from datetime import date, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.ledger import deposits, fixed_runs
-from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.audit import audit_beside, audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.database import LEDGER_FILE
 
 from .story import START, hex_of
@@ -387,6 +388,42 @@ def test_the_audit_counts_what_it_looked_at(ledger):
     found = ledger.read(audit_ledger)
     assert (found.distributions, found.payouts) == (3, 4)
     assert found.entries == ledger.sql("SELECT count(*) AS n FROM entry")[0]["n"]
+
+
+def test_audit_beside_holds_nobody_up_and_proves_one_state(ledger):
+    before = ledger.read(audit_ledger)
+    ledger.do(_many_deposits, 20_000)
+
+    class Writes(threading.Event):
+        """Takes part in the bot's work whenever the audit comes to breathe."""
+
+        times = 0
+
+        def is_set(self):
+            self.times += 1
+            ledger.deposit(1, 5)
+            return False
+
+    busy = Writes()
+    assert audit_beside(ledger.folder, busy) == before
+    assert busy.times > 0
+    after = audit_beside(ledger.folder, threading.Event())
+    assert (after.entries, after.findings) == (before.entries + busy.times, ())
+
+
+def test_audit_that_nobody_waits_for_breaks_off(ledger):
+    ledger.do(_many_deposits, 20_000)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        audit_beside(ledger.folder, stop)
+
+
+def _many_deposits(tx, count):
+    tx.executemany(
+        "INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, ?, 0)",
+        ((n + 1,) for n in range(count)),
+    )
 
 
 # The ledger's word (hash -> payout, sats, debited), LNbits' rows (hash, msat, status), findings.

@@ -1,9 +1,11 @@
 """The bookkeeper's files: their sums are the ledger's, nothing in them is a secret or a formula."""
 
 import csv
+import re
 import resource
 import shutil
 import threading
+from datetime import date, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -12,16 +14,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.money import minor_digits, plain_decimal
+from dca_bot.core.rate import Quote
+from dca_bot.core.schedule import runs_of
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import books, clients, deposits, distributions, holds
+from dca_bot.ledger import (
+    books,
+    clients,
+    command_log,
+    deposits,
+    distributions,
+    fixed_runs,
+    holds,
+)
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.export import Form, export_ledger, neutral
 from dca_bot.ledger.export_tables import TABLES
 
-from .story import KEY
+from .story import KEY, hex_of
 
-FORM = Form("GTQ", ZoneInfo("America/Guatemala"))
+FORM = Form("GTQ", ZoneInfo("America/Guatemala"), npub="npub-{}".format)
+DAY = date(2026, 3, 1)
+# How the bot works, not what it did: messages, codes, alarms, and sums of what is exported.
+NOT_EXPORTED = {
+    "alarm",
+    "cash_sum",
+    "confirmation",
+    "fact",
+    "inbox",
+    "outbox",
+    "payout_move",
+    "person",
+    "slow_destination",
+}
 SECRET = "0123456789abcdef" * 2
 
 
@@ -125,18 +150,104 @@ def test_instants_are_written_in_utc_and_in_local_time(busy, tmp_path):
 
 def test_headers_name_the_unit_and_the_currency(story, tmp_path):
     story.client("ana", balance=1_500)
-    tables = export(story, tmp_path / "out", Form("JPY", ZoneInfo("Asia/Tokyo")))
+    tables = export(story, tmp_path / "out", Form("JPY", ZoneInfo("Asia/Tokyo"), npub=str))
     assert tables["deposits"][0]["amount_JPY"] == "1500"
     for table in TABLES:
         header = (tmp_path / "out" / f"{table.name}.csv").read_text("utf-8-sig").splitlines()[0]
         endings = {name.rpartition("_")[2] for name in header.split(",")}
-        assert not endings & {"minor", "msat", "at"}, table.name
+        assert not endings & {"minor", "msat", "at", "bp", "whole"}, table.name
 
 
 def test_price_is_that_of_one_coin(busy, tmp_path):
     share = export(busy, tmp_path / "out")["shares"][0]
     price = Decimal(share["fiat_GTQ"]) / Decimal(share["amount_sat"]) * 10**8
     assert Decimal(share["price_of_one_btc_GTQ"]) == price.quantize(Decimal("0.01"))
+
+
+def test_commission_has_no_price(story, tmp_path):
+    story.client("ana", balance=900_000)
+    story.recipient("rosa", 2_500)
+    story.cash_out("d1", 100_000, 5_000, commission_sat=777)
+    shares = export(story, tmp_path / "out")["shares"]
+    prices = {row["kind"]: row["price_of_one_btc_GTQ"] for row in shares}
+    assert prices == {"flow": "50000.00", "commission": ""}
+
+
+def test_terms_of_the_commission_stand_there_with_their_parts(story, tmp_path):
+    story.client("ana", balance=900_000)
+    rosa = story.recipient("rosa", 2_505)
+    story.cash_out("d1", 100_000, 5_000, commission_sat=777)
+    story.percent(rosa, 0)
+    tables = export(story, tmp_path / "out")
+    terms = [(row["terms"], row["given_percent"]) for row in tables["commission_terms"]]
+    assert terms == [("1", "25.05"), ("2", "0.00")]
+    (part,) = tables["commission_parts"]
+    assert (part["terms"], part["client"], part["percent"]) == ("1", "rosa", "25.05")
+    used = {row["kind"]: row["commission_terms"] for row in tables["distributions"]}
+    assert used == {"flow": "", "commission": "1"}
+
+
+def test_runs_of_fixed_mode_have_their_price_and_its_source(story, tmp_path):
+    def fix(tx, client_id):
+        clients.set_mode(tx, client_id, "fixed")
+        clients.set_fixed_limit(tx, client_id, 10_000)
+
+    story.do(fix, story.client("ana", balance=900_000))
+    first, second = runs_of(DAY, (time(9), time(18)), FORM.timezone)
+    terms = {"ceiling_minor": 200_000, "currency": "GTQ", "now": story.now}
+    story.do(fixed_runs.carry_out, first, Quote(Decimal("800000.125"), "lnbits"), **terms)
+    story.do(fixed_runs.put_off, second, "waiting", "paused", now=story.now)
+    tables = export(story, tmp_path / "out")
+    done, waiting = tables["fixed_runs"]
+    assert done["fixed_run"] == tables["distributions"][0]["distribution"]
+    assert (done["price_of_one_btc_GTQ"], done["price_source"]) == ("800000.125", "lnbits")
+    assert (done["state"], done["clients"], done["day_limit_GTQ"]) == ("done", "1", "2000.00")
+    assert (waiting["state"], waiting["reason"]) == ("waiting", "paused")
+    assert waiting["price_of_one_btc_GTQ"] == waiting["price_source"] == ""
+
+
+def test_cash_of_each_machine_adds_up_and_machines_of_one_name_are_told_apart(story, tmp_path):
+    one, other = "a1" * 32, "b2" * 32
+    story.names({one: "Market", other: "Market"})
+    story.cash_in("i1", 700, machine=one)
+    story.cash_left("o1", 300, machine=other)
+    story.count(one, 650)
+    story.deposit(story.client("ana"), 55)
+    tables = export(story, tmp_path / "out")
+    moves, (count,) = tables["cash_moves"], tables["cash_counts"]
+    assert (count["machine"], count["counted_GTQ"]) == ("Market (a1a1a1a1)", "6.50")
+    assert total(moves, "amount_GTQ", machine="Market (a1a1a1a1)") == Decimal("6.50")
+    assert total(moves, "amount_GTQ", machine="Market (b2b2b2b2)") == Decimal("-3.00")
+    assert [row["kind"] for row in moves if row["machine"] == ""] == ["deposit"]
+    assert [row["cash_count"] for row in moves if row["kind"] == "count"] == [count["cash_count"]]
+
+
+def test_cash_out_is_at_the_machine_as_operators_know_it(story, tmp_path):
+    story.names({"d" * 64: "Market", "e" * 64: "Market"})
+    story.record("w1")
+    (row,) = export(story, tmp_path / "out")["cash_outs"]
+    assert row["machine"] == "Market (dddddddd)"
+
+
+def test_log_says_who_did_what(story, tmp_path):
+    ana = story.client("ana")
+    for actor, client_id, command in (("0a" * 32, None, "deposit"), (hex_of("ana"), ana, "pause")):
+        named = {"actor": actor, "client_id": client_id, "message_id": "4" * 64}
+        story.do(command_log.record, **named, command=command, done="=done", now=story.now)
+    ordered, paused = export(story, tmp_path / "out")["command_log"]
+    assert (ordered["actor"], ordered["client"]) == (f"npub-{'0a' * 32}", "")
+    assert (ordered["command"], ordered["done"]) == ("deposit", "'=done")
+    assert (paused["actor"], paused["client"]) == (f"npub-{hex_of('ana')}", "ana")
+    assert paused["at_utc"] == "2026-03-01T12:00:00Z"
+
+
+def test_each_table_of_the_ledger_is_exported_or_is_known_to_say_nothing_to_a_bookkeeper(story):
+    names = {
+        row["name"] for row in story.sql("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
+    queries = " ".join(table.query for table in TABLES)
+    missing = {name for name in names if not re.search(rf"\b{name}\b", queries)}
+    assert missing == NOT_EXPORTED
 
 
 def test_files_are_for_their_owner_alone_and_in_utf_8_that_excel_knows(story, tmp_path):

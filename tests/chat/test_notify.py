@@ -13,8 +13,9 @@ from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger import mail, payout_moves, payouts
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.mail import Urgency
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
 
@@ -62,6 +63,25 @@ async def news(talk):
     letters = await talk.letters_to("maria")
     seen, talk.seen = getattr(talk, "seen", 0), len(letters)
     return letters[seen:]
+
+
+async def leaving(talk, name):
+    """Return somebody's letters in the order in which they leave, one at a time."""
+    pubkey, now = (await talk.client(name)).pubkey, talk.clock.now()
+
+    def work(tx):
+        left = []
+        while due := [
+            letter
+            for urgency in Urgency
+            for letter in mail.due(tx, now, urgency=urgency)
+            if letter.recipient == pubkey
+        ]:
+            left.append(due[0].text)
+            mail.mark_sent(tx, due[0], now=now)
+        return left
+
+    return await talk.database.transact(work)
 
 
 async def test_each_payout_is_told_at_once_by_default(maria):
@@ -154,6 +174,7 @@ async def test_closing_tells_what_waited(maria):
     arrived, closed = await news(maria)
     assert "12,000 sats for 100.00 GTQ" in arrived
     assert closed.startswith("Your account here is closed")
+    assert (await leaving(maria, "maria"))[-2:] == [arrived, closed]
     await at(maria, "2026-03-08 19:00")
     assert await news(maria) == []
 

@@ -56,10 +56,16 @@ async def test_answers_leave_after_a_bounded_number_of_a_broadcasts_letters(make
     assert "Running" in await world.operator.ask("status")
     await ana.send("balance")
     (answer,) = await ana.wait(bool)
-    assert answer.startswith("Balance: "), "before the broadcast, which came first"
+    assert answer.startswith("Balance: "), "before the broadcast, which was written first"
     for person in (world.operator, ana):
         passed, waiting = passed_by(world, person)
         assert passed <= 2 * ROOM[Urgency.BULK]
         assert waiting > 0, "it was under way"
     await world.until(lambda: world.rows("SELECT 1 FROM outbox WHERE sent_at IS NULL") == [])
-    assert (await ana.received())[0].endswith("Dear all,\nthe machine is closed today.")
+    rows = world.rows(
+        "SELECT text FROM outbox WHERE recipient = ? ORDER BY id", ana.keys.public_key().to_hex()
+    )
+    broadcast, later = (row[0] for row in rows)
+    assert later == answer
+    assert broadcast.endswith("Dear all,\nthe machine is closed today.")
+    assert await ana.received() == [answer, broadcast], "the answer has overtaken it"

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sqlite3
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,6 +156,31 @@ async def test_off_tells_no_payout_and_all_the_rest(maria):
     assert "12,000 sats" in await maria.tell("maria", "history")
 
 
+async def test_digest_that_fails_keeps_no_other_back_and_is_told_once(maria):
+    await maria.add_client("juan", balance="900,000")
+    for name in ("maria", "juan"):
+        await maria.tell(name, "notify daily")
+    await maria.distribute("both", sat=24_000, fiat_minor=20_000)
+    for payout in await maria.database.read(payouts.open_payouts):
+        await maria.bring_to(payout.id, "invoice", "submit", "debit")
+        await finish(maria, payout.id)
+    pubkey = (await maria.client("maria")).pubkey
+    await maria.sql(
+        f"CREATE TRIGGER broken BEFORE INSERT ON outbox WHEN NEW.recipient = '{pubkey}'"
+        " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    maria.clock.at = datetime(2026, 3, 1, 19, tzinfo=maria.programme.timezone)
+    job = digests(maria)
+    for _ in range(2):
+        await job.look_once()
+    assert "has arrived in your wallet" in (await maria.letters_to("juan"))[-1]
+    told = [text for text in await maria.letters_to("op") if "error in the program" in text]
+    assert [text.split(" could")[0] for text in told] == ["A client's digest of payouts"]
+    await maria.sql("DROP TRIGGER broken")
+    await job.look_once()
+    assert "has arrived in your wallet" in (await maria.letters_to("maria"))[-1]
+
+
 async def test_change_tells_at_once_what_waited(maria):
     await maria.tell("maria", "notify daily")
     await arrive(maria, 12_000)
@@ -218,7 +244,7 @@ class Breaking:
     async def transact(self, work):
         def breaks_off(tx):
             work(tx)
-            raise ConnectionAbortedError
+            raise sqlite3.OperationalError
 
         return await self._database.transact(breaks_off)
 
@@ -276,7 +302,7 @@ class Model:
 
     async def crash(self):
         if self.is_due():
-            with pytest.raises(ConnectionAbortedError):
+            with pytest.raises(sqlite3.OperationalError):
                 await digests(self.talk, Breaking(self.talk.database)).look_once()
 
     async def change(self, notify):

@@ -362,6 +362,18 @@ async def test_lamassu_out_of_reach_is_told_in_one_way_only(tower, noted_after):
     assert len(await tower.look(400, every=10)) == 2
 
 
+async def test_look_that_breaks_is_told_once_and_keeps_nothing_else_back(waiting):
+    await waiting.sql(
+        "CREATE TRIGGER broken BEFORE INSERT ON alarm BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    waiting.note(LNBITS, reachable=False)
+    (told,) = await waiting.look(60)
+    assert told.startswith("The look at what is out of reach could not be done")
+    await waiting.sql("DROP TRIGGER broken")
+    _, alarm = await waiting.look(61)
+    assert alarm.startswith("LNbits: out of reach")
+
+
 # Destinations
 
 

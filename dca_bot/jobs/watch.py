@@ -12,7 +12,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Moment, Say, Word
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.guard import Guard
-from dca_bot.jobs.signals import LAMASSU, RELAYS, STEADY, Reach, Signals
+from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
 from dca_bot.ledger import alarms, facts, mail, slow_destinations
 from dca_bot.ledger.database import Database, Tx
 
@@ -125,8 +125,14 @@ class Watch:
         return True
 
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
-        """Tell of payouts that wait for their destination for more than a day."""
+        """Tell of payouts that wait for their destination for more than a day.
+
+        Not while nothing can be paid anywhere: then the destinations aren't to blame.
+        """
         slow_destinations.note(tx, now)
+        lnbits = self.signals.parts.get(LNBITS)
+        if facts.paused(tx) or (lnbits is not None and not lnbits.reachable):
+            return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:
             self.herald.destination_slow(tx, one, now)

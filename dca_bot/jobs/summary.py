@@ -57,6 +57,7 @@ class Summary:
             now = self.desk.clock.now()
             self.herald.tell_operators(tx, daily_summary(tx, found, now), now)
             facts.put(tx, facts.SUMMARY_DATE, due.isoformat())
+            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             facts.drop(tx, facts.POLLS)
 
         await self.desk.database.transact(work)
@@ -73,5 +74,6 @@ class Summary:
             # A bot that was just set up has nothing to sum up yet.
             first = due or now.astimezone(zone).date() - timedelta(days=1)
             facts.put(tx, facts.SUMMARY_DATE, first.isoformat())
+            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             return None
         return due

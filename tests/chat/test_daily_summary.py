@@ -18,7 +18,7 @@ from dca_bot.ledger import facts, payout_moves, payouts
 from dca_bot.ledger.database import open_database
 from dca_bot.ledger.mail import Urgency
 
-HEADING = "Summary of the last 24 hours."
+HEADING = "Summary since "
 HOUR = timedelta(hours=1)
 
 
@@ -105,6 +105,50 @@ async def test_summary_tells_what_the_day_brought(started):
     assert lines[8].startswith("Messages to be sent: ")
     assert lines[9] == "LNbits: OUT OF REACH since 2026-03-01 06:00"
     assert len(lines) == 10
+
+
+def shared_out(text):
+    """Return since when a summary counts, and what it has to say about cash-outs."""
+    lines = text.splitlines()
+    (found,) = (line for line in lines if line.startswith("Shared out: "))
+    return lines[0].removeprefix(HEADING), found.split(",")[0].removeprefix("Shared out: ")
+
+
+async def test_late_summaries_count_each_cash_out_once(started):
+    started.clock.at = utc(1, 13)
+    await started.add_client("maria", balance="9,000")
+    counted = []
+    for number, (shared_at, told_at) in enumerate(
+        [
+            (utc(1, 13), utc(1, 20)),
+            (utc(1, 21), utc(2, 14)),
+            (utc(2, 14, 1), utc(3, 20)),
+            (utc(3, 21), utc(6, 14)),
+        ]
+    ):
+        started.clock.at = shared_at
+        await started.distribute(f"{number}", fiat_minor=10_000)
+        counted += [shared_out(text) for text in await look(started, told_at)]
+    assert counted == [
+        ("2026-03-01 06:00", "one cash-out"),
+        ("2026-03-01 14:00", "one cash-out"),
+        ("2026-03-02 08:00", "one cash-out"),
+        ("2026-03-03 14:00", "one cash-out"),
+    ]
+
+
+async def test_summary_after_weeks_looks_back_a_week_and_says_so(started):
+    (text,) = await look(started, utc(25, 14))
+    assert shared_out(text)[0] == "2026-03-18 08:00"
+
+
+@pytest.mark.parametrize("noted", [None, "2026-03-20T14:00:00+00:00"], ids=["none", "ahead"])
+async def test_summary_without_a_last_one_that_can_be_believed_counts_a_day(started, noted):
+    await started.sql("DELETE FROM fact WHERE name = 'summary_at'")
+    if noted:
+        await started.database.transact(lambda tx: facts.put(tx, facts.SUMMARY_AT, noted))
+    (text,) = await look(started, utc(3, 14))
+    assert shared_out(text)[0] == "2026-03-02 08:00"
 
 
 async def test_bot_that_reads_nothing_says_so(started):

@@ -100,13 +100,12 @@ class Ingest:
         await self.database.transact(lambda tx: facts.note_poll(tx, now))
 
     async def _try_poll(self) -> None:
-        async with self._guard.over("poll"):
-            try:
-                await self.poll_once()
-            except SourceUnavailable as error:
-                self._note(reachable=False, detail=str(error))
-            else:
-                self._note(reachable=True)
+        try:
+            await self.poll_once()
+        except SourceUnavailable as error:
+            self._note(reachable=False, detail=str(error))
+        else:
+            self._note(reachable=True)
 
     async def _note_ticker(self, export: Export) -> None:
         """Remember the newest price of a coin, which fixed mode holds its rate against."""

@@ -453,31 +453,6 @@ async def test_pausing_in_the_middle_of_a_poll_stops_it_there(make_bench):
     assert await bench.distributed() == ["a"]
 
 
-async def test_reading_that_breaks_is_told_and_tried_again(make_bench):
-    bench = await make_bench()
-    await bench.client("ana", minor=10**9)
-    bench.server.fault = ZeroDivisionError()
-    bench.signals.reconciled.set()
-    task = asyncio.create_task(bench.ingest.run())
-    try:
-
-        async def told():
-            return any("A reading of Lamassu could not" in text for text in await bench.letters())
-
-        await until(told)
-        bench.server.fault = None
-        bench.server.put(cash_out("a", NOW - HOUR))
-        bench.signals.poll.ring()
-
-        async def given():
-            return await bench.distributed() == ["a"]
-
-        await until(given)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def test_nothing_is_read_before_the_ledger_was_held_against_lnbits(make_bench):
     bench = await make_bench()
     task = asyncio.create_task(bench.ingest.run())

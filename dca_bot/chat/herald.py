@@ -65,14 +65,16 @@ class Herald:
         )
         self.tell_client(tx, client, told, now)
 
-    def digest(self, tx: Tx, client_id: int, now: datetime) -> bool:
+    def digest(
+        self, tx: Tx, client_id: int, now: datetime, *, urgency: Urgency = Urgency.BULK
+    ) -> bool:
         """Tell a client of all payouts that waited for it; False if there are none."""
         arrived = arrivals.take(tx, client_id)
         if arrived is None:
             return False
         client = clients.by_id(tx, client_id)
         told = describe.arrived(arrived, client)
-        self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        self.tell_client(tx, client, told, now, urgency=urgency)
         return True
 
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:

@@ -28,6 +28,7 @@ from dca_bot.ledger import (
 )
 from dca_bot.ledger.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.mail import Urgency
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
@@ -141,7 +142,8 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     if part is not None:
         percent = Percent(part.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
-    ctx.herald.digest(tx, client.id, ctx.now)
+    # Not in bulk, or the farewell would pass it.
+    ctx.herald.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
     ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)

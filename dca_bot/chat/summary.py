@@ -10,21 +10,24 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW
 
 DAY = timedelta(days=1)
+LOOKBACK_MAX = 7 * DAY
+"""After a longer silence a summary counts only so much of it."""
 NAMES_SHOWN_MAX = 5
 _NOTHING = Say("nothing")
 
 
 def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
-    """Say what the last 24 hours brought, and what waits for the operator."""
+    """Say what the time since the last summary brought, and what waits for the operator."""
+    since = _since(tx, now)
     need = payouts.need(tx)
     stuck = summary.stuck_count(tx)
     return Say(
         "lines",
         lines=(
-            Say("summary.heading"),
+            Say("summary.heading", since=Moment(since)),
             Say("status.paused") if facts.paused(tx) else _NOTHING,
             _polls(tx),
-            *_done(tx, now - DAY),
+            *_done(tx, since),
             Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
             Say("summary.stuck", n=stuck) if stuck else _NOTHING,
             Say("status.holds", n=reports.holds_count(tx)),
@@ -34,6 +37,13 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
             *_out_of_reach(found),
         ),
     )
+
+
+def _since(tx: Tx, now: datetime) -> datetime:
+    """Return from when to count; a last summary in the future was written by a wrong clock."""
+    noted = facts.get(tx, facts.SUMMARY_AT)
+    last = datetime.fromisoformat(noted) if noted else now
+    return max(last, now - LOOKBACK_MAX) if last < now else now - DAY
 
 
 def _polls(tx: Tx) -> Say:

@@ -37,6 +37,8 @@ CREDIT_GRACE = timedelta(minutes=10)
 ATTEMPTS_MAX = 3
 FUNDS = "not enough funds"
 """What stands in a payout's `waiting` while the source wallet is short."""
+NO_ANSWER = "LNbits gave no clear answer"
+"""What stands there after LNbits, not the destination, left a step open."""
 
 
 class PayoutState(StrEnum):

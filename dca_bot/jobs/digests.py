@@ -5,7 +5,7 @@ missed is told at its next look, once.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -13,6 +13,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
+from dca_bot.jobs.guard import Guard
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import arrivals
 from dca_bot.ledger.arrivals import WEEKLY, Waiting
@@ -22,7 +23,7 @@ LOOK_S = 30
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Digests:
     """The writer of digests; `run` never ends."""
 
@@ -31,6 +32,10 @@ class Digests:
     programme: Programme
     clock: Clock
     signals: Signals
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look every few seconds whether a digest is due."""
@@ -40,13 +45,19 @@ class Digests:
 
     async def look_once(self) -> None:
         """Write all digests that are due, each in a transaction of its own."""
+        async with self._guard.over("digest"):
+            await self._write_due()
+
+    async def _write_due(self) -> None:
         now = self.clock.now()
         due = [one for one in await self.database.read(arrivals.waiting) if self._is_due(one, now)]
+        written = 0
         for one in due:
-            work = partial(self.herald.digest, client_id=one.client_id, now=now)
-            await self.database.transact(work)
-        if due:
-            _log.info("digests written clients=%d", len(due))
+            async with self._guard.over("digest", one.client_id):
+                work = partial(self.herald.digest, client_id=one.client_id, now=now)
+                written += await self.database.transact(work)
+        if written:
+            _log.info("digests written clients=%d", written)
             self.signals.deliver.ring()
 
     def _is_due(self, one: Waiting, now: datetime) -> bool:

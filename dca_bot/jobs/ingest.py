@@ -21,6 +21,7 @@ from dca_bot.core.rate import newest_ticker
 from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
+from dca_bot.jobs.guard import Guard
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import changes, distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
@@ -55,10 +56,12 @@ class Ingest:
     poll_s: int
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+    _guard: Guard = field(init=False)
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
 
     def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
         currency = self.programme.currency
         self._cashier = Cashier(self.database, self.herald, self.clock, currency)
         self._changes = ChangeWatch(currency, self._hold)
@@ -79,17 +82,20 @@ class Ingest:
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
-        await self._note_ticker(export)
+        async with self._guard.over("ticker"):
+            await self._note_ticker(export)
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
             await self._try_distribute(cash_out, decision)
         if full:
-            await self._look_for_missing(export, first)
+            async with self._guard.over("missing"):
+                await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._hold_lost)
-        if await self._cashier.warn():
-            self.signals.deliver.ring()
+        async with self._guard.over("cash"):
+            if await self._cashier.warn():
+                self.signals.deliver.ring()
         await self._tell_unreadable(export)
         await self.database.transact(lambda tx: facts.note_poll(tx, now))
 
@@ -128,8 +134,9 @@ class Ingest:
 
     async def _record(self, export: Export, found: list[Found]) -> None:
         machines = dict(export.machines)
-        await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
-        await self._cashier.follow(export, found, since=self.start_at)
+        async with self._guard.over("cash"):
+            await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
+            await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
             await self._try_record(some)

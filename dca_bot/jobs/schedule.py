@@ -19,6 +19,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, local_date, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
+from dca_bot.jobs.guard import Guard
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts, fixed_runs, foreign, tickers
 from dca_bot.ledger.database import Database, Tx
@@ -45,6 +46,10 @@ class Schedule:
     clock: Clock
     signals: Signals
     _failed: set[str] = field(default_factory=set, init=False)
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look at the clock every short while, once the ledger was held against LNbits."""
@@ -60,7 +65,12 @@ class Schedule:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
-        await self._close_past(today)
+        async with self._guard.over("past"):
+            await self._close_past(today)
+        async with self._guard.over("fixed"):
+            await self._run_due(today, now)
+
+    async def _run_due(self, today: date, now: datetime) -> None:
         runs = due(self._runs_of(today), now)
         known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
         open_runs = [run for run in runs if _is_open(known.get(run.id))]

@@ -189,7 +189,8 @@ class Settler:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:
                 raise
-            await self._step_aside(payout, str(error), least_s=0)
+            _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
+            await self._step_aside(payout, rules.NO_ANSWER, least_s=0)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid

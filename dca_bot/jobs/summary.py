@@ -5,7 +5,7 @@ today.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from dca_bot.chat.command import Args
@@ -15,6 +15,7 @@ from dca_bot.chat.operator_house import look_around
 from dca_bot.chat.summary import daily_summary
 from dca_bot.core.calendar import due_date
 from dca_bot.core.programme import Programme
+from dca_bot.jobs.guard import Guard
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Tx
 
@@ -22,13 +23,18 @@ LOOK_S = 30
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Summary:
     """The writer of summaries; `run` never ends."""
 
     desk: Desk
     herald: Herald
     programme: Programme
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        desk = self.desk
+        self._guard = Guard(desk.database, self.herald, desk.clock, desk.wake_mail)
 
     async def run(self) -> None:
         """Look every few seconds whether the summary is due."""
@@ -38,6 +44,10 @@ class Summary:
 
     async def look_once(self) -> None:
         """Write today's summary if its hour has come; LNbits is asked before the transaction."""
+        async with self._guard.over("summary"):
+            await self._look()
+
+    async def _look(self) -> None:
         due = await self.desk.database.transact(self._due)
         if due is None:
             return
@@ -47,6 +57,7 @@ class Summary:
             now = self.desk.clock.now()
             self.herald.tell_operators(tx, daily_summary(tx, found, now), now)
             facts.put(tx, facts.SUMMARY_DATE, due.isoformat())
+            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             facts.drop(tx, facts.POLLS)
 
         await self.desk.database.transact(work)
@@ -63,5 +74,6 @@ class Summary:
             # A bot that was just set up has nothing to sum up yet.
             first = due or now.astimezone(zone).date() - timedelta(days=1)
             facts.put(tx, facts.SUMMARY_DATE, first.isoformat())
+            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             return None
         return due

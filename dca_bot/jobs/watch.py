@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Moment, Say, Word
 from dca_bot.core.ports import Clock, Messenger
-from dca_bot.jobs.signals import LAMASSU, RELAYS, STEADY, Reach, Signals
+from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
 from dca_bot.ledger import alarms, facts, mail, slow_destinations
 from dca_bot.ledger.database import Database, Tx
 
@@ -40,6 +41,10 @@ class Watch:
     alert_after: timedelta
     polls_after: timedelta
     _polls_due_at: datetime | None = field(default=None, init=False)
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look at everything every few seconds."""
@@ -50,6 +55,13 @@ class Watch:
     async def look_once(self) -> None:
         """Note the relays' reach, and tell whatever has crossed its limit."""
         now = self.clock.now()
+        async with self._guard.over("reach"):
+            await self._see_reach(now)
+        async with self._guard.over("slow"):
+            if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
+                self.signals.deliver.ring()
+
+    async def _see_reach(self, now: datetime) -> None:
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(RELAYS)
         is_back = connected and not (before and before.reachable)
@@ -63,7 +75,7 @@ class Watch:
                 was_long = alarms.since(tx, RELAYS) is not None
                 mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
             told = [self._see_part(tx, part, now) for part in self.signals.parts.values()]
-            return any((*told, self._see_polls(tx, now), self._see_destinations(tx, now), is_back))
+            return any((*told, self._see_polls(tx, now), is_back))
 
         if await self.database.transact(work):
             self.signals.deliver.ring()
@@ -113,8 +125,14 @@ class Watch:
         return True
 
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
-        """Tell of payouts that wait for their destination for more than a day."""
+        """Tell of payouts that wait for their destination for more than a day.
+
+        Not while nothing can be paid anywhere: then the destinations aren't to blame.
+        """
         slow_destinations.note(tx, now)
+        lnbits = self.signals.parts.get(LNBITS)
+        if facts.paused(tx) or (lnbits is not None and not lnbits.reachable):
+            return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:
             self.herald.destination_slow(tx, one, now)

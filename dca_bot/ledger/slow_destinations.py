@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.payout import FUNDS
+from dca_bot.core.payout import FUNDS, NO_ANSWER
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import micros
@@ -25,21 +25,26 @@ def note(tx: Tx, now: datetime) -> None:
     """Take down for which destinations payouts wait now; forget those that take them again."""
     waiting = f"SELECT client_id, goes_to FROM ({_WAITING})"
     tx.execute(
-        f"DELETE FROM slow_destination WHERE (client_id, destination) NOT IN ({waiting})", (FUNDS,)
+        f"DELETE FROM slow_destination WHERE (client_id, destination) NOT IN ({waiting})",
+        _NOT_THEIRS,
     )
     tx.execute(
         "INSERT INTO slow_destination (client_id, destination, since)"
-        f" SELECT DISTINCT client_id, goes_to, ?2 FROM ({_WAITING}) WHERE true ON CONFLICT DO NOTHING",
-        (FUNDS, micros(now)),
+        f" SELECT DISTINCT client_id, goes_to, ?3 FROM ({_WAITING}) WHERE true ON CONFLICT DO NOTHING",
+        (*_NOT_THEIRS, micros(now)),
     )
 
 
 def take_untold(tx: Tx, *, before: datetime, now: datetime) -> list[SlowDestination]:
-    """Return, once, those for which payouts have waited since `before` or longer."""
+    """Return, once, those for which payouts have waited since `before` or longer.
+
+    A payout whose next try is overdue (LNbits was away, the bot stopped) says nothing yet.
+    """
+    tried = f"SELECT client_id, goes_to FROM ({_WAITING}) WHERE try_at > ?3"
     due = tx.execute(
-        "UPDATE slow_destination SET told_at = ? WHERE told_at IS NULL AND since <= ?"
-        " RETURNING client_id, destination",
-        (micros(now), micros(before)),
+        "UPDATE slow_destination SET told_at = ?3 WHERE told_at IS NULL AND since <= ?4"
+        f" AND (client_id, destination) IN ({tried}) RETURNING client_id, destination",
+        (*_NOT_THEIRS, micros(now), micros(before)),
     ).fetchall()
     return [_slow(tx, row["client_id"], row["destination"]) for row in due]
 
@@ -47,8 +52,8 @@ def take_untold(tx: Tx, *, before: datetime, now: datetime) -> list[SlowDestinat
 def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
     row = tx.execute(
         "SELECT name, goes_to_kind, count(*) AS n, sum(amount_sat) AS sat, min(due_at), waiting"
-        f" FROM ({_WAITING}) WHERE client_id = ?2 AND goes_to = ?3",
-        (FUNDS, client_id, destination),
+        f" FROM ({_WAITING}) WHERE client_id = ?3 AND goes_to = ?4",
+        (*_NOT_THEIRS, client_id, destination),
     ).fetchone()
     where = Destination(row["goes_to_kind"], destination) if destination else None
     return SlowDestination(
@@ -61,12 +66,13 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
     )
 
 
-# What is neither sent nor short of funds: then it is the destination that it waits for.
+_NOT_THEIRS = (FUNDS, NO_ANSWER)
+# What is neither sent nor short of funds nor of LNbits' answer waits for its destination.
 _WAITING = """
-SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.waiting,
+SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
   coalesce(payout.destination, client.destination, '') AS goes_to,
   coalesce(payout.destination_kind, client.destination_kind) AS goes_to_kind
 FROM payout JOIN client ON client.id = payout.client_id
 WHERE payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED') AND payout.state IN ('PLANNED', 'INVOICED')
-  AND payout.waiting NOT IN ('', ?1)
+  AND payout.waiting NOT IN ('', ?1, ?2)
 """

@@ -1,5 +1,6 @@
 """The operators get one summary a day, and it tells whether the bot lives and reads Lamassu."""
 
+import sqlite3
 import tempfile
 from asyncio import Runner
 from dataclasses import replace
@@ -17,7 +18,7 @@ from dca_bot.ledger import facts, payout_moves, payouts
 from dca_bot.ledger.database import open_database
 from dca_bot.ledger.mail import Urgency
 
-HEADING = "Summary of the last 24 hours."
+HEADING = "Summary since "
 HOUR = timedelta(hours=1)
 
 
@@ -106,6 +107,50 @@ async def test_summary_tells_what_the_day_brought(started):
     assert len(lines) == 10
 
 
+def shared_out(text):
+    """Return since when a summary counts, and what it has to say about cash-outs."""
+    lines = text.splitlines()
+    (found,) = (line for line in lines if line.startswith("Shared out: "))
+    return lines[0].removeprefix(HEADING), found.split(",")[0].removeprefix("Shared out: ")
+
+
+async def test_late_summaries_count_each_cash_out_once(started):
+    started.clock.at = utc(1, 13)
+    await started.add_client("maria", balance="9,000")
+    counted = []
+    for number, (shared_at, told_at) in enumerate(
+        [
+            (utc(1, 13), utc(1, 20)),
+            (utc(1, 21), utc(2, 14)),
+            (utc(2, 14, 1), utc(3, 20)),
+            (utc(3, 21), utc(6, 14)),
+        ]
+    ):
+        started.clock.at = shared_at
+        await started.distribute(f"{number}", fiat_minor=10_000)
+        counted += [shared_out(text) for text in await look(started, told_at)]
+    assert counted == [
+        ("2026-03-01 06:00", "one cash-out"),
+        ("2026-03-01 14:00", "one cash-out"),
+        ("2026-03-02 08:00", "one cash-out"),
+        ("2026-03-03 14:00", "one cash-out"),
+    ]
+
+
+async def test_summary_after_weeks_looks_back_a_week_and_says_so(started):
+    (text,) = await look(started, utc(25, 14))
+    assert shared_out(text)[0] == "2026-03-18 08:00"
+
+
+@pytest.mark.parametrize("noted", [None, "2026-03-20T14:00:00+00:00"], ids=["none", "ahead"])
+async def test_summary_without_a_last_one_that_can_be_believed_counts_a_day(started, noted):
+    await started.sql("DELETE FROM fact WHERE name = 'summary_at'")
+    if noted:
+        await started.database.transact(lambda tx: facts.put(tx, facts.SUMMARY_AT, noted))
+    (text,) = await look(started, utc(3, 14))
+    assert shared_out(text)[0] == "2026-03-02 08:00"
+
+
 async def test_bot_that_reads_nothing_says_so(started):
     (text,) = await look(started, utc(1, 14))
     assert "Lamassu was not read yet." in text
@@ -148,6 +193,22 @@ async def test_summary_waits_behind_no_broadcast(started):
     assert {row["urgency"] for row in rows} == {Urgency.NOTICE}
 
 
+async def test_summary_that_fails_is_told_once_and_comes_when_that_is_mended(started):
+    await started.sql(
+        "CREATE TRIGGER broken BEFORE INSERT ON fact WHEN NEW.name = 'summary_date'"
+        " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    started.clock.at = utc(1, 14)
+    job = Summary(started.desk, started.herald, started.programme)
+    for _ in range(2):
+        await job.look_once()
+    (told,) = await started.letters_to("op")
+    assert told.startswith("Your daily summary could not be done because of an error")
+    await started.sql("DROP TRIGGER broken")
+    await job.look_once()
+    assert (await started.letters_to("op"))[-1].startswith(HEADING)
+
+
 class Breaking:
     """A ledger whose transactions break off at the very end once the summary is written."""
 
@@ -158,7 +219,7 @@ class Breaking:
         def breaks_off(tx):
             result, before = work(tx), tx.total_changes
             if before and result is None:
-                raise ConnectionAbortedError
+                raise sqlite3.OperationalError
             return result
 
         return await self._database.transact(breaks_off)
@@ -198,7 +259,7 @@ async def go_through(talk, steps):
             assert len(await look(talk)) == (due is not None and due not in told)
             told |= {due} if due else set()
         elif due is not None and due not in told:
-            with pytest.raises(ConnectionAbortedError):
+            with pytest.raises(sqlite3.OperationalError):
                 await look(talk, database=Breaking(talk.database))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sqlite3
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger import mail, payout_moves, payouts
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.mail import Urgency
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
 
@@ -62,6 +64,25 @@ async def news(talk):
     letters = await talk.letters_to("maria")
     seen, talk.seen = getattr(talk, "seen", 0), len(letters)
     return letters[seen:]
+
+
+async def leaving(talk, name):
+    """Return somebody's letters in the order in which they leave, one at a time."""
+    pubkey, now = (await talk.client(name)).pubkey, talk.clock.now()
+
+    def work(tx):
+        left = []
+        while due := [
+            letter
+            for urgency in Urgency
+            for letter in mail.due(tx, now, urgency=urgency)
+            if letter.recipient == pubkey
+        ]:
+            left.append(due[0].text)
+            mail.mark_sent(tx, due[0], now=now)
+        return left
+
+    return await talk.database.transact(work)
 
 
 async def test_each_payout_is_told_at_once_by_default(maria):
@@ -135,6 +156,31 @@ async def test_off_tells_no_payout_and_all_the_rest(maria):
     assert "12,000 sats" in await maria.tell("maria", "history")
 
 
+async def test_digest_that_fails_keeps_no_other_back_and_is_told_once(maria):
+    await maria.add_client("juan", balance="900,000")
+    for name in ("maria", "juan"):
+        await maria.tell(name, "notify daily")
+    await maria.distribute("both", sat=24_000, fiat_minor=20_000)
+    for payout in await maria.database.read(payouts.open_payouts):
+        await maria.bring_to(payout.id, "invoice", "submit", "debit")
+        await finish(maria, payout.id)
+    pubkey = (await maria.client("maria")).pubkey
+    await maria.sql(
+        f"CREATE TRIGGER broken BEFORE INSERT ON outbox WHEN NEW.recipient = '{pubkey}'"
+        " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    maria.clock.at = datetime(2026, 3, 1, 19, tzinfo=maria.programme.timezone)
+    job = digests(maria)
+    for _ in range(2):
+        await job.look_once()
+    assert "has arrived in your wallet" in (await maria.letters_to("juan"))[-1]
+    told = [text for text in await maria.letters_to("op") if "error in the program" in text]
+    assert [text.split(" could")[0] for text in told] == ["A client's digest of payouts"]
+    await maria.sql("DROP TRIGGER broken")
+    await job.look_once()
+    assert "has arrived in your wallet" in (await maria.letters_to("maria"))[-1]
+
+
 async def test_change_tells_at_once_what_waited(maria):
     await maria.tell("maria", "notify daily")
     await arrive(maria, 12_000)
@@ -154,6 +200,7 @@ async def test_closing_tells_what_waited(maria):
     arrived, closed = await news(maria)
     assert "12,000 sats for 100.00 GTQ" in arrived
     assert closed.startswith("Your account here is closed")
+    assert (await leaving(maria, "maria"))[-2:] == [arrived, closed]
     await at(maria, "2026-03-08 19:00")
     assert await news(maria) == []
 
@@ -197,7 +244,7 @@ class Breaking:
     async def transact(self, work):
         def breaks_off(tx):
             work(tx)
-            raise ConnectionAbortedError
+            raise sqlite3.OperationalError
 
         return await self._database.transact(breaks_off)
 
@@ -255,7 +302,7 @@ class Model:
 
     async def crash(self):
         if self.is_due():
-            with pytest.raises(ConnectionAbortedError):
+            with pytest.raises(sqlite3.OperationalError):
                 await digests(self.talk, Breaking(self.talk.database)).look_once()
 
     async def change(self, notify):

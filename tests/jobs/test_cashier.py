@@ -148,6 +148,31 @@ async def test_row_that_breaks_the_record_keeps_no_other_back(make_ingest):
     assert await should_be(bench) == 10**9 + 10_000 - 160_000
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "machine",
+        "cash_move WHEN NEW.kind = 'deposit' AND NEW.device_id = 'machine'",
+        "fact WHEN NEW.name = 'uncovered'",
+    ],
+)
+async def test_broken_bookkeeping_of_cash_keeps_no_cash_out_back_and_is_told_once(
+    make_ingest, broken
+):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**9)
+    if "fact" in broken:
+        await bench.poll()
+        await count(bench, 5)
+    bench.server.put(cash_out("o1", NOW - HOUR))
+    trigger = f"BEFORE INSERT ON {broken} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    await bench.database.transact(lambda tx: tx.execute(f"CREATE TRIGGER broken {trigger}"))
+    await bench.poll(2)
+    assert await bench.distributed() == ["o1"]
+    told = [text for text in await bench.letters() if "error in the program" in text]
+    assert [text.split(" could")[0] for text in told] == ["The bookkeeping of the machines' cash"]
+
+
 async def test_whole_sample_moves_what_its_machines_reported(make_ingest, tmp_path):
     folder = tmp_path / "export"
     shutil.copytree(SAMPLE, folder)

@@ -211,6 +211,26 @@ async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_inges
     assert await bench.holds() == []
 
 
+async def test_search_for_what_is_missing_that_breaks_is_told_and_keeps_nothing_back(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(*(cash_out(f"{n}", NOW - n * HOUR) for n in range(3)))
+    await bench.poll()
+    del bench.server.rows["1"]
+    bench.server.put(cash_out("new", NOW))
+    trigger = "BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    await bench.database.transact(lambda tx: tx.execute(f"CREATE TRIGGER broken {trigger}"))
+    for _ in range(2):
+        bench.clock.ahead += DAY
+        await bench.poll(2)
+    assert "new" in await bench.distributed()
+    (told,) = await bench.letters()
+    assert told.startswith("The search for cash-outs that have gone from Lamassu could not")
+    await bench.database.transact(lambda tx: tx.execute("DROP TRIGGER broken"))
+    bench.clock.ahead += DAY
+    await bench.poll()
+    assert await bench.holds() == [("changed", "1", "missing", None)]
+
+
 async def test_row_that_could_not_be_read_is_not_missing(make_ingest):
     bench = await make_ingest()
     bench.server.put(*(cash_out(f"tx-{n}", NOW - n * HOUR) for n in range(3)))

@@ -1,6 +1,7 @@
 """Runs happen on their day at a rate that is trusted, are made up or lapse, and are told once."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -95,6 +96,9 @@ class Bench:
 
     async def do(self, work, *args, **named):
         return await self.database.transact(lambda tx: work(tx, *args, **named))
+
+    async def sql(self, statement):
+        await self.do(lambda tx: tx.execute(statement))
 
     async def given(self):
         return await self.rows("SELECT distribution_id, minor, sat FROM share ORDER BY id")
@@ -231,6 +235,29 @@ async def test_months_of_absence_are_recorded_and_told_within_bounds(make_bench)
     assert told.startswith("62 fixed runs")
     assert told.endswith("and 52 more")
     assert told.count("\n") == 11
+
+
+async def test_past_that_cannot_be_closed_keeps_no_run_of_today_back_and_is_told_once(make_bench):
+    bench = await make_bench()
+    await bench.saver("ana")
+    await bench.at(9)
+    trigger = "BEFORE INSERT ON fact WHEN NEW.name = 'fixed_day'"
+    await bench.sql(f"CREATE TRIGGER broken {trigger} BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    await bench.at(9, day=1)
+    await bench.at(10, day=1)
+    assert [row[0] for row in await bench.given()] == [MORNING, "fixed:2026-11-25T09:00"]
+    (told,) = await bench.letters()
+    assert told.startswith("What became of the fixed runs of earlier days could not be done")
+    await bench.sql("DROP TRIGGER broken")
+    await bench.at(11, day=1)
+    assert (await bench.runs())[EVENING] == "lapsed"
+
+
+async def test_ledger_that_cannot_be_written_ends_the_look_on_purpose(make_bench):
+    bench = await make_bench()
+    await bench.sql("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        await bench.at(9)
 
 
 async def test_lapsed_runs_matter_to_nobody_where_nobody_saves(make_bench):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from payout_bench import Killed
 
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import NO_ANSWER, PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
@@ -531,6 +531,7 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
     await bench.settler.catch_up()
     await bench.settle(2)
     assert await balance_sat(ben) > 0
+    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [NO_ANSWER]
     bench.wallet._wallet = real
     bench.clock.ahead += timedelta(minutes=20)
     await bench.settle(2)

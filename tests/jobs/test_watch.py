@@ -8,12 +8,13 @@ from payout_bench import OPERATOR, HandClock, programme
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.payout import FUNDS
+from dca_bot.core.payout import FUNDS, NO_ANSWER
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
 from dca_bot.ledger import clients, facts, mail
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.instant import micros
 from dca_bot.ledger.mail import Urgency
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -362,12 +363,27 @@ async def test_lamassu_out_of_reach_is_told_in_one_way_only(tower, noted_after):
     assert len(await tower.look(400, every=10)) == 2
 
 
+async def test_look_that_breaks_is_told_once_and_keeps_nothing_else_back(waiting):
+    await waiting.sql(
+        "CREATE TRIGGER broken BEFORE INSERT ON alarm BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    waiting.note(LNBITS, reachable=False)
+    (told,) = await waiting.look(60)
+    assert told.startswith("The look at what is out of reach could not be done")
+    await waiting.sql("DROP TRIGGER broken")
+    _, alarm = await waiting.look(61)
+    assert alarm.startswith("LNbits: out of reach")
+
+
 # Destinations
 
 
 @pytest.fixture
 async def waiting(tower):
-    """ana has two payouts that wait for her address, ben one that waits for funds."""
+    """ana has two payouts that wait for her address, ben some that wait for funds and LNbits.
+
+    They were tried a moment ago, whenever that is.
+    """
 
     def work(tx):
         for number, name in enumerate(("ana", "ben")):
@@ -378,11 +394,12 @@ async def waiting(tower):
             ("p1", 1, "no answer"),
             ("p2", 1, "no answer"),
             ("p3", 2, FUNDS),
+            ("p4", 2, NO_ANSWER),
         ):
             tx.execute(
                 "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at, waiting)"
-                " VALUES (?, ?, 1500, 0, 0, ?)",
-                (id_, client_id, why),
+                " VALUES (?, ?, 1500, ?, 0, ?)",
+                (id_, client_id, micros(NOW + 9 * timedelta(days=1)), why),
             )
 
     await tower.transact(work)
@@ -390,6 +407,14 @@ async def waiting(tower):
 
 
 DAY_MINUTES = 24 * 60
+
+
+async def try_again(tower, waiting):
+    """Have ana's payouts tried once more, in vain."""
+    try_at = micros(NOW + 9 * timedelta(days=1))
+    await tower.sql(
+        "UPDATE payout SET waiting = ?, try_at = ? WHERE client_id = 1", waiting, try_at
+    )
 
 
 async def test_destination_that_keeps_payouts_waiting_for_a_day_is_told_once(waiting):
@@ -413,17 +438,38 @@ async def test_destination_that_took_something_meanwhile_starts_anew(waiting):
     assert told.startswith("A payout to ana has waited for more than a day: 1,500 sats")
 
 
+async def test_while_lnbits_is_away_or_all_is_paused_no_destination_is_blamed(waiting):
+    waiting.note(LNBITS, reachable=False)
+    await waiting.look(DAY_MINUTES + 60, every=30)
+    assert not any("waited" in text for text in await waiting.letters())
+    waiting.note(LNBITS, reachable=True)
+    await waiting.transact(facts.put, facts.PAUSED, "1")
+    letters = await waiting.look(2 * DAY_MINUTES, every=30)
+    assert not any("waited" in text for text in letters)
+    await waiting.transact(facts.drop, facts.PAUSED)
+    letters = await waiting.look(2 * DAY_MINUTES + 30, every=30)
+    assert sum("payouts to ana have waited" in text for text in letters) == 1
+
+
+async def test_destination_is_blamed_only_for_what_it_did_since_all_goes_on_again(waiting):
+    await waiting.sql("UPDATE payout SET try_at = ?", micros(NOW + MINUTE))
+    assert await waiting.look(2 * DAY_MINUTES, every=30) == [], "nothing was tried since"
+    await waiting.sql("UPDATE payout SET try_at = ?", micros(waiting.clock.now() + MINUTE * 31))
+    (told,) = await waiting.look(2 * DAY_MINUTES + 30, every=30)
+    assert told.startswith("2 payouts to ana")
+
+
 async def test_new_destination_is_another_one(waiting):
     await waiting.look(DAY_MINUTES + 30, every=30)
     place = Destination(ADDRESS, "new@wallet.example")
     await waiting.transact(clients.set_destination, 1, place)
-    await waiting.sql("UPDATE payout SET waiting = 'no answer' WHERE client_id = 1")
+    await try_again(waiting, "no answer")
     letters = await waiting.look(2 * DAY_MINUTES + 60, every=30)
     assert [("new@" in text) for text in letters] == [False, True]
 
 
 async def test_client_without_a_wallet_is_named(waiting):
     await waiting.sql("UPDATE client SET destination = NULL, destination_kind = NULL WHERE id = 1")
-    await waiting.sql("UPDATE payout SET waiting = 'no destination' WHERE client_id = 1")
+    await try_again(waiting, "no destination")
     (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
     assert "to no wallet yet. Why: the client has no wallet yet." in told

@@ -118,10 +118,9 @@ def hold(tx: Tx, one: Hold) -> Say:
         return _payout_hold(tx, one)
     if one.kind == "lost":
         return _lost_hold(tx, one)
-    found = distributions.cash_out_by_prefix(tx, one.ref, 1)
-    if not found:
+    cash_out = distributions.cash_out_by_id(tx, one.ref)
+    if cash_out is None:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
-    cash_out = found[0]
     fields: dict[str, Field] = {
         "id": one.id,
         "machine": short(cash_out.machine),

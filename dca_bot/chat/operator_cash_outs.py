@@ -133,7 +133,7 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     if hold.kind == "payout":
         return release_plan(tx, ctx, hold, facts)
     if hold.kind == "lost":
-        return lost_plan(tx, hold)
+        return lost_plan(tx, ctx, hold)
     return Say("hold.seen_effect", hold=describe.hold(tx, hold))
 
 
@@ -215,16 +215,16 @@ def _hold(tx: Tx, args: Args) -> Hold:
 
 def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
     """Return a held cash-out and what of it is to be distributed."""
-    found = distributions.cash_out_by_prefix(tx, hold.ref, 1)
-    if not found or found[0].state != "held":
+    found = distributions.cash_out_by_id(tx, hold.ref)
+    if found is None or found.state != "held":
         raise refuse("hold.not_held", id=hold.id)
-    amounts = found[0].amounts
+    amounts = found.amounts
     if amounts is None:
         raise refuse("hold.no_amounts", id=hold.id)
     if not args.has("FIAT"):
-        return found[0], amounts
+        return found, amounts
     try:
-        return found[0], scale(amounts, args.number("FIAT"))
+        return found, scale(amounts, args.number("FIAT"))
     except DcaBotError:
         raise refuse("hold.fiat_too_much", fiat=Fiat(amounts.principal_minor)) from None
 

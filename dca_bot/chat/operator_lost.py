@@ -4,7 +4,6 @@ from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
-from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger import foreign, holds, lost
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
@@ -13,11 +12,11 @@ from dca_bot.ledger.holds import Hold
 PAYMENTS_SHOWN_MAX = 12
 
 
-def lost_plan(tx: Tx, hold: Hold) -> Say:
+def lost_plan(tx: Tx, ctx: Context, hold: Hold) -> Say:
     """Tell what would be recorded as LNbits has paid it."""
     if not lost.is_recordable(tx, hold.ref):
         raise refuse("hold.lost_mixed", id=hold.id)
-    lost.payees_of(tx, hold.ref)
+    lost.payees_of(tx, hold.ref, now=ctx.now)
     return Say(
         "hold.lost_effect", distribution=describe.short(hold.ref), payments=payments(tx, hold.ref)
     )
@@ -48,11 +47,8 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
 
 def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Say:
     """Tell what would be recorded of a held cash-out as LNbits has paid it."""
-    known = foreign.of_cash_out(tx, held.id)
-    if any(payment.status is PaymentStatus.PENDING for payment in known):
-        raise refuse("payout.pending")
     sharing.refuse_for_now(tx, ctx)
-    paid = lost.payees_of(tx, held.id)
+    paid = lost.payees_of(tx, held.id, now=ctx.now)
     return Say(
         "hold.as_paid_effect",
         id=held.id[: describe.ID_LENGTH],

@@ -99,6 +99,7 @@ class Schedule:
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
         """Record, and tell in one message, what did not happen from `last` to yesterday."""
         now = self.clock.now()
+        fixed_runs.hold_paid(tx, reason=KNOWN_DISTRIBUTION, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
         over = [(run.due_at, run.reason) for run in waited]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):

@@ -352,6 +352,12 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
     )
 
 
+def cash_out_by_id(tx: Tx, cash_out_id: str) -> RecordedCashOut | None:
+    """Find a cash-out by its whole id."""
+    row = tx.execute(f"{_CASH_OUT} WHERE cash_out.id = ?", (cash_out_id,)).fetchone()
+    return None if row is None else _recorded(row)
+
+
 def cash_out_by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[RecordedCashOut]:
     """Find cash-outs whose id starts with `prefix`."""
     rows = tx.execute(

@@ -53,8 +53,8 @@ def savers(tx: Tx, day: date) -> list[Saver]:
     """
     rows = tx.execute(
         "SELECT client.id, fixed_limit_minor, account.balance,"
-        " (SELECT coalesce(sum(minor), 0) FROM share WHERE client_id = client.id AND day = ?)"
-        "   AS given_minor"
+        " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
+        "   WHERE same.pubkey = client.pubkey AND day = ?) AS given_minor"
         " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
         " WHERE client.role = 'client' AND client.state = 'active' AND mode = 'fixed'"
         " AND fixed_limit_minor > 0 AND destination IS NOT NULL AND account.balance > 0"
@@ -165,6 +165,15 @@ def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool
         (run.id, run.day.isoformat(), micros(run.at), state, reason, micros(now)),
     )
     return done.rowcount == 1
+
+
+def hold_paid(tx: Tx, *, reason: str, now: datetime) -> None:
+    """Hold the runs that still wait and that LNbits has or may have paid."""
+    tx.execute(
+        "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
+        " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)",
+        (reason, micros(now)),
+    )
 
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:

@@ -124,28 +124,46 @@ def fiat_of(payment: Payment) -> int | None:
     return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
 
 
+def may_still_pay(tx: Tx, distribution_id: str, *, now: datetime) -> bool:
+    """Tell whether a payment for a distribution is pending, or failed lately and may revive."""
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND settled_at IS NULL"
+        " AND (status = 'pending' OR status = 'failed' AND seen_at > ?2) LIMIT 1",
+        (distribution_id, micros(now - FAILED_FOR_GOOD)),
+    )
+    return row.fetchone() is not None
+
+
 def settle_distribution(tx: Tx, distribution_id: str, *, now: datetime) -> None:
     """Note that the operator has settled by hand what LNbits paid for a distribution."""
     tx.execute(
-        "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND payment_hash IN"
-        " (SELECT payment_hash FROM foreign_payment WHERE distribution_id IN (?2, 'commission:' || ?2))",
-        (micros(now), distribution_id),
+        "UPDATE foreign_payment SET settled_at = ? WHERE settled_at IS NULL AND status = 'success'"
+        " AND distribution_id IN (?, ?)",
+        (micros(now), distribution_id, commission.split_id(distribution_id)),
     )
 
 
 def settle_payout(tx: Tx, payout: Payout, *, now: datetime) -> None:
-    """Note that the operator has settled by hand what LNbits paid for a payout or its shares."""
+    """Note that the operator has settled by hand what LNbits paid for a payout's distributions.
+
+    What the same payment brought for others stays to be settled.
+    """
     tx.execute(
-        "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND (external_id = ?2"
-        " OR client_name = ?3 AND payment_hash IN (SELECT payment_hash FROM foreign_payment"
-        "   JOIN share USING (distribution_id) WHERE payout_id = ?2 AND client_name = ?3))",
+        "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND status = 'success'"
+        " AND (external_id = ?2 AND distribution_id = '' OR distribution_id IN"
+        " (SELECT distribution_id FROM share WHERE payout_id = ?2)"
+        " AND (external_id = ?2 OR client_name = ?3))",
         (micros(now), payout.id, payout.client_name),
     )
 
 
 def settled_hashes(tx: Tx) -> set[str]:
-    """Return the payments that the operator has settled by hand."""
-    rows = tx.execute("SELECT payment_hash FROM foreign_payment WHERE settled_at IS NOT NULL")
+    """Return the payments that the operator has settled by hand, with all that they brought."""
+    rows = tx.execute(
+        "SELECT payment_hash FROM foreign_payment AS one GROUP BY payment_hash"
+        " HAVING max(settled_at) IS NOT NULL AND min(settled_at IS NOT NULL OR EXISTS"
+        " (SELECT 1 FROM distribution WHERE id = one.distribution_id))"
+    )
     return {str(row["payment_hash"]) for row in rows}
 
 

@@ -14,7 +14,15 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, commission, distributions, fixed_runs, payout_moves, payouts
+from dca_bot.ledger import (
+    clients,
+    commission,
+    distributions,
+    fixed_runs,
+    foreign,
+    payout_moves,
+    payouts,
+)
 from dca_bot.ledger.books import MACHINE, TREASURY, Cause
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
@@ -65,14 +73,23 @@ def payments_of(tx: Tx, distribution_id: str) -> list[LostPayment]:
     return [_lost(row) for row in rows]
 
 
-def payees_of(tx: Tx, distribution_id: str) -> list[tuple[Client, LostPayment]]:
+def payees_of(tx: Tx, distribution_id: str, *, now: datetime) -> list[tuple[Client, LostPayment]]:
     """Return the payments of a lost distribution with the clients who got them.
 
-    Raise StateChanged where a client is unknown, or has no wallet, or too small a balance.
+    Raise StateChanged where a client is unknown, or has no wallet, or too small a balance, or
+    where another payment of it may still succeed.
     """
     if distributions.by_id(tx, distribution_id) is not None:
         raise StateChanged("This is recorded already.")
-    return [(_client(tx, one), one) for one in payments_of(tx, distribution_id)]
+    paid = payments_of(tx, distribution_id)
+    if not paid:
+        raise StateChanged("Nothing of it is left to be recorded; look at holds once more.")
+    if foreign.may_still_pay(tx, distribution_id, now=now):
+        raise StateChanged(
+            "LNbits may still make a payment of it that is under way or failed lately."
+            " Wait until it has succeeded, or for a week."
+        )
+    return [(_client(tx, one), one) for one in paid]
 
 
 def is_recordable(tx: Tx, distribution_id: str) -> bool:
@@ -96,7 +113,7 @@ def is_recordable(tx: Tx, distribution_id: str) -> bool:
 
 def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> Distribution:
     """Record a lost distribution with its payouts, as LNbits has paid them; as `payees_of`."""
-    paid = payees_of(tx, distribution_id)
+    paid = payees_of(tx, distribution_id, now=now)
     kind = _kind(distribution_id)
     given = Distribution(
         id=distribution_id,
@@ -134,7 +151,7 @@ def record_cash_out(
 
     What LNbits hasn't paid is the operator's. Raise StateChanged where it has paid more than there is.
     """
-    paid = payees_of(tx, cash_out_id)
+    paid = payees_of(tx, cash_out_id, now=now)
     too_much = sum(one.sat for _, one in paid) > amounts.principal_sat
     if too_much or sum(one.minor for _, one in paid) > amounts.principal_minor:
         raise StateChanged("LNbits has paid more for this cash-out than it had to give.")

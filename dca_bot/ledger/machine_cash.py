@@ -169,12 +169,12 @@ def left_minor(tx: Tx, cash_out_id: str) -> int | None:
 
 def undecided_minor(tx: Tx) -> int:
     """Return the cash that has left for cash-outs which are still to be shared out or held."""
-    row = tx.execute(
-        "SELECT coalesce(-sum(amount_minor), 0) AS minor FROM cash_out"
-        " JOIN cash_move ON kind = 'cash-out' AND ref = cash_out.id"
+    # Summed here: what a server claims may be more than SQLite can add up.
+    rows = tx.execute(
+        "SELECT amount_minor FROM cash_out JOIN cash_move ON kind = 'cash-out' AND ref = cash_out.id"
         " WHERE state IN ('waiting', 'held')"
-    ).fetchone()
-    return int(row["minor"])
+    )
+    return -sum(int(row["amount_minor"]) for row in rows)
 
 
 def _recorded_minor(tx: Tx, kind: str, refs: Sequence[str]) -> dict[str, int]:

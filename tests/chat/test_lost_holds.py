@@ -1,10 +1,15 @@
 """What LNbits has paid and an old copy of the ledger lacks: recorded, or settled by hand."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from talk import code_in
 
-from dca_bot.ledger import holds, lost
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
+from dca_bot.core.ports import PaymentStatus
+from dca_bot.ledger import foreign, holds, lost
+from dca_bot.ledger.audit import audit_payments
+from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT, LOST
 from dca_bot.ledger.instant import micros
 
 RUN = "fixed:2026-11-24T09:00"
@@ -111,7 +116,7 @@ async def test_cash_out_that_would_come_out_otherwise_is_recorded_as_lnbits_has_
 async def test_cash_out_that_lnbits_is_still_paying_waits(otherwise):
     await lnbits_paid(otherwise, "juan", minor=1, hash_="fd" * 32, run=CASH_OUT)
     await otherwise.sql("UPDATE foreign_payment SET status = 'pending' WHERE client_name = 'juan'")
-    assert "still paying" in await otherwise.tell("op", "hold accept 1")
+    assert "may still make a payment" in await otherwise.tell("op", "hold accept 1")
 
 
 async def test_cash_out_that_comes_out_as_it_did_is_shared_out(talk):
@@ -146,3 +151,48 @@ async def test_nothing_is_shared_out_while_paused_or_before_lnbits_was_asked(tal
     assert "LNbits does not answer" in await talk.tell("op", "hold accept 1")
     assert "LNbits does not answer" in await talk.tell("op", "poll")
     assert await talk.count("share") == 0
+
+
+async def test_nothing_is_recorded_while_lnbits_may_still_pay_a_part(held):
+    """A part that succeeds later would be bought again, as the run would be known by then."""
+    await held.add_client("juan", balance="300")
+    await lnbits_paid(held, "juan", minor=10_000, hash_="fd" * 32)
+    for status in ("pending", "failed"):
+        await held.sql("UPDATE foreign_payment SET status = ? WHERE client_name = 'juan'", status)
+        assert "may still make a payment" in await held.tell("op", "hold accept 1")
+    await held.sql("UPDATE foreign_payment SET status = 'success'")
+    asked = await held.tell("op", "hold accept 1")
+    assert "juan: 100.00 GTQ" in asked
+    await held.tell("op", f"confirm {code_in(asked)}")
+    assert await held.count("payout") == 2
+
+
+async def test_cancelled_payout_settles_nothing_else_that_the_payment_brought(talk):
+    await talk.add_client("maria", balance="500")
+    await talk.distribute(CASH_OUT)
+    for run in (CASH_OUT, RUN):
+        await lnbits_paid(talk, "maria", minor=30_000, run=run)
+    payout = await talk.payout()
+    await talk.hold_payout(KNOWN_PAYOUT)
+    await talk.do("op", f"payout cancel {payout.id}")
+    assert await talk.database.read(lost.distribution_ids) == [RUN]
+    assert await talk.database.read(foreign.settled_hashes) == set()
+    await hold(talk)
+    await talk.do("op", "hold ignore 2")
+    assert await talk.database.read(lost.distribution_ids) == []
+    assert await talk.database.read(foreign.settled_hashes) == {"fe" * 32}
+
+
+async def test_payment_that_succeeds_after_its_payout_was_cancelled_is_found(talk):
+    await talk.add_client("maria", balance="500")
+    await talk.distribute(CASH_OUT)
+    payout = await talk.payout()
+    await talk.bring_to(payout.id, "invoice", "submit")
+    failed = talk.paid(await talk.payout(), status=PaymentStatus.FAILED)
+    talk.wallet.payments = [failed]
+    await talk.bring_to(payout.id, "VOID")
+    talk.clock.at += timedelta(days=2)
+    await talk.do("op", f"payout cancel {payout.id[:8]}")
+    talk.wallet.payments = [replace(failed, status=PaymentStatus.SUCCESS)]
+    _, findings = await audit_payments(talk.database, talk.wallet)
+    assert len(findings) == 1

@@ -47,6 +47,7 @@ INSERT INTO account (id, kind, unit) VALUES
 ALTER TABLE cash_out ADD COLUMN note TEXT NOT NULL DEFAULT '';  -- the operator's, of one that was added by hand
 ALTER TABLE share ADD COLUMN day TEXT;                          -- fixed mode: the local date that it counts for
 CREATE INDEX share_day ON share (client_id, day) WHERE day IS NOT NULL;
+CREATE INDEX client_key ON client (pubkey);                     -- of closed ones too: a day's limit is a person's
 DROP TRIGGER share_is_final;
 CREATE TRIGGER share_is_final BEFORE UPDATE OF id, distribution_id, client_id, minor, sat, day ON share
 BEGIN SELECT RAISE(ABORT, 'shares are never altered'); END;
@@ -87,7 +88,8 @@ BEGIN SELECT RAISE(ABORT, 'shares of a day belong to a run of that day'); END;
 CREATE TRIGGER day_has_its_limit BEFORE INSERT ON distribution
 WHEN EXISTS (SELECT 1 FROM share JOIN client ON client.id = client_id JOIN fixed_run ON fixed_run.id = NEW.id
   WHERE distribution_id = NEW.id AND min(fixed_limit_minor, ceiling_minor) <
-    (SELECT sum(minor) FROM share given WHERE given.client_id = client.id AND given.day = fixed_run.day))
+    (SELECT sum(minor) FROM share given JOIN client same ON same.id = given.client_id
+      WHERE same.pubkey = client.pubkey AND given.day = fixed_run.day))
 BEGIN SELECT RAISE(ABORT, 'a day gives a client no more than its limit'); END;
 
 -- Commission: who gets which part ------------------------------------------------------------------------

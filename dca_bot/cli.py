@@ -85,6 +85,8 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
             f"{result['entries']} entries, {result['distributions']} distributions,"
             f" {result['payouts']} payouts, {result['payments']} payments at LNbits looked at."
         )
+        if not result["findings"]:
+            typer.echo("All is well: everything adds up.")
     if result["findings"]:
         raise DcaBotError(f"{len(result['findings'])} finding(s): hold payments until it is clear.")
 

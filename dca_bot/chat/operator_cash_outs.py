@@ -1,5 +1,7 @@
 """The operator's commands about cash-outs and what is held."""
 
+from datetime import timedelta
+
 from dca_bot.chat import describe, sharing
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
@@ -27,14 +29,28 @@ from dca_bot.chat.operator_lost import (
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
+from dca_bot.core.money import minor_digits
+from dca_bot.core.payout import COIN_SAT
 from dca_bot.core.ports import Payment
+from dca_bot.core.rate import Ticker, is_far_off
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import added, distributions, fixed_runs, foreign, holds, machines, reports
+from dca_bot.ledger import (
+    added,
+    distributions,
+    fixed_runs,
+    foreign,
+    holds,
+    machines,
+    reports,
+    tickers,
+)
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
 
 ID_LENGTH_MIN = 4
+PRICE_AGE_MAX = timedelta(days=7)
+"""An older price of Lamassu says nothing about what is added now."""
 _ID = Param("ID", read_word)
 _NOTHING = Say("nothing")
 
@@ -98,6 +114,15 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
     _, machine = _machine(tx, args)
     amounts = _added_amounts(args)
+    known = tickers.newest(tx)
+    if known is not None and ctx.now - known.at <= PRICE_AGE_MAX:
+        minor, sat, currency = (
+            amounts.principal_minor,
+            amounts.principal_sat,
+            ctx.programme.currency,
+        )
+        if is_far_off(minor, sat, known, currency):
+            raise refuse("tx.add_far_off", rate=Rate(minor, sat), price=_price(known, currency))
     return Say(
         "tx.add_effect",
         machine=describe.short(machine),
@@ -262,6 +287,10 @@ def _machine(tx: Tx, args: Args) -> tuple[str, str]:
         return written, written
     found = find_machine(tx, written)
     return found.device_id, found.label
+
+
+def _price(ticker: Ticker, currency: str) -> Rate:
+    return Rate(int(ticker.price * 10 ** minor_digits(currency)), COIN_SAT)
 
 
 def _added_amounts(args: Args) -> Amounts:

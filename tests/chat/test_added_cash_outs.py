@@ -1,11 +1,13 @@
 """Cash-outs that were settled outside Lamassu: added by the operator, shared out at once."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from talk import code_in
 
-from dca_bot.ledger import added, distributions
+from dca_bot.core.rate import Ticker
+from dca_bot.ledger import added, distributions, tickers
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
 ADD = "tx add Market 200 24000"
@@ -174,3 +176,11 @@ async def test_unique_beginning_is_asked_for_among_all_cash_outs(talk):
     id_ = [row["id"] for row in await talk.sql("SELECT id FROM cash_out") if row["id"] != CASH_OUT]
     assert "shared out" in await talk.tell("op", f"tx {id_[0][:8]}")
     assert "Cash-out aaaa1111" in await talk.tell("op", "tx aaaa1111")
+
+
+@pytest.mark.parametrize("amounts", ["24000 200", "200000 24000", "200 999999999"])
+async def test_amounts_far_from_the_machines_price_are_refused(talk, amounts):
+    ticker = Ticker(Decimal("830000.00"), talk.clock.now())
+    await talk.database.transact(lambda tx: tickers.note(tx, ticker))
+    assert "Are the amounts swapped" in await talk.tell("op", f"tx add Market {amounts}")
+    assert "Add a cash-out" in await talk.tell("op", ADD)

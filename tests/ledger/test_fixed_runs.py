@@ -379,3 +379,28 @@ def test_no_sequence_takes_more_of_a_day_than_ceiling_and_limit(story_steps, cou
         assert all(row["minor"] <= min(ceiling, highest[row["client_id"]]) for row in rows)
         assert story.findings() == ()
         story.end()
+
+
+def test_days_limit_is_a_persons_also_of_a_closed_account(savings):
+    story = savings.story
+    id_ = savings.saver("ana", limit=10_000, balance=10_000)
+    assert savings.by_hand().principal_minor == 10_000
+    story.bring(story.sql("SELECT id FROM payout")[0]["id"], "DONE")
+    story.state(id_, "closed")
+    savings.saver("ana", limit=10_000)
+    assert savings.by_hand() is None
+    assert [row[2] for row in savings.given()] == [10_000]
+
+
+def test_waiting_run_that_lnbits_has_paid_is_held_and_not_lapsed(savings):
+    story = savings.story
+    story.do(fixed_runs.put_off, MORNING, "waiting", "no price", now=NOW)
+    story.do(fixed_runs.put_off, EVENING, "waiting", "no price", now=NOW)
+    story.sql(
+        "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
+        f" fee_msat, status, seen_at) VALUES ('h', 'p', '{MORNING.id}', -1000, 0, 'success', 0)"
+    )
+    story.do(fixed_runs.hold_paid, reason="paid", now=NOW)
+    lapsed = story.do(fixed_runs.lapse_before, DAY + timedelta(days=1), now=NOW)
+    assert [run.id for run in lapsed] == [EVENING.id]
+    assert savings.known().state == "held"

@@ -39,7 +39,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     for shown in (
         "Bought for one client in fixed mode: 400.00 GTQ",
         "Of the commission:\n  partner: ",
-        "375.00 GTQ, 46,031 sats, to 2 clients",
+        "389.00 GTQ, 47,749 sats, to 2 clients",
         "The source wallet has enough again",
     ):
         assert shown in done.stdout

@@ -132,8 +132,13 @@ def hold(tx: Tx, one: Hold) -> Say:
     if one.kind == "changed":
         left = _dispensed(machine_cash.left_minor(tx, cash_out.id))
         return Say("hold.changed", **fields, dispensed=left, given=_given(tx, cash_out))
-    dispensed = _dispensed(cash_out.dispensed_minor)
-    return Say("hold.cash_out", **fields, dispensed=dispensed, choice=_choice(one, cash_out))
+    return Say(
+        "hold.cash_out",
+        **fields,
+        dispensed=_dispensed(cash_out.dispensed_minor),
+        received=_received(cash_out),
+        choice=_choice(one, cash_out),
+    )
 
 
 def arrived(what: Arrivals, to: Client) -> Say:
@@ -194,6 +199,19 @@ def _dispensed(minor: int | None) -> Say:
     if minor is None:
         return Say("hold.dispensed_unknown")
     return Say("hold.dispensed", fiat=Fiat(minor))
+
+
+def _received(one: RecordedCashOut) -> Say:
+    """Say what came in where less did than was sold, and what part of the fiat that is."""
+    if one.received_sat is None or one.amounts is None:
+        return Say("nothing")
+    sold_sat = one.amounts.principal_sat + one.amounts.commission_sat
+    return Say(
+        "hold.received",
+        received=Sat(one.received_sat),
+        sold=Sat(sold_sat),
+        part=Fiat(one.amounts.principal_minor * one.received_sat // sold_sat),
+    )
 
 
 def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:

@@ -165,6 +165,12 @@ def scale(amounts: Amounts, fiat_minor: int) -> Amounts:
     )
 
 
+def received_sat(cash_out: CashOut) -> int | None:
+    """Return the whole sats that came in, None where that isn't known or makes no sense."""
+    received = _exact(cash_out.received_crypto_atoms)
+    return int(received) if 0 <= received <= SAT_MAX else None
+
+
 def _foreign(cash_out: CashOut, currency: str) -> Reason:
     """Tell why a row is none of the bot's; a missing code is broken, not foreign."""
     if cash_out.crypto_code is not None and cash_out.crypto_code not in COINS:

@@ -125,4 +125,4 @@ def is_far_off(minor: int, sat: int, ticker: Ticker, currency: str) -> bool:
     """Tell whether so much fiat for so many sats is more than twice, or less than half, the price."""
     price = Fraction(ticker.price) * 10 ** minor_digits(currency)
     given = Fraction(minor * COIN_SAT, sat)
-    return given > price * 2 or given * 2 < price
+    return bool(given > price * 2 or given * 2 < price)

@@ -32,6 +32,7 @@ SETTLE_LIMIT_S = 60
 PARTNER = "partner"
 BANK_SAT = 1_000_000
 INVOICE = re.compile(r"lnbc[0-9a-z]{50,}")
+PART = re.compile(r"that part is ([0-9.,]+) GTQ")
 HOLD = re.compile(r"hold accept (\d+)")
 PARAGRAPH = "  "
 
@@ -223,9 +224,11 @@ async def _held_sale(world: World, stage: Stage, cast: Cast) -> None:
     tx_id, fiat, _ = world.machine.sell(received_sat=50_000)
     stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ, only 50,000 sats came in")
     told = await cast.operator.wait_for(lambda text: "hold accept" in text, since=before)
-    found = HOLD.search(told)
+    found, part = HOLD.search(told), PART.search(told)
     assert found is not None
-    await cast.operator.order(f"hold accept {found[1]} 375")
+    assert part is not None
+    stage.note(f"What came in is worth {part[1]} GTQ: so much is shared out")
+    await cast.operator.order(f"hold accept {found[1]} {part[1]}")
 
 
 async def _fixed_run(stage: Stage, cast: Cast) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.allotment import allot
-from dca_bot.core.cash_out import Amounts, CashOut, Decision
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
 from dca_bot.core.commission import split_commission
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import commission, payout_moves
@@ -52,6 +52,7 @@ class RecordedCashOut:
     at: datetime
     amounts: Amounts | None
     dispensed_minor: int | None
+    received_sat: int | None
     note: str
 
 
@@ -113,11 +114,14 @@ def record(
     amounts = decision.amounts
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, dispensed_minor, first_seen_at, changed_at)"
+        " principal_minor, principal_sat, commission_sat, dispensed_minor, received_sat, first_seen_at,"
+        " changed_at)"
         " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
-        " :dispensed, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason,"
+        " :dispensed, :received, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
+        " reason = :reason,"
         " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
-        " dispensed_minor = :dispensed, changed_at = :now WHERE state <> 'distributed'",
+        " dispensed_minor = :dispensed, received_sat = :received, changed_at = :now"
+        " WHERE state <> 'distributed'",
         {
             "id": cash_out.id,
             "device": cash_out.device_id,
@@ -131,6 +135,7 @@ def record(
             "sat": amounts.principal_sat if amounts else None,
             "commission": amounts.commission_sat if amounts else None,
             "dispensed": decision.dispensed_minor,
+            "received": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
             "now": micros(now),
         },
     )
@@ -436,5 +441,6 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         at=instant(row["at"]),
         amounts=amounts,
         dispensed_minor=row["dispensed_minor"],
+        received_sat=row["received_sat"],
         note=row["note"],
     )

@@ -443,3 +443,14 @@ async def test_nothing_that_a_later_export_says_changes_the_ledger(tmp_path_fact
     assert await bench.rows("SELECT count(*) FROM outbox WHERE recipient <> ?", OPERATOR) == told
     assert (await bench.database.read(audit_ledger)).findings == ()
     await bench.database.aclose()
+
+
+async def test_hold_says_how_much_came_in_where_less_did_than_was_sold(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=80_000)
+    bench.server.put(cash_out("a", NOW - HOUR, received_crypto_atoms=Decimal(50_000)))
+    await bench.poll()
+    (letter,) = [text for text in await bench.letters() if "Hold" in text]
+    assert (
+        "Received 50,000 sats of 125,000 sats with commission; that part is 320.00 GTQ." in letter
+    )

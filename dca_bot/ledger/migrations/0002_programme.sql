@@ -44,6 +44,7 @@ INSERT INTO account (id, kind, unit) VALUES
 
 -- Distributions of fixed mode and of the commission -----------------------------------------------------
 
+ALTER TABLE cash_out ADD COLUMN received_sat INTEGER;           -- what came in, where less did than was sold
 ALTER TABLE cash_out ADD COLUMN note TEXT NOT NULL DEFAULT '';  -- the operator's, of one that was added by hand
 ALTER TABLE share ADD COLUMN day TEXT;                          -- fixed mode: the local date that it counts for
 CREATE INDEX share_day ON share (client_id, day) WHERE day IS NOT NULL;

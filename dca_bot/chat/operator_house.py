@@ -59,12 +59,16 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
 
 
 async def look_top_up(desk: Desk, args: Args) -> Invoice:
-    """Have an invoice made that funds the source wallet."""
-    return await desk.wallet.top_up_invoice(
-        amount_sat=args.number("AMOUNT"),
-        memo=rules.TOP_UP_MEMO,
-        expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
-    )
+    """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
+    try:
+        return await desk.wallet.top_up_invoice(
+            amount_sat=args.number("AMOUNT"),
+            memo=rules.TOP_UP_MEMO,
+            expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
+        )
+    except (LnbitsUnavailable, LnbitsRefused):
+        await desk.wallet.balance_msat()  # raises where LNbits doesn't answer at all
+        raise refuse("topup.refused") from None
 
 
 def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:

@@ -65,6 +65,7 @@ class ScriptedWallet:
         self.balance = 5_000_000_000
         self.payments = []
         self.while_listing = None
+        self.invoice_max_sat = 10**9
         self.coin = Decimal("800000.00")
 
     def _answer(self):
@@ -88,6 +89,8 @@ class ScriptedWallet:
 
     async def top_up_invoice(self, *, amount_sat, memo, expiry_s):
         self._answer()
+        if amount_sat > self.invoice_max_sat:
+            raise LnbitsUnavailable("LNbits answered HTTP 520: Invoice amount is too high.")
         assert memo
         expires_at = START + timedelta(seconds=expiry_s)
         return Invoice("lnbcrt1topup", "ab" * 32, amount_sat * 1000, expires_at)

@@ -374,3 +374,9 @@ async def test_jobs_are_woken_after_the_transaction_only(talk):
     assert talk.rung == []
     await talk.tell("op", f"confirm {code_in(asked)}")
     assert talk.rung == ["payouts"]
+
+
+async def test_top_up_beyond_what_lnbits_makes_says_so(talk):
+    assert "smaller one" in await talk.tell("op", "topup 9999999999")
+    talk.wallet.down = True
+    assert "does not answer" in await talk.tell("op", "topup 9999999999")

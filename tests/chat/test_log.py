@@ -40,6 +40,7 @@ DEEDS = [
     ("maria", "mode fixed", "mode: From now on you buy at fixed times"),
     ("maria", "limit 100", "limit: 100.00 GTQ a day"),
     ("maria", "notify weekly", "notify: Messages about payouts from now on: one a week"),
+    ("maria", "language es", "language: "),
 ]
 READS = [
     ("op", "help"),

@@ -5,12 +5,10 @@ from fractions import Fraction
 
 from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_coin
+from dca_bot.chat.price import ask_coin, coin_rate
 from dca_bot.chat.ranges import ALL, RANGE, start_of
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart
-from dca_bot.core.market import value_minor
-from dca_bot.core.payout import COIN_SAT
 from dca_bot.core.stats import (
     Purchase,
     Stats,
@@ -124,7 +122,7 @@ def _market(stats: Stats, coin: Fraction) -> tuple[Say, ...]:
     return (
         Say(
             "stats.market",
-            rate=Rate(value_minor(COIN_SAT, coin), COIN_SAT),
+            rate=coin_rate(coin),
             value=Fiat(won.value_minor),
         ),
         Say(

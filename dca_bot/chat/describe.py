@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.schedule import is_by_hand
-from dca_bot.ledger import distributions, lost, machine_cash, payouts
+from dca_bot.ledger import commission, distributions, lost, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
-from dca_bot.ledger.distributions import COMMISSION_SPLIT, RecordedCashOut, Share
+from dca_bot.ledger.distributions import RecordedCashOut, Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
@@ -218,7 +218,7 @@ def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
     """Say what a cash-out and its commission gave to whom, and what became of each payout."""
     of_principal, of_commission = (
         given.shares if (given := distributions.by_id(tx, id_)) else ()
-        for id_ in (cash_out.id, f"{COMMISSION_SPLIT}:{cash_out.id}")
+        for id_ in (cash_out.id, commission.split_id(cash_out.id))
     )
     id_ = cash_out.id[:ID_LENGTH]
     lines = (

@@ -6,8 +6,8 @@ from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_page
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import RANGE, start_of
 from dca_bot.chat.say import Moment, Say, Word, refuse
+from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.core.payout import rate_minor
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.export_shelf import KEPT

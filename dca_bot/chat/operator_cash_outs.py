@@ -27,12 +27,11 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
+from dca_bot.chat.price import coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts, scale
-from dca_bot.core.money import minor_digits
-from dca_bot.core.payout import COIN_SAT
+from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.core.ports import Payment
-from dca_bot.core.rate import Ticker, is_far_off
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
     added,
@@ -113,20 +112,16 @@ async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
     _, machine = _machine(tx, args)
-    amounts = _added_amounts(args)
-    known = tickers.newest(tx)
+    amounts, known = _added_amounts(args), tickers.newest(tx)
+    rate = Rate(amounts.principal_minor, amounts.principal_sat)
     if known is not None and ctx.now - known.at <= PRICE_AGE_MAX:
-        minor, sat, currency = (
-            amounts.principal_minor,
-            amounts.principal_sat,
-            ctx.programme.currency,
-        )
-        if is_far_off(minor, sat, known, currency):
-            raise refuse("tx.add_far_off", rate=Rate(minor, sat), price=_price(known, currency))
+        coin = coin_minor(known.price, ctx.programme.currency)
+        if is_far_off(rate.minor, rate.sat, coin):
+            raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
     return Say(
         "tx.add_effect",
         machine=describe.short(machine),
-        rate=Rate(amounts.principal_minor, amounts.principal_sat),
+        rate=rate,
         note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else _NOTHING,
         **sharing.planned(tx, ctx, amounts, ctx.now),
     )
@@ -287,10 +282,6 @@ def _machine(tx: Tx, args: Args) -> tuple[str, str]:
         return written, written
     found = find_machine(tx, written)
     return found.device_id, found.label
-
-
-def _price(ticker: Ticker, currency: str) -> Rate:
-    return Rate(int(ticker.price * 10 ** minor_digits(currency)), COIN_SAT)
 
 
 def _added_amounts(args: Args) -> Amounts:

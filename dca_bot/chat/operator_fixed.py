@@ -8,11 +8,10 @@ from dca_bot.chat import describe
 from dca_bot.chat.client_fixed import times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_price
+from dca_bot.chat.price import ask_price, coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
-from dca_bot.core.money import minor_digits
-from dca_bot.core.payout import COIN_SAT
-from dca_bot.core.rate import Quote, choose_rate, round_price, sats_for
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.rate import Quote, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
 from dca_bot.ledger import facts, fixed_runs, tickers
 from dca_bot.ledger.database import Tx
@@ -62,15 +61,15 @@ def run_plan(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     Rate and sats are told roughly: the price moves between a command and its code.
     """
     run, quote, parts = _by_hand(tx, ctx, found)
-    minor, about = sum(part.minor for part in parts), round_price(quote.price)
-    sat = sats_for(minor, Decimal(about), ctx.programme.currency)
+    minor = sum(part.minor for part in parts)
+    about = coin_minor(Decimal(round_price(quote.price)), ctx.programme.currency)
     return Say(
         "fixed.run_effect",
         day=run.day.isoformat(),
         n=len(parts),
         fiat=Fiat(minor),
-        sats=Sat(round_price(Decimal(sat))),
-        rate=_rate(Decimal(about), ctx),
+        sats=Sat(round_price(Decimal(bought_sat(minor, about)))),
+        rate=coin_rate(about),
     )
 
 
@@ -169,5 +168,4 @@ def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | str:
 
 
 def _rate(price: Decimal, ctx: Context) -> Rate:
-    minor = int(price.scaleb(minor_digits(ctx.programme.currency)))
-    return Rate(minor, COIN_SAT)
+    return coin_rate(coin_minor(price, ctx.programme.currency))

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.chat.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
 from dca_bot.core.commission import percent_text
+from dca_bot.core.market import rate_minor
 from dca_bot.core.money import fiat_text, minor_digits, sat_text
-from dca_bot.core.payout import rate_minor
 from dca_bot.core.programme import Programme
 
 TEXT_BYTES_MAX = 3900

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dca_bot.core.market import rate_minor
 from dca_bot.core.money import fiat_text, minor_digits, sat_text
 from dca_bot.core.ports import Payment, PaymentStatus
 
-COIN_SAT = 100_000_000
 INVOICE_LIFE = timedelta(hours=24)
 """How long an invoice of our own asks to live: a short one can lose the credit at LNbits."""
 LIFE_MAX = timedelta(days=7)
@@ -155,11 +155,6 @@ def backoff_s(tries: int, *, first_s: int = 5, max_s: int = 600) -> int:
     """Return how long to wait after so many tries: it doubles, up to `max_s`."""
     doubled: int = first_s << min(max(tries - 1, 0), 16)
     return min(doubled, max_s)
-
-
-def rate_minor(minor: int, sat: int) -> int:
-    """Return the price of one coin in minor units, rounded half up, as persons are told it."""
-    return (2 * minor * COIN_SAT + sat) // (2 * sat) if sat else 0
 
 
 def memo(amount_sat: int, minor: int, currency: str) -> str:

@@ -12,8 +12,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from dca_bot.core.cash_out import COINS, CashOut
-from dca_bot.core.money import minor_digits
-from dca_bot.core.payout import COIN_SAT
+from dca_bot.core.market import coin_minor
 from dca_bot.core.programme import FixedTerms
 
 LNBITS = "lnbits"
@@ -92,12 +91,6 @@ def choose_rate(
     return Quote(price, terms.rate_source)
 
 
-def sats_for(minor: int, price: Decimal, currency: str) -> int:
-    """Return what so many minor units buy at a price, rounded down to whole sats."""
-    rate = _minor_per_coin(price, currency)
-    return minor * COIN_SAT * rate.denominator // rate.numerator
-
-
 def round_price(price: Decimal) -> int:
     """Return a price with two digits that count, in whole units: what "about" means to a person."""
     whole = max(int(price), 1)
@@ -113,16 +106,4 @@ def is_price(price: Decimal, currency: str) -> bool:
     assert isinstance(exponent, int)
     if exponent < -_DIGITS_MAX or price.adjusted() > _DIGITS_MAX:
         return False
-    return _minor_per_coin(price, currency) >= 1
-
-
-def _minor_per_coin(price: Decimal, currency: str) -> Fraction:
-    unit: int = 10 ** minor_digits(currency)
-    return Fraction(price) * unit
-
-
-def is_far_off(minor: int, sat: int, ticker: Ticker, currency: str) -> bool:
-    """Tell whether so much fiat for so many sats is more than twice, or less than half, the price."""
-    price = Fraction(ticker.price) * 10 ** minor_digits(currency)
-    given = Fraction(minor * COIN_SAT, sat)
-    return bool(given > price * 2 or given * 2 < price)
+    return coin_minor(price, currency) >= 1

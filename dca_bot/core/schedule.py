@@ -6,8 +6,10 @@ ceiling of the programme, whatever changes in between; the portions of a day add
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from dca_bot.core.calendar import instant_of, local_date
 
 PREFIX = "fixed:"
 
@@ -33,17 +35,11 @@ class Saver:
     given_minor: int
 
 
-def local_date(now: datetime, timezone: ZoneInfo) -> date:
-    """Return the date on the programme's clocks."""
-    return now.astimezone(timezone).date()
-
-
 def runs_of(day: date, times: Sequence[time], timezone: ZoneInfo) -> tuple[Run, ...]:
     """Return the runs of a local date in the order of their times, each at its one instant.
 
-    A time that comes twice counts the first time. One that the clocks leap over is due as long
-    after the leap as it would have been after its hour, or, if that is another date, before it. A
-    date that the clocks leap over as a whole has no runs.
+    A time that the clocks show twice or leap over is due as the calendar says. A date that they
+    leap over as a whole has no runs.
     """
     found = [
         Run(
@@ -54,7 +50,7 @@ def runs_of(day: date, times: Sequence[time], timezone: ZoneInfo) -> tuple[Run, 
             count=len(times),
         )
         for number, local in enumerate(times, start=1)
-        if (at := _instant(day, local, timezone)) is not None
+        if local_date(at := instant_of(day, local, timezone), timezone) == day
     ]
     return tuple(found)
 
@@ -126,12 +122,3 @@ def _amount(run: Run, saver: Saver, ceiling_minor: int) -> int:
         saver.limit_minor - saver.given_minor,
         ceiling_minor - saver.given_minor,
     )
-
-
-def _instant(day: date, local: time, timezone: ZoneInfo) -> datetime | None:
-    """Return when a local time of a date is; for one that is leapt over, see `runs_of`."""
-    for fold in (0, 1):
-        at = datetime.combine(day, local, timezone).replace(fold=fold).astimezone(UTC)
-        if local_date(at, timezone) == day:
-            return at
-    return None

@@ -14,10 +14,11 @@ from functools import partial
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.core.calendar import local_date
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
-from dca_bot.core.schedule import Run, due, local_date, missed_days, next_run, runs_of
+from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
 from dca_bot.jobs.guard import Guard
 from dca_bot.jobs.signals import Signals

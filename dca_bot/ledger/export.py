@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
+from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.core.payout import rate_minor
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
 from dca_bot.ledger.export_tables import TABLES, Table

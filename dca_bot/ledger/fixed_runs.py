@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from dca_bot.core.rate import Quote, sats_for
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import distributions
@@ -83,7 +84,8 @@ def grants(
     if quote is None:
         assert not wanted, "a run that gives needs a rate"
         return []
-    bought = {id_: sats_for(minor, quote.price, currency) for id_, minor in wanted.items()}
+    coin = coin_minor(quote.price, currency)
+    bought = {id_: bought_sat(minor, coin) for id_, minor in wanted.items()}
     return [Grant(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt
 
-from dca_bot.core.payout import COIN_SAT
+from dca_bot.core.market import COIN_SAT
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused
 

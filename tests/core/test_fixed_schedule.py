@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dca_bot.core.calendar import local_date
 from dca_bot.core.schedule import (
     Run,
     Saver,
     amounts,
     due,
     is_by_hand,
-    local_date,
     missed_days,
     next_run,
     portion,

@@ -19,7 +19,6 @@ from dca_bot.core.rate import (
     is_price,
     newest_ticker,
     round_price,
-    sats_for,
 )
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -90,29 +89,6 @@ def test_prices_within_the_percentage_of_the_ticker_pass_and_others_do_not(price
     part = Fraction(percent, 100)
     low, high = Fraction(ticker) * (1 - part), Fraction(ticker) * (1 + part)
     assert isinstance(found, Quote) == (low <= price <= high)
-
-
-@pytest.mark.parametrize(
-    ("minor", "price", "currency", "sat"),
-    [
-        (80_000, "800000", "GTQ", 100_000),
-        (80_000, "800000.01", "GTQ", 99_999),
-        (1, "826091.28", "GTQ", 1),
-        (1, "1000000.01", "GTQ", 0),
-        (800, "800000", "JPY", 100_000),
-        (800_000, "800000", "KWD", 100_000),
-        (0, "800000", "GTQ", 0),
-    ],
-)
-def test_fiat_buys_whole_sats_rounded_down(minor, price, currency, sat):
-    assert sats_for(minor, Decimal(price), currency) == sat
-
-
-@given(st.integers(0, 10**12), prices)
-def test_sats_never_cost_more_than_was_given_and_one_more_would(minor, price):
-    sat = sats_for(minor, price, "GTQ")
-    per_sat = Fraction(price) * 100 / 10**8
-    assert sat * per_sat <= minor < (sat + 1) * per_sat
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from dca_bot.core.rate import sats_for
+from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.demo.price_stub import GTQ_PER_BTC
 
 
 def bought(minor: int) -> int:
-    return sats_for(minor, Decimal(GTQ_PER_BTC), "GTQ")
+    return bought_sat(minor, coin_minor(Decimal(GTQ_PER_BTC), "GTQ"))
 
 
 async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):

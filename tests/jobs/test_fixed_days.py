@@ -13,7 +13,8 @@ from test_settle import assert_clean
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.rate import Ticker, sats_for
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.rate import Ticker
 from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.schedule import Schedule
@@ -115,7 +116,8 @@ async def calendar(make_bench, wallets, lnbits):
 def sats(name, *, price=PRICE, portions=(1, 2)):
     """What the runs of a day buy for a client."""
     parts = {1: LIMITS[name] // 2, 2: LIMITS[name] - LIMITS[name] // 2}
-    return sum(sats_for(parts[number], Decimal(price), "GTQ") for number in portions)
+    coin = coin_minor(Decimal(price), "GTQ")
+    return sum(bought_sat(parts[number], coin) for number in portions)
 
 
 async def test_days_of_runs_with_outages_and_a_change_of_clocks_are_paid_to_the_sat(

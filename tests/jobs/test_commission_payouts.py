@@ -7,7 +7,7 @@ from payout_bench import Killed
 from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import books, foreign, holds
+from dca_bot.ledger import books, clients, foreign, holds
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
 
@@ -156,6 +156,30 @@ async def test_commission_of_an_old_copy_is_taken_over_not_paid_again(
     assert payout.state is (PayoutState.DONE if accepted else PayoutState.HELD)
     if accepted:
         await assert_clean(bench)
+
+
+async def test_commission_of_a_client_who_has_no_wallet_in_the_old_copy_is_held(
+    make_bench, wallets, balance_sat, tmp_path
+):
+    bench = await make_bench()
+    ana, folder = wallets("ana"), tmp_path / "data"
+    id_ = await bench.client("ana", None, minor=1)
+    await bench.recipient("ana", 4000)
+    saved = await copy(bench, folder)
+    where = Destination(INVOICE_KEY, ana.invoice_key)
+    await bench.database.transact(lambda tx: clients.set_mode(tx, id_, "fixed"))
+    await bench.database.transact(lambda tx: clients.set_destination(tx, id_, where))
+    cash_out_id = await bench.distribute(100_000, 80_000, 1_000)
+    await bench.settle(2)
+    await put_back(bench, folder, saved)
+    await accept(bench, cash_out_id)
+    await bench.database.transact(lambda tx: clients.set_mode(tx, id_, "fixed"))
+    await bench.distribute(100_000, 80_000, 1_000)
+    await bench.settler.catch_up()
+    assert await bench.states() == ["HELD"]
+    await bench.database.transact(lambda tx: clients.set_destination(tx, id_, where))
+    await bench.settle(2)
+    assert await balance_sat(ana) == 400
 
 
 async def accept(bench, cash_out_id):

@@ -25,7 +25,7 @@ from pydantic import (
 
 from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
-from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.errors import ConfigError, DcaBotError, in_words
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
@@ -161,11 +161,11 @@ class CsvConfig(_Section):
     def _has_places(self) -> "CsvConfig":
         if "{table}" not in self.command:
             raise ValueError("the command needs {table} where the table's name goes")
-        for place in _PLACE.findall(self.command):
-            if place not in ("{table}", "{since}"):
-                raise ValueError(
-                    f"the command has {place}; only {{table}} and {{since}} are filled in"
-                )
+        others = set(_PLACE.findall(self.command)) - {"{table}"}
+        if others and "{since}" not in others:  # Beside it, they are the shell's or awk's.
+            raise ValueError(
+                f"the command has {others.pop()}; is {{since}} meant, the time to read from?"
+            )
         return self
 
 
@@ -348,7 +348,7 @@ def load_config(path: Path) -> Config:
             f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read ({error}).") from error
+        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -377,7 +377,7 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}; {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:

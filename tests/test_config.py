@@ -10,6 +10,7 @@ from dca_bot.app import programme_of
 from dca_bot.chat.render import LANGUAGES
 from dca_bot.config import (
     Config,
+    CsvConfig,
     LamassuConfig,
     PostgresConfig,
     load_config,
@@ -142,8 +143,12 @@ def test_times_of_day_may_be_times_of_toml(tmp_path):
     assert config.fixed.times == (time(9), time(18))
 
 
-def test_command_may_use_braces_of_the_shell(tmp_path):
-    load_config(changed(tmp_path, "psql lamassu", "cd ${HOME} && psql lamassu"))
+@pytest.mark.parametrize(
+    "command",
+    ["cd ${HOME} && psql {table} '{since}' | awk '{print}'", "cat exported/{table}.csv"],
+)
+def test_command_may_use_braces_of_the_shell_and_leave_the_time_out(command):
+    assert CsvConfig(command=command).command == command
 
 
 @pytest.mark.parametrize(

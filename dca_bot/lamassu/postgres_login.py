@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from dca_bot.errors import SourceUnavailable
-from dca_bot.lamassu.ssh import one_line
+from dca_bot.errors import SourceUnavailable, in_words
 
 TlsMode = Literal["disable", "require", "verify-full"]
 _APPLICATION = "dca-bot"
@@ -87,7 +86,7 @@ def refusal(
     error: Exception, server: PostgresServer, limits: PostgresLimits, table: str
 ) -> SourceUnavailable:
     """Say what an error means and what to do; `table` is the one that was read, if any."""
-    said, what = one_line(str(error)), table or "Lamassu"
+    said, what = in_words(error), table or "Lamassu"
     match error:
         case asyncpg.InsufficientPrivilegeError():
             return _no_privilege(said, server, table)
@@ -196,7 +195,7 @@ def _tls(server: PostgresServer) -> ssl.SSLContext | bool:
         context = ssl.create_default_context(cafile=server.ca_file)
     except (OSError, ValueError) as error:
         raise SourceUnavailable(
-            f"{server.ca_file} holds no certificate ({one_line(str(error))}); put that of whoever"
+            f"{server.ca_file} holds no certificate ({in_words(error)}); put that of whoever"
             " signed the server's into it, as PEM."
         ) from error
     if server.tls == "require":

@@ -6,8 +6,8 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from dca_bot.config import (
 )
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
@@ -122,13 +122,20 @@ def programme_of(config: Config) -> Programme:
 def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
     """Read the bot's Nostr key."""
     path = config.path(config.nostr.private_key_file)
-    return parse_secret_key(read_secret(path, NOSTR_KEY_VARIABLE, environment))
+    remedy = f"make one with: dca-bot chat --new --key {path}, or put one there"
+    text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
+    try:
+        return parse_secret_key(text)
+    except KeyRefused as error:
+        place = NOSTR_KEY_VARIABLE if environment.get(NOSTR_KEY_VARIABLE) else path
+        raise ConfigError(f"{place}: {error}") from None
 
 
 def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
     """Make the client of the source wallet."""
     path = config.path(config.lnbits.source_admin_key_file)
-    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment)
+    remedy = "put the source wallet's admin key there"
+    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 
@@ -151,7 +158,12 @@ def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSo
         port=postgres.port,
         database=postgres.database,
         user=postgres.user,
-        password=read_secret(password_path, POSTGRES_PASSWORD_VARIABLE, environment),
+        password=read_secret(
+            password_path,
+            POSTGRES_PASSWORD_VARIABLE,
+            environment,
+            remedy=f"put the password of {postgres.user} there",
+        ),
         tls=postgres.tls_mode,
         ca_file=None if postgres.ca_file is None else config.path(postgres.ca_file),
     )
@@ -174,12 +186,10 @@ def ssh_server(config: Config) -> SshServer:
     )
 
 
-def build_messenger(
-    config: Config, environment: Mapping[str, str], *, since: datetime | None
-) -> NostrMessenger:
+def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:
     """Make the bot's mail; `since` is when it last listened."""
     return NostrMessenger(
-        bot_key(config, environment),
+        key,
         config.nostr.relays,
         SystemClock(),
         since=since,
@@ -196,11 +206,23 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     programme = programme_of(config)
-    bot_key(config, os.environ)
     async with AsyncExitStack() as exits:
+        wallet = await exits.enter_async_context(build_wallet(config, os.environ))
+        addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
+        source = build_source(config, os.environ)
+        exits.push_async_callback(source.aclose)
+        key = bot_key(config, os.environ)
+        # No ledger is made or migrated before all secrets could be read.
         database = await open_database(config.path(config.bot.data_dir))
         exits.push_async_callback(database.aclose)
-        outside = await exits.enter_async_context(_real_outside(config, database))
+        outside = Outside(
+            source=source,
+            wallet=wallet,
+            addresses=addresses,
+            messenger=build_messenger(config, key, since=await database.read(_listened_at)),
+            clock=SystemClock(),
+            chance=secrets.SystemRandom(),
+        )
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
 
@@ -294,23 +316,9 @@ async def run_jobs(
             job.cancel()
 
 
-@asynccontextmanager
-async def _real_outside(config: Config, database: Database) -> AsyncIterator[Outside]:
-    listened_at = await database.read(lambda tx: facts.get(tx, facts.LISTENED_AT))
-    since = datetime.fromisoformat(listened_at) if listened_at else None
-    async with AsyncExitStack() as exits:
-        wallet = await exits.enter_async_context(build_wallet(config, os.environ))
-        addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
-        source = build_source(config, os.environ)
-        exits.push_async_callback(source.aclose)
-        yield Outside(
-            source=source,
-            wallet=wallet,
-            addresses=addresses,
-            messenger=build_messenger(config, os.environ, since=since),
-            clock=SystemClock(),
-            chance=secrets.SystemRandom(),
-        )
+def _listened_at(tx: Tx) -> datetime | None:
+    at = facts.get(tx, facts.LISTENED_AT)
+    return datetime.fromisoformat(at) if at else None
 
 
 def _begin(tx: Tx, config: Config, now: datetime) -> datetime:

@@ -362,11 +362,14 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> str:
-    """Return a secret from the environment, or from a file that only its owner can read."""
+def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, remedy: str) -> str:
+    """Return a secret from the environment, or from a file that only its owner can read.
+
+    `remedy` says how to come by the file.
+    """
     if environment.get(variable):
         return environment[variable].strip()
-    return read_secret_file(path, remedy=f"put the key there, or into {variable}")
+    return read_secret_file(path, remedy=f"{remedy}, or into {variable}")
 
 
 def read_secret_file(path: Path, *, remedy: str) -> str:
@@ -381,7 +384,7 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:
-        raise ConfigError(f"{path} is empty; {remedy}.")
+        raise ConfigError(f"{path} is empty. Remove it, then {remedy}.")
     return text
 
 

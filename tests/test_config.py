@@ -202,11 +202,11 @@ def test_secret_that_others_can_read_is_refused(tmp_path):
     path = tmp_path / "key"
     write_secret(path, "secret")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert read_secret(path, "VARIABLE", {}) == "secret"
+    assert read_secret(path, "VARIABLE", {}, remedy="") == "secret"
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
-        read_secret(path, "VARIABLE", {})
-    assert read_secret(path, "VARIABLE", {"VARIABLE": "other"}) == "other"
+        read_secret(path, "VARIABLE", {}, remedy="")
+    assert read_secret(path, "VARIABLE", {"VARIABLE": "other"}, remedy="") == "other"
 
 
 def test_secret_is_never_overwritten(tmp_path):

@@ -27,7 +27,7 @@ setup: .venv/.complete .lnbits/.complete
 
 .lnbits/.complete: deploy/lnbits-constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "== LNbits into .lnbits, an environment of its own (2 of 2): about 90 packages, a minute or two"
+	@echo "== LNbits into .lnbits, an environment of its own (2 of 2): about 95 packages, a minute or two"
 	@test -x .lnbits/bin/python || $(PYTHON) -m venv .lnbits
 	@.lnbits/bin/python -m pip install -q -c deploy/lnbits-constraints.txt lnbits
 	@touch $@

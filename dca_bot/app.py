@@ -8,9 +8,10 @@ import secrets
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -53,6 +54,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.supervisor import Supervisor, supervisor_of
 
 NAME = "dca-bot"
 ABOUT = "Savings in bitcoin. Send me a direct message: help"
@@ -81,6 +83,22 @@ class Outside:
     messenger: Messenger
     clock: Clock
     chance: random.Random
+    supervisor: Supervisor = field(default_factory=Supervisor)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What runs all the time, built and joined, not started."""
+
+    conversation: Conversation
+    ingest: Ingest
+    schedule: Schedule
+    settler: Settler
+    deliverer: Deliverer
+    watch: Watch
+    keep: Keep
+    digests: Digests
+    summary: Summary
 
 
 def programme_of(config: Config) -> Programme:
@@ -222,6 +240,7 @@ async def run(config: Config) -> None:
             messenger=build_messenger(config, key, since=await database.read(_listened_at)),
             clock=SystemClock(),
             chance=secrets.SystemRandom(),
+            supervisor=supervisor_of(os.environ),
         )
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
@@ -231,18 +250,93 @@ async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
     """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
-    start_at = await database.transact(lambda tx: _begin(tx, config, outside.clock.now()))
-    signals = Signals()
+    jobs = await build_jobs(config, programme, database, outside)
+    messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(messenger.run(), name="messenger"),
+            group.create_task(converse(messenger, jobs.conversation), name="converse"),
+            group.create_task(jobs.ingest.run(), name="ingest"),
+            group.create_task(jobs.schedule.run(), name="schedule"),
+            group.create_task(jobs.settler.run(), name="settle"),
+            group.create_task(jobs.deliverer.run(), name="deliver"),
+            group.create_task(jobs.watch.run(), name="watch"),
+            group.create_task(jobs.keep.run(), name="keep"),
+            group.create_task(jobs.digests.run(), name="digests"),
+            group.create_task(jobs.summary.run(), name="summary"),
+            group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
+        ]
+        _log.info("running start_at=%s", jobs.ingest.start_at.isoformat())
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def build_jobs(
+    config: Config, programme: Programme, database: Database, outside: Outside
+) -> Jobs:
+    """Hold the configuration against the ledger, then build the jobs and join them."""
+    clock, wallet, signals = outside.clock, outside.wallet, Signals()
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
-    clock, wallet = outside.clock, outside.wallet
     data_dir = config.path(config.bot.data_dir)
-    form = Form(programme.currency, programme.timezone, npub)
-    desk = Desk(
+    desk = _desk(programme, database, outside, signals, data_dir=data_dir)
+    funds = Funds(database, wallet, herald, programme, clock)
+    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
+    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
+    poll_s = config.lamassu.poll_seconds
+    return Jobs(
+        conversation=Conversation(programme, herald, texts, desk),
+        ingest=Ingest(
+            database=database,
+            source=outside.source,
+            herald=herald,
+            programme=programme,
+            clock=clock,
+            signals=signals,
+            start_at=await database.transact(lambda tx: _begin(tx, config, clock.now())),
+            lookback=timedelta(days=config.lamassu.lookback_days),
+            poll_s=poll_s,
+        ),
+        schedule=Schedule(database, wallet, herald, programme, clock, signals),
+        settler=Settler(till, signals),
+        deliverer=Deliverer(
+            database, outside.messenger, programme, clock, signals, config.nostr.relays
+        ),
+        watch=Watch(
+            database=database,
+            messenger=outside.messenger,
+            herald=herald,
+            clock=clock,
+            signals=signals,
+            alert_after=alert_after,
+            polls_after=max(alert_after, 3 * timedelta(seconds=poll_s)),
+        ),
+        keep=Keep(
+            database=database,
+            herald=herald,
+            clock=clock,
+            signals=signals,
+            data_dir=data_dir,
+            folder=config.backup_dir,
+            every=timedelta(hours=config.backup.every_hours),
+            keep=config.backup.keep,
+        ),
+        digests=Digests(database, herald, programme, clock, signals),
+        summary=Summary(desk, herald, programme),
+    )
+
+
+def _desk(
+    programme: Programme, database: Database, outside: Outside, signals: Signals, *, data_dir: Path
+) -> Desk:
+    """Lay out what commands use."""
+    clock, form = outside.clock, Form(programme.currency, programme.timezone, npub)
+    return Desk(
         database=database,
         clock=clock,
         chance=outside.chance,
-        wallet=wallet,
+        wallet=outside.wallet,
         addresses=outside.addresses,
         parse_public_key=parse_public_key,
         npub=npub,
@@ -257,63 +351,6 @@ async def run_jobs(
             PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
         ],
     )
-    funds = Funds(database, wallet, herald, programme, clock)
-    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
-    ingest = Ingest(
-        database=database,
-        source=outside.source,
-        herald=herald,
-        programme=programme,
-        clock=clock,
-        signals=signals,
-        start_at=start_at,
-        lookback=timedelta(days=config.lamassu.lookback_days),
-        poll_s=config.lamassu.poll_seconds,
-    )
-    schedule = Schedule(database, wallet, herald, programme, clock, signals)
-    deliverer = Deliverer(
-        database, outside.messenger, programme, clock, signals, config.nostr.relays
-    )
-    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
-    keep = Keep(
-        database=database,
-        herald=herald,
-        clock=clock,
-        signals=signals,
-        data_dir=data_dir,
-        folder=config.backup_dir,
-        every=timedelta(hours=config.backup.every_hours),
-        keep=config.backup.keep,
-    )
-    watch = Watch(
-        database=database,
-        messenger=outside.messenger,
-        herald=herald,
-        clock=clock,
-        signals=signals,
-        alert_after=alert_after,
-        polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
-    )
-    digests = Digests(database, herald, programme, clock, signals)
-    summary = Summary(desk, herald, programme)
-    conversation = Conversation(programme, herald, texts, desk)
-    async with asyncio.TaskGroup() as group:
-        jobs = [
-            group.create_task(outside.messenger.run(), name="messenger"),
-            group.create_task(converse(outside.messenger, conversation), name="converse"),
-            group.create_task(ingest.run(), name="ingest"),
-            group.create_task(schedule.run(), name="schedule"),
-            group.create_task(Settler(till, signals).run(), name="settle"),
-            group.create_task(deliverer.run(), name="deliver"),
-            group.create_task(watch.run(), name="watch"),
-            group.create_task(keep.run(), name="keep"),
-            group.create_task(digests.run(), name="digests"),
-            group.create_task(summary.run(), name="summary"),
-        ]
-        _log.info("running start_at=%s", start_at.isoformat())
-        await stop.wait()
-        for job in jobs:
-            job.cancel()
 
 
 def _listened_at(tx: Tx) -> datetime | None:

@@ -47,6 +47,12 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
     return row.fetchone() is not None
 
 
+def is_remembered(tx: Tx, payment_hash: str) -> bool:
+    """Tell whether a payment was found at LNbits before the ledger knew of it."""
+    row = tx.execute("SELECT 1 FROM foreign_payment WHERE payment_hash = ?", (payment_hash,))
+    return row.fetchone() is not None
+
+
 def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
     """Record a payment under each distribution that its `extra` names; or how it stands now.
 

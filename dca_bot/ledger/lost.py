@@ -18,6 +18,7 @@ from dca_bot.ledger import (
     distributions,
     fixed_runs,
     foreign,
+    machine_cash,
     payout_moves,
     payouts,
 )
@@ -26,6 +27,8 @@ from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
 from dca_bot.ledger.foreign import ForeignPayment
+from dca_bot.ledger.machine_cash import CASH_OUT, Flow
+from dca_bot.ledger.machines import UNNAMED
 from dca_bot.ledger.payouts import Payout
 
 
@@ -103,6 +106,9 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         if distribution_id in distributions.states(tx, [distribution_id]):
             raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
         distributions.record_recovered(tx, given, now=now)
+        # Its cash has left some machine; which one, nothing tells.
+        cash = Flow(CASH_OUT, given.id, UNNAMED, -given.principal_minor, given.at)
+        machine_cash.follow(tx, [cash], now=now)
     if kind == FIXED:
         fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)
     done = distributions.record_shares(

@@ -108,10 +108,15 @@ class Herald:
         text = self._texts.render(told, client.language)
         mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
-    def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
-        """After a balance changed, ask for the next deposit if it has just become low or used up."""
+    def note_low(
+        self, tx: Tx, client_id: int, now: datetime, *, is_cash_back: bool = False
+    ) -> None:
+        """After a balance changed, ask for the next deposit if it has just become low or used up.
+
+        Who got all of it back in cash is not asked.
+        """
         level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
-        if level:
+        if level == "low" or (level and not is_cash_back):
             self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
 
     def broadcast(self, tx: Tx, text: str, now: datetime) -> int:

@@ -9,6 +9,7 @@ from dca_bot.chat.say import Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import split_commission
+from dca_bot.core.payout import COLLECTING
 from dca_bot.ledger import clients, commission, distributions, facts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
@@ -84,7 +85,7 @@ def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
             name=share.client_name,
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in shares[:SHARES_SHOWN_MAX]
@@ -102,7 +103,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             "tx.commission_share",
             name=share.client_name,
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in split.shares[:SHARES_SHOWN_MAX]

@@ -21,7 +21,7 @@ from dca_bot.jobs.till import Till, known
 from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
 
 
@@ -38,7 +38,7 @@ class Payer:
         StateChanged; whatever was recorded by then stands.
         """
         if payout.destination is None:
-            await self.till.defer(payout, "no destination", least_s=600)
+            await self.till.defer(payout, rules.Waiting.NO_DESTINATION, least_s=600)
             return None
         if await self._is_over_ceiling(payout):
             return None
@@ -153,8 +153,8 @@ class Payer:
         """Return the ceiling that a payout breaks and that the operator has not let it break."""
         sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY)
         broken = {
-            CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
-            CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
+            HoldReason.CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
+            HoldReason.CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
         }
         return next(
             (

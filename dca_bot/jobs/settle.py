@@ -190,7 +190,7 @@ class Settler:
             if pass_.unclear >= UNCLEAR_MAX:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
-            await self._step_aside(payout, rules.NO_ANSWER, least_s=0)
+            await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
@@ -200,7 +200,7 @@ class Settler:
                 type(error).__name__,
                 place_of(error),
             )
-            await self._step_aside(payout, "an unexpected error; see the log", least_s=600)
+            await self._step_aside(payout, rules.Waiting.ERROR, least_s=600)
 
     async def _step(self, payout: Payout, *, paying: bool) -> bool:
         """Take the next step; return whether a pay request left."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.funds import TopUp, Trouble
-from dca_bot.core.payout import FUNDS
+from dca_bot.core.payout import Waiting
 from dca_bot.ledger import top_ups
 
 ADDRESS = "maria@example.com"
@@ -101,7 +101,7 @@ async def test_payout_that_waits_for_funds_is_counted_while_it_was_sent(talk):
     payout = await talk.payout()
     await talk.bring_to(payout.id, "invoice", "submit")
     assert "in 0 payouts" in await talk.tell("op", "funds")
-    await talk.sql("UPDATE payout SET waiting = ?", FUNDS)
+    await talk.sql("UPDATE payout SET waiting = ?", Waiting.FUNDS)
     assert "24,000 sats in one payout" in await talk.tell("op", "funds")
 
 

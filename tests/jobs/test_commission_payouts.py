@@ -9,7 +9,7 @@ from test_settle import assert_clean
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger import books, foreign, holds
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 
 
 async def account(bench, kind):
@@ -163,7 +163,7 @@ async def accept(bench, cash_out_id):
 
     def work(tx):
         now = bench.clock.now()
-        holds.open_hold(tx, "cash-out", cash_out_id, KNOWN_DISTRIBUTION, now=now)
+        holds.open_hold(tx, "cash-out", cash_out_id, HoldReason.KNOWN_DISTRIBUTION, now=now)
         holds.close(tx, "cash-out", cash_out_id, outcome="accepted", now=now)
 
     await bench.database.transact(work)
@@ -198,4 +198,4 @@ async def test_payment_to_another_recipient_counts_as_his_only_if_nobody_has_tha
     held = [payout for payout in await bench.payouts() if payout.state is PayoutState.HELD]
     expected = ["rosa"] if copy_knows_rosa else [] if accepted else ["luis"]
     assert [payout.client_name for payout in held] == expected
-    assert all(payout.waiting == KNOWN_PAYOUT for payout in held)
+    assert all(payout.waiting == HoldReason.KNOWN_PAYOUT for payout in held)

@@ -6,6 +6,7 @@ from typing import TypeVar
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
+from dca_bot.errors import Refusal
 from dca_bot.ledger import commission, distributions, lost, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
@@ -22,7 +23,7 @@ ID_LENGTH = 8
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
-_OWN_REASONS = frozenset[str]({*Waiting, *HoldReason})
+_OWN_REASONS = frozenset[str]({*Waiting, *HoldReason, *Refusal})
 """What stands in a payout's `waiting` in the program's own words."""
 
 

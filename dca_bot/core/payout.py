@@ -60,7 +60,7 @@ COLLECTING = "collecting"
 class Waiting(StrEnum):
     """Why a payout waits, as it stands in the ledger's `waiting`.
 
-    There stand too why it is held (the ledger's HoldReason), and what a destination has answered.
+    There stand too why it is held (the ledger's HoldReason), a Refusal, or what a destination has said.
     """
 
     FUNDS = "not enough funds"

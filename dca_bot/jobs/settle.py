@@ -184,7 +184,7 @@ class Settler:
             await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
-            await self._step_aside(payout, str(error), least_s=600)
+            await self._step_aside(payout, error.why, least_s=600)
         except LnbitsUnavailable as error:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:

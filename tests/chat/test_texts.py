@@ -24,6 +24,7 @@ from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
 from dca_bot.core.rate import RateProblem
+from dca_bot.errors import Refusal
 from dca_bot.jobs.guard import Guarded
 from dca_bot.jobs.signals import Part
 from dca_bot.ledger import fixed_runs
@@ -129,7 +130,7 @@ TERMS = {
     "payout": [*PayoutState, COLLECTING],
     "range": RANGE_DAYS,
     "rate_source": allowed("fixed_run", "price_source"),
-    "reason": [*Reason, *Change, *HoldReason, *RateProblem, *RunReason, *Waiting],
+    "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
@@ -248,7 +249,7 @@ def test_reason_for_waiting_is_never_written_where_it_is_given():
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
-@pytest.mark.parametrize("why", [*Waiting, *HoldReason])
+@pytest.mark.parametrize("why", [*Waiting, *HoldReason, *Refusal])
 def test_why_a_payout_waits_is_told_whole_in_the_readers_language(why, language):
     told = Say("payout.waiting", why=describe.waiting(str(why)))
     assert TEXTS.render(told, language) == f" ({TEXTS.catalogues[language][f'word.reason.{why}']})"

@@ -124,7 +124,7 @@ def test_nothing_is_told_twice_and_nothing_is_kept_back(limits, story):
         now += timedelta(hours=hours)
         is_short = is_tried and needed_sat > balance_sat
         here = Purse(balance_sat * 1000, needed_sat * 1000, is_short)
-        is_low = 0 < limits.low_sat and balance_sat - needed_sat < limits.low_sat
+        is_low = limits.low_sat > 0 and balance_sat - needed_sat < limits.low_sat
         step = next_step(here, limits, before, now)
         if step is Step.WARN:
             assert is_low

@@ -209,7 +209,7 @@ async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
     """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
-    start_at = await database.transact(lambda tx: _start_at(tx, config, outside.clock.now()))
+    start_at = await database.transact(lambda tx: _begin(tx, config, outside.clock.now()))
     signals = Signals()
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
@@ -313,8 +313,12 @@ async def _real_outside(config: Config, database: Database) -> AsyncIterator[Out
         )
 
 
-def _start_at(tx: Tx, config: Config, now: datetime) -> datetime:
-    """Return the instant before which nothing is touched: configured, else the first start."""
+def _begin(tx: Tx, config: Config, now: datetime) -> datetime:
+    """Hold the configuration against the ledger; return the instant before which nothing is touched.
+
+    That is the configured one, else the first start.
+    """
+    facts.keep_currency(tx, config.bot.currency)
     first = facts.get(tx, facts.START_AT)
     if first is None:
         facts.put(tx, facts.START_AT, now.isoformat())

@@ -7,7 +7,7 @@ from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.errors import Refusal
-from dca_bot.ledger import commission, distributions, lost, machine_cash, payouts
+from dca_bot.ledger import commission, distributions, foreign, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
@@ -267,7 +267,7 @@ def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
 
 
 def _lost_hold(tx: Tx, one: Hold) -> Say:
-    paid = lost.payments_of(tx, one.ref)
+    paid = foreign.paid_for(tx, one.ref)
     return Say(
         "hold.lost",
         id=one.id,

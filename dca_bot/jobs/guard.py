@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 class Guarded(StrEnum):
     """What must not keep the rest back, as the log names it; operators read its `word.job`."""
 
+    POLL = "poll"
+    MINIMUM = "minimum"
+    PAYOUTS = "payouts"
     DIGEST = "digest"
     SUMMARY = "summary"
     PAST = "past"
@@ -42,10 +45,11 @@ class Guard:
     clock: Clock
     wake_mail: Callable[[], None]
     _told: set[Guarded] = field(default_factory=set, init=False)
+    _logged: set[tuple[Guarded, str]] = field(default_factory=set, init=False)
 
     @asynccontextmanager
     async def over(self, what: Guarded, ref: object = "") -> AsyncIterator[None]:
-        """Log an unexpected error, tell the operators once in this run of the bot, and go on.
+        """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
 
         `what` was to be done, for `ref`. Raise sqlite3.OperationalError.
         """
@@ -55,7 +59,11 @@ class Guard:
             raise
         except Exception as error:  # noqa: BLE001 - one fault must not keep payouts and messages back
             place = place_of(error)
-            _log.error("%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place)
+            level = logging.DEBUG if (what, place) in self._logged else logging.ERROR
+            self._logged.add((what, place))
+            _log.log(
+                level, "%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place
+            )
             await self._tell_once(what, place)
 
     async def _tell_once(self, what: Guarded, place: str) -> None:

@@ -2,8 +2,11 @@
 
 from datetime import datetime
 
+from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import Tx
 
+CURRENCY = "currency"
+"""What all minor units of the ledger are of (ISO 4217)."""
 START_AT = "start_at"
 """When the bot first started: ISO 8601."""
 PAUSED = "paused"
@@ -39,7 +42,7 @@ BACKUP_FAILING = "backup_failing"
 def get(tx: Tx, name: str) -> str | None:
     """Return a value, or None."""
     row = tx.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row["value"])
+    return None if row is None else str(row[0])
 
 
 def put(tx: Tx, name: str, value: str) -> None:
@@ -54,6 +57,22 @@ def put(tx: Tx, name: str, value: str) -> None:
 def drop(tx: Tx, name: str) -> bool:
     """Remove a value; tell whether there was one."""
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
+
+
+def check_currency(tx: Tx, currency: str) -> None:
+    """Raise LedgerError if the ledger counts another currency: its amounts would mean other sums."""
+    counted = get(tx, CURRENCY)
+    if counted not in (None, currency):
+        raise LedgerError(
+            f"The ledger counts {counted}, but bot.currency is {currency}. Write {counted} again, or"
+            " choose another bot.data_dir for a programme of its own."
+        )
+
+
+def keep_currency(tx: Tx, currency: str) -> None:
+    """Record what the ledger counts, for good; raise LedgerError as `check_currency`."""
+    check_currency(tx, currency)
+    put(tx, CURRENCY, currency)
 
 
 def note_poll(tx: Tx, at: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, foreign, mail, payouts
@@ -233,7 +233,7 @@ class Herald:
             name=slow.client_name,
             sats=Sat(slow.sat),
             wallet=describe.destination(slow.destination),
-            why=Word("waiting", describe.short(slow.waiting)),
+            why=describe.waiting(slow.waiting),
         )
         self.tell_operators(tx, told, now)
 

@@ -29,7 +29,7 @@ from dca_bot.chat.operator_lost import (
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.price import coin_rate
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.core.ports import Payment
@@ -80,7 +80,7 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
         return head
-    note = Say("tx.note", note=cash_out.note) if cash_out.note else _NOTHING
+    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else _NOTHING
     sums = Say(
         "tx.sums",
         at=Moment(given.at),

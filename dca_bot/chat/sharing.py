@@ -8,6 +8,7 @@ from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
+from dca_bot.core.payout import COLLECTING
 from dca_bot.ledger import clients, commission, distributions, facts, foreign
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
@@ -83,7 +84,7 @@ def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
             name=share.client_name,
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in shares[:SHARES_SHOWN_MAX]
@@ -101,7 +102,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             "tx.commission_share",
             name=share.client_name,
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in split.shares[:SHARES_SHOWN_MAX]

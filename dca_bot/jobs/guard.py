@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, Word
@@ -18,6 +19,23 @@ from dca_bot.ledger.database import Database
 _log = logging.getLogger(__name__)
 
 
+class Guarded(StrEnum):
+    """What must not keep the rest back, as the log names it; operators read its `word.job`."""
+
+    POLL = "poll"
+    MINIMUM = "minimum"
+    PAYOUTS = "payouts"
+    DIGEST = "digest"
+    SUMMARY = "summary"
+    PAST = "past"
+    FIXED = "fixed"
+    TICKER = "ticker"
+    CASH = "cash"
+    MISSING = "missing"
+    REACH = "reach"
+    SLOW = "slow"
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What the jobs go through with whatever must not keep the rest back."""
@@ -26,11 +44,11 @@ class Guard:
     herald: Herald
     clock: Clock
     wake_mail: Callable[[], None]
-    _told: set[str] = field(default_factory=set, init=False)
-    _logged: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _told: set[Guarded] = field(default_factory=set, init=False)
+    _logged: set[tuple[Guarded, str]] = field(default_factory=set, init=False)
 
     @asynccontextmanager
-    async def over(self, what: str, ref: object = "") -> AsyncIterator[None]:
+    async def over(self, what: Guarded, ref: object = "") -> AsyncIterator[None]:
         """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
 
         `what` was to be done, for `ref`. Raise sqlite3.OperationalError.
@@ -48,7 +66,7 @@ class Guard:
             )
             await self._tell_once(what, place)
 
-    async def _tell_once(self, what: str, place: str) -> None:
+    async def _tell_once(self, what: Guarded, place: str) -> None:
         if what in self._told:
             return
         self._told.add(what)

@@ -16,7 +16,7 @@ from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import ALERTED
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import micros
 from dca_bot.ledger.payouts import Attempt, Payout
 
@@ -50,7 +50,7 @@ class Resolver:
                 await self.verify_credit(await self.till.fresh(payout))
             case Finding.PENDING:
                 await self.till.move(
-                    lambda tx: self._back_to_submitted(tx, payout, "on its way", now)
+                    lambda tx: self._back_to_submitted(tx, payout, rules.Waiting.ON_ITS_WAY, now)
                 )
             case Finding.UNSENT:
                 await self._send_again(payout, attempt, paying=paying)
@@ -59,7 +59,7 @@ class Resolver:
             case Finding.DEAD:
                 await self._void(payout, attempt)
             case Finding.NONSENSE:
-                await self._alert(payout, "LNbits shows another amount than was asked for")
+                await self._alert(payout, rules.Waiting.OTHER_AMOUNT)
 
     async def _send_again(self, payout: Payout, attempt: Attempt, *, paying: bool) -> None:
         """LNbits doesn't know the hash: send the same invoice again while it has time left."""
@@ -70,7 +70,7 @@ class Resolver:
                 lambda tx: payout_moves.defer(
                     tx,
                     payout,
-                    waiting="was not sent in time; waits until it can't be paid",
+                    waiting=rules.Waiting.NOT_SENT,
                     until=over,
                 )
             )
@@ -86,7 +86,7 @@ class Resolver:
         """Record that the pay request leaves once more, unless everything was paused meanwhile."""
         if facts.paused(tx):
             return False
-        self._back_to_submitted(tx, payout, "sent again", now)
+        self._back_to_submitted(tx, payout, rules.Waiting.SENT_AGAIN, now)
         return True
 
     def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
@@ -109,7 +109,7 @@ class Resolver:
             else:
                 fresh = payout
             until = min(over, now + VOID_POLL)
-            payout_moves.defer(tx, fresh, waiting="LNbits says failed", until=max(until, now))
+            payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=max(until, now))
 
         await self.till.move(work)
 
@@ -125,10 +125,10 @@ class Resolver:
             except LnbitsRefused:
                 credit = None
             if credit is PaymentStatus.SUCCESS:
-                await self._alert(payout, "the client has the sats, the source wallet doesn't know")
+                await self._alert(payout, rules.Waiting.UNKNOWN_DEBIT)
                 return
             if credit is PaymentStatus.PENDING:
-                await self.till.defer(payout, "the invoice is not void yet", least_s=600)
+                await self.till.defer(payout, rules.Waiting.NOT_VOID, least_s=600)
                 return
         again = await self.till.wallet.payment(attempt.payment_hash)
         finding = rules.judge(
@@ -167,9 +167,9 @@ class Resolver:
                 )
             )
         elif now - payout.debited_at > rules.CREDIT_GRACE:
-            await self._alert(payout, "debited, but the client's wallet doesn't have it")
+            await self._alert(payout, rules.Waiting.NOT_ARRIVED)
         else:
-            await self.till.defer(payout, "arriving", least_s=CREDIT_POLL_S)
+            await self.till.defer(payout, rules.Waiting.ARRIVING, least_s=CREDIT_POLL_S)
 
     async def _has_arrived(self, payout: Payout) -> bool:
         assert payout.destination is not None
@@ -208,7 +208,7 @@ class Resolver:
             payout_moves.move(
                 tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
             )
-            holds.open_hold(tx, "payout", payout.id, ALERTED, now=now)
+            holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)

@@ -33,7 +33,6 @@ WAITING = "waiting"
 HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
-IGNORED_BY_OPERATOR = "ignored by the operator"
 RECOVERED = "recorded as LNbits had paid it"
 FLOW = "flow"
 FIXED = "fixed"
@@ -339,7 +338,7 @@ def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
     tx.execute(
         "UPDATE cash_out SET state = 'ignored', reason = ?, changed_at = ?"
         " WHERE id = ? AND state = 'held'",
-        (IGNORED_BY_OPERATOR, micros(now), cash_out_id),
+        (Reason.BY_OPERATOR, micros(now), cash_out_id),
     )
 
 

@@ -12,15 +12,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from dca_bot.core.market import bought_sat, coin_minor
-from dca_bot.core.rate import Quote
+from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import distributions
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import instant, micros
 
 WAITING = "waiting"
@@ -28,9 +30,16 @@ DONE = "done"
 LAPSED = "lapsed"
 HELD = "held"
 
-PAUSED = "everything was paused"
-MISSED = "the bot was not at work"
-UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+class RunReason(StrEnum):
+    """Why a run waits or has lapsed, beside the want of a rate and what holds it (PutOff)."""
+
+    PAUSED = "everything was paused"
+    MISSED = "the bot was not at work"
+    UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+
+PutOff = RunReason | HoldReason | RateProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime
     )
 
 
-def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool:
+def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> bool:
     """Record that a run waits, has lapsed or is held, and why; return whether that is news.
 
     What is not open any more stays as it is.

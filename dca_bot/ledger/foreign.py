@@ -13,7 +13,7 @@ from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import commission
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import instant, micros
 from dca_bot.ledger.payouts import Payout
 
@@ -105,7 +105,7 @@ def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
     row = tx.execute(
         "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted' AND closed_at >="
         " (SELECT max(seen_at) FROM foreign_payment WHERE payment_hash = ?)",
-        (payout_id, KNOWN_PAYOUT, payment.payment_hash),
+        (payout_id, HoldReason.KNOWN_PAYOUT, payment.payment_hash),
     )
     return row.fetchone() is not None
 
@@ -127,7 +127,7 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
                 distribution_id,
                 payout.id,
                 payout.client_name,
-                KNOWN_DISTRIBUTION,
+                HoldReason.KNOWN_DISTRIBUTION,
                 lately,
                 commission.cash_out_of(distribution_id),
             ),

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.payout import (
-    FUNDS,
     PayoutState,
     PlannedShare,
+    Waiting,
     group_shares,
     payout_id,
 )
@@ -120,7 +120,7 @@ def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
         " WHERE client_id = ?2 AND state = 'PLANNED' AND waiting <> ?4"
         " AND (SELECT state FROM payout WHERE id = ?1) IN ('PLANNED', 'INVOICED')"
         " AND coalesce(destination, (SELECT destination FROM client WHERE id = ?2)) = ?3",
-        (payout.id, payout.client_id, destination, FUNDS),
+        (payout.id, payout.client_id, destination, Waiting.FUNDS),
     )
 
 

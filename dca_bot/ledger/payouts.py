@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
-    FUNDS,
     PayoutState,
+    Waiting,
     is_cancellable,
     needed_msat,
 )
@@ -176,7 +176,7 @@ def need(tx: Tx) -> Need:
     rows = tx.execute(
         "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
         f" FROM payout JOIN client ON client.id = client_id WHERE {_OPEN} AND {_UNPAID}",
-        {"own": INVOICE_KEY, "funds": FUNDS},
+        {"own": INVOICE_KEY, "funds": Waiting.FUNDS},
     ).fetchall()
     return Need(
         count=len(rows),
@@ -198,7 +198,7 @@ def is_waiting_for_funds(tx: Tx) -> bool:
     """Tell whether a payout stands as waiting until the source wallet has enough."""
     row = tx.execute(
         f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_OPEN} AND {_UNPAID} AND waiting = :funds) AS yes",
-        {"funds": FUNDS},
+        {"funds": Waiting.FUNDS},
     ).fetchone()
     return bool(row["yes"])
 

@@ -23,7 +23,7 @@ from dca_bot.core.ports import (
     PaymentStatus,
 )
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
@@ -121,7 +121,7 @@ class ScriptedAddresses:
         if address.endswith("down.example"):
             raise DestinationUnavailable("The server did not answer.")
         if address.endswith("bad.example"):
-            raise DestinationRefused("Its host is not public.")
+            raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
         return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb", "[]")
 
 

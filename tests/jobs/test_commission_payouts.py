@@ -10,7 +10,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.ledger import books, clients, foreign, holds
 from dca_bot.ledger.audit import audit_payments
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.holds import HoldReason
 
 
 async def account(bench, kind):
@@ -188,7 +188,7 @@ async def accept(bench, cash_out_id):
 
     def work(tx):
         now = bench.clock.now()
-        holds.open_hold(tx, "cash-out", cash_out_id, KNOWN_DISTRIBUTION, now=now)
+        holds.open_hold(tx, "cash-out", cash_out_id, HoldReason.KNOWN_DISTRIBUTION, now=now)
         holds.close(tx, "cash-out", cash_out_id, outcome="accepted", now=now)
 
     await bench.database.transact(work)

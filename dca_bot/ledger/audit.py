@@ -194,9 +194,20 @@ _CHECKS = (
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = payout.id)",
     ),
     (
+        "Payout {} is merged into others, but still has shares.",
+        "SELECT id FROM payout WHERE state = 'MERGED'"
+        " AND EXISTS (SELECT 1 FROM share WHERE payout_id = payout.id)",
+    ),
+    (
+        "Payout {} has shares of another client.",
+        "SELECT DISTINCT payout.id FROM payout JOIN share ON payout_id = payout.id"
+        " WHERE share.client_id <> payout.client_id",
+    ),
+    (
         "Payout {}'s state and its entries contradict each other.",
         "SELECT id FROM payout WHERE (debited_at IS NOT NULL) <> EXISTS"
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'payout')"
+        " OR iif(debited_at IS NULL, state IN ('DEBITED', 'DONE'), state NOT IN ('DEBITED', 'DONE', 'ALERT'))"
         " OR (state = 'CANCELLED') <> EXISTS"
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'cancel')",
     ),

@@ -177,6 +177,27 @@ DAMAGES = {
             "What client 2 has given isn't",
         ],
     ),
+    "a paid payout that is planned again": (
+        "UPDATE payout SET state = 'PLANNED', done_at = NULL WHERE state = 'DONE'",
+        ["Payout .*'s state and its entries contradict"],
+    ),
+    "a paid payout said to be cancelled": (
+        "UPDATE payout SET state = 'CANCELLED', done_at = NULL WHERE state = 'DONE'",
+        ["Payout .*'s state and its entries contradict", "What client 1 has given isn't"],
+    ),
+    "a paid payout said to be alerted": (
+        "UPDATE payout SET state = 'ALERT', done_at = NULL WHERE state = 'DONE'",
+        [],
+    ),
+    "a payout merged by its word only": (
+        "UPDATE payout SET state = 'MERGED' WHERE id = (SELECT min(id) FROM payout"
+        " WHERE state = 'PLANNED')",
+        ["Payout .* is merged into others, but still has shares"],
+    ),
+    "a payout of another client": (
+        "UPDATE payout SET client_id = 2 WHERE state = 'DONE'",
+        ["Payout .* has shares of another client"],
+    ),
     "a confirmed deposit that is pending": (
         "UPDATE deposit SET state = 'pending', confirmed_at = NULL WHERE id = 1",
         ["Deposit 1's state and its entries contradict", "The cash of deposit 1 isn't"],

@@ -157,11 +157,21 @@ _CHECKS = (
     ),
     (
         "Distribution {}'s entries aren't its shares, rest and commission.",
-        "SELECT d.id FROM distribution d JOIN posting p ON p.distribution_id = d.id"
-        " WHERE CASE d.kind WHEN 'flow' THEN d.principal_sat + d.commission_sat"
-        " ELSE d.principal_sat - d.unallocated_sat END"
-        " + (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = d.id)"
-        " <> (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = p.id)",
+        "WITH given AS (SELECT *, CASE kind WHEN 'flow' THEN 'machine' WHEN 'fixed' THEN 'treasury'"
+        "   ELSE 'commission' END AS source FROM distribution),"
+        " move AS (SELECT given.id, source, 'owed' AS target, client_id, sat AS amount"
+        "   FROM given JOIN share ON distribution_id = given.id"
+        " UNION ALL SELECT distribution_id, 'balance', 'converted', client_id, minor FROM share"
+        " UNION ALL SELECT id, source, 'commission', NULL, commission_sat FROM given"
+        " UNION ALL SELECT id, source, 'operator', NULL, unallocated_sat FROM given"
+        "   WHERE kind <> 'commission'"
+        " UNION ALL SELECT distribution_id, source.kind, target.kind,"
+        "   coalesce(source.client_id, target.client_id), -amount"
+        "   FROM posting JOIN entry ON posting_id = posting.id"
+        "   JOIN account source ON source.id = from_account JOIN account target ON target.id = to_account"
+        "   WHERE distribution_id IS NOT NULL)"
+        " SELECT DISTINCT id FROM (SELECT id FROM move GROUP BY id, source, target, client_id"
+        "   HAVING sum(amount) <> 0)",
     ),
     (
         "Distribution {} has no entries.",

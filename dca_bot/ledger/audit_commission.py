@@ -80,13 +80,6 @@ _CHECKS = (
         " WHERE kind = 'commission' AND (minor <> 0 OR principal_minor <> 0)",
     ),
     (
-        "The entries of distribution {} don't take its shares from the commission.",
-        "SELECT d.id FROM distribution d WHERE kind = 'commission' AND principal_sat - unallocated_sat <>"
-        " (SELECT coalesce(sum(amount), 0) FROM posting JOIN entry ON posting_id = posting.id"
-        " JOIN account source ON source.id = from_account JOIN account target ON target.id = to_account"
-        " WHERE posting.distribution_id = d.id AND source.kind = 'commission' AND target.kind = 'owed')",
-    ),
-    (
         "Recipient {} has fiat.",
         "SELECT client_id FROM account JOIN client ON client.id = client_id"
         " WHERE account.kind = 'balance' AND role = 'recipient' AND account.balance <> 0",

@@ -96,6 +96,7 @@ DAMAGES = {
         [
             "Account 7's balance",
             "Account 9's balance",
+            "Distribution d1's entries aren't its shares",
             "What client 1 has given",
             "What client 2 has given",
         ],
@@ -104,12 +105,17 @@ DAMAGES = {
         "UPDATE share SET sat = sat + 1 WHERE distribution_id = 'd1' AND client_id = 1",
         [
             "Distribution d1's shares don't add up",
+            "Distribution d1's entries aren't its shares",
             "Payout .*'s amount isn't the sum of its shares",
         ],
     ),
     "a share that waits grew": (
         "UPDATE share SET sat = sat + 1 WHERE distribution_id = 'd3' AND client_id = 2",
-        ["Distribution d3's shares don't add up", "What client 2 is owed isn't the sum"],
+        [
+            "Distribution d3's shares don't add up",
+            "Distribution d3's entries aren't its shares",
+            "What client 2 is owed isn't the sum",
+        ],
     ),
     "a share that took too much": (
         "UPDATE share SET minor = minor + 5000 WHERE distribution_id = 'd1' AND client_id = 1",
@@ -131,10 +137,36 @@ DAMAGES = {
         "UPDATE distribution SET commission_sat = 78 WHERE id = 'd1'",
         ["Distribution d1's entries aren't its shares"],
     ),
+    "commission that went to the operator": (
+        "UPDATE entry SET to_account = 4 WHERE to_account = 5;"
+        "UPDATE account SET balance = balance + 77 WHERE id = 4;"
+        "UPDATE account SET balance = 0 WHERE id = 5",
+        ["Distribution d1's entries aren't its shares"],
+    ),
+    "a cash-out's sats taken from the treasury": (
+        "UPDATE entry SET from_account = 0 WHERE to_account = 5;"
+        "UPDATE account SET balance = balance + 77 WHERE id = 3;"
+        "UPDATE account SET balance = -77 WHERE id = 0",
+        ["Distribution d1's entries aren't its shares"],
+    ),
+    "a share of another client": (
+        "UPDATE share SET client_id = 3 - client_id, distribution_id = distribution_id || '.'"
+        " WHERE distribution_id = 'd1';"
+        "UPDATE share SET distribution_id = 'd1' WHERE distribution_id = 'd1.'",
+        [
+            "Distribution d1's entries aren't its shares",
+            "Payout .* has shares of another client",
+            "Payout .* has shares of another client",
+            "What client 1 is owed isn't",
+            "What client 2 is owed isn't",
+            "What client 1 has given isn't",
+            "What client 2 has given isn't",
+        ],
+    ),
     "a distribution from nowhere": (
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
         " commission_sat, unallocated_sat) VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
-        ["Distribution x1 has no entries"],
+        ["Distribution x1 has no entries", "Distribution x1's entries aren't its shares"],
     ),
     "a cash-out distributed by its word only": (
         "UPDATE cash_out SET state = 'distributed' WHERE id = 'h1'",
@@ -286,6 +318,7 @@ COMMISSION_DAMAGES = {
         [
             "What client 1 is owed isn't the sum",
             "What client 3 is owed isn't the sum",
+            "Distribution commission:d4's entries aren't its shares",
             "Distribution commission:d4 isn't split as its terms say",
         ],
     ),
@@ -310,7 +343,7 @@ COMMISSION_DAMAGES = {
         [
             "Account 4's balance",
             "Account 5's balance",
-            "The entries of distribution commission:d4 don't take its shares from the commission",
+            "Distribution commission:d4's entries aren't its shares",
         ],
     ),
     "a recipient with fiat": (

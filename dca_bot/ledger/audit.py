@@ -184,11 +184,28 @@ _CHECKS = (
         " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
     ),
     (
+        "Distribution {}'s cash-out is missing, or of other amounts.",
+        "SELECT id FROM distribution d WHERE kind = 'flow' AND NOT EXISTS"
+        " (SELECT 1 FROM cash_out c WHERE c.id = d.id AND"
+        " (c.principal_sat, c.principal_minor, c.commission_sat)"
+        " = (d.principal_sat, d.principal_minor, d.commission_sat))",
+    ),
+    (
         "Fixed run {} and its distribution contradict each other.",
         "SELECT id FROM fixed_run WHERE coalesce(clients, 0) <>"
-        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id AND share.day = fixed_run.day)"
+        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id)"
         " UNION ALL SELECT id FROM distribution WHERE kind = 'fixed'"
         " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.id = distribution.id)",
+    ),
+    (
+        "Fixed run {}'s principal isn't the fiat of its shares.",
+        "SELECT id FROM distribution WHERE kind = 'fixed' AND principal_minor <>"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
+    ),
+    (
+        "A share of distribution {} counts for another day than its run, or has a day without one.",
+        "SELECT DISTINCT distribution_id FROM share LEFT JOIN fixed_run ON fixed_run.id = distribution_id"
+        " WHERE share.day IS NOT fixed_run.day",
     ),
     (
         "On {} fixed mode has taken more of a client than a day may.",

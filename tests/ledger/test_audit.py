@@ -131,11 +131,11 @@ DAMAGES = {
     ),
     "a distribution that says more": (
         "UPDATE distribution SET unallocated_sat = 1, principal_sat = principal_sat + 1 WHERE id = 'd1'",
-        ["Distribution d1's entries aren't its shares"],
+        ["Distribution d1's entries aren't its shares", "Distribution d1's cash-out is"],
     ),
     "a commission that was altered": (
         "UPDATE distribution SET commission_sat = 78 WHERE id = 'd1'",
-        ["Distribution d1's entries aren't its shares"],
+        ["Distribution d1's entries aren't its shares", "Distribution d1's cash-out is"],
     ),
     "commission that went to the operator": (
         "UPDATE entry SET to_account = 4 WHERE to_account = 5;"
@@ -166,7 +166,11 @@ DAMAGES = {
     "a distribution from nowhere": (
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
         " commission_sat, unallocated_sat) VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
-        ["Distribution x1 has no entries", "Distribution x1's entries aren't its shares"],
+        [
+            "Distribution x1 has no entries",
+            "Distribution x1's entries aren't its shares",
+            "Distribution x1's cash-out is missing",
+        ],
     ),
     "a cash-out distributed by its word only": (
         "UPDATE cash_out SET state = 'distributed' WHERE id = 'h1'",
@@ -176,6 +180,17 @@ DAMAGES = {
         "UPDATE cash_out SET state = 'waiting' WHERE id = 'd2'",
         ["Cash-out d2 is distributed without a distribution, or the other way"],
     ),
+    "a cash-out that is gone": (
+        "DELETE FROM cash_out WHERE id = 'd2'",
+        ["Distribution d2's cash-out is missing, or of other amounts"],
+    ),
+    **{
+        f"a cash-out that changed its {column}": (
+            f"UPDATE cash_out SET {column} = {column} + 1 WHERE id = 'd2'",
+            ["Distribution d2's cash-out is missing, or of other amounts"],
+        )
+        for column in ("principal_sat", "principal_minor", "commission_sat")
+    },
     "a payout that changed its amount": (
         "UPDATE payout SET amount_sat = amount_sat + 1 WHERE state = 'DONE'",
         [
@@ -326,6 +341,7 @@ COMMISSION_DAMAGES = {
         "UPDATE distribution SET commission_sat = 101 WHERE id = 'd4'",
         [
             "Distribution d4's entries aren't its shares",
+            "Distribution d4's cash-out is missing, or of other amounts",
             "Distribution commission:d4 splits no cash-out's commission, or another amount",
         ],
     ),
@@ -387,7 +403,10 @@ RUN_DAMAGES = {
     ),
     "a run that is gone": (
         "DELETE FROM fixed_run",
-        [f"Fixed run {RUN} and its distribution contradict"],
+        [
+            f"Fixed run {RUN} and its distribution contradict",
+            f"A share of distribution {RUN} counts for another day",
+        ],
     ),
     "a run said to have lapsed": (
         "UPDATE fixed_run SET state = 'lapsed', clients = NULL",
@@ -395,7 +414,24 @@ RUN_DAMAGES = {
     ),
     "a share that counts for another day": (
         "UPDATE share SET day = '2026-11-25' WHERE day IS NOT NULL",
-        [f"Fixed run {RUN} and its distribution contradict"],
+        [f"A share of distribution {RUN} counts for another day"],
+    ),
+    "a share that counts for no day": (
+        "UPDATE share SET day = NULL WHERE day IS NOT NULL",
+        [f"A share of distribution {RUN} counts for another day"],
+    ),
+    "a cash-out's share that counts for a day": (
+        "UPDATE share SET day = '2026-11-24' WHERE distribution_id = 'd3' AND client_id = 2",
+        ["A share of distribution d3 counts for another day"],
+    ),
+    "a run that says more fiat": (
+        "UPDATE distribution SET principal_minor = principal_minor + 1 WHERE kind = 'fixed'",
+        [f"Fixed run {RUN}'s principal isn't the fiat of its shares"],
+    ),
+    "a run that keeps sats back": (
+        "UPDATE distribution SET principal_sat = principal_sat + 1, unallocated_sat = 1"
+        " WHERE kind = 'fixed'",
+        [f"Distribution {RUN}'s entries aren't its shares"],
     ),
     "a day that took too much": (
         "UPDATE fixed_run SET ceiling_minor = 99",

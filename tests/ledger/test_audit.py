@@ -77,6 +77,7 @@ DAMAGES = {
         [
             "Account 9 is below zero",
             "Deposit 1 has entries of another amount",
+            "Deposit 1's entries don't move its client's balance",
             "The file is damaged: CHECK constraint failed in account",
         ],
     ),
@@ -260,6 +261,14 @@ DAMAGES = {
     "a deposit that grew": (
         "UPDATE deposit SET amount_minor = amount_minor + 1 WHERE id = 1",
         ["Deposit 1 has entries of another amount", "The cash of deposit 1 isn't"],
+    ),
+    "a deposit of another client": (
+        "UPDATE deposit SET client_id = 2 WHERE id = 1",
+        ["Deposit 1's entries don't move its client's balance"],
+    ),
+    "a voided deposit of another client": (
+        "UPDATE deposit SET client_id = 1 WHERE id = 3",
+        ["Deposit 3's entries don't move its client's balance"],
     ),
     "a withdrawal that no machine gave": (
         "DELETE FROM cash_move WHERE kind = 'withdrawal'",

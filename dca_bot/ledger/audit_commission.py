@@ -74,6 +74,17 @@ _CHECKS = (
         " AND flow.kind = 'flow' AND flow.commission_sat = split.principal_sat)",
     ),
     (
+        # Terms set at the cash-out's own instant may have come after it; one settled by hand has no split.
+        "The commission of cash-out {} isn't split, although terms were in force.",
+        "SELECT id FROM distribution flow WHERE kind = 'flow' AND commission_sat > 0"
+        " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = 'commission:' || flow.id)"
+        " AND NOT EXISTS (SELECT 1 FROM foreign_payment"
+        "   WHERE distribution_id = 'commission:' || flow.id AND settled_at IS NOT NULL)"
+        " AND (SELECT min(EXISTS (SELECT 1 FROM commission_part WHERE terms_id = terms.id))"
+        "   FROM commission_terms terms WHERE set_at <= flow.processed_at AND id >="
+        "   (SELECT max(id) FROM commission_terms WHERE set_at < flow.processed_at))",
+    ),
+    (
         "Distribution {} charges fiat for commission.",
         "SELECT DISTINCT distribution.id FROM distribution"
         " JOIN share ON share.distribution_id = distribution.id"

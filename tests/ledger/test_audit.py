@@ -387,6 +387,62 @@ def test_the_audit_sees_in_the_commission(ledger, case):
     look_for(ledger, *COMMISSION_DAMAGES[case])
 
 
+# When the terms above are said to have been set, of d1 that was processed before, and split by none.
+UNSPLIT = ["The commission of cash-out d1 isn't split, although terms were in force"]
+BY_HAND = (
+    "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat, fee_msat,"
+    " status, seen_at, settled_at) VALUES ('h', 'x', 'commission:d1', -1, 0, 'success', 1, {})"
+)
+D1 = "(SELECT processed_at FROM distribution WHERE id = 'd1')"
+TERMS_TIMES = {
+    "before it": ("UPDATE commission_terms SET set_at = 0", UNSPLIT),
+    "just before it": (f"UPDATE commission_terms SET set_at = {D1} - 1", UNSPLIT),
+    "at its instant": (f"UPDATE commission_terms SET set_at = {D1}", []),
+    "before it and at its instant": (
+        f"UPDATE commission_terms SET set_at = {D1} - (id = 1)",
+        UNSPLIT,
+    ),
+    "before it, and taken back before it": (
+        "UPDATE commission_terms SET set_at = 0; INSERT INTO commission_terms VALUES (3, 1, NULL)",
+        [],
+    ),
+    "before it, and taken back at its instant": (
+        "UPDATE commission_terms SET set_at = 0;"
+        f"INSERT INTO commission_terms VALUES (3, {D1}, NULL)",
+        [],
+    ),
+    "before it, and taken back after it": (
+        "UPDATE commission_terms SET set_at = 0;"
+        f"INSERT INTO commission_terms VALUES (3, {D1} + 1, NULL)",
+        UNSPLIT,
+    ),
+    "before it, and settled by hand": (
+        f"UPDATE commission_terms SET set_at = 0; {BY_HAND.format(1)}",
+        [],
+    ),
+    "before it, and paid by LNbits only": (
+        f"UPDATE commission_terms SET set_at = 0; {BY_HAND.format('NULL')}",
+        UNSPLIT,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TERMS_TIMES)
+def test_the_audit_misses_the_split_of_terms_set(ledger, case):
+    ledger.recipient("rosa", 4000)
+    ledger.percent(1, 2500)
+    ledger.cash_out("d4", 0, 1, commission_sat=100)
+    look_for(ledger, *TERMS_TIMES[case])
+
+
+def test_the_audit_misses_no_split_that_gives_nobody_a_sat(ledger):
+    ledger.recipient("rosa", 4000)
+    ledger.later(minutes=1)
+    ledger.cash_out("d4", 0, 1, commission_sat=1)
+    assert ledger.shares("commission:d4") == {}
+    assert ledger.findings() == ()
+
+
 @pytest.mark.parametrize("case", DAMAGES)
 def test_the_audit_sees(ledger, case):
     look_for(ledger, *DAMAGES[case])

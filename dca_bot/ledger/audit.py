@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,15 @@ class LedgerAudit:
     distributions: int
     payouts: int
     findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """A payout as one of its invoices asked for it; `fee_msat` is None where that one isn't paid."""
+
+    payout_id: str
+    amount_sat: int
+    fee_msat: int | None
 
 
 async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple[str, ...]]:
@@ -72,19 +81,20 @@ def audit_ledger(tx: Tx) -> LedgerAudit:
     )
 
 
-def paid_by_hash(tx: Tx) -> dict[str, tuple[str, int, bool]]:
-    """Return (payout id, sats, debited) for every recorded payment hash."""
+def paid_by_hash(tx: Tx) -> dict[str, Invoiced]:
+    """Return what the ledger says of every recorded payment hash."""
     rows = tx.execute(
-        "SELECT payment_hash, payout.id, amount_sat, number = payout.attempt AND debited_at IS NOT NULL"
-        " AS debited FROM attempt JOIN payout ON payout.id = payout_id"
+        "SELECT payment_hash, payout.id, amount_sat,"
+        " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
+        " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
     )
     return {
-        row["payment_hash"]: (row["id"], row["amount_sat"], bool(row["debited"])) for row in rows
+        row["payment_hash"]: Invoiced(row["id"], row["amount_sat"], row["fee_msat"]) for row in rows
     }
 
 
 def compare_payments(
-    recorded: Mapping[str, tuple[str, int, bool]],
+    recorded: Mapping[str, Invoiced],
     payments: Iterable[Payment],
     settled: Container[str] = (),
 ) -> list[str]:
@@ -96,7 +106,8 @@ def compare_payments(
     paid: set[str] = set()
     for payment in payments:
         known = recorded.get(payment.payment_hash)
-        is_by_hand = payment.payment_hash in settled and not (known and known[2])
+        is_paid = known is not None and known.fee_msat is not None
+        is_by_hand = payment.payment_hash in settled and not is_paid
         if payment.status is not PaymentStatus.SUCCESS or is_by_hand:
             continue
         if known is None:
@@ -105,22 +116,30 @@ def compare_payments(
                 f" {payment.external_id[:8]}, which the ledger doesn't know."
             )
             continue
-        payout_id, amount_sat, debited = known
-        if payment.amount_msat != -amount_sat * 1000:
-            findings.append(
-                f"Payout {payout_id[:8]} is {amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
-            )
-        if not debited:
-            findings.append(f"LNbits has paid payout {payout_id[:8]}, the ledger doesn't say so.")
-        if payout_id in paid:
-            findings.append(f"Payout {payout_id[:8]} was paid twice.")
-        paid.add(payout_id)
-    missing = {known[0] for known in recorded.values() if known[2]} - paid
+        findings += _differences(known, payment)
+        if known.payout_id in paid:
+            findings.append(f"Payout {known.payout_id[:8]} was paid twice.")
+        paid.add(known.payout_id)
+    missing = {one.payout_id for one in recorded.values() if one.fee_msat is not None} - paid
     findings += [
         f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
         for payout_id in sorted(missing)
     ]
     return findings
+
+
+def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
+    """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
+    name = known.payout_id[:8]
+    if payment.amount_msat != -known.amount_sat * 1000:
+        yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
+    if known.fee_msat is None:
+        yield f"LNbits has paid payout {name}, the ledger doesn't say so."
+    elif known.fee_msat != payment.fee_msat:
+        yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
+    # LNbits before 1.6 may have kept no external id.
+    if payment.external_id not in ("", known.payout_id):
+        yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
 
 
 def _count(tx: Tx, table: str) -> int:

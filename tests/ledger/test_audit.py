@@ -8,16 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.ledger import deposits, fixed_runs
-from dca_bot.ledger.audit import audit_beside, audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
-
-from .story import START, hex_of
-
-SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
 
 @pytest.fixture
@@ -579,74 +574,3 @@ def _many_deposits(tx, count):
         "INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (1, ?, 0)",
         ((n + 1,) for n in range(count)),
     )
-
-
-# The ledger's word (hash -> payout, sats, debited), LNbits' rows (hash, msat, status), findings.
-RECORDED = {"h1": ("payout-1", 500, True)}
-UNPAID = {"h1": ("payout-1", 500, False)}
-COMPARISONS = {
-    "all is well": (RECORDED, [("h1", 500_000, SUCCESS)], []),
-    "nothing at all": ({}, [], []),
-    "not sent yet": (UNPAID, [], []),
-    "on its way": (UNPAID, [("h1", 500_000, PENDING)], []),
-    "failed": (UNPAID, [("h1", 500_000, FAILED)], []),
-    "a failed row of nobody": ({}, [("h9", 1_000, FAILED)], []),
-    "LNbits lacks it": (RECORDED, [], ["Payout payout-1 is paid in the ledger, LNbits doesn't"]),
-    "failed at LNbits": (
-        RECORDED,
-        [("h1", 500_000, FAILED)],
-        ["Payout payout-1 is paid in the ledger, LNbits doesn't"],
-    ),
-    "paid unknown to the ledger": (UNPAID, [("h1", 500_000, SUCCESS)], ["LNbits has paid payout"]),
-    "another amount": (
-        RECORDED,
-        [("h1", 500_001, SUCCESS)],
-        ["Payout payout-1 is 500 sats, LNbits paid 500001 msat"],
-    ),
-    "a stranger's payment": (
-        RECORDED,
-        [("h1", 500_000, SUCCESS), ("h9", 7_000, SUCCESS)],
-        ["LNbits paid 7 sats for payout external, which the ledger doesn't know"],
-    ),
-    "paid by two invoices": (
-        {"h1": ("payout-1", 500, False), "h2": ("payout-1", 500, True)},
-        [("h1", 500_000, SUCCESS), ("h2", 500_000, SUCCESS)],
-        ["LNbits has paid payout payout-1, the ledger doesn't", "Payout payout-1 was paid twice"],
-    ),
-    "the wrong one of two invoices": (
-        {"h1": ("payout-1", 500, False), "h2": ("payout-1", 500, True)},
-        [("h1", 500_000, SUCCESS)],
-        ["LNbits has paid payout payout-1, the ledger doesn't"],
-    ),
-    "one invoice twice": (
-        RECORDED,
-        [("h1", 500_000, SUCCESS), ("h1", 500_000, SUCCESS)],
-        ["Payout payout-1 was paid twice"],
-    ),
-}
-
-
-@pytest.mark.parametrize("case", COMPARISONS)
-def test_lnbits_rows_are_held_against_the_ledger(case):
-    recorded, rows, expected = COMPARISONS[case]
-    payments = [
-        Payment(hash_, -msat, 0, status, START, external_id="external-id")
-        for hash_, msat, status in rows
-    ]
-    findings = compare_payments(recorded, payments)
-    assert len(findings) == len(expected), findings
-    for finding, beginning in zip(findings, expected, strict=True):
-        assert finding.startswith(beginning)
-
-
-def test_every_recorded_invoice_counts(story):
-    story.client("ana", balance=1000)
-    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
-    first = story.bring(id_, "VOID").attempt.payment_hash
-    story.step(id_, "PLANNED")
-    second = story.step(id_, "INVOICED").attempt.payment_hash
-    story.step(id_, "SUBMITTED")
-    assert story.read(paid_by_hash) == {first: (id_, 600, False), second: (id_, 600, False)}
-    story.step(id_, "DEBITED")
-    assert story.read(paid_by_hash) == {first: (id_, 600, False), second: (id_, 600, True)}
-    assert first != second == hex_of(f"{id_} 1")

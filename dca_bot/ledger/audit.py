@@ -196,7 +196,7 @@ _CHECKS = (
     (
         "Distribution {} has no entries.",
         "SELECT id FROM distribution WHERE NOT EXISTS"
-        " (SELECT 1 FROM posting WHERE distribution_id = distribution.id)",
+        " (SELECT 1 FROM posting WHERE distribution_id = distribution.id AND kind = 'distribution')",
     ),
     (
         "Cash-out {} is distributed without a distribution, or the other way round.",

@@ -70,8 +70,9 @@ _CHECKS = (
     (
         "Distribution {} splits no cash-out's commission, or another amount than that.",
         "SELECT id FROM distribution split WHERE kind = 'commission' AND NOT EXISTS"
-        " (SELECT 1 FROM distribution flow WHERE split.id = 'commission:' || flow.id"
-        " AND flow.kind = 'flow' AND flow.commission_sat = split.principal_sat)",
+        " (SELECT 1 FROM distribution flow WHERE flow.id = substr(split.id, 12)"
+        " AND split.id = 'commission:' || flow.id AND flow.kind = 'flow'"
+        " AND flow.commission_sat = split.principal_sat)",
     ),
     (
         # Terms set at the cash-out's own instant may have come after it; one settled by hand has no split.

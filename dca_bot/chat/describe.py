@@ -5,14 +5,14 @@ from typing import TypeVar
 
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.schedule import is_by_hand
-from dca_bot.ledger import commission, distributions, lost, machine_cash, payouts
+from dca_bot.ledger import commission, distributions, foreign, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import RecordedCashOut, Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
-from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
+from dca_bot.ledger.holds import ALERTED, KNOWN_DISTRIBUTION, KNOWN_PAYOUT, Hold
 from dca_bot.ledger.payouts import Payout
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def cash_out(one: RecordedCashOut) -> Say:
         "cash_out.line",
         id=one.id[:ID_LENGTH],
         at=Moment(one.at),
-        machine=short(one.machine),
+        machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=_amounts(one),
         state=Word("cash_out", one.state),
         reason=Say("cash_out.reason", reason=Word("reason", one.reason))
@@ -252,6 +252,8 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
 def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
     if cash_out.amounts is None:
         return Say("hold.choice_ignore", id=one.id)
+    if one.reason == KNOWN_DISTRIBUTION:
+        return Say("hold.choice_known", id=one.id)
     dispensed_minor = cash_out.dispensed_minor or 0
     if 0 < dispensed_minor < cash_out.amounts.principal_minor:
         return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
@@ -259,7 +261,7 @@ def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
 
 
 def _lost_hold(tx: Tx, one: Hold) -> Say:
-    paid = lost.payments_of(tx, one.ref)
+    paid = foreign.paid_for(tx, one.ref)
     return Say(
         "hold.lost",
         id=one.id,

@@ -85,6 +85,8 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     if sole_payment(known, payout.amount_sat) is not None:
         raise refuse("payout.paid_already")
     _refuse_if_failed_lately(tx, payout, known, ctx)
+    if foreign.may_still_cover(tx, payout, now=ctx.now):
+        raise refuse("hold.still_paying")
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
     is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:

@@ -27,10 +27,11 @@ class Guard:
     clock: Clock
     wake_mail: Callable[[], None]
     _told: set[str] = field(default_factory=set, init=False)
+    _logged: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     @asynccontextmanager
     async def over(self, what: str, ref: object = "") -> AsyncIterator[None]:
-        """Log an unexpected error, tell the operators once in this run of the bot, and go on.
+        """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
 
         `what` was to be done, for `ref`. Raise sqlite3.OperationalError.
         """
@@ -40,7 +41,11 @@ class Guard:
             raise
         except Exception as error:  # noqa: BLE001 - one fault must not keep payouts and messages back
             place = place_of(error)
-            _log.error("%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place)
+            level = logging.DEBUG if (what, place) in self._logged else logging.ERROR
+            self._logged.add((what, place))
+            _log.log(
+                level, "%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place
+            )
             await self._tell_once(what, place)
 
     async def _tell_once(self, what: str, place: str) -> None:

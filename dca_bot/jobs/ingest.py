@@ -73,7 +73,8 @@ class Ingest:
             if await self.database.read(facts.paused):
                 self._full_read_at = None
             else:
-                await self._try_poll()
+                async with self._guard.over("poll"):
+                    await self._try_poll()
             await self.signals.poll.wait(self.clock, self.poll_s)
 
     async def poll_once(self) -> None:
@@ -112,7 +113,7 @@ class Ingest:
         now = self.clock.now()
         ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
         if ticker is not None:
-            await self.database.transact(lambda tx: tickers.note(tx, ticker))
+            await self.database.transact(lambda tx: tickers.note(tx, ticker, now=now))
 
     def _decide(self, export: Export) -> list[Found]:
         now = self.clock.now()

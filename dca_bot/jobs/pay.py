@@ -151,7 +151,7 @@ class Payer:
 
     def _ceiling(self, tx: Tx, payout: Payout, now: datetime) -> str:
         """Return the ceiling that a payout breaks and that the operator has not let it break."""
-        sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY)
+        sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY, beside=payout)
         broken = {
             CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
             CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,

@@ -83,7 +83,7 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
     hold = payout_moves.hold(tx, payout, KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
-    if paid is not None and _is_accepted(tx, payout):
+    if paid is not None and payout.destination is not None and _is_accepted(tx, payout):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None

@@ -13,7 +13,7 @@ from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import holds, payout_moves, payouts
+from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import ALERTED
@@ -49,7 +49,9 @@ class Resolver:
                 self.till.funds.spend(payment.fee_msat - payment.amount_msat)
                 await self.verify_credit(await self.till.fresh(payout))
             case Finding.PENDING:
-                await self._back_to_submitted(payout, "on its way", now)
+                await self.till.move(
+                    lambda tx: self._back_to_submitted(tx, payout, "on its way", now)
+                )
             case Finding.UNSENT:
                 await self._send_again(payout, attempt, paying=paying)
             case Finding.FAILED:
@@ -74,23 +76,25 @@ class Resolver:
             )
         elif paying:
             await self.till.need_funds(payout)
-            await self._back_to_submitted(payout, "sent again", now)
+            if not await self.till.database.transact(lambda tx: self._resubmit(tx, payout, now)):
+                return
             fresh = await self.till.fresh(payout)
             await self.till.send(fresh)
             await self.resolve(fresh, paying=False)
 
-    async def _back_to_submitted(self, payout: Payout, waiting: str, now: datetime) -> None:
+    def _resubmit(self, tx: Tx, payout: Payout, now: datetime) -> bool:
+        """Record that the pay request leaves once more, unless everything was paused meanwhile."""
+        if facts.paused(tx):
+            return False
+        self._back_to_submitted(tx, payout, "sent again", now)
+        return True
+
+    def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
         until = now + timedelta(seconds=rules.backoff_s(payout.tries + 1, max_s=PENDING_MAX_S))
-
-        def work(tx: Tx) -> None:
-            if payout.state is PayoutState.IN_DOUBT:
-                payout_moves.move(tx, payout, PayoutState.SUBMITTED)
-                fresh = known(payouts.by_id(tx, payout.id))
-                payout_moves.defer(tx, fresh, waiting=waiting, until=until)
-            else:
-                payout_moves.defer(tx, payout, waiting=waiting, until=until)
-
-        await self.till.move(work)
+        if payout.state is PayoutState.IN_DOUBT:
+            payout_moves.move(tx, payout, PayoutState.SUBMITTED)
+            payout = known(payouts.by_id(tx, payout.id))
+        payout_moves.defer(tx, payout, waiting=waiting, until=until)
 
     async def _doubt(self, payout: Payout, attempt: Attempt) -> None:
         """LNbits says failed, which doesn't mean unpaid: nothing may be sent until it can't be."""

@@ -32,6 +32,8 @@ LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
 LATE = timedelta(minutes=5)
 """A run that happens so much after its time was made up, and the operators are told."""
+CLOCK_BACK_MAX = timedelta(days=1)
+"""Another time zone can do as much; beyond that the clock was or is wrong."""
 RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Schedule:
     async def _run_due(self, today: date, now: datetime) -> None:
         runs = due(self._runs_of(today), now)
         known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
-        open_runs = [run for run in runs if _is_open(known.get(run.id))]
+        open_runs = [run for run in runs if run.id not in known or known[run.id].is_open(now)]
         if open_runs:
             price = await self._price()
             for run in open_runs:
@@ -100,6 +102,8 @@ class Schedule:
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
         """Record, and tell in one message, what did not happen from `last` to yesterday."""
         now = self.clock.now()
+        if last - today > CLOCK_BACK_MAX:
+            self._pause(tx, last, today)
         fixed_runs.hold_paid(tx, reason=KNOWN_DISTRIBUTION, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
         over = [(run.due_at, run.reason) for run in waited]
@@ -114,6 +118,14 @@ class Schedule:
             _log.warning("fixed runs lapsed count=%d", len(over))
             if fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
                 self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
+
+    def _pause(self, tx: Tx, last: date, today: date) -> None:
+        """Stop everything until the operator has seen to the clock: a date long past has its limits anew."""
+        now = self.clock.now()
+        facts.put(tx, facts.PAUSED, now.isoformat())
+        told = Say("push.clock_went_back", before=last.isoformat(), today=today.isoformat())
+        self.herald.tell_operators(tx, told, now)
+        _log.error("clock went back from=%s to=%s", last, today)
 
     # What is due
 
@@ -155,7 +167,9 @@ class Schedule:
         """Do everything that a run changes, if it may happen now; else note why it waits."""
         now = self.clock.now()
         before = fixed_runs.known(tx, [run]).get(run.id)
-        if not _is_open(before) or local_date(now, self.programme.timezone) != run.day:
+        if before is not None and not before.is_open(now):
+            return None
+        if local_date(now, self.programme.timezone) != run.day:
             return None
         if foreign.of_distribution(tx, run.id):
             fixed_runs.put_off(tx, run, fixed_runs.HELD, KNOWN_DISTRIBUTION, now=now)
@@ -225,11 +239,6 @@ class Schedule:
                 rate=Rate(given.principal_minor, given.principal_sat),
             )
             self.herald.tell_operators(tx, told, now)
-
-
-def _is_open(known: RecordedRun | None) -> bool:
-    """Tell whether a run may still happen."""
-    return known is None or known.state == fixed_runs.WAITING
 
 
 def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:

@@ -4,7 +4,7 @@ The invariant: a run happens once, ever, by its id; that it is done, its shares,
 their payouts are recorded in one transaction or not at all.
 
     (none) ─▶ waiting ─▶ done        gave what it had to give
-       │         ├─────▶ lapsed      its day is over
+       │         ├─────▶ lapsed      its day is over (by the clock: one that was ahead undoes it)
        └─────────┴─────▶ held        LNbits has paid for it, this ledger doesn't know how
 """
 
@@ -41,10 +41,15 @@ class RecordedRun:
     due_at: datetime
     state: str
     reason: str
+    changed_at: datetime
     is_told: bool
     clients: int
     minor: int
     sat: int
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether it may still happen: it waits, or has lapsed by a clock that was ahead."""
+        return self.state == WAITING or (self.state == LAPSED and self.changed_at > now)
 
 
 def savers(tx: Tx, day: date) -> list[Saver]:
@@ -114,7 +119,7 @@ def carry_out(
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
         " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', changed_at = :now,"
         " price = :price, price_source = :source, clients = :clients, ceiling_minor = :ceiling"
-        " WHERE state = 'waiting'",
+        f" WHERE {_OPEN}",
         {
             "id": run.id,
             "day": run.day.isoformat(),
@@ -157,14 +162,21 @@ def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime
 def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool:
     """Record that a run waits, has lapsed or is held, and why; return whether that is news.
 
-    What is done, lapsed or held already stays so.
+    What is not open any more stays as it is.
     """
     done = tx.execute(
-        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
-        " changed_at = excluded.changed_at WHERE fixed_run.state = 'waiting'"
-        " AND (fixed_run.state, fixed_run.reason) <> (excluded.state, excluded.reason)",
-        (run.id, run.day.isoformat(), micros(run.at), state, reason, micros(now)),
+        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
+        " VALUES (:id, :day, :due, :state, :reason, :now)"
+        " ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason, changed_at = :now"
+        f" WHERE {_OPEN} AND (fixed_run.state, fixed_run.reason) <> (:state, :reason)",
+        {
+            "id": run.id,
+            "day": run.day.isoformat(),
+            "due": micros(run.at),
+            "state": state,
+            "reason": reason,
+            "now": micros(now),
+        },
     )
     return done.rowcount == 1
 
@@ -223,6 +235,12 @@ def has_unknown_paid(tx: Tx, day: date) -> bool:
     return row.fetchone() is not None
 
 
+# As `RecordedRun.is_open`.
+_OPEN = (
+    "(fixed_run.state = 'waiting' OR fixed_run.state = 'lapsed' AND fixed_run.changed_at > :now)"
+)
+
+
 def _runs(tx: Tx, where: str, values: Sequence[str], *, limit: int = 10_000) -> list[RecordedRun]:
     rows = tx.execute(
         "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
@@ -239,6 +257,7 @@ def _recorded(row: sqlite3.Row) -> RecordedRun:
         due_at=instant(row["due_at"]),
         state=row["state"],
         reason=row["reason"],
+        changed_at=instant(row["changed_at"]),
         is_told=row["told_at"] is not None,
         clients=row["clients"] or 0,
         minor=row["minor"],

@@ -146,11 +146,14 @@ def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:
     )
 
 
-def submitted_sat_since(tx: Tx, since: datetime) -> int:
-    """Return what was sent since then, for the daily ceiling."""
+def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
+    """Return what was sent since then beside a payout, for the daily ceiling.
+
+    Its own earlier attempts don't count: they are proven unpaid.
+    """
     row = tx.execute(
-        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ?",
-        (micros(since),),
+        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ? AND id <> ?",
+        (micros(since), beside.id),
     ).fetchone()
     return int(row["total"])
 

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -423,6 +424,37 @@ async def test_waiting_share_of_an_old_copy_is_not_paid_with_a_later_one(
     assert await balance_sat(ben) == 2_000
 
 
+async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unasked(
+    make_bench, wallets, lnbits, balance_sat, tmp_path
+):
+    """Only the old wallet knows what it has paid since; the operators are told, and decide."""
+    bench = await make_bench()
+    ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.settler.catch_up()
+    await bench.database.aclose()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    await bench.open()
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    await bench.database.aclose()
+    (tmp_path / "data").rename(tmp_path / "lost")
+    (tmp_path / "copy").rename(tmp_path / "data")
+    await bench.open()
+    async with LnbitsWallet(lnbits.url, admin_key=other.admin_key) as wallet:
+        old, bench.wallet._wallet = bench.wallet._wallet, wallet
+        bench.distributed = 0
+        await bench.settler.catch_up()
+        assert await bench.database.read(facts.paused)
+        await bench.distribute(10_000, 8_000)
+        await bench.settle()
+        bench.wallet._wallet = old
+    assert await balance_sat(ana) == 10_000
+    (told,) = await bench.letters()
+    assert "Everything is paused" in told
+    assert "put the old wallet's admin key back" in told
+
+
 async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
     make_bench, wallets, lnbits, balance_sat
 ):
@@ -446,6 +478,7 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
         for _ in range(2):
             with pytest.raises(LnbitsRefused, match="another one than before"):
                 await bench.settler.catch_up()
+        assert not await bench.database.read(facts.paused)
     assert len([text for text in await bench.letters() if "another LNbits wallet" in text]) == 1
     bench.wallet._wallet = before
     await bench.settler.catch_up()

@@ -75,12 +75,14 @@ _CHECKS = (
         " AND flow.commission_sat = split.principal_sat)",
     ),
     (
-        # Terms set at the cash-out's own instant may have come after it; one settled by hand has no split.
+        # Terms set at the cash-out's own instant may have come after it. There is no split on purpose
+        # where the operator settles what LNbits paid of it, or LNbits could still pay a part then.
         "The commission of cash-out {} isn't split, although terms were in force.",
         "SELECT id FROM distribution flow WHERE kind = 'flow' AND commission_sat > 0"
         " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = 'commission:' || flow.id)"
         " AND NOT EXISTS (SELECT 1 FROM foreign_payment"
-        "   WHERE distribution_id = 'commission:' || flow.id AND settled_at IS NOT NULL)"
+        "   WHERE distribution_id = 'commission:' || flow.id"
+        "   AND (settled_at IS NOT NULL OR status <> 'success'))"
         " AND (SELECT min(EXISTS (SELECT 1 FROM commission_part WHERE terms_id = terms.id))"
         "   FROM commission_terms terms WHERE set_at <= flow.processed_at AND id >="
         "   (SELECT max(id) FROM commission_terms WHERE set_at < flow.processed_at))",

@@ -10,9 +10,10 @@ import pytest
 
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
-from dca_bot.ledger import deposits, fixed_runs
+from dca_bot.ledger import deposits, distributions, fixed_runs
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.instant import micros
 
 
 @pytest.fixture
@@ -435,6 +436,22 @@ def test_the_audit_misses_no_split_that_gives_nobody_a_sat(ledger):
     ledger.later(minutes=1)
     ledger.cash_out("d4", 0, 1, commission_sat=1)
     assert ledger.shares("commission:d4") == {}
+    assert ledger.findings() == ()
+
+
+@pytest.mark.parametrize("status", ["success", "pending", "failed"])
+def test_the_audit_misses_no_split_that_lnbits_payments_forbade(ledger, status):
+    ledger.recipient("rosa", 4000)
+    now = micros(ledger.later(minutes=1))
+    ledger.sql(
+        "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, client_name,"
+        " amount_msat, fee_msat, status, seen_at)"
+        " VALUES ('h', 'x', 'commission:d4', 'rosa', -39000, 0, ?, ?)",
+        status,
+        now,
+    )
+    ledger.cash_out("d4", 0, 1, commission_sat=100)
+    assert ledger.read(distributions.by_id, "commission:d4") is None
     assert ledger.findings() == ()
 
 

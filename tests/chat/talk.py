@@ -27,7 +27,7 @@ from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUna
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
@@ -154,6 +154,7 @@ class Talk:
             npub=npub,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
+            reading_database=partial(reading_database, self.folder),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,

@@ -140,10 +140,12 @@ class PostgresSource:
         self, files: ExitStack, since: datetime
     ) -> tuple[IO[bytes] | None, str]:
         """Read the cash-ins, or tell why they can't be read; the transaction lives on."""
+        savepoint = self._connection.transaction()
+        await savepoint.start()
         try:
-            async with self._connection.transaction():
-                return await self._download(files, CASH_INS, since), ""
+            return await self._download(files, CASH_INS, since), ""
         except (TableUnreadable, ColumnsMissing) as error:
+            await savepoint.rollback()
             return None, lacks_cash_ins(str(error))
 
     async def _begin(self) -> Any:

@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class TableUnreadable(SourceUnavailable):
-    """A table is not there, or the role may not read it."""
+    """A table is not there, or the server did not give it; the connection is as good as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,17 @@ async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> A
 def refusal(
     error: Exception, server: PostgresServer, limits: PostgresLimits, table: str
 ) -> SourceUnavailable:
-    """Say what an error means and what to do; `table` is the one that was read, if any."""
+    """Say what an error means and what to do; `table` is the one that was read, if any.
+
+    What the server says of that table alone is a TableUnreadable.
+    """
     said, what = one_line(str(error)), table or "Lamassu"
+    unreadable = TableUnreadable if table else SourceUnavailable
     match error:
         case asyncpg.InsufficientPrivilegeError():
             return _no_privilege(said, server, table)
         case asyncpg.QueryCanceledError():
-            text = (
+            return unreadable(
                 f"Reading {what} took longer than {limits.statement_s:g} seconds; check the load of"
                 " the database, or raise [lamassu.postgres] statement_timeout_seconds."
             )
@@ -100,7 +104,10 @@ def refusal(
             asyncpg.PostgresConnectionError()
             | asyncpg.AdminShutdownError()
             | asyncpg.CrashShutdownError()
+            | asyncpg.DatabaseDroppedError()
+            | asyncpg.IdleSessionTimeoutError()
             | asyncpg.IdleInTransactionSessionTimeoutError()
+            | asyncpg.TransactionTimeoutError()
             | asyncpg.InterfaceError()
             | ConnectionResetError()
             | BrokenPipeError()
@@ -108,6 +115,11 @@ def refusal(
             text = (
                 f"The connection to {server.address} broke while {what} was read ({said}); the next"
                 " poll tries again."
+            )
+        case asyncpg.PostgresError() if table:
+            return TableUnreadable(
+                f"PostgreSQL at {server.address} failed to read {table} ({said}); try to read it"
+                f" there as {server.user}."
             )
         case asyncpg.PostgresError():
             text = _login_refused(error, said, server)

@@ -1,5 +1,6 @@
 """What PostgreSQL, SSH and TLS refuse: each gets a sentence that says what to do, without the secret."""
 
+import asyncio
 import logging
 import re
 import ssl
@@ -20,6 +21,15 @@ from dca_bot.lamassu.directory import read_directory
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
 WAYS = ("direct", "tunnel")
+# Some rows are sent before it fails.
+FAILING_CASH_INS = f"""
+ALTER TABLE cash_in_txs RENAME TO paid_in;
+CREATE VIEW cash_in_txs AS
+SELECT id, device_id, created, fiat_code, send_confirmed,
+       fiat / nullif(row_number() OVER () - 150, 0) / (row_number() OVER () - 151) AS fiat
+FROM paid_in;
+GRANT SELECT ON cash_in_txs TO {READER}
+"""
 
 
 def certificate(folder, name, *, issuer=None):
@@ -145,6 +155,7 @@ def grant_in(told):
         f"REVOKE SELECT ON cash_in_txs FROM {READER}",
         "DROP TABLE cash_in_txs",
         "ALTER TABLE cash_in_txs RENAME send_confirmed TO sent",
+        FAILING_CASH_INS,
     ],
 )
 async def test_cash_ins_that_cannot_be_read_stop_no_cash_out(server, make_source, sample, change):
@@ -157,6 +168,31 @@ async def test_cash_ins_that_cannot_be_read_stop_no_cash_out(server, make_source
         (sentence,) = export.unreadable
         assert re.search("cash_in_txs.*Cash-outs are read all the same", sentence)
     assert len(server.sessions()) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_locked_cash_ins_stop_no_cash_out(server, make_source, way):
+    source = make_source(way, statement_s=0.3)
+    before = await source.fetch(SINCE)
+    async with server.locked("cash_in_txs"):
+        export = await source.fetch(SINCE)
+    assert (export.cash_outs, export.cash_ins) == (before.cash_outs, ())
+    (sentence,) = export.unreadable
+    assert re.search(r"cash_in_txs took longer than 0\.3 .*Cash-outs are read all", sentence)
+    assert len(server.sessions()) == 1
+    assert await source.fetch(SINCE) == before
+
+
+async def test_cash_ins_that_break_off_undo_the_whole_reading(server, make_source):
+    source = make_source()
+    before = await source.fetch(SINCE)
+    async with server.locked("cash_in_txs") as waited_for:
+        reading = asyncio.create_task(source.fetch(SINCE))
+        await waited_for()
+        server.end_sessions()
+        with pytest.raises(SourceUnavailable, match="broke while cash_in_txs was read"):
+            await reading
+    assert await source.fetch(SINCE) == before
 
 
 async def test_missing_column_is_named(server, make_source):

@@ -215,6 +215,18 @@ async def test_cash_ins_that_break_off_undo_the_whole_reading(lamassu, source, f
         await source.fetch(SINCE)
 
 
+async def test_cash_ins_that_hang_keep_no_cash_out_back_for_long(lamassu, login):
+    lamassu.fault, lamassu.faulty = "hangs", "cash_in_txs"
+    source = make_source(login, connect_s=0.5, cash_ins_s=0.2)
+    export = await source.fetch(SINCE)
+    assert (len(export.cash_outs) > 0, export.cash_ins) == (True, ())
+    words = r"cash_in_txs took longer than 0\.2 seconds;.*Cash-outs are read all the same"
+    assert re.search(words, export.unreadable[0])
+    lamassu.fault = ""
+    assert len((await source.fetch(SINCE)).cash_ins) > 0
+    await source.aclose()
+
+
 async def test_command_that_complains_much_is_still_read(lamassu, source):
     lamassu.fault = "much complaint"
     assert len((await source.fetch(SINCE)).cash_outs) > 0

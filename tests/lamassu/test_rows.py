@@ -257,9 +257,11 @@ def test_places_that_reported_nothing_count_for_nothing():
     assert cash_out.actions[0].notes == ()
 
 
-def test_many_broken_rows_are_told_within_bounds():
-    export = read([CASH_OUT | {"id": None}] * 500)
+def test_many_broken_rows_are_told_within_bounds_and_all_known_by_id():
+    ids = [f"row-{number}" for number in range(500)]
+    export = read([CASH_OUT, *(CASH_OUT | {"id": id_, "created": None} for id_ in ids)])
     assert len(export.unreadable) == 100
+    assert export.unreadable_ids == set(ids)
 
 
 # Cash-ins

@@ -16,7 +16,7 @@ from typing import IO, Any
 import asyncpg
 
 from dca_bot.core.ports import Export
-from dca_bot.errors import ColumnsMissing, SourceUnavailable
+from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.postgres_login import (
     PostgresLimits,
@@ -144,7 +144,7 @@ class PostgresSource:
         await savepoint.start()
         try:
             return await self._download(files, CASH_INS, since), ""
-        except (TableUnreadable, ColumnsMissing) as error:
+        except (TableUnreadable, TableBroken) as error:
             await savepoint.rollback()
             return None, lacks_cash_ins(str(error))
 
@@ -205,7 +205,7 @@ class PostgresSource:
             )
         missing = sorted(table.required - present)
         if missing:
-            raise ColumnsMissing(
+            raise TableBroken(
                 f"{table.name} in {server.database} lacks {', '.join(missing)}; is it Lamassu's"
                 " database? If Lamassu was updated, update the bot."
             )

@@ -24,7 +24,7 @@ from pydantic import (
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import CashIn, Export
-from dca_bot.errors import ColumnsMissing
+from dca_bot.errors import TableBroken
 from dca_bot.lamassu.csv import Row, Table, read_rows
 
 _UNREADABLE_MAX = 100
@@ -148,7 +148,7 @@ def read_export(
     """Make an export of CSV files, of what was created at `since` or later.
 
     Raise ExportBroken where a file is incomplete. Broken rows are told in `unreadable`, and so are
-    columns that only the cash-ins lack.
+    cash-ins that came whole and can't be read.
     """
     left_out = _LeftOut()
     found = {
@@ -187,14 +187,14 @@ class _LeftOut:
 
 
 def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tuple[CashIn, ...]:
-    """Read the cash-ins; if columns are missing, there are none, and that is told."""
+    """Read the cash-ins; if their table came whole and is broken, there are none, and that is told."""
     try:
         found = {
             row.id: _cash_in(row)
             for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, left_out)
             if row.created >= since
         }
-    except ColumnsMissing as error:
+    except TableBroken as error:
         left_out.sentences.insert(0, lacks_cash_ins(str(error)))
         return ()
     return tuple(found.values())

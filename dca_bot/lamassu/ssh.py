@@ -222,6 +222,10 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
     except FileNotFoundError as error:
         raise SourceUnavailable(f"{error.filename} is missing; create it.") from error
     except ValueError as error:
+        if "idna" in str(error):
+            raise SourceUnavailable(
+                f"{server.host} is no host name ({one_line(str(error))}); correct [lamassu.ssh] host."
+            ) from error
         raise SourceUnavailable(
             f"{server.known_hosts_file} can't be read ({one_line(str(error))}); correct it."
         ) from error

@@ -1,9 +1,12 @@
 """What PostgreSQL, SSH and TLS refuse: each gets a sentence that says what to do, without the secret."""
 
 import asyncio
+import gc
 import logging
 import re
 import ssl
+import struct
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -237,6 +240,87 @@ async def test_rights_tell_what_the_role_may_do(server, make_source):
     server.sql(change)
     rights = await make_source().rights()
     assert (len(rights.readable), rights.writable) == (3, ("cash_out_txs",))
+
+
+# What is no PostgreSQL
+
+
+def said(kind, content):
+    """A message of PostgreSQL's protocol."""
+    return kind + struct.pack(">i", len(content) + 4) + content
+
+
+LET_IN = said(b"R", bytes(4))
+READY = said(b"K", bytes(8)) + said(b"Z", b"I")
+POOLER = b"SFATAL\0C08P01\0Munsupported startup parameter: statement_timeout\0\0"
+
+
+@pytest.fixture
+async def pretend():
+    """Listen, and give each caller one answer; those after the last are given it again."""
+    async with AsyncExitStack() as open_ones:
+
+        async def work(*answers):
+            left = list(answers)
+
+            async def answer(reader, writer):
+                await reader.read(2**13)
+                writer.write(left.pop(0) if len(left) > 1 else left[0])
+                writer.close()
+
+            listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+            await open_ones.enter_async_context(listener)
+            return listener.sockets[0].getsockname()[1]
+
+        yield work
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bytes(100),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"J\0\0\0\x0a8.0.33\0",
+    ],
+)
+async def test_server_that_is_none_is_told_and_never_read(make_source, pretend, answer):
+    source = make_source(port=await pretend(answer))
+    with pytest.raises(
+        SourceUnavailable, match=r"127\.0\.0\.1:\d+ is no PostgreSQL.*host and port"
+    ):
+        await source.fetch(SINCE)
+
+
+# What asyncpg half made can't be thrown away quietly.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        LET_IN + READY,
+        LET_IN + said(b"S", b"server_version\0odd\0") + READY,
+        LET_IN + said(b"S", b"client_encoding\0odd\0") + READY,
+    ],
+)
+async def test_server_that_says_odd_things_at_the_login_is_told(make_source, pretend, answer):
+    source = make_source(port=await pretend(b"N", answer))
+    with pytest.raises(SourceUnavailable, match=r"can't be logged in to \(.*host and port"):
+        await source.fetch(SINCE)
+    gc.collect()
+
+
+@pytest.mark.parametrize("host", ["db..example.com", "d" * 64 + ".example.com"])
+@pytest.mark.parametrize("tls", ["disable", "verify-full"])
+async def test_host_that_is_no_name_is_told(make_source, host, tls):
+    with pytest.raises(SourceUnavailable, match=rf"{host}:\d+ can't be logged in to.*check.*host"):
+        await make_source(host=host, tls=tls).rights()
+
+
+async def test_pooler_that_refuses_a_setting_is_told_with_what_to_do(make_source, pretend):
+    source = make_source(port=await pretend(b"N", said(b"E", POOLER)))
+    words = r"\(unsupported startup parameter: statement_timeout\).*ignore_startup_parameters"
+    with pytest.raises(SourceUnavailable, match=words):
+        await source.fetch(SINCE)
 
 
 # The tunnel

@@ -31,6 +31,9 @@ from dca_bot.ledger.holds import HoldReason
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
 """A cash-out can be created so long before the cash leaves."""
+UNREADABLE_EVERY = timedelta(hours=1)
+"""What can't be read may be worded anew at each poll; the operators are told no more often."""
+TOLD_MAX = 10_000
 _BATCH = 1000
 _STATE_OF = {
     Verdict.WAIT: distributions.WAITING,
@@ -56,6 +59,7 @@ class Ingest:
     poll_s: int
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+    _unreadable_told_at: datetime | None = field(default=None, init=False)
     _guard: Guard = field(init=False)
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
@@ -264,14 +268,18 @@ class Ingest:
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
-        if new:
-            self._told.update(new)
+        now, last = self.clock.now(), self._unreadable_told_at
+        if new and (last is None or abs(now - last) >= UNREADABLE_EVERY):
+            self._unreadable_told_at = now
             await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
+            self._told.update(new)
 
     async def _tell_once(self, told: Say) -> None:
         """Tell the operators what each poll finds again, once in this run of the bot."""
         if str(told) in self._told:
             return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
         self._told.add(str(told))
         now = self.clock.now()
         await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))

@@ -70,8 +70,7 @@ def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
     """Return (balance, open payouts and unplanned shares, pending deposits): what keeps a client."""
     row = tx.execute(
         "SELECT (SELECT balance FROM account WHERE kind = 'balance' AND client_id = ?1) AS minor,"
-        " (SELECT count(*) FROM payout WHERE client_id = ?1"
-        "   AND state NOT IN ('DONE', 'CANCELLED', 'MERGED'))"
+        " (SELECT count(*) FROM open_payout WHERE client_id = ?1)"
         " + (SELECT count(*) FROM share WHERE client_id = ?1 AND payout_id IS NULL) AS payouts,"
         " (SELECT count(*) FROM deposit WHERE client_id = ?1 AND state = 'pending') AS deposits",
         (client_id,),

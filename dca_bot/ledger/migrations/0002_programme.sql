@@ -320,6 +320,18 @@ BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;
 
 -- Payouts --------------------------------------------------------------------------------------------------
 
+-- What is open, so that nothing walks through what is over; one index has it by turn, one by client.
+CREATE VIEW open_payout AS SELECT * FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED');
+CREATE INDEX payout_open_of ON payout (client_id) WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED');
+DROP TRIGGER payout_follows_client;
+CREATE TRIGGER payout_follows_client AFTER UPDATE OF destination ON client BEGIN
+  UPDATE payout SET state = 'PLANNED', destination = NULL, destination_kind = NULL
+    WHERE id IN (SELECT id FROM open_payout
+      WHERE client_id = NEW.id AND state = 'INVOICED' AND submitted_at IS NULL);
+  UPDATE payout SET try_at = 0, tries = 0, waiting = ''
+    WHERE id IN (SELECT id FROM open_payout WHERE client_id = NEW.id AND state = 'PLANNED');
+END;
+
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.
 INSERT INTO payout_move VALUES ('ALERT', 'CANCELLED');
 CREATE TRIGGER payout_cancels_unpaid BEFORE UPDATE OF state ON payout

@@ -53,20 +53,17 @@ def savers(tx: Tx, day: date) -> list[Saver]:
     Cancelled shares count too, so that a date never gives more than its limit.
     """
     rows = tx.execute(
-        "SELECT client.id, fixed_limit_minor, account.balance,"
+        "SELECT id, fixed_limit_minor, balance_minor,"
         " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
-        "   WHERE same.pubkey = client.pubkey AND day = ?) AS given_minor"
-        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE client.role = 'client' AND client.state = 'active' AND mode = 'fixed'"
-        " AND fixed_limit_minor > 0 AND destination IS NOT NULL AND account.balance > 0"
-        " ORDER BY client.id",
+        "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
+        " FROM participant WHERE mode = 'fixed' ORDER BY id",
         (day.isoformat(),),
     )
     return [
         Saver(
             id=row["id"],
             limit_minor=row["fixed_limit_minor"],
-            balance_minor=row["balance"],
+            balance_minor=row["balance_minor"],
             given_minor=row["given_minor"],
         )
         for row in rows

@@ -42,6 +42,13 @@ CREATE TRIGGER account_stays BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 
 INSERT INTO account (id, kind, unit) VALUES
   (0, 'treasury', 'sat');   -- what the operator gave for fixed mode (negative)
 
+-- Who takes part, each in one of the modes; what a cash-out or a run still asks is the balance of its time.
+CREATE VIEW participant AS
+  SELECT client.id, pubkey, mode, fixed_limit_minor, account.balance AS balance_minor
+  FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id
+  WHERE role = 'client' AND state = 'active' AND destination IS NOT NULL AND account.balance > 0
+    AND (mode = 'flow' OR fixed_limit_minor > 0);
+
 -- Distributions of fixed mode and of the commission -----------------------------------------------------
 
 ALTER TABLE cash_out ADD COLUMN received_sat INTEGER;           -- what came in, where less did than was sold

@@ -42,28 +42,21 @@ def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Hist
     ]
 
 
-def received(tx: Tx, client_id: int) -> tuple[int, int]:
-    """Return (fiat in minor units, sats) that a client has bought for, reversed shares aside."""
-    row = tx.execute(
-        "SELECT coalesce(sum(minor), 0) AS minor, coalesce(sum(sat), 0) AS sat FROM share"
-        " JOIN distribution ON distribution.id = distribution_id"
-        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
-        " AND kind <> 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
-        (client_id,),
-    ).fetchone()
-    return row["minor"], row["sat"]
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What somebody has got so far, reversed shares aside: bought for fiat, and of the commission."""
+
+    bought_sat: int = 0
+    spent_minor: int = 0
+    earned_sat: int = 0
 
 
-def earned(tx: Tx, client_id: int) -> int:
-    """Return the sats of commission that somebody has got, reversed shares aside."""
-    row = tx.execute(
-        "SELECT coalesce(sum(sat), 0) AS sat FROM share"
-        " JOIN distribution ON distribution.id = distribution_id"
-        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
-        " AND kind = 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
-        (client_id,),
-    ).fetchone()
-    return int(row["sat"])
+def got(tx: Tx, client_id: int) -> Got:
+    """Return what somebody has got, from sums that the schema keeps beside the shares."""
+    row = tx.execute("SELECT * FROM client_sum WHERE client_id = ?", (client_id,)).fetchone()
+    if row is None:
+        return Got()
+    return Got(row["bought_sat"], row["spent_minor"], row["earned_sat"])
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:

@@ -175,6 +175,38 @@ WHEN (SELECT kind = 'commission' FROM share other JOIN distribution ON distribut
   <> (SELECT kind = 'commission' FROM distribution WHERE id = NEW.distribution_id)
 BEGIN SELECT RAISE(ABORT, 'commission is paid apart'); END;
 
+-- What each has got, reversed shares aside: kept beside the shares, so that nobody has to walk through them
+CREATE VIEW share_got AS
+  SELECT client_id, distribution_id, payout_id, iif(kind = 'commission', 0, sat) AS bought_sat,
+    iif(kind = 'commission', 0, minor) AS spent_minor, iif(kind = 'commission', sat, 0) AS earned_sat
+  FROM share JOIN distribution ON distribution.id = distribution_id;
+CREATE VIEW client_got AS
+  SELECT share_got.client_id, sum(bought_sat) AS bought_sat, sum(spent_minor) AS spent_minor,
+    sum(earned_sat) AS earned_sat
+  FROM share_got LEFT JOIN payout ON payout.id = payout_id
+  WHERE coalesce(state, '') <> 'CANCELLED' GROUP BY share_got.client_id;
+CREATE TABLE client_sum (
+  client_id   INTEGER PRIMARY KEY REFERENCES client (id),
+  bought_sat  INTEGER NOT NULL CHECK (bought_sat >= 0),
+  spent_minor INTEGER NOT NULL CHECK (spent_minor >= 0),
+  earned_sat  INTEGER NOT NULL CHECK (earned_sat >= 0)
+) STRICT;
+INSERT INTO client_sum SELECT * FROM client_got;
+CREATE TRIGGER distribution_adds_up AFTER INSERT ON distribution BEGIN
+  INSERT INTO client_sum SELECT client_id, bought_sat, spent_minor, earned_sat FROM share_got
+    WHERE distribution_id = NEW.id ON CONFLICT DO UPDATE SET bought_sat = bought_sat + excluded.bought_sat,
+      spent_minor = spent_minor + excluded.spent_minor, earned_sat = earned_sat + excluded.earned_sat;
+END;
+CREATE TRIGGER payout_takes_back AFTER UPDATE OF state ON payout
+WHEN NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED' BEGIN
+  UPDATE client_sum SET bought_sat = client_sum.bought_sat - back.bought_sat,
+      spent_minor = client_sum.spent_minor - back.spent_minor,
+      earned_sat = client_sum.earned_sat - back.earned_sat
+    FROM (SELECT sum(bought_sat) AS bought_sat, sum(spent_minor) AS spent_minor,
+      sum(earned_sat) AS earned_sat FROM share_got WHERE payout_id = NEW.id HAVING count(*) > 0) AS back
+    WHERE client_id = NEW.client_id;
+END;
+
 -- The machines' cash -------------------------------------------------------------------------------------
 
 -- What Lamassu said of a cash-out's amounts; NULL where it was never read there.

@@ -65,7 +65,7 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """List the client's newest deposits."""
-    rows = deposits.recent(tx, client_id=ctx.me.id, limit=describe.PAGE_ROWS)
+    rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
         return Say("deposits.own_nothing")
     lines = tuple(_deposit_line(row) for row in rows)

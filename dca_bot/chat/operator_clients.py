@@ -99,8 +99,8 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List the clients by name."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = clients.everyone(tx)[start : start + describe.PAGE_ROWS + 1]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("clients.heading"), rows, args.page, describe.client)
 
 

@@ -177,7 +177,8 @@ def hold_paid(tx: Tx, *, reason: str, now: datetime) -> None:
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
     """Let the runs lapse that still wait on earlier dates; return them with why they waited."""
-    before = _runs(tx, "state = 'waiting' AND day < ?", (day.isoformat(),))
+    waiting = "SELECT id FROM fixed_run WHERE state = 'waiting' AND day < ?"
+    before = _runs(tx, f"fixed_run.id IN ({waiting})", (day.isoformat(),))
     tx.execute(
         "UPDATE fixed_run SET state = 'lapsed', changed_at = ? WHERE state = 'waiting' AND day < ?",
         (micros(now), day.isoformat()),
@@ -193,6 +194,8 @@ def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
 def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
     """Return those of the runs that are recorded, by id."""
     ids = [run.id for run in runs]
+    if not ids:
+        return {}
     marks = ",".join("?" * len(ids))
     return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
 

@@ -77,10 +77,12 @@ def totals(tx: Tx) -> dict[str, int]:
     return {row["kind"]: row["total"] for row in rows}
 
 
-def was_handled(tx: Tx, sender: str, command: str) -> bool:
-    """Tell whether a message of this sender was handled as this command before."""
+def was_stranger(tx: Tx, sender: str) -> bool:
+    """Tell whether a message of this sender was answered as a stranger's before."""
     row = tx.execute(
-        "SELECT 1 FROM inbox WHERE sender = ? AND command = ? LIMIT 1", (sender, command)
+        "SELECT 1 FROM inbox INDEXED BY inbox_stranger"
+        " WHERE sender = ? AND command = 'stranger' LIMIT 1",
+        (sender,),
     )
     return row.fetchone() is not None
 

@@ -397,3 +397,13 @@ CREATE INDEX hold_ref ON hold (ref);
 
 ALTER TABLE foreign_payment ADD COLUMN fiat_minor INTEGER;      -- as `extra` tells it; NULL where it doesn't
 ALTER TABLE foreign_payment ADD COLUMN settled_at INTEGER;      -- the operator has settled it by hand
+
+-- Quick ways to what is asked often, however long the history ---------------------------------------------
+
+-- Of any kind, as SQLite looks for a distribution's postings by nothing but its id.
+DROP INDEX posting_distribution;
+CREATE UNIQUE INDEX posting_distribution ON posting (distribution_id) WHERE distribution_id IS NOT NULL;
+CREATE INDEX deposit_of ON deposit (client_id);                 -- a client's newest
+CREATE INDEX deposit_pending_of ON deposit (client_id) WHERE state = 'pending';
+CREATE INDEX foreign_status ON foreign_payment (status, seen_at); -- what may still change
+CREATE INDEX inbox_stranger ON inbox (sender) WHERE command = 'stranger';

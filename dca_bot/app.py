@@ -46,7 +46,7 @@ from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_beside
-from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.database import Database, Tx, open_database, reading_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.lnbits.client import LnbitsWallet
@@ -209,11 +209,11 @@ async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
     """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
-    start_at = await database.transact(lambda tx: _start_at(tx, config, outside.clock.now()))
     signals = Signals()
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
     clock, wallet = outside.clock, outside.wallet
+    start_at = await database.transact(lambda tx: _begin(tx, config, herald, clock.now()))
     data_dir = config.path(config.bot.data_dir)
     form = Form(programme.currency, programme.timezone, npub)
     desk = Desk(
@@ -226,6 +226,7 @@ async def run_jobs(
         npub=npub,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
+        reading_database=partial(reading_database, data_dir),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,
@@ -313,8 +314,15 @@ async def _real_outside(config: Config, database: Database) -> AsyncIterator[Out
         )
 
 
-def _start_at(tx: Tx, config: Config, now: datetime) -> datetime:
-    """Return the instant before which nothing is touched: configured, else the first start."""
+def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
+    """Hold the ledger against the configuration; return the instant before which nothing is touched.
+
+    That is the configured one, else the first start.
+    """
+    facts.keep_currency(tx, config.bot.currency)
+    if facts.drop(tx, facts.COPIED):
+        facts.put(tx, facts.RESTORED_AT, now.isoformat())
+        herald.restored(tx, facts.last_poll_at(tx), now)
     first = facts.get(tx, facts.START_AT)
     if first is None:
         facts.put(tx, facts.START_AT, now.isoformat())

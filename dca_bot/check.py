@@ -137,6 +137,7 @@ async def _first_start(config: Config) -> datetime | None:
     if not (data_dir / LEDGER_FILE).exists():
         return None
     async with reading_database(data_dir) as database:
+        await database.read(lambda tx: facts.check_currency(tx, config.bot.currency))
         first = await database.read(lambda tx: facts.get(tx, facts.START_AT))
     return datetime.fromisoformat(first) if first else None
 

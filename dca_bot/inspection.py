@@ -48,6 +48,7 @@ async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int
 
 
 def _status(tx: Tx, currency: str) -> dict[str, Any]:
+    facts.check_currency(tx, currency)
     totals = reports.totals(tx)
     need = payouts.need(tx)
     uncovered = machine_cash.uncovered_minor(tx)

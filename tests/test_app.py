@@ -268,9 +268,24 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
     assert await bot.database.read(mail.unsent) == 0
 
 
-@pytest.mark.parametrize("job", ["lamassu", "lnbits", "relays"])
-async def test_job_that_fails_unexpectedly_ends_them_all(bot, job):
-    getattr(bot, job).fault = RuntimeError("a fault in the program")
+@pytest.mark.parametrize(
+    ("part", "told"), [("lamassu", "Reading Lamassu"), ("lnbits", "The look at what is to be paid")]
+)
+async def test_fault_of_one_part_is_told_once_and_stops_nothing_else(bot, part, told):
+    getattr(bot, part).fault = RuntimeError("a fault in the program")
+    bot.start()
+    await until(lambda: any(told in text for text in bot.relays.sent))
+    bot.relays.put("clients")
+    await until(lambda: "There is nothing to show yet." in bot.relays.sent)
+    getattr(bot, part).fault = None
+    reads = bot.lamassu.reads
+    await until(lambda: bot.lamassu.reads > reads)
+    assert sum(told in text for text in bot.relays.sent) == 1
+    assert not bot.task.done()
+
+
+async def test_bot_that_hears_nobody_any_more_ends(bot):
+    bot.relays.fault = RuntimeError("a fault in the program")
     bot.start()
     bot.relays.put("status")
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError), flatten_subgroups=True):

@@ -17,7 +17,7 @@ from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.demo.relay import local_relay
-from dca_bot.ledger import clients, deposits, distributions
+from dca_bot.ledger import clients, deposits, distributions, facts
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.nostr.keys import generate, parse_secret_key
@@ -211,6 +211,17 @@ def test_status_tells_what_the_ledger_says(folder):
     assert [line.split()[0] for line in text.splitlines()] == [
         name.split("_")[0] for name in values
     ]
+
+
+@pytest.mark.parametrize("words", [("status",), ("export", "books"), ("run",)])
+async def test_ledger_of_another_currency_is_not_read_as_if_it_were_this_one(folder, words):
+    async with ledger_of(folder) as ledger:
+        await ledger.transact(lambda tx: facts.keep_currency(tx, "GTQ"))
+    config = folder / "config.toml"
+    config.write_text('[bot]\ncurrency = "USD"\n' + config.read_text(encoding="utf-8"), "utf-8")
+    done = await asyncio.to_thread(dca_bot, *words, folder=folder)
+    assert done.returncode == 1
+    assert "The ledger counts GTQ, but bot.currency is USD. Write GTQ again" in sentence(done)
 
 
 async def test_status_and_audit_work_beside_a_running_bot(folder):

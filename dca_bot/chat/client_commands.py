@@ -19,7 +19,7 @@ from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
@@ -188,7 +188,7 @@ def _history_line(line: HistoryLine) -> Say:
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
-        state=Word("own_payout", line.payout_state or "collecting"),
+        state=Word("own_payout", line.payout_state or COLLECTING),
     )
 
 
@@ -199,7 +199,7 @@ def _commission_line(line: HistoryLine) -> Say:
         "history.commission",
         at=Moment(line.at),
         sats=Sat(line.sat),
-        state=Word("own_payout", line.payout_state or "collecting"),
+        state=Word("own_payout", line.payout_state or COLLECTING),
     )
 
 

@@ -73,21 +73,21 @@ def choose_rate(
     """Return the configured source's price, or what speaks against it.
 
     The two prices are compared, as a part of the ticker, while the ticker is fresh. Where the rate
-    is Lamassu's, LNbits only has a say if it tells a price.
+    is Lamassu's, LNbits only has a say if it tells a price; a ticker of the future is not bought at.
     """
-    if lnbits_price is not None and not is_price(lnbits_price, currency):
-        lnbits_price = None
-    is_fresh = ticker is not None and now - ticker.at <= terms.rate_age_max
-    if terms.rate_source == LNBITS and lnbits_price is None:
-        return RateProblem.NO_PRICE
-    if terms.rate_source == LAMASSU and not is_fresh:
-        return RateProblem.TOO_OLD if ticker else RateProblem.NO_TICKER
-    if ticker is not None and is_fresh and lnbits_price is not None:
-        apart = abs(Fraction(lnbits_price) - Fraction(ticker.price))
-        if apart * 100 > terms.deviation_percent_max * Fraction(ticker.price):
+    lnbits = lnbits_price if lnbits_price is not None and is_price(lnbits_price, currency) else None
+    fresh = ticker if ticker is not None and now - ticker.at <= terms.rate_age_max else None
+    if terms.rate_source == LNBITS:
+        price, problem = lnbits, RateProblem.NO_PRICE
+    else:
+        price = fresh.price if fresh is not None and fresh.at <= now else None
+        problem = RateProblem.TOO_OLD if ticker is not None else RateProblem.NO_TICKER
+    if price is None:
+        return problem
+    if fresh is not None and lnbits is not None:
+        apart = abs(Fraction(lnbits) - Fraction(fresh.price))
+        if apart * 100 > terms.deviation_percent_max * Fraction(fresh.price):
             return RateProblem.TOO_FAR
-    price = lnbits_price if terms.rate_source == LNBITS or ticker is None else ticker.price
-    assert price is not None
     return Quote(price, terms.rate_source)
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, Word
@@ -18,6 +19,23 @@ from dca_bot.ledger.database import Database
 _log = logging.getLogger(__name__)
 
 
+class Guarded(StrEnum):
+    """What must not keep the rest back, as the log names it; operators read its `word.job`."""
+
+    POLL = "poll"
+    MINIMUM = "minimum"
+    PAYOUTS = "payouts"
+    DIGEST = "digest"
+    SUMMARY = "summary"
+    PAST = "past"
+    FIXED = "fixed"
+    TICKER = "ticker"
+    CASH = "cash"
+    MISSING = "missing"
+    REACH = "reach"
+    SLOW = "slow"
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What the jobs go through with whatever must not keep the rest back."""
@@ -26,11 +44,12 @@ class Guard:
     herald: Herald
     clock: Clock
     wake_mail: Callable[[], None]
-    _told: set[str] = field(default_factory=set, init=False)
+    _told: set[Guarded] = field(default_factory=set, init=False)
+    _logged: set[tuple[Guarded, str]] = field(default_factory=set, init=False)
 
     @asynccontextmanager
-    async def over(self, what: str, ref: object = "") -> AsyncIterator[None]:
-        """Log an unexpected error, tell the operators once in this run of the bot, and go on.
+    async def over(self, what: Guarded, ref: object = "") -> AsyncIterator[None]:
+        """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
 
         `what` was to be done, for `ref`. Raise sqlite3.OperationalError.
         """
@@ -40,10 +59,14 @@ class Guard:
             raise
         except Exception as error:  # noqa: BLE001 - one fault must not keep payouts and messages back
             place = place_of(error)
-            _log.error("%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place)
+            level = logging.DEBUG if (what, place) in self._logged else logging.ERROR
+            self._logged.add((what, place))
+            _log.log(
+                level, "%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place
+            )
             await self._tell_once(what, place)
 
-    async def _tell_once(self, what: str, place: str) -> None:
+    async def _tell_once(self, what: Guarded, place: str) -> None:
         if what in self._told:
             return
         self._told.add(what)

@@ -13,7 +13,7 @@ from functools import partial
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say
-from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
 from dca_bot.core.change import terms
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
@@ -21,12 +21,12 @@ from dca_bot.core.rate import newest_ticker
 from dca_bot.errors import SourceUnavailable, place_of
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import changes, distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
+from dca_bot.ledger.distributions import Distribution
+from dca_bot.ledger.holds import HoldReason
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
@@ -73,7 +73,8 @@ class Ingest:
             if await self.database.read(facts.paused):
                 self._full_read_at = None
             else:
-                await self._try_poll()
+                async with self._guard.over(Guarded.POLL):
+                    await self._try_poll()
             await self.signals.poll.wait(self.clock, self.poll_s)
 
     async def poll_once(self) -> None:
@@ -82,18 +83,18 @@ class Ingest:
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
-        async with self._guard.over("ticker"):
+        async with self._guard.over(Guarded.TICKER):
             await self._note_ticker(export)
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
             await self._try_distribute(cash_out, decision)
         if full:
-            async with self._guard.over("missing"):
+            async with self._guard.over(Guarded.MISSING):
                 await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._hold_lost)
-        async with self._guard.over("cash"):
+        async with self._guard.over(Guarded.CASH):
             if await self._cashier.warn():
                 self.signals.deliver.ring()
         await self._tell_unreadable(export)
@@ -112,7 +113,7 @@ class Ingest:
         now = self.clock.now()
         ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
         if ticker is not None:
-            await self.database.transact(lambda tx: tickers.note(tx, ticker))
+            await self.database.transact(lambda tx: tickers.note(tx, ticker, now=now))
 
     def _decide(self, export: Export) -> list[Found]:
         now = self.clock.now()
@@ -134,7 +135,7 @@ class Ingest:
 
     async def _record(self, export: Export, found: list[Found]) -> None:
         machines = dict(export.machines)
-        async with self._guard.over("cash"):
+        async with self._guard.over(Guarded.CASH):
             await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
             await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
@@ -163,7 +164,7 @@ class Ingest:
             state, reason = known.get(cash_out.id, ("", ""))
             if state == distributions.DISTRIBUTED:
                 shared_out.append((cash_out, decision))
-            elif decision.verdict is Verdict.DISTRIBUTE or reason == IGNORED_BY_OPERATOR:
+            elif decision.verdict is Verdict.DISTRIBUTE or reason == Reason.BY_OPERATOR:
                 continue
             elif (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
                 self._record_one(tx, cash_out, decision)
@@ -223,8 +224,8 @@ class Ingest:
         if _is_decided(known) or facts.paused(tx):
             return None
         if foreign.of_cash_out(tx, cash_out.id):
-            if known != (distributions.HELD, KNOWN_DISTRIBUTION):
-                held, why = distributions.HELD, KNOWN_DISTRIBUTION
+            if known != (distributions.HELD, HoldReason.KNOWN_DISTRIBUTION):
+                held, why = distributions.HELD, HoldReason.KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
                 self._hold(tx, "cash-out", cash_out.id, why)
             return None
@@ -259,7 +260,7 @@ class Ingest:
             if ref not in found:
                 holds.close(tx, "lost", ref, outcome="by itself", now=self.clock.now())
         for distribution_id in found:
-            self._hold(tx, "lost", distribution_id, LOST)
+            self._hold(tx, "lost", distribution_id, HoldReason.LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
@@ -285,4 +286,4 @@ class Ingest:
 def _is_decided(known: tuple[str, str] | None) -> bool:
     """Tell whether a cash-out was distributed, or the operator has given it to nobody."""
     state, reason = known or ("", "")
-    return state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR
+    return state == distributions.DISTRIBUTED or reason == Reason.BY_OPERATOR

@@ -20,18 +20,20 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts, fixed_runs, foreign, tickers
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import Distribution
-from dca_bot.ledger.fixed_runs import RecordedRun
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
+from dca_bot.ledger.holds import HoldReason
 
 LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
 LATE = timedelta(minutes=5)
 """A run that happens so much after its time was made up, and the operators are told."""
+CLOCK_BACK_MAX = timedelta(days=1)
+"""Another time zone can do as much; beyond that the clock was or is wrong."""
 RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
@@ -66,15 +68,15 @@ class Schedule:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
-        async with self._guard.over("past"):
+        async with self._guard.over(Guarded.PAST):
             await self._close_past(today)
-        async with self._guard.over("fixed"):
+        async with self._guard.over(Guarded.FIXED):
             await self._run_due(today, now)
 
     async def _run_due(self, today: date, now: datetime) -> None:
         runs = due(self._runs_of(today), now)
         known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
-        open_runs = [run for run in runs if _is_open(known.get(run.id))]
+        open_runs = [run for run in runs if run.id not in known or known[run.id].is_open(now)]
         if open_runs:
             price = await self._price()
             for run in open_runs:
@@ -100,13 +102,15 @@ class Schedule:
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
         """Record, and tell in one message, what did not happen from `last` to yesterday."""
         now = self.clock.now()
-        fixed_runs.hold_paid(tx, reason=KNOWN_DISTRIBUTION, now=now)
+        if last - today > CLOCK_BACK_MAX:
+            self._pause(tx, last, today)
+        fixed_runs.hold_paid(tx, reason=HoldReason.KNOWN_DISTRIBUTION, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
         over = [(run.due_at, run.reason) for run in waited]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):
             is_paid = bool(foreign.of_distribution(tx, run.id))
             state = fixed_runs.HELD if is_paid else fixed_runs.LAPSED
-            reason = KNOWN_DISTRIBUTION if is_paid else fixed_runs.MISSED
+            reason = HoldReason.KNOWN_DISTRIBUTION if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
                 over.append((run.at, reason))
         facts.put(tx, facts.FIXED_DAY, today.isoformat())
@@ -114,6 +118,14 @@ class Schedule:
             _log.warning("fixed runs lapsed count=%d", len(over))
             if fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
                 self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
+
+    def _pause(self, tx: Tx, last: date, today: date) -> None:
+        """Stop everything until the operator has seen to the clock: a date long past has its limits anew."""
+        now = self.clock.now()
+        facts.put(tx, facts.PAUSED, now.isoformat())
+        told = Say("push.clock_went_back", before=last.isoformat(), today=today.isoformat())
+        self.herald.tell_operators(tx, told, now)
+        _log.error("clock went back from=%s to=%s", last, today)
 
     # What is due
 
@@ -155,15 +167,17 @@ class Schedule:
         """Do everything that a run changes, if it may happen now; else note why it waits."""
         now = self.clock.now()
         before = fixed_runs.known(tx, [run]).get(run.id)
-        if not _is_open(before) or local_date(now, self.programme.timezone) != run.day:
+        if before is not None and not before.is_open(now):
+            return None
+        if local_date(now, self.programme.timezone) != run.day:
             return None
         if foreign.of_distribution(tx, run.id):
-            fixed_runs.put_off(tx, run, fixed_runs.HELD, KNOWN_DISTRIBUTION, now=now)
+            fixed_runs.put_off(tx, run, fixed_runs.HELD, HoldReason.KNOWN_DISTRIBUTION, now=now)
             self.herald.tell_operators(tx, Say("push.fixed_held", at=Moment(run.at)), now)
-            _log.warning("fixed run held id=%s reason=%s", run.id, KNOWN_DISTRIBUTION)
+            _log.warning("fixed run held id=%s reason=%s", run.id, HoldReason.KNOWN_DISTRIBUTION)
             return None
         if facts.paused(tx):
-            fixed_runs.put_off(tx, run, fixed_runs.WAITING, fixed_runs.PAUSED, now=now)
+            fixed_runs.put_off(tx, run, fixed_runs.WAITING, RunReason.PAUSED, now=now)
             return None
         quote: Quote | None = None
         if fixed_runs.is_needed(tx, run, ceiling_minor=self._ceiling_minor):
@@ -188,10 +202,10 @@ class Schedule:
     def _ceiling_minor(self) -> int:
         return self.programme.fixed.daily_limit_max_minor
 
-    def _quote(self, tx: Tx, run: Run, price: Decimal | None) -> Quote | str:
+    def _quote(self, tx: Tx, run: Run, price: Decimal | None) -> Quote | PutOff:
         """Return the rate of a run, or why it has none."""
         if fixed_runs.has_unknown_paid(tx, run.day):
-            return fixed_runs.UNKNOWN_PAID
+            return RunReason.UNKNOWN_PAID
         return choose_rate(
             price,
             tickers.newest(tx),
@@ -200,7 +214,7 @@ class Schedule:
             now=self.clock.now(),
         )
 
-    def _wait(self, tx: Tx, run: Run, before: RecordedRun | None, reason: str) -> None:
+    def _wait(self, tx: Tx, run: Run, before: RecordedRun | None, reason: PutOff) -> None:
         now = self.clock.now()
         if fixed_runs.put_off(tx, run, fixed_runs.WAITING, reason, now=now):
             _log.warning("fixed run waits id=%s reason=%s", run.id, reason)
@@ -225,11 +239,6 @@ class Schedule:
                 rate=Rate(given.principal_minor, given.principal_sat),
             )
             self.herald.tell_operators(tx, told, now)
-
-
-def _is_open(known: RecordedRun | None) -> bool:
-    """Tell whether a run may still happen."""
-    return known is None or known.state == fixed_runs.WAITING
 
 
 def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:

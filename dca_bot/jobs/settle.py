@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from dca_bot.chat.say import Say
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import (
@@ -17,6 +18,7 @@ from dca_bot.errors import (
     StateChanged,
     place_of,
 )
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.pay import Payer
 from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
@@ -52,37 +54,47 @@ class Pass:
     sent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settler:
     """Serial on purpose: LNbits isn't faster with more at once, and order is kept."""
 
     till: Till
     signals: Signals
     minimum_seen_at: dict[int, datetime] = field(default_factory=dict)
+    _reconciled_at: datetime | None = field(default=None, init=False)
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        till = self.till
+        self._guard = Guard(till.database, till.herald, till.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Catch up after the start, then pay whenever there is something; never ends."""
-        reconciled_at: datetime | None = None
         while True:
-            try:
-                now = self.till.clock.now()
-                if reconciled_at is None:
-                    await self.catch_up()
-                    self.signals.reconciled.set()
-                    reconciled_at = now
-                if await self.work_once():
-                    self.signals.settle.ring()
-                if now - reconciled_at >= RECONCILE_EVERY:
-                    all_ = await self.till.database.read(partial(foreign.any_open, now=now))
-                    await self._reconcile(since=None if all_ else now - RECONCILE_LOOKBACK)
-                    reconciled_at = now
-                self._note(reachable=True)
-            except (LnbitsUnavailable, LnbitsRefused) as error:
-                self._note(reachable=False, detail=str(error))
+            async with self._guard.over(Guarded.PAYOUTS):
+                await self.look_once()
             self.signals.deliver.ring()
             await self.signals.settle.wait(
-                self.till.clock, HEARTBEAT_S if reconciled_at else FIRST_RETRY_S
+                self.till.clock, HEARTBEAT_S if self._reconciled_at else FIRST_RETRY_S
             )
+
+    async def look_once(self) -> None:
+        """Do all that is to be done now, and note whether LNbits answers."""
+        try:
+            now = self.till.clock.now()
+            if self._reconciled_at is None:
+                await self.catch_up()
+                self.signals.reconciled.set()
+                self._reconciled_at = now
+            if await self.work_once():
+                self.signals.settle.ring()
+            if now - self._reconciled_at >= RECONCILE_EVERY:
+                all_ = await self.till.database.read(partial(foreign.any_open, now=now))
+                await self._reconcile(since=None if all_ else now - RECONCILE_LOOKBACK)
+                self._reconciled_at = now
+            self._note(reachable=True)
+        except (LnbitsUnavailable, LnbitsRefused) as error:
+            self._note(reachable=False, detail=str(error))
 
     async def catch_up(self) -> None:
         """After a start: resolve every payout that was sent, then reconcile with LNbits."""
@@ -113,12 +125,16 @@ class Settler:
     async def _know_source(self) -> None:
         """Refuse to pay from another wallet than before while payouts of that one are unsettled.
 
-        Their hashes are unknown to the new wallet, which would look as if they were unpaid.
+        Their hashes are unknown to the new wallet, which would look as if they were unpaid. Else
+        everything is paused: what an old copy of the ledger lacks, only the old wallet could tell.
         """
         wallet_id = await self.till.wallet.wallet_id()
 
         def is_safe(tx: Tx) -> bool:
-            if facts.get(tx, facts.SOURCE_WALLET) in (None, wallet_id) or not payouts.unsettled(tx):
+            before = facts.get(tx, facts.SOURCE_WALLET)
+            if before in (None, wallet_id) or not payouts.unsettled(tx):
+                if before not in (None, wallet_id):
+                    self._pause_for_new_source(tx)
                 facts.put(tx, facts.SOURCE_WALLET, wallet_id)
                 facts.drop(tx, facts.SOURCE_REFUSED)
                 return True
@@ -134,6 +150,12 @@ class Settler:
                 status=0,
             )
 
+    def _pause_for_new_source(self, tx: Tx) -> None:
+        now = self.till.clock.now()
+        facts.put(tx, facts.PAUSED, now.isoformat())
+        self.till.herald.tell_operators(tx, Say("push.source_is_new"), now)
+        _log.error("source wallet is another one: paused")
+
     async def _reconcile(self, *, since: datetime | None) -> None:
         till, now = self.till, self.till.clock.now()
         unknown = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
@@ -148,7 +170,8 @@ class Settler:
                 continue
             self.minimum_seen_at[client.id] = now
             if client.destination is not None and client.destination.kind == ADDRESS:
-                await self._renew_minimum(client.id, client.destination)
+                async with self._guard.over(Guarded.MINIMUM, client.id):
+                    await self._renew_minimum(client.id, client.destination)
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
         try:
@@ -158,13 +181,6 @@ class Settler:
             )
         except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one address must not keep payouts back
-            place = place_of(error)
-            _log.error(
-                "minimum failed client=%d error=%s at=%s", client_id, type(error).__name__, place
-            )
 
     async def _take(self, payout: Payout, pass_: Pass) -> None:
         """Bring one payout further; a destination that fails keeps back only what goes there."""
@@ -184,13 +200,13 @@ class Settler:
             await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
-            await self._step_aside(payout, str(error), least_s=600)
+            await self._step_aside(payout, error.why, least_s=600)
         except LnbitsUnavailable as error:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
-            await self._step_aside(payout, rules.NO_ANSWER, least_s=0)
+            await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
@@ -200,7 +216,7 @@ class Settler:
                 type(error).__name__,
                 place_of(error),
             )
-            await self._step_aside(payout, "an unexpected error; see the log", least_s=600)
+            await self._step_aside(payout, rules.Waiting.ERROR, least_s=600)
 
     async def _step(self, payout: Payout, *, paying: bool) -> bool:
         """Take the next step; return whether a pay request left."""

@@ -54,6 +54,11 @@ def arrive(tx: Tx, payout: Payout, client: Client) -> bool:
     return client.notify == EACH
 
 
+def leave_untold(tx: Tx, payout: Payout) -> None:
+    """Mark a payout that is DONE as never to be told."""
+    tx.execute("UPDATE payout SET told = 'never' WHERE id = ?", (payout.id,))
+
+
 def waiting(tx: Tx) -> list[Waiting]:
     """Return the clients for whose digest something waits."""
     rows = tx.execute(

@@ -162,8 +162,14 @@ def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat
 
 
 def set_pubkey(tx: Tx, client_id: int, pubkey: str) -> None:
-    """Give a client a new key; IntegrityError if another client has it."""
-    tx.execute("UPDATE client SET pubkey = ? WHERE id = ?", (pubkey, client_id))
+    """Give a client a new key, on closed accounts of the old one too: a day's limit is a person's.
+
+    IntegrityError if another client has it.
+    """
+    tx.execute(
+        "UPDATE client SET pubkey = ? WHERE pubkey = (SELECT pubkey FROM client WHERE id = ?)",
+        (pubkey, client_id),
+    )
 
 
 def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:

@@ -86,14 +86,18 @@ def withdraw(
     *,
     amount_minor: int,
     note: str,
+    machine: str | None = None,
     now: datetime,
     message_id: str | None = None,
 ) -> None:
-    """Take cash back out of a client's balance; IntegrityError if the balance doesn't cover it."""
+    """Take cash back out of a client's balance, and of the machine that it is paid from.
+
+    IntegrityError if the balance doesn't cover it.
+    """
     move = Move(balance_of(client_id), CASH, amount_minor)
     cause = Cause(note=note, message_id=message_id)
     ref = str(post(tx, "withdrawal", [move], cause=cause, now=now))
-    machine_cash.move(tx, WITHDRAWAL, ref, machine=None, amount_minor=-amount_minor, now=now)
+    machine_cash.move(tx, WITHDRAWAL, ref, machine=machine, amount_minor=-amount_minor, now=now)
 
 
 def recent(

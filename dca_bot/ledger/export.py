@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError
+from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
 from dca_bot.ledger.export_tables import TABLES, Table
 from dca_bot.ledger.instant import instant
@@ -61,6 +62,7 @@ def export_ledger(
             tx.create_function("npub", 1, form.npub, deterministic=True)
             tx.execute("BEGIN")
             refuse_other_version(tx)
+            facts.check_currency(tx, form.currency)
             return _write_all(tx, folder, form)
     except (OSError, sqlite3.Error) as error:
         why = getattr(error, "strerror", None) or error

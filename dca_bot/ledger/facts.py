@@ -2,8 +2,11 @@
 
 from datetime import datetime
 
+from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import Tx
 
+CURRENCY = "currency"
+"""What all minor units of the ledger are of (ISO 4217)."""
 START_AT = "start_at"
 """When the bot first started: ISO 8601."""
 PAUSED = "paused"
@@ -21,6 +24,10 @@ SUMMARY_AT = "summary_at"
 """When the operators' last daily summary was written (ISO 8601): the next one counts from there."""
 LISTENED_AT = "listened_at"
 """When a relay was last connected (ISO 8601): the next subscription looks back from there."""
+COPIED = "copied"
+"""Present in a copy of the ledger, until a bot is started on it."""
+RESTORED_AT = "restored_at"
+"""When a bot was last started on a copy (ISO 8601): what was written to it before isn't carried out."""
 SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
@@ -39,7 +46,7 @@ BACKUP_FAILING = "backup_failing"
 def get(tx: Tx, name: str) -> str | None:
     """Return a value, or None."""
     row = tx.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row["value"])
+    return None if row is None else str(row[0])
 
 
 def put(tx: Tx, name: str, value: str) -> None:
@@ -56,6 +63,22 @@ def drop(tx: Tx, name: str) -> bool:
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
 
 
+def check_currency(tx: Tx, currency: str) -> None:
+    """Raise LedgerError if the ledger counts another currency: its amounts would mean other sums."""
+    counted = get(tx, CURRENCY)
+    if counted not in (None, currency):
+        raise LedgerError(
+            f"The ledger counts {counted}, but bot.currency is {currency}. Write {counted} again, or"
+            " choose another bot.data_dir for a programme of its own."
+        )
+
+
+def keep_currency(tx: Tx, currency: str) -> None:
+    """Record what the ledger counts, for good; raise LedgerError as `check_currency`."""
+    check_currency(tx, currency)
+    put(tx, CURRENCY, currency)
+
+
 def note_poll(tx: Tx, at: datetime) -> None:
     """Record that Lamassu was read whole."""
     put(tx, LAST_POLL_AT, at.isoformat())
@@ -66,6 +89,12 @@ def last_poll_at(tx: Tx) -> datetime | None:
     """Return when Lamassu was last read whole, or None if never."""
     polled = get(tx, LAST_POLL_AT)
     return None if polled is None else datetime.fromisoformat(polled)
+
+
+def restored_at(tx: Tx) -> datetime | None:
+    """Return when the bot was started on a copy, in whole seconds as messages' times are; None if never."""
+    restored = get(tx, RESTORED_AT)
+    return None if restored is None else datetime.fromisoformat(restored).replace(microsecond=0)
 
 
 def polls(tx: Tx) -> int:

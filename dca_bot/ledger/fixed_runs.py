@@ -4,7 +4,7 @@ The invariant: a run happens once, ever, by its id; that it is done, its shares,
 their payouts are recorded in one transaction or not at all.
 
     (none) ─▶ waiting ─▶ done        gave what it had to give
-       │         ├─────▶ lapsed      its day is over
+       │         ├─────▶ lapsed      its day is over (by the clock: one that was ahead undoes it)
        └─────────┴─────▶ held        LNbits has paid for it, this ledger doesn't know how
 """
 
@@ -12,15 +12,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from dca_bot.core.market import bought_sat, coin_minor
-from dca_bot.core.rate import Quote
+from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import distributions
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import instant, micros
 
 WAITING = "waiting"
@@ -28,9 +30,16 @@ DONE = "done"
 LAPSED = "lapsed"
 HELD = "held"
 
-PAUSED = "everything was paused"
-MISSED = "the bot was not at work"
-UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+class RunReason(StrEnum):
+    """Why a run waits or has lapsed, beside the want of a rate and what holds it (PutOff)."""
+
+    PAUSED = "everything was paused"
+    MISSED = "the bot was not at work"
+    UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+
+PutOff = RunReason | HoldReason | RateProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +50,15 @@ class RecordedRun:
     due_at: datetime
     state: str
     reason: str
+    changed_at: datetime
     is_told: bool
     clients: int
     minor: int
     sat: int
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether it may still happen: it waits, or has lapsed by a clock that was ahead."""
+        return self.state == WAITING or (self.state == LAPSED and self.changed_at > now)
 
 
 def savers(tx: Tx, day: date) -> list[Saver]:
@@ -111,7 +125,7 @@ def carry_out(
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
         " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', changed_at = :now,"
         " price = :price, price_source = :source, clients = :clients, ceiling_minor = :ceiling"
-        " WHERE state = 'waiting'",
+        f" WHERE {_OPEN}",
         {
             "id": run.id,
             "day": run.day.isoformat(),
@@ -151,17 +165,24 @@ def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime
     )
 
 
-def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool:
+def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> bool:
     """Record that a run waits, has lapsed or is held, and why; return whether that is news.
 
-    What is done, lapsed or held already stays so.
+    What is not open any more stays as it is.
     """
     done = tx.execute(
-        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
-        " changed_at = excluded.changed_at WHERE fixed_run.state = 'waiting'"
-        " AND (fixed_run.state, fixed_run.reason) <> (excluded.state, excluded.reason)",
-        (run.id, run.day.isoformat(), micros(run.at), state, reason, micros(now)),
+        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
+        " VALUES (:id, :day, :due, :state, :reason, :now)"
+        " ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason, changed_at = :now"
+        f" WHERE {_OPEN} AND (fixed_run.state, fixed_run.reason) <> (:state, :reason)",
+        {
+            "id": run.id,
+            "day": run.day.isoformat(),
+            "due": micros(run.at),
+            "state": state,
+            "reason": reason,
+            "now": micros(now),
+        },
     )
     return done.rowcount == 1
 
@@ -223,6 +244,12 @@ def has_unknown_paid(tx: Tx, day: date) -> bool:
     return row.fetchone() is not None
 
 
+# As `RecordedRun.is_open`.
+_OPEN = (
+    "(fixed_run.state = 'waiting' OR fixed_run.state = 'lapsed' AND fixed_run.changed_at > :now)"
+)
+
+
 def _runs(tx: Tx, where: str, values: Sequence[str], *, limit: int = 10_000) -> list[RecordedRun]:
     rows = tx.execute(
         "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
@@ -239,6 +266,7 @@ def _recorded(row: sqlite3.Row) -> RecordedRun:
         due_at=instant(row["due_at"]),
         state=row["state"],
         reason=row["reason"],
+        changed_at=instant(row["changed_at"]),
         is_told=row["told_at"] is not None,
         clients=row["clients"] or 0,
         minor=row["minor"],

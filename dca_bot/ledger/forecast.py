@@ -23,6 +23,16 @@ def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
     return [(row["daily"], row["balance_minor"]) for row in rows]
 
 
+def flow_balances_minor(tx: Tx) -> int:
+    """Return the balances of everybody in flow mode: what cash-outs can still be shared out for."""
+    row = tx.execute(
+        "SELECT coalesce(sum(account.balance), 0) AS minor FROM client"
+        " JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
+        " WHERE state = 'active' AND mode = 'flow'"
+    ).fetchone()
+    return int(row["minor"])
+
+
 def flow_pace(tx: Tx, now: datetime) -> Pace:
     """Return the sats that cash-outs, and commission, gave to people in the last 14 days.
 

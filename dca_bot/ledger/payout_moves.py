@@ -4,14 +4,14 @@ The invariant: every move is a compare-and-set along the table `payout_move`, co
 request that it announces leaves.
 """
 
-import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.payout import (
-    FUNDS,
     PayoutState,
     PlannedShare,
+    Waiting,
     group_shares,
     payout_id,
 )
@@ -28,12 +28,11 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
+from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import micros
 from dca_bot.ledger.payouts import Payout, collecting_clients
-
-_log = logging.getLogger(__name__)
 
 
 def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
@@ -57,20 +56,7 @@ def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
     due_at = {row["id"]: row["at"] for row in rows}
     min_sat = client.destination.min_sat if client.destination else 1
     for group in (group for pile in piles for group in group_shares(pile, min_sat)):
-        new_id = payout_id(client.pubkey, [share.distribution_id for share in group])
-        done = tx.execute(
-            "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
-            " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
-            (new_id, client_id, sum(s.sat for s in group), micros(now), due_at[group[0].id]),
-        )
-        if done.rowcount != 1:
-            # Only a key that passed from one client to another can do this: the shares wait.
-            _log.error("payout id is taken payout=%s client=%d", new_id[:8], client_id)
-            continue
-        tx.executemany(
-            "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
-        )
+        _plan_group(tx, client, group, due_at=due_at[group[0].id], now=now)
 
 
 def adopt(tx: Tx, payout_id: str, client_id: int, distribution_id: str, *, now: datetime) -> None:
@@ -135,7 +121,7 @@ def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
         " AND state = 'PLANNED' AND waiting <> ?4"
         " AND (SELECT state FROM payout WHERE id = ?1) IN ('PLANNED', 'INVOICED')"
         " AND coalesce(destination, (SELECT destination FROM client WHERE id = ?2)) = ?3",
-        (payout.id, payout.client_id, destination, FUNDS),
+        (payout.id, payout.client_id, destination, Waiting.FUNDS),
     )
 
 
@@ -267,6 +253,30 @@ def cancel(
         Move(owed_to(payout.client_id), OPERATOR, payout.amount_sat),
     ]
     post(tx, "cancel", moves, cause=Cause(payout_id=payout.id, message_id=message_id), now=now)
+
+
+def _plan_group(
+    tx: Tx, client: Client, group: Sequence[PlannedShare], *, due_at: int, now: datetime
+) -> None:
+    """Plan the payout of some shares; one that was taken back as too small comes to life again.
+
+    Where the key has passed from one client to another, who had the same distributions, the id of
+    these has the client's number in it.
+    """
+    for recipient in (client.pubkey, f"{client.pubkey} {client.id}"):
+        new_id = payout_id(recipient, [share.distribution_id for share in group])
+        done = tx.execute(
+            "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
+            " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
+            (new_id, client.id, sum(share.sat for share in group), micros(now), due_at),
+        )
+        if done.rowcount == 1:
+            break
+    assert done.rowcount == 1, "an id belongs to one client and its distributions"
+    tx.executemany(
+        "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
+    )
 
 
 def _unfixed(payout: Payout) -> dict[str, None]:

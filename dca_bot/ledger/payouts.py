@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
-    FUNDS,
     PayoutState,
+    Waiting,
     is_cancellable,
     needed_msat,
 )
@@ -144,11 +144,14 @@ def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:
     return _payouts(tx, where, (), among=_OPEN, limit=limit, offset=offset)
 
 
-def submitted_sat_since(tx: Tx, since: datetime) -> int:
-    """Return what was sent since then, for the daily ceiling."""
+def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
+    """Return what was sent since then beside a payout, for the daily ceiling.
+
+    Its own earlier attempts don't count: they are proven unpaid.
+    """
     row = tx.execute(
-        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ?",
-        (micros(since),),
+        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ? AND id <> ?",
+        (micros(since), beside.id),
     ).fetchone()
     return int(row["total"])
 
@@ -171,7 +174,7 @@ def need(tx: Tx) -> Need:
     rows = tx.execute(
         "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
         f" FROM {_OPEN} AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}",
-        {"own": INVOICE_KEY, "funds": FUNDS},
+        {"own": INVOICE_KEY, "funds": Waiting.FUNDS},
     ).fetchall()
     return Need(
         count=len(rows),
@@ -193,7 +196,7 @@ def is_waiting_for_funds(tx: Tx) -> bool:
     """Tell whether a payout stands as waiting until the source wallet has enough."""
     row = tx.execute(
         f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_UNPAID} AND waiting = :funds) AS yes",
-        {"funds": FUNDS},
+        {"funds": Waiting.FUNDS},
     ).fetchone()
     return bool(row["yes"])
 

@@ -5,15 +5,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.payout import COLLECTING
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
+
+CASH_KINDS = (DEPOSIT, WITHDRAWAL)
+"""What a line is that moves cash, not a share."""
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One line: `what` is deposit, withdrawal or a kind of distribution.
+    """One line: `what` is in CASH_KINDS or a kind of distribution.
 
-    `state` is the deposit's or the payout's, `collecting` for a share that waits for more.
+    `state` is the deposit's (WITHDRAWN for a withdrawal) or the payout's, COLLECTING before there is one.
     """
 
     at: datetime
@@ -35,7 +41,7 @@ def statement(
     rows = [
         *_until(tx.execute(_SHARES, (client_id,)), start),
         *tx.execute(_DEPOSITS, (client_id, start)),
-        *(row for row in leaving if row["what"] == "withdrawal"),
+        *(row for row in leaving if row["what"] == WITHDRAWAL),
     ]
     rows.sort(key=lambda row: row["id"], reverse=True)
     rows.sort(key=lambda row: (-row["at"], row["what"]))
@@ -45,23 +51,23 @@ def statement(
     ]
 
 
-_SHARES = """
+_SHARES = f"""
 SELECT distribution.at, processed_at AS recorded_at, kind AS what, minor, sat,
-  coalesce(payout.state, 'collecting') AS state, share.id
+  coalesce(payout.state, '{COLLECTING}') AS state, share.id
 FROM share JOIN distribution ON distribution.id = distribution_id
 LEFT JOIN payout ON payout.id = payout_id
 WHERE share.client_id = ? ORDER BY share.id DESC
 """
-_DEPOSITS = """
-SELECT confirmed_at AS at, 'deposit' AS what, amount_minor AS minor, 0 AS sat, state, id
+_DEPOSITS = f"""
+SELECT confirmed_at AS at, '{DEPOSIT}' AS what, amount_minor AS minor, 0 AS sat, state, id
 FROM deposit WHERE client_id = ?1 AND confirmed_at >= ?2
 UNION ALL
-SELECT created_at, 'deposit', amount_minor, 0, state, id
+SELECT created_at, '{DEPOSIT}', amount_minor, 0, state, id
 FROM deposit WHERE client_id = ?1 AND confirmed_at IS NULL AND created_at >= ?2
 """
-_LEAVING = """
+_LEAVING = f"""
 SELECT posted_at AS at, posted_at AS recorded_at, kind AS what, amount AS minor, 0 AS sat,
-  'withdrawn' AS state, entry.id
+  '{WITHDRAWN}' AS state, entry.id
 FROM entry JOIN posting ON posting.id = posting_id
 WHERE from_account = (SELECT id FROM account WHERE kind = 'balance' AND client_id = ?)
 ORDER BY entry.id DESC

@@ -17,8 +17,11 @@ def newest(tx: Tx) -> Ticker | None:
     return Ticker(Decimal(price), datetime.fromisoformat(at))
 
 
-def note(tx: Tx, ticker: Ticker) -> None:
-    """Remember a ticker if it is newer than the one that is known."""
+def note(tx: Tx, ticker: Ticker, *, now: datetime) -> None:
+    """Remember a ticker if it is newer than the one that is known.
+
+    One of the future was noted while the clock was ahead: it gives way.
+    """
     known = newest(tx)
-    if known is None or known.at < ticker.at:
+    if known is None or known.at < ticker.at or known.at > now:
         facts.put(tx, facts.TICKER, f"{ticker.at.isoformat()} {ticker.price}")

@@ -181,6 +181,6 @@ async def test_unique_beginning_is_asked_for_among_all_cash_outs(talk):
 @pytest.mark.parametrize("amounts", ["24000 200", "200000 24000", "200 999999999"])
 async def test_amounts_far_from_the_machines_price_are_refused(talk, amounts):
     ticker = Ticker(Decimal("830000.00"), talk.clock.now())
-    await talk.database.transact(lambda tx: tickers.note(tx, ticker))
+    await talk.database.transact(lambda tx: tickers.note(tx, ticker, now=ticker.at))
     assert "Are the amounts swapped" in await talk.tell("op", f"tx add Market {amounts}")
     assert "Add a cash-out" in await talk.tell("op", ADD)

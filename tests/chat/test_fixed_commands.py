@@ -181,7 +181,9 @@ async def test_plan_tells_what_stops_the_next_run(maria):
     assert "no usable rate at present: LNbits tells no price" in await maria.tell("op", "fixed")
     maria.wallet.down, maria.wallet.coin = False, Decimal(500_000)
     now = maria.clock.now()
-    await maria.database.transact(lambda tx: tickers.note(tx, Ticker(Decimal(800_000), now)))
+    await maria.database.transact(
+        lambda tx: tickers.note(tx, Ticker(Decimal(800_000), now), now=now)
+    )
     assert "too far apart" in await maria.tell("op", "fixed")
     await maria.tell("op", "pause all")
     assert "PAUSED" in await maria.tell("op", "fixed")
@@ -276,7 +278,7 @@ async def stop_by_silence(talk):
 
 async def stop_by_ticker(talk):
     ticker = Ticker(Decimal(1), talk.clock.now())
-    await talk.database.transact(lambda tx: tickers.note(tx, ticker))
+    await talk.database.transact(lambda tx: tickers.note(tx, ticker, now=ticker.at))
 
 
 async def stop_before_reconciling(talk):

@@ -56,6 +56,7 @@ CASES = [
     ("lamassu", None, "810000", 0, "810000"),
     ("lamassu", "0", "810000", 0, "810000"),
     ("lamassu", "800000", "810000", 61, TOO_OLD),
+    ("lamassu", "800000", "800000", -1, TOO_OLD),
     ("lamassu", "800000", None, 0, NO_TICKER),
     ("lamassu", "700000", "810000", 1, TOO_FAR),
 ]

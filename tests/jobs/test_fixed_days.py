@@ -136,7 +136,7 @@ async def test_days_of_runs_with_outages_and_a_change_of_clocks_are_paid_to_the_
     # 30 March: 02:30 is leapt over; a fresh ticker contradicts the price in the evening.
     await calendar.walk("2025-03-30T17:30")
     ticker = Ticker(Decimal(1_000_000), calendar.at)
-    await bench.database.transact(lambda tx: tickers.note(tx, ticker))
+    await bench.database.transact(lambda tx: tickers.note(tx, ticker, now=ticker.at))
     await calendar.walk("2025-03-30T23:30")
     # 31 March: the bot is down all day.
     await calendar.sleep("2025-04-01T01:00")

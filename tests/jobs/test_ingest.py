@@ -18,6 +18,7 @@ from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger import clients, commission, distributions, facts, foreign, holds, tickers
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.holds import HoldReason
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 
@@ -382,7 +383,7 @@ async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench
     bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR))
     await bench.poll(2)
     assert await bench.distributed() == ["b"]
-    assert await bench.holds() == [("cash-out", "a", holds.KNOWN_DISTRIBUTION, None)]
+    assert await bench.holds() == [("cash-out", "a", HoldReason.KNOWN_DISTRIBUTION, None)]
     assert len(await bench.letters()) == 1
 
 
@@ -505,11 +506,11 @@ async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(mak
     )
     await bench.database.transact(lambda tx: foreign.remember(tx, paid, now=NOW))
     await bench.poll()
-    assert await bench.holds() == [("lost", "late", holds.LOST, None)]
+    assert await bench.holds() == [("lost", "late", HoldReason.LOST, None)]
     bench.server.put(cash_out("late", NOW - HOUR))
     await bench.reopen()
     await bench.poll()
     assert await bench.holds() == [
-        ("lost", "late", holds.LOST, "by itself"),
-        ("cash-out", "late", holds.KNOWN_DISTRIBUTION, None),
+        ("lost", "late", HoldReason.LOST, "by itself"),
+        ("cash-out", "late", HoldReason.KNOWN_DISTRIBUTION, None),
     ]

@@ -10,7 +10,7 @@ import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger import clients
+from dca_bot.ledger import clients, facts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 
@@ -358,6 +358,37 @@ async def test_new_attempt_goes_where_the_first_one_went(make_desk):
         await at(bench, 25 * HOUR)
     assert await bench.states() == ["DONE"]
     assert [key for name, key in bench.wallet.calls if name == "request_invoice"] == ["key", "key"]
+
+
+async def test_pause_in_the_middle_of_a_round_stops_what_would_be_sent_again(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = leave_no_trace
+    await at(bench, timedelta())
+    look = bench.wallet.payment
+
+    async def pause_and_look(payment_hash):
+        await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
+        return await look(payment_hash)
+
+    bench.wallet.payment = pause_and_look
+    await at(bench, HOUR)
+    assert bench.wallet.count("pay") == 1
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    bench.wallet.payment, bench.wallet.on_pay = look, bench.wallet.succeed
+    await at(bench, 2 * HOUR)
+    assert await bench.states() == ["DONE"]
+    assert set(bench.wallet.sent()) == {"lnbc1"}
+
+
+async def test_attempt_that_is_void_does_not_count_for_the_days_ceiling(make_desk):
+    bench = await make_desk(PLACE, day_max_sat=60_000)
+    bench.wallet.on_pay = bench.wallet.fail
+    await at(bench, timedelta())
+    bench.wallet.on_pay = bench.wallet.succeed
+    for hours in (2, 3, 4):
+        await at(bench, hours * HOUR)
+    assert await bench.states() == ["DONE"]
+    assert len(bench.wallet.sent()) == 2
 
 
 # The real thing

@@ -114,7 +114,8 @@ class Bench:
         return [text for (text,) in found]
 
     async def ticker(self, price, *, age=timedelta()):
-        await self.do(tickers.note, Ticker(Decimal(price), self.clock.now() - age))
+        now = self.clock.now()
+        await self.do(tickers.note, Ticker(Decimal(price), now - age), now=now)
 
 
 def with_fixed(terms, **changes):
@@ -217,7 +218,7 @@ async def test_days_missed_while_down_lapse_and_are_told_in_one_message(make_ben
     states = list((await bench.runs()).items())
     assert states[:2] == [(MORNING, "done"), (EVENING, "lapsed")]
     assert [state for _, state in states] == ["done", *["lapsed"] * 5, "done"]
-    assert await bench.reason(EVENING) == fixed_runs.MISSED
+    assert await bench.reason(EVENING) == fixed_runs.RunReason.MISSED
     told, made_up = await bench.letters()
     assert told.startswith("5 fixed runs did not happen")
     assert "2026-11-24 18:00: the bot was not at work" in told
@@ -533,7 +534,7 @@ async def test_clock_that_was_a_day_ahead_by_mistake_gives_no_day_twice(make_ben
     await bench.at(9, day=1)
     await bench.at(18, day=1)
     days = await bench.rows("SELECT day, sum(minor) FROM share GROUP BY day ORDER BY day")
-    assert days == [("2026-11-25", 10_000)]
+    assert days == [("2026-11-24", 5_000), ("2026-11-25", 10_000)]
 
 
 @pytest.mark.parametrize(
@@ -558,3 +559,35 @@ async def test_local_time_that_is_missing_or_comes_twice_is_one_run(
         bench.clock.ahead = step * 6 * MINUTE
         await bench.schedule.look_once()
     assert [row[0] for row in await bench.given()] == expected
+
+
+async def test_clock_that_was_ahead_for_a_while_costs_no_run(make_bench):
+    bench = await make_bench()
+    await bench.at(8)
+    await bench.saver("ana")
+    await bench.at(8, day=20)
+    await bench.at(8)
+    assert "The computer's clock shows 2026-11-24" in (await bench.letters())[-1]
+    await bench.at(10)
+    assert await bench.given() == []
+    await bench.do(facts.drop, facts.PAUSED)
+    await bench.at(11)
+    await bench.at(19)
+    await bench.at(10, day=1)
+    expected = [MORNING, EVENING, "fixed:2026-11-25T09:00"]
+    assert [given[0] for given in await bench.given()] == expected
+
+
+async def test_clock_that_goes_back_buys_no_day_twice(make_bench):
+    bench = await make_bench()
+    await bench.saver("ana")
+    await bench.at(10)
+    await bench.at(19)
+    await bench.at(19, day=-400)
+    await bench.at(20)
+    assert [given[0] for given in await bench.given()] == [MORNING, EVENING]
+    told = [letter for letter in await bench.letters() if "clock" in letter]
+    assert len(told) == 1
+    await bench.do(facts.drop, facts.PAUSED)
+    await bench.at(10, day=1)
+    assert len(await bench.given()) == 3

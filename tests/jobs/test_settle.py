@@ -1,11 +1,12 @@
 import itertools
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from payout_bench import Killed
 
-from dca_bot.core.payout import NO_ANSWER, PayoutState
+from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
@@ -13,6 +14,7 @@ from dca_bot.jobs.settle import Pass
 from dca_bot.ledger import facts, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.lnbits.client import LnbitsWallet
 
 
@@ -159,8 +161,8 @@ async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_p
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"payout_max_sat": 49_999}, holds.CEILING_PAYOUT),
-        ({"day_max_sat": 49_999}, holds.CEILING_DAY),
+        ({"payout_max_sat": 49_999}, HoldReason.CEILING_PAYOUT),
+        ({"day_max_sat": 49_999}, HoldReason.CEILING_DAY),
     ],
 )
 async def test_payout_above_a_ceiling_is_held_not_sent(
@@ -423,6 +425,37 @@ async def test_waiting_share_of_an_old_copy_is_not_paid_with_a_later_one(
     assert await balance_sat(ben) == 2_000
 
 
+async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unasked(
+    make_bench, wallets, lnbits, balance_sat, tmp_path
+):
+    """Only the old wallet knows what it has paid since; the operators are told, and decide."""
+    bench = await make_bench()
+    ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.settler.catch_up()
+    await bench.database.aclose()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    await bench.open()
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    await bench.database.aclose()
+    (tmp_path / "data").rename(tmp_path / "lost")
+    (tmp_path / "copy").rename(tmp_path / "data")
+    await bench.open()
+    async with LnbitsWallet(lnbits.url, admin_key=other.admin_key) as wallet:
+        old, bench.wallet._wallet = bench.wallet._wallet, wallet
+        bench.distributed = 0
+        await bench.settler.catch_up()
+        assert await bench.database.read(facts.paused)
+        await bench.distribute(10_000, 8_000)
+        await bench.settle()
+        bench.wallet._wallet = old
+    assert await balance_sat(ana) == 10_000
+    (told,) = await bench.letters()
+    assert "Everything is paused" in told
+    assert "put the old wallet's admin key back" in told
+
+
 async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
     make_bench, wallets, lnbits, balance_sat
 ):
@@ -446,6 +479,7 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
         for _ in range(2):
             with pytest.raises(LnbitsRefused, match="another one than before"):
                 await bench.settler.catch_up()
+        assert not await bench.database.read(facts.paused)
     assert len([text for text in await bench.letters() if "another LNbits wallet" in text]) == 1
     bench.wallet._wallet = before
     await bench.settler.catch_up()
@@ -531,7 +565,7 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
     await bench.settler.catch_up()
     await bench.settle(2)
     assert await balance_sat(ben) > 0
-    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [NO_ANSWER]
+    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [Waiting.NO_ANSWER]
     bench.wallet._wallet = real
     bench.clock.ahead += timedelta(minutes=20)
     await bench.settle(2)
@@ -544,7 +578,7 @@ async def test_ceiling_that_was_lifted_lifts_no_other(make_bench, wallets, balan
     ana = wallets("ana")
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     await bench.distribute(50_000, 40_000)
-    for reason in (holds.CEILING_PAYOUT, holds.CEILING_DAY):
+    for reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
         await bench.settle()
         assert await balance_sat(ana) == 0
         (hold,) = await bench.database.read(holds.still_open)
@@ -655,7 +689,7 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     now = bench.clock.now()
 
     def accepted_long_ago(tx):
-        payout_moves.hold(tx, payout, holds.KNOWN_PAYOUT, now=now)
+        payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
         holds.close(tx, "payout", payout.id, outcome="accepted", now=now)
         payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
 

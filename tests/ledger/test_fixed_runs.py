@@ -17,7 +17,7 @@ from dca_bot.errors import StateChanged
 from dca_bot.ledger import clients, fixed_runs, payout_moves, tickers
 from dca_bot.ledger.books import CONVERTED, TREASURY
 
-from .story import Story
+from .story import Story, hex_of
 
 ZONE = ZoneInfo("America/Guatemala")
 DAY = date(2026, 11, 24)
@@ -88,6 +88,20 @@ def test_run_happens_once(savings):
     with pytest.raises(StateChanged):
         savings.run()
     assert len(savings.given()) == 1
+
+
+def test_new_key_after_a_closed_account_gives_no_second_limit(savings):
+    story = savings.story
+    ana = savings.saver("ana", limit=10_000, balance=5_000)
+    savings.run()
+    (payout,) = story.payouts()
+    story.bring(payout.id, "DONE")
+    story.state(ana, "closed")
+    again = savings.saver("ana", limit=10_000)
+    story.do(clients.set_pubkey, again, hex_of("a new key"))
+    savings.by_hand()
+    savings.run(EVENING)
+    assert [given[2] for given in savings.given()] == [5_000, 5_000]
 
 
 def test_crash_in_a_run_leaves_all_of_it_or_nothing(savings):
@@ -259,11 +273,18 @@ def test_newest_ticker_stays(savings):
     assert savings.story.read(tickers.newest) is None
     for price, minutes in (("800000.5", 0), ("1", -1), ("2", 0)):
         ticker = Ticker(Decimal(price), NOW + timedelta(minutes=minutes))
-        savings.story.do(tickers.note, ticker)
+        savings.story.do(tickers.note, ticker, now=NOW)
     assert savings.story.read(tickers.newest) == Ticker(Decimal("800000.5"), NOW)
     newer = Ticker(Decimal(3), NOW + timedelta(seconds=1))
-    savings.story.do(tickers.note, newer)
+    savings.story.do(tickers.note, newer, now=newer.at)
     assert savings.story.read(tickers.newest) == newer
+
+
+def test_ticker_of_the_future_gives_way_to_todays(savings):
+    ahead, today = (Ticker(Decimal(4), NOW + timedelta(days=n)) for n in (20, 0))
+    savings.story.do(tickers.note, ahead, now=ahead.at)
+    savings.story.do(tickers.note, today, now=NOW)
+    assert savings.story.read(tickers.newest) == today
 
 
 # What the schema itself refuses

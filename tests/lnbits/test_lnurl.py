@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from dca_bot.core.ports import AddressTerms, PaymentStatus
-from dca_bot.errors import DestinationRefused, DestinationUnavailable
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.lnurl import LightningAddresses
 
 WELL_KNOWN = "/.well-known/lnurlp/alice"
@@ -331,28 +331,35 @@ async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error"),
+    ("status", "body", "why"),
     [
-        (200, {"status": "ERROR", "reason": "closed\nfor today"}, DestinationRefused),
-        (400, {"status": "error", "reason": "r" * 9000}, DestinationRefused),
-        (200, {"status": "ERROR"}, DestinationRefused),
-        (404, b"", DestinationRefused),
-        (200, b"<html>", DestinationRefused),
-        (200, b"[" * 60_000, DestinationRefused),
-        (200, [], DestinationRefused),
-        (200, {"tag": "payRequest"}, DestinationRefused),
-        (429, b"", DestinationUnavailable),
-        (503, b"", DestinationUnavailable),
+        (200, {"status": "ERROR", "reason": "closed\nfor today"}, "closed for today"),
+        (400, {"status": "error", "reason": "r" * 9000}, "…"),
+        (200, {"status": "ERROR"}, Refusal.NO_REASON),
+        (404, b"", Refusal.UNKNOWN),
+        (200, b"<html>", Refusal.NO_SERVICE),
+        (200, b"[" * 60_000, Refusal.NO_SERVICE),
+        (200, [], Refusal.NO_SERVICE),
+        (200, {"tag": "payRequest"}, Refusal.NO_SERVICE),
     ],
 )
-async def test_refusals_and_faults_are_told_apart(
-    web, addresses, alice_at_web, status, body, error
+async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
+    web, addresses, alice_at_web, status, body, why
 ):
     web.answer(WELL_KNOWN, body, status=status)
-    with pytest.raises(error) as caught:
+    with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
+    assert caught.value.why == why
+    assert str(caught.value).startswith(f"{why} (")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, status):
+    web.answer(WELL_KNOWN, b"", status=status)
+    with pytest.raises(DestinationUnavailable):
+        await addresses.terms(alice_at_web)
 
 
 @pytest.mark.parametrize(

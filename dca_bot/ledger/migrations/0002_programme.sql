@@ -83,7 +83,8 @@ CREATE TABLE fixed_run (
 CREATE INDEX fixed_run_due ON fixed_run (due_at);
 CREATE INDEX fixed_run_waiting ON fixed_run (day) WHERE state = 'waiting';
 CREATE TRIGGER fixed_run_is_final BEFORE UPDATE ON fixed_run
-WHEN OLD.state IN ('done', 'lapsed') OR OLD.id <> NEW.id OR OLD.day <> NEW.day
+WHEN OLD.state = 'done' OR OLD.id <> NEW.id OR OLD.day <> NEW.day
+  OR OLD.state = 'lapsed' AND NEW.changed_at >= OLD.changed_at  -- an earlier one: it lapsed by a clock that was ahead
 BEGIN SELECT RAISE(ABORT, 'a run that is over stays as it is'); END;
 CREATE TRIGGER fixed_run_stays BEFORE DELETE ON fixed_run BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
 

@@ -109,7 +109,7 @@ class Conversation:
         client = clients.by_pubkey(tx, message.sender)
         if client is not None:
             return _Sender(is_known=True, client=client)
-        was_answered = reports.was_handled(tx, message.sender, STRANGER)
+        was_answered = reports.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:

@@ -276,6 +276,12 @@ _CHECKS = (
         "   WHERE share.client_id = account.client_id AND coalesce(payout.state, '') <> 'CANCELLED')",
     ),
     (
+        "What client {} has got isn't the sum of the shares.",
+        "SELECT client_id FROM (SELECT * FROM client_got UNION ALL"
+        " SELECT client_id, -bought_sat, -spent_minor, -earned_sat FROM client_sum) GROUP BY client_id"
+        " HAVING sum(bought_sat) <> 0 OR sum(spent_minor) <> 0 OR sum(earned_sat) <> 0",
+    ),
+    (
         "Payout {} has entries of another amount.",
         "SELECT payout.id FROM payout JOIN posting ON posting.payout_id = payout.id"
         " WHERE posting.kind = 'payout' AND amount_sat <>"

@@ -117,7 +117,8 @@ def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
     """Let the client's other planned payouts to a destination wait for as long as this one."""
     tx.execute(
         "UPDATE payout SET (waiting, try_at) = (SELECT waiting, try_at FROM payout WHERE id = ?1)"
-        " WHERE client_id = ?2 AND state = 'PLANNED' AND waiting <> ?4"
+        " WHERE id IN (SELECT id FROM open_payout WHERE client_id = ?2)"
+        " AND state = 'PLANNED' AND waiting <> ?4"
         " AND (SELECT state FROM payout WHERE id = ?1) IN ('PLANNED', 'INVOICED')"
         " AND coalesce(destination, (SELECT destination FROM client WHERE id = ?2)) = ?3",
         (payout.id, payout.client_id, destination, Waiting.FUNDS),

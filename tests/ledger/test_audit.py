@@ -104,6 +104,7 @@ DAMAGES = {
             "Distribution d1's shares don't add up",
             "Distribution d1's entries aren't its shares",
             "Payout .*'s amount isn't the sum of its shares",
+            "What client 1 has got isn't the sum",
         ],
     ),
     "a share that waits grew": (
@@ -112,7 +113,17 @@ DAMAGES = {
             "Distribution d3's shares don't add up",
             "Distribution d3's entries aren't its shares",
             "What client 2 is owed isn't the sum",
+            "What client 2 has got isn't the sum",
         ],
+    ),
+    "a sum of what was got that drifts": (
+        "UPDATE client_sum SET bought_sat = bought_sat - 1, earned_sat = earned_sat + 1"
+        " WHERE client_id = 1",
+        ["What client 1 has got isn't the sum"],
+    ),
+    "sums of what was got that are gone": (
+        "DELETE FROM client_sum WHERE client_id = 2",
+        ["What client 2 has got isn't the sum"],
     ),
     "a share that took too much": (
         "UPDATE share SET minor = minor + 5000 WHERE distribution_id = 'd1' AND client_id = 1",
@@ -120,6 +131,7 @@ DAMAGES = {
             "Distribution d1 has given more fiat",
             "Distribution d1's entries aren't its shares",
             "What client 1 has given isn't the fiat",
+            "What client 1 has got isn't the sum",
         ],
     ),
     "a share that left its payout": (
@@ -158,6 +170,8 @@ DAMAGES = {
             "What client 2 is owed isn't",
             "What client 1 has given isn't",
             "What client 2 has given isn't",
+            "What client 1 has got isn't",
+            "What client 2 has got isn't",
         ],
     ),
     "a distribution from nowhere": (
@@ -210,6 +224,7 @@ DAMAGES = {
             "Payout .*'s state and its entries contradict",
             "What client 1 is owed isn't",
             "What client 1 has given isn't",
+            "What client 1 has got isn't",
         ],
     ),
     "a payout cancelled by its word only": (
@@ -219,6 +234,7 @@ DAMAGES = {
             "Payout .*'s state and its entries contradict",
             "What client 2 is owed isn't",
             "What client 2 has given isn't",
+            "What client 2 has got isn't",
         ],
     ),
     "a paid payout that is planned again": (
@@ -227,7 +243,11 @@ DAMAGES = {
     ),
     "a paid payout said to be cancelled": (
         "UPDATE payout SET state = 'CANCELLED', done_at = NULL WHERE state = 'DONE'",
-        ["Payout .*'s state and its entries contradict", "What client 1 has given isn't"],
+        [
+            "Payout .*'s state and its entries contradict",
+            "What client 1 has given isn't",
+            "What client 1 has got isn't",
+        ],
     ),
     "a paid payout said to be alerted": (
         "UPDATE payout SET state = 'ALERT', done_at = NULL WHERE state = 'DONE'",
@@ -339,6 +359,8 @@ COMMISSION_DAMAGES = {
             "What client 1 is owed isn't the sum",
             "What client 3 is owed isn't the sum",
             "Distribution commission:d4's entries aren't its shares",
+            "What client 1 has got isn't the sum",
+            "What client 3 has got isn't the sum",
             "Distribution commission:d4 isn't split as its terms say",
         ],
     ),

@@ -203,7 +203,6 @@ class AddressTerms:
     min_sat: int
     max_sat: int
     callback: str
-    metadata: str
     comment_length_max: int = 0
 
 

@@ -17,7 +17,6 @@ from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.instant import micros
 from dca_bot.ledger.payouts import Attempt, Payout
 
 PENDING_MAX_S = 600
@@ -138,7 +137,7 @@ class Resolver:
             return
 
         def work(tx: Tx) -> None:
-            payout_moves.move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+            payout_moves.void(tx, payout, now=now)
             if payout.attempts >= rules.ATTEMPTS_MAX:
                 self.till.herald.payout_void(tx, payout, now)
 
@@ -200,9 +199,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.ALERT:
                 return
-            payout_moves.move(
-                tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
-            )
+            payout_moves.alert(tx, payout, why, look_at=now + ALERT_POLL)
             holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 

@@ -216,6 +216,16 @@ def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
     move(tx, payout, PayoutState.DONE, done_at=micros(now), waiting="")
 
 
+def void(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that an attempt is proven unpaid, and can't be paid any more."""
+    move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+
+
+def alert(tx: Tx, payout: Payout, why: str, *, look_at: datetime) -> None:
+    """Record that what LNbits shows of a payout can't be; it is looked up again then, never paid again."""
+    move(tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(look_at))
+
+
 def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> Hold | None:
     """Stop a payout until the operator decides; return the hold if it is new."""
     move(tx, payout, PayoutState.HELD, waiting=reason, **_unfixed(payout))

@@ -46,7 +46,6 @@ class Payout:
     id: str
     client_id: int
     client_name: str
-    client_pubkey: str
     amount_sat: int
     minor: int
     state: PayoutState
@@ -59,7 +58,6 @@ class Payout:
     due_at: datetime
     submitted_at: datetime | None
     debited_at: datetime | None
-    fee_msat: int | None
     distribution_ids: tuple[str, ...]
 
     def is_cancellable(self, now: datetime) -> bool:
@@ -221,6 +219,12 @@ def collecting_clients(tx: Tx) -> list[Client]:
     return [clients.by_id(tx, row["client_id"]) for row in rows]
 
 
+def has_invoice(tx: Tx, payment_hash: str) -> bool:
+    """Tell whether an invoice is recorded, for whatever payout."""
+    row = tx.execute("SELECT 1 FROM attempt WHERE payment_hash = ?", (payment_hash,))
+    return row.fetchone() is not None
+
+
 def payment_hashes(tx: Tx, wanted: str) -> set[str]:
     """Return the hashes of all invoices recorded for a payout."""
     rows = tx.execute("SELECT payment_hash FROM attempt WHERE payout_id = ?", (wanted,))
@@ -252,7 +256,7 @@ _UNPAID = (
     " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
 )
 _COLUMNS = """
-SELECT payout.*, client.name, client.pubkey, client.destination AS client_destination,
+SELECT payout.*, client.name, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,
   attempt.bolt11, attempt.payment_hash, attempt.expires_at
 """
@@ -278,7 +282,6 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         id=row["id"],
         client_id=row["client_id"],
         client_name=row["name"],
-        client_pubkey=row["pubkey"],
         amount_sat=row["amount_sat"],
         minor=sum(share["minor"] for share in shares),
         state=PayoutState(row["state"]),
@@ -291,7 +294,6 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         due_at=instant(row["due_at"]),
         submitted_at=instant_or_none(row["submitted_at"]),
         debited_at=instant_or_none(row["debited_at"]),
-        fee_msat=row["fee_msat"],
         distribution_ids=tuple(share["distribution_id"] for share in shares),
     )
 

@@ -122,7 +122,7 @@ class ScriptedAddresses:
             raise DestinationUnavailable("The server did not answer.")
         if address.endswith("bad.example"):
             raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
-        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb", "[]")
+        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb")
 
 
 class Talk:

@@ -47,7 +47,7 @@ from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_beside
-from dca_bot.ledger.database import Database, Tx, open_database
+from dca_bot.ledger.database import Database, Tx, open_database, reading_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.lnbits.client import LnbitsWallet
@@ -294,7 +294,7 @@ async def build_jobs(
             programme=programme,
             clock=clock,
             signals=signals,
-            start_at=await database.transact(lambda tx: _begin(tx, config, clock.now())),
+            start_at=await database.transact(lambda tx: _begin(tx, config, herald, clock.now())),
             lookback=timedelta(days=config.lamassu.lookback_days),
             poll_s=poll_s,
         ),
@@ -342,6 +342,7 @@ def _desk(
         npub=npub,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
+        reading_database=partial(reading_database, data_dir),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,
@@ -358,12 +359,15 @@ def _listened_at(tx: Tx) -> datetime | None:
     return datetime.fromisoformat(at) if at else None
 
 
-def _begin(tx: Tx, config: Config, now: datetime) -> datetime:
-    """Hold the configuration against the ledger; return the instant before which nothing is touched.
+def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
+    """Hold the ledger against the configuration; return the instant before which nothing is touched.
 
     That is the configured one, else the first start.
     """
     facts.keep_currency(tx, config.bot.currency)
+    if facts.drop(tx, facts.COPIED):
+        facts.put(tx, facts.RESTORED_AT, now.isoformat())
+        herald.restored(tx, facts.last_poll_at(tx), now)
     first = facts.get(tx, facts.START_AT)
     if first is None:
         facts.put(tx, facts.START_AT, now.isoformat())

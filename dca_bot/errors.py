@@ -3,6 +3,7 @@
 import os
 import re
 import traceback
+from enum import StrEnum
 
 WORDS_CHARS_MAX = 200
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
@@ -25,8 +26,8 @@ class ExportBroken(SourceUnavailable):
     """What Lamassu sent is incomplete or lacks columns; nothing of it is used."""
 
 
-class ColumnsMissing(ExportBroken):
-    """A table of Lamassu lacks columns that the bot knows."""
+class TableBroken(ExportBroken):
+    """A table of Lamassu came whole, but lacks columns that the bot knows, or isn't CSV."""
 
 
 class LnbitsUnavailable(DcaBotError):
@@ -44,8 +45,34 @@ class LnbitsRefused(DcaBotError):
         self.status = status
 
 
+class Refusal(StrEnum):
+    """Why a destination can't be paid, where the program says it and not the destination itself."""
+
+    NO_ADDRESS = "That is not a Lightning address: one looks like name@example.com."
+    UNKNOWN = "The server doesn't know this Lightning address."
+    NO_SERVICE = "The server doesn't answer as those of Lightning addresses do."
+    NO_REASON = "The server refuses without a reason."
+    NO_PAYMENTS = "The Lightning address takes no payments."
+    NOT_PUBLIC = "The server is not on the public internet; it is not asked."
+    ASTRAY = "The Lightning address leads to a web address that is not asked."
+    NO_INVOICE = "That is not a Lightning invoice."
+    NO_AMOUNT = "The invoice names no amount; only one that does is paid."
+    NO_TIMES = "The invoice's date or expiry can't be read; it is not paid."
+    OTHER_AMOUNT = "The invoice is for another amount than was asked for."
+    EXPIRES_SOON = "The invoice expires too soon to be paid safely."
+    LIVES_LONG = "The invoice lives for more than a week; it is not paid."
+    SAME_INVOICE = "The destination has handed out the same invoice twice."
+
+
 class DestinationRefused(DcaBotError):
-    """A destination can't be paid as it is (not an address, admin key, unsafe host, wrong invoice)."""
+    """A destination can't be paid as it is (not an address, admin key, unsafe host, wrong invoice).
+
+    `why` is a Refusal or other words; `detail` (a host, say) stands beside it in the error's text alone.
+    """
+
+    def __init__(self, why: str, detail: str = "") -> None:
+        super().__init__(f"{why} ({detail})" if detail else why)
+        self.why = why
 
 
 class DestinationUnavailable(DcaBotError):

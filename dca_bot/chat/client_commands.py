@@ -19,7 +19,7 @@ from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
@@ -34,13 +34,12 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
-    spent_minor, received_sat = reports.received(tx, me.id)
-    earned_sat = reports.earned(tx, me.id)
+    got = reports.got(tx, me.id)
     received = Say(
         "balance.received",
-        sats=Sat(received_sat),
-        fiat=Fiat(spent_minor),
-        rate=Rate(spent_minor, received_sat),
+        sats=Sat(got.bought_sat),
+        fiat=Fiat(got.spent_minor),
+        rate=Rate(got.spent_minor, got.bought_sat),
     )
     return Say(
         "lines",
@@ -48,8 +47,8 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
-            received if received_sat else _nothing_yet(me),
-            Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
+            received if got.bought_sat else _nothing_yet(me),
+            Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
             *_obstacles(me),
             obstacle(me, ctx.programme.fixed),
@@ -66,7 +65,7 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """List the client's newest deposits."""
-    rows = deposits.recent(tx, client_id=ctx.me.id, limit=describe.PAGE_ROWS)
+    rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
         return Say("deposits.own_nothing")
     lines = tuple(_deposit_line(row) for row in rows)
@@ -189,7 +188,7 @@ def _history_line(line: HistoryLine) -> Say:
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
-        state=Word("own_payout", line.payout_state or "collecting"),
+        state=Word("own_payout", line.payout_state or COLLECTING),
     )
 
 
@@ -200,7 +199,7 @@ def _commission_line(line: HistoryLine) -> Say:
         "history.commission",
         at=Moment(line.at),
         sats=Sat(line.sat),
-        state=Word("own_payout", line.payout_state or "collecting"),
+        state=Word("own_payout", line.payout_state or COLLECTING),
     )
 
 

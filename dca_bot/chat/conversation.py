@@ -23,7 +23,7 @@ from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
-from dca_bot.ledger import clients, command_log, confirmations, mail, reports
+from dca_bot.ledger import clients, command_log, confirmations, facts, mail, reports
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.confirmations import Confirmation
 from dca_bot.ledger.database import Tx
@@ -97,15 +97,19 @@ class Conversation:
                 await self._reply_only(message, "failed", Say("failed", reference=reference))
 
     def _sender(self, tx: Tx, message: IncomingMessage) -> _Sender | None:
-        """Tell who writes; None if there is nothing to do, as the message was handled before."""
-        if mail.is_received(tx, message):
+        """Tell who writes; None if there is nothing to do, as the message was handled before.
+
+        So it was where the ledger is a copy that was put back since: what it ran is lost with the inbox.
+        """
+        restored_at = facts.restored_at(tx)
+        if mail.is_received(tx, message) or (restored_at and message.sent_at < restored_at):
             return None
         if message.sender in self._programme.operators:
             return _Sender(is_known=True)
         client = clients.by_pubkey(tx, message.sender)
         if client is not None:
             return _Sender(is_known=True, client=client)
-        was_answered = reports.was_handled(tx, message.sender, STRANGER)
+        was_answered = reports.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:

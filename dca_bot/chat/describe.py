@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
-from dca_bot.ledger import commission, distributions, lost, machine_cash, payouts
+from dca_bot.errors import Refusal
+from dca_bot.ledger import commission, distributions, foreign, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import RecordedCashOut, Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
-from dca_bot.ledger.holds import ALERTED, KNOWN_PAYOUT, Hold
+from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
 
 T = TypeVar("T")
@@ -21,11 +23,18 @@ ID_LENGTH = 8
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
+_OWN_REASONS = frozenset[str]({*Waiting, *HoldReason, *Refusal})
+"""What stands in a payout's `waiting` in the program's own words."""
 
 
 def short(text: str) -> str:
     """Cut what others have named to a length that fits a phone."""
     return text if len(text) <= NAME_LENGTH_MAX else f"{text[: NAME_LENGTH_MAX - 1]}…"
+
+
+def waiting(why: str) -> Field:
+    """Say why a payout waits: in the reader's language, or as its destination has put it."""
+    return Word("reason", why) if why in _OWN_REASONS else short(why)
 
 
 def destination(where: Destination | None) -> Say:
@@ -65,7 +74,7 @@ def client(one: Client) -> Say:
         name=one.name,
         balance=Fiat(one.balance_minor),
         owed=Sat(one.owed_sat),
-        state=Word("client", one.state if one.destination else "no wallet"),
+        state=Word("client", one.state) if one.destination else Say("client.no_wallet"),
     )
 
 
@@ -75,7 +84,7 @@ def cash_out(one: RecordedCashOut) -> Say:
         "cash_out.line",
         id=one.id[:ID_LENGTH],
         at=Moment(one.at),
-        machine=short(one.machine),
+        machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=_amounts(one),
         state=Word("cash_out", one.state),
         reason=Say("cash_out.reason", reason=Word("reason", one.reason))
@@ -96,12 +105,11 @@ def fixed_run(one: RecordedRun) -> Say:
 
 def payout(one: Payout) -> Say:
     """Say a payout in one line, with what it waits for."""
-    waiting = Say("payout.waiting", why=Word("waiting", short(one.waiting)))
     return Say(
         "payout.line",
         payout=payout_short(one),
         state=Word("payout", one.state),
-        waiting=waiting if one.waiting else Say("nothing"),
+        waiting=Say("payout.waiting", why=waiting(one.waiting)) if one.waiting else Say("nothing"),
     )
 
 
@@ -240,7 +248,7 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
             name=share.client_name,
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
         )
         for share in shares[:SHARES_IN_HOLD_MAX]
     )
@@ -252,6 +260,8 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
 def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
     if cash_out.amounts is None:
         return Say("hold.choice_ignore", id=one.id)
+    if one.reason == HoldReason.KNOWN_DISTRIBUTION:
+        return Say("hold.choice_known", id=one.id)
     dispensed_minor = cash_out.dispensed_minor or 0
     if 0 < dispensed_minor < cash_out.amounts.principal_minor:
         return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
@@ -259,7 +269,7 @@ def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
 
 
 def _lost_hold(tx: Tx, one: Hold) -> Say:
-    paid = lost.payments_of(tx, one.ref)
+    paid = foreign.paid_for(tx, one.ref)
     return Say(
         "hold.lost",
         id=one.id,
@@ -273,7 +283,10 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
     held = payouts.by_id(tx, one.ref)
     if held is None:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
-    keys = {KNOWN_PAYOUT: "hold.payout_known", ALERTED: "hold.payout_alerted"}
+    keys: dict[str, str] = {
+        HoldReason.KNOWN_PAYOUT: "hold.payout_known",
+        HoldReason.ALERTED: "hold.payout_alerted",
+    }
     return Say(
         keys.get(one.reason, "hold.payout_ceiling"),
         id=one.id,

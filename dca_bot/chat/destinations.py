@@ -7,7 +7,7 @@ import re
 
 from dca_bot.chat.command import Args, holds_key
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import refuse
+from dca_bot.chat.say import Word, refuse
 from dca_bot.core.ports import KeyKind
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
@@ -40,7 +40,7 @@ async def _look_address(desk: Desk, address: str) -> Destination:
     try:
         terms = await desk.addresses.terms(address)
     except DestinationRefused as error:
-        raise refuse("destination.address_refused", why=str(error)) from None
+        raise refuse("destination.address_refused", why=Word("reason", error.why)) from None
     except DestinationUnavailable:
         raise refuse("destination.address_unavailable") from None
     return Destination(ADDRESS, address, max(terms.min_sat, 1))

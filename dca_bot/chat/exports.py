@@ -11,7 +11,7 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.export_shelf import KEPT
-from dca_bot.ledger.statement import StatementLine, statement
+from dca_bot.ledger.statement import CASH_KINDS, StatementLine, statement
 
 RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30
@@ -59,7 +59,7 @@ TABLES_EXPORT = Command(("export",), look=look_tables, answer=tables_answer)
 
 def _line(row: StatementLine, digits: int) -> Say:
     is_priced = row.sat > 0 and row.minor > 0
-    is_cash = row.what in ("deposit", "withdrawal")
+    is_cash = row.what in CASH_KINDS
     return Say(
         "export.line",
         at=Moment(row.at),

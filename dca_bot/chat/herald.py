@@ -9,10 +9,10 @@ from datetime import datetime
 
 from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, clients, mail, payouts
+from dca_bot.ledger import arrivals, clients, foreign, mail, payouts
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -48,8 +48,14 @@ class Herald:
         self.tell_client(tx, client, told, now)
 
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
-        """Tell a client that sats were paid, or leave it to the digest, as the client wishes."""
+        """Tell a client that sats were paid, or leave it to the digest, as the client wishes.
+
+        What LNbits had paid before an old copy was put back came then, and was told then.
+        """
         client = clients.by_id(tx, payout.client_id)
+        if payout.attempt is not None and foreign.is_remembered(tx, payout.attempt.payment_hash):
+            arrivals.leave_untold(tx, payout)
+            return
         if not arrivals.arrive(tx, payout, client):
             return
         if payout.is_commission:
@@ -102,10 +108,15 @@ class Herald:
         text = self._texts.render(told, client.language)
         mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
-    def note_low(self, tx: Tx, client_id: int, now: datetime) -> None:
-        """After a balance changed, ask for the next deposit if it has just become low or used up."""
+    def note_low(
+        self, tx: Tx, client_id: int, now: datetime, *, is_cash_back: bool = False
+    ) -> None:
+        """After a balance changed, ask for the next deposit if it has just become low or used up.
+
+        Who got all of it back in cash is not asked.
+        """
         level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
-        if level:
+        if level == "low" or (level and not is_cash_back):
             self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
 
     def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
@@ -155,6 +166,11 @@ class Herald:
         client = clients.by_pubkey(tx, actor_pubkey)
         who = client.name if client else describe.short(self._npub(actor_pubkey))
         self.tell_operators(tx, Say("push.money_command", who=who, done=done), now, actor_pubkey)
+
+    def restored(self, tx: Tx, polled_at: datetime | None, now: datetime) -> None:
+        """Tell that the bot was started on a copy of the ledger, and what to do."""
+        last = Say("status.last_poll", at=Moment(polled_at)) if polled_at else Say("status.no_poll")
+        self.tell_operators(tx, Say("push.restored", last=last), now)
 
     def low_on_funds(
         self, tx: Tx, top_up: TopUp, bolt11: str, *, free_sat: int, now: datetime
@@ -217,7 +233,7 @@ class Herald:
             name=slow.client_name,
             sats=Sat(slow.sat),
             wallet=describe.destination(slow.destination),
-            why=Word("waiting", describe.short(slow.waiting)),
+            why=describe.waiting(slow.waiting),
         )
         self.tell_operators(tx, told, now)
 

@@ -24,11 +24,12 @@ from dca_bot.chat.operator_lost import (
     is_paid_otherwise,
     lost_apply,
     lost_plan,
+    refuse_while_paying,
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.price import coin_rate
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, refuse
+from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.core.ports import Payment
@@ -79,7 +80,7 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
         return head
-    note = Say("tx.note", note=cash_out.note) if cash_out.note else _NOTHING
+    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else _NOTHING
     sums = Say(
         "tx.sums",
         at=Moment(given.at),
@@ -123,7 +124,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         machine=describe.short(machine),
         rate=rate,
         note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else _NOTHING,
-        **sharing.planned(tx, ctx, amounts, ctx.now),
+        **sharing.planned(tx, ctx, added.cash_out_id(ctx.sender, ctx.message_id), amounts, ctx.now),
     )
 
 
@@ -252,6 +253,7 @@ def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
 def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     """Work out the shares as they would be now."""
     cash_out, amounts = _held(tx, hold, args)
+    refuse_while_paying(tx, ctx, cash_out, amounts)
     if is_paid_otherwise(tx, ctx, cash_out, amounts):
         return as_paid_plan(tx, ctx, cash_out, amounts)
     known = foreign.of_cash_out(tx, hold.ref)
@@ -260,13 +262,14 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
         "hold.accept_effect",
         id=cash_out.id[: describe.ID_LENGTH],
         machine=describe.short(cash_out.machine),
-        **sharing.planned(tx, ctx, amounts, cash_out.at),
+        **sharing.planned(tx, ctx, cash_out.id, amounts, cash_out.at),
         warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else _NOTHING,
     )
 
 
 def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
     cash_out, amounts = _held(tx, hold, args)
+    refuse_while_paying(tx, ctx, cash_out, amounts)
     if is_paid_otherwise(tx, ctx, cash_out, amounts):
         done = as_paid_apply(tx, ctx, cash_out, amounts)
     else:

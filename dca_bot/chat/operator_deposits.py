@@ -105,7 +105,7 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     )
     ctx.herald.tell_client(tx, client, told, ctx.now)
     if deposit.state == "confirmed":
-        ctx.herald.note_low(tx, client.id, ctx.now)
+        ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say(
         "deposit.voided",
         id=deposit.id,
@@ -127,31 +127,39 @@ def pending_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Tell who would get how much cash back; at most the balance."""
+    """Tell who would get how much cash back; at most the balance. A note can be a machine's name."""
     client = find_client(tx, args)
     amount_minor = args.number("AMOUNT")
     if amount_minor > client.balance_minor:
         balance = Fiat(client.balance_minor)
         raise refuse("withdraw.too_much", name=client.name, balance=balance)
-    return Say("withdraw.effect", name=client.name, amount=Fiat(amount_minor), note=_note(args))
+    source = machines.named(tx, args.text("NOTE"))
+    note = (
+        Say("withdraw.from_machine", machine=describe.short(source.label))
+        if source
+        else _note(args)
+    )
+    return Say("withdraw.effect", name=client.name, amount=Fiat(amount_minor), note=note)
 
 
 def withdraw_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Take cash out of a client's balance, and tell the client."""
     client = find_client(tx, args)
     amount_minor = args.number("AMOUNT")
+    source = machines.named(tx, args.text("NOTE"))
     deposits.withdraw(
         tx,
         client.id,
         amount_minor=amount_minor,
         note=args.text("NOTE"),
+        machine=source.device_id if source else None,
         now=ctx.now,
         message_id=ctx.message_id,
     )
     left = Fiat(client.balance_minor - amount_minor)
     told = Say("push.withdrawn", amount=Fiat(amount_minor), balance=left)
     ctx.herald.tell_client(tx, client, told, ctx.now)
-    ctx.herald.note_low(tx, client.id, ctx.now)
+    ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
     return Done(done, done)
 
@@ -212,8 +220,8 @@ def _voidable(tx: Tx, args: Args) -> Deposit:
 
 
 def _list(tx: Tx, args: Args, *, pending_only: bool) -> Say:
-    start = (args.page - 1) * describe.PAGE_ROWS
-    limit = start + describe.PAGE_ROWS + 1
-    rows = deposits.recent(tx, pending_only=pending_only, limit=limit)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    limit = describe.PAGE_ROWS + 1
+    rows = deposits.recent(tx, pending_only=pending_only, limit=limit, offset=offset)
     heading = Say("deposits.pending_heading") if pending_only else Say("deposits.heading")
     return describe.page(heading, rows, args.page, describe.deposit)

@@ -11,7 +11,7 @@ from dca_bot.chat.desk import Desk
 from dca_bot.chat.price import ask_price, coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
-from dca_bot.core.rate import Quote, choose_rate, round_price
+from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
 from dca_bot.ledger import facts, fixed_runs, tickers
 from dca_bot.ledger.database import Tx
@@ -115,7 +115,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Facts) -> tuple[Run, Quote, Sequence[G
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")
     if fixed_runs.has_unknown_paid(tx, run.day):
-        raise refuse("fixed.no_run", why=Word("reason", fixed_runs.UNKNOWN_PAID))
+        raise refuse("fixed.no_run", why=Word("reason", fixed_runs.RunReason.UNKNOWN_PAID))
     ceiling_minor = programme.fixed.daily_limit_max_minor
     if not fixed_runs.is_needed(tx, run, ceiling_minor=ceiling_minor):
         raise refuse("fixed.nothing_left")
@@ -156,7 +156,7 @@ def _expected(tx: Tx, ctx: Context, run: Run, found: Facts) -> Say:
     )
 
 
-def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | str:
+def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | RateProblem:
     assert isinstance(found, LnbitsPrice)
     return choose_rate(
         found.price,

@@ -33,8 +33,8 @@ class AtLnbits:
 class Expected:
     """What is likely to be needed in a day and in a week.
 
-    `fixed_minor` and `flow_sat` are the parts; the sums are None where fixed mode's can't be
-    converted, as LNbits tells no price.
+    `fixed_minor` and `flow_sat` are the parts, no more than the balances can buy; the sums are None
+    where fixed mode's can't be converted, as LNbits tells no price.
     """
 
     fixed_minor: tuple[int, int]
@@ -83,6 +83,9 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
     flow = forecast.flow_pace(tx, ctx.now)
     fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, WEEK_DAYS))
     flow_sat = (need_for(flow, 1), need_for(flow, WEEK_DAYS))
+    if coin is not None:
+        most_sat = cost_sat(forecast.flow_balances_minor(tx), coin)
+        flow_sat = (min(flow_sat[0], most_sat), min(flow_sat[1], most_sat))
     sums_sat = None
     if not fixed_minor[0]:
         sums_sat = flow_sat

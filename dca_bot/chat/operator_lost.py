@@ -4,7 +4,7 @@ from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
-from dca_bot.ledger import foreign, holds, lost
+from dca_bot.ledger import commission, distributions, foreign, holds, lost
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.holds import Hold
@@ -38,11 +38,22 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
     That is so where deposits or clients were lost with the ledger; it counts where each payment can
     be recorded as it is.
     """
-    paid = lost.payments_of(tx, held.id)
+    paid = foreign.paid_for(tx, held.id)
     if not paid or not lost.is_recordable(tx, held.id):
         return False
     now = sharing.planned_grants(tx, ctx, amounts, held.at)
     return any(now.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paid)
+
+
+def refuse_while_paying(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> None:
+    """Refuse while LNbits may still make a payment that sharing out now would not take over."""
+    given = sharing.planned_grants(tx, ctx, amounts, held.at)
+    paying = foreign.still_paying(tx, held.id, now=ctx.now)
+    is_other = any(given.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paying)
+    of_split = foreign.still_paying(tx, commission.split_id(held.id), now=ctx.now)
+    split = distributions.work_out_split(tx, held.id, amounts.commission_sat, now=ctx.now)
+    if is_other or (of_split and split is None):
+        raise refuse("hold.still_paying")
 
 
 def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Say:
@@ -55,6 +66,7 @@ def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) 
         machine=describe.short(held.machine),
         payments=payments(tx, held.id),
         unallocated=Sat(amounts.principal_sat - sum(one.sat for _, one in paid)),
+        split=sharing.planned_split(tx, ctx, held.id, amounts.commission_sat),
     )
 
 
@@ -78,7 +90,7 @@ def settle_by_hand(tx: Tx, ctx: Context, hold: Hold) -> None:
 
 def payments(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
     """List what LNbits has paid to whom."""
-    rows = lost.payments_of(tx, distribution_id)
+    rows = foreign.paid_for(tx, distribution_id)
     lines = [
         Say("tx.planned_share", name=row.client_name, fiat=Fiat(row.minor), sats=Sat(row.sat))
         for row in rows[:PAYMENTS_SHOWN_MAX]

@@ -15,7 +15,7 @@ from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import ALERTED, CEILING_DAY, CEILING_PAYOUT, KNOWN_PAYOUT, Hold
+from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
 
 ID_LENGTH_MIN = 4
@@ -24,8 +24,8 @@ _ID = Param("ID", read_word)
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what is not finished, in the order in which it is to be paid."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.open_payouts(tx, limit=start + describe.PAGE_ROWS + 1)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
         return Say("payouts.nothing")
     return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
@@ -33,8 +33,8 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def stuck_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what waits for the operator, for time, or for anything else."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.stuck(tx, limit=start + describe.PAGE_ROWS + 1)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
         return Say("payouts.none_stuck")
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
@@ -85,6 +85,8 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     if sole_payment(known, payout.amount_sat) is not None:
         raise refuse("payout.paid_already")
     _refuse_if_failed_lately(tx, payout, known, ctx)
+    if foreign.may_still_cover(tx, payout, now=ctx.now):
+        raise refuse("hold.still_paying")
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
     is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:
@@ -136,17 +138,17 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
 
 def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     """Tell what accepting a held payout would do: send it, or record it as paid."""
-    if hold.reason == ALERTED:
+    if hold.reason == HoldReason.ALERTED:
         return Say("payout.by_hand_effect", payout=describe.payout_short(_alerted(tx, hold)))
     payout = _held(tx, hold)
-    if hold.reason in (CEILING_PAYOUT, CEILING_DAY):
+    if hold.reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
         return Say(
             "payout.release_effect",
             payout=describe.payout_short(payout),
             reason=Word("reason", hold.reason),
             wallet=describe.destination(payout.destination),
         )
-    if hold.reason != KNOWN_PAYOUT:
+    if hold.reason != HoldReason.KNOWN_PAYOUT:
         raise refuse("payout.hold_unclear", id=hold.id)
     paid = _paid(tx, payout, ctx, facts)
     if paid is None:
@@ -156,12 +158,12 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
 
 def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
     """Send a held payout after all, or record it as paid."""
-    if hold.reason == ALERTED:
+    if hold.reason == HoldReason.ALERTED:
         payout = _alerted(tx, hold)
         payout_moves.finish(tx, payout, now=ctx.now)
         return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
     payout = _held(tx, hold)
-    paid = _paid(tx, payout, ctx, facts) if hold.reason == KNOWN_PAYOUT else None
+    paid = _paid(tx, payout, ctx, facts) if hold.reason == HoldReason.KNOWN_PAYOUT else None
     if paid is not None:
         payout_moves.take_over(tx, payout, paid, now=ctx.now)
         return _released(

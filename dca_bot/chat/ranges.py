@@ -6,19 +6,19 @@ from dca_bot.chat.command import Param
 from dca_bot.chat.say import refuse
 
 ALL = "all"
-_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
+RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
 
 
 def read_range(text: str, _currency: str) -> str:
     """Read how far back to look."""
-    if text.lower() not in _DAYS:
+    if text.lower() not in RANGE_DAYS:
         raise refuse("wrong.range")
     return text.lower()
 
 
 def start_of(range_: str, now: datetime) -> datetime | None:
     """Return when a range begins; None if it has no beginning."""
-    days = _DAYS[range_]
+    days = RANGE_DAYS[range_]
     return None if days is None else now - timedelta(days=days)
 
 

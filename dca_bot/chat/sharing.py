@@ -6,10 +6,10 @@ from datetime import datetime
 from dca_bot.chat import describe
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Field, Sat, Say, Word, refuse
-from dca_bot.core.allotment import Allotment, allot
+from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
-from dca_bot.core.commission import split_commission
-from dca_bot.ledger import clients, commission, distributions, facts
+from dca_bot.core.payout import COLLECTING
+from dca_bot.ledger import clients, commission, distributions, facts, foreign
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
 
@@ -17,18 +17,19 @@ SHARES_SHOWN_MAX = 12
 _NOTHING = Say("nothing")
 
 
-def planned(tx: Tx, ctx: Context, amounts: Amounts, at: datetime) -> dict[str, Field]:
+def planned(
+    tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime
+) -> dict[str, Field]:
     """Work out what sharing out would give now: the fields that its effect is told with."""
     refuse_for_now(tx, ctx)
-    balances = distributions.eligible(tx, at) if ctx.programme.flow_enabled else {}
-    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    allotment = distributions.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
         "fiat": Fiat(amounts.principal_minor),
         "sats": Sat(amounts.principal_sat),
         "shares": _planned_shares(tx, allotment),
         "unallocated": Sat(allotment.unallocated_sat),
         "commission": Sat(amounts.commission_sat),
-        "split": _planned_split(tx, amounts.commission_sat),
+        "split": planned_split(tx, ctx, cash_out_id, amounts.commission_sat),
     }
 
 
@@ -44,8 +45,7 @@ def planned_grants(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
     """Work out (fiat in minor units, sats) that sharing out would give now, by client's name."""
-    balances = distributions.eligible(tx, at) if ctx.programme.flow_enabled else {}
-    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    allotment = distributions.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
         clients.by_id(tx, one.id).name.casefold(): (one.minor, one.sat) for one in allotment.shares
     }
@@ -84,7 +84,7 @@ def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
             name=share.client_name,
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in shares[:SHARES_SHOWN_MAX]
@@ -102,13 +102,27 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             "tx.commission_share",
             name=share.client_name,
             sats=Sat(share.sat),
-            state=Word("payout", share.payout_state or "collecting"),
+            state=Word("payout", share.payout_state or COLLECTING),
             payout=(share.payout_id or "")[: describe.ID_LENGTH],
         )
         for share in split.shares[:SHARES_SHOWN_MAX]
     )
     rest = Say("tx.commission_rest", sats=Sat(split.unallocated_sat))
     return (Say("tx.commission_heading"), *lines, _more(split.shares), rest)
+
+
+def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -> Say:
+    """Say who would get what of a cash-out's commission, if it would be split."""
+    split = distributions.work_out_split(tx, cash_out_id, commission_sat, now=ctx.now)
+    if split is None:
+        known = foreign.paid_for(tx, commission.split_id(cash_out_id))
+        paid_sat = sum(one.sat for one in known)
+        return Say("tx.no_split", sats=Sat(paid_sat)) if known else _NOTHING
+    lines = tuple(
+        Say("tx.planned_commission", name=name, sats=Sat(sat)) for name, sat in split.sats.items()
+    )
+    rest = Say("tx.commission_rest", sats=Sat(split.rest_sat))
+    return Say("tx.planned_split", lines=(*lines[:SHARES_SHOWN_MAX], _more(lines), rest))
 
 
 def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
@@ -123,18 +137,6 @@ def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
         if share.sat
     )
     return (*shares[:SHARES_SHOWN_MAX], _more(shares)) if shares else Say("hold.nobody")
-
-
-def _planned_split(tx: Tx, commission_sat: int) -> Say:
-    terms = commission.in_force(tx)
-    if not terms.parts or not commission_sat:
-        return _NOTHING
-    split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
-    lines = tuple(
-        Say("tx.planned_commission", name=name, sats=Sat(sat)) for name, sat in split.sats.items()
-    )
-    rest = Say("tx.commission_rest", sats=Sat(split.rest_sat))
-    return Say("tx.planned_split", lines=(*lines[:SHARES_SHOWN_MAX], _more(lines), rest))
 
 
 def _more(rows: Sequence[object]) -> Say:

@@ -102,6 +102,7 @@ class Reason(StrEnum):
     NO_FIT = "amounts do not fit each other"
     FIXED_FEE = "fixed fee"
     SHORT = "fewer coins received than sold"
+    BY_OPERATOR = "ignored by the operator"
 
 
 @dataclass(frozen=True, slots=True)

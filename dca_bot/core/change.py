@@ -7,11 +7,10 @@ partial is no reason at all.
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Reason, Verdict, decide
 
-AMOUNTS_CHANGED = "amounts changed"
-MISSING = "missing"
 MISSING_MAX = 10
 """A reading that lacks more rows than this is taken for a partial one."""
 _NO_SUCCESS = frozenset(
@@ -19,9 +18,16 @@ _NO_SUCCESS = frozenset(
 )
 
 
+class Change(StrEnum):
+    """How a row differs from what was shared out, where it is no reason that it could have had then."""
+
+    AMOUNTS = "amounts changed"
+    MISSING = "missing"
+
+
 def change_of(
     cash_out: CashOut, decision: Decision, *, terms_then: str | None, currency: str
-) -> str:
+) -> Reason | Change:
     """Return why a row isn't any more what was shared out, empty if it is.
 
     `decision` is what it is found to be now. The reason is the one that the row has once it can't
@@ -32,12 +38,12 @@ def change_of(
         over = cash_out.created_at + WAIT_MAX + timedelta(seconds=1)
         reason = decide(cash_out, currency=currency, now=over).reason
     if reason not in _NO_SUCCESS and terms_then not in (None, terms(cash_out)):
-        return AMOUNTS_CHANGED
-    return str(reason)
+        return Change.AMOUNTS
+    return reason
 
 
 def missing(
-    known: Mapping[str, datetime], read: Mapping[str, datetime], unreadable: Collection[str]
+    known: Mapping[str, datetime], read: Mapping[str, datetime], unreadable_ids: Collection[str]
 ) -> list[str]:
     """Return the known rows that a full reading lacks; both are given with their `created`.
 
@@ -47,12 +53,11 @@ def missing(
     if not read:
         return []
     oldest, newest = min(read.values()), max(read.values())
-    gone = [
+    return [
         id_
         for id_, created_at in known.items()
-        if id_ not in read and oldest <= created_at <= newest
+        if id_ not in read and id_ not in unreadable_ids and oldest <= created_at <= newest
     ]
-    return [id_ for id_ in gone if not any(id_ in sentence for sentence in unreadable)]
 
 
 def terms(cash_out: CashOut) -> str:

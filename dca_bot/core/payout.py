@@ -35,10 +35,6 @@ FAILED_FOR_GOOD = LIFE_MAX + SETTLED_AFTER
 """So long after a failed payment its invoice is over, and nothing can pay it any more."""
 CREDIT_GRACE = timedelta(minutes=10)
 ATTEMPTS_MAX = 3
-FUNDS = "not enough funds"
-"""What stands in a payout's `waiting` while the source wallet is short."""
-NO_ANSWER = "LNbits gave no clear answer"
-"""What stands there after LNbits, not the destination, left a step open."""
 
 
 class PayoutState(StrEnum):
@@ -55,6 +51,31 @@ class PayoutState(StrEnum):
     VOID = "VOID"
     CANCELLED = "CANCELLED"
     MERGED = "MERGED"
+
+
+COLLECTING = "collecting"
+"""Where a share stands that belongs to no payout, as it waits for more."""
+
+
+class Waiting(StrEnum):
+    """Why a payout waits, as it stands in the ledger's `waiting`.
+
+    There stand too why it is held (the ledger's HoldReason), a Refusal, or what a destination has said.
+    """
+
+    FUNDS = "not enough funds"
+    NO_DESTINATION = "no destination"
+    NO_ANSWER = "LNbits gave no clear answer"
+    ERROR = "an unexpected error; see the log"
+    ON_ITS_WAY = "on its way"
+    SENT_AGAIN = "sent again"
+    NOT_SENT = "was not sent in time; waits until it can't be paid"
+    FAILED = "LNbits says failed"
+    NOT_VOID = "the invoice is not void yet"
+    ARRIVING = "arriving"
+    OTHER_AMOUNT = "LNbits shows another amount than was asked for"
+    UNKNOWN_DEBIT = "the client has the sats, the source wallet doesn't know"
+    NOT_ARRIVED = "debited, but the client's wallet doesn't have it"
 
 
 CANCELLABLE = frozenset(
@@ -140,6 +161,11 @@ def sole_payment(payments: Iterable[Payment], amount_sat: int) -> Payment | None
     if len(alive) != 1 or alive[0].status is not PaymentStatus.SUCCESS:
         return None
     return alive[0] if alive[0].amount_msat == -amount_sat * 1000 else None
+
+
+def over_at(expires_at: datetime) -> datetime:
+    """Return from when on nothing can happen to an invoice any more."""
+    return expires_at + SETTLED_AFTER + timedelta(seconds=1)
 
 
 def needed_msat(amount_sat: int, *, internal: bool) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.cash_out import CashOut, Decision
-from dca_bot.core.change import MISSING, MISSING_MAX, change_of, missing, terms
+from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger import changes, holds
 from dca_bot.ledger.database import Tx
@@ -42,12 +42,12 @@ class ChangeWatch:
         If that is so much that the reading must be partial, hold nothing and return it.
         """
         read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
-        gone = missing(changes.shared_out(tx, since), read, export.unreadable)
+        gone = missing(changes.shared_out(tx, since), read, export.unreadable_ids)
         if len(gone) > MISSING_MAX:
             return gone
         opened = holds.open_reasons(tx, CHANGED)
         for cash_out_id in gone:
-            self._turn(tx, cash_out_id, opened.get(cash_out_id, ""), MISSING, now=now)
+            self._turn(tx, cash_out_id, opened.get(cash_out_id, ""), Change.MISSING, now=now)
         return []
 
     def _turn(self, tx: Tx, ref: str, before: str, reason: str, *, now: datetime) -> None:

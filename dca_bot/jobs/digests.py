@@ -13,7 +13,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import arrivals
 from dca_bot.ledger.arrivals import WEEKLY, Waiting
@@ -45,7 +45,7 @@ class Digests:
 
     async def look_once(self) -> None:
         """Write all digests that are due, each in a transaction of its own."""
-        async with self._guard.over("digest"):
+        async with self._guard.over(Guarded.DIGEST):
             await self._write_due()
 
     async def _write_due(self) -> None:
@@ -53,7 +53,7 @@ class Digests:
         due = [one for one in await self.database.read(arrivals.waiting) if self._is_due(one, now)]
         written = 0
         for one in due:
-            async with self._guard.over("digest", one.client_id):
+            async with self._guard.over(Guarded.DIGEST, one.client_id):
                 work = partial(self.herald.digest, client_id=one.client_id, now=now)
                 written += await self.database.transact(work)
         if written:

@@ -5,32 +5,34 @@ once; an incomplete reading changes nothing.
 """
 
 import logging
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say
-from dca_bot.core.cash_out import CashOut, Decision, Verdict, decide
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
 from dca_bot.core.change import terms
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
-from dca_bot.errors import SourceUnavailable, place_of
+from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import changes, distributions, facts, foreign, holds, lost, tickers
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.distributions import IGNORED_BY_OPERATOR, Distribution
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, LOST
+from dca_bot.ledger.distributions import Distribution
+from dca_bot.ledger.holds import HoldReason
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
 """A cash-out can be created so long before the cash leaves."""
+UNREADABLE_EVERY = timedelta(hours=1)
+"""What can't be read may be worded anew at each poll; the operators are told no more often."""
+TOLD_MAX = 10_000
 _BATCH = 1000
 _STATE_OF = {
     Verdict.WAIT: distributions.WAITING,
@@ -56,6 +58,7 @@ class Ingest:
     poll_s: int
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+    _unreadable_told_at: datetime | None = field(default=None, init=False)
     _guard: Guard = field(init=False)
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
@@ -63,7 +66,7 @@ class Ingest:
     def __post_init__(self) -> None:
         self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
         currency = self.programme.currency
-        self._cashier = Cashier(self.database, self.herald, self.clock, currency)
+        self._cashier = Cashier(self.database, self.herald, self.clock, self._guard, currency)
         self._changes = ChangeWatch(currency, self._hold)
 
     async def run(self) -> None:
@@ -73,7 +76,7 @@ class Ingest:
             if await self.database.read(facts.paused):
                 self._full_read_at = None
             else:
-                async with self._guard.over("poll"):
+                async with self._guard.over(Guarded.POLL):
                     await self._try_poll()
             await self.signals.poll.wait(self.clock, self.poll_s)
 
@@ -83,18 +86,19 @@ class Ingest:
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
         export = await self.source.fetch(first if full else max(first, now - self.lookback))
-        async with self._guard.over("ticker"):
+        async with self._guard.over(Guarded.TICKER):
             await self._note_ticker(export)
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
-            await self._try_distribute(cash_out, decision)
+            async with self._guard.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
+                await self._distribute(cash_out, decision)
         if full:
-            async with self._guard.over("missing"):
+            async with self._guard.over(Guarded.MISSING):
                 await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._hold_lost)
-        async with self._guard.over("cash"):
+        async with self._guard.over(Guarded.CASH):
             if await self._cashier.warn():
                 self.signals.deliver.ring()
         await self._tell_unreadable(export)
@@ -135,28 +139,24 @@ class Ingest:
 
     async def _record(self, export: Export, found: list[Found]) -> None:
         machines = dict(export.machines)
-        async with self._guard.over("cash"):
+        async with self._guard.over(Guarded.CASH):
             await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
             await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
-            await self._try_record(some)
+            await self._guard.over_each(
+                Guarded.CASH_OUT,
+                some,
+                self._record_rows,
+                ref=lambda pair: pair[0].id,
+                named=lambda pair: _named(pair[0]),
+            )
         self.signals.deliver.ring()
 
-    async def _try_record(self, found: list[Found]) -> None:
-        """Record a batch; if a row in it can't be recorded, the others one by one."""
-        try:
-            await self.database.transact(partial(self._record_some, found=found))
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            if len(found) == 1:
-                await self._tell_failed(found[0][0], error)
-                return
-            for pair in found:
-                await self._try_record([pair])
+    async def _record_rows(self, found: Sequence[Found]) -> None:
+        await self.database.transact(partial(self._record_some, found=found))
 
-    def _record_some(self, tx: Tx, found: list[Found]) -> None:
+    def _record_some(self, tx: Tx, found: Sequence[Found]) -> None:
         """Record what is new or has changed; what the operator has decided stays decided."""
         known = distributions.states(tx, [cash_out.id for cash_out, _ in found])
         shared_out = []
@@ -164,7 +164,7 @@ class Ingest:
             state, reason = known.get(cash_out.id, ("", ""))
             if state == distributions.DISTRIBUTED:
                 shared_out.append((cash_out, decision))
-            elif decision.verdict is Verdict.DISTRIBUTE or reason == IGNORED_BY_OPERATOR:
+            elif decision.verdict is Verdict.DISTRIBUTE or reason == Reason.BY_OPERATOR:
                 continue
             elif (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
                 self._record_one(tx, cash_out, decision)
@@ -191,19 +191,6 @@ class Ingest:
             )
             await self._tell_once(Say("push.rows_missing", n=len(gone), first=gone[0]))
 
-    async def _try_distribute(self, cash_out: CashOut, decision: Decision) -> None:
-        try:
-            await self._distribute(cash_out, decision)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            await self._tell_failed(cash_out, error)
-
-    async def _tell_failed(self, cash_out: CashOut, error: Exception) -> None:
-        place = place_of(error)
-        _log.error("cash-out failed id=%s error=%s at=%s", cash_out.id, type(error).__name__, place)
-        await self._tell_once(Say("push.cash_out_failed", id=cash_out.id, place=place))
-
     async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
         done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))
         if done is not None:
@@ -224,8 +211,8 @@ class Ingest:
         if _is_decided(known) or facts.paused(tx):
             return None
         if foreign.of_cash_out(tx, cash_out.id):
-            if known != (distributions.HELD, KNOWN_DISTRIBUTION):
-                held, why = distributions.HELD, KNOWN_DISTRIBUTION
+            if known != (distributions.HELD, HoldReason.KNOWN_DISTRIBUTION):
+                held, why = distributions.HELD, HoldReason.KNOWN_DISTRIBUTION
                 distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
                 self._hold(tx, "cash-out", cash_out.id, why)
             return None
@@ -260,18 +247,22 @@ class Ingest:
             if ref not in found:
                 holds.close(tx, "lost", ref, outcome="by itself", now=self.clock.now())
         for distribution_id in found:
-            self._hold(tx, "lost", distribution_id, LOST)
+            self._hold(tx, "lost", distribution_id, HoldReason.LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
-        if new:
-            self._told.update(new)
+        now, last = self.clock.now(), self._unreadable_told_at
+        if new and (last is None or abs(now - last) >= UNREADABLE_EVERY):
+            self._unreadable_told_at = now
             await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
+            self._told.update(new)
 
     async def _tell_once(self, told: Say) -> None:
         """Tell the operators what each poll finds again, once in this run of the bot."""
         if str(told) in self._told:
             return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
         self._told.add(str(told))
         now = self.clock.now()
         await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
@@ -283,7 +274,11 @@ class Ingest:
             _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
 
 
+def _named(cash_out: CashOut) -> Say:
+    return Say("job.cash_out", id=cash_out.id)
+
+
 def _is_decided(known: tuple[str, str] | None) -> bool:
     """Tell whether a cash-out was distributed, or the operator has given it to nobody."""
     state, reason = known or ("", "")
-    return state == distributions.DISTRIBUTED or reason == IGNORED_BY_OPERATOR
+    return state == distributions.DISTRIBUTED or reason == Reason.BY_OPERATOR

@@ -14,6 +14,7 @@ from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
     LnbitsUnavailable,
+    Refusal,
     StateChanged,
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
@@ -21,7 +22,7 @@ from dca_bot.jobs.till import Till, known
 from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import CEILING_DAY, CEILING_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
 
 
@@ -38,7 +39,7 @@ class Payer:
         StateChanged; whatever was recorded by then stands.
         """
         if payout.destination is None:
-            await self.till.defer(payout, "no destination", least_s=600)
+            await self.till.defer(payout, rules.Waiting.NO_DESTINATION, least_s=600)
             return None
         if await self._is_over_ceiling(payout):
             return None
@@ -77,12 +78,12 @@ class Payer:
                 )
             )
         if invoice.amount_msat != payout.amount_sat * 1000:
-            raise DestinationRefused("The invoice is for another amount than was asked for.")
+            raise DestinationRefused(Refusal.OTHER_AMOUNT)
         life = invoice.expires_at - self.till.clock.now()
         if life <= self.till.margin(payout):
-            raise DestinationRefused("The invoice expires too soon to be paid safely.")
+            raise DestinationRefused(Refusal.EXPIRES_SOON)
         if life > rules.LIFE_MAX:
-            raise DestinationRefused("The invoice lives for more than a week; it is not paid.")
+            raise DestinationRefused(Refusal.LIVES_LONG)
         return invoice
 
     async def _own_invoice(self, payout: Payout, invoice_key: str) -> Invoice:
@@ -101,10 +102,8 @@ class Payer:
 
     async def _record_invoice(self, payout: Payout, invoice: Invoice) -> Payout:
         def work(tx: Tx) -> Payout:
-            if tx.execute(
-                "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
-            ).fetchone():
-                raise DestinationRefused("The destination has handed out the same invoice twice.")
+            if payouts.has_invoice(tx, invoice.payment_hash):
+                raise DestinationRefused(Refusal.SAME_INVOICE)
             if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
                 raise StateChanged("The client has another wallet by now; the invoice is dropped.")
             payout_moves.record_invoice(tx, payout, invoice, now=self.till.clock.now())
@@ -153,8 +152,8 @@ class Payer:
         """Return the ceiling that a payout breaks and that the operator has not let it break."""
         sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY, beside=payout)
         broken = {
-            CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
-            CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
+            HoldReason.CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
+            HoldReason.CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
         }
         return next(
             (

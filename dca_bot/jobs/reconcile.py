@@ -13,7 +13,7 @@ from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
 def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None:
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
-    hold = payout_moves.hold(tx, payout, KNOWN_PAYOUT, now=now)
+    hold = payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
     if paid is not None and payout.destination is not None and _is_accepted(tx, payout):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
@@ -106,7 +106,9 @@ def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) 
 def _is_accepted(tx: Tx, payout: Payout) -> bool:
     """Tell whether the operator has accepted all its distributions as paid by LNbits before."""
     return all(
-        holds.was_accepted(tx, commission.cash_out_of(distribution_id), KNOWN_DISTRIBUTION)
+        holds.was_accepted(
+            tx, commission.cash_out_of(distribution_id), HoldReason.KNOWN_DISTRIBUTION
+        )
         for distribution_id in payout.distribution_ids
     )
 

@@ -5,7 +5,6 @@ checked just before.
 """
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,14 +18,14 @@ from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
-from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
-from dca_bot.jobs.guard import Guard
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts, fixed_runs, foreign, tickers
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import Distribution
-from dca_bot.ledger.fixed_runs import RecordedRun
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION
+from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
+from dca_bot.ledger.holds import HoldReason
 
 LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
@@ -48,7 +47,6 @@ class Schedule:
     programme: Programme
     clock: Clock
     signals: Signals
-    _failed: set[str] = field(default_factory=set, init=False)
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +66,9 @@ class Schedule:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
-        async with self._guard.over("past"):
+        async with self._guard.over(Guarded.PAST):
             await self._close_past(today)
-        async with self._guard.over("fixed"):
+        async with self._guard.over(Guarded.FIXED):
             await self._run_due(today, now)
 
     async def _run_due(self, today: date, now: datetime) -> None:
@@ -80,7 +78,10 @@ class Schedule:
         if open_runs:
             price = await self._price()
             for run in open_runs:
-                await self._try_run(run, price)
+                named = Say("job.run", at=Moment(run.at))
+                async with self._guard.over(Guarded.RUN, run.id, named=named):
+                    await self._run(run, price)
+                self.signals.deliver.ring()
 
     def _pause_s(self) -> float:
         now = self.clock.now()
@@ -104,13 +105,13 @@ class Schedule:
         now = self.clock.now()
         if last - today > CLOCK_BACK_MAX:
             self._pause(tx, last, today)
-        fixed_runs.hold_paid(tx, reason=KNOWN_DISTRIBUTION, now=now)
+        fixed_runs.hold_paid(tx, reason=HoldReason.KNOWN_DISTRIBUTION, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
         over = [(run.due_at, run.reason) for run in waited]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):
             is_paid = bool(foreign.of_distribution(tx, run.id))
             state = fixed_runs.HELD if is_paid else fixed_runs.LAPSED
-            reason = KNOWN_DISTRIBUTION if is_paid else fixed_runs.MISSED
+            reason = HoldReason.KNOWN_DISTRIBUTION if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
                 over.append((run.at, reason))
         facts.put(tx, facts.FIXED_DAY, today.isoformat())
@@ -128,21 +129,6 @@ class Schedule:
         _log.error("clock went back from=%s to=%s", last, today)
 
     # What is due
-
-    async def _try_run(self, run: Run, price: Decimal | None) -> None:
-        try:
-            await self._run(run, price)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a fault here must not stop payouts and messages
-            place = place_of(error)
-            _log.error("fixed run failed id=%s error=%s at=%s", run.id, type(error).__name__, place)
-            if run.id not in self._failed:
-                self._failed.add(run.id)
-                told = Say("push.fixed_failed", at=Moment(run.at), place=place)
-                now = self.clock.now()
-                await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
-        self.signals.deliver.ring()
 
     async def _run(self, run: Run, price: Decimal | None) -> None:
         given = await self.database.transact(partial(self._run_in, run=run, price=price))
@@ -172,12 +158,12 @@ class Schedule:
         if local_date(now, self.programme.timezone) != run.day:
             return None
         if foreign.of_distribution(tx, run.id):
-            fixed_runs.put_off(tx, run, fixed_runs.HELD, KNOWN_DISTRIBUTION, now=now)
+            fixed_runs.put_off(tx, run, fixed_runs.HELD, HoldReason.KNOWN_DISTRIBUTION, now=now)
             self.herald.tell_operators(tx, Say("push.fixed_held", at=Moment(run.at)), now)
-            _log.warning("fixed run held id=%s reason=%s", run.id, KNOWN_DISTRIBUTION)
+            _log.warning("fixed run held id=%s reason=%s", run.id, HoldReason.KNOWN_DISTRIBUTION)
             return None
         if facts.paused(tx):
-            fixed_runs.put_off(tx, run, fixed_runs.WAITING, fixed_runs.PAUSED, now=now)
+            fixed_runs.put_off(tx, run, fixed_runs.WAITING, RunReason.PAUSED, now=now)
             return None
         quote: Quote | None = None
         if fixed_runs.is_needed(tx, run, ceiling_minor=self._ceiling_minor):
@@ -202,10 +188,10 @@ class Schedule:
     def _ceiling_minor(self) -> int:
         return self.programme.fixed.daily_limit_max_minor
 
-    def _quote(self, tx: Tx, run: Run, price: Decimal | None) -> Quote | str:
+    def _quote(self, tx: Tx, run: Run, price: Decimal | None) -> Quote | PutOff:
         """Return the rate of a run, or why it has none."""
         if fixed_runs.has_unknown_paid(tx, run.day):
-            return fixed_runs.UNKNOWN_PAID
+            return RunReason.UNKNOWN_PAID
         return choose_rate(
             price,
             tickers.newest(tx),
@@ -214,7 +200,7 @@ class Schedule:
             now=self.clock.now(),
         )
 
-    def _wait(self, tx: Tx, run: Run, before: RecordedRun | None, reason: str) -> None:
+    def _wait(self, tx: Tx, run: Run, before: RecordedRun | None, reason: PutOff) -> None:
         now = self.clock.now()
         if fixed_runs.put_off(tx, run, fixed_runs.WAITING, reason, now=now):
             _log.warning("fixed run waits id=%s reason=%s", run.id, reason)

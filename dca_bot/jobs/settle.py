@@ -18,7 +18,7 @@ from dca_bot.errors import (
     StateChanged,
     place_of,
 )
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.pay import Payer
 from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
@@ -72,7 +72,7 @@ class Settler:
     async def run(self) -> None:
         """Catch up after the start, then pay whenever there is something; never ends."""
         while True:
-            async with self._guard.over("payouts"):
+            async with self._guard.over(Guarded.PAYOUTS):
                 await self.look_once()
             self.signals.deliver.ring()
             await self.signals.settle.wait(
@@ -172,7 +172,7 @@ class Settler:
                 continue
             self.minimum_seen_at[client.id] = now
             if client.destination is not None and client.destination.kind == ADDRESS:
-                async with self._guard.over("minimum", client.id):
+                async with self._guard.over(Guarded.MINIMUM, client.id):
                     await self._renew_minimum(client.id, client.destination)
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
@@ -202,13 +202,13 @@ class Settler:
             await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
-            await self._step_aside(payout, str(error), least_s=600)
+            await self._step_aside(payout, error.why, least_s=600)
         except LnbitsUnavailable as error:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
-            await self._step_aside(payout, rules.NO_ANSWER, least_s=0)
+            await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
@@ -218,7 +218,7 @@ class Settler:
                 type(error).__name__,
                 place_of(error),
             )
-            await self._step_aside(payout, "an unexpected error; see the log", least_s=600)
+            await self._step_aside(payout, rules.Waiting.ERROR, least_s=600)
 
     async def _step(self, payout: Payout, *, paying: bool) -> bool:
         """Take the next step; return whether a pay request left."""

@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from dca_bot.core.ports import Clock
 
-LAMASSU = "Lamassu"
-LNBITS = "LNbits"
-RELAYS = "relays"
+LAMASSU: Final = "Lamassu"
+LNBITS: Final = "LNbits"
+RELAYS: Final = "relays"
+Part = Literal["Lamassu", "LNbits", "relays"]
 STEADY = timedelta(minutes=2)
 """A part that is lost again before it was back for so long has never been back."""
 
@@ -60,7 +62,7 @@ class Signals:
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[str, Reach] = field(default_factory=dict)
 
-    def note(self, name: str, *, reachable: bool, now: datetime, detail: str = "") -> bool:
+    def note(self, name: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
         """Record whether a part answered; True if that has changed."""
         part = self.parts.get(name)
         if part is not None and part.reachable is reachable:

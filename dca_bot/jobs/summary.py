@@ -15,7 +15,7 @@ from dca_bot.chat.operator_house import look_around
 from dca_bot.chat.summary import daily_summary
 from dca_bot.core.calendar import due_date
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Tx
 
@@ -44,7 +44,7 @@ class Summary:
 
     async def look_once(self) -> None:
         """Write today's summary if its hour has come; LNbits is asked before the transaction."""
-        async with self._guard.over("summary"):
+        async with self._guard.over(Guarded.SUMMARY):
             await self._look()
 
     async def _look(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
-from dca_bot.core.payout import FUNDS
+from dca_bot.core.payout import Waiting
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
@@ -56,10 +56,10 @@ class Till:
         internal = payout.destination.kind == INVOICE_KEY
         if self.funds.covers(rules.needed_msat(payout.amount_sat, internal=internal)):
             return
-        if payout.waiting != FUNDS:
+        if payout.waiting != Waiting.FUNDS:
             await self.move(
                 lambda tx: payout_moves.defer(
-                    tx, payout, waiting=FUNDS, until=payout.try_at, counted=False
+                    tx, payout, waiting=Waiting.FUNDS, until=payout.try_at, counted=False
                 )
             )
         raise OutOfFunds
@@ -73,10 +73,11 @@ class Till:
         level = logging.INFO if reply.answer is PayAnswer.ANSWERED else logging.WARNING
         _log.log(
             level,
-            "payout sent payout=%s attempt=%d answer=%s",
+            "payout sent payout=%s attempt=%d answer=%s detail=%s",
             payout.id[:8],
             attempt.number,
             reply.answer,
+            reply.detail,
         )
 
     def margin(self, payout: Payout) -> timedelta:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Moment, Say, Word
 from dca_bot.core.ports import Clock, Messenger
-from dca_bot.jobs.guard import Guard
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
 from dca_bot.ledger import alarms, facts, mail, slow_destinations
 from dca_bot.ledger.database import Database, Tx
@@ -55,9 +55,9 @@ class Watch:
     async def look_once(self) -> None:
         """Note the relays' reach, and tell whatever has crossed its limit."""
         now = self.clock.now()
-        async with self._guard.over("reach"):
+        async with self._guard.over(Guarded.REACH):
             await self._see_reach(now)
-        async with self._guard.over("slow"):
+        async with self._guard.over(Guarded.SLOW):
             if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
                 self.signals.deliver.ring()
 

@@ -15,8 +15,6 @@ from dca_bot.ledger.instant import instant
 from dca_bot.ledger.payouts import Payout
 
 EACH, DAILY, WEEKLY, OFF = "each", "daily", "weekly", "off"
-WISHES = (EACH, DAILY, WEEKLY, OFF)
-"""What a client can have in `notify`."""
 _MARKS = {EACH: "told", DAILY: "digest", WEEKLY: "digest", OFF: "never"}
 
 
@@ -52,6 +50,11 @@ def arrive(tx: Tx, payout: Payout, client: Client) -> bool:
     """Mark a payout that is DONE as its client wishes; True if it is to be told now."""
     tx.execute("UPDATE payout SET told = ? WHERE id = ?", (_MARKS[client.notify], payout.id))
     return client.notify == EACH
+
+
+def leave_untold(tx: Tx, payout: Payout) -> None:
+    """Mark a payout that is DONE as never to be told."""
+    tx.execute("UPDATE payout SET told = 'never' WHERE id = ?", (payout.id,))
 
 
 def waiting(tx: Tx) -> list[Waiting]:

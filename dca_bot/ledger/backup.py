@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dca_bot.errors import LedgerError
+from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
 from dca_bot.ledger.private import make_private_file, sync_to_disk
 
@@ -70,9 +71,10 @@ def remove_unfinished(folder: Path) -> None:
 def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = None) -> None:
     """Copy the ledger as it is now into a new file of mode 600, whether a bot runs on it or not.
 
-    The copy is one plain file. A ledger of any version is copied, so that there can be a copy before
-    a new program is started. Raise LedgerError if the target is there already, if it can't be
-    written, if the copy isn't sound, or once `stop` is set; then nothing is left behind.
+    The copy is one plain file, and bears a mark by which a bot knows what it was started on. A ledger
+    of any version is copied, so that there can be a copy before a new program is started. Raise
+    LedgerError if the target is there already, if it can't be written, if the copy isn't sound, or
+    once `stop` is set; then nothing is left behind.
     """
     source = existing_ledger(data_dir)
     if os.path.lexists(target):
@@ -121,6 +123,7 @@ def _fill(part: Path, source: Path, stop: threading.Event) -> None:
         ledger.rollback()
         copy.set_progress_handler(stop.is_set, 100_000)
         copy.execute("PRAGMA journal_mode = DELETE")
+        facts.put(copy, facts.COPIED, "yes")
         _refuse_unsound(copy, version)
 
 

@@ -86,24 +86,36 @@ def withdraw(
     *,
     amount_minor: int,
     note: str,
+    machine: str | None = None,
     now: datetime,
     message_id: str | None = None,
 ) -> None:
-    """Take cash back out of a client's balance; IntegrityError if the balance doesn't cover it."""
+    """Take cash back out of a client's balance, and of the machine that it is paid from.
+
+    IntegrityError if the balance doesn't cover it.
+    """
     move = Move(balance_of(client_id), CASH, amount_minor)
     cause = Cause(note=note, message_id=message_id)
     ref = str(post(tx, "withdrawal", [move], cause=cause, now=now))
-    machine_cash.move(tx, WITHDRAWAL, ref, machine=None, amount_minor=-amount_minor, now=now)
+    machine_cash.move(tx, WITHDRAWAL, ref, machine=machine, amount_minor=-amount_minor, now=now)
 
 
 def recent(
-    tx: Tx, *, client_id: int | None = None, pending_only: bool = False, limit: int = 10
+    tx: Tx, *, pending_only: bool = False, limit: int = 10, offset: int = 0
 ) -> list[Deposit]:
-    """Return the newest deposits, of one client or of all."""
-    where = "WHERE (?1 IS NULL OR client_id = ?1)"
-    if pending_only:
-        where += " AND deposit.state = 'pending'"
-    rows = tx.execute(f"{_SELECT} {where} ORDER BY deposit.id DESC LIMIT ?2", (client_id, limit))
+    """Return the newest deposits."""
+    where = "WHERE deposit.state = 'pending'" if pending_only else ""
+    rows = tx.execute(
+        f"{_SELECT} {where} ORDER BY deposit.id DESC LIMIT ? OFFSET ?", (limit, offset)
+    )
+    return [_deposit(row) for row in rows]
+
+
+def recent_of(tx: Tx, client_id: int, *, limit: int) -> list[Deposit]:
+    """Return a client's newest deposits."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE client_id = ? ORDER BY deposit.id DESC LIMIT ?", (client_id, limit)
+    )
     return [_deposit(row) for row in rows]
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.allotment import allot
+from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
-from dca_bot.core.commission import split_commission
+from dca_bot.core.commission import Split, split_commission
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import commission, payout_moves
+from dca_bot.ledger import commission, foreign, payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -33,7 +33,6 @@ WAITING = "waiting"
 HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
-IGNORED_BY_OPERATOR = "ignored by the operator"
 RECOVERED = "recorded as LNbits had paid it"
 FLOW = "flow"
 FIXED = "fixed"
@@ -173,15 +172,33 @@ def eligible(tx: Tx, at: datetime) -> dict[int, int]:
     As of `at` means: less the standing deposits confirmed after it. Nobody with 0 is returned.
     """
     rows = tx.execute(
-        "SELECT client.id, account.balance - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
-        "   WHERE client_id = client.id AND confirmed_at > ? AND state = 'confirmed') AS then_minor"
-        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE role = 'client' AND client.state = 'active' AND mode = 'flow'"
-        " AND destination IS NOT NULL"
-        " AND account.balance > 0",
+        "SELECT id, balance_minor - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
+        "   WHERE client_id = participant.id AND confirmed_at > ? AND state = 'confirmed')"
+        " AS then_minor FROM participant WHERE mode = 'flow'",
         (micros(at),),
     )
     return {row["id"]: row["then_minor"] for row in rows if row["then_minor"] > 0}
+
+
+def work_out(tx: Tx, amounts: Amounts, *, at: datetime, flow_enabled: bool) -> Allotment[int]:
+    """Work out who would get what of a cash-out's principal now, by the clients' ids."""
+    balances = eligible(tx, at) if flow_enabled else {}
+    return allot(amounts.principal_sat, amounts.principal_minor, balances)
+
+
+def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: datetime) -> Split | None:
+    """Work out who would get what of a cash-out's commission now, by name; None if nobody would.
+
+    So it is, too, where LNbits has paid parts of it that this split doesn't have: an old copy of the
+    ledger knows other terms, and nothing is paid beside what was paid by those.
+    """
+    terms, id_ = commission.in_force(tx), commission.split_id(cash_out_id)
+    if not terms.parts or commission_sat == 0:
+        return None
+    split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
+    given = {name.casefold(): sat for name, sat in split.sats.items()}
+    known = [*foreign.paid_for(tx, id_), *foreign.still_paying(tx, id_, now=now)]
+    return split if all(given.get(one.client_name.casefold()) == one.sat for one in known) else None
 
 
 def distribute(
@@ -198,8 +215,7 @@ def distribute(
 
     Return the distribution of its principal. Raise StateChanged if it is distributed already.
     """
-    balances = eligible(tx, at) if flow_enabled else {}
-    allotment = allot(amounts.principal_sat, amounts.principal_minor, balances)
+    allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
     grants = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
     recorded = record_cash_out_shares(tx, cash_out_id, amounts, grants, at=at, cause=cause, now=now)
@@ -319,7 +335,7 @@ def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
     tx.execute(
         "UPDATE cash_out SET state = 'ignored', reason = ?, changed_at = ?"
         " WHERE id = ? AND state = 'held'",
-        (IGNORED_BY_OPERATOR, micros(now), cash_out_id),
+        (Reason.BY_OPERATOR, micros(now), cash_out_id),
     )
 
 
@@ -390,13 +406,15 @@ def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
 def give_commission(
     tx: Tx, distribution: Distribution, *, now: datetime, message_id: str | None
 ) -> None:
-    """Give the recipients of a cash-out's commission what is theirs; the rest stays where it is."""
-    terms = commission.in_force(tx)
-    if not terms.parts or distribution.commission_sat == 0:
+    """Give the recipients of a cash-out's commission what is theirs; the rest stays where it is.
+
+    Where it isn't split, what LNbits has paid of it is the operator's to settle.
+    """
+    split = work_out_split(tx, distribution.id, distribution.commission_sat, now=now)
+    if split is None:
+        foreign.settle_distribution(tx, commission.split_id(distribution.id), now=now)
         return
-    split = split_commission(
-        distribution.commission_sat, {part.name: part.percent_bp for part in terms.parts}
-    )
+    terms = commission.in_force(tx)
     given = Distribution(
         id=commission.split_id(distribution.id),
         kind=COMMISSION_SPLIT,

@@ -24,6 +24,10 @@ SUMMARY_AT = "summary_at"
 """When the operators' last daily summary was written (ISO 8601): the next one counts from there."""
 LISTENED_AT = "listened_at"
 """When a relay was last connected (ISO 8601): the next subscription looks back from there."""
+COPIED = "copied"
+"""Present in a copy of the ledger, until a bot is started on it."""
+RESTORED_AT = "restored_at"
+"""When a bot was last started on a copy (ISO 8601): what was written to it before isn't carried out."""
 SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
@@ -85,6 +89,12 @@ def last_poll_at(tx: Tx) -> datetime | None:
     """Return when Lamassu was last read whole, or None if never."""
     polled = get(tx, LAST_POLL_AT)
     return None if polled is None else datetime.fromisoformat(polled)
+
+
+def restored_at(tx: Tx) -> datetime | None:
+    """Return when the bot was started on a copy, in whole seconds as messages' times are; None if never."""
+    restored = get(tx, RESTORED_AT)
+    return None if restored is None else datetime.fromisoformat(restored).replace(microsecond=0)
 
 
 def polls(tx: Tx) -> int:

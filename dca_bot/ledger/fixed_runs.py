@@ -12,15 +12,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from dca_bot.core.market import bought_sat, coin_minor
-from dca_bot.core.rate import Quote
+from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import distributions
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import instant, micros
 
 WAITING = "waiting"
@@ -28,9 +30,16 @@ DONE = "done"
 LAPSED = "lapsed"
 HELD = "held"
 
-PAUSED = "everything was paused"
-MISSED = "the bot was not at work"
-UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+class RunReason(StrEnum):
+    """Why a run waits or has lapsed, beside the want of a rate and what holds it (PutOff)."""
+
+    PAUSED = "everything was paused"
+    MISSED = "the bot was not at work"
+    UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+
+
+PutOff = RunReason | HoldReason | RateProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +67,17 @@ def savers(tx: Tx, day: date) -> list[Saver]:
     Cancelled shares count too, so that a date never gives more than its limit.
     """
     rows = tx.execute(
-        "SELECT client.id, fixed_limit_minor, account.balance,"
+        "SELECT id, fixed_limit_minor, balance_minor,"
         " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
-        "   WHERE same.pubkey = client.pubkey AND day = ?) AS given_minor"
-        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE client.role = 'client' AND client.state = 'active' AND mode = 'fixed'"
-        " AND fixed_limit_minor > 0 AND destination IS NOT NULL AND account.balance > 0"
-        " ORDER BY client.id",
+        "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
+        " FROM participant WHERE mode = 'fixed' ORDER BY id",
         (day.isoformat(),),
     )
     return [
         Saver(
             id=row["id"],
             limit_minor=row["fixed_limit_minor"],
-            balance_minor=row["balance"],
+            balance_minor=row["balance_minor"],
             given_minor=row["given_minor"],
         )
         for row in rows
@@ -159,7 +165,7 @@ def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime
     )
 
 
-def put_off(tx: Tx, run: Run, state: str, reason: str, *, now: datetime) -> bool:
+def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> bool:
     """Record that a run waits, has lapsed or is held, and why; return whether that is news.
 
     What is not open any more stays as it is.
@@ -192,7 +198,8 @@ def hold_paid(tx: Tx, *, reason: str, now: datetime) -> None:
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
     """Let the runs lapse that still wait on earlier dates; return them with why they waited."""
-    before = _runs(tx, "state = 'waiting' AND day < ?", (day.isoformat(),))
+    waiting = "SELECT id FROM fixed_run WHERE state = 'waiting' AND day < ?"
+    before = _runs(tx, f"fixed_run.id IN ({waiting})", (day.isoformat(),))
     tx.execute(
         "UPDATE fixed_run SET state = 'lapsed', changed_at = ? WHERE state = 'waiting' AND day < ?",
         (micros(now), day.isoformat()),
@@ -208,6 +215,8 @@ def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
 def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
     """Return those of the runs that are recorded, by id."""
     ids = [run.id for run in runs]
+    if not ids:
+        return {}
     marks = ",".join("?" * len(ids))
     return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
 

@@ -4,6 +4,8 @@ There are some when an old copy of the ledger was put back, or when two bots run
 Nothing that they have paid is paid again by itself.
 """
 
+import sqlite3
+from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.money import FIAT_MINOR_MAX
@@ -11,9 +13,24 @@ from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import commission
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import instant, micros
 from dca_bot.ledger.payouts import Payout
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignPayment:
+    """A payment for a distribution as LNbits tells it; `minor` is the fiat that was given for it."""
+
+    external_id: str
+    client_name: str
+    minor: int
+    payment: Payment
+
+    @property
+    def sat(self) -> int:
+        """Return what was or is to be paid, in whole sats."""
+        return -self.payment.amount_msat // 1000
 
 
 def is_recorded(tx: Tx, payment: Payment) -> bool:
@@ -27,6 +44,12 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
         " ('PLANNED', 'INVOICED', 'MERGED', 'CANCELLED') OR ? = 'failed')",
         (payment.payment_hash, payment.status),
     )
+    return row.fetchone() is not None
+
+
+def is_remembered(tx: Tx, payment_hash: str) -> bool:
+    """Tell whether a payment was found at LNbits before the ledger knew of it."""
+    row = tx.execute("SELECT 1 FROM foreign_payment WHERE payment_hash = ?", (payment_hash,))
     return row.fetchone() is not None
 
 
@@ -82,7 +105,7 @@ def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
     row = tx.execute(
         "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted' AND closed_at >="
         " (SELECT max(seen_at) FROM foreign_payment WHERE payment_hash = ?)",
-        (payout_id, KNOWN_PAYOUT, payment.payment_hash),
+        (payout_id, HoldReason.KNOWN_PAYOUT, payment.payment_hash),
     )
     return row.fetchone() is not None
 
@@ -104,13 +127,19 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
                 distribution_id,
                 payout.id,
                 payout.client_name,
-                KNOWN_DISTRIBUTION,
+                HoldReason.KNOWN_DISTRIBUTION,
                 lately,
                 commission.cash_out_of(distribution_id),
             ),
         ).fetchone()
         for distribution_id in payout.distribution_ids
     )
+
+
+def distributions_of(payment: Payment) -> list[str]:
+    """Return the ids of the distributions that a payment was made for."""
+    listed = (payment.extra or {}).get("distributions")
+    return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
 
 
 def client_of(payment: Payment) -> str:
@@ -124,14 +153,26 @@ def fiat_of(payment: Payment) -> int | None:
     return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
 
 
-def may_still_pay(tx: Tx, distribution_id: str, *, now: datetime) -> bool:
-    """Tell whether a payment for a distribution is pending, or failed lately and may revive."""
-    row = tx.execute(
-        "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND settled_at IS NULL"
-        " AND (status = 'pending' OR status = 'failed' AND seen_at > ?2) LIMIT 1",
-        (distribution_id, micros(now - FAILED_FOR_GOOD)),
+def paid_for(tx: Tx, distribution_id: str) -> list[ForeignPayment]:
+    """Return the payments for a distribution that have succeeded and that nobody has settled yet."""
+    return _foreign(tx, "status = 'success'", distribution_id)
+
+
+def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[ForeignPayment]:
+    """Return the payments for a distribution that are pending, or have failed lately and may revive."""
+    lately = micros(now - FAILED_FOR_GOOD)
+    return _foreign(
+        tx, "(status = 'pending' OR status = 'failed' AND seen_at > ?)", distribution_id, lately
     )
-    return row.fetchone() is not None
+
+
+def may_still_cover(tx: Tx, payout: Payout, *, now: datetime) -> bool:
+    """Tell whether LNbits may still pay a share of a payout under another payout's id."""
+    return any(
+        one.external_id != payout.id and one.client_name.casefold() == payout.client_name.casefold()
+        for distribution_id in payout.distribution_ids
+        for one in still_paying(tx, distribution_id, now=now)
+    )
 
 
 def settle_distribution(tx: Tx, distribution_id: str, *, now: datetime) -> None:
@@ -189,20 +230,29 @@ def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
         f" max(seen_at) AS seen_at FROM foreign_payment WHERE {where} GROUP BY payment_hash",
         values,
     )
+    return [_payment(row) for row in rows]
+
+
+def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> list[ForeignPayment]:
+    rows = tx.execute(
+        f"SELECT * FROM foreign_payment WHERE distribution_id = ? AND settled_at IS NULL AND {where}"
+        " ORDER BY client_name, payment_hash",
+        (distribution_id, *values),
+    )
     return [
-        Payment(
-            payment_hash=row["payment_hash"],
-            external_id=row["external_id"],
-            amount_msat=row["amount_msat"],
-            fee_msat=row["fee_msat"],
-            status=PaymentStatus(row["status"]),
-            created_at=instant(row["seen_at"]),
+        ForeignPayment(
+            row["external_id"], row["client_name"], row["fiat_minor"] or 0, _payment(row)
         )
         for row in rows
     ]
 
 
-def distributions_of(payment: Payment) -> list[str]:
-    """Return the ids of the distributions that a payment was made for."""
-    listed = (payment.extra or {}).get("distributions")
-    return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+def _payment(row: sqlite3.Row) -> Payment:
+    return Payment(
+        payment_hash=row["payment_hash"],
+        external_id=row["external_id"],
+        amount_msat=row["amount_msat"],
+        fee_msat=row["fee_msat"],
+        status=PaymentStatus(row["status"]),
+        created_at=instant(row["seen_at"]),
+    )

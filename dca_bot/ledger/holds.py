@@ -3,16 +3,21 @@
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
-CEILING_PAYOUT = "above payout_max_sat"
-CEILING_DAY = "above day_max_sat in 24 hours"
-ALERTED = "may have left without arriving"
-KNOWN_PAYOUT = "LNbits knows this payout already"
-KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
-LOST = "LNbits has paid this distribution, and nothing else tells of it"
+
+class HoldReason(StrEnum):
+    """Why something is held, beside what speaks against a cash-out itself (Reason, Change)."""
+
+    CEILING_PAYOUT = "above payout_max_sat"
+    CEILING_DAY = "above day_max_sat in 24 hours"
+    ALERTED = "may have left without arriving"
+    KNOWN_PAYOUT = "LNbits knows this payout already"
+    KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
+    LOST = "LNbits has paid this distribution, and nothing else tells of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def by_ref(tx: Tx, ref: str) -> Hold | None:
 
 def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
     """Return the open holds, oldest first."""
-    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY id LIMIT ?", (limit,))
+    # `+id`: the few open ones are sorted, the closed ones not walked through.
+    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY +id LIMIT ?", (limit,))
     return [_hold(row) for row in rows]
 
 

@@ -5,13 +5,11 @@ the operator had added, of which the copy knows nothing. They are recorded as LN
 only on the operator's word.
 """
 
-import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
-from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import (
@@ -20,6 +18,7 @@ from dca_bot.ledger import (
     distributions,
     fixed_runs,
     foreign,
+    machine_cash,
     payout_moves,
     payouts,
 )
@@ -27,23 +26,10 @@ from dca_bot.ledger.books import MACHINE, TREASURY, Cause
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
-from dca_bot.ledger.instant import instant
+from dca_bot.ledger.foreign import ForeignPayment
+from dca_bot.ledger.machine_cash import CASH_OUT, Flow
+from dca_bot.ledger.machines import UNNAMED
 from dca_bot.ledger.payouts import Payout
-
-
-@dataclass(frozen=True, slots=True)
-class LostPayment:
-    """A payment as LNbits tells it; `minor` is the fiat that the client gave for it."""
-
-    external_id: str
-    client_name: str
-    minor: int
-    payment: Payment
-
-    @property
-    def sat(self) -> int:
-        """Return what was paid, in whole sats."""
-        return -self.payment.amount_msat // 1000
 
 
 def distribution_ids(tx: Tx) -> list[str]:
@@ -63,17 +49,9 @@ def distribution_ids(tx: Tx) -> list[str]:
     return [str(row["distribution_id"]) for row in rows]
 
 
-def payments_of(tx: Tx, distribution_id: str) -> list[LostPayment]:
-    """Return the payments of a lost distribution that nobody has settled yet."""
-    rows = tx.execute(
-        "SELECT * FROM foreign_payment WHERE distribution_id = ? AND status = 'success'"
-        " AND settled_at IS NULL ORDER BY client_name, payment_hash",
-        (distribution_id,),
-    )
-    return [_lost(row) for row in rows]
-
-
-def payees_of(tx: Tx, distribution_id: str, *, now: datetime) -> list[tuple[Client, LostPayment]]:
+def payees_of(
+    tx: Tx, distribution_id: str, *, now: datetime
+) -> list[tuple[Client, ForeignPayment]]:
     """Return the payments of a lost distribution with the clients who got them.
 
     Raise StateChanged where a client is unknown, or has no wallet, or too small a balance, or
@@ -81,10 +59,10 @@ def payees_of(tx: Tx, distribution_id: str, *, now: datetime) -> list[tuple[Clie
     """
     if distributions.by_id(tx, distribution_id) is not None:
         raise StateChanged("This is recorded already.")
-    paid = payments_of(tx, distribution_id)
+    paid = foreign.paid_for(tx, distribution_id)
     if not paid:
         raise StateChanged("Nothing of it is left to be recorded; look at holds once more.")
-    if foreign.may_still_pay(tx, distribution_id, now=now):
+    if foreign.still_paying(tx, distribution_id, now=now):
         raise StateChanged(
             "LNbits may still make a payment of it that is under way or failed lately."
             " Wait until it has succeeded, or for a week."
@@ -128,6 +106,9 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         if distribution_id in distributions.states(tx, [distribution_id]):
             raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
         distributions.record_recovered(tx, given, now=now)
+        # Its cash has left some machine; which one, nothing tells.
+        cash = Flow(CASH_OUT, given.id, UNNAMED, -given.principal_minor, given.at)
+        machine_cash.follow(tx, [cash], now=now)
     if kind == FIXED:
         fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)
     done = distributions.record_shares(
@@ -176,7 +157,7 @@ def _kind(distribution_id: str) -> str:
     return FLOW
 
 
-def _client(tx: Tx, one: LostPayment) -> Client:
+def _client(tx: Tx, one: ForeignPayment) -> Client:
     client = clients.by_name(tx, one.client_name)
     if client is None or client.state == "closed":
         raise StateChanged(f"There is no client {one.client_name}; add the client first.")
@@ -190,7 +171,7 @@ def _client(tx: Tx, one: LostPayment) -> Client:
 
 
 def _take_over(
-    tx: Tx, client: Client, one: LostPayment, distribution_id: str, now: datetime
+    tx: Tx, client: Client, one: ForeignPayment, distribution_id: str, now: datetime
 ) -> None:
     payout_moves.adopt(tx, one.external_id, client.id, distribution_id, now=now)
     payout = _known(payouts.by_id(tx, one.external_id))
@@ -201,19 +182,3 @@ def _take_over(
 def _known(payout: Payout | None) -> Payout:
     assert payout is not None
     return payout
-
-
-def _lost(row: sqlite3.Row) -> LostPayment:
-    return LostPayment(
-        external_id=row["external_id"],
-        client_name=row["client_name"],
-        minor=row["fiat_minor"] or 0,
-        payment=Payment(
-            payment_hash=row["payment_hash"],
-            external_id=row["external_id"],
-            amount_msat=row["amount_msat"],
-            fee_msat=row["fee_msat"],
-            status=PaymentStatus(row["status"]),
-            created_at=instant(row["seen_at"]),
-        ),
-    )

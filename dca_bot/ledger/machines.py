@@ -44,6 +44,17 @@ def meant(tx: Tx, wanted: str) -> list[Machine]:
     return next((found for found in ways if found), [])
 
 
+def named(tx: Tx, text: str) -> Machine | None:
+    """Return the one machine whose whole name or id a text is."""
+    wanted = _plain(text)
+    found = [
+        one
+        for one in everything(tx)
+        if wanted in (_plain(one.label), _plain(one.name), _plain(one.device_id))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def place_of(tx: Tx, wanted: str | None) -> str:
     """Return the device id that cash belongs to: the machine named, or the only one that is known."""
     found = meant(tx, wanted) if wanted else []

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.payout import FUNDS, NO_ANSWER
+from dca_bot.core.payout import Waiting
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import micros
@@ -66,13 +66,12 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
     )
 
 
-_NOT_THEIRS = (FUNDS, NO_ANSWER)
+_NOT_THEIRS = (Waiting.FUNDS, Waiting.NO_ANSWER)
 # What is neither sent nor short of funds nor of LNbits' answer waits for its destination.
 _WAITING = """
 SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
   coalesce(payout.destination, client.destination, '') AS goes_to,
   coalesce(payout.destination_kind, client.destination_kind) AS goes_to_kind
-FROM payout JOIN client ON client.id = payout.client_id
-WHERE payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED') AND payout.state IN ('PLANNED', 'INVOICED')
-  AND payout.waiting NOT IN ('', ?1, ?2)
+FROM open_payout AS payout JOIN client ON client.id = payout.client_id
+WHERE payout.state IN ('PLANNED', 'INVOICED') AND payout.waiting NOT IN ('', ?1, ?2)
 """

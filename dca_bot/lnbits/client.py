@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from dca_bot.core.ports import Invoice, KeyKind, PayAnswer, Payment, PaymentStatus, PayReply
-from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable
+from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.lnbits.api import LnbitsApi, pay_reply, read
 from dca_bot.lnbits.models import (
     ApiDescription,
@@ -163,10 +163,10 @@ class LnbitsWallet:
         """
         bolt11 = bolt11.strip().lower()
         if len(bolt11) > BOLT11_CHARS_MAX or not _BOLT11.fullmatch(bolt11):
-            raise DestinationRefused("That is not a Lightning invoice.")
+            raise DestinationRefused(Refusal.NO_INVOICE)
         reply = await self._api.post(f"{PAYMENTS}/decode", {"data": bolt11})
         if reply.status == HTTPStatus.BAD_REQUEST:
-            raise DestinationRefused("That is not a Lightning invoice: LNbits can't decode it.")
+            raise DestinationRefused(Refusal.NO_INVOICE, "LNbits can't decode it")
         decoded = read(DecodedInvoice, reply)
         if decoded.currency != self._network:
             raise DestinationRefused(
@@ -174,7 +174,7 @@ class LnbitsWallet:
                 f"not ln{self._network}); it can't be paid from here."
             )
         if decoded.amount_msat <= 0:
-            raise DestinationRefused("The invoice names no amount; only one that does is paid.")
+            raise DestinationRefused(Refusal.NO_AMOUNT)
         return Invoice(bolt11, decoded.payment_hash, decoded.amount_msat, decoded.expires_at())
 
     async def pay(self, bolt11: str, *, external_id: str, extra: Mapping[str, Any]) -> PayReply:

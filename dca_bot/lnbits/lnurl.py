@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, StrictInt, ValidationError
 
 from dca_bot.core.internet import is_public
 from dca_bot.core.ports import AddressTerms
-from dca_bot.errors import DestinationRefused, DestinationUnavailable
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
 ANSWER_BYTES_MAX = 64 * 1024
@@ -112,10 +112,8 @@ class LightningAddresses:
             _check_url(callback)
         min_sat, max_sat = -(-answer.min_msat // 1000), min(answer.max_msat, MSAT_MAX) // 1000
         if answer.tag != "payRequest" or min_sat > max_sat:
-            raise DestinationRefused(f"{address} is not a Lightning address that can be paid.")
-        return AddressTerms(
-            min_sat, max_sat, answer.callback, answer.metadata, answer.comment_length_max
-        )
+            raise DestinationRefused(Refusal.NO_PAYMENTS, address)
+        return AddressTerms(min_sat, max_sat, answer.callback, answer.comment_length_max)
 
     async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
         """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.
@@ -132,9 +130,7 @@ class LightningAddresses:
         name, _, host = address.strip().lower().partition("@")
         trusted = self._trusted is not None and host == self._trusted.netloc.decode()
         if not _NAME.fullmatch(name) or not (trusted or _HOST.fullmatch(host)):
-            raise DestinationRefused(
-                "That is not a Lightning address: one looks like name@example.com."
-            )
+            raise DestinationRefused(Refusal.NO_ADDRESS)
         return httpx.URL(f"https://{host}/.well-known/lnurlp/{name}")
 
     def _is_trusted(self, url: httpx.URL) -> bool:
@@ -157,7 +153,9 @@ class LightningAddresses:
             raise DestinationUnavailable(
                 f"{_name(url)} did not answer as it should ({reason}). Try again later."
             ) from error
-        raise DestinationRefused(f"{_name(start)} redirects more than {REDIRECTS_MAX} times.")
+        raise DestinationRefused(
+            Refusal.ASTRAY, f"{_name(start)} redirects more than {REDIRECTS_MAX} times"
+        )
 
     async def _request(self, url: httpx.URL, start: httpx.URL) -> httpx.Request:
         """Aim a request at the operator's host as written, or at a checked public address."""
@@ -179,7 +177,7 @@ class LightningAddresses:
                 f"There is no host {host} at present. Check the spelling, or try again later."
             ) from error
         if not addresses or not all(is_public(address) for address in addresses):
-            raise DestinationRefused(f"{host} is not on the public internet; it is not asked.")
+            raise DestinationRefused(Refusal.NOT_PUBLIC, host)
         return addresses[0]
 
 
@@ -187,7 +185,7 @@ def _parse_url(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
     try:
         return base.join(text) if base else httpx.URL(text)
     except (httpx.InvalidURL, ValueError) as error:
-        raise DestinationRefused("The Lightning address leads to a broken web address.") from error
+        raise DestinationRefused(Refusal.ASTRAY, "it is broken") from error
 
 
 def _name(url: httpx.URL) -> str:
@@ -201,20 +199,19 @@ def _check_url(url: httpx.URL) -> str:
     plain = url.scheme == "https" and url.port is None and not url.userinfo
     if not plain or not _HOST.fullmatch(host):
         raise DestinationRefused(
-            "The Lightning address leads to a web address that is not asked: "
-            "only https at a public host is, without port or password."
+            Refusal.ASTRAY, "only https at a public host is, without port or password"
         )
     return host
 
 
 def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
     if reply.words("status").upper() == "ERROR":
-        raise DestinationRefused(f"{host} refuses: {reply.words('reason') or 'no reason given'}")
+        raise DestinationRefused(reply.words("reason") or Refusal.NO_REASON, host)
     if reply.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        raise DestinationRefused(f"{host} doesn't know this Lightning address.")
+        raise DestinationRefused(Refusal.UNKNOWN, host)
     if reply.status != HTTPStatus.OK:
         raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
     try:
         return model.model_validate_json(reply.body)
     except ValidationError as error:
-        raise DestinationRefused(f"{host} doesn't answer as Lightning addresses do.") from error
+        raise DestinationRefused(Refusal.NO_SERVICE, host) from error

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt
 
 from dca_bot.core.market import COIN_SAT
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.errors import DestinationRefused
+from dca_bot.errors import DestinationRefused, Refusal
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
 BOLT11_TIME_S_END = 1 << 35
@@ -107,7 +107,7 @@ class DecodedInvoice(BaseModel):
         """
         expiry_s = 3600 if self.expiry is None else self.expiry
         if not (0 <= self.date < BOLT11_TIME_S_END and 0 <= expiry_s < BOLT11_TIME_S_END):
-            raise DestinationRefused("The invoice's date or expiry can't be read; it is not paid.")
+            raise DestinationRefused(Refusal.NO_TIMES)
         return datetime.fromtimestamp(self.date, UTC) + timedelta(seconds=expiry_s)
 
 

@@ -23,11 +23,11 @@ from dca_bot.core.ports import (
     PaymentStatus,
 )
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
@@ -121,8 +121,8 @@ class ScriptedAddresses:
         if address.endswith("down.example"):
             raise DestinationUnavailable("The server did not answer.")
         if address.endswith("bad.example"):
-            raise DestinationRefused("Its host is not public.")
-        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb", "[]")
+            raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
+        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb")
 
 
 class Talk:
@@ -154,6 +154,7 @@ class Talk:
             npub=npub,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
+            reading_database=partial(reading_database, self.folder),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,

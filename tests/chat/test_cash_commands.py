@@ -55,6 +55,19 @@ async def test_cash_tells_what_should_be_in_each_machine_since_its_count(talk):
     ]
 
 
+async def test_withdrawal_leaves_the_machine_that_is_named(talk):
+    await poll(talk, {MARKET: "Market", MALL: "Zona 10"})
+    await talk.do("op", "cash count zona 10 1000")
+    await talk.add_client("maria", balance="500")
+    assert "to maria, from Zona 10;" in await talk.tell("op", "withdraw maria 100 zona 10")
+    await talk.do("op", "withdraw maria 100 zona10")
+    await talk.do("op", "withdraw maria 50 zona 10 asked for it")
+    told = await talk.tell("op", "cash")
+    assert "Zona 10: 900.00 GTQ should be in it" in told
+    assert "cash-outs 0.00 GTQ, withdrawals 100.00 GTQ" in told
+    assert "No machine named: 450.00 GTQ" in told
+
+
 async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(talk):
     await talk.add_client("maria", balance="1,500.00")
     assert "No machine named: 1,500.00" in await talk.tell("op", "cash")

@@ -79,7 +79,7 @@ SCENES = {
         (
             "op",
             "commission set rosa 40 rosa@bad.example",
-            "cannot be paid. Its host is not public.",
+            "cannot be paid.\nWhy: its server is not on the public internet",
         ),
         ("op", "commission set rosa 40 rosa@down.example", "does not answer right now"),
         ("op", "commission", "All of the commission is yours"),

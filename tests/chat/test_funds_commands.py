@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.funds import TopUp, Trouble
-from dca_bot.core.payout import FUNDS
+from dca_bot.core.payout import Waiting
 from dca_bot.ledger import top_ups
 
 ADDRESS = "maria@example.com"
@@ -101,7 +101,7 @@ async def test_payout_that_waits_for_funds_is_counted_while_it_was_sent(talk):
     payout = await talk.payout()
     await talk.bring_to(payout.id, "invoice", "submit")
     assert "in 0 payouts" in await talk.tell("op", "funds")
-    await talk.sql("UPDATE payout SET waiting = ?", FUNDS)
+    await talk.sql("UPDATE payout SET waiting = ?", Waiting.FUNDS)
     assert "24,000 sats in one payout" in await talk.tell("op", "funds")
 
 
@@ -156,3 +156,21 @@ async def test_low_deposit_message_tells_how_long_the_rest_lasts(talk):
         "Your balance is down to 150.00 GTQ. At the present pace it lasts about 2 days."
         " Please bring the next deposit soon, so that it goes on."
     )
+
+
+async def test_cash_outs_need_no_more_than_the_balances_can_buy(talk):
+    """A young programme's pace says little: 10 GTQ are left, which buy 1,250 sats."""
+    await talk.add_client("maria", balance="110")
+    await talk.distribute("c1", sat=20_000, fiat_minor=10_000)
+    told = await talk.tell("op", "funds")
+    assert "Expected need: 1,250 sats a day, 1,250 sats in 7 days" in told
+
+
+async def test_top_up_brings_the_wallet_through_a_week_where_that_takes_more(talk):
+    await talk.add_client("juan", balance="500,000")
+    await set_fixed(talk, "juan", 200_000)
+    await talk.add_client("maria", balance="500,000")
+    await set_fixed(talk, "maria", 200_000)
+    talk.wallet.balance = 0
+    # 28,000 GTQ in 7 days are 3,500,000 sats; the target is less.
+    assert "To fill it up: topup 3500000" in await talk.tell("op", "funds")

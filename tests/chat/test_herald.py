@@ -5,6 +5,14 @@ async def test_small_deposit_is_no_reason_to_ask_for_another(talk):
     assert not [text for text in told if "down to" in text]
 
 
+async def test_who_got_all_of_it_back_is_not_asked_for_the_next_deposit(talk):
+    await talk.add_client("maria", balance="500")
+    await talk.do("op", "withdraw maria 500")
+    assert (await talk.letters_to("maria"))[-1] == (
+        "You got 500.00 GTQ back in cash. Your balance is 0.00 GTQ."
+    )
+
+
 async def test_deposit_arms_the_next_warning(talk):
     await talk.add_client("maria", balance="500")
     for _ in range(2):

@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from talk import code_in
+from talk import OTHER_KEY, code_in
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger import foreign, holds, lost
 from dca_bot.ledger.audit import audit_payments
-from dca_bot.ledger.holds import KNOWN_DISTRIBUTION, KNOWN_PAYOUT, LOST
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import micros
 
 RUN = "fixed:2026-11-24T09:00"
@@ -39,7 +39,7 @@ async def lnbits_paid(talk, name, *, minor, hash_="fe" * 32, run=RUN):
 async def hold(talk):
     def work(tx):
         (ref,) = lost.distribution_ids(tx)
-        opened = holds.open_hold(tx, "lost", ref, LOST, now=talk.clock.now())
+        opened = holds.open_hold(tx, "lost", ref, HoldReason.LOST, now=talk.clock.now())
         talk.herald.hold_opened(tx, opened, talk.clock.now())
 
     await talk.database.transact(work)
@@ -94,7 +94,7 @@ async def otherwise(talk):
     await talk.add_client("maria", balance="100")
     await talk.add_client("juan", balance="300")
     await lnbits_paid(talk, "maria", minor=10_000, run=CASH_OUT)
-    await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
     return talk
 
 
@@ -119,11 +119,85 @@ async def test_cash_out_that_lnbits_is_still_paying_waits(otherwise):
     assert "may still make a payment" in await otherwise.tell("op", "hold accept 1")
 
 
+async def test_cash_out_that_lnbits_is_still_paying_to_somebody_else_waits(talk):
+    """Her deposit isn't recorded again yet, so juan would get what is on its way to maria."""
+    await talk.add_client("maria")
+    await talk.add_client("juan", balance="300")
+    await lnbits_paid(talk, "maria", minor=20_000, run=CASH_OUT)
+    await talk.sql("UPDATE foreign_payment SET amount_msat = -24000000")
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
+    for status in ("pending", "failed"):
+        await talk.sql("UPDATE foreign_payment SET status = ?", status)
+        assert "may still make a payment" in await talk.tell("op", "hold accept 1")
+    talk.clock.at += timedelta(days=8)
+    assert "juan: 200.00 GTQ" in await talk.tell("op", "hold accept 1"), "it has failed for good"
+
+
+async def commission_paid(talk, name, *, msat=-400_000, status="success"):
+    await talk.sql(
+        "INSERT INTO foreign_payment VALUES ('fc', 'lost', ?, ?, ?, 0, ?, ?, 0, NULL)",
+        f"commission:{CASH_OUT}",
+        name,
+        msat,
+        status,
+        micros(talk.clock.now()),
+    )
+
+
+@pytest.mark.parametrize("as_paid", [True, False])
+async def test_commission_that_was_paid_by_other_terms_is_told_and_not_split(talk, as_paid):
+    await talk.add_client("maria", balance="100" if as_paid else "200")
+    if as_paid:
+        await talk.add_client("juan", balance="300")
+    await talk.do("op", f"commission set rosa 40 {OTHER_KEY}")
+    await lnbits_paid(talk, "maria", minor=10_000 if as_paid else 20_000, run=CASH_OUT)
+    if not as_paid:
+        await talk.sql("UPDATE foreign_payment SET amount_msat = -24000000")
+    await commission_paid(talk, "luis")
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
+    asked = await talk.tell("op", "hold accept 1")
+    assert ("as LNbits has paid it" in asked) is as_paid
+    assert "The commission is not split: LNbits has paid 400 sats of it by other terms" in asked
+    assert "rosa" not in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    assert await talk.count("payout") == 1
+    assert await talk.database.read(lost.distribution_ids) == []
+
+
+async def test_commission_that_was_paid_by_the_same_terms_is_split(talk):
+    await talk.add_client("maria", balance="200")
+    await talk.do("op", f"commission set rosa 40 {OTHER_KEY}")
+    await commission_paid(talk, "Rosa")
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
+    assert "rosa: 400 sats" in await talk.tell("op", "hold accept 1")
+
+
+async def test_commission_that_is_still_being_paid_by_other_terms_waits(talk):
+    await talk.add_client("maria", balance="200")
+    await talk.do("op", f"commission set rosa 40 {OTHER_KEY}")
+    await commission_paid(talk, "luis", status="pending")
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
+    assert "may still make a payment" in await talk.tell("op", "hold accept 1")
+
+
+async def test_payout_is_not_cancelled_while_another_payment_may_still_bring_its_share(talk):
+    await talk.add_client("maria", balance="150")
+    await talk.distribute(CASH_OUT)
+    payout = await talk.payout()
+    for run in (CASH_OUT, "bbbb2222"):
+        await lnbits_paid(talk, "maria", minor=25_000, run=run)
+    await talk.hold_payout(HoldReason.KNOWN_PAYOUT)
+    await talk.sql("UPDATE foreign_payment SET status = 'pending'")
+    assert "may still make a payment" in await talk.tell("op", f"payout cancel {payout.id}")
+    await talk.sql("UPDATE foreign_payment SET status = 'success'")
+    assert "confirm" in await talk.tell("op", f"payout cancel {payout.id}")
+
+
 async def test_cash_out_that_comes_out_as_it_did_is_shared_out(talk):
     await talk.add_client("maria", balance="150")
     await lnbits_paid(talk, "maria", minor=15_000, run=CASH_OUT)
     await talk.sql("UPDATE foreign_payment SET amount_msat = -18000000")
-    await talk.hold_cash_out(CASH_OUT, reason=KNOWN_DISTRIBUTION)
+    await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
     asked = await talk.tell("op", "hold accept 1")
     assert "Share out cash-out" in asked
     assert "maria: 150.00 GTQ, 18,000 sats" in asked
@@ -173,7 +247,7 @@ async def test_cancelled_payout_settles_nothing_else_that_the_payment_brought(ta
     for run in (CASH_OUT, RUN):
         await lnbits_paid(talk, "maria", minor=30_000, run=run)
     payout = await talk.payout()
-    await talk.hold_payout(KNOWN_PAYOUT)
+    await talk.hold_payout(HoldReason.KNOWN_PAYOUT)
     await talk.do("op", f"payout cancel {payout.id}")
     assert await talk.database.read(lost.distribution_ids) == [RUN]
     assert await talk.database.read(foreign.settled_hashes) == set()

@@ -121,7 +121,11 @@ SCENES = {
         ("maria", f"wallet {'9' * 32}", "LNbits does not know this key"),
         ("maria", "wallet somewhere", "not a wallet I can pay"),
         ("maria", f"wallet {ADMIN_KEY}@x.example", "not a wallet I can pay"),
-        ("maria", "wallet maria@bad.example", "cannot be paid. Its host is not public."),
+        (
+            "maria",
+            "wallet maria@bad.example",
+            "paid.\nWhy: its server is not on the public internet",
+        ),
         ("maria", "wallet maria@down.example", "does not answer right now"),
         ("maria", "wallet a b", "Write: wallet [DESTINATION]"),
         ("op", f"client wallet maria {ADMIN_KEY}", "That is an admin key"),

@@ -2,23 +2,37 @@
 
 import ast
 import re
+import sqlite3
 import string
+from contextlib import closing
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from talk import START, make_programme
 
+from dca_bot.chat import describe
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.command import COMMAND_WORDS, parse
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.ranges import RANGE_DAYS
 from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.change import Change
+from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
 from dca_bot.core.rate import RateProblem
-from dca_bot.ledger import fixed_runs, holds
+from dca_bot.errors import Refusal
+from dca_bot.jobs.guard import Guarded
+from dca_bot.jobs.signals import Part
+from dca_bot.ledger import fixed_runs
+from dca_bot.ledger.database import migrate
+from dca_bot.ledger.distributions import RECOVERED
+from dca_bot.ledger.fixed_runs import RunReason
+from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.statement import CASH_KINDS, WITHDRAWN
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
@@ -54,25 +68,73 @@ def keys_of(node):
             return None
 
 
-def sayings():
-    """Yield (place, keys, field names) of each Say made with literal keys."""
+def nodes():
+    """Yield (file name, node) of all code that names texts."""
     for path in sorted([*PACKAGE.glob("chat/*.py"), *PACKAGE.glob("jobs/*.py")]):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYINGS:
-                keys = keys_of(node.args[0]) if node.args else None
-                names = [keyword.arg for keyword in node.keywords]
-                if keys is not None:
-                    yield f"{path.name}:{node.lineno}", keys, names
+            yield path.name, node
+
+
+def calls(*names):
+    """Yield the calls of functions and methods of these names."""
+    for _, node in nodes():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            if name in names:
+                yield node
+
+
+def sayings():
+    """Yield (place, keys, field names) of each Say made with literal keys."""
+    for name, node in nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYINGS:
+            keys = keys_of(node.args[0]) if node.args else None
+            if keys is not None:
+                yield f"{name}:{node.lineno}", keys, [keyword.arg for keyword in node.keywords]
 
 
 def named_keys():
     """Return the keys named anywhere in the package, as constants."""
     return {
         node.value
-        for path in [*PACKAGE.glob("chat/*.py"), *PACKAGE.glob("jobs/*.py")]
-        for node in ast.walk(ast.parse(path.read_text()))
+        for _, node in nodes()
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+
+
+def schema():
+    """Return the ledger's tables as SQL, by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:
+        migrate(ledger)
+        return dict(ledger.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+
+
+def allowed(table, column):
+    """Return the values that the schema lets into a column."""
+    (listed,) = re.findall(rf"CHECK \({column} IN \((.*?)\)\)", SCHEMA[table])
+    return re.findall("'(.*?)'", listed)
+
+
+SCHEMA = schema()
+TERMS = {
+    "cash_out": allowed("cash_out", "state"),
+    "client": allowed("client", "state"),
+    "deposit": [*allowed("deposit", "state"), WITHDRAWN],
+    "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
+    "job": Guarded,
+    "language": LANGUAGES,
+    "mode": allowed("client", "mode"),
+    "note": [RECOVERED],
+    "own_payout": [*PayoutState, COLLECTING],
+    "part": get_args(Part),
+    "payout": [*PayoutState, COLLECTING],
+    "range": RANGE_DAYS,
+    "rate_source": allowed("fixed_run", "price_source"),
+    "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
+    "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
+}
+"""What the program can name in each group of terms: all that stands in an enum or the schema."""
+TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
 
 
 @pytest.mark.parametrize(("place", "keys", "names"), list(sayings()))
@@ -93,7 +155,7 @@ def test_each_text_is_used():
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
         base = key.removesuffix(".one").removesuffix(".other")
-        assert key in commands or base in used or key.startswith("word."), key
+        assert key in commands or base in used or key in TERM_KEYS, key
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -169,27 +231,33 @@ def test_each_language_has_its_name_and_a_word_that_is_no_clients_name(language)
     assert language in COMMAND_WORDS
 
 
-@pytest.mark.parametrize(
-    ("group", "values"),
-    [
-        ("payout", PayoutState),
-        ("own_payout", PayoutState),
-        ("reason", [reason for reason in Reason if reason]),
-        ("reason", [holds.CEILING_PAYOUT, holds.CEILING_DAY, holds.KNOWN_PAYOUT]),
-        ("reason", [holds.KNOWN_DISTRIBUTION, holds.ALERTED]),
-        ("deposit", ["pending", "confirmed", "voided"]),
-        ("client", ["active", "paused", "stopped", "closed"]),
-        ("mode", ["flow", "fixed"]),
-        ("reason", RateProblem),
-        ("reason", [fixed_runs.PAUSED, fixed_runs.MISSED, fixed_runs.UNKNOWN_PAID]),
-        ("fixed_run", ["waiting", "lapsed", "held"]),
-        ("rate_source", ["lnbits", "lamassu"]),
-        ("cash_out", ["waiting", "held", "distributed", "ignored"]),
-    ],
-)
-def test_each_term_has_a_word(group, values):
-    for value in values:
-        assert f"word.{group}.{value}" in ENGLISH
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_its_terms_and_no_others(language):
+    words = {key for key in TEXTS.catalogues[language] if key.startswith("word.")}
+    assert words == TERM_KEYS
+
+
+def test_each_group_of_terms_is_known():
+    assert {group for call in calls("Word") for group in keys_of(call.args[0])} == set(TERMS)
+
+
+def test_reason_for_waiting_is_never_written_where_it_is_given():
+    for call in calls("defer", "_step_aside", "_back_to_submitted", "_alert", "over"):
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        texts = [one.value for one in given if isinstance(one, ast.Constant)]
+        assert not any(isinstance(text, str) for text in texts), ast.unparse(call)
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("why", [*Waiting, *HoldReason, *Refusal])
+def test_why_a_payout_waits_is_told_whole_in_the_readers_language(why, language):
+    told = Say("payout.waiting", why=describe.waiting(str(why)))
+    assert TEXTS.render(told, language) == f" ({TEXTS.catalogues[language][f'word.reason.{why}']})"
+
+
+def test_what_a_destination_answers_is_cut_and_told_as_it_is():
+    assert describe.waiting("full") == "full"
+    assert describe.waiting("x" * 999) == "x" * (describe.NAME_LENGTH_MAX - 1) + "…"
 
 
 def test_no_command_word_can_be_a_name():

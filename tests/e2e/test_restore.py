@@ -28,6 +28,14 @@ def balances_of(world):
     return dict(world.rows(query))
 
 
+def cash_of(world):
+    return world.rows("SELECT sum(total_minor) FROM cash_sum")[0][0]
+
+
+async def arrivals_told(person):
+    return sum("have arrived" in text for text in await person.received())
+
+
 def open_holds(world):
     return dict(world.rows("SELECT ref, kind FROM hold WHERE closed_at IS NULL"))
 
@@ -59,7 +67,9 @@ async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_wor
     await operator.order("deposit confirm 4")
     await world.until(lambda: world.is_settled(8))
     paid = {name: await world.balance_sat(wallet) for name, wallet in keys.items()}
-    balances = balances_of(world)
+    balances, cash = balances_of(world), cash_of(world)
+    told = [await arrivals_told(person) for person in (ana, carla, ben)]
+    asked = world.rows("SELECT count(*) FROM inbox")[0][0]
     assert world.audit()["findings"] == []
     assert world.stop() == 0
 
@@ -73,6 +83,8 @@ async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_wor
     assert held == expected
     explained = ("LNbits has paid for this already", "has nothing of it")
     await operator.wait(lambda texts: all(any(why in text for text in texts) for why in explained))
+    assert any("This ledger is a copy" in text for text in await operator.received())
+    assert world.rows("SELECT count(*) FROM inbox")[0][0] < asked, "nothing is carried out again"
     refused = await operator.ask("fixed run")
     assert "has paid fixed runs of this day" in refused, "the day is not bought twice"
     fresh, _ = world.export.sell(100)
@@ -93,6 +105,8 @@ async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_wor
     for name, wallet in keys.items():
         assert await world.balance_sat(wallet) == after[name] == world.paid_sat(name)
     assert balances_of(world) == {**balances, "ana": balances["ana"] - 10_000}
+    assert cash_of(world) == cash - 10_000
+    assert [await arrivals_told(person) for person in (ana, carla, ben)] == [told[0] + 1, *told[1:]]
     assert world.rows("SELECT 1 FROM hold WHERE closed_at IS NULL") == []
     assert world.audit()["findings"] == []
     assert world.stop() == 0

@@ -218,7 +218,7 @@ async def test_days_missed_while_down_lapse_and_are_told_in_one_message(make_ben
     states = list((await bench.runs()).items())
     assert states[:2] == [(MORNING, "done"), (EVENING, "lapsed")]
     assert [state for _, state in states] == ["done", *["lapsed"] * 5, "done"]
-    assert await bench.reason(EVENING) == fixed_runs.MISSED
+    assert await bench.reason(EVENING) == fixed_runs.RunReason.MISSED
     told, made_up = await bench.letters()
     assert told.startswith("5 fixed runs did not happen")
     assert "2026-11-24 18:00: the bot was not at work" in told

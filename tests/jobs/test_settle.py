@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from payout_bench import Killed
 
-from dca_bot.core.payout import NO_ANSWER, PayoutState
+from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
@@ -15,6 +15,7 @@ from dca_bot.jobs.settle import Pass
 from dca_bot.ledger import facts, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.lnbits.client import LnbitsWallet
 
 
@@ -161,8 +162,8 @@ async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_p
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"payout_max_sat": 49_999}, holds.CEILING_PAYOUT),
-        ({"day_max_sat": 49_999}, holds.CEILING_DAY),
+        ({"payout_max_sat": 49_999}, HoldReason.CEILING_PAYOUT),
+        ({"day_max_sat": 49_999}, HoldReason.CEILING_DAY),
     ],
 )
 async def test_payout_above_a_ceiling_is_held_not_sent(
@@ -580,7 +581,7 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
     await bench.settler.catch_up()
     await bench.settle(2)
     assert await balance_sat(ben) > 0
-    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [NO_ANSWER]
+    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [Waiting.NO_ANSWER]
     bench.wallet._wallet = real
     bench.clock.ahead += timedelta(minutes=20)
     await bench.settle(2)
@@ -593,7 +594,7 @@ async def test_ceiling_that_was_lifted_lifts_no_other(make_bench, wallets, balan
     ana = wallets("ana")
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     await bench.distribute(50_000, 40_000)
-    for reason in (holds.CEILING_PAYOUT, holds.CEILING_DAY):
+    for reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
         await bench.settle()
         assert await balance_sat(ana) == 0
         (hold,) = await bench.database.read(holds.still_open)
@@ -704,7 +705,7 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     now = bench.clock.now()
 
     def accepted_long_ago(tx):
-        payout_moves.hold(tx, payout, holds.KNOWN_PAYOUT, now=now)
+        payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
         holds.close(tx, "payout", payout.id, outcome="accepted", now=now)
         payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
 

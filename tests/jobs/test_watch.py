@@ -8,7 +8,7 @@ from payout_bench import OPERATOR, HandClock, programme
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.payout import FUNDS, NO_ANSWER
+from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
 from dca_bot.ledger import clients, facts, mail
@@ -393,8 +393,8 @@ async def waiting(tower):
         for id_, client_id, why in (
             ("p1", 1, "no answer"),
             ("p2", 1, "no answer"),
-            ("p3", 2, FUNDS),
-            ("p4", 2, NO_ANSWER),
+            ("p3", 2, Waiting.FUNDS),
+            ("p4", 2, Waiting.NO_ANSWER),
         ):
             tx.execute(
                 "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at, waiting)"

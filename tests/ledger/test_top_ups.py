@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.funds import TopUp, Trouble
-from dca_bot.core.payout import FUNDS, needed_msat
+from dca_bot.core.payout import Waiting, needed_msat
 from dca_bot.ledger import payout_moves, payouts, top_ups
 from dca_bot.ledger.database import LEDGER_FILE, _scripts
 from dca_bot.ledger.payouts import Need
@@ -56,7 +56,7 @@ def test_payout_that_was_sent_needs_funds_again_once_it_is_known_to_lack_them(st
     (share,) = story.cash_out("d1", 5_000, 400).shares
     sent = story.bring(share.payout_id, "SUBMITTED")
     assert not story.read(payouts.is_waiting_for_funds)
-    story.do(payout_moves.defer, sent, waiting=FUNDS, until=story.now)
+    story.do(payout_moves.defer, sent, waiting=Waiting.FUNDS, until=story.now)
     assert story.read(payouts.need).count == 1
     assert story.read(payouts.is_waiting_for_funds)
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from dca_bot.core.ports import AddressTerms, PaymentStatus
-from dca_bot.errors import DestinationRefused, DestinationUnavailable
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.lnurl import LightningAddresses
 
 WELL_KNOWN = "/.well-known/lnurlp/alice"
@@ -78,7 +78,7 @@ async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, ali
 
 async def test_comment_is_left_out_where_none_is_taken(web, addresses):
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = AddressTerms(1, 10, f"{web.url}/cb", "[]")
+    terms = AddressTerms(1, 10, f"{web.url}/cb")
     await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
     assert web.asked[-1][0] == "/cb?amount=1000"
 
@@ -199,7 +199,7 @@ async def test_callbacks_and_redirects_to_unsafe_places_are_refused(
     web.answer(WELL_KNOWN, pay_request(url))
     with pytest.raises(DestinationRefused):
         await addresses.terms(alice_at_web)
-    terms = AddressTerms(1, 10, url, "[]")
+    terms = AddressTerms(1, 10, url)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(terms, amount_sat=1, comment="")
 
@@ -331,28 +331,35 @@ async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error"),
+    ("status", "body", "why"),
     [
-        (200, {"status": "ERROR", "reason": "closed\nfor today"}, DestinationRefused),
-        (400, {"status": "error", "reason": "r" * 9000}, DestinationRefused),
-        (200, {"status": "ERROR"}, DestinationRefused),
-        (404, b"", DestinationRefused),
-        (200, b"<html>", DestinationRefused),
-        (200, b"[" * 60_000, DestinationRefused),
-        (200, [], DestinationRefused),
-        (200, {"tag": "payRequest"}, DestinationRefused),
-        (429, b"", DestinationUnavailable),
-        (503, b"", DestinationUnavailable),
+        (200, {"status": "ERROR", "reason": "closed\nfor today"}, "closed for today"),
+        (400, {"status": "error", "reason": "r" * 9000}, "…"),
+        (200, {"status": "ERROR"}, Refusal.NO_REASON),
+        (404, b"", Refusal.UNKNOWN),
+        (200, b"<html>", Refusal.NO_SERVICE),
+        (200, b"[" * 60_000, Refusal.NO_SERVICE),
+        (200, [], Refusal.NO_SERVICE),
+        (200, {"tag": "payRequest"}, Refusal.NO_SERVICE),
     ],
 )
-async def test_refusals_and_faults_are_told_apart(
-    web, addresses, alice_at_web, status, body, error
+async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
+    web, addresses, alice_at_web, status, body, why
 ):
     web.answer(WELL_KNOWN, body, status=status)
-    with pytest.raises(error) as caught:
+    with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
+    assert caught.value.why == why
+    assert str(caught.value).startswith(f"{why} (")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, status):
+    web.answer(WELL_KNOWN, b"", status=status)
+    with pytest.raises(DestinationUnavailable):
+        await addresses.terms(alice_at_web)
 
 
 @pytest.mark.parametrize(
@@ -382,5 +389,5 @@ async def test_callback_without_an_invoice_is_refused(web, addresses, body):
     web.answer("/cb", body)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(
-            AddressTerms(1, 10, f"{web.url}/cb", "[]"), amount_sat=1, comment=""
+            AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
         )

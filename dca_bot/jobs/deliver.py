@@ -59,6 +59,7 @@ class Deliverer:
             busy = (*self._busy, *(letter.recipient for letter in picked))
             limit = room - len(busy)
             picked += mail.due(tx, now, urgency=urgency, limit=limit, busy=busy)
+        self.signals.leaving.update(letter.id for letter in picked)
         return picked
 
     async def _pause_s(self) -> float:
@@ -82,6 +83,7 @@ class Deliverer:
             await self.database.transact(lambda tx: self._record(tx, letter, taken=False))
         finally:
             del self._busy[letter.recipient]
+            self.signals.leaving.discard(letter.id)
             self.signals.deliver.ring()
 
     async def _send(self, letter: Letter) -> None:

@@ -54,6 +54,7 @@ class Signals:
     """The bells of the jobs, and the parts' reach as the jobs have found it.
 
     `reconciled` is set once the ledger was held against LNbits: nothing is distributed before.
+    `leaving` has the ids of the letters that are on their way to relays.
     """
 
     poll: Bell = field(default_factory=Bell)
@@ -61,6 +62,7 @@ class Signals:
     deliver: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[str, Reach] = field(default_factory=dict)
+    leaving: set[int] = field(default_factory=set)
 
     def note(self, name: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
         """Record whether a part answered; True if that has changed."""

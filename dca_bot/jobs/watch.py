@@ -85,7 +85,7 @@ class Watch:
         alarm = alarms.since(tx, part.name)
         name = Word("part", part.name)
         if part.reachable:
-            if alarm is None or now - part.since < STEADY:
+            if alarm is None or now - part.since < STEADY or self._is_leaving(tx, part.name):
                 return False
             over = Say("push.back_in_reach", part=name, since=Moment(alarm))
             unheard = Say(
@@ -108,7 +108,7 @@ class Watch:
         if self._polls_due_at is None or facts.paused(tx):
             self._polls_due_at = now
         if alarm is not None:
-            if polled_at is None or polled_at <= alarm:
+            if polled_at is None or polled_at <= alarm or self._is_leaving(tx, POLLS):
                 return False
             over = Say("push.polls_again", since=Moment(alarm))
             unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
@@ -138,6 +138,10 @@ class Watch:
             self.herald.destination_slow(tx, one, now)
             _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
+
+    def _is_leaving(self, tx: Tx, name: str) -> bool:
+        """Tell whether an alarm is on its way: whether it was heard is known at one of the next looks."""
+        return not self.signals.leaving.isdisjoint(mail.open_of(tx, name))
 
     def _start(self, tx: Tx, name: str, told: Say, *, began_at: datetime, now: datetime) -> None:
         alarms.start(tx, name, began_at)

@@ -339,6 +339,20 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
     await until(lambda: running.relays.texts(ANA) == ["slow", "after it"])
 
 
+async def test_letters_on_their_way_are_known_to_the_other_jobs(running):
+    running.relays.slow = {ANA}
+    await running.write(ANA, "alarm", alarm="LNbits")
+    running.signals.deliver.ring()
+    await until(lambda: running.relays.texts(ANA))
+    assert running.signals.leaving == set(
+        await running.database.read(lambda tx: mail.open_of(tx, "LNbits"))
+    )
+    assert len(running.signals.leaving) == 1
+    running.relays.gate.set()
+    await until(lambda: not running.signals.leaving)
+    assert await running.unsent() == 0
+
+
 def crowd(first, count):
     return [f"{n:064x}" for n in range(first, first + count)]
 

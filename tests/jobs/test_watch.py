@@ -265,6 +265,29 @@ async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower)
     ]
 
 
+@pytest.mark.parametrize(
+    ("is_taken", "told"),
+    [
+        (True, ["LNbits: out of reach since", "LNbits: in reach again"]),
+        (False, ["LNbits: out of reach from"]),
+    ],
+)
+async def test_alarm_on_its_way_is_waited_for_before_its_end_is_told(tower, is_taken, told):
+    tower.note(LNBITS, reachable=False)
+    (alarm,) = await tower.look(20)
+    (letter,) = await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE)
+    tower.signals.leaving.add(letter.id)
+    tower.note(LNBITS, reachable=True)
+    assert await tower.look(30) == [alarm]
+    if is_taken:
+        await tower.transact(mail.mark_sent, letter, now=tower.clock.now())
+    else:
+        await tower.transact(mail.mark_failed, letter, delay_s=60, now=tower.clock.now())
+    tower.signals.leaving.discard(letter.id)
+    letters = await tower.look(60)
+    assert all(text.startswith(start) for text, start in zip(letters, told, strict=True))
+
+
 async def test_each_operator_hears_what_fits_what_came_before(make_tower):
     tower = await make_tower(operators=frozenset({OPERATOR, OTHER_OPERATOR}))
     tower.note(LNBITS, reachable=False)

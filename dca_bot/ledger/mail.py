@@ -46,6 +46,7 @@ class Letter:
     recipient: str
     text: str
     created_at: datetime
+    urgency: Urgency
     protocol: DmProtocol | None
     relay: str
     event: str | None
@@ -236,6 +237,7 @@ def _letter(row: sqlite3.Row) -> Letter:
         recipient=row["recipient"],
         text=row["text"],
         created_at=datetime.fromtimestamp(row["created_at"], UTC),
+        urgency=Urgency(row["urgency"]),
         protocol=None if row["protocol"] is None else DmProtocol(row["protocol"]),
         relay=row["relay"],
         event=row["event"],

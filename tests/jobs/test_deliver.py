@@ -32,6 +32,7 @@ class Relays:
         self.looked_up = []
         self.sealed = []
         self.published = []
+        self.bulk = []
         self.takes = True
         self.slow = set()
         self.gate = asyncio.Event()
@@ -45,8 +46,9 @@ class Relays:
         self.sealed.append(message)
         return f"{len(self.sealed)} {message.recipient} {message.text}"
 
-    async def publish(self, event, relays):
+    async def publish(self, event, relays, *, bulk=False):
         self.published.append((event, relays))
+        self.bulk += [event] * bulk
         self.at_once += 1
         self.at_once_max = max(self.at_once_max, self.at_once)
         if event.split()[1] in self.slow:
@@ -380,7 +382,8 @@ async def test_broadcast_and_notices_that_hang_leave_room_for_answers(running):
         await until(lambda u=urgency: running.relays.at_once == ROOM[u])
     assert sorted(ROOM.values(), reverse=True) == list(ROOM.values())
     under_way = [sum(map(len, map(running.relays.texts, kinds[urgency]))) for urgency in Urgency]
-    assert under_way == [2, 2, 4]
+    assert under_way == [8, 4, 4]
+    assert len(running.relays.bulk) == 4, "the relays' own room is kept too"
 
 
 async def test_answer_passes_a_waiting_broadcast_to_the_same_person_and_nothing_else(office):

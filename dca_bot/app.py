@@ -233,7 +233,8 @@ async def run_jobs(
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: [
-            PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
+            PartState(part.name, part.reachable, part.since)
+            for part in tuple(signals.parts.values())
         ],
     )
     funds = Funds(database, wallet, herald, programme, clock)

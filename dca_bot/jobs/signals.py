@@ -40,12 +40,11 @@ class Bell:
 
 @dataclass(slots=True)
 class Reach:
-    """Whether an outside part answers, since when, and when the last outage began, if there was one."""
+    """Whether an outside part answers, and since when."""
 
     name: str
     reachable: bool
     since: datetime
-    lost_at: datetime | None = None
     detail: str = ""
 
 
@@ -70,9 +69,5 @@ class Signals:
         if part is not None and part.reachable is reachable:
             part.detail = detail
             return False
-        lost_at = part.lost_at if part is not None else None
-        was_back = part is None or lost_at is None or now - part.since >= STEADY
-        if not reachable and was_back:
-            lost_at = now
-        self.parts[name] = Reach(name, reachable, now, lost_at, detail)
+        self.parts[name] = Reach(name, reachable, now, detail)
         return part is not None or not reachable

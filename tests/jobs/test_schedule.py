@@ -522,6 +522,7 @@ async def test_run_that_waited_while_lnbits_has_paid_it_is_held_and_not_lapsed(m
     await bench.do(foreign.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(1, day=1)
     assert await bench.runs() == {MORNING: "held", EVENING: "lapsed"}
+    assert "2026-11-24 09:00: LNbits has paid" in (await bench.letters())[-1]
 
 
 # People are told

@@ -349,7 +349,8 @@ def _desk(
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: [
-            PartState(part.name, part.reachable, part.since) for part in signals.parts.values()
+            PartState(part.name, part.reachable, part.since)
+            for part in tuple(signals.parts.values())
         ],
     )
 

@@ -270,8 +270,11 @@ class Messenger(Protocol):
         """Make the event to publish, as JSON (a fresh wrap of the same rumor each time)."""
         ...
 
-    async def publish(self, event_json: str, relays: Sequence[str]) -> bool:
-        """Publish an event; True as soon as one relay answered OK true."""
+    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
+        """Publish an event; True as soon as one relay answered OK true.
+
+        What goes to many, `bulk`, never takes the room of the rest.
+        """
         ...
 
     def connected(self) -> int:

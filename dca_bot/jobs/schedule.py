@@ -105,19 +105,20 @@ class Schedule:
         now = self.clock.now()
         if last - today > CLOCK_BACK_MAX:
             self._pause(tx, last, today)
-        fixed_runs.hold_paid(tx, reason=HoldReason.KNOWN_DISTRIBUTION, now=now)
+        paid = HoldReason.KNOWN_DISTRIBUTION
+        held = fixed_runs.hold_paid(tx, reason=paid, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
-        over = [(run.due_at, run.reason) for run in waited]
+        over = [(run.due_at, run.reason) for run in waited] + [(at, str(paid)) for at in held]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):
             is_paid = bool(foreign.of_distribution(tx, run.id))
             state = fixed_runs.HELD if is_paid else fixed_runs.LAPSED
-            reason = HoldReason.KNOWN_DISTRIBUTION if is_paid else RunReason.MISSED
+            reason = paid if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
                 over.append((run.at, reason))
         facts.put(tx, facts.FIXED_DAY, today.isoformat())
         if over:
             _log.warning("fixed runs lapsed count=%d", len(over))
-            if fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
+            if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
                 self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
 
     def _pause(self, tx: Tx, last: date, today: date) -> None:

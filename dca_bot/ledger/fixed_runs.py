@@ -187,13 +187,15 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
     return done.rowcount == 1
 
 
-def hold_paid(tx: Tx, *, reason: str, now: datetime) -> None:
-    """Hold the runs that still wait and that LNbits has or may have paid."""
-    tx.execute(
+def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
+    """Hold the runs that still wait and that LNbits has or may have paid; return when they were due."""
+    rows = tx.execute(
         "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
-        " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)",
+        " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)"
+        " RETURNING due_at",
         (reason, micros(now)),
     )
+    return [instant(row["due_at"]) for row in rows.fetchall()]
 
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:

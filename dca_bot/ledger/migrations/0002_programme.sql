@@ -328,10 +328,11 @@ BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
 CREATE INDEX distribution_processed ON distribution (processed_at);
 CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
 
--- What the operators were alarmed of and isn't over: an outside part, or that nothing is polled.
+-- What is lost and not back yet: an outside part, or, once the operators were told, that nothing is polled.
 CREATE TABLE alarm (
-  name  TEXT PRIMARY KEY,
-  since INTEGER NOT NULL
+  name    TEXT PRIMARY KEY,
+  since   INTEGER NOT NULL,
+  told_at INTEGER                             -- the operators know
 ) STRICT, WITHOUT ROWID;
 
 -- Whose payouts wait for their destination, since when, and whether the operators know.

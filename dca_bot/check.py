@@ -71,9 +71,9 @@ async def _check_data_dir(config: Config) -> str:
         return f"{path} will be made by the first start"
     if not path.is_dir():
         raise DcaBotError(f"{path} is no folder; choose another bot.data_dir.")
-    refuse_unusable(path)
+    is_running = refuse_unusable(path)
     await _first_start(config)
-    return f"{path} is there"
+    return f"{path} is there{', and a bot is running on it' if is_running else ''}"
 
 
 def _steps_to_postgres(config: Config) -> list[tuple[str, Step]]:

@@ -623,7 +623,7 @@ async def test_check_tells_that_a_bot_has_the_ledger(tmp_path, relay):
     write_config(tmp_path, relay=relay)
     async with ledger_of(tmp_path):
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
-        assert "✗ Data folder: Another bot is running on the ledger in data." in done.stdout
+        assert "✓ Data folder: data is there, and a bot is running on it" in done.stdout
     done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
     assert "✓ Data folder" in done.stdout
 

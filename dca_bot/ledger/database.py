@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, in_words
 from dca_bot.ledger.private import make_private_folder, refuse_readable_by_others
 
 T = TypeVar("T")
@@ -126,20 +126,23 @@ async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncI
         await database.aclose()
 
 
-def refuse_unusable(data_dir: Path) -> None:
+def refuse_unusable(data_dir: Path) -> bool:
     """Raise LedgerError where a bot would refuse to start on the files of `data_dir`; change nothing.
 
-    Not for the process of a running bot: looking into its ledger's file drops its locks.
+    Return whether a bot is running there: then its files are its own to judge. Not for the process of
+    a running bot: looking into its ledger's file drops its locks.
     """
     path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
     refuse_readable_by_others(data_dir, path)
     if lock_path.exists():
         lock = os.open(lock_path, os.O_RDONLY)
         try:
-            _lock(lock, data_dir)
+            if not _lock(lock):
+                return True
         finally:
             os.close(lock)
     _refuse_foreign_wal(path)
+    return False
 
 
 def migrate(tx: Tx) -> None:
@@ -212,11 +215,18 @@ def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
     path = data_dir / LEDGER_FILE
     make_private_folder(data_dir, setting="bot.data_dir")
     refuse_readable_by_others(path)
-    lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    exits.callback(os.close, lock)
-    _lock(lock, data_dir)
-    _refuse_foreign_wal(path)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        exits.callback(os.close, lock)
+        if not _lock(lock):
+            raise LedgerError(f"Another bot is running on the ledger in {data_dir}. Stop it first.")
+        _refuse_foreign_wal(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerError(
+            f"The bot can't write in {data_dir} ({in_words(error)}). Give the folder to the bot's user:"
+            f" chown -R USER {data_dir}"
+        ) from error
     return path
 
 
@@ -244,10 +254,10 @@ def _refuse_foreign_wal(path: Path) -> None:
         )
 
 
-def _lock(lock: int, data_dir: Path) -> None:
+def _lock(lock: int) -> bool:
+    """Take the lock; return False if another bot has it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise LedgerError(
-            f"Another bot is running on the ledger in {data_dir}. Stop it first."
-        ) from None
+    except BlockingIOError:
+        return False
+    return True

@@ -110,7 +110,7 @@ async def test_client_is_told_that_an_operator_command_does_not_exist(talk, comm
     arguments = [{"NAME": "maria", "ID": "1"}.get(p.name, "5") for p in command.params]
     reply = await talk.tell("maria", " ".join([*command.words, *arguments]))
     assert reply.startswith("I don't know that command.")
-    own = {command.usage for command in CLIENT_COMMANDS}
+    own = {command.shortest for command in CLIENT_COMMANDS}
     assert "Did you mean" not in reply or reply.split("Did you mean: ")[1] in own
     assert [await talk.count(t) for t in ("entry", "deposit", "client", "fact")] == before
 
@@ -225,6 +225,27 @@ async def test_admin_key_of_an_operator_never_reaches_the_file(talk, text):
     await talk.add_client("maria", balance="10")
     assert await talk.tell("op", text.format(ADMIN_KEY)) is not None
     assert ADMIN_KEY[:16].encode() not in talk.ledger_bytes()
+
+
+async def test_what_was_written_before_a_client_was_added_is_not_carried_out(talk):
+    early = talk.message("maria", "pause")
+    talk.clock.at += timedelta(seconds=1, microseconds=1)
+    await talk.add_client("maria", wallet="")
+    assert await talk.deliver(early) is None
+    assert (await talk.client("maria")).state == "active"
+    in_that_second = talk.message("maria", "pause", age=timedelta(microseconds=1))
+    assert "Paused" in await talk.deliver(in_that_second)
+
+
+async def test_what_a_closed_client_wrote_is_not_carried_out_after_a_new_start(talk):
+    await talk.add_client("maria")
+    await talk.tell("op", "client close maria")
+    assert "only talks with people" in await talk.tell("maria", "hello?")
+    unheard = talk.message("maria", f"wallet {INVOICE_KEY}")
+    talk.clock.at += timedelta(seconds=1)
+    await talk.add_client("maria", wallet="")
+    assert await talk.deliver(unheard) is None
+    assert await talk.count("confirmation") == 1
 
 
 async def test_closed_client_is_a_stranger(talk):

@@ -101,7 +101,7 @@ def _bought(tx: Tx, ctx: Context, range_: str) -> tuple[Bought, Stats | None]:
 
 def _nothing(range_: str) -> tuple[Say, ...]:
     if range_ == ALL:
-        return (Say("balance.received_nothing"),)
+        return (Say("balance.nothing"),)
     return (Say("stats.nothing", range=Word("range", range_)),)
 
 

@@ -125,7 +125,7 @@ class Conversation:
             case Ruling.SILENCE:
                 await self._reply_only(message, "limited", None)
             case Ruling.NOTICE:
-                await self._reply_only(message, "limited", Say("limited"))
+                await self._reply_only(message, "limited", _limited(limit.per))
             case _ if problem:
                 await self._reply_only(message, "refused", problem)
             case _:
@@ -349,3 +349,10 @@ class Conversation:
             self._desk.wake_payouts()
         if outcome is _Outcome.ANSWERED and command.then is not None:
             command.then(self._desk)
+
+
+def _limited(per: timedelta) -> Say:
+    """Say that it was too much at once, and how often a message is taken until there is room again."""
+    if per < timedelta(minutes=1):
+        return Say("limited", pace=Say("pace.seconds", n=per.seconds))
+    return Say("limited", pace=Say("pace.minutes", n=per.seconds // 60))

@@ -153,6 +153,7 @@ async def test_flood_from_one_person_is_noticed_once_then_silent(talk):
     replies = [await talk.deliver(talk.message("maria", "balance")) for _ in range(60)]
     assert sum(reply is not None and "Balance" in reply for reply in replies) == 40
     assert [reply for reply in replies if reply and "a lot at once" in reply] == [replies[40]]
+    assert "one message every 2 seconds" in replies[40]
     assert replies[41:] == [None] * 19
     assert "Balance" in await talk.deliver(talk.message("juan", "balance"))
     talk.clock.at += timedelta(minutes=5)
@@ -173,6 +174,7 @@ async def test_many_old_messages_get_few_answers(talk):
     old = {"age": timedelta(hours=7)}
     replies = [await talk.deliver(talk.message("op", "status", **old)) for _ in range(30)]
     assert sum(reply is not None for reply in replies) == 4
+    assert "one message every 10 minutes" in replies[3]
     assert "Running" in await talk.tell("op", "status")
 
 

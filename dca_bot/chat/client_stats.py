@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_coin, coin_rate
 from dca_bot.chat.ranges import ALL, RANGE, start_of
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart

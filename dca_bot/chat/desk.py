@@ -28,6 +28,7 @@ class Desk:
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `audit_ledger` proves the whole ledger, beside everything else.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
+    LNbits is given `answer_limit_s` for an answer that a command waits for.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
@@ -46,3 +47,4 @@ class Desk:
     is_reconciled: Callable[[], bool]
     currency: str
     parts: Callable[[], Sequence[PartState]]
+    answer_limit_s: float = 10

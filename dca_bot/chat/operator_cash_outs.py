@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from dca_bot.chat import describe, sharing
+from dca_bot.chat.ask import coin_rate
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -28,7 +29,6 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.price import coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.market import coin_minor, is_far_off

@@ -1,8 +1,10 @@
 """A conversation on a real ledger; only the wallet and the address servers are scripted."""
 
+import asyncio
 import hashlib
 import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -58,10 +60,11 @@ class Clock:
 
 
 class ScriptedWallet:
-    """Answers what `look` asks; `down` makes LNbits silent."""
+    """Answers what `look` asks; `down` makes LNbits silent, and what `hanging` names never answers."""
 
     def __init__(self):
         self.down = False
+        self.hanging = set()
         self.balance = 5_000_000_000
         self.payments = []
         self.while_listing = None
@@ -72,11 +75,17 @@ class ScriptedWallet:
         if self.down:
             raise LnbitsUnavailable("LNbits did not answer.")
 
+    async def _hang(self, name):
+        while name in self.hanging:
+            await asyncio.Event().wait()
+
     async def balance_msat(self):
+        await self._hang("balance")
         self._answer()
         return self.balance
 
     async def price(self, currency):
+        await self._hang("price")
         self._answer()
         assert currency == "GTQ"
         return self.coin
@@ -88,6 +97,7 @@ class ScriptedWallet:
         return KEYS[key]
 
     async def top_up_invoice(self, *, amount_sat, memo, expiry_s):
+        await self._hang("invoice")
         self._answer()
         if amount_sat > self.invoice_max_sat:
             raise LnbitsUnavailable("LNbits answered HTTP 520: Invoice amount is too high.")
@@ -161,6 +171,11 @@ class Talk:
             currency=programme.currency,
             parts=lambda: self.parts,
         )
+        self.start()
+
+    def be_impatient(self):
+        """Give LNbits hardly any time."""
+        self.desk = replace(self.desk, answer_limit_s=0.01)
         self.start()
 
     def start(self):

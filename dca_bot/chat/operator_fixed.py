@@ -37,7 +37,9 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     terms = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
     lines = tuple(describe.fixed_run(run) for run in runs)
-    heading = Say("fixed.last_runs", lines=lines) if lines else Say("fixed.no_runs")
+    heading = (
+        Say("fixed.last_runs", newest=runs[0].id, lines=lines) if runs else Say("fixed.no_runs")
+    )
     if not terms.enabled:
         return Say("lines", lines=(Say("fixed.off"), heading))
     return Say(

@@ -246,11 +246,11 @@ class Ingest:
             self.herald.note_low(tx, share.client_id, now)
         return done
 
-    def _hold(self, tx: Tx, kind: str, ref: str, reason: str) -> None:
+    def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:
         now = self.clock.now()
         hold = holds.open_hold(tx, kind, ref, reason, now=now)
         if hold is not None:
-            self.herald.hold_opened(tx, hold, now)
+            self.herald.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     def _hold_lost(self, tx: Tx) -> None:

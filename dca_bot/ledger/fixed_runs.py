@@ -221,10 +221,12 @@ def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
     return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
 
 
-def by_id(tx: Tx, wanted: str) -> RecordedRun | None:
-    """Find a run by its id, as it may be typed."""
-    exact = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
-    return next(iter(_runs(tx, "fixed_run.id = ?", (exact,))), None)
+def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
+    """Find runs whose id starts as typed, in any case; a whole id is that run's alone."""
+    start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
+    exact = _runs(tx, "fixed_run.id = ?", (start,))
+    where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"
+    return exact or _runs(tx, where, (start,), limit=limit)
 
 
 def recent(tx: Tx, *, limit: int) -> list[RecordedRun]:

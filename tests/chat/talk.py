@@ -15,6 +15,7 @@ from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.change import terms
 from dca_bot.core.ports import (
     AddressTerms,
     DmProtocol,
@@ -27,7 +28,7 @@ from dca_bot.core.ports import (
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
+from dca_bot.ledger import changes, clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.export import Form
@@ -253,17 +254,20 @@ class Talk:
             number = re.search(r"Deposit (\d+)", told)[1]
             await self.do("op", f"deposit confirm {number}")
 
-    async def hold_cash_out(self, id_, *, fiat_minor=20_000, sat=24_000, reason=None, sound=True):
-        """Have Lamassu's poll hold a cash-out."""
+    async def hold_cash_out(
+        self, id_, *, fiat_minor=20_000, sat=24_000, reason=None, sound=True, **row
+    ):
+        """Have Lamassu's poll hold a cash-out; `row` is what else its row says."""
         reason = reason or Reason.NOT_COMPLETE
         amounts = Amounts(sat, fiat_minor, 1_000) if sound else None
-        row = cash_out_row(id_, self.clock.now())
+        row = replace(cash_out_row(id_, self.clock.now()), **row)
         decision = Decision(Verdict.HOLD, Reason.NOT_COMPLETE, self.clock.now(), amounts, 10_000)
 
         def work(tx):
             now = self.clock.now()
             distributions.record_machines(tx, {"d" * 64: "Market"})
             distributions.record(tx, row, decision, state="held", reason=str(reason), now=now)
+            changes.note_terms(tx, id_, terms(row))
             hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
             self.herald.hold_opened(tx, hold, now)
             return hold.id

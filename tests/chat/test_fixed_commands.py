@@ -239,7 +239,15 @@ async def test_run_by_hand_gives_what_the_day_has_left_and_is_reported(maria):
     assert done in (await maria.letters_to("op2"))[-1]
     assert maria.rung[-1] == "payouts"
     assert "anything left to give today" in await maria.tell("op", "fixed run")
-    assert "by hand: one client, 50.00 GTQ" in await maria.tell("op", "fixed")
+    listed = await maria.tell("op", "fixed")
+    assert "by hand: one client, 50.00 GTQ" in listed
+    assert "(who got what: tx fixed:2026-03-01T09:00):" in listed
+    (id_,) = (
+        row["id"] for row in await maria.sql("SELECT id FROM fixed_run ORDER BY due_at LIMIT 1")
+    )
+    for written in (id_, id_[:-6], "fixed:2026-03-01T06"):
+        assert "maria: 50.00 GTQ, 6,242 sats" in await maria.tell("op", f"tx {written}")
+    assert "Several begin like that" in await maria.tell("op", "tx fixed:2026-03-01")
     await run(maria, 2)
     assert (await maria.client("maria")).balance_minor == 140_000
     assert await maria.audit() == ()

@@ -215,4 +215,4 @@ async def test_long_text_is_one_short_line(scene):
     await scene.do("op", "broadcast " + "word\n" * 200)
     line = (await scene.tell("op", "log")).splitlines()[1]
     assert "Sent to all 2 clients: word word" in line
-    assert len(line) < 250
+    assert len(line) < 150

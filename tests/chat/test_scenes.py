@@ -2,6 +2,7 @@
 
 import random
 import re
+from decimal import Decimal
 
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, code_in
@@ -292,7 +293,7 @@ async def test_client_sees_cash_outs_as_they_come(talk):
 async def test_two_cash_outs_with_the_same_beginning_are_told_apart(talk):
     await talk.distribute(SETTLED)
     await talk.distribute(SETTLED.replace("1111-", "1112-"))
-    assert "Several cash-outs" in await talk.tell("op", "tx aaaa")
+    assert "Several begin like that" in await talk.tell("op", "tx aaaa")
     assert "shared out" in await talk.tell("op", "tx aaaa1112")
 
 
@@ -355,10 +356,47 @@ async def test_lists_are_paged_and_short(talk):
 
 async def test_held_cash_out_with_broken_amounts_is_only_ignored(talk):
     hold_id = await talk.hold_cash_out(HELD, sound=False)
-    assert f"Close it: hold ignore {hold_id}" in await talk.tell("op", "holds")
+    told = await talk.tell("op", "holds")
+    assert told.endswith(f"tx add MACHINE FIAT SATS\nThen close it: hold ignore {hold_id}")
     assert "can only be ignored" in await talk.tell("op", f"hold accept {hold_id}")
     assert "given to nobody" in await talk.do("op", f"hold ignore {hold_id}")
     assert "ignored by the operator" in await talk.tell("op", "txs")
+
+
+ROWS = {
+    "amounts not usable (in Lamassu: 200.5 GTQ, 24,000 sats)": {
+        "fiat": Decimal("200.50"),
+        "crypto_atoms": Decimal(24_000),
+    },
+    "amounts not usable (in Lamassu: ?, 1 sat)": {"crypto_atoms": Decimal(1)},
+    "amounts not usable (in Lamassu: 1,000,000 USD, ?)": {
+        "fiat": Decimal(10) ** 6,
+        "fiat_code": "USD",
+        "crypto_atoms": Decimal("0.5"),
+    },
+    "amounts not usable (in Lamassu: ?, ?)": {"crypto_code": None, "fiat": Decimal("1e999999")},
+    "amounts not usable (in Lamassu: ?, ETH)": {"crypto_code": "ETH", "fiat": Decimal("NaN")},
+}
+
+
+@pytest.mark.parametrize("told", ROWS)
+async def test_held_cash_out_with_broken_amounts_shows_what_its_row_says(talk, told):
+    hold_id = await talk.hold_cash_out(HELD, sound=False, **ROWS[told])
+    assert f"{told}; the machine" in await talk.tell("op", "holds")
+    await talk.do("op", f"hold ignore {hold_id}")
+    fiat = re.search(r"in Lamassu: (.*), ", told)[1]
+    assert f"Market: {fiat}, ignored (ignored by" in await talk.tell("op", "txs")
+
+
+async def test_question_whether_to_ignore_a_hold_offers_nothing_else(talk):
+    hold_id = await talk.hold_cash_out(HELD)
+    await talk.hold_cash_out(SETTLED, sound=False)
+    asked = await talk.tell("op", f"hold ignore {hold_id}")
+    assert f"Hold #{hold_id}: cash-out bbbb2222" in asked
+    assert "hold accept" not in asked
+    assert asked.count("hold ignore") == 0
+    assert asked.count("confirm") == 2  # the machine did not confirm, and the code
+    assert "hold ignore 1\n\nHold #2: " in await talk.tell("op", "holds")
 
 
 async def test_changed_hold_is_closed_and_changes_nothing(talk):

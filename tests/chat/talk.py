@@ -40,7 +40,13 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INVOICE_KEY = "1a" * 16
 OTHER_KEY = "2b" * 16
 ADMIN_KEY = "ad0be5" + "c3" * 13
-KEYS = {INVOICE_KEY: KeyKind.INVOICE, OTHER_KEY: KeyKind.INVOICE, ADMIN_KEY: KeyKind.ADMIN}
+SOURCE_KEY = "4d" * 16
+KEYS = {
+    INVOICE_KEY: KeyKind.INVOICE,
+    OTHER_KEY: KeyKind.INVOICE,
+    ADMIN_KEY: KeyKind.ADMIN,
+    SOURCE_KEY: KeyKind.SOURCE,
+}
 CODE = re.compile(r"confirm ([2-9A-Z]{4})")
 _chance = random.Random(7)
 PEOPLE = {
@@ -92,6 +98,7 @@ class ScriptedWallet:
         return self.coin
 
     async def identify(self, key):
+        await self._hang("key")
         self._answer()
         if key not in KEYS:
             raise DestinationRefused("LNbits doesn't know this key.")

@@ -1,9 +1,9 @@
 """An LNbits that hangs keeps nobody waiting: what an answer can do without is left out."""
 
 import pytest
-from talk import code_in
+from talk import OTHER_KEY, code_in
 
-SILENT = {"balance", "price", "invoice"}
+SILENT = {"balance", "price", "invoice", "key"}
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ async def test_top_up_while_lnbits_hangs_blames_no_amount(saver, hanging):
         ("op", "fixed", "no usable rate at present: LNbits tells no price"),
         ("op", "fixed run", "This cannot be done now: LNbits tells no price"),
         ("maria", "stats", "You bought nothing"),
+        ("maria", f"wallet {OTHER_KEY}", "LNbits does not answer right now"),
     ],
 )
 async def test_command_is_answered_while_lnbits_hangs(saver, who, text, told):

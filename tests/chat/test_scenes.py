@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, code_in
+from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
 
 from dca_bot.ledger import holds
 from dca_bot.nostr.keys import generate
@@ -119,6 +119,8 @@ SCENES = {
     "a wallet that can't be paid is refused": [
         ("op", MARIA, "added"),
         ("maria", f"wallet {ADMIN_KEY}", "That is an admin key"),
+        ("maria", f"wallet {SOURCE_KEY}", "the wallet that payouts are sent from"),
+        ("op", f"client wallet maria {SOURCE_KEY}", "the wallet that payouts are sent from"),
         ("maria", f"wallet {'9' * 32}", "LNbits does not know this key"),
         ("maria", "wallet somewhere", "not a wallet I can pay"),
         ("maria", f"wallet {ADMIN_KEY}@x.example", "not a wallet I can pay"),

@@ -106,11 +106,10 @@ FIXED_SAVING = (
 def _limit(ctx: Context) -> Say:
     """Say how much a client gives a day, and how to change that."""
     limit_minor, terms = ctx.me.fixed_limit_minor, ctx.programme.fixed
-    if not limit_minor:
-        return _plan(terms, limit_minor)
-    most = Fiat(terms.daily_limit_max_minor)
-    plan = _plan(terms, limit_minor)
-    return Say("limit.present", terms=plan, mode=_other_mode(ctx.me), most=most)
+    mode, most = _other_mode(ctx.me), Fiat(terms.daily_limit_max_minor)
+    if limit_minor:
+        return Say("limit.present", terms=_plan(terms, limit_minor), mode=mode, most=most)
+    return Say("limit.unset", mode=mode, most=most)
 
 
 def _other_mode(client: Client) -> Say:

@@ -176,6 +176,13 @@ class Known:
     of_clients: Sequence[Command] = ()
     groups: Mapping[str, Sequence[Command]] = field(default_factory=dict)
 
+    def spell_out(self, text: str) -> str:
+        """Take off what stands around a message, and put the command's name for another word for it."""
+        line = text.strip().removeprefix("/")
+        first, *rest = line.split(maxsplit=1) or [""]
+        word = first.lower().strip("¡!¿?.,")
+        return " ".join([self.aliases[word], *rest]) if word in self.aliases else line
+
     def match(self, words: Sequence[str]) -> Command | None:
         """Find the command with the most words that the message begins with."""
         found = [c for c in self.table if tuple(words[: len(c.words)]) == c.words]
@@ -199,7 +206,7 @@ class Order:
 
 def parse(text: str, known: Known, currency: str) -> Order:
     """Read a message; raise CommandRefused with the nearest command or the right usage."""
-    line = _spell_out(text.strip().removeprefix("/"), known)
+    line = known.spell_out(text)
     tokens = line.split()
     command = known.match([token.lower() for token in tokens])
     if command is None:
@@ -214,7 +221,7 @@ def parse(text: str, known: Known, currency: str) -> Order:
 
 def stray_word(text: str, known: Known) -> str:
     """Return the one word that a message consists of, if it is the beginning of no command."""
-    line = _spell_out(text.strip().removeprefix("/"), known)
+    line = known.spell_out(text)
     firsts = {command.words[0] for command in (*known.table, *known.of_clients)}
     return "" if len(line.split()) != 1 or line.lower() in firsts else line
 
@@ -296,13 +303,6 @@ def read_page(text: str, currency: str) -> int:
         return min(read_number(text, currency), PAGE_MAX)
     except CommandRefused:
         raise refuse("wrong.page") from None
-
-
-def _spell_out(line: str, known: Known) -> str:
-    """Put the command's name in place of another word for it."""
-    first, *rest = line.split(maxsplit=1) or [""]
-    word = first.lower().strip("¡!¿?.,")
-    return " ".join([known.aliases[word], *rest]) if word in known.aliases else line
 
 
 def _read(command: Command, given: Sequence[str], currency: str) -> Args:

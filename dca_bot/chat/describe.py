@@ -176,6 +176,11 @@ def choice(tx: Tx, one: Hold) -> Say:
     return Say("hold.choice", id=one.id)
 
 
+def error(text: str | None) -> Say:
+    """Say what Lamassu has written down as a row's error, if anything."""
+    return Say("hold.error", error=short(" ".join(text.split()))) if text else Say("nothing")
+
+
 def change(then: str, now: str) -> Say:
     """Say what a row of Lamassu says, and what it said when it was shared out (`change.terms`)."""
     return Say("hold.change", then=_row(then), now=_row(now))

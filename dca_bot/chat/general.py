@@ -12,7 +12,7 @@ HELP_DETAILS_MAX = 12
 
 def help_answer(_tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what this person can write, in groups if it is much, or explain what begins with words."""
-    wanted = args.text("COMMAND").lower().removeprefix("/").split()
+    wanted = ctx.known.spell_out(args.text("COMMAND")).lower().split()
     if not wanted and ctx.known.groups:
         return Say("help.all", lines=tuple(_group(*one) for one in ctx.known.groups.items()))
     if not wanted:

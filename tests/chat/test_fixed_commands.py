@@ -115,7 +115,9 @@ async def test_what_is_not_clear_changes_nothing(maria, written, answer):
 async def test_mode_and_limit_alone_tell_what_is_so_in_flow_mode(talk):
     await talk.add_client("maria")
     assert (await talk.tell("maria", "mode")).startswith("You buy with each sale at the machine.\n")
-    assert "not set yet" in await talk.tell("maria", "limit")
+    told = await talk.tell("maria", "limit")
+    assert "not set yet. Send: limit AMOUNT (at most 2,000.00 GTQ)\nAt present you buy with" in told
+    assert "nothing is bought" not in told
     await talk.tell("maria", "limit 100")
     assert "50.00 GTQ at 09:00, 18:00\nAt present you buy with each" in await talk.tell(
         "maria", "limit"

@@ -226,6 +226,7 @@ SCENES = {
         ("maria", "history abc", "Write the number of a page"),
         ("maria", "Saldo", "Balance: 0.00"),
         ("maria", "¡Hola!", "You can write:"),
+        ("maria", "ayuda saldo", "balance\nyour balance and what you received"),
         ("maria", "ayuda wallet", "For example: wallet maria@example.com"),
         ("maria", "client", "I don't know that command"),
     ],

@@ -101,6 +101,22 @@ async def test_other_amounts_are_told_with_those_of_then(make_ingest):
     assert told.endswith("Once you have seen to it: hold accept 1")
 
 
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("Dispense\n error", ["Lamassu's error: Dispense error"]),
+        ("x" * 500, ["Lamassu's error: " + "x" * 39 + "…"]),
+        (None, []),
+    ],
+)
+async def test_hold_is_told_with_the_error_that_lamassu_wrote_down(make_ingest, error, shown):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - 3 * DAY, error=error, **UNCONFIRMED))
+    await bench.poll()
+    (told,) = await bench.letters()
+    assert [line for line in told.splitlines() if "error" in line] == shown
+
+
 NUMBERS = st.none() | st.decimals(-(10**12), 10**12, places=5) | st.sampled_from(ODD)
 
 

@@ -20,8 +20,8 @@ class ExportBroken(SourceUnavailable):
     """What Lamassu sent is incomplete or lacks columns; nothing of it is used."""
 
 
-class ColumnsMissing(ExportBroken):
-    """A table of Lamassu lacks columns that the bot knows."""
+class TableBroken(ExportBroken):
+    """A table of Lamassu came whole, but lacks columns that the bot knows, or isn't CSV."""
 
 
 class LnbitsUnavailable(DcaBotError):

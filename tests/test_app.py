@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -11,10 +12,29 @@ import pytest
 
 from dca_bot.app import Outside, programme_of, run_jobs
 from dca_bot.config import Config
-from dca_bot.core.ports import DmProtocol, Export, IncomingMessage
+from dca_bot.core.cash_out import Amounts
+from dca_bot.core.ports import (
+    DmProtocol,
+    Export,
+    IncomingMessage,
+    Invoice,
+    Payment,
+    PaymentStatus,
+)
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger import facts, mail
+from dca_bot.ledger import (
+    added,
+    arrivals,
+    clients,
+    deposits,
+    distributions,
+    facts,
+    mail,
+    payout_moves,
+    payouts,
+)
 from dca_bot.ledger.backup import copies
+from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.nostr.keys import generate
 
@@ -105,7 +125,7 @@ class Relays:
     def seal(self, message):
         return message.text
 
-    async def publish(self, event, _relays):
+    async def publish(self, event, _relays, *, bulk=False):  # noqa: ARG002
         self.sent += [event] * self.online
         return self.online
 
@@ -218,16 +238,23 @@ class SteppedClock(Clock):
         self._sleepers.append((self.time + timedelta(seconds=delay_s), waking))
         await waking
 
-    async def hours_pass(self, hours):
+    async def hours_pass(self, hours, *, step_s=15):
+        """Let time pass in steps; whoever woke gets a second of the real one to sleep again."""
         over = self.time + timedelta(hours=hours)
         while self.time < over:
-            self.time += timedelta(seconds=15)
-            due = [waking for at, waking in self._sleepers if at <= self.time]
-            self._sleepers = [(at, waking) for at, waking in self._sleepers if waking not in due]
-            for waking in due:
-                if not waking.done():
+            asleep = self._asleep()
+            self.time += timedelta(seconds=step_s)
+            for at, waking in self._sleepers:
+                if at <= self.time and not waking.done():
                     waking.set_result(None)
-            await asyncio.sleep(0.01)
+            for _ in range(100):
+                await asyncio.sleep(0.01)
+                if self._asleep() >= asleep:
+                    break
+
+    def _asleep(self):
+        self._sleepers = [(at, waking) for at, waking in self._sleepers if not waking.done()]
+        return len(self._sleepers)
 
 
 GONE = {
@@ -266,6 +293,57 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
         assert told in (["out of reach since", "in reach again"], ["out of reach from"])
     assert not any("has not been read" in text for text in bot.relays.sent), "it is told already"
     assert await bot.database.read(mail.unsent) == 0
+
+
+JOBS = {
+    "messenger",
+    "converse",
+    "ingest",
+    "schedule",
+    "settle",
+    "deliver",
+    "watch",
+    "keep",
+    "digests",
+    "summary",
+}
+
+
+def bring_payout(tx):
+    """Have a payout of ana's arrive, who wants one message a day."""
+    client = clients.add(tx, name="ana", pubkey="a" * 64, language="en", now=NOW)
+    clients.set_destination(tx, client.id, Destination(INVOICE_KEY, "key"))
+    deposit = deposits.add(tx, client.id, amount_minor=90_000, note="", now=NOW)
+    deposits.confirm(tx, deposit, machine=None, now=NOW)
+    added.record(tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW)
+    amounts = Amounts(12_000, 10_000, 0)
+    distributions.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
+    invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))
+    paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, NOW)
+    for step, about in (
+        (payout_moves.record_invoice, [invoice]),
+        (payout_moves.submit, []),
+        (payout_moves.debit, [paid]),
+        (payout_moves.finish, []),
+    ):
+        step(tx, payouts.open_payouts(tx)[0], *about, now=NOW)
+    arrivals.set_wish(tx, client, arrivals.DAILY)
+    (row,) = tx.execute("SELECT id FROM payout").fetchall()
+    arrivals.arrive(tx, payouts.by_id(tx, row["id"]), clients.by_id(tx, client.id))
+
+
+async def test_day_brings_one_summary_and_one_digest_and_ends_no_job(bot):
+    await bot.database.transact(bring_payout)
+    bot.clock = SteppedClock()  # at six in the morning of Guatemala
+    bot.start()
+    await bot.clock.hours_pass(24, step_s=300)
+    (summary,) = [text for text in bot.relays.sent if text.startswith("Summary since 2026-03-01")]
+    polls = int(re.search(r"Lamassu: read (\d+) times since the last summary", summary)[1])
+    assert 10 < polls < bot.lamassu.reads, "one for each of two hours' steps"
+    (digest,) = [text for text in bot.relays.sent if "has arrived in your wallet" in text]
+    assert "Bought: 12,000 sats for 100.00 GTQ" in digest
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert {name for name in names if not name.startswith("Task-")} == JOBS
 
 
 @pytest.mark.parametrize(

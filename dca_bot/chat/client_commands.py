@@ -34,13 +34,12 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
-    spent_minor, received_sat = reports.received(tx, me.id)
-    earned_sat = reports.earned(tx, me.id)
+    got = reports.got(tx, me.id)
     received = Say(
         "balance.received",
-        sats=Sat(received_sat),
-        fiat=Fiat(spent_minor),
-        rate=Rate(spent_minor, received_sat),
+        sats=Sat(got.bought_sat),
+        fiat=Fiat(got.spent_minor),
+        rate=Rate(got.spent_minor, got.bought_sat),
     )
     return Say(
         "lines",
@@ -48,8 +47,8 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
-            received if received_sat else _nothing_yet(ctx),
-            Say("balance.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
+            received if got.bought_sat else _nothing_yet(ctx),
+            Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
             *_obstacles(ctx),
         ),
@@ -65,7 +64,7 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """List the client's newest deposits."""
-    rows = deposits.recent(tx, client_id=ctx.me.id, limit=describe.PAGE_ROWS)
+    rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
         return Say("deposits.own_nothing")
     lines = tuple(_deposit_line(row) for row in rows)

@@ -41,7 +41,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
     assert coin is None or isinstance(coin, Fraction)
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
-    total_sat = stats.sat if stats and range_ == ALL else reports.received(tx, ctx.me.id)[1]
+    total_sat = stats.sat if stats and range_ == ALL else reports.got(tx, ctx.me.id).bought_sat
     return Say(
         "lines",
         lines=(

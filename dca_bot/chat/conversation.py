@@ -110,7 +110,7 @@ class Conversation:
         if client is not None:
             is_older = message.sent_at < client.created_at.replace(microsecond=0)
             return None if is_older else _Sender(is_known=True, client=client)
-        was_answered = reports.was_handled(tx, message.sender, STRANGER)
+        was_answered = reports.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ class Desk:
 
     `parse_public_key` reads an npub or hex and raises DcaBotError or ValueError; `npub` writes one.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
-    `audit_ledger` proves the whole ledger, beside everything else.
+    `audit_ledger` proves the whole ledger, beside everything else; `reading_database` opens the ledger
+    once more, for what reads much of it.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
     LNbits is given `answer_limit_s` for an answer that a command waits for.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
@@ -41,6 +43,7 @@ class Desk:
     npub: Callable[[str], str]
     export_tables: Callable[[], Awaitable[Path]]
     audit_ledger: Callable[[], Awaitable[LedgerAudit]]
+    reading_database: Callable[[], AbstractAsyncContextManager[Database]]
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
     wake_mail: Callable[[], None]

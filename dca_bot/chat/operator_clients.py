@@ -76,8 +76,7 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     client = _find(tx, args.text("NAME"))
     if client is None:
         raise refuse("client.unknown")
-    spent_minor, received_sat = reports.received(tx, client.id)
-    earned_sat = reports.earned(tx, client.id)
+    got = reports.got(tx, client.id)
     reached = mail.reached(tx, client.pubkey)
     return Say(
         "client.card",
@@ -88,9 +87,9 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         npub=ctx.desk.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),
-        sats=Sat(received_sat),
-        fiat=Fiat(spent_minor),
-        earned=Say("client.earned", sats=Sat(earned_sat)) if earned_sat else _NOTHING,
+        sats=Sat(got.bought_sat),
+        fiat=Fiat(got.spent_minor),
+        earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
         owed=Sat(client.owed_sat),
         wallet=describe.destination(client.destination),
         since=Moment(client.created_at),
@@ -100,8 +99,8 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List the clients by name."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = clients.everyone(tx)[start : start + describe.PAGE_ROWS + 1]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("clients.heading"), rows, args.page, describe.client)
 
 

@@ -184,7 +184,7 @@ def _part_line(tx: Tx, part: Part) -> Say:
         "commission.line",
         name=part.name,
         percent=Percent(part.percent_bp),
-        sats=Sat(reports.earned(tx, payee.id)),
+        sats=Sat(reports.got(tx, payee.id).earned_sat),
         wallet=_wallet(payee, payee.destination),
     )
 

@@ -220,8 +220,8 @@ def _voidable(tx: Tx, args: Args) -> Deposit:
 
 
 def _list(tx: Tx, args: Args, *, pending_only: bool) -> Say:
-    start = (args.page - 1) * describe.PAGE_ROWS
-    limit = start + describe.PAGE_ROWS + 1
-    rows = deposits.recent(tx, pending_only=pending_only, limit=limit)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    limit = describe.PAGE_ROWS + 1
+    rows = deposits.recent(tx, pending_only=pending_only, limit=limit, offset=offset)
     heading = Say("deposits.pending_heading") if pending_only else Say("deposits.heading")
     return describe.page(heading, rows, args.page, describe.deposit)

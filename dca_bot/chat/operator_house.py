@@ -43,7 +43,8 @@ async def look_around(desk: Desk, _args: Args) -> Surroundings:
 async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     """Prove the ledger, and hold LNbits' payments against it."""
     try:
-        _, findings = await audit_payments(desk.database, desk.wallet)
+        async with desk.reading_database() as database:
+            _, findings = await audit_payments(database, desk.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
         return AuditFindings(await desk.audit_ledger(), None)
     return AuditFindings(await desk.audit_ledger(), findings)

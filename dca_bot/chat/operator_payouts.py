@@ -24,8 +24,8 @@ _ID = Param("ID", read_word)
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what is not finished, in the order in which it is to be paid."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.open_payouts(tx, limit=start + describe.PAGE_ROWS + 1)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
         return Say("payouts.nothing")
     return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
@@ -33,8 +33,8 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def stuck_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what waits for the operator, for time, or for anything else."""
-    start = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.stuck(tx, limit=start + describe.PAGE_ROWS + 1)[start:]
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
         return Say("payouts.none_stuck")
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)

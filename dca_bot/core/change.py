@@ -46,7 +46,7 @@ def change_of(
 
 
 def missing(
-    known: Mapping[str, datetime], read: Mapping[str, datetime], unreadable: Collection[str]
+    known: Mapping[str, datetime], read: Mapping[str, datetime], unreadable_ids: Collection[str]
 ) -> list[str]:
     """Return the known rows that a full reading lacks; both are given with their `created`.
 
@@ -56,12 +56,11 @@ def missing(
     if not read:
         return []
     oldest, newest = min(read.values()), max(read.values())
-    gone = [
+    return [
         id_
         for id_, created_at in known.items()
-        if id_ not in read and oldest <= created_at <= newest
+        if id_ not in read and id_ not in unreadable_ids and oldest <= created_at <= newest
     ]
-    return [id_ for id_ in gone if not any(id_ in sentence for sentence in unreadable)]
 
 
 def terms(cash_out: CashOut) -> str:

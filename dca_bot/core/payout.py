@@ -163,6 +163,11 @@ def sole_payment(payments: Iterable[Payment], amount_sat: int) -> Payment | None
     return alive[0] if alive[0].amount_msat == -amount_sat * 1000 else None
 
 
+def over_at(expires_at: datetime) -> datetime:
+    """Return from when on nothing can happen to an invoice any more."""
+    return expires_at + SETTLED_AFTER + timedelta(seconds=1)
+
+
 def needed_msat(amount_sat: int, *, internal: bool) -> int:
     """Return what the source wallet must hold for a payout, LNbits' fee reserve included.
 

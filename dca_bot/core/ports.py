@@ -46,14 +46,15 @@ class Export:
     """One consistent reading of the Lamassu server.
 
     `machines` maps device_id to the machine's name. `unreadable` has a sentence for each row that
-    could not be read at all (no usable id), and for cash-ins that are missing altogether; what it
-    names changes nothing.
+    could not be read at all (no usable id), within bounds, and for cash-ins that are missing
+    altogether; what it names changes nothing. `unreadable_ids` has every cash-out among those rows.
     """
 
     cash_outs: tuple[CashOut, ...]
     machines: Mapping[str, str]
     unreadable: tuple[str, ...] = ()
     cash_ins: tuple[CashIn, ...] = ()
+    unreadable_ids: frozenset[str] = frozenset()
 
 
 class CashOutSource(Protocol):
@@ -203,7 +204,6 @@ class AddressTerms:
     min_sat: int
     max_sat: int
     callback: str
-    metadata: str
     comment_length_max: int = 0
 
 
@@ -271,8 +271,11 @@ class Messenger(Protocol):
         """Make the event to publish, as JSON (a fresh wrap of the same rumor each time)."""
         ...
 
-    async def publish(self, event_json: str, relays: Sequence[str]) -> bool:
-        """Publish an event; True as soon as one relay answered OK true."""
+    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
+        """Publish an event; True as soon as one relay answered OK true.
+
+        What goes to many, `bulk`, never takes the room of the rest.
+        """
         ...
 
     def connected(self) -> int:

@@ -5,7 +5,6 @@ now; no money of anybody moves through it.
 """
 
 import logging
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +15,7 @@ from dca_bot.chat.say import Fiat, Say
 from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
-from dca_bot.errors import place_of
+from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.ledger import facts, machine_cash, machines
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
@@ -33,6 +32,7 @@ class Cashier:
     database: Database
     herald: Herald
     clock: Clock
+    guard: Guard
     currency: str
     _known: list[Machine] | None = field(default=None, init=False)
 
@@ -45,7 +45,10 @@ class Cashier:
         """
         flows = [*self._out(found), *self._in(export.cash_ins, since)]
         for start in range(0, len(flows), _BATCH):
-            await self._record(flows[start : start + _BATCH])
+            some = flows[start : start + _BATCH]
+            await self.guard.over_each(
+                Guarded.CASH_ROW, some, self._record, ref=lambda flow: flow.ref
+            )
         known = await self.database.read(machines.everything)
         if known != self._known:
             now = self.clock.now()
@@ -69,19 +72,8 @@ class Cashier:
                 yield Flow(CASH_IN, row.id, row.device_id, came_minor, row.created_at)
 
     async def _record(self, flows: Sequence[Flow]) -> None:
-        """Record a batch; if a row in it can't be recorded, the others one by one."""
         now = self.clock.now()
-        try:
-            await self.database.transact(partial(machine_cash.follow, flows=flows, now=now))
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            if len(flows) == 1:
-                kind, ref, place = flows[0].kind, flows[0].ref, place_of(error)
-                _log.error("cash not recorded kind=%s id=%s at=%s", kind, ref, place)
-                return
-            for flow in flows:
-                await self._record([flow])
+        await self.database.transact(partial(machine_cash.follow, flows=flows, now=now))
 
     def _warn(self, tx: Tx) -> bool:
         beyond_minor = machine_cash.uncovered_minor(tx)

@@ -47,7 +47,7 @@ class ChangeWatch:
         If that is so much that the reading must be partial, hold nothing and return it.
         """
         read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
-        gone = missing(changes.shared_out(tx, since), read, export.unreadable)
+        gone = missing(changes.shared_out(tx, since), read, export.unreadable_ids)
         if len(gone) > MISSING_MAX:
             return gone
         opened = holds.open_reasons(tx, CHANGED)

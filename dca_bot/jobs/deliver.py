@@ -14,8 +14,11 @@ from dca_bot.ledger import clients, mail
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.mail import Letter, Person, Urgency
 
-ROOM = {Urgency.ANSWER: 8, Urgency.NOTICE: 6, Urgency.BULK: 4}
-"""A letter leaves only while fewer than so many are under way, so an answer finds room."""
+ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
+"""A letter leaves only while fewer than so many are under way, so an answer finds room.
+
+A letter to relays that are all dead is under way for half a minute; each goes to four at most.
+"""
 IDLE_S = 30
 RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class Deliverer:
             busy = (*self._busy, *(letter.recipient for letter in picked))
             limit = room - len(busy)
             picked += mail.due(tx, now, urgency=urgency, limit=limit, busy=busy)
+        self.signals.leaving.update(letter.id for letter in picked)
         return picked
 
     async def _pause_s(self) -> float:
@@ -82,6 +86,7 @@ class Deliverer:
             await self.database.transact(lambda tx: self._record(tx, letter, taken=False))
         finally:
             del self._busy[letter.recipient]
+            self.signals.leaving.discard(letter.id)
             self.signals.deliver.ring()
 
     async def _send(self, letter: Letter) -> None:
@@ -90,7 +95,9 @@ class Deliverer:
         letter = await self._with_event(letter, recipient, inbox)
         assert letter.event is not None
         taken = await self.messenger.publish(
-            letter.event, self._relays_for(letter, recipient, inbox)
+            letter.event,
+            self._relays_for(letter, recipient, inbox),
+            bulk=letter.urgency is Urgency.BULK,
         )
         await self.database.transact(lambda tx: self._record(tx, letter, taken=taken))
 

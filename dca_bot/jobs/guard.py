@@ -5,10 +5,11 @@ A full or locked disk still ends the bot: nothing could be recorded any more.
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, Word
@@ -16,12 +17,17 @@ from dca_bot.core.ports import Clock
 from dca_bot.errors import place_of
 from dca_bot.ledger.database import Database
 
+KNOWN_MAX = 10_000
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
 class Guarded(StrEnum):
     """What must not keep the rest back, as the log names it; operators read its `word.job`."""
 
+    CASH_OUT = "cash_out"
+    CASH_ROW = "cash_row"
+    RUN = "run"
     POLL = "poll"
     MINIMUM = "minimum"
     PAYOUTS = "payouts"
@@ -44,33 +50,60 @@ class Guard:
     herald: Herald
     clock: Clock
     wake_mail: Callable[[], None]
-    _told: set[Guarded] = field(default_factory=set, init=False)
-    _logged: set[tuple[Guarded, str]] = field(default_factory=set, init=False)
+    _known: set[str] = field(default_factory=set, init=False)
 
     @asynccontextmanager
-    async def over(self, what: Guarded, ref: object = "") -> AsyncIterator[None]:
+    async def over(
+        self, what: Guarded, ref: object = "", *, named: Say | None = None
+    ) -> AsyncIterator[None]:
         """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
 
-        `what` was to be done, for `ref`. Raise sqlite3.OperationalError.
+        `what` was to be done, for `ref`; where operators should hear of each such thing, `named` says
+        which. Raise sqlite3.OperationalError.
         """
         try:
             yield
         except sqlite3.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - one fault must not keep payouts and messages back
-            place = place_of(error)
-            level = logging.DEBUG if (what, place) in self._logged else logging.ERROR
-            self._logged.add((what, place))
+            place, key = place_of(error), f"{what} {ref if named else ''}"
+            level = logging.ERROR if self._is_new(f"{key} {place}") else logging.DEBUG
             _log.log(
                 level, "%s failed ref=%s error=%s at=%s", what, ref, type(error).__name__, place
             )
-            await self._tell_once(what, place)
+            if self._is_new(key):
+                await self._tell(
+                    Say("push.job_failed", what=named or Word("job", what), place=place)
+                )
 
-    async def _tell_once(self, what: Guarded, place: str) -> None:
-        if what in self._told:
-            return
-        self._told.add(what)
-        told = Say("push.job_failed", what=Word("job", what), place=place)
+    async def over_each(
+        self,
+        what: Guarded,
+        items: Sequence[T],
+        record: Callable[[Sequence[T]], Awaitable[object]],
+        *,
+        ref: Callable[[T], str],
+        named: Callable[[T], Say] | None = None,
+    ) -> None:
+        """Record items together; if that fails, each by itself, so that one keeps no other back."""
+        try:
+            await record(items)
+        except sqlite3.OperationalError:
+            raise
+        except Exception:  # noqa: BLE001 - each is tried by itself, and its error told
+            for item in items:
+                async with self.over(what, ref(item), named=named(item) if named else None):
+                    await record([item])
+
+    def _is_new(self, key: str) -> bool:
+        """Tell whether this is the first time; of very many that is forgotten."""
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        is_new = key not in self._known
+        self._known.add(key)
+        return is_new
+
+    async def _tell(self, told: Say) -> None:
         now = self.clock.now()
         await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
         self.wake_mail()

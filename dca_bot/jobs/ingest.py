@@ -5,8 +5,7 @@ once; an incomplete reading changes nothing.
 """
 
 import logging
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +18,7 @@ from dca_bot.core.change import terms
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
-from dca_bot.errors import SourceUnavailable, place_of
+from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
 from dca_bot.jobs.guard import Guard, Guarded
@@ -32,6 +31,9 @@ from dca_bot.ledger.holds import HoldReason
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
 """A cash-out can be created so long before the cash leaves."""
+UNREADABLE_EVERY = timedelta(hours=1)
+"""What can't be read may be worded anew at each poll; the operators are told no more often."""
+TOLD_MAX = 10_000
 _BATCH = 1000
 _STATE_OF = {
     Verdict.WAIT: distributions.WAITING,
@@ -57,6 +59,7 @@ class Ingest:
     poll_s: int
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
+    _unreadable_told_at: datetime | None = field(default=None, init=False)
     _guard: Guard = field(init=False)
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
@@ -64,7 +67,7 @@ class Ingest:
     def __post_init__(self) -> None:
         self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
         currency = self.programme.currency
-        self._cashier = Cashier(self.database, self.herald, self.clock, currency)
+        self._cashier = Cashier(self.database, self.herald, self.clock, self._guard, currency)
         self._changes = ChangeWatch(currency, self._hold)
 
     async def run(self) -> None:
@@ -89,7 +92,8 @@ class Ingest:
         found = self._decide(export)
         await self._record(export, found)
         for cash_out, decision in await self._final(found):
-            await self._try_distribute(cash_out, decision)
+            async with self._guard.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
+                await self._distribute(cash_out, decision)
         if full:
             async with self._guard.over(Guarded.MISSING):
                 await self._look_for_missing(export, first)
@@ -141,23 +145,19 @@ class Ingest:
             await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
-            await self._try_record(some)
+            await self._guard.over_each(
+                Guarded.CASH_OUT,
+                some,
+                self._record_rows,
+                ref=lambda pair: pair[0].id,
+                named=lambda pair: _named(pair[0]),
+            )
         self.signals.deliver.ring()
 
-    async def _try_record(self, found: list[Found]) -> None:
-        """Record a batch; if a row in it can't be recorded, the others one by one."""
-        try:
-            await self.database.transact(partial(self._record_some, found=found))
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            if len(found) == 1:
-                await self._tell_failed(found[0][0], error)
-                return
-            for pair in found:
-                await self._try_record([pair])
+    async def _record_rows(self, found: Sequence[Found]) -> None:
+        await self.database.transact(partial(self._record_some, found=found))
 
-    def _record_some(self, tx: Tx, found: list[Found]) -> None:
+    def _record_some(self, tx: Tx, found: Sequence[Found]) -> None:
         """Record what is new or has changed; what the operator has decided stays decided."""
         known = distributions.states(tx, [cash_out.id for cash_out, _ in found])
         shared_out = []
@@ -191,19 +191,6 @@ class Ingest:
                 "reading lacks rows that were shared out n=%d first=%s", len(gone), gone[0]
             )
             await self._tell_once(Say("push.rows_missing", n=len(gone), first=gone[0]))
-
-    async def _try_distribute(self, cash_out: CashOut, decision: Decision) -> None:
-        try:
-            await self._distribute(cash_out, decision)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not keep the others back
-            await self._tell_failed(cash_out, error)
-
-    async def _tell_failed(self, cash_out: CashOut, error: Exception) -> None:
-        place = place_of(error)
-        _log.error("cash-out failed id=%s error=%s at=%s", cash_out.id, type(error).__name__, place)
-        await self._tell_once(Say("push.cash_out_failed", id=cash_out.id, place=place))
 
     async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
         done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))
@@ -265,14 +252,18 @@ class Ingest:
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
-        if new:
-            self._told.update(new)
+        now, last = self.clock.now(), self._unreadable_told_at
+        if new and (last is None or abs(now - last) >= UNREADABLE_EVERY):
+            self._unreadable_told_at = now
             await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
+            self._told.update(new)
 
     async def _tell_once(self, told: Say) -> None:
         """Tell the operators what each poll finds again, once in this run of the bot."""
         if str(told) in self._told:
             return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
         self._told.add(str(told))
         now = self.clock.now()
         await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
@@ -282,6 +273,10 @@ class Ingest:
         now = self.clock.now()
         if self.signals.note(LAMASSU, reachable=reachable, now=now, detail=detail):
             _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
+
+
+def _named(cash_out: CashOut) -> Say:
+    return Say("job.cash_out", id=cash_out.id)
 
 
 def _is_decided(known: tuple[str, str] | None) -> bool:

@@ -102,9 +102,7 @@ class Payer:
 
     async def _record_invoice(self, payout: Payout, invoice: Invoice) -> Payout:
         def work(tx: Tx) -> Payout:
-            if tx.execute(
-                "SELECT 1 FROM attempt WHERE payment_hash = ?", (invoice.payment_hash,)
-            ).fetchone():
+            if payouts.has_invoice(tx, invoice.payment_hash):
                 raise DestinationRefused(Refusal.SAME_INVOICE)
             if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
                 raise StateChanged("The client has another wallet by now; the invoice is dropped.")

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
-from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.instant import micros
 from dca_bot.ledger.payouts import Attempt, Payout
 
 PENDING_MAX_S = 600
@@ -36,11 +35,8 @@ class Resolver:
     async def resolve(self, payout: Payout, *, paying: bool) -> None:
         """Look a sent payout up with the source's key and act on what is found."""
         attempt = attempt_of(payout)
-        payment = await self.till.wallet.payment(attempt.payment_hash)
+        payment, finding = await self._look_up(payout)
         now = self.till.clock.now()
-        finding = rules.judge(
-            payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
-        )
         match finding:
             case Finding.DEBITED:
                 assert payment is not None
@@ -61,17 +57,23 @@ class Resolver:
             case Finding.NONSENSE:
                 await self._alert(payout, rules.Waiting.OTHER_AMOUNT)
 
+    async def _look_up(self, payout: Payout) -> tuple[Payment | None, Finding]:
+        """Return the source wallet's row of the last invoice, and what it means."""
+        attempt = attempt_of(payout)
+        payment = await self.till.wallet.payment(attempt.payment_hash)
+        now, expires_at = self.till.clock.now(), attempt.expires_at
+        return payment, rules.judge(
+            payment, amount_sat=payout.amount_sat, expires_at=expires_at, now=now
+        )
+
     async def _send_again(self, payout: Payout, attempt: Attempt, *, paying: bool) -> None:
         """LNbits doesn't know the hash: send the same invoice again while it has time left."""
         now = self.till.clock.now()
         if self.till.margin_is_gone(payout):
-            over = attempt.expires_at + rules.SETTLED_AFTER + timedelta(seconds=1)
+            over = rules.over_at(attempt.expires_at)
             await self.till.move(
                 lambda tx: payout_moves.defer(
-                    tx,
-                    payout,
-                    waiting=rules.Waiting.NOT_SENT,
-                    until=over,
+                    tx, payout, waiting=rules.Waiting.NOT_SENT, until=over
                 )
             )
         elif paying:
@@ -99,7 +101,7 @@ class Resolver:
     async def _doubt(self, payout: Payout, attempt: Attempt) -> None:
         """LNbits says failed, which doesn't mean unpaid: nothing may be sent until it can't be."""
         now = self.till.clock.now()
-        over = attempt.expires_at + rules.SETTLED_AFTER + timedelta(seconds=1)
+        over = rules.over_at(attempt.expires_at)
 
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.SUBMITTED:
@@ -130,15 +132,12 @@ class Resolver:
             if credit is PaymentStatus.PENDING:
                 await self.till.defer(payout, rules.Waiting.NOT_VOID, least_s=600)
                 return
-        again = await self.till.wallet.payment(attempt.payment_hash)
-        finding = rules.judge(
-            again, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
-        )
+        _, finding = await self._look_up(payout)
         if finding is not Finding.DEAD:
             return
 
         def work(tx: Tx) -> None:
-            payout_moves.move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+            payout_moves.void(tx, payout, now=now)
             if payout.attempts >= rules.ATTEMPTS_MAX:
                 self.till.herald.payout_void(tx, payout, now)
 
@@ -161,11 +160,7 @@ class Resolver:
             await self.till.move(work)
             _log.info("payout done payout=%s", payout.id[:8])
         elif payout.state is PayoutState.ALERT:
-            await self.till.move(
-                lambda tx: payout_moves.defer(
-                    tx, payout, waiting=payout.waiting, until=now + ALERT_POLL
-                )
-            )
+            await self._wait_alerted(payout)
         elif now - payout.debited_at > rules.CREDIT_GRACE:
             await self._alert(payout, rules.Waiting.NOT_ARRIVED)
         else:
@@ -185,19 +180,18 @@ class Resolver:
 
     async def _resolve_alert(self, payout: Payout) -> None:
         """Look an alerted payout up that was never seen debited: the operator may have mended it."""
-        attempt, now = attempt_of(payout), self.till.clock.now()
-        payment = await self.till.wallet.payment(attempt.payment_hash)
-        finding = rules.judge(
-            payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
-        )
+        payment, finding = await self._look_up(payout)
+        now = self.till.clock.now()
         if finding is Finding.DEBITED and payment is not None:
             await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
         else:
-            await self.till.move(
-                lambda tx: payout_moves.defer(
-                    tx, payout, waiting=payout.waiting, until=now + ALERT_POLL
-                )
-            )
+            await self._wait_alerted(payout)
+
+    async def _wait_alerted(self, payout: Payout) -> None:
+        until = self.till.clock.now() + ALERT_POLL
+        await self.till.move(
+            lambda tx: payout_moves.defer(tx, payout, waiting=payout.waiting, until=until)
+        )
 
     async def _alert(self, payout: Payout, why: str) -> None:
         now = self.till.clock.now()
@@ -205,9 +199,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.ALERT:
                 return
-            payout_moves.move(
-                tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(now + ALERT_POLL)
-            )
+            payout_moves.alert(tx, payout, why, look_at=now + ALERT_POLL)
             holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 

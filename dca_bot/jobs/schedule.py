@@ -5,7 +5,6 @@ checked just before.
 """
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,7 +18,7 @@ from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
-from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts, fixed_runs, foreign, tickers
@@ -48,7 +47,6 @@ class Schedule:
     programme: Programme
     clock: Clock
     signals: Signals
-    _failed: set[str] = field(default_factory=set, init=False)
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +78,10 @@ class Schedule:
         if open_runs:
             price = await self._price()
             for run in open_runs:
-                await self._try_run(run, price)
+                named = Say("job.run", at=Moment(run.at))
+                async with self._guard.over(Guarded.RUN, run.id, named=named):
+                    await self._run(run, price)
+                self.signals.deliver.ring()
 
     def _pause_s(self) -> float:
         now = self.clock.now()
@@ -104,19 +105,20 @@ class Schedule:
         now = self.clock.now()
         if last - today > CLOCK_BACK_MAX:
             self._pause(tx, last, today)
-        fixed_runs.hold_paid(tx, reason=HoldReason.KNOWN_DISTRIBUTION, now=now)
+        paid = HoldReason.KNOWN_DISTRIBUTION
+        held = fixed_runs.hold_paid(tx, reason=paid, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
-        over = [(run.due_at, run.reason) for run in waited]
+        over = [(run.due_at, run.reason) for run in waited] + [(at, str(paid)) for at in held]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):
             is_paid = bool(foreign.of_distribution(tx, run.id))
             state = fixed_runs.HELD if is_paid else fixed_runs.LAPSED
-            reason = HoldReason.KNOWN_DISTRIBUTION if is_paid else RunReason.MISSED
+            reason = paid if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
                 over.append((run.at, reason))
         facts.put(tx, facts.FIXED_DAY, today.isoformat())
         if over:
             _log.warning("fixed runs lapsed count=%d", len(over))
-            if fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
+            if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
                 self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
 
     def _pause(self, tx: Tx, last: date, today: date) -> None:
@@ -128,21 +130,6 @@ class Schedule:
         _log.error("clock went back from=%s to=%s", last, today)
 
     # What is due
-
-    async def _try_run(self, run: Run, price: Decimal | None) -> None:
-        try:
-            await self._run(run, price)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a fault here must not stop payouts and messages
-            place = place_of(error)
-            _log.error("fixed run failed id=%s error=%s at=%s", run.id, type(error).__name__, place)
-            if run.id not in self._failed:
-                self._failed.add(run.id)
-                told = Say("push.fixed_failed", at=Moment(run.at), place=place)
-                now = self.clock.now()
-                await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
-        self.signals.deliver.ring()
 
     async def _run(self, run: Run, price: Decimal | None) -> None:
         given = await self.database.transact(partial(self._run_in, run=run, price=price))

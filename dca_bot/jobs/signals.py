@@ -40,12 +40,11 @@ class Bell:
 
 @dataclass(slots=True)
 class Reach:
-    """Whether an outside part answers, since when, and when the last outage began, if there was one."""
+    """Whether an outside part answers, and since when."""
 
     name: str
     reachable: bool
     since: datetime
-    lost_at: datetime | None = None
     detail: str = ""
 
 
@@ -54,6 +53,7 @@ class Signals:
     """The bells of the jobs, and the parts' reach as the jobs have found it.
 
     `reconciled` is set once the ledger was held against LNbits: nothing is distributed before.
+    `leaving` has the ids of the letters that are on their way to relays.
     """
 
     poll: Bell = field(default_factory=Bell)
@@ -61,6 +61,7 @@ class Signals:
     deliver: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[str, Reach] = field(default_factory=dict)
+    leaving: set[int] = field(default_factory=set)
 
     def note(self, name: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
         """Record whether a part answered; True if that has changed."""
@@ -68,9 +69,5 @@ class Signals:
         if part is not None and part.reachable is reachable:
             part.detail = detail
             return False
-        lost_at = part.lost_at if part is not None else None
-        was_back = part is None or lost_at is None or now - part.since >= STEADY
-        if not reachable and was_back:
-            lost_at = now
-        self.parts[name] = Reach(name, reachable, now, lost_at, detail)
+        self.parts[name] = Reach(name, reachable, now, detail)
         return part is not None or not reachable

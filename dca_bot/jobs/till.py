@@ -73,10 +73,11 @@ class Till:
         level = logging.INFO if reply.answer is PayAnswer.ANSWERED else logging.WARNING
         _log.log(
             level,
-            "payout sent payout=%s attempt=%d answer=%s",
+            "payout sent payout=%s attempt=%d answer=%s detail=%s",
             payout.id[:8],
             attempt.number,
             reply.answer,
+            reply.detail,
         )
 
     def margin(self, payout: Payout) -> timedelta:

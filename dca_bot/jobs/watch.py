@@ -1,7 +1,9 @@
 """Tells the operators, once each way, what is out of reach for long, or isn't done for long.
 
-The invariant: one alarm and one all-clear for each outage. Alarms stand in the ledger, so a restart
-repeats none; an alarm that could not leave while the outage lasted is told with its end, as one.
+The invariant: one alarm and one all-clear for each outage. Since when something is lost, and what was
+told of it, stands in the ledger, so a restart neither repeats an alarm nor puts one off; an alarm that
+could not leave while the outage lasted is told with its end, as one. While everything is paused nobody
+reads Lamassu, so nothing is said of it, but that an alarm stands no longer.
 """
 
 import logging
@@ -40,7 +42,6 @@ class Watch:
     signals: Signals
     alert_after: timedelta
     polls_after: timedelta
-    _polls_due_at: datetime | None = field(default=None, init=False)
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +65,8 @@ class Watch:
     async def _see_reach(self, now: datetime) -> None:
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(RELAYS)
+        if await self.database.read(facts.paused):
+            self.signals.parts.pop(LAMASSU, None)
         is_back = connected and not (before and before.reachable)
         if self.signals.note(RELAYS, reachable=connected, now=now):
             _log.warning("relays reachable=%s", connected)
@@ -74,55 +77,80 @@ class Watch:
             if is_back:
                 was_long = alarms.since(tx, RELAYS) is not None
                 mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
-            told = [self._see_part(tx, part, now) for part in self.signals.parts.values()]
+            self._note_look(tx, now)
+            told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
             return any((*told, self._see_polls(tx, now), is_back))
 
         if await self.database.transact(work):
             self.signals.deliver.ring()
+
+    def _note_look(self, tx: Tx, now: datetime) -> None:
+        """Note since when somebody has watched, and since when Lamassu should have been read.
+
+        Short restarts are no gap; after a longer one all is given its time anew.
+        """
+        looked_at = facts.moment(tx, facts.LOOKED_AT)
+        is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
+        if is_gap:
+            alarms.forget_untold(tx)
+        if is_gap or facts.paused(tx):
+            facts.put(tx, facts.POLLS_DUE_AT, now.isoformat())
+        facts.put(tx, facts.LOOKED_AT, now.isoformat())
 
     def _see_part(self, tx: Tx, part: Reach, now: datetime) -> bool:
         """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
         alarm = alarms.since(tx, part.name)
         name = Word("part", part.name)
         if part.reachable:
-            if alarm is None or now - part.since < STEADY:
+            if now - part.since < STEADY:
+                return False
+            if alarm is None:
+                alarms.end(tx, part.name)
                 return False
             over = Say("push.back_in_reach", part=name, since=Moment(alarm))
             unheard = Say(
                 "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(part.since)
             )
-            self._end(tx, part.name, over=over, unheard=unheard, now=now)
-            return True
-        lost_at = part.lost_at or part.since
+            return self._end(tx, part.name, over=over, unheard=unheard, now=now)
+        lost_at = alarms.lose(tx, part.name, part.since)
         is_told = part.name == LAMASSU and alarms.since(tx, POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
         shown = f"{part.name} ({part.detail})" if part.detail else name
         told = Say("push.out_of_reach", part=shown, since=Moment(lost_at))
-        self._start(tx, part.name, told, began_at=lost_at, now=now)
+        self._start(tx, part.name, told, since=lost_at, now=now)
         return True
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:
         """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
+        if facts.paused(tx):
+            return any(self._drop(tx, name, now) for name in (LAMASSU, POLLS))
         alarm, polled_at = alarms.since(tx, POLLS), facts.last_poll_at(tx)
-        if self._polls_due_at is None or facts.paused(tx):
-            self._polls_due_at = now
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
                 return False
             over = Say("push.polls_again", since=Moment(alarm))
             unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
-            self._end(tx, POLLS, over=over, unheard=unheard, now=now)
-            return True
-        since = max(self._polls_due_at, polled_at or self._polls_due_at)
+            return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
+        due_at = facts.moment(tx, facts.POLLS_DUE_AT) or now
+        since = max(due_at, polled_at or due_at)
         lamassu = self.signals.parts.get(LAMASSU)
         is_away = lamassu is not None and not lamassu.reachable
         is_told = alarms.since(tx, LAMASSU) is not None
         if is_away or is_told or now - since < self.polls_after:
             return False
         key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
-        self._start(tx, POLLS, Say(key, since=Moment(since)), began_at=since, now=now)
+        self._start(tx, POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
+
+    def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
+        """End an alarm of which nobody will see the end; tell whether there was one."""
+        alarm = alarms.since(tx, name)
+        if alarm is None:
+            alarms.end(tx, name)
+            return False
+        told = Say("push.polls_paused", since=Moment(alarm))
+        return self._end(tx, name, over=told, unheard=told, now=now)
 
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
         """Tell of payouts that wait for their destination for more than a day.
@@ -139,12 +167,16 @@ class Watch:
             _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
 
-    def _start(self, tx: Tx, name: str, told: Say, *, began_at: datetime, now: datetime) -> None:
-        alarms.start(tx, name, began_at)
+    def _start(self, tx: Tx, name: str, told: Say, *, since: datetime, now: datetime) -> None:
+        alarms.start(tx, name, since, now=now)
         self.herald.alarm(tx, name, told, now)
-        _log.warning("alarm name=%s since=%s", name, began_at.isoformat())
+        _log.warning("alarm name=%s since=%s", name, since.isoformat())
 
-    def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+    def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
+        """Give the all-clear; at a later look while the alarm is on its way, heard or not."""
+        if not self.signals.leaving.isdisjoint(mail.open_of(tx, name)):
+            return False
         alarms.end(tx, name)
         self.herald.all_clear(tx, name, over=over, unheard=unheard, now=now)
         _log.warning("all-clear name=%s", name)
+        return True

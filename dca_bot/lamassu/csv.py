@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from dca_bot.errors import ColumnsMissing, ExportBroken
+from dca_bot.errors import ExportBroken, TableBroken
 
 Row = dict[str, str | None]
 
-_RECORD_BYTES_MAX = 2**20
+_RECORD_BYTES_MAX = 2**24
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 
@@ -28,14 +28,15 @@ class Table:
 def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
     """Yield the rows of one table by column name; optional columns that are absent are left out.
 
-    Raise ColumnsMissing, or ExportBroken for a row that breaks off, a row of another length than the
-    header, or what isn't UTF-8.
+    A row beyond 16 MiB comes as NULLs only, which is no row of any table. Raise ExportBroken where the
+    file breaks off, TableBroken where columns are missing, for a row of another length than the header,
+    and for what isn't UTF-8.
     """
     records = _records(file, table)
-    header = _split(next(records, ""), table)
+    header = _split(next(records, None) or "", table)
     missing = sorted(table.required.difference(filter(None, header)))
     if missing:
-        raise ColumnsMissing(
+        raise TableBroken(
             f"The export of {table.name} lacks {', '.join(missing)}; export all columns, with a"
             " header."
         )
@@ -45,22 +46,29 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
         if name is not None and (name in table.required or name in table.optional)
     ]
     for record in records:
+        if record is None:
+            yield dict.fromkeys(name for name, _ in wanted)
+            continue
         fields = _split(record, table)
         if len(fields) != len(header):
             raise _broken(table, f"a row has {len(fields)} fields, the header {len(header)}")
         yield {name: fields[place] for name, place in wanted}
 
 
-def _records(file: IO[bytes], table: Table) -> Iterator[str]:
-    """Yield whole records: a line break inside quotes belongs to the field."""
+def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
+    """Yield whole records, None for one that is too long: a line break inside quotes belongs to the field."""
     while line := file.readline(_RECORD_BYTES_MAX):
         record, quotes = bytearray(line), line.count(b'"')
-        while quotes % 2 and line and len(record) < _RECORD_BYTES_MAX:
+        while quotes % 2 or not line.endswith(b"\n"):
             line = file.readline(_RECORD_BYTES_MAX)
-            record += line
+            if not line:
+                raise ExportBroken(_sentence(table, "the last row is not whole"))
             quotes += line.count(b'"')
-        if quotes % 2 or not record.endswith(b"\n"):
-            raise _broken(table, "the last row is not whole")
+            if len(record) <= _RECORD_BYTES_MAX:
+                record += line
+        if len(record) > _RECORD_BYTES_MAX:
+            yield None
+            continue
         try:
             yield record.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError:
@@ -82,5 +90,9 @@ def _split(record: str, table: Table) -> list[str | None]:
     return fields
 
 
-def _broken(table: Table, what: str) -> ExportBroken:
-    return ExportBroken(f"The export of {table.name} is broken: {what}. Nothing of it was used.")
+def _broken(table: Table, what: str) -> TableBroken:
+    return TableBroken(_sentence(table, what))
+
+
+def _sentence(table: Table, what: str) -> str:
+    return f"The export of {table.name} is broken: {what}. Nothing of it was used."

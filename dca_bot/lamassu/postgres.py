@@ -16,7 +16,7 @@ from typing import IO, Any
 import asyncpg
 
 from dca_bot.core.ports import Export
-from dca_bot.errors import ColumnsMissing, SourceUnavailable
+from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.postgres_login import (
     PostgresLimits,
@@ -140,10 +140,12 @@ class PostgresSource:
         self, files: ExitStack, since: datetime
     ) -> tuple[IO[bytes] | None, str]:
         """Read the cash-ins, or tell why they can't be read; the transaction lives on."""
+        savepoint = self._connection.transaction()
+        await savepoint.start()
         try:
-            async with self._connection.transaction():
-                return await self._download(files, CASH_INS, since), ""
-        except (TableUnreadable, ColumnsMissing) as error:
+            return await self._download(files, CASH_INS, since), ""
+        except (TableUnreadable, TableBroken) as error:
+            await savepoint.rollback()
             return None, lacks_cash_ins(str(error))
 
     async def _begin(self) -> Any:
@@ -203,7 +205,7 @@ class PostgresSource:
             )
         missing = sorted(table.required - present)
         if missing:
-            raise ColumnsMissing(
+            raise TableBroken(
                 f"{table.name} in {server.database} lacks {', '.join(missing)}; is it Lamassu's"
                 " database? If Lamassu was updated, update the bot."
             )

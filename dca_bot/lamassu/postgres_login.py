@@ -4,6 +4,7 @@ The invariant: the password is in no message; a server that can't prove who it i
 asked for gets neither the password nor a question.
 """
 
+import asyncio
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -17,11 +18,15 @@ from dca_bot.lamassu.ssh import one_line
 
 TlsMode = Literal["disable", "require", "verify-full"]
 _APPLICATION = "dca-bot"
+# What asyncpg makes of parameters that it doesn't expect, and Python of a host that is no name.
+_ODD_ANSWERS = (ValueError, LookupError, AttributeError)
+_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+_ANSWER_BYTES = 1024
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class TableUnreadable(SourceUnavailable):
-    """A table is not there, or the role may not read it."""
+    """A table is not there, or the server did not give it; the connection is as good as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,47 @@ class PostgresLimits:
 async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> Any:
     """Open a session that can only read; `host` is the server's, or the folder of a socket.
 
-    Raise what asyncpg raises, or SourceUnavailable for a `ca_file` that is none.
+    Raise what asyncpg raises, or SourceUnavailable for a `ca_file` that is none, a host that is no
+    name, and a server that isn't PostgreSQL.
     """
+    try:
+        if server.tls == "disable":
+            async with asyncio.timeout(limits.connect_s):
+                await _expect_postgres(server, host)
+        return await _connect(server, host, limits)
+    except OSError:
+        # A certificate that proves nothing is a ValueError too.
+        raise
+    except _ODD_ANSWERS as error:
+        raise SourceUnavailable(
+            f"{server.address} can't be logged in to ({one_line(str(error))}); check"
+            " [lamassu.postgres] host and port, and that PostgreSQL listens there."
+        ) from error
+
+
+async def _expect_postgres(server: PostgresServer, host: str) -> None:
+    """Ask what is there: asyncpg never comes back from some answers (100 zero bytes) of others.
+
+    PostgreSQL says in one byte whether it does TLS, which is where asyncpg itself begins with TLS.
+    """
+    if host.startswith("/"):
+        reader, writer = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{server.port}")
+    else:
+        reader, writer = await asyncio.open_connection(host, server.port)
+    try:
+        writer.write(_SSL_REQUEST)
+        answer = await reader.read(_ANSWER_BYTES)
+    finally:
+        writer.transport.abort()
+    # Nothing is a server that goes down, an E a fault that it explains to whoever logs in.
+    if answer not in (b"", b"N", b"S") and not answer.startswith(b"E"):
+        raise SourceUnavailable(
+            f"What answers at {server.address} is no PostgreSQL; check [lamassu.postgres] host and"
+            " port."
+        )
+
+
+async def _connect(server: PostgresServer, host: str, limits: PostgresLimits) -> Any:
     statement_ms = str(int(limits.statement_s * 1000))
     return await asyncpg.connect(
         host=host,
@@ -86,21 +130,34 @@ async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> A
 def refusal(
     error: Exception, server: PostgresServer, limits: PostgresLimits, table: str
 ) -> SourceUnavailable:
-    """Say what an error means and what to do; `table` is the one that was read, if any."""
+    """Say what an error means and what to do; `table` is the one that was read, if any.
+
+    What the server says of that table alone is a TableUnreadable.
+    """
     said, what = one_line(str(error)), table or "Lamassu"
+    unreadable = TableUnreadable if table else SourceUnavailable
     match error:
         case asyncpg.InsufficientPrivilegeError():
             return _no_privilege(said, server, table)
         case asyncpg.QueryCanceledError():
-            text = (
+            return unreadable(
                 f"Reading {what} took longer than {limits.statement_s:g} seconds; check the load of"
                 " the database, or raise [lamassu.postgres] statement_timeout_seconds."
+            )
+        case asyncpg.ProtocolViolationError():
+            text = (
+                f"{server.address} doesn't take the bot's session ({said}): where PgBouncer stands"
+                " before PostgreSQL, put the parameter that it names into"
+                " ignore_startup_parameters in pgbouncer.ini, or connect past it."
             )
         case (
             asyncpg.PostgresConnectionError()
             | asyncpg.AdminShutdownError()
             | asyncpg.CrashShutdownError()
+            | asyncpg.DatabaseDroppedError()
+            | asyncpg.IdleSessionTimeoutError()
             | asyncpg.IdleInTransactionSessionTimeoutError()
+            | asyncpg.TransactionTimeoutError()
             | asyncpg.InterfaceError()
             | ConnectionResetError()
             | BrokenPipeError()
@@ -108,6 +165,11 @@ def refusal(
             text = (
                 f"The connection to {server.address} broke while {what} was read ({said}); the next"
                 " poll tries again."
+            )
+        case asyncpg.PostgresError() if table:
+            return TableUnreadable(
+                f"PostgreSQL at {server.address} failed to read {table} ({said}); try to read it"
+                f" there as {server.user}."
             )
         case asyncpg.PostgresError():
             text = _login_refused(error, said, server)

@@ -6,7 +6,7 @@ Cash-ins move no sats: where their table can't be used, the cash-outs are read a
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Annotated, TypeVar
@@ -24,7 +24,7 @@ from pydantic import (
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import CashIn, Export
-from dca_bot.errors import ColumnsMissing
+from dca_bot.errors import TableBroken
 from dca_bot.lamassu.csv import Row, Table, read_rows
 
 _UNREADABLE_MAX = 100
@@ -148,27 +148,28 @@ def read_export(
     """Make an export of CSV files, of what was created at `since` or later.
 
     Raise ExportBroken where a file is incomplete. Broken rows are told in `unreadable`, and so are
-    columns that only the cash-ins lack.
+    cash-ins that came whole and can't be read.
     """
-    unreadable: list[str] = []
+    left_out = _LeftOut()
     found = {
         row.id: _cash_out(row)
-        for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, unreadable)
+        for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, left_out)
         if row.created >= since
     }
-    tries = _read_tries(read_rows(actions, ACTIONS), found.keys(), unreadable)
+    tries = _read_tries(read_rows(actions, ACTIONS), found.keys(), left_out)
     device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
     machines = {
-        row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, unreadable)
+        row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, left_out)
     }
-    paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, unreadable)
+    paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, left_out)
     return Export(
         cash_outs=tuple(
             replace(cash_out, actions=tuple(tries[id_])) for id_, cash_out in found.items()
         ),
         machines=machines,
-        unreadable=tuple(unreadable[:_UNREADABLE_MAX]),
+        unreadable=tuple(left_out.sentences[:_UNREADABLE_MAX]),
         cash_ins=paid_in,
+        unreadable_ids=frozenset(left_out.cash_out_ids),
     )
 
 
@@ -177,22 +178,30 @@ def lacks_cash_ins(why: str) -> str:
     return f"{why} Cash-outs are read all the same; the machines' cash lacks the cash-ins."
 
 
-def _read_cash_ins(file: IO[bytes], since: datetime, unreadable: list[str]) -> tuple[CashIn, ...]:
-    """Read the cash-ins; if columns are missing, there are none, and that is told."""
+@dataclass(slots=True)
+class _LeftOut:
+    """What could not be read: a sentence each, and the ids of the cash-outs among it."""
+
+    sentences: list[str] = field(default_factory=list)
+    cash_out_ids: set[str] = field(default_factory=set)
+
+
+def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tuple[CashIn, ...]:
+    """Read the cash-ins; if their table came whole and is broken, there are none, and that is told."""
     try:
         found = {
             row.id: _cash_in(row)
-            for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, unreadable)
+            for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, left_out)
             if row.created >= since
         }
-    except ColumnsMissing as error:
-        unreadable.insert(0, lacks_cash_ins(str(error)))
+    except TableBroken as error:
+        left_out.sentences.insert(0, lacks_cash_ins(str(error)))
         return ()
     return tuple(found.values())
 
 
 def _read_tries(
-    rows: Iterable[Row], cash_out_ids: Iterable[str], unreadable: list[str]
+    rows: Iterable[Row], cash_out_ids: Iterable[str], left_out: _LeftOut
 ) -> Mapping[str, list[Action]]:
     """Collect the actions that tell of notes, by cash-out."""
     tries: dict[str, list[Action]] = {id_: [] for id_ in cash_out_ids}
@@ -201,7 +210,7 @@ def _read_tries(
             continue
         if raw["tx_id"] is not None and raw["tx_id"] not in tries:
             continue
-        for row in _validated(ActionRow, [raw], ACTIONS, unreadable):
+        for row in _validated(ActionRow, [raw], ACTIONS, left_out):
             tries[row.tx_id].append(Action(row.id, row.action, row.created, _notes(raw)))
     return tries
 
@@ -258,7 +267,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _validated(
-    model: type[_Model], rows: Iterable[Row], table: Table, unreadable: list[str]
+    model: type[_Model], rows: Iterable[Row], table: Table, left_out: _LeftOut
 ) -> Iterator[_Model]:
     """Yield the rows that can be read; tell of the others."""
     for row in rows:
@@ -266,8 +275,10 @@ def _validated(
             yield model.model_validate(row)
         except ValidationError as error:
             columns = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
-            known = (row.get("id") or "no id")[:64]
-            unreadable.append(
-                f"A row of {table.name} ({known}) was left out, as its {columns} can't"
+            id_ = row.get("id") or ""
+            if table == CASH_OUTS and id_:
+                left_out.cash_out_ids.add(id_)
+            left_out.sentences.append(
+                f"A row of {table.name} ({id_[:64] or 'no id'}) was left out, as its {columns} can't"
                 " be read; look at it in Lamassu's database."
             )

@@ -36,7 +36,7 @@ _KEEPALIVE_S = 15
 
 
 class _CommandFailed(SourceUnavailable):
-    """The command itself said that it failed; nothing is wrong with the connection."""
+    """The command itself failed or took too long; what was read before it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,14 @@ class SshServer:
 
 @dataclass(frozen=True, slots=True)
 class SshLimits:
-    """Bounds on what a server may cost; `command_s` is for one table."""
+    """Bounds on what a server may cost.
+
+    `command_s` is for one table; `cash_ins_s` for the cash-ins, which hold up all cash-outs.
+    """
 
     connect_s: float = 20
     command_s: float = 600
+    cash_ins_s: float = 120
     table_bytes: int = 2**32
 
 
@@ -103,19 +107,20 @@ class SshCsvSource:
 
     async def _download(self, table: str, since: datetime) -> IO[bytes]:
         """Run one table's command and keep what it prints, on disk if it is much."""
-        command = fill_command(self._command, table, since)
+        command, limits = fill_command(self._command, table, since), self._limits
+        limit_s = limits.cash_ins_s if table == CASH_INS.name else limits.command_s
         file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 (is returned)
         try:
-            async with asyncio.timeout(self._limits.connect_s + self._limits.command_s):
+            async with asyncio.timeout(limits.connect_s + limit_s):
                 await self._receive(await self._start(command), file, table)
         except _CommandFailed:
             file.close()
             raise
         except TimeoutError:
             await self._give_up(file)
-            raise SourceUnavailable(
-                f"Reading {table} took longer than {self._limits.command_s:g} seconds; check the"
-                " connection and the load of the Lamassu server."
+            raise _CommandFailed(
+                f"Reading {table} took longer than {limit_s:g} seconds; check the connection and"
+                " the load of the Lamassu server."
             ) from None
         except (asyncssh.Error, OSError) as error:
             await self._give_up(file)
@@ -217,6 +222,10 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
     except FileNotFoundError as error:
         raise SourceUnavailable(f"{error.filename} is missing; create it.") from error
     except ValueError as error:
+        if "idna" in str(error):
+            raise SourceUnavailable(
+                f"{server.host} is no host name ({one_line(str(error))}); correct [lamassu.ssh] host."
+            ) from error
         raise SourceUnavailable(
             f"{server.known_hosts_file} can't be read ({one_line(str(error))}); correct it."
         ) from error

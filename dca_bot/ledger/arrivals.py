@@ -15,8 +15,6 @@ from dca_bot.ledger.instant import instant
 from dca_bot.ledger.payouts import Payout
 
 EACH, DAILY, WEEKLY, OFF = "each", "daily", "weekly", "off"
-WISHES = (EACH, DAILY, WEEKLY, OFF)
-"""What a client can have in `notify`."""
 _MARKS = {EACH: "told", DAILY: "digest", WEEKLY: "digest", OFF: "never"}
 
 

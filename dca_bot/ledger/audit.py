@@ -2,13 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.ledger import foreign
+from dca_bot.ledger.audit_cash import CASH_CHECKS
 from dca_bot.ledger.audit_commission import commission_findings
 from dca_bot.ledger.database import Database, Tx, connect_to_read, existing_ledger
 
@@ -21,6 +22,15 @@ class LedgerAudit:
     distributions: int
     payouts: int
     findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """A payout as one of its invoices asked for it; `fee_msat` is None where that one isn't paid."""
+
+    payout_id: str
+    amount_sat: int
+    fee_msat: int | None
 
 
 async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple[str, ...]]:
@@ -52,7 +62,7 @@ def audit_beside(data_dir: Path, stop: threading.Event) -> LedgerAudit:
 
 def audit_ledger(tx: Tx) -> LedgerAudit:
     """Sum everything up again; reads the whole ledger."""
-    findings = [text for text, query in _CHECKS for text in _found(tx, text, query)]
+    findings = [text for text, query in _CHECKS + CASH_CHECKS for text in _found(tx, text, query)]
     findings += commission_findings(tx)
     findings += [
         f"The file is damaged: {row[0]}."
@@ -71,19 +81,20 @@ def audit_ledger(tx: Tx) -> LedgerAudit:
     )
 
 
-def paid_by_hash(tx: Tx) -> dict[str, tuple[str, int, bool]]:
-    """Return (payout id, sats, debited) for every recorded payment hash."""
+def paid_by_hash(tx: Tx) -> dict[str, Invoiced]:
+    """Return what the ledger says of every recorded payment hash."""
     rows = tx.execute(
-        "SELECT payment_hash, payout.id, amount_sat, number = payout.attempt AND debited_at IS NOT NULL"
-        " AS debited FROM attempt JOIN payout ON payout.id = payout_id"
+        "SELECT payment_hash, payout.id, amount_sat,"
+        " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
+        " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
     )
     return {
-        row["payment_hash"]: (row["id"], row["amount_sat"], bool(row["debited"])) for row in rows
+        row["payment_hash"]: Invoiced(row["id"], row["amount_sat"], row["fee_msat"]) for row in rows
     }
 
 
 def compare_payments(
-    recorded: Mapping[str, tuple[str, int, bool]],
+    recorded: Mapping[str, Invoiced],
     payments: Iterable[Payment],
     settled: Container[str] = (),
 ) -> list[str]:
@@ -95,7 +106,8 @@ def compare_payments(
     paid: set[str] = set()
     for payment in payments:
         known = recorded.get(payment.payment_hash)
-        is_by_hand = payment.payment_hash in settled and not (known and known[2])
+        is_paid = known is not None and known.fee_msat is not None
+        is_by_hand = payment.payment_hash in settled and not is_paid
         if payment.status is not PaymentStatus.SUCCESS or is_by_hand:
             continue
         if known is None:
@@ -104,22 +116,30 @@ def compare_payments(
                 f" {payment.external_id[:8]}, which the ledger doesn't know."
             )
             continue
-        payout_id, amount_sat, debited = known
-        if payment.amount_msat != -amount_sat * 1000:
-            findings.append(
-                f"Payout {payout_id[:8]} is {amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
-            )
-        if not debited:
-            findings.append(f"LNbits has paid payout {payout_id[:8]}, the ledger doesn't say so.")
-        if payout_id in paid:
-            findings.append(f"Payout {payout_id[:8]} was paid twice.")
-        paid.add(payout_id)
-    missing = {known[0] for known in recorded.values() if known[2]} - paid
+        findings += _differences(known, payment)
+        if known.payout_id in paid:
+            findings.append(f"Payout {known.payout_id[:8]} was paid twice.")
+        paid.add(known.payout_id)
+    missing = {one.payout_id for one in recorded.values() if one.fee_msat is not None} - paid
     findings += [
         f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
         for payout_id in sorted(missing)
     ]
     return findings
+
+
+def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
+    """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
+    name = known.payout_id[:8]
+    if payment.amount_msat != -known.amount_sat * 1000:
+        yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
+    if known.fee_msat is None:
+        yield f"LNbits has paid payout {name}, the ledger doesn't say so."
+    elif known.fee_msat != payment.fee_msat:
+        yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
+    # LNbits before 1.6 may have kept no external id.
+    if payment.external_id not in ("", known.payout_id):
+        yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
 
 
 def _count(tx: Tx, table: str) -> int:
@@ -157,16 +177,26 @@ _CHECKS = (
     ),
     (
         "Distribution {}'s entries aren't its shares, rest and commission.",
-        "SELECT d.id FROM distribution d JOIN posting p ON p.distribution_id = d.id"
-        " WHERE CASE d.kind WHEN 'flow' THEN d.principal_sat + d.commission_sat"
-        " ELSE d.principal_sat - d.unallocated_sat END"
-        " + (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = d.id)"
-        " <> (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = p.id)",
+        "WITH given AS (SELECT *, CASE kind WHEN 'flow' THEN 'machine' WHEN 'fixed' THEN 'treasury'"
+        "   ELSE 'commission' END AS source FROM distribution),"
+        " move AS (SELECT given.id, source, 'owed' AS target, client_id, sat AS amount"
+        "   FROM given JOIN share ON distribution_id = given.id"
+        " UNION ALL SELECT distribution_id, 'balance', 'converted', client_id, minor FROM share"
+        " UNION ALL SELECT id, source, 'commission', NULL, commission_sat FROM given"
+        " UNION ALL SELECT id, source, 'operator', NULL, unallocated_sat FROM given"
+        "   WHERE kind <> 'commission'"
+        " UNION ALL SELECT distribution_id, source.kind, target.kind,"
+        "   coalesce(source.client_id, target.client_id), -amount"
+        "   FROM posting JOIN entry ON posting_id = posting.id"
+        "   JOIN account source ON source.id = from_account JOIN account target ON target.id = to_account"
+        "   WHERE distribution_id IS NOT NULL)"
+        " SELECT DISTINCT id FROM (SELECT id FROM move GROUP BY id, source, target, client_id"
+        "   HAVING sum(amount) <> 0)",
     ),
     (
         "Distribution {} has no entries.",
         "SELECT id FROM distribution WHERE NOT EXISTS"
-        " (SELECT 1 FROM posting WHERE distribution_id = distribution.id)",
+        " (SELECT 1 FROM posting WHERE distribution_id = distribution.id AND kind = 'distribution')",
     ),
     (
         "Cash-out {} is distributed without a distribution, or the other way round.",
@@ -174,11 +204,28 @@ _CHECKS = (
         " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
     ),
     (
+        "Distribution {}'s cash-out is missing, or of other amounts.",
+        "SELECT id FROM distribution d WHERE kind = 'flow' AND NOT EXISTS"
+        " (SELECT 1 FROM cash_out c WHERE c.id = d.id AND"
+        " (c.principal_sat, c.principal_minor, c.commission_sat)"
+        " = (d.principal_sat, d.principal_minor, d.commission_sat))",
+    ),
+    (
         "Fixed run {} and its distribution contradict each other.",
         "SELECT id FROM fixed_run WHERE coalesce(clients, 0) <>"
-        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id AND share.day = fixed_run.day)"
+        " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id)"
         " UNION ALL SELECT id FROM distribution WHERE kind = 'fixed'"
         " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.id = distribution.id)",
+    ),
+    (
+        "Fixed run {}'s principal isn't the fiat of its shares.",
+        "SELECT id FROM distribution WHERE kind = 'fixed' AND principal_minor <>"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
+    ),
+    (
+        "A share of distribution {} counts for another day than its run, or has a day without one.",
+        "SELECT DISTINCT distribution_id FROM share LEFT JOIN fixed_run ON fixed_run.id = distribution_id"
+        " WHERE share.day IS NOT fixed_run.day",
     ),
     (
         "On {} fixed mode has taken more of a client than a day may.",
@@ -194,9 +241,20 @@ _CHECKS = (
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = payout.id)",
     ),
     (
+        "Payout {} is merged into others, but still has shares.",
+        "SELECT id FROM payout WHERE state = 'MERGED'"
+        " AND EXISTS (SELECT 1 FROM share WHERE payout_id = payout.id)",
+    ),
+    (
+        "Payout {} has shares of another client.",
+        "SELECT DISTINCT payout.id FROM payout JOIN share ON payout_id = payout.id"
+        " WHERE share.client_id <> payout.client_id",
+    ),
+    (
         "Payout {}'s state and its entries contradict each other.",
         "SELECT id FROM payout WHERE (debited_at IS NOT NULL) <> EXISTS"
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'payout')"
+        " OR iif(debited_at IS NULL, state IN ('DEBITED', 'DONE'), state NOT IN ('DEBITED', 'DONE', 'ALERT'))"
         " OR (state = 'CANCELLED') <> EXISTS"
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'cancel')",
     ),
@@ -218,54 +276,15 @@ _CHECKS = (
         "   WHERE share.client_id = account.client_id AND coalesce(payout.state, '') <> 'CANCELLED')",
     ),
     (
+        "What client {} has got isn't the sum of the shares.",
+        "SELECT client_id FROM (SELECT * FROM client_got UNION ALL"
+        " SELECT client_id, -bought_sat, -spent_minor, -earned_sat FROM client_sum) GROUP BY client_id"
+        " HAVING sum(bought_sat) <> 0 OR sum(spent_minor) <> 0 OR sum(earned_sat) <> 0",
+    ),
+    (
         "Payout {} has entries of another amount.",
         "SELECT payout.id FROM payout JOIN posting ON posting.payout_id = payout.id"
         " WHERE posting.kind = 'payout' AND amount_sat <>"
         " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",
-    ),
-    (
-        "Deposit {} has entries of another amount.",
-        "SELECT deposit.id FROM deposit JOIN posting ON posting.deposit_id = deposit.id"
-        " WHERE amount_minor <>"
-        " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",
-    ),
-    (
-        "Deposit {}'s state and its entries contradict each other.",
-        "SELECT id FROM deposit WHERE (confirmed_at IS NOT NULL) <> EXISTS"
-        " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit')"
-        " OR (confirmed_at IS NOT NULL AND state = 'voided') <> EXISTS"
-        " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit void')",
-    ),
-    (
-        "The cash of deposit {} isn't in the machines as it should be.",
-        "SELECT id FROM deposit WHERE iif(state = 'confirmed', amount_minor, 0) <>"
-        " (SELECT coalesce(sum(amount_minor), 0) FROM cash_move"
-        "   WHERE kind = 'deposit' AND ref = CAST(deposit.id AS TEXT))",
-    ),
-    (
-        "The cash of withdrawal {} hasn't left the machines as it should have.",
-        "SELECT id FROM posting WHERE kind = 'withdrawal' AND"
-        " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id) <>"
-        " (SELECT coalesce(-sum(amount_minor), 0) FROM cash_move"
-        "   WHERE kind = 'withdrawal' AND ref = CAST(posting.id AS TEXT))",
-    ),
-    (
-        "What should be in machine {} isn't the sum of its moves.",
-        "SELECT DISTINCT device_id FROM (SELECT device_id, kind, amount_minor AS total,"
-        " iif(count_id IS NULL AND id > coalesce((SELECT max(after_move) FROM cash_count"
-        "   WHERE device_id = cash_move.device_id), 0), amount_minor, 0) AS since FROM cash_move"
-        " UNION ALL SELECT device_id, kind, -total_minor, -since_minor FROM cash_sum)"
-        " GROUP BY device_id, kind HAVING sum(total) <> 0 OR sum(since) <> 0",
-    ),
-    (
-        "Count {} of a machine's cash isn't what is recorded up to it.",
-        "WITH seen AS (SELECT amount_minor, coalesce(count_id, (SELECT id FROM cash_count"
-        "   WHERE device_id = cash_move.device_id AND after_move >= cash_move.id"
-        "   ORDER BY id LIMIT 1)) AS count_id FROM cash_move),"
-        " change AS (SELECT count_id, sum(amount_minor) AS minor FROM seen GROUP BY count_id)"
-        " SELECT id FROM cash_count WHERE counted_minor - coalesce((SELECT counted_minor"
-        "   FROM cash_count earlier WHERE earlier.device_id = cash_count.device_id"
-        "   AND earlier.id < cash_count.id ORDER BY id DESC LIMIT 1), 0)"
-        " <> coalesce((SELECT minor FROM change WHERE count_id = cash_count.id), 0)",
     ),
 )

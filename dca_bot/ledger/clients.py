@@ -99,9 +99,12 @@ def names(tx: Tx) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
-def everyone(tx: Tx) -> list[Client]:
-    """Return all clients who are not closed, by name."""
-    rows = tx.execute(f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name")
+def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
+    """Return the clients who are not closed, by name; without a limit all."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name LIMIT ? OFFSET ?",
+        (limit, offset),
+    )
     return [_client(row) for row in rows]
 
 

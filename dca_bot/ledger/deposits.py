@@ -101,13 +101,21 @@ def withdraw(
 
 
 def recent(
-    tx: Tx, *, client_id: int | None = None, pending_only: bool = False, limit: int = 10
+    tx: Tx, *, pending_only: bool = False, limit: int = 10, offset: int = 0
 ) -> list[Deposit]:
-    """Return the newest deposits, of one client or of all."""
-    where = "WHERE (?1 IS NULL OR client_id = ?1)"
-    if pending_only:
-        where += " AND deposit.state = 'pending'"
-    rows = tx.execute(f"{_SELECT} {where} ORDER BY deposit.id DESC LIMIT ?2", (client_id, limit))
+    """Return the newest deposits."""
+    where = "WHERE deposit.state = 'pending'" if pending_only else ""
+    rows = tx.execute(
+        f"{_SELECT} {where} ORDER BY deposit.id DESC LIMIT ? OFFSET ?", (limit, offset)
+    )
+    return [_deposit(row) for row in rows]
+
+
+def recent_of(tx: Tx, client_id: int, *, limit: int) -> list[Deposit]:
+    """Return a client's newest deposits."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE client_id = ? ORDER BY deposit.id DESC LIMIT ?", (client_id, limit)
+    )
     return [_deposit(row) for row in rows]
 
 

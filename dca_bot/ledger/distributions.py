@@ -176,12 +176,9 @@ def eligible(tx: Tx, at: datetime) -> dict[int, int]:
     As of `at` means: less the standing deposits confirmed after it. Nobody with 0 is returned.
     """
     rows = tx.execute(
-        "SELECT client.id, account.balance - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
-        "   WHERE client_id = client.id AND confirmed_at > ? AND state = 'confirmed') AS then_minor"
-        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE role = 'client' AND client.state = 'active' AND mode = 'flow'"
-        " AND destination IS NOT NULL"
-        " AND account.balance > 0",
+        "SELECT id, balance_minor - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
+        "   WHERE client_id = participant.id AND confirmed_at > ? AND state = 'confirmed')"
+        " AS then_minor FROM participant WHERE mode = 'flow'",
         (micros(at),),
     )
     return {row["id"]: row["then_minor"] for row in rows if row["then_minor"] > 0}

@@ -28,6 +28,10 @@ COPIED = "copied"
 """Present in a copy of the ledger, until a bot is started on it."""
 RESTORED_AT = "restored_at"
 """When a bot was last started on a copy (ISO 8601): what was written to it before isn't carried out."""
+LOOKED_AT = "looked_at"
+"""When the watch last looked at what is in reach (ISO 8601)."""
+POLLS_DUE_AT = "polls_due_at"
+"""Since when Lamassu should be read (ISO 8601): the watch's start, or the end of a pause."""
 SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
@@ -63,6 +67,12 @@ def drop(tx: Tx, name: str) -> bool:
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
 
 
+def moment(tx: Tx, name: str) -> datetime | None:
+    """Return a value that is an instant, or None."""
+    value = get(tx, name)
+    return None if value is None else datetime.fromisoformat(value)
+
+
 def check_currency(tx: Tx, currency: str) -> None:
     """Raise LedgerError if the ledger counts another currency: its amounts would mean other sums."""
     counted = get(tx, CURRENCY)
@@ -87,8 +97,7 @@ def note_poll(tx: Tx, at: datetime) -> None:
 
 def last_poll_at(tx: Tx) -> datetime | None:
     """Return when Lamassu was last read whole, or None if never."""
-    polled = get(tx, LAST_POLL_AT)
-    return None if polled is None else datetime.fromisoformat(polled)
+    return moment(tx, LAST_POLL_AT)
 
 
 def restored_at(tx: Tx) -> datetime | None:

@@ -67,20 +67,17 @@ def savers(tx: Tx, day: date) -> list[Saver]:
     Cancelled shares count too, so that a date never gives more than its limit.
     """
     rows = tx.execute(
-        "SELECT client.id, fixed_limit_minor, account.balance,"
+        "SELECT id, fixed_limit_minor, balance_minor,"
         " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
-        "   WHERE same.pubkey = client.pubkey AND day = ?) AS given_minor"
-        " FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
-        " WHERE client.role = 'client' AND client.state = 'active' AND mode = 'fixed'"
-        " AND fixed_limit_minor > 0 AND destination IS NOT NULL AND account.balance > 0"
-        " ORDER BY client.id",
+        "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
+        " FROM participant WHERE mode = 'fixed' ORDER BY id",
         (day.isoformat(),),
     )
     return [
         Saver(
             id=row["id"],
             limit_minor=row["fixed_limit_minor"],
-            balance_minor=row["balance"],
+            balance_minor=row["balance_minor"],
             given_minor=row["given_minor"],
         )
         for row in rows
@@ -190,18 +187,21 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
     return done.rowcount == 1
 
 
-def hold_paid(tx: Tx, *, reason: str, now: datetime) -> None:
-    """Hold the runs that still wait and that LNbits has or may have paid."""
-    tx.execute(
+def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
+    """Hold the runs that still wait and that LNbits has or may have paid; return when they were due."""
+    rows = tx.execute(
         "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
-        " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)",
+        " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)"
+        " RETURNING due_at",
         (reason, micros(now)),
     )
+    return [instant(row["due_at"]) for row in rows.fetchall()]
 
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
     """Let the runs lapse that still wait on earlier dates; return them with why they waited."""
-    before = _runs(tx, "state = 'waiting' AND day < ?", (day.isoformat(),))
+    waiting = "SELECT id FROM fixed_run WHERE state = 'waiting' AND day < ?"
+    before = _runs(tx, f"fixed_run.id IN ({waiting})", (day.isoformat(),))
     tx.execute(
         "UPDATE fixed_run SET state = 'lapsed', changed_at = ? WHERE state = 'waiting' AND day < ?",
         (micros(now), day.isoformat()),
@@ -217,6 +217,8 @@ def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
 def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
     """Return those of the runs that are recorded, by id."""
     ids = [run.id for run in runs]
+    if not ids:
+        return {}
     marks = ",".join("?" * len(ids))
     return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
 
@@ -226,7 +228,7 @@ def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
     start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
     exact = _runs(tx, "fixed_run.id = ?", (start,))
     where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"
-    return exact or _runs(tx, where, (start,), limit=limit)
+    return exact or _runs(tx, where, (start,), order="fixed_run.id", limit=limit)
 
 
 def recent(tx: Tx, *, limit: int) -> list[RecordedRun]:
@@ -246,17 +248,20 @@ def has_unknown_paid(tx: Tx, day: date) -> bool:
     return row.fetchone() is not None
 
 
+_NEWEST = "due_at DESC, fixed_run.id DESC"
 # As `RecordedRun.is_open`.
 _OPEN = (
     "(fixed_run.state = 'waiting' OR fixed_run.state = 'lapsed' AND fixed_run.changed_at > :now)"
 )
 
 
-def _runs(tx: Tx, where: str, values: Sequence[str], *, limit: int = 10_000) -> list[RecordedRun]:
+def _runs(
+    tx: Tx, where: str, values: Sequence[str], *, order: str = _NEWEST, limit: int = 10_000
+) -> list[RecordedRun]:
     rows = tx.execute(
         "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
         " FROM fixed_run LEFT JOIN distribution USING (id)"
-        f" WHERE {where} ORDER BY due_at DESC, fixed_run.id DESC LIMIT {limit}",
+        f" WHERE {where} ORDER BY {order} LIMIT {limit}",
         values,
     )
     return [_recorded(row) for row in rows]

@@ -16,13 +16,11 @@ SPENDING_WINDOW = timedelta(days=30)
 def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
     """Return (daily limit, balance) of each client for whom fixed mode buys."""
     rows = tx.execute(
-        "SELECT min(fixed_limit_minor, ?) AS daily, account.balance FROM client"
-        " JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
-        " WHERE state = 'active' AND mode = 'fixed' AND fixed_limit_minor > 0"
-        " AND destination IS NOT NULL AND balance > 0",
+        "SELECT min(fixed_limit_minor, ?) AS daily, balance_minor FROM participant"
+        " WHERE mode = 'fixed'",
         (limit_max_minor,),
     )
-    return [(row["daily"], row["balance"]) for row in rows]
+    return [(row["daily"], row["balance_minor"]) for row in rows]
 
 
 def flow_balances_minor(tx: Tx) -> int:

@@ -72,7 +72,8 @@ def by_ref(tx: Tx, ref: str) -> Hold | None:
 
 def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
     """Return the open holds, oldest first."""
-    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY id LIMIT ?", (limit,))
+    # `+id`: the few open ones are sorted, the closed ones not walked through.
+    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY +id LIMIT ?", (limit,))
     return [_hold(row) for row in rows]
 
 

@@ -88,7 +88,7 @@ def find_places(tx: Tx, *, now: datetime) -> None:
     """Give the cash of no named machine to its machine, where that is known by now."""
     rows = tx.execute(
         "SELECT cash_move.kind, ref, sum(cash_move.amount_minor) AS minor, min(at) AS at,"
-        " deposit.machine FROM cash_move"
+        " deposit.machine FROM cash_move INDEXED BY cash_move_unnamed"
         " LEFT JOIN deposit ON cash_move.kind = 'deposit' AND deposit.id = CAST(ref AS INTEGER)"
         " WHERE device_id = '' AND cash_move.kind <> 'count' GROUP BY cash_move.kind, ref"
         " HAVING minor <> 0 ORDER BY min(cash_move.id)"
@@ -169,10 +169,11 @@ def left_minor(tx: Tx, cash_out_id: str) -> int | None:
 
 def undecided_minor(tx: Tx) -> int:
     """Return the cash that has left for cash-outs which are still to be shared out or held."""
-    # Summed here: what a server claims may be more than SQLite can add up.
+    # Summed here: what a server claims may be more than SQLite can add up. CROSS JOIN: the few
+    # cash-outs come first, not all moves.
     rows = tx.execute(
-        "SELECT amount_minor FROM cash_out JOIN cash_move ON kind = 'cash-out' AND ref = cash_out.id"
-        " WHERE state IN ('waiting', 'held')"
+        "SELECT amount_minor FROM cash_out CROSS JOIN cash_move"
+        " ON kind = 'cash-out' AND ref = cash_out.id WHERE state IN ('waiting', 'held')"
     )
     return -sum(int(row["amount_minor"]) for row in rows)
 

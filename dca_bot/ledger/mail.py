@@ -46,6 +46,7 @@ class Letter:
     recipient: str
     text: str
     created_at: datetime
+    urgency: Urgency
     protocol: DmProtocol | None
     relay: str
     event: str | None
@@ -117,6 +118,12 @@ def write(
     )
 
 
+def open_of(tx: Tx, alarm: str) -> list[int]:
+    """Return the ids of an alarm's letters that haven't left."""
+    rows = tx.execute(f"SELECT id FROM outbox WHERE {_OPEN} AND alarm = ?", (alarm,))
+    return [row["id"] for row in rows]
+
+
 def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
     """Drop an alarm's letters that haven't left; return to whom they would have gone."""
     rows = tx.execute(
@@ -173,10 +180,14 @@ def mark_sent(tx: Tx, letter: Letter, *, now: datetime) -> None:
 
 
 def mark_failed(tx: Tx, letter: Letter, *, delay_s: int, now: datetime) -> bool:
-    """Record that no relay took it; True if it is given up after KEEP_TRYING."""
+    """Record that no relay took it; True if it is given up after KEEP_TRYING.
+
+    What was withdrawn meanwhile stays so.
+    """
     over = now - letter.created_at > KEEP_TRYING
     tx.execute(
-        "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = ? WHERE id = ?",
+        "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?)"
+        " WHERE id = ?",
         (micros(now + timedelta(seconds=delay_s)), micros(now) if over else None, letter.id),
     )
     return over
@@ -226,6 +237,7 @@ def _letter(row: sqlite3.Row) -> Letter:
         recipient=row["recipient"],
         text=row["text"],
         created_at=datetime.fromtimestamp(row["created_at"], UTC),
+        urgency=Urgency(row["urgency"]),
         protocol=None if row["protocol"] is None else DmProtocol(row["protocol"]),
         relay=row["relay"],
         event=row["event"],

@@ -117,7 +117,8 @@ def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
     """Let the client's other planned payouts to a destination wait for as long as this one."""
     tx.execute(
         "UPDATE payout SET (waiting, try_at) = (SELECT waiting, try_at FROM payout WHERE id = ?1)"
-        " WHERE client_id = ?2 AND state = 'PLANNED' AND waiting <> ?4"
+        " WHERE id IN (SELECT id FROM open_payout WHERE client_id = ?2)"
+        " AND state = 'PLANNED' AND waiting <> ?4"
         " AND (SELECT state FROM payout WHERE id = ?1) IN ('PLANNED', 'INVOICED')"
         " AND coalesce(destination, (SELECT destination FROM client WHERE id = ?2)) = ?3",
         (payout.id, payout.client_id, destination, Waiting.FUNDS),
@@ -213,6 +214,16 @@ def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Non
 def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
     """Record that the payee has the sats, or that the payee's side can't be asked."""
     move(tx, payout, PayoutState.DONE, done_at=micros(now), waiting="")
+
+
+def void(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that an attempt is proven unpaid, and can't be paid any more."""
+    move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+
+
+def alert(tx: Tx, payout: Payout, why: str, *, look_at: datetime) -> None:
+    """Record that what LNbits shows of a payout can't be; it is looked up again then, never paid again."""
+    move(tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(look_at))
 
 
 def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> Hold | None:

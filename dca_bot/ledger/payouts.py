@@ -46,7 +46,6 @@ class Payout:
     id: str
     client_id: int
     client_name: str
-    client_pubkey: str
     amount_sat: int
     minor: int
     state: PayoutState
@@ -59,7 +58,6 @@ class Payout:
     due_at: datetime
     submitted_at: datetime | None
     debited_at: datetime | None
-    fee_msat: int | None
     distribution_ids: tuple[str, ...]
 
     def is_cancellable(self, now: datetime) -> bool:
@@ -88,14 +86,14 @@ def by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[Payout]:
     return _payouts(tx, where, (prefix.lower(),), limit=limit)
 
 
-def open_payouts(tx: Tx, *, limit: int = 1000) -> list[Payout]:
+def open_payouts(tx: Tx, *, limit: int = 1000, offset: int = 0) -> list[Payout]:
     """Return what is not finished, in the order in which it is to be paid."""
-    return _payouts(tx, _OPEN, (), limit=limit)
+    return _payouts(tx, "true", (), among=_OPEN, limit=limit, offset=offset)
 
 
 def sent(tx: Tx) -> list[Payout]:
     """Return everything that was sent and isn't settled."""
-    return _payouts(tx, f"{_OPEN} AND {_SENT}", (), limit=SENT_MAX)
+    return _payouts(tx, _SENT, (), among=_OPEN, limit=SENT_MAX)
 
 
 def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
@@ -112,8 +110,9 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
         for which in (_SENT, unsent)
         for payout in _payouts(
             tx,
-            f"{_OPEN} AND {which} AND (try_at <= ? OR try_at > ?)",
+            f"{which} AND (try_at <= ? OR try_at > ?)",
             (micros(now), micros(now + WAIT_MAX)),
+            among=_OPEN,
             limit=limit,
         )
     ]
@@ -130,20 +129,17 @@ def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> l
         "payout.state IN ('PLANNED', 'INVOICED') AND EXISTS (SELECT 1 FROM share"
         f" WHERE share.payout_id = payout.id AND distribution_id IN ({marks}))",
         distribution_ids,
+        among=_OPEN,
     )
     if tx.execute("SELECT 1 FROM client WHERE name = ?", (client_name,)).fetchone() is None:
         return found
     return [payout for payout in found if payout.client_name.lower() == client_name.lower()]
 
 
-def stuck(tx: Tx, *, limit: int = 20) -> list[Payout]:
+def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:
     """Return what waits for the operator, is in doubt, or waits for anything else."""
-    return _payouts(
-        tx,
-        f"{_OPEN} AND (payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID'))",
-        (),
-        limit=limit,
-    )
+    where = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
+    return _payouts(tx, where, (), among=_OPEN, limit=limit, offset=offset)
 
 
 def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
@@ -175,7 +171,7 @@ def need(tx: Tx) -> Need:
     """
     rows = tx.execute(
         "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
-        f" FROM payout JOIN client ON client.id = client_id WHERE {_OPEN} AND {_UNPAID}",
+        f" FROM {_OPEN} AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}",
         {"own": INVOICE_KEY, "funds": Waiting.FUNDS},
     ).fetchall()
     return Need(
@@ -188,8 +184,8 @@ def need(tx: Tx) -> Need:
 def held(tx: Tx) -> tuple[int, int]:
     """Return (count, sats) of the payouts that are held for the operator."""
     row = tx.execute(
-        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM payout"
-        f" WHERE {_OPEN} AND state = 'HELD'"
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout"
+        " WHERE state = 'HELD'"
     ).fetchone()
     return row["n"], row["sat"]
 
@@ -197,7 +193,7 @@ def held(tx: Tx) -> tuple[int, int]:
 def is_waiting_for_funds(tx: Tx) -> bool:
     """Tell whether a payout stands as waiting until the source wallet has enough."""
     row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_OPEN} AND {_UNPAID} AND waiting = :funds) AS yes",
+        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_UNPAID} AND waiting = :funds) AS yes",
         {"funds": Waiting.FUNDS},
     ).fetchone()
     return bool(row["yes"])
@@ -205,14 +201,14 @@ def is_waiting_for_funds(tx: Tx) -> bool:
 
 def counts(tx: Tx) -> Mapping[str, int]:
     """Return how many open payouts there are in each state."""
-    rows = tx.execute(f"SELECT state, count(*) AS n FROM payout WHERE {_OPEN} GROUP BY state")
+    rows = tx.execute("SELECT state, count(*) AS n FROM open_payout GROUP BY state")
     return {row["state"]: row["n"] for row in rows}
 
 
 def unsettled(tx: Tx) -> bool:
     """Tell whether there is a payout that was submitted and neither debited nor given up."""
     row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM payout WHERE {_SENT} AND debited_at IS NULL) AS yes"
+        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_SENT} AND debited_at IS NULL) AS yes"
     ).fetchone()
     return bool(row["yes"])
 
@@ -221,6 +217,12 @@ def collecting_clients(tx: Tx) -> list[Client]:
     """Return the clients with shares that wait for more, as their destination takes no less."""
     rows = tx.execute("SELECT DISTINCT client_id FROM share WHERE payout_id IS NULL").fetchall()
     return [clients.by_id(tx, row["client_id"]) for row in rows]
+
+
+def has_invoice(tx: Tx, payment_hash: str) -> bool:
+    """Tell whether an invoice is recorded, for whatever payout."""
+    row = tx.execute("SELECT 1 FROM attempt WHERE payment_hash = ?", (payment_hash,))
+    return row.fetchone() is not None
 
 
 def payment_hashes(tx: Tx, wanted: str) -> set[str]:
@@ -234,30 +236,32 @@ def _payouts(
     where: str,
     values: Sequence[str | int],
     *,
-    order: str = "ASC",
+    among: str = "payout",
     limit: int = 1000,
     offset: int = 0,
 ) -> list[Payout]:
     rows = tx.execute(
-        f"{_SELECT} WHERE {where} ORDER BY payout.due_at {order}, payout.id {order}"
-        f" LIMIT {limit} OFFSET {offset}",
+        f"{_COLUMNS} FROM {among} AS payout {_JOINED} WHERE {where}"
+        f" ORDER BY payout.due_at, payout.id LIMIT {limit} OFFSET {offset}",
         values,
     ).fetchall()
     return [_payout(tx, row) for row in rows]
 
 
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
-_OPEN = "payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
+_OPEN = "open_payout"
 _UNPAID = (
     "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
     f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"
     " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
 )
-_SELECT = """
-SELECT payout.*, client.name, client.pubkey, client.destination AS client_destination,
+_COLUMNS = """
+SELECT payout.*, client.name, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,
   attempt.bolt11, attempt.payment_hash, attempt.expires_at
-FROM payout JOIN client ON client.id = payout.client_id
+"""
+_JOINED = """
+JOIN client ON client.id = payout.client_id
 LEFT JOIN attempt ON attempt.payout_id = payout.id AND attempt.number = payout.attempt
 """
 
@@ -278,7 +282,6 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         id=row["id"],
         client_id=row["client_id"],
         client_name=row["name"],
-        client_pubkey=row["pubkey"],
         amount_sat=row["amount_sat"],
         minor=sum(share["minor"] for share in shares),
         state=PayoutState(row["state"]),
@@ -291,7 +294,6 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         due_at=instant(row["due_at"]),
         submitted_at=instant_or_none(row["submitted_at"]),
         debited_at=instant_or_none(row["debited_at"]),
-        fee_msat=row["fee_msat"],
         distribution_ids=tuple(share["distribution_id"] for share in shares),
     )
 

@@ -42,36 +42,28 @@ def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Hist
     ]
 
 
-def received(tx: Tx, client_id: int) -> tuple[int, int]:
-    """Return (fiat in minor units, sats) that a client has bought for, reversed shares aside."""
-    row = tx.execute(
-        "SELECT coalesce(sum(minor), 0) AS minor, coalesce(sum(sat), 0) AS sat FROM share"
-        " JOIN distribution ON distribution.id = distribution_id"
-        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
-        " AND kind <> 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
-        (client_id,),
-    ).fetchone()
-    return row["minor"], row["sat"]
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What somebody has got so far, reversed shares aside: bought for fiat, and of the commission."""
+
+    bought_sat: int = 0
+    spent_minor: int = 0
+    earned_sat: int = 0
 
 
-def earned(tx: Tx, client_id: int) -> int:
-    """Return the sats of commission that somebody has got, reversed shares aside."""
-    row = tx.execute(
-        "SELECT coalesce(sum(sat), 0) AS sat FROM share"
-        " JOIN distribution ON distribution.id = distribution_id"
-        " LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?"
-        " AND kind = 'commission' AND coalesce(payout.state, '') <> 'CANCELLED'",
-        (client_id,),
-    ).fetchone()
-    return int(row["sat"])
+def got(tx: Tx, client_id: int) -> Got:
+    """Return what somebody has got, from sums that the schema keeps beside the shares."""
+    row = tx.execute("SELECT * FROM client_sum WHERE client_id = ?", (client_id,)).fetchone()
+    if row is None:
+        return Got()
+    return Got(row["bought_sat"], row["spent_minor"], row["earned_sat"])
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
     """Return (balance, open payouts and unplanned shares, pending deposits): what keeps a client."""
     row = tx.execute(
         "SELECT (SELECT balance FROM account WHERE kind = 'balance' AND client_id = ?1) AS minor,"
-        " (SELECT count(*) FROM payout WHERE client_id = ?1"
-        "   AND state NOT IN ('DONE', 'CANCELLED', 'MERGED'))"
+        " (SELECT count(*) FROM open_payout WHERE client_id = ?1)"
         " + (SELECT count(*) FROM share WHERE client_id = ?1 AND payout_id IS NULL) AS payouts,"
         " (SELECT count(*) FROM deposit WHERE client_id = ?1 AND state = 'pending') AS deposits",
         (client_id,),
@@ -85,10 +77,12 @@ def totals(tx: Tx) -> dict[str, int]:
     return {row["kind"]: row["total"] for row in rows}
 
 
-def was_handled(tx: Tx, sender: str, command: str) -> bool:
-    """Tell whether a message of this sender was handled as this command before."""
+def was_stranger(tx: Tx, sender: str) -> bool:
+    """Tell whether a message of this sender was answered as a stranger's before."""
     row = tx.execute(
-        "SELECT 1 FROM inbox WHERE sender = ? AND command = ? LIMIT 1", (sender, command)
+        "SELECT 1 FROM inbox INDEXED BY inbox_stranger"
+        " WHERE sender = ? AND command = 'stranger' LIMIT 1",
+        (sender,),
     )
     return row.fetchone() is not None
 

@@ -72,7 +72,6 @@ _WAITING = """
 SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
   coalesce(payout.destination, client.destination, '') AS goes_to,
   coalesce(payout.destination_kind, client.destination_kind) AS goes_to_kind
-FROM payout JOIN client ON client.id = payout.client_id
-WHERE payout.state NOT IN ('DONE', 'CANCELLED', 'MERGED') AND payout.state IN ('PLANNED', 'INVOICED')
-  AND payout.waiting NOT IN ('', ?1, ?2)
+FROM open_payout AS payout JOIN client ON client.id = payout.client_id
+WHERE payout.state IN ('PLANNED', 'INVOICED') AND payout.waiting NOT IN ('', ?1, ?2)
 """

@@ -1,5 +1,7 @@
 """A client's own account: what came in, what was bought, what went back, newest first."""
 
+import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,19 +13,6 @@ from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
 CASH_KINDS = (DEPOSIT, WITHDRAWAL)
 """What a line is that moves cash, not a share."""
 WITHDRAWN = "withdrawn"
-_QUERY = f"""
-SELECT distribution.at AS at, distribution.kind AS what, share.minor AS minor, share.sat AS sat,
-       coalesce(payout.state, '{COLLECTING}') AS state, share.id AS id
-  FROM share JOIN distribution ON distribution.id = distribution_id
-  LEFT JOIN payout ON payout.id = payout_id WHERE share.client_id = ?1
-UNION ALL
-SELECT coalesce(confirmed_at, created_at), '{DEPOSIT}', amount_minor, 0, state, id
-  FROM deposit WHERE client_id = ?1
-UNION ALL
-SELECT posted_at, '{WITHDRAWAL}', entry.amount, 0, '{WITHDRAWN}', entry.id
-  FROM account JOIN entry ON from_account = account.id JOIN posting ON posting.id = posting_id
-  WHERE account.client_id = ?1 AND account.kind = 'balance' AND posting.kind = 'withdrawal'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +32,52 @@ class StatementLine:
 def statement(
     tx: Tx, client_id: int, *, since: datetime | None, limit: int, offset: int
 ) -> list[StatementLine]:
-    """Return a client's lines since an instant (None: all), newest first."""
-    rows = tx.execute(
-        f"SELECT * FROM ({_QUERY}) WHERE at >= ?2 ORDER BY at DESC, what, id DESC LIMIT ?3 OFFSET ?4",
-        (client_id, 0 if since is None else micros(since), limit, offset),
-    )
+    """Return a client's lines since an instant (None: all), newest first.
+
+    Shares and withdrawals are read from the newest back, until one was recorded before `since`.
+    """
+    start = 0 if since is None else micros(since)
+    leaving = _until(tx.execute(_LEAVING, (client_id,)), start)
+    rows = [
+        *_until(tx.execute(_SHARES, (client_id,)), start),
+        *tx.execute(_DEPOSITS, (client_id, start)),
+        *(row for row in leaving if row["what"] == WITHDRAWAL),
+    ]
+    rows.sort(key=lambda row: row["id"], reverse=True)
+    rows.sort(key=lambda row: (-row["at"], row["what"]))
     return [
         StatementLine(instant(row["at"]), row["what"], row["minor"], row["sat"], row["state"])
-        for row in rows
+        for row in rows[offset : offset + limit]
     ]
+
+
+_SHARES = f"""
+SELECT distribution.at, processed_at AS recorded_at, kind AS what, minor, sat,
+  coalesce(payout.state, '{COLLECTING}') AS state, share.id
+FROM share JOIN distribution ON distribution.id = distribution_id
+LEFT JOIN payout ON payout.id = payout_id
+WHERE share.client_id = ? ORDER BY share.id DESC
+"""
+_DEPOSITS = f"""
+SELECT confirmed_at AS at, '{DEPOSIT}' AS what, amount_minor AS minor, 0 AS sat, state, id
+FROM deposit WHERE client_id = ?1 AND confirmed_at >= ?2
+UNION ALL
+SELECT created_at, '{DEPOSIT}', amount_minor, 0, state, id
+FROM deposit WHERE client_id = ?1 AND confirmed_at IS NULL AND created_at >= ?2
+"""
+_LEAVING = f"""
+SELECT posted_at AS at, posted_at AS recorded_at, kind AS what, amount AS minor, 0 AS sat,
+  '{WITHDRAWN}' AS state, entry.id
+FROM entry JOIN posting ON posting.id = posting_id
+WHERE from_account = (SELECT id FROM account WHERE kind = 'balance' AND client_id = ?)
+ORDER BY entry.id DESC
+"""
+
+
+def _until(rows: Iterable[sqlite3.Row], start: int) -> Iterator[sqlite3.Row]:
+    """Yield rows that are of `start` or later; none recorded before then can be."""
+    for row in rows:
+        if row["recorded_at"] < start:
+            return
+        if row["at"] >= start:
+            yield row

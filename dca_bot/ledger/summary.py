@@ -41,8 +41,8 @@ def paid(tx: Tx, since: datetime) -> Tally:
 def stuck_count(tx: Tx) -> int:
     """Return how many payouts wait for the operator, for funds, or for anything else."""
     row = tx.execute(
-        "SELECT count(*) AS n FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
-        " AND (waiting <> '' OR state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID'))"
+        "SELECT count(*) AS n FROM open_payout"
+        " WHERE waiting <> '' OR state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
     ).fetchone()
     return int(row["n"])
 

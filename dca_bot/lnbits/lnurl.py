@@ -113,9 +113,7 @@ class LightningAddresses:
         min_sat, max_sat = -(-answer.min_msat // 1000), min(answer.max_msat, MSAT_MAX) // 1000
         if answer.tag != "payRequest" or min_sat > max_sat:
             raise DestinationRefused(Refusal.NO_PAYMENTS, address)
-        return AddressTerms(
-            min_sat, max_sat, answer.callback, answer.metadata, answer.comment_length_max
-        )
+        return AddressTerms(min_sat, max_sat, answer.callback, answer.comment_length_max)
 
     async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
         """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.

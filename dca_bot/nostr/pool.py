@@ -15,6 +15,7 @@ from datetime import datetime
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import place_of
+from dca_bot.nostr.abroad import GRACE_S, Abroad
 from dca_bot.nostr.addresses import find_public, normalize
 from dca_bot.nostr.directory import KIND_INBOX_RELAYS, Directory
 from dca_bot.nostr.dm import seal_message
@@ -28,7 +29,6 @@ KIND_PROFILE = 0
 KIND_RELAYS = 10_002
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
-_FOREIGN_AT_ONCE_MAX = 8
 _RELAYS_PER_EVENT_MAX = 8
 _INBOX_RELAYS_MAX = 3
 
@@ -57,14 +57,13 @@ class NostrMessenger:
         self._key = secret_key
         self._clock = clock
         self._random = random
-        self._find_endpoint = find_endpoint
+        self._abroad = Abroad(secret_key, clock, random, find_endpoint)
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
         self._intake = Intake(secret_key, clock, self._queue)
         since = since or clock.now()
         self._relays = {normalize(url) or url: self._own_relay(url, since) for url in relays}
         self._directory = Directory(tuple(self._relays.values()), clock)
         self._group: asyncio.TaskGroup | None = None
-        self._foreign = asyncio.Semaphore(_FOREIGN_AT_ONCE_MAX)
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
         self._announced: tuple[Event, ...] = ()
         if name is not None:
@@ -103,21 +102,23 @@ class NostrMessenger:
                 self._sealed.popitem(last=False)
         return self._sealed[message]
 
-    async def publish(self, event_json: str, relays: Sequence[str]) -> bool:
+    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
         """Publish an event; True as soon as one relay answered OK true.
 
-        The other relays are still sent to, each within its time limits.
+        The other relays have GRACE_S more. What goes to many, `bulk`, leaves room for the rest.
         """
         if self._group is None:
             return False
         event = parse_event(event_json)
         distinct = dict.fromkeys(url for url in map(normalize, relays) if url is not None)
         sends = [
-            self._group.create_task(self._send(event, url))
+            self._group.create_task(self._send(event, url, bulk=bulk))
             for url in list(distinct)[:_RELAYS_PER_EVENT_MAX]
         ]
         for accepted in asyncio.as_completed(sends):
             if await accepted:
+                for send in sends:
+                    asyncio.get_running_loop().call_later(GRACE_S, send.cancel)
                 return True
         return False
 
@@ -143,41 +144,23 @@ class NostrMessenger:
         now = self._clock.now()
         return seal_message(message, self._key, now=now, source=self._random).to_json()
 
-    async def _send(self, event: Event, url: str) -> bool:
+    async def _send(self, event: Event, url: str, *, bulk: bool) -> bool:
         """Bring an event to one relay; an error counts as not accepted and touches no other."""
         try:
-            return await self._carry(event, url)
+            return await self._carry(event, url, bulk=bulk)
         except Exception as error:  # noqa: BLE001 - no relay may end the bot
             name = type(error).__name__
             _LOG.error("publish_failed relay=%s error=%s at=%s", url, name, place_of(error))
             return False
 
-    async def _carry(self, event: Event, url: str) -> bool:
+    async def _carry(self, event: Event, url: str, *, bulk: bool) -> bool:
         own = self._relays.get(url)
         if own is not None:
             return await own.publish(event)
-        async with self._foreign:
-            return await self._send_abroad(event, url)
-
-    async def _send_abroad(self, event: Event, url: str) -> bool:
-        """Connect to somebody else's relay for one event, if it may be connected to at all."""
-        endpoint = await self._find_endpoint(url)
-        if endpoint is None:
-            _LOG.info("foreign_relay_refused relay=%s", url)
-            return False
-        visit = _Visit(event)
-        relay = Relay(
-            url,
-            self._key,
-            clock=self._clock,
-            source=self._random,
-            listener=visit,
-            endpoint=endpoint,
-        )
-        await relay.connect_once()
-        return visit.accepted
+        return await self._abroad.send(event, url, bulk=bulk)
 
     async def _introduce(self, relay: Relay) -> None:
+        self._abroad.forget_silence()
         for event in self._announced:
             if not await relay.publish(event):
                 _LOG.warning("announcement_refused relay=%s kind=%d", relay.url, event.kind)
@@ -216,24 +199,3 @@ class _OwnMail:
 
     async def on_disconnected(self) -> None:
         await self.mailbag.hold()
-
-
-@dataclass(slots=True)
-class _Visit:
-    """Brings one event to somebody else's relay and leaves."""
-
-    event: Event
-    accepted: bool = False
-
-    async def on_connected(self, relay: Relay) -> None:
-        self.accepted = await relay.publish(self.event)
-        await relay.leave()
-
-    async def on_event(self, event: Event) -> None:
-        """Nothing is asked for, so nothing is taken."""
-
-    async def on_stored_read(self) -> None:
-        """Nothing is read."""
-
-    async def on_disconnected(self) -> None:
-        """Nothing is held."""

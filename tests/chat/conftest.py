@@ -11,3 +11,12 @@ async def talk(tmp_path):
     database = await open_database(folder)
     yield Talk(database, folder, make_programme())
     await database.aclose()
+
+
+@pytest.fixture
+async def scene(talk):
+    """maria with a balance, lena with nothing, and a held cash-out; two deeds each can be undone."""
+    await talk.add_client("maria", balance="1000")
+    await talk.add_client("lena", wallet="")
+    await talk.hold_cash_out("held-one")
+    return talk

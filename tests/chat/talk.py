@@ -30,7 +30,7 @@ from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUna
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import changes, clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
@@ -140,7 +140,7 @@ class ScriptedAddresses:
             raise DestinationUnavailable("The server did not answer.")
         if address.endswith("bad.example"):
             raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
-        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb", "[]")
+        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb")
 
 
 class Talk:
@@ -172,6 +172,7 @@ class Talk:
             npub=npub,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
+            reading_database=partial(reading_database, self.folder),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,

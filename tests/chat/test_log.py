@@ -84,15 +84,6 @@ READS = [
 NO_COMMANDS = [("op", "no such thing"), ("maria", "clients")]
 
 
-@pytest.fixture
-async def scene(talk):
-    """maria with a balance, lena with nothing, and a held cash-out; two deeds each can be undone."""
-    await talk.add_client("maria", balance="1000")
-    await talk.add_client("lena", wallet="")
-    await talk.hold_cash_out("held-one")
-    return talk
-
-
 async def logged(talk):
     return await talk.sql("SELECT * FROM command_log ORDER BY id DESC")
 

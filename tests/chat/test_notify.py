@@ -113,6 +113,24 @@ async def test_daily_digest_comes_at_its_hour_with_all_that_has_arrived(maria):
     assert await news(maria) == [], "nothing has arrived since"
 
 
+async def test_digest_names_what_was_bought_and_the_part_of_the_commission(maria):
+    await maria.do("op", "commission set maria 50")
+    await maria.tell("maria", "notify daily")
+    await news(maria)
+    await maria.distribute("1", sat=12_000, fiat_minor=10_000)
+    for payout in await maria.database.read(payouts.open_payouts):
+        await maria.bring_to(payout.id, "invoice", "submit", "debit")
+        await finish(maria, payout.id)
+    await at(maria, "2026-03-01 19:00")
+    (text,) = await news(maria)
+    assert text == (
+        "2 payouts have arrived in your wallet.\n"
+        "Bought: 12,000 sats for 100.00 GTQ (1 BTC = 833,333 GTQ on average)\n"
+        "Your part of the commission: 500 sats\n"
+        "Balance left: 899,900.00 GTQ"
+    )
+
+
 async def test_weekly_digest_comes_on_sundays(maria):
     maria.clock.at += timedelta(days=1)  # it starts on a Sunday
     assert "on Sundays at 19:00" in await maria.tell("maria", "notify weekly")

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dca_bot.core.funds import (
@@ -116,6 +116,7 @@ rounds = st.lists(
 )
 
 
+@example(Levels(0, 0), [(0, 1, False, 0)])  # without a threshold nothing is low
 @given(levels, rounds)
 def test_nothing_is_told_twice_and_nothing_is_kept_back(limits, story):
     """Whatever the balance does: each message follows from the one before it, and is due."""

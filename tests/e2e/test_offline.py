@@ -60,27 +60,37 @@ def port_of(url):
 
 
 @pytest.fixture
-async def lines(make_world):
-    """A world whose bot reaches its parts by lines: `(world, {"lnbits": Line, …})`."""
-    world = await make_world()
-    parts = {
-        "lamassu": Line(world.ssh_port),
-        "lnbits": Line(port_of(world.gateway.url)),
-        "relay": Line(port_of(world.relays[0])),
-    }
+async def make_lines(make_world):
+    """Make a world whose bot reaches its parts by lines: `(world, {"lnbits": Line, …})`."""
     async with AsyncExitStack() as exits:
-        for line in parts.values():
-            await line.mend()
-            exits.push_async_callback(line.cut)
-        config = world.folder / "config.toml"
-        text = config.read_text()
-        for line in parts.values():
-            text = text.replace(str(line.target_port), str(line.port))
-        config.write_text(text)
-        hosts = world.folder / "known_hosts"
-        new, old = (str(port) for port in (parts["lamassu"].port, world.ssh_port))
-        hosts.write_text(hosts.read_text().replace(old, new))
-        yield world, parts
+
+        async def make(*, relays=1):
+            world = await make_world(relays=relays)
+            parts = {
+                "lamassu": Line(world.ssh_port),
+                "lnbits": Line(port_of(world.gateway.url)),
+                "relay": Line(port_of(world.relays[0])),
+            }
+            parts |= {url: Line(port_of(url)) for url in world.relays[1:]}
+            await lay(world, parts, exits)
+            return world, parts
+
+        yield make
+
+
+async def lay(world, parts, exits):
+    """Have the bot's files lead to the lines."""
+    for line in parts.values():
+        await line.mend()
+        exits.push_async_callback(line.cut)
+    config = world.folder / "config.toml"
+    text = config.read_text()
+    for line in parts.values():
+        text = text.replace(str(line.target_port), str(line.port))
+    config.write_text(text)
+    hosts = world.folder / "known_hosts"
+    new, old = (str(port) for port in (parts["lamassu"].port, world.ssh_port))
+    hosts.write_text(hosts.read_text().replace(old, new))
 
 
 def distributed(world):
@@ -91,8 +101,8 @@ def paid(world):
     return world.rows("SELECT count(*) FROM payout WHERE state = 'DONE'")[0][0]
 
 
-async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(lines, wallets):
-    world, parts = lines
+async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(make_lines, wallets):
+    world, parts = await make_lines()
     world.start()
     ana = await world.user("nip17")
     wallet = wallets("ana", at=world.lnbits)
@@ -150,4 +160,50 @@ async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(line
     audit = await asyncio.to_thread(world.audit)
     assert (audit["findings"], audit["payments"]) == ([], 5)
     assert world.log().count("reachable=") <= 16, "one line for each change, none for each try"
+    assert world.stop() == 0
+
+
+NAMES = ("Lamassu", "LNbits", "All relays")
+KINDS = ("out of reach since", "in reach again", "out of reach from")
+
+
+def kinds_told(texts, name):
+    """Return what was told of a part: the beginning of an outage, its end, or both as one."""
+    about = [text for text in texts if text.startswith(name)]
+    return [kind for text in about for kind in KINDS if f": {kind}" in text]
+
+
+async def test_outage_of_everything_is_told_once_for_each_part_with_one_all_clear(make_lines):
+    """Takes four minutes: one to raise the alarms, two until a part that is back counts as back.
+
+    Several relays, so that one of them is tried again soon after they are back.
+    """
+    world, parts = await make_lines(relays=5)
+    config = world.folder / "config.toml"
+    every_minute = "[notifications]\noffline_alert_minutes = 1\n"
+    config.write_text(config.read_text().replace("[notifications]\n", every_minute))
+    world.start()
+    await world.operator.ask("status")
+    await world.until(lambda: world.rows("SELECT 1 FROM fact WHERE name = 'last_poll_at'"))
+    before = world.log()
+
+    for line in parts.values():
+        await line.cut()
+    told = "SELECT 1 FROM alarm WHERE told_at IS NOT NULL"
+    await world.until(lambda: len(world.rows(told)) == len(NAMES), limit_s=150)
+    for line in parts.values():
+        await line.mend()
+    unsent = "SELECT 1 FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+    await world.until(
+        lambda: not world.rows("SELECT 1 FROM alarm") and not world.rows(unsent), limit_s=300
+    )
+
+    texts = await world.operator.received()
+    for name in NAMES:
+        assert kinds_told(texts, name) in ([*KINDS[:2]], [*KINDS[2:]]), texts
+    assert not any("has not been read" in text for text in texts), "it is told already"
+    lines = world.log().removeprefix(before).splitlines()
+    assert sum("alarm name=" in line for line in lines) == len(NAMES)
+    assert sum("all-clear name=" in line for line in lines) == len(NAMES)
+    assert len(lines) < 40, "none for each of hundreds of tries"
     assert world.stop() == 0

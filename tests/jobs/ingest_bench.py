@@ -59,6 +59,7 @@ class Server:
         self.cash_ins = {}
         self.machines = {"machine": "Market"}
         self.unreadable = ()
+        self.unreadable_ids = frozenset()
         self.fault = None
         self.asked = []
 
@@ -75,7 +76,7 @@ class Server:
             raise self.fault
         rows = tuple(row for row in self.rows.values() if row.created_at >= since)
         cash_ins = tuple(row for row in self.cash_ins.values() if row.created_at >= since)
-        return Export(rows, self.machines, self.unreadable, cash_ins)
+        return Export(rows, self.machines, self.unreadable, cash_ins, self.unreadable_ids)
 
     async def aclose(self):
         """Nothing is open."""

@@ -336,7 +336,7 @@ class ScriptedAddresses:
         self.repeats = ""
 
     async def terms(self, _address: str) -> AddressTerms:
-        return AddressTerms(self.min_sat, self.max_sat, "https://example.com/pay", "[]")
+        return AddressTerms(self.min_sat, self.max_sat, "https://example.com/pay")
 
     async def request_invoice(self, _terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
         assert comment == ""

@@ -32,6 +32,7 @@ class Relays:
         self.looked_up = []
         self.sealed = []
         self.published = []
+        self.bulk = []
         self.takes = True
         self.slow = set()
         self.gate = asyncio.Event()
@@ -45,8 +46,9 @@ class Relays:
         self.sealed.append(message)
         return f"{len(self.sealed)} {message.recipient} {message.text}"
 
-    async def publish(self, event, relays):
+    async def publish(self, event, relays, *, bulk=False):
         self.published.append((event, relays))
+        self.bulk += [event] * bulk
         self.at_once += 1
         self.at_once_max = max(self.at_once_max, self.at_once)
         if event.split()[1] in self.slow:
@@ -339,6 +341,20 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
     await until(lambda: running.relays.texts(ANA) == ["slow", "after it"])
 
 
+async def test_letters_on_their_way_are_known_to_the_other_jobs(running):
+    running.relays.slow = {ANA}
+    await running.write(ANA, "alarm", alarm="LNbits")
+    running.signals.deliver.ring()
+    await until(lambda: running.relays.texts(ANA))
+    assert running.signals.leaving == set(
+        await running.database.read(lambda tx: mail.open_of(tx, "LNbits"))
+    )
+    assert len(running.signals.leaving) == 1
+    running.relays.gate.set()
+    await until(lambda: not running.signals.leaving)
+    assert await running.unsent() == 0
+
+
 def crowd(first, count):
     return [f"{n:064x}" for n in range(first, first + count)]
 
@@ -366,7 +382,8 @@ async def test_broadcast_and_notices_that_hang_leave_room_for_answers(running):
         await until(lambda u=urgency: running.relays.at_once == ROOM[u])
     assert sorted(ROOM.values(), reverse=True) == list(ROOM.values())
     under_way = [sum(map(len, map(running.relays.texts, kinds[urgency]))) for urgency in Urgency]
-    assert under_way == [2, 2, 4]
+    assert under_way == [8, 4, 4]
+    assert len(running.relays.bulk) == 4, "the relays' own room is kept too"
 
 
 async def test_answer_passes_a_waiting_broadcast_to_the_same_person_and_nothing_else(office):

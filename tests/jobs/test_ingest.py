@@ -13,6 +13,7 @@ from dca_bot.core.cash_out import Action
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger import clients, commission, distributions, facts, foreign, holds, tickers
@@ -246,10 +247,44 @@ async def test_unreadable_rows_are_told_once(make_bench):
     await bench.poll(2)
     bench.server.unreadable += ("Row 3 is broken.",)
     await bench.poll(2)
+    assert len(await bench.letters()) == 1, "the next waits for an hour"
+    bench.clock.ahead += HOUR
+    await bench.poll(2)
+    bench.clock.ahead += DAY
+    await bench.poll(2)
     first, second = await bench.letters()
     assert "2 things" in first
     assert "Row 1 is broken." in first
     assert "Row 3 is broken." in second
+
+
+async def test_complaint_that_differs_at_each_poll_is_told_once_an_hour(make_bench):
+    bench = await make_bench()
+    for minute in range(120):
+        bench.server.unreadable = (f"permission denied, {minute}", "Row 1 is broken.")
+        await bench.poll()
+        bench.clock.ahead += MINUTE
+    first, second = await bench.letters()
+    assert "permission denied, 0" in first
+    assert "permission denied, 60" in second
+
+
+async def test_complaints_without_end_are_kept_within_bounds(make_bench):
+    bench = await make_bench()
+    for hour in range(TOLD_MAX // 100 + 20):
+        bench.server.unreadable = tuple(f"Row {hour}.{n} is broken." for n in range(100))
+        await bench.poll()
+        bench.clock.ahead += HOUR
+    assert len(bench.ingest._told) < TOLD_MAX + 200
+
+
+async def test_row_that_stays_unreadable_is_told_once_though_others_come_and_go(make_bench):
+    bench = await make_bench()
+    for hour in range(5):
+        bench.server.unreadable = ("Row 1 is broken.",) * (hour != 2)
+        await bench.poll()
+        bench.clock.ahead += HOUR
+    assert len(await bench.letters()) == 1
 
 
 # What the operator is told, and has decided

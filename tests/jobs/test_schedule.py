@@ -190,6 +190,22 @@ async def test_day_starts_anew_at_local_midnight(make_bench):
     ]
 
 
+async def test_run_wakes_whoever_pays_and_only_if_it_gave_something(make_bench):
+    bench = await make_bench()
+    await bench.at(9)
+    assert not bench.signals.settle._rung.is_set()
+    await bench.saver("ana")
+    await bench.at(18)
+    assert bench.signals.settle._rung.is_set()
+
+
+@pytest.mark.parametrize(("hours", "pause_s"), [(3, 30), (9 - 10 / 3600, 10), (9, 30)])
+async def test_sleep_ends_when_the_next_run_is_due(make_bench, hours, pause_s):
+    bench = await make_bench()
+    await bench.at(hours)
+    assert bench.schedule._pause_s() == pause_s
+
+
 async def test_run_missed_while_down_is_made_up_on_its_day_and_told(make_bench):
     bench = await make_bench()
     await bench.saver("ana")
@@ -267,6 +283,18 @@ async def test_lapsed_runs_matter_to_nobody_where_nobody_saves(make_bench):
     await bench.at(8, day=2)
     assert set((await bench.runs()).values()) == {"lapsed"}
     assert await bench.letters() == []
+
+
+async def test_lapse_of_a_run_that_was_told_of_is_told_though_nobody_saves_any_more(make_bench):
+    bench = await make_bench()
+    ana = await bench.saver("ana")
+    bench.wallet.coin = None
+    await bench.at(9)
+    await bench.do(clients.set_mode, ana, "flow")
+    await bench.at(0, day=1)
+    waits, lapsed = await bench.letters()
+    assert "2026-11-24 09:00 waits" in waits
+    assert "2026-11-24 09:00: LNbits tells no price" in lapsed
 
 
 async def test_first_start_lapses_nothing(make_bench):
@@ -484,6 +512,17 @@ async def test_missed_run_that_lnbits_has_paid_is_held_and_not_lapsed(make_bench
     await bench.at(1, day=1)
     assert await bench.runs() == {MORNING: "held", EVENING: "lapsed"}
     assert len(await bench.letters()) == 1
+
+
+async def test_run_that_waited_while_lnbits_has_paid_it_is_held_and_not_lapsed(make_bench):
+    bench = await make_bench()
+    await bench.saver("ana")
+    bench.wallet.coin = None
+    await bench.at(9)
+    await bench.do(foreign.remember, paid(MORNING), now=MIDNIGHT)
+    await bench.at(1, day=1)
+    assert await bench.runs() == {MORNING: "held", EVENING: "lapsed"}
+    assert "2026-11-24 09:00: LNbits has paid" in (await bench.letters())[-1]
 
 
 # People are told

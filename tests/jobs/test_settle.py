@@ -11,7 +11,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
-from dca_bot.ledger import facts, holds, payout_moves, payouts, top_ups
+from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.ledger.holds import HoldReason
@@ -274,6 +274,31 @@ async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, walle
         ]
     )
     assert rows == [("lost", "11-cash-out", -7000), ("lost", "12-cash-out", -7000)]
+
+
+async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_held(
+    make_bench, wallets
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    cash_out_id = await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    await bench.settler.look_once()
+    (payout,) = await bench.payouts()
+    about = {"amount_sat": 10_000, "memo": "", "expiry_s": 3600, "external_id": payout.id}
+    invoice = await bench.wallet.request_invoice(ana.invoice_key, **about, extra={})
+    extra = {"distributions": [cash_out_id], "client": "ana"}
+    await bench.wallet.pay(invoice.bolt11, external_id=payout.id, extra=extra)
+    states = []
+    for _ in range(12):
+        bench.clock.ahead += timedelta(minutes=5)
+        await bench.settler.look_once()
+        states += await bench.states()
+    assert states == ["PLANNED"] * 11 + ["HELD"]
+    (found,) = await bench.database.read(lambda tx: foreign.of_payout(tx, payout.id))
+    assert found.payment_hash == invoice.payment_hash
+    assert any("LNbits" in text for text in await bench.letters())
 
 
 async def test_debited_without_credit_becomes_an_alert_and_is_not_paid_again(

@@ -84,9 +84,9 @@ def test_part_that_never_answered_is_news():
     assert Signals().note(LNBITS, reachable=False, now=NOW)
 
 
-def test_reach_keeps_when_it_began_and_when_it_was_lost():
+def test_reach_keeps_when_it_began():
     signals = Signals()
     for number, reachable in enumerate([True, True, False, False, True, True]):
         signals.note(LNBITS, reachable=reachable, now=NOW + number * MINUTE, detail=str(number))
     part = signals.parts[LNBITS]
-    assert (part.since, part.lost_at, part.detail) == (NOW + 4 * MINUTE, NOW + 2 * MINUTE, "5")
+    assert (part.since, part.detail) == (NOW + 4 * MINUTE, "5")

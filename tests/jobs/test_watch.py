@@ -202,6 +202,33 @@ async def test_restart_repeats_no_alarm_and_forgets_no_all_clear(tower):
     assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
 
 
+async def test_restarts_neither_hide_an_outage_nor_tell_it_twice(tower):
+    for minutes in range(10, 70, 10):
+        tower.note(LNBITS, reachable=False)
+        await tower.look(minutes)
+        tower.restart()
+    (alarm,) = await tower.letters()
+    assert alarm.startswith("LNbits: out of reach since 2026-03-01 06:00.")
+    await tower.deliver()
+    for minutes in (70, 80):
+        tower.restart()
+        tower.note(LNBITS, reachable=True)
+        _, all_clear = await tower.look(minutes)
+    assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
+
+
+async def test_part_that_was_away_before_the_bot_was_down_for_long_is_given_time_anew(tower):
+    tower.note(LNBITS, reachable=False)
+    await tower.look(10)
+    tower.clock.ahead += timedelta(hours=8)
+    tower.restart()
+    tower.note(LNBITS, reachable=False)
+    minutes = tower.clock.ahead // MINUTE
+    assert await tower.look(minutes + 14) == []
+    (alarm,) = await tower.look(minutes + 16)
+    assert alarm.startswith("LNbits: out of reach since 2026-03-01 14:10.")
+
+
 async def test_hours_without_anything_leave_few_lines_in_the_log(tower, caplog):
     caplog.set_level(logging.INFO)
     tower.online = False
@@ -263,6 +290,29 @@ async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower)
         "All relays: out of reach from 2026-03-01 06:06 to 2026-03-01 08:01."
         " You could not be told before. All is well again.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_taken", "told"),
+    [
+        (True, ["LNbits: out of reach since", "LNbits: in reach again"]),
+        (False, ["LNbits: out of reach from"]),
+    ],
+)
+async def test_alarm_on_its_way_is_waited_for_before_its_end_is_told(tower, is_taken, told):
+    tower.note(LNBITS, reachable=False)
+    (alarm,) = await tower.look(20)
+    (letter,) = await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE)
+    tower.signals.leaving.add(letter.id)
+    tower.note(LNBITS, reachable=True)
+    assert await tower.look(30) == [alarm]
+    if is_taken:
+        await tower.transact(mail.mark_sent, letter, now=tower.clock.now())
+    else:
+        await tower.transact(mail.mark_failed, letter, delay_s=60, now=tower.clock.now())
+    tower.signals.leaving.discard(letter.id)
+    letters = await tower.look(60)
+    assert all(text.startswith(start) for text, start in zip(letters, told, strict=True))
 
 
 async def test_each_operator_hears_what_fits_what_came_before(make_tower):
@@ -344,6 +394,59 @@ async def test_pause_of_the_operator_is_no_outage(tower):
     await tower.transact(facts.drop, facts.PAUSED)
     assert await tower.look(629) == []
     assert len(await tower.look(631)) == 1
+
+
+async def test_restarts_do_not_hide_that_nothing_is_polled(tower):
+    await tower.look(5)
+    tower.polling = False
+    for minutes in range(10, 40, 10):
+        tower.restart()
+        assert await tower.look(minutes) == []
+    tower.restart()
+    (alarm,) = await tower.look(40)
+    assert alarm.startswith("Lamassu has not been read since 2026-03-01 06:05")
+
+
+async def test_pause_gives_no_alarm_of_what_nobody_looks_at(tower):
+    tower.note(LAMASSU, reachable=True)
+    await tower.look(1)
+    tower.note(LAMASSU, reachable=False)
+    tower.polling = False
+    await tower.look(2)
+    await tower.transact(facts.put, facts.PAUSED, "now")
+    assert await tower.look(120) == []
+    assert LAMASSU not in tower.signals.parts
+    await tower.transact(facts.drop, facts.PAUSED)
+    tower.note(LAMASSU, reachable=False)
+    assert await tower.look(134) == []
+    (alarm,) = await tower.look(135)
+    assert alarm.startswith("Lamassu: out of reach since 2026-03-01 08:00.")
+
+
+PAUSED = (
+    "While everything is paused I do not read Lamassu, so I cannot tell when it is back"
+    " (not read since 2026-03-01 06:00)."
+)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("heard", [True, False])
+async def test_alarm_that_nobody_will_see_the_end_of_is_taken_back_at_a_pause(tower, noted, heard):
+    if noted:
+        tower.note(LAMASSU, reachable=False)
+    tower.polling = False
+    letters = await tower.look(40)
+    assert len(letters) == 1
+    if heard:
+        await tower.deliver()
+    await tower.transact(facts.put, facts.PAUSED, "now")
+    since = "06:00" if noted else "06:01"
+    told = PAUSED.replace("06:00", since)
+    assert await tower.look(300) == [*letters * heard, told]
+    await tower.transact(facts.drop, facts.PAUSED)
+    tower.polling = True
+    tower.note(LAMASSU, reachable=True)
+    assert len(await tower.look(400)) == 1 + heard, "nothing is left of it"
 
 
 @pytest.mark.parametrize("noted_after", [0, 10, 50])

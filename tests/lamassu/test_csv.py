@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.errors import ExportBroken
+from dca_bot.errors import ExportBroken, TableBroken
 from dca_bot.lamassu.csv import Table, read_rows
 
 PLAIN = Table("t", frozenset({"a", "b"}), frozenset({"c"}))
@@ -57,6 +57,13 @@ def test_table_without_rows_is_whole():
     assert rows(b"a,b\n") == []
 
 
+@pytest.mark.parametrize("data", [b"a,b", b'a,b\n1,"2\n', b"a,b\n1,2\n3"])
+def test_transfer_that_breaks_off_is_told_from_a_table_that_is_broken(data):
+    with pytest.raises(ExportBroken) as told:
+        rows(data)
+    assert not isinstance(told.value, TableBroken)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -80,6 +87,25 @@ def test_table_without_rows_is_whole():
 def test_broken_transfer_is_noticed(data, words):
     with pytest.raises(ExportBroken, match=words):
         rows(data)
+
+
+@pytest.mark.parametrize("size_bytes", [2**20 - 6, 2**20, 2**20 + 1, 5 * 2**20])
+@pytest.mark.parametrize("field", ["x", "x\n", '""', ","])
+def test_long_field_stops_no_reading(size_bytes, field):
+    text = field * (size_bytes // len(field))
+    found = rows(f'x,a,b\n"{text}",1,2\n3,4,"{text}"\n'.encode())
+    assert [row["a"] for row in found] == ["1", "4"]
+    assert found[1]["b"] == text.replace('""', '"')
+
+
+@pytest.mark.parametrize("field", [b"x", b'"' + b'""\n,' * 2**22 + b'"'])
+def test_row_that_is_too_long_says_nothing_and_stops_no_other(field):
+    text = field if len(field) > 1 else field * (2**24 + 1)
+    found = rows(b"a,b,c\n1,2,3\n4," + text + b",5\n6,7,8\n")
+    assert [row["a"] for row in found] == ["1", None, "6"]
+    assert found[1] == dict.fromkeys("abc")
+    with pytest.raises(ExportBroken, match="not whole"):
+        rows(b"a,b\n1," + text)
 
 
 @given(

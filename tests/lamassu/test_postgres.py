@@ -1,6 +1,8 @@
 """Lamassu's database, read directly and through SSH: the same as the CSV, and never changed."""
 
 import asyncio
+import json
+import logging
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -98,6 +100,18 @@ async def test_nothing_can_be_written_through_the_bots_session(server, make_sour
             await source._connection.execute(statement)
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_transaction_is_read_only_by_itself(make_source, way):
+    source = make_source(way)
+    await source.fetch(SINCE)
+    await source._connection.execute("SET default_transaction_read_only = off")
+    assert await source._connection.fetchval("SHOW transaction_read_only") == "off"
+    transaction = await source._begin()
+    assert await source._connection.fetchval("SHOW transaction_read_only") == "on"
+    assert await source._connection.fetchval("SHOW transaction_isolation") == "repeatable read"
+    await transaction.rollback()
+
+
 async def test_one_state_of_the_database_is_read_while_it_changes(server, make_source):
     source = make_source()
     async with server.locked("cash_out_actions") as waited_for:
@@ -125,17 +139,63 @@ async def test_customers_data_never_crosses_the_wire(server, make_source, wire):
 # Only the window
 
 
-async def test_poll_that_finds_nothing_new_transfers_the_window_only(make_source, wire):
-    source = make_source(port=wire.port)
-    everything = await source.fetch(BEGINNING)
+NEW = "00000000-0000-4000-8000-000000000001"
+WINDOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def put_one_row_each_into_the_window(server):
+    """A cash-out, a cash-in and an action of its own; and actions that only look as if."""
+
+    def copy(table, which="true", **changes):
+        record = json.dumps({"id": NEW, "created": "2030-01-02T00:00:00Z"} | changes)
+        server.sql(
+            f"INSERT INTO {table} SELECT (jsonb_populate_record(kept, '{record}')).*"
+            f" FROM {table} AS kept WHERE {which} LIMIT 1"
+        )
+
+    copy("cash_out_txs")
+    copy("cash_in_txs")
+    copy("cash_out_actions", "action = 'dispense'", id=10**6, tx_id=NEW)
+    copy("cash_out_actions", "action = 'provisionNotes'", id=10**6 + 1, tx_id=NEW)
+    copy("cash_out_actions", "action = 'dispense'", id=10**6 + 2)
+    early = {"tx_id": NEW, "created": "2029-12-31T00:00:00Z"}
+    copy("cash_out_actions", "action = 'dispense'", id=10**6 + 3, **early)
+
+
+async def forward_to(server, port):
+    """Let the tunnel lead there."""
+    await server.stop()
+    server.options = f'restrict,port-forwarding,permitopen="127.0.0.1:{port}"'
+    await server.start()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_window_transfers_its_own_rows_only(server, make_source, caplog, way):
+    put_one_row_each_into_the_window(server)
+    source = make_source(way)
+    caplog.set_level(logging.DEBUG, "dca_bot")
+    export = await source.fetch(WINDOW)
+    assert [row for row in caplog.messages if row.startswith("table read")] == [
+        "table read table=cash_out_txs COPY 1",
+        "table read table=cash_out_actions COPY 1",
+        "table read table=devices COPY 2",
+        "table read table=cash_in_txs COPY 1",
+    ]
+    (cash_out,) = export.cash_outs
+    assert (cash_out.id, [action.id for action in cash_out.actions]) == (NEW, [10**6])
+    assert [cash_in.id for cash_in in export.cash_ins] == [NEW]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_poll_that_finds_nothing_new_transfers_little(server, make_source, wire, way):
+    await forward_to(server, wire.port)
+    source = make_source(way, port=wire.port)
+    await source.fetch(BEGINNING)
     all_bytes, wire.received = wire.received, 0
-    newest = max(cash_out.created_at for cash_out in everything.cash_outs)
-    export = await source.fetch(newest - MINUTE)
-    assert len(export.cash_outs) == 1
-    one_bytes, wire.received = wire.received, 0
-    assert (await source.fetch(datetime(2030, 1, 1, tzinfo=UTC))).cash_outs == ()
-    assert 0 < one_bytes - wire.received < 1000
-    assert all_bytes - wire.received > 100_000
+    export = await source.fetch(WINDOW)
+    assert (export.cash_outs, export.cash_ins, len(export.machines)) == ((), (), 2)
+    assert all_bytes > 100_000
+    assert 0 < wire.received < 8_000
 
 
 # Breaks

@@ -1,8 +1,12 @@
 """What PostgreSQL, SSH and TLS refuse: each gets a sentence that says what to do, without the secret."""
 
+import asyncio
+import gc
 import logging
 import re
 import ssl
+import struct
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +24,15 @@ from dca_bot.lamassu.directory import read_directory
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
 WAYS = ("direct", "tunnel")
+# Some rows are sent before it fails.
+FAILING_CASH_INS = f"""
+ALTER TABLE cash_in_txs RENAME TO paid_in;
+CREATE VIEW cash_in_txs AS
+SELECT id, device_id, created, fiat_code, send_confirmed,
+       fiat / nullif(row_number() OVER () - 150, 0) / (row_number() OVER () - 151) AS fiat
+FROM paid_in;
+GRANT SELECT ON cash_in_txs TO {READER}
+"""
 
 
 def certificate(folder, name, *, issuer=None):
@@ -145,6 +158,7 @@ def grant_in(told):
         f"REVOKE SELECT ON cash_in_txs FROM {READER}",
         "DROP TABLE cash_in_txs",
         "ALTER TABLE cash_in_txs RENAME send_confirmed TO sent",
+        FAILING_CASH_INS,
     ],
 )
 async def test_cash_ins_that_cannot_be_read_stop_no_cash_out(server, make_source, sample, change):
@@ -157,6 +171,31 @@ async def test_cash_ins_that_cannot_be_read_stop_no_cash_out(server, make_source
         (sentence,) = export.unreadable
         assert re.search("cash_in_txs.*Cash-outs are read all the same", sentence)
     assert len(server.sessions()) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_locked_cash_ins_stop_no_cash_out(server, make_source, way):
+    source = make_source(way, statement_s=0.3)
+    before = await source.fetch(SINCE)
+    async with server.locked("cash_in_txs"):
+        export = await source.fetch(SINCE)
+    assert (export.cash_outs, export.cash_ins) == (before.cash_outs, ())
+    (sentence,) = export.unreadable
+    assert re.search(r"cash_in_txs took longer than 0\.3 .*Cash-outs are read all", sentence)
+    assert len(server.sessions()) == 1
+    assert await source.fetch(SINCE) == before
+
+
+async def test_cash_ins_that_break_off_undo_the_whole_reading(server, make_source):
+    source = make_source()
+    before = await source.fetch(SINCE)
+    async with server.locked("cash_in_txs") as waited_for:
+        reading = asyncio.create_task(source.fetch(SINCE))
+        await waited_for()
+        server.end_sessions()
+        with pytest.raises(SourceUnavailable, match="broke while cash_in_txs was read"):
+            await reading
+    assert await source.fetch(SINCE) == before
 
 
 async def test_missing_column_is_named(server, make_source):
@@ -201,6 +240,87 @@ async def test_rights_tell_what_the_role_may_do(server, make_source):
     server.sql(change)
     rights = await make_source().rights()
     assert (len(rights.readable), rights.writable) == (3, ("cash_out_txs",))
+
+
+# What is no PostgreSQL
+
+
+def said(kind, content):
+    """A message of PostgreSQL's protocol."""
+    return kind + struct.pack(">i", len(content) + 4) + content
+
+
+LET_IN = said(b"R", bytes(4))
+READY = said(b"K", bytes(8)) + said(b"Z", b"I")
+POOLER = b"SFATAL\0C08P01\0Munsupported startup parameter: statement_timeout\0\0"
+
+
+@pytest.fixture
+async def pretend():
+    """Listen, and give each caller one answer; those after the last are given it again."""
+    async with AsyncExitStack() as open_ones:
+
+        async def work(*answers):
+            left = list(answers)
+
+            async def answer(reader, writer):
+                await reader.read(2**13)
+                writer.write(left.pop(0) if len(left) > 1 else left[0])
+                writer.close()
+
+            listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+            await open_ones.enter_async_context(listener)
+            return listener.sockets[0].getsockname()[1]
+
+        yield work
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bytes(100),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"J\0\0\0\x0a8.0.33\0",
+    ],
+)
+async def test_server_that_is_none_is_told_and_never_read(make_source, pretend, answer):
+    source = make_source(port=await pretend(answer))
+    with pytest.raises(
+        SourceUnavailable, match=r"127\.0\.0\.1:\d+ is no PostgreSQL.*host and port"
+    ):
+        await source.fetch(SINCE)
+
+
+# What asyncpg half made can't be thrown away quietly.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        LET_IN + READY,
+        LET_IN + said(b"S", b"server_version\0odd\0") + READY,
+        LET_IN + said(b"S", b"client_encoding\0odd\0") + READY,
+    ],
+)
+async def test_server_that_says_odd_things_at_the_login_is_told(make_source, pretend, answer):
+    source = make_source(port=await pretend(b"N", answer))
+    with pytest.raises(SourceUnavailable, match=r"can't be logged in to \(.*host and port"):
+        await source.fetch(SINCE)
+    gc.collect()
+
+
+@pytest.mark.parametrize("host", ["db..example.com", "d" * 64 + ".example.com"])
+@pytest.mark.parametrize("tls", ["disable", "verify-full"])
+async def test_host_that_is_no_name_is_told(make_source, host, tls):
+    with pytest.raises(SourceUnavailable, match=rf"{host}:\d+ can't be logged in to.*check.*host"):
+        await make_source(host=host, tls=tls).rights()
+
+
+async def test_pooler_that_refuses_a_setting_is_told_with_what_to_do(make_source, pretend):
+    source = make_source(port=await pretend(b"N", said(b"E", POOLER)))
+    words = r"\(unsupported startup parameter: statement_timeout\).*ignore_startup_parameters"
+    with pytest.raises(SourceUnavailable, match=words):
+        await source.fetch(SINCE)
 
 
 # The tunnel

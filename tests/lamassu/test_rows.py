@@ -257,9 +257,35 @@ def test_places_that_reported_nothing_count_for_nothing():
     assert cash_out.actions[0].notes == ()
 
 
-def test_many_broken_rows_are_told_within_bounds():
-    export = read([CASH_OUT | {"id": None}] * 500)
+@pytest.mark.parametrize("changes", [{"error": "x" * 2**21}, {"customer": "x" * 2**21}])
+def test_long_text_keeps_no_row_back(changes):
+    export = read([CASH_OUT | changes, CASH_OUT | {"id": "another"} | dict.fromkeys(changes)])
+    assert [cash_out.id for cash_out in export.cash_outs] == [CASH_OUT["id"], "another"]
+    assert export.unreadable == ()
+
+
+@pytest.mark.parametrize("table", ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"])
+def test_row_that_is_too_long_is_told_and_stops_no_other(table):
+    files = {
+        "cash_out_txs": [CASH_OUT],
+        "cash_out_actions": [ACTION],
+        "devices": [DEVICE],
+        "cash_in_txs": [CASH_IN],
+    }
+    long = dict.fromkeys(files[table][0]) | {list(files[table][0])[-1]: "x" * 2**24}
+    files[table] = [files[table][0], long, files[table][0]]
+    *first, cash_ins = [write(rows) for rows in files.values()]
+    export = read_export(*first, cash_ins=cash_ins, since=BEGINNING)
+    (sentence,) = export.unreadable
+    assert f"A row of {table} (no id) was left out" in sentence
+    assert (len(export.cash_outs), len(export.cash_ins)) == (1, 1)
+
+
+def test_many_broken_rows_are_told_within_bounds_and_all_known_by_id():
+    ids = [f"row-{number}" for number in range(500)]
+    export = read([CASH_OUT, *(CASH_OUT | {"id": id_, "created": None} for id_ in ids)])
     assert len(export.unreadable) == 100
+    assert export.unreadable_ids == set(ids)
 
 
 # Cash-ins
@@ -327,3 +353,17 @@ def test_cash_ins_that_lack_a_column_are_told_first_and_stop_no_cash_out(column)
     assert f"cash_in_txs lacks {column};" in export.unreadable[0]
     assert "Cash-outs are read all the same" in export.unreadable[0]
     assert len(export.unreadable) == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [(b"1,2\n", "a row has 2 fields"), (b"\xff,\n", "it is not UTF-8"), (b'1"2",\n', "a quote")],
+)
+def test_cash_ins_that_came_whole_and_are_broken_stop_no_cash_out(end, words):
+    tables = [write([row]) for row in (CASH_OUT, ACTION, DEVICE)]
+    cash_ins = BytesIO(write([CASH_IN]).getvalue() + end)
+    export = read_export(*tables, cash_ins=cash_ins, since=BEGINNING)
+    assert (len(export.cash_outs), export.cash_ins) == (1, ())
+    (sentence,) = export.unreadable
+    assert f"cash_in_txs is broken: {words}" in sentence
+    assert "Cash-outs are read all the same" in sentence

@@ -215,6 +215,18 @@ async def test_cash_ins_that_break_off_undo_the_whole_reading(lamassu, source, f
         await source.fetch(SINCE)
 
 
+async def test_cash_ins_that_hang_keep_no_cash_out_back_for_long(lamassu, login):
+    lamassu.fault, lamassu.faulty = "hangs", "cash_in_txs"
+    source = make_source(login, connect_s=0.5, cash_ins_s=0.2)
+    export = await source.fetch(SINCE)
+    assert (len(export.cash_outs) > 0, export.cash_ins) == (True, ())
+    words = r"cash_in_txs took longer than 0\.2 seconds;.*Cash-outs are read all the same"
+    assert re.search(words, export.unreadable[0])
+    lamassu.fault = ""
+    assert len((await source.fetch(SINCE)).cash_ins) > 0
+    await source.aclose()
+
+
 async def test_command_that_complains_much_is_still_read(lamassu, source):
     lamassu.fault = "much complaint"
     assert len((await source.fetch(SINCE)).cash_outs) > 0
@@ -299,7 +311,8 @@ async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path
         ("key garbage", "is not a usable SSH key .*ssh-keygen"),
         ("key encrypted", "is not a usable SSH key .*without a passphrase"),
         ("known_hosts missing", "known_hosts is missing; create it"),
-        ("known_hosts garbage", "known_hosts"),
+        ("known_hosts garbage", r"known_hosts can't be read .*correct it"),
+        ("known_hosts binary", r"known_hosts can't be read .*correct it"),
     ],
 )
 async def test_unusable_files_are_named(source, tmp_path, change, words):
@@ -317,6 +330,8 @@ async def test_unusable_files_are_named(source, tmp_path, change, words):
             known_hosts.unlink()
         case "known_hosts garbage":
             known_hosts.write_text("garbage\n")
+        case "known_hosts binary":
+            known_hosts.write_bytes(b"\xff\xfe\n")
     with pytest.raises(SourceUnavailable, match=words):
         await source.fetch(SINCE)
 
@@ -326,6 +341,13 @@ async def test_unreachable_server_is_told(lamassu, source):
     with pytest.raises(SourceUnavailable, match=r"can't be reached .*check host, port"):
         await source.fetch(SINCE)
     await lamassu.start()
+
+
+@pytest.mark.parametrize("host", ["lamassu..example.com", "l" * 64 + ".example.com"])
+async def test_host_that_is_no_name_is_told(login, host):
+    source = make_source(replace(login, host=host))
+    with pytest.raises(SourceUnavailable, match=rf"{host} is no host name .*correct.*host"):
+        await source.fetch(SINCE)
 
 
 async def test_server_that_never_greets_ends_at_the_time_limit(login):

@@ -10,6 +10,7 @@ from dca_bot.errors import StateChanged
 from dca_bot.ledger import books, clients, commission, distributions, payout_moves, reports
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.commission import Part
+from dca_bot.ledger.reports import Got
 
 from .story import KEY, hex_of
 
@@ -187,7 +188,7 @@ def test_a_cancelled_commission_payout_gives_its_sats_to_the_operator(story):
     assert payout.is_commission
     story.do(payout_moves.cancel, payout, now=story.now)
     assert (story.total(books.OPERATOR), story.balance(ana)) == (40, 100_00)
-    assert story.read(reports.earned, ana) == 0
+    assert story.read(reports.got, ana).earned_sat == 0
     assert story.findings() == ()
 
 
@@ -195,8 +196,7 @@ def test_commission_counts_as_earned_not_as_bought(story):
     ana = story.client("ana", balance=100_00)
     story.percent(ana, 4000)
     story.cash_out("d1", 1000, 10_00, commission_sat=100)
-    assert story.read(reports.received, ana) == (10_00, 1000)
-    assert story.read(reports.earned, ana) == 40
+    assert story.read(reports.got, ana) == Got(bought_sat=1000, spent_minor=10_00, earned_sat=40)
     lines = story.read(reports.history, ana, limit=5)
     assert {(line.kind, line.minor, line.sat) for line in lines} == {
         ("flow", 10_00, 1000),

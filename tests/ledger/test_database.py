@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import clients, distributions, facts, holds, machine_cash
+from dca_bot.ledger import clients, distributions, facts, holds, machine_cash, reports
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE, _scripts, open_database
+from dca_bot.ledger.reports import Got
 
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
 OTHER_BOT = """
@@ -119,6 +120,15 @@ INSERT INTO entry (posting_id, from_account, to_account, amount)
 INSERT INTO posting (kind, posted_at) VALUES ('withdrawal', 3);
 INSERT INTO entry (posting_id, from_account, to_account, amount)
   SELECT max(posting.id), account.id, 1, 500 FROM account, posting WHERE account.kind = 'balance';
+"""
+# A second cash-out whose payout was cancelled, and a third whose share waits for more.
+OLD_SHARES = """
+INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('c3', 1, 5000, 900), ('c4', 1, 60, 10);
+INSERT INTO distribution VALUES
+  ('c3', 'flow', 3, 3, 900, 5000, 0, 0), ('c4', 'flow', 4, 4, 10, 60, 0, 0);
+INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES ('p3', 1, 900, 0, 3);
+UPDATE share SET payout_id = 'p3' WHERE distribution_id = 'c3';
+UPDATE payout SET state = 'CANCELLED' WHERE id = 'p3';
 """
 NEW_ACCOUNT = "INSERT INTO account (kind, client_id, unit) VALUES ('owed', 9, 'sat')"
 
@@ -316,6 +326,19 @@ async def test_a_ledger_of_the_first_version_keeps_everything(folder):
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         await database.transact(lambda tx: tx.execute(NEW_ACCOUNT))
     assert len(await database.read(holds.still_open)) == 1
+    await database.aclose()
+
+
+async def test_what_was_got_in_the_first_version_is_summed_up(folder):
+    folder.mkdir(mode=0o700)
+    (folder / LEDGER_FILE).touch(mode=0o600)
+    old = sqlite3.connect(folder / LEDGER_FILE)
+    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
+    old.executescript(f"BEGIN; {FIRST_VERSION} {OLD_SHARES} COMMIT;")
+    old.close()
+    database = await open_database(folder)
+    got = await database.read(lambda tx: reports.got(tx, 1))
+    assert got == Got(bought_sat=7_000 + 10, spent_minor=10_000 + 60)
     await database.aclose()
 
 

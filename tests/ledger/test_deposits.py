@@ -126,6 +126,7 @@ def test_deposits_are_listed_newest_first(story):
 
     assert listed() == [third.id, second.id, first.id]
     assert listed(limit=2) == [third.id, second.id]
-    assert listed(client_id=ana) == [third.id, first.id]
+    assert listed(limit=2, offset=2) == [first.id]
     assert listed(pending_only=True) == [third.id, first.id]
-    assert listed(client_id=ben, pending_only=True) == []
+    of_ana = story.read(deposits.recent_of, ana, limit=10)
+    assert [deposit.id for deposit in of_ana] == [third.id, first.id]

@@ -39,6 +39,7 @@ DAY = date(2026, 3, 1)
 NOT_EXPORTED = {
     "alarm",
     "cash_sum",
+    "client_sum",
     "confirmation",
     "fact",
     "inbox",

@@ -199,6 +199,17 @@ def test_a_letter_is_given_up_after_seven_days(story):
     assert (story.read(mail.unsent), story.read(mail.next_try_at)) == (0, None)
 
 
+def test_a_letter_withdrawn_on_its_way_is_not_tried_again(story):
+    write(story, "alarm", alarm="LNbits")
+    (letter,) = due(story)
+    assert story.read(mail.open_of, "LNbits") == [letter.id]
+    assert story.do(mail.withdraw, "LNbits", now=story.now) == {ANA}
+    assert story.read(mail.open_of, "LNbits") == []
+    assert not story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    story.later(minutes=1)
+    assert due(story) == []
+
+
 def test_a_letter_is_the_same_at_every_try(story):
     write(story)
     (letter,) = due(story)

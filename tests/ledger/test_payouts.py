@@ -6,8 +6,9 @@ import pytest
 from dca_bot.core.payout import CANCELLABLE, PayoutState, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, clients, holds, payout_moves, payouts
+from dca_bot.ledger import books, clients, holds, payout_moves, payouts, reports
 from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.reports import Got
 
 from .story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
@@ -350,8 +351,10 @@ def test_cancelling_reverses_the_shares_exactly(story, ana, state):
     payout = planned(story, sat=12_345, minor=678)
     story.bring(payout.id, state)
     assert (story.balance(ana), story.owed(ana)) == (9322, 12_345)
+    assert story.read(reports.got, ana) == Got(bought_sat=12_345, spent_minor=678)
     story.step(payout.id, "CANCELLED")
     assert (story.balance(ana), story.owed(ana)) == (10_000, 0)
+    assert story.read(reports.got, ana) == Got()
     assert (story.total(books.OPERATOR), story.total(books.CONVERTED)) == (12_345, 0)
     assert story.read(holds.still_open) == []
     with pytest.raises(StateChanged):

@@ -78,7 +78,7 @@ async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, ali
 
 async def test_comment_is_left_out_where_none_is_taken(web, addresses):
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = AddressTerms(1, 10, f"{web.url}/cb", "[]")
+    terms = AddressTerms(1, 10, f"{web.url}/cb")
     await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
     assert web.asked[-1][0] == "/cb?amount=1000"
 
@@ -199,7 +199,7 @@ async def test_callbacks_and_redirects_to_unsafe_places_are_refused(
     web.answer(WELL_KNOWN, pay_request(url))
     with pytest.raises(DestinationRefused):
         await addresses.terms(alice_at_web)
-    terms = AddressTerms(1, 10, url, "[]")
+    terms = AddressTerms(1, 10, url)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(terms, amount_sat=1, comment="")
 
@@ -389,5 +389,5 @@ async def test_callback_without_an_invoice_is_refused(web, addresses, body):
     web.answer("/cb", body)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(
-            AddressTerms(1, 10, f"{web.url}/cb", "[]"), amount_sat=1, comment=""
+            AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
         )

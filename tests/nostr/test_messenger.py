@@ -3,7 +3,7 @@ import json
 import logging
 import random
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from websockets.utils import accept_key
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, keys, wire
+from dca_bot.nostr.abroad import GRACE_S
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relay import Endpoint, Relay
 from dca_bot.nostr.relay_protocol import LOOKBACK_S
@@ -413,6 +414,109 @@ async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
         named = abroad.replace("127.0.0.1", "relay.example")
         assert await send(ours, to(alice, "hello abroad"), [named])
         assert (await received(hers))[0].text == "hello abroad"
+
+
+@asynccontextmanager
+async def mute_host():
+    """Serve what takes connections and says nothing; yield its port and the visits, open and all."""
+    visits = {"open": 0, "all": 0}
+
+    async def say_nothing(reader, writer):
+        visits["open"] += 1
+        visits["all"] += 1
+        with suppress(OSError):
+            await reader.read()
+        visits["open"] -= 1
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], visits
+    finally:
+        server.close()
+
+
+def found_by_name(**ports):
+    """Find the relays whose names begin so at these ports."""
+
+    async def find(url):
+        name = urlsplit(url).hostname
+        return next(
+            Endpoint("127.0.0.1", at) for start, at in ports.items() if name.startswith(start)
+        )
+
+    return find
+
+
+async def test_broadcast_to_mute_relays_holds_up_no_urgent_letter(bot, alice):
+    async with mute_host() as (mute, visits), local_relay() as home, local_relay() as abroad:
+        find = found_by_name(mute=mute, live=urlsplit(abroad).port)
+        async with running(messenger_of(bot, [home], find_endpoint=find)) as ours:
+            broadcast = [
+                asyncio.create_task(
+                    ours.publish(
+                        ours.seal(to(alice)),
+                        [f"wss://mute{n}-{m}.example" for m in range(4)],
+                        bulk=True,
+                    )
+                )
+                for n in range(10)
+            ]
+            await eventually(lambda: visits["open"] >= 16)
+            async with asyncio.timeout(3):
+                assert await send(ours, to(alice), ["ws://live.example"])
+            assert not any(task.done() for task in broadcast)
+            assert visits["open"] < 40, "their number is bounded"
+            for task in broadcast:
+                task.cancel()
+
+
+async def test_relays_that_answer_late_are_left_once_another_has_the_letter(bot, alice):
+    taken = []
+
+    async def thoughtful(socket):
+        async for frame in socket:
+            await asyncio.sleep(GRACE_S / 2)
+            taken.append(json.loads(frame)[1]["id"])
+            await socket.send(json.dumps(["OK", taken[-1], True, ""]))
+
+    async with mute_host() as (mute, visits), local_relay() as home, playing(thoughtful) as slow:
+        find = found_by_name(mute=mute, slow=urlsplit(slow).port)
+        relays = [home, "wss://mute.example", "ws://slow.example"]
+        clock = FastClock()
+        async with running(messenger_of(bot, [home], clock=clock, find_endpoint=find)) as ours:
+            for count, ahead in ((1, 0), (1, 1), (2, 3), (3, -60)):
+                clock.ahead += timedelta(minutes=ahead)
+                taken.clear()
+                async with asyncio.timeout(1):
+                    assert await send(ours, to(alice), relays)
+                async with asyncio.timeout(2 * GRACE_S):
+                    await eventually(lambda: taken and not visits["open"])
+                assert visits["all"] == count, (
+                    "whoever was mute is left alone for two minutes, by whatever clock"
+                )
+
+
+async def test_mute_hosts_are_tried_again_once_the_bots_own_relay_is_back(bot, alice):
+    clock = FastClock()
+    async with mute_host() as (mute, visits):
+        find = found_by_name(mute=mute)
+        async with local_relay() as url:
+            port = urlsplit(url).port
+            ours = messenger_of(bot, [url], clock=clock, find_endpoint=find)
+            task = asyncio.create_task(ours.run())
+            await eventually(lambda: ours.connected() == 1)
+            for _ in range(2):
+                assert await send(ours, to(alice), [url, "wss://mute.example"])
+                await eventually(lambda: visits["all"] and not visits["open"])
+            assert visits["all"] == 1
+        await eventually(lambda: ours.connected() == 0)
+        async with local_relay(port) as url:
+            await eventually(lambda: ours.connected() == 1)
+            assert await send(ours, to(alice), [url, "wss://mute.example"])
+            await eventually(lambda: visits["all"] == 2)
+            task.cancel()
+            await asyncio.wait([task])
 
 
 @pytest.mark.parametrize("frame", [r'["AUTH","\ud800"]', r'["NOTICE","\ud800"]', '["AUTH",""]'])

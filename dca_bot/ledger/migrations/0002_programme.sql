@@ -42,6 +42,13 @@ CREATE TRIGGER account_stays BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 
 INSERT INTO account (id, kind, unit) VALUES
   (0, 'treasury', 'sat');   -- what the operator gave for fixed mode (negative)
 
+-- Who takes part, each in one of the modes; what a cash-out or a run still asks is the balance of its time.
+CREATE VIEW participant AS
+  SELECT client.id, pubkey, mode, fixed_limit_minor, account.balance AS balance_minor
+  FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id
+  WHERE role = 'client' AND state = 'active' AND destination IS NOT NULL AND account.balance > 0
+    AND (mode = 'flow' OR fixed_limit_minor > 0);
+
 -- Distributions of fixed mode and of the commission -----------------------------------------------------
 
 ALTER TABLE cash_out ADD COLUMN received_sat INTEGER;           -- what came in, where less did than was sold
@@ -169,6 +176,38 @@ WHEN (SELECT kind = 'commission' FROM share other JOIN distribution ON distribut
   <> (SELECT kind = 'commission' FROM distribution WHERE id = NEW.distribution_id)
 BEGIN SELECT RAISE(ABORT, 'commission is paid apart'); END;
 
+-- What each has got, reversed shares aside: kept beside the shares, so that nobody has to walk through them
+CREATE VIEW share_got AS
+  SELECT client_id, distribution_id, payout_id, iif(kind = 'commission', 0, sat) AS bought_sat,
+    iif(kind = 'commission', 0, minor) AS spent_minor, iif(kind = 'commission', sat, 0) AS earned_sat
+  FROM share JOIN distribution ON distribution.id = distribution_id;
+CREATE VIEW client_got AS
+  SELECT share_got.client_id, sum(bought_sat) AS bought_sat, sum(spent_minor) AS spent_minor,
+    sum(earned_sat) AS earned_sat
+  FROM share_got LEFT JOIN payout ON payout.id = payout_id
+  WHERE coalesce(state, '') <> 'CANCELLED' GROUP BY share_got.client_id;
+CREATE TABLE client_sum (
+  client_id   INTEGER PRIMARY KEY REFERENCES client (id),
+  bought_sat  INTEGER NOT NULL CHECK (bought_sat >= 0),
+  spent_minor INTEGER NOT NULL CHECK (spent_minor >= 0),
+  earned_sat  INTEGER NOT NULL CHECK (earned_sat >= 0)
+) STRICT;
+INSERT INTO client_sum SELECT * FROM client_got;
+CREATE TRIGGER distribution_adds_up AFTER INSERT ON distribution BEGIN
+  INSERT INTO client_sum SELECT client_id, bought_sat, spent_minor, earned_sat FROM share_got
+    WHERE distribution_id = NEW.id ON CONFLICT DO UPDATE SET bought_sat = bought_sat + excluded.bought_sat,
+      spent_minor = spent_minor + excluded.spent_minor, earned_sat = earned_sat + excluded.earned_sat;
+END;
+CREATE TRIGGER payout_takes_back AFTER UPDATE OF state ON payout
+WHEN NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED' BEGIN
+  UPDATE client_sum SET bought_sat = client_sum.bought_sat - back.bought_sat,
+      spent_minor = client_sum.spent_minor - back.spent_minor,
+      earned_sat = client_sum.earned_sat - back.earned_sat
+    FROM (SELECT sum(bought_sat) AS bought_sat, sum(spent_minor) AS spent_minor,
+      sum(earned_sat) AS earned_sat FROM share_got WHERE payout_id = NEW.id HAVING count(*) > 0) AS back
+    WHERE client_id = NEW.client_id;
+END;
+
 -- The machines' cash -------------------------------------------------------------------------------------
 
 -- What Lamassu said of a cash-out's amounts; NULL where it was never read there.
@@ -289,10 +328,11 @@ BEGIN SELECT RAISE(ABORT, 'a payout is told once, when it has arrived'); END;
 CREATE INDEX distribution_processed ON distribution (processed_at);
 CREATE INDEX payout_done ON payout (done_at) WHERE done_at IS NOT NULL;
 
--- What the operators were alarmed of and isn't over: an outside part, or that nothing is polled.
+-- What is lost and not back yet: an outside part, or, once the operators were told, that nothing is polled.
 CREATE TABLE alarm (
-  name  TEXT PRIMARY KEY,
-  since INTEGER NOT NULL
+  name    TEXT PRIMARY KEY,
+  since   INTEGER NOT NULL,
+  told_at INTEGER                             -- the operators know
 ) STRICT, WITHOUT ROWID;
 
 -- Whose payouts wait for their destination, since when, and whether the operators know.
@@ -321,6 +361,18 @@ BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;
 
 -- Payouts --------------------------------------------------------------------------------------------------
 
+-- What is open, so that nothing walks through what is over; one index has it by turn, one by client.
+CREATE VIEW open_payout AS SELECT * FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED');
+CREATE INDEX payout_open_of ON payout (client_id) WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED');
+DROP TRIGGER payout_follows_client;
+CREATE TRIGGER payout_follows_client AFTER UPDATE OF destination ON client BEGIN
+  UPDATE payout SET state = 'PLANNED', destination = NULL, destination_kind = NULL
+    WHERE id IN (SELECT id FROM open_payout
+      WHERE client_id = NEW.id AND state = 'INVOICED' AND submitted_at IS NULL);
+  UPDATE payout SET try_at = 0, tries = 0, waiting = ''
+    WHERE id IN (SELECT id FROM open_payout WHERE client_id = NEW.id AND state = 'PLANNED');
+END;
+
 -- Alerted without ever having left the source wallet: the operator settles it, and takes it back.
 INSERT INTO payout_move VALUES ('ALERT', 'CANCELLED');
 CREATE TRIGGER payout_cancels_unpaid BEFORE UPDATE OF state ON payout
@@ -347,3 +399,13 @@ CREATE INDEX hold_ref ON hold (ref);
 
 ALTER TABLE foreign_payment ADD COLUMN fiat_minor INTEGER;      -- as `extra` tells it; NULL where it doesn't
 ALTER TABLE foreign_payment ADD COLUMN settled_at INTEGER;      -- the operator has settled it by hand
+
+-- Quick ways to what is asked often, however long the history ---------------------------------------------
+
+-- Of any kind, as SQLite looks for a distribution's postings by nothing but its id.
+DROP INDEX posting_distribution;
+CREATE UNIQUE INDEX posting_distribution ON posting (distribution_id) WHERE distribution_id IS NOT NULL;
+CREATE INDEX deposit_of ON deposit (client_id);                 -- a client's newest
+CREATE INDEX deposit_pending_of ON deposit (client_id) WHERE state = 'pending';
+CREATE INDEX foreign_status ON foreign_payment (status, seen_at); -- what may still change
+CREATE INDEX inbox_stranger ON inbox (sender) WHERE command = 'stranger';

@@ -1,0 +1,62 @@
+"""Nothing on the path of a command grows with history: every command, held against SQLite's plans."""
+
+import pytest
+from query_plans import too_long, traced
+from talk import CODE, OTHER_KEY, START
+from test_log import DEEDS, READS, prepare
+
+from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.summary import daily_summary
+
+# Commands that find something only after a cash-out, and other ways through the same ones.
+MORE = [
+    ("op", "client lena"),
+    ("op", "client add maria {juan}"),
+    ("op", "client close maria"),
+    ("op", "clients 2"),
+    ("op", "deposits 2"),
+    ("op", "deposits pending 2"),
+    ("op", "hold accept 1 100"),
+    ("op", "log 2"),
+    ("op", "payouts 2"),
+    ("op", "payouts stuck 2"),
+    ("op", "tx bbbb"),
+    ("op", "tx add Market 200 24000 by hand"),
+    ("op", "txs 2"),
+    ("op", f"commission set rita 10 {OTHER_KEY}"),
+    ("maria", "balance"),
+    ("maria", "chart 1y"),
+    ("maria", "export"),
+    ("maria", "history 2"),
+    ("maria", "stats 7d"),
+    ("maria", "stats all"),
+    ("stranger", "hello"),
+]
+
+
+@pytest.mark.parametrize(("who", "text"), [deed[:2] for deed in DEEDS] + READS + MORE)
+async def test_command_takes_no_longer_with_history(scene, who, text):
+    await prepare(scene, text)
+    if (who, text) in READS + MORE:
+        await scene.do("op", "commission set maria 10")
+        await scene.distribute("bbbb2222")
+    if "{payout}" in text:
+        text = text.replace("{payout}", (await scene.payout()).id[:8])
+    message = scene.message(who, text)
+    with traced(scene.database) as plans:
+        await scene.conversation.handle(message)
+    reply = (await scene.letters_to(who))[-1]
+    if code := CODE.search(reply):
+        message = scene.message(who, code[0])
+        with traced(scene.database) as more:
+            await scene.conversation.handle(message)
+        plans |= more
+    assert plans
+    assert await scene.database.read(lambda tx: too_long(tx, plans)) == []
+
+
+async def test_daily_summary_takes_no_longer_with_history(scene):
+    await scene.distribute("bbbb2222")
+    with traced(scene.database) as plans:
+        await scene.database.read(lambda tx: daily_summary(tx, Surroundings(None, []), START))
+    assert await scene.database.read(lambda tx: too_long(tx, plans)) == []

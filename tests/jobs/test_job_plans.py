@@ -1,0 +1,170 @@
+"""Nothing on the path of a cash-out or a payout grows with history: the jobs, held against SQLite's plans."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from ingest_bench import HOUR, MINUTE, NEVER_PAID, NOW, UNCONFIRMED, cash_out
+from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+from query_plans import too_long, traced
+from test_deliver import ANA, BEN, Office
+
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.render import load_texts
+from dca_bot.core.ports import CashIn, Payment, PaymentStatus
+from dca_bot.errors import DestinationUnavailable
+from dca_bot.jobs.digests import Digests
+from dca_bot.jobs.reconcile import reconcile
+from dca_bot.jobs.schedule import Schedule
+from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.watch import Watch
+from dca_bot.ledger import clients, fixed_runs, foreign, payout_moves, payouts
+from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+
+
+async def found_in(database, plans):
+    assert plans
+    return await database.read(lambda tx: too_long(tx, plans))
+
+
+@pytest.fixture
+async def bench(tmp_path):
+    """Two clients, one with an address, and what a cash-out gives them, to be paid by a scripted LNbits."""
+    clock = HandClock(NOW)
+    wallet = ScriptedWallet(clock)
+    bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(), clock)
+    await bench.open()
+    await bench.client("ana", Destination(INVOICE_KEY, "key"), minor=10**6)
+    await bench.client("ben", Destination(ADDRESS, "ben@example.com"), minor=10**6)
+    await bench.recipient("ana", 1000)
+    yield bench
+    await bench.database.aclose()
+
+
+@pytest.fixture
+async def office(tmp_path):
+    office = Office(tmp_path)
+    await office.open()
+    yield office
+    await office.database.aclose()
+
+
+async def test_poll_takes_no_longer_with_history(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**6)
+    await bench.client("ben", minor=50_000)
+    bench.server.put(
+        cash_out("good", NOW - 3 * HOUR),
+        cash_out("waits", NOW - MINUTE, **UNCONFIRMED),
+        cash_out("held", NOW - timedelta(days=3), **UNCONFIRMED),
+        cash_out("ignored", NOW - timedelta(days=4), **NEVER_PAID),
+    )
+    bench.server.put_in(
+        CashIn("in", "machine", NOW - HOUR, Decimal(50), "GTQ", send_confirmed=True)
+    )
+    with traced(bench.database) as plans:
+        await bench.poll()
+        bench.server.put(
+            cash_out("good", NOW - 3 * HOUR, error="changed"),
+            cash_out("held", NOW - timedelta(days=3)),
+            cash_out("more", NOW - 2 * MINUTE),
+        )
+        bench.server.machines = {"machine": "Market", "other": "Zona 10"}
+        await bench.poll(2)
+    assert await found_in(bench.database, plans) == []
+
+
+async def test_payouts_take_no_longer_with_history(bench):
+    with traced(bench.database) as plans:
+        await bench.distribute(50_000, 40_000, 5_000)
+        await bench.settler.catch_up()
+        await bench.settle(2)
+        bench.wallet.on_pay = bench.wallet.fail
+        bench.addresses.min_sat = 40_000
+        await bench.distribute(50_000, 40_000)
+        await bench.settle(2)
+        bench.clock.ahead += timedelta(days=2)
+        await bench.settle(3)
+    assert await found_in(bench.database, plans) == []
+
+
+async def test_payout_whose_destination_fails_takes_no_longer_with_history(bench):
+    await bench.distribute(50_000, 40_000)
+    await bench.distribute(50_000, 40_000)
+
+    async def unavailable(_address):
+        raise DestinationUnavailable("The server did not answer.")
+
+    bench.addresses.terms = unavailable
+    with traced(bench.database) as plans:
+        await bench.settle(2)
+        for payout in await bench.database.read(payouts.open_payouts):
+            await bench.database.transact(
+                lambda tx, payout=payout: payout_moves.cancel(tx, payout, now=bench.clock.now())
+            )
+    assert await found_in(bench.database, plans) == []
+
+
+async def test_reconciling_takes_no_longer_with_history(bench):
+    distributed = await bench.distribute(50_000, 40_000)
+    now = bench.clock.now()
+    extra = {"distributions": [distributed], "client": "ana"}
+    status = PaymentStatus.SUCCESS
+    unknown = Payment("ab" * 32, -25_000_000, 0, status, now, external_id="lost", extra=extra)
+
+    async def tagged_payments(_since=None):
+        yield unknown
+
+    bench.wallet.tagged_payments = tagged_payments
+    herald = Herald(bench.programme, load_texts(bench.programme))
+    with traced(bench.database) as plans:
+        await reconcile(bench.database, bench.wallet, herald, now=now)
+        await bench.database.read(lambda tx: foreign.any_open(tx, now=now))
+    assert "HELD" in await bench.states()
+    assert await found_in(bench.database, plans) == []
+
+
+async def test_looks_at_the_clock_take_no_longer_with_history(bench):
+    await bench.database.transact(lambda tx: clients.set_mode(tx, 1, "fixed"))
+    await bench.database.transact(lambda tx: clients.set_fixed_limit(tx, 1, 10_000))
+    signals = Signals()
+    herald = Herald(bench.programme, load_texts(bench.programme))
+    rules = bench.database, herald, bench.programme, bench.clock, signals
+    schedule = Schedule(bench.database, Coin(), *rules[1:])
+    watch = Watch(bench.database, Coin(), herald, bench.clock, signals, HOUR, HOUR)
+    with traced(bench.database) as plans:
+        for _ in range(6):
+            await schedule.look_once()
+            await bench.settle()
+            await watch.look_once()
+            await Digests(*rules).look_once()
+            bench.clock.ahead += 8 * HOUR
+    assert any(run.state == "done" for run in await bench.database.read(recent_runs))
+    assert await found_in(bench.database, plans) == []
+
+
+async def test_delivery_takes_no_longer_with_history(office):
+    await office.client("ana", ANA)
+    with traced(office.database) as plans:
+        await office.write(ANA, "one", "two")
+        await office.write(BEN, "hello", relay="wss://there.example")
+        await office.deliver()
+        office.relays.takes = False
+        await office.write(ANA, "three")
+        await office.deliver()
+        await office.deliverer._pause_s()
+    assert await found_in(office.database, plans) == []
+
+
+def recent_runs(tx):
+    return fixed_runs.recent(tx, limit=10)
+
+
+class Coin:
+    """LNbits' price of a coin; and relays that are connected."""
+
+    async def price(self, _currency):
+        return Decimal(800_000)
+
+    def connected(self):
+        return 1

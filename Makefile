@@ -20,16 +20,16 @@ setup: .venv/.complete .lnbits/.complete
 
 .venv/.complete: pyproject.toml deploy/constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "== dca-bot and its tools into .venv (1 of 2)"
+	@echo "== dca-bot and its tools into .venv (1 of 2): about 60 packages, a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --progress-bar on -c deploy/constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -q -c deploy/constraints.txt -e '.[dev]'
 	@touch $@
 
 .lnbits/.complete: deploy/lnbits-constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "== LNbits into .lnbits, an environment of its own (2 of 2)"
+	@echo "== LNbits into .lnbits, an environment of its own (2 of 2): about 95 packages, a minute or two"
 	@test -x .lnbits/bin/python || $(PYTHON) -m venv .lnbits
-	.lnbits/bin/python -m pip install --progress-bar on -c deploy/lnbits-constraints.txt lnbits
+	@.lnbits/bin/python -m pip install -q -c deploy/lnbits-constraints.txt lnbits
 	@touch $@
 
 demo: setup

@@ -6,11 +6,12 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
@@ -26,7 +27,7 @@ from dca_bot.config import (
 )
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
@@ -53,6 +54,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.supervisor import Supervisor, supervisor_of
 
 NAME = "dca-bot"
 ABOUT = "Savings in bitcoin. Send me a direct message: help"
@@ -81,6 +83,22 @@ class Outside:
     messenger: Messenger
     clock: Clock
     chance: random.Random
+    supervisor: Supervisor = field(default_factory=Supervisor)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What runs all the time, built and joined, not started."""
+
+    conversation: Conversation
+    ingest: Ingest
+    schedule: Schedule
+    settler: Settler
+    deliverer: Deliverer
+    watch: Watch
+    keep: Keep
+    digests: Digests
+    summary: Summary
 
 
 def programme_of(config: Config) -> Programme:
@@ -122,13 +140,20 @@ def programme_of(config: Config) -> Programme:
 def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
     """Read the bot's Nostr key."""
     path = config.path(config.nostr.private_key_file)
-    return parse_secret_key(read_secret(path, NOSTR_KEY_VARIABLE, environment))
+    remedy = f"make one with: dca-bot chat --new --key {path}, or put one there"
+    text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
+    try:
+        return parse_secret_key(text)
+    except KeyRefused as error:
+        place = NOSTR_KEY_VARIABLE if environment.get(NOSTR_KEY_VARIABLE) else path
+        raise ConfigError(f"{place}: {error}") from None
 
 
 def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
     """Make the client of the source wallet."""
     path = config.path(config.lnbits.source_admin_key_file)
-    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment)
+    remedy = "put the source wallet's admin key there"
+    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 
@@ -151,7 +176,12 @@ def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSo
         port=postgres.port,
         database=postgres.database,
         user=postgres.user,
-        password=read_secret(password_path, POSTGRES_PASSWORD_VARIABLE, environment),
+        password=read_secret(
+            password_path,
+            POSTGRES_PASSWORD_VARIABLE,
+            environment,
+            remedy=f"put the password of {postgres.user} there",
+        ),
         tls=postgres.tls_mode,
         ca_file=None if postgres.ca_file is None else config.path(postgres.ca_file),
     )
@@ -174,12 +204,10 @@ def ssh_server(config: Config) -> SshServer:
     )
 
 
-def build_messenger(
-    config: Config, environment: Mapping[str, str], *, since: datetime | None
-) -> NostrMessenger:
+def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:
     """Make the bot's mail; `since` is when it last listened."""
     return NostrMessenger(
-        bot_key(config, environment),
+        key,
         config.nostr.relays,
         SystemClock(),
         since=since,
@@ -196,11 +224,24 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     programme = programme_of(config)
-    bot_key(config, os.environ)
     async with AsyncExitStack() as exits:
+        wallet = await exits.enter_async_context(build_wallet(config, os.environ))
+        addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
+        source = build_source(config, os.environ)
+        exits.push_async_callback(source.aclose)
+        key = bot_key(config, os.environ)
+        # No ledger is made or migrated before all secrets could be read.
         database = await open_database(config.path(config.bot.data_dir))
         exits.push_async_callback(database.aclose)
-        outside = await exits.enter_async_context(_real_outside(config, database))
+        outside = Outside(
+            source=source,
+            wallet=wallet,
+            addresses=addresses,
+            messenger=build_messenger(config, key, since=await database.read(_listened_at)),
+            clock=SystemClock(),
+            chance=secrets.SystemRandom(),
+            supervisor=supervisor_of(os.environ),
+        )
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
 
@@ -209,18 +250,93 @@ async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
     """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
-    signals = Signals()
+    jobs = await build_jobs(config, programme, database, outside)
+    messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(messenger.run(), name="messenger"),
+            group.create_task(converse(messenger, jobs.conversation), name="converse"),
+            group.create_task(jobs.ingest.run(), name="ingest"),
+            group.create_task(jobs.schedule.run(), name="schedule"),
+            group.create_task(jobs.settler.run(), name="settle"),
+            group.create_task(jobs.deliverer.run(), name="deliver"),
+            group.create_task(jobs.watch.run(), name="watch"),
+            group.create_task(jobs.keep.run(), name="keep"),
+            group.create_task(jobs.digests.run(), name="digests"),
+            group.create_task(jobs.summary.run(), name="summary"),
+            group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
+        ]
+        _log.info("running start_at=%s", jobs.ingest.start_at.isoformat())
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def build_jobs(
+    config: Config, programme: Programme, database: Database, outside: Outside
+) -> Jobs:
+    """Hold the configuration against the ledger, then build the jobs and join them."""
+    clock, wallet, signals = outside.clock, outside.wallet, Signals()
     texts = load_texts(programme)
     herald = Herald(programme, texts, npub)
-    clock, wallet = outside.clock, outside.wallet
-    start_at = await database.transact(lambda tx: _begin(tx, config, herald, clock.now()))
     data_dir = config.path(config.bot.data_dir)
-    form = Form(programme.currency, programme.timezone, npub)
-    desk = Desk(
+    desk = _desk(programme, database, outside, signals, data_dir=data_dir)
+    funds = Funds(database, wallet, herald, programme, clock)
+    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
+    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
+    poll_s = config.lamassu.poll_seconds
+    return Jobs(
+        conversation=Conversation(programme, herald, texts, desk),
+        ingest=Ingest(
+            database=database,
+            source=outside.source,
+            herald=herald,
+            programme=programme,
+            clock=clock,
+            signals=signals,
+            start_at=await database.transact(lambda tx: _begin(tx, config, herald, clock.now())),
+            lookback=timedelta(days=config.lamassu.lookback_days),
+            poll_s=poll_s,
+        ),
+        schedule=Schedule(database, wallet, herald, programme, clock, signals),
+        settler=Settler(till, signals),
+        deliverer=Deliverer(
+            database, outside.messenger, programme, clock, signals, config.nostr.relays
+        ),
+        watch=Watch(
+            database=database,
+            messenger=outside.messenger,
+            herald=herald,
+            clock=clock,
+            signals=signals,
+            alert_after=alert_after,
+            polls_after=max(alert_after, 3 * timedelta(seconds=poll_s)),
+        ),
+        keep=Keep(
+            database=database,
+            herald=herald,
+            clock=clock,
+            signals=signals,
+            data_dir=data_dir,
+            folder=config.backup_dir,
+            every=timedelta(hours=config.backup.every_hours),
+            keep=config.backup.keep,
+        ),
+        digests=Digests(database, herald, programme, clock, signals),
+        summary=Summary(desk, herald, programme),
+    )
+
+
+def _desk(
+    programme: Programme, database: Database, outside: Outside, signals: Signals, *, data_dir: Path
+) -> Desk:
+    """Lay out what commands use."""
+    clock, form = outside.clock, Form(programme.currency, programme.timezone, npub)
+    return Desk(
         database=database,
         clock=clock,
         chance=outside.chance,
-        wallet=wallet,
+        wallet=outside.wallet,
         addresses=outside.addresses,
         parse_public_key=parse_public_key,
         npub=npub,
@@ -237,82 +353,11 @@ async def run_jobs(
             for part in tuple(signals.parts.values())
         ],
     )
-    funds = Funds(database, wallet, herald, programme, clock)
-    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
-    ingest = Ingest(
-        database=database,
-        source=outside.source,
-        herald=herald,
-        programme=programme,
-        clock=clock,
-        signals=signals,
-        start_at=start_at,
-        lookback=timedelta(days=config.lamassu.lookback_days),
-        poll_s=config.lamassu.poll_seconds,
-    )
-    schedule = Schedule(database, wallet, herald, programme, clock, signals)
-    deliverer = Deliverer(
-        database, outside.messenger, programme, clock, signals, config.nostr.relays
-    )
-    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
-    keep = Keep(
-        database=database,
-        herald=herald,
-        clock=clock,
-        signals=signals,
-        data_dir=data_dir,
-        folder=config.backup_dir,
-        every=timedelta(hours=config.backup.every_hours),
-        keep=config.backup.keep,
-    )
-    watch = Watch(
-        database=database,
-        messenger=outside.messenger,
-        herald=herald,
-        clock=clock,
-        signals=signals,
-        alert_after=alert_after,
-        polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
-    )
-    digests = Digests(database, herald, programme, clock, signals)
-    summary = Summary(desk, herald, programme)
-    conversation = Conversation(programme, herald, texts, desk)
-    async with asyncio.TaskGroup() as group:
-        jobs = [
-            group.create_task(outside.messenger.run(), name="messenger"),
-            group.create_task(converse(outside.messenger, conversation), name="converse"),
-            group.create_task(ingest.run(), name="ingest"),
-            group.create_task(schedule.run(), name="schedule"),
-            group.create_task(Settler(till, signals).run(), name="settle"),
-            group.create_task(deliverer.run(), name="deliver"),
-            group.create_task(watch.run(), name="watch"),
-            group.create_task(keep.run(), name="keep"),
-            group.create_task(digests.run(), name="digests"),
-            group.create_task(summary.run(), name="summary"),
-        ]
-        _log.info("running start_at=%s", start_at.isoformat())
-        await stop.wait()
-        for job in jobs:
-            job.cancel()
 
 
-@asynccontextmanager
-async def _real_outside(config: Config, database: Database) -> AsyncIterator[Outside]:
-    listened_at = await database.read(lambda tx: facts.get(tx, facts.LISTENED_AT))
-    since = datetime.fromisoformat(listened_at) if listened_at else None
-    async with AsyncExitStack() as exits:
-        wallet = await exits.enter_async_context(build_wallet(config, os.environ))
-        addresses = await exits.enter_async_context(LightningAddresses(config.lnbits.url))
-        source = build_source(config, os.environ)
-        exits.push_async_callback(source.aclose)
-        yield Outside(
-            source=source,
-            wallet=wallet,
-            addresses=addresses,
-            messenger=build_messenger(config, os.environ, since=since),
-            clock=SystemClock(),
-            chance=secrets.SystemRandom(),
-        )
+def _listened_at(tx: Tx) -> datetime | None:
+    at = facts.get(tx, facts.LISTENED_AT)
+    return datetime.fromisoformat(at) if at else None
 
 
 def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:

@@ -25,7 +25,7 @@ from dca_bot.errors import DcaBotError
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger import facts
-from dca_bot.ledger.database import LEDGER_FILE, reading_database
+from dca_bot.ledger.database import LEDGER_FILE, reading_database, refuse_unusable
 from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
@@ -71,8 +71,7 @@ async def _check_data_dir(config: Config) -> str:
         return f"{path} will be made by the first start"
     if not path.is_dir():
         raise DcaBotError(f"{path} is no folder; choose another bot.data_dir.")
-    if path.stat().st_mode & 0o077:
-        raise DcaBotError(f"Other users can read {path}. Run: chmod 700 {path}")
+    refuse_unusable(path)
     await _first_start(config)
     return f"{path} is there"
 
@@ -136,7 +135,7 @@ async def _first_start(config: Config) -> datetime | None:
     data_dir = config.path(config.bot.data_dir)
     if not (data_dir / LEDGER_FILE).exists():
         return None
-    async with reading_database(data_dir) as database:
+    async with reading_database(data_dir, traceless=True) as database:
         await database.read(lambda tx: facts.check_currency(tx, config.bot.currency))
         first = await database.read(lambda tx: facts.get(tx, facts.START_AT))
     return datetime.fromisoformat(first) if first else None

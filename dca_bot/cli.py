@@ -60,22 +60,24 @@ def run(
 @app.command()
 def status(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
     """Show what the ledger says now; the bot may be running."""
-    from dca_bot.inspection import read_status
+    from zoneinfo import ZoneInfo
 
-    values = asyncio.run(read_status(config))
-    if json:
-        typer.echo(json_text.dumps(values))
-    else:
-        for name, value in values.items():
-            typer.echo(f"{name.replace('_', ' '):24} {value}")
+    from dca_bot.config import load_config
+    from dca_bot.inspection import read_status, render_status
+
+    loaded = load_config(config)
+    values = asyncio.run(read_status(loaded))
+    zone = ZoneInfo(loaded.bot.timezone)
+    typer.echo(json_text.dumps(values) if json else render_status(values, zone))
 
 
 @app.command()
 def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
     """Prove the ledger from its entries up, and against LNbits; the bot may be running."""
+    from dca_bot.config import load_config
     from dca_bot.inspection import run_audit
 
-    result = asyncio.run(run_audit(config))
+    result, why = asyncio.run(run_audit(load_config(config)))
     if json:
         typer.echo(json_text.dumps(result))
     else:
@@ -83,12 +85,17 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
             typer.echo(f"✗ {finding}")
         typer.echo(
             f"{result['entries']} entries, {result['distributions']} distributions,"
-            f" {result['payouts']} payouts, {result['payments']} payments at LNbits looked at."
+            f" {result['payouts']} payouts, {result['payments'] or 'no'} payments at LNbits looked at."
         )
-        if not result["findings"]:
+        if not result["findings"] and not why:
             typer.echo("All is well: everything adds up.")
     if result["findings"]:
         raise DcaBotError(f"{len(result['findings'])} finding(s): hold payments until it is clear.")
+    if why:
+        raise DcaBotError(
+            "The ledger is in order, but LNbits could not be asked, so payments were not compared:"
+            f" {why} Then audit again."
+        )
 
 
 @app.command()
@@ -160,6 +167,10 @@ def chat(
 
 @app.command()
 def demo(
+    _config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Not used: the demo brings its own configuration."),
+    ] = None,
     stay: Annotated[
         bool,
         typer.Option("--stay", envvar="STAY", help="Keep everything running at the end."),

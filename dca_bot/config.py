@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from dca_bot.core.money import minor_digits
+from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
-from dca_bot.errors import ConfigError
+from dca_bot.errors import ConfigError, DcaBotError, in_words
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
@@ -45,24 +45,41 @@ def _known_zone(name: str) -> str:
 
 
 def _relay_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("wss", "ws") or not parts.hostname:
+    if _parts(url, "wss", "ws") is None:
         raise ValueError(f"{url!r} is no relay; write one like wss://relay.example.com")
     return url
 
 
 def _http_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username:
+    parts = _parts(url, "https", "http")
+    if parts is None:
         raise ValueError(f"{url!r} is no web address; write one like https://lnbits.example.com")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} is a page of it; write {parts.scheme}://{parts.netloc} only")
     return url.rstrip("/")
 
 
-def _time_of_day(text: object) -> time:
-    if isinstance(text, time):
-        return text
+def _parts(url: str, *schemes: str) -> SplitResult | None:
+    """Take an address apart; None if nothing could ever be connected to by it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for one that is no number of a port
+    except ValueError:
+        return None
+    is_host = _HOST.fullmatch(parts.hostname or "") is not None
+    is_sound = url.isprintable() and " " not in url and "@" not in parts.netloc
+    return parts if parts.scheme in schemes and is_host and is_sound else None
+
+
+def _since_bitcoin(at: datetime) -> datetime:
+    if not _FIRST_BLOCK <= at < _FAR:
+        raise ValueError("lies before 2009 or after 2100; look at the year")
+    return at
+
+
+def _time_of_day(value: object) -> time:
+    """Take what TOML has as text or as a time; seconds would give two times one name."""
+    text = value.isoformat().removesuffix(":00") if isinstance(value, time) else value
     if not isinstance(text, str) or not _CLOCK.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write one like 09:00")
     return time.fromisoformat(text)
@@ -75,9 +92,10 @@ def _each_once(times: tuple[time, ...]) -> tuple[time, ...]:
 
 
 def _currency(code: str) -> str:
-    if len(code) != 3 or not code.isascii() or not code.isupper():
-        raise ValueError(f"{code!r} is no currency; write three capital letters, like GTQ")
-    return code
+    try:
+        return checked_currency(code)
+    except DcaBotError as error:
+        raise ValueError(str(error).rstrip(".")) from None
 
 
 _IN_WORDS = {
@@ -89,11 +107,17 @@ _IN_WORDS = {
     "string_type": 'is a text; write it in quotation marks, like "..."',
     "bool_type": "is true or false",
     "timezone_aware": "needs a time zone, like 2026-01-01T00:00:00Z",
+    "datetime_type": "is a time with its offset, without quotation marks: 2026-01-01T00:00:00Z",
 }
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
+_FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_PLACE = re.compile(r"(?<!\$)\{[a-z_]+\}")
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+StartAt = Annotated[AwareDatetime, Field(strict=True), AfterValidator(_since_bitcoin)]
 RelayUrl = Annotated[str, AfterValidator(_relay_url)]
 Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
+Sats = Annotated[int, Field(ge=0, le=SAT_MAX)]
 
 
 class BotConfig(_Section):
@@ -137,6 +161,11 @@ class CsvConfig(_Section):
     def _has_places(self) -> "CsvConfig":
         if "{table}" not in self.command:
             raise ValueError("the command needs {table} where the table's name goes")
+        others = set(_PLACE.findall(self.command)) - {"{table}"}
+        if others and "{since}" not in others:  # Beside it, they are the shell's or awk's.
+            raise ValueError(
+                f"the command has {others.pop()}; is {{since}} meant, the time to read from?"
+            )
         return self
 
 
@@ -184,7 +213,7 @@ class LamassuConfig(_Section):
     source: Literal["ssh-csv", "postgres", "directory"]
     poll_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     lookback_days: Annotated[int, Field(ge=3, le=366)] = 14
-    start_at: AwareDatetime | None = None
+    start_at: StartAt | None = None
     ssh: SshConfig | None = None
     csv: CsvConfig = CsvConfig()
     directory: DirectoryConfig = DirectoryConfig()
@@ -207,8 +236,17 @@ class LnbitsConfig(_Section):
 
     url: Annotated[str, AfterValidator(_http_url)]
     source_admin_key_file: Path = Path("lnbits.key")
-    low_balance_sat: Annotated[int, Field(ge=0)] = 500_000
-    top_up_to_sat: Annotated[int, Field(ge=0)] = 2_000_000
+    low_balance_sat: Sats = 500_000
+    top_up_to_sat: Sats = 2_000_000
+
+    @model_validator(mode="after")
+    def _tops_up_beyond_low(self) -> "LnbitsConfig":
+        if self.low_balance_sat > self.top_up_to_sat:
+            raise ValueError(
+                "low_balance_sat is above top_up_to_sat, so no top-up would be enough;"
+                " lower the one or raise the other"
+            )
+        return self
 
 
 class FlowConfig(_Section):
@@ -227,14 +265,14 @@ class FixedConfig(_Section):
     daily_limit_max: Amount = Decimal(2000)
     rate_source: Literal["lnbits", "lamassu"] = "lnbits"
     rate_deviation_percent_max: Annotated[int, Field(ge=0, le=100)] = 5
-    rate_age_minutes_max: Annotated[int, Field(ge=1)] = 60
+    rate_age_minutes_max: Annotated[int, Field(ge=1, le=60 * 24 * 366)] = 60
 
 
 class LimitsConfig(_Section):
     """`[limits]`."""
 
-    payout_max_sat: Annotated[int, Field(ge=1)] = 1_000_000
-    day_max_sat: Annotated[int, Field(ge=1)] = 10_000_000
+    payout_max_sat: Annotated[int, Field(ge=1, le=SAT_MAX)] = 1_000_000
+    day_max_sat: Annotated[int, Field(ge=1, le=SAT_MAX)] = 10_000_000
 
 
 class NotificationsConfig(_Section):
@@ -310,7 +348,7 @@ def load_config(path: Path) -> Config:
             f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read ({error}).") from error
+        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -324,11 +362,14 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def read_secret(path: Path, variable: str, environment: Mapping[str, str]) -> str:
-    """Return a secret from the environment, or from a file that only its owner can read."""
+def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, remedy: str) -> str:
+    """Return a secret from the environment, or from a file that only its owner can read.
+
+    `remedy` says how to come by the file.
+    """
     if environment.get(variable):
         return environment[variable].strip()
-    return read_secret_file(path, remedy=f"put the key there, or into {variable}")
+    return read_secret_file(path, remedy=f"{remedy}, or into {variable}")
 
 
 def read_secret_file(path: Path, *, remedy: str) -> str:
@@ -339,11 +380,11 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}; {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
     if mode & 0o077:
         raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
     if not text:
-        raise ConfigError(f"{path} is empty; {remedy}.")
+        raise ConfigError(f"{path} is empty. Remove it, then {remedy}.")
     return text
 
 
@@ -362,8 +403,12 @@ def _minor(amount: Decimal, currency: str, key: str) -> int:
 
 
 def _faults(path: Path, error: ValidationError) -> str:
-    lines = [f"{path} has {error.error_count()} fault(s):"]
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    # A list whose entries are faulty counts as too short as well; that is no fault of its own.
+    entries = {fault["loc"][:-1] for fault in faults}
+    faults = [fault for fault in faults if fault["loc"] not in entries]
+    lines = [f"{path} has {len(faults)} fault(s):"]
+    for fault in faults:
         place = ".".join(str(part) for part in fault["loc"]) or "file"
         message = _IN_WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         lines.append(f"  {place}: {message}")

@@ -1,7 +1,13 @@
 """The one hierarchy of errors; each message is a sentence that says what to do."""
 
+import os
+import re
 import traceback
 from enum import StrEnum
+
+WORDS_CHARS_MAX = 200
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
+_LIBRARYS_OWN = re.compile(r"^\[[^\]]*\] *| \(_ssl\.c:\d+\)$|\.$")
 
 
 class DcaBotError(Exception):
@@ -91,6 +97,23 @@ class LedgerError(DcaBotError):
 
 class StateChanged(LedgerError):
     """A compare-and-set found another state than expected; nothing was changed."""
+
+
+def in_words(error: BaseException) -> str:
+    """Say what the network, a file or a library reported, without Python's own names and numbers."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    number = _NUMBER.search(str(error))
+    said = os.strerror(int(number[1])) if number else _LIBRARYS_OWN.sub("", one_line(str(error)))
+    return said or "no reason given"
+
+
+def one_line(text: str) -> str:
+    """Return the first line that says something, without control characters, cut short."""
+    first = next(iter(text.strip().splitlines()), "")
+    return "".join(letter for letter in first if letter.isprintable())[:WORDS_CHARS_MAX]
 
 
 def place_of(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """`dca-bot init`: a first configuration and the bot's key."""
 
 import json
+import re
 from pathlib import Path
 
 import segno
@@ -63,7 +64,11 @@ def ask_and_write(config_path: Path) -> None:
     password_path = folder / "lamassu.pgpass"
     for path in (config_path, key_path):
         if path.exists():
-            raise ConfigError(f"{path} is there already; move it away, or use it as it is.")
+            alone = f" A key alone is made by: dca-bot chat --new --key {key_path}"
+            raise ConfigError(
+                f"{path} is there already; move it away, or use it as it is."
+                + ("" if key_path.exists() else alone)
+            )
     operator = typer.prompt("Your npub (the operator's)", value_proc=_npub)
     relays = typer.prompt(
         "Relays, with spaces between",
@@ -74,10 +79,11 @@ def ask_and_write(config_path: Path) -> None:
         "Address of LNbits", default="https://lnbits.example.com", value_proc=_lnbits_url
     )
     admin_key = typer.prompt(
-        "Admin key of the wallet that pays (empty: later)",
+        "Admin key of the wallet that pays, 32 hex digits (empty: later)",
         default="",
         hide_input=True,
         show_default=False,
+        value_proc=_admin_key,
     )
     currency = typer.prompt("Currency", default="GTQ", value_proc=_currency)
     timezone = typer.prompt("Time zone", default="America/Guatemala", value_proc=_timezone)
@@ -91,18 +97,17 @@ def ask_and_write(config_path: Path) -> None:
         url=json.dumps(url),
     )
     key = generate()
+    others = {wallet_path: admin_key, password_path: password}
+    files = {key_path: key.nsec(), config_path: text.rstrip()} | {
+        path: secret for path, secret in others.items() if secret and not path.exists()
+    }
     try:
-        write_secret(key_path, key.nsec())
-        if admin_key and not wallet_path.exists():
-            write_secret(wallet_path, admin_key)
-        if password and not password_path.exists():
-            write_secret(password_path, password)
-        write_secret(config_path, text.rstrip())
+        for path, content in files.items():
+            write_secret(path, content)
     except OSError as error:
         raise ConfigError(f"{error.filename} can't be written ({error.strerror}).") from error
-    typer.echo(
-        f"\nWrote {config_path} and {key_path}. Keep a copy of the key: it is the bot's identity."
-    )
+    typer.echo(f"\nWrote {', '.join(str(path) for path in files)}.")
+    typer.echo(f"Keep a copy of {key_path}: it is the bot's identity.")
     if not wallet_path.exists():
         typer.echo(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
     typer.echo(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
@@ -159,6 +164,12 @@ def _relays(text: str) -> list[str]:
 
 def _lnbits_url(text: str) -> str:
     _check(LnbitsConfig, url=text.strip())
+    return text.strip()
+
+
+def _admin_key(text: str) -> str:
+    if not re.fullmatch("([0-9a-f]{32})?", text.strip()):
+        raise typer.BadParameter("A key of LNbits has 32 hex digits; copy it from its API info.")
     return text.strip()
 
 

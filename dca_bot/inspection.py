@@ -1,12 +1,13 @@
 """What the command line shows of a ledger; nothing is changed, and the bot may be running."""
 
 import os
-from pathlib import Path
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dca_bot.app import build_wallet
-from dca_bot.config import load_config
-from dca_bot.core.money import fiat_text
+from dca_bot.config import Config
+from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, machine_cash, mail, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
@@ -15,36 +16,76 @@ from dca_bot.ledger.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 
 
-async def read_status(config_path: Path) -> dict[str, Any]:
+async def read_status(config: Config) -> dict[str, Any]:
     """Return what `status` shows: plain values by name."""
-    config = load_config(config_path)
     async with reading_database(config.path(config.bot.data_dir)) as database:
         return await database.read(lambda tx: _status(tx, config.bot.currency))
 
 
-async def run_audit(config_path: Path) -> dict[str, Any]:
-    """Return counts and findings of the ledger and of the source wallet's tagged rows."""
-    config = load_config(config_path)
+def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
+    """Write what `read_status` returned for a person, with times of this zone."""
+
+    def at(name: str) -> str:
+        return f"{datetime.fromisoformat(values[name]).astimezone(zone):%Y-%m-%d %H:%M}"
+
+    states = ", ".join(f"{count} {state}" for state, count in values["payouts_by_state"].items())
+    machines = ", ".join(
+        f"{label} {cash or 'not counted yet'}" for label, cash in values["machines_cash"].items()
+    )
+    uncovered = values["uncovered"] or "not known before each machine was counted"
+    lines = [
+        "PAUSED: nothing is shared out or paid. Send the bot: resume all"
+        if values["paused"]
+        else "Running: nothing is paused.",
+        f"Lamassu last read: {at('last_poll_at')}"
+        if values["last_poll_at"]
+        else "Lamassu was not read yet.",
+        f"Clients: {values['clients']}, with balances of {values['balances']} in all",
+        f"To be paid: {sat_text(values['owed_sat'])}, payouts: {values['open_payouts']}"
+        + (f" ({states})" if states else ""),
+        f"Paid so far: {sat_text(values['paid_sat'])}",
+        f"Given for fixed mode: {sat_text(values['treasury_sat'])}",
+        f"The operator's: {sat_text(values['operator_sat'])}",
+        f"Commission: {sat_text(values['commission_sat'])}",
+        f"Open holds: {values['open_holds']}",
+        f"Messages to be sent: {values['unsent_messages']}",
+        f"Last copy of the ledger: {at('last_backup_at')}"
+        if values["last_backup_at"]
+        else "No copy of the ledger was made by itself yet.",
+        f"Cash in the machines: {machines or 'no machine is known yet'}",
+        f"Balances beyond the cash in the machines: {uncovered}",
+    ]
+    return "\n".join(lines)
+
+
+async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
+    """Return counts and findings of the ledger and of the source wallet's tagged rows.
+
+    Where LNbits could not be asked, `payments` is None, and the second value says why.
+    """
     async with (
         reading_database(config.path(config.bot.data_dir)) as database,
         build_wallet(config, os.environ) as wallet,
     ):
         result = await database.read(audit_ledger)
-        payments, differences = await _audit_payments(database, wallet)
-    return {
+        payments, differences, why = await _audit_payments(database, wallet)
+    values = {
         "entries": result.entries,
         "distributions": result.distributions,
         "payouts": result.payouts,
         "payments": payments,
         "findings": [*result.findings, *differences],
     }
+    return values, why
 
 
-async def _audit_payments(database: Database, wallet: LnbitsWallet) -> tuple[int, tuple[str, ...]]:
+async def _audit_payments(
+    database: Database, wallet: LnbitsWallet
+) -> tuple[int | None, tuple[str, ...], str]:
     try:
-        return await audit_payments(database, wallet)
+        return *await audit_payments(database, wallet), ""
     except (LnbitsUnavailable, LnbitsRefused) as error:
-        return 0, (f"The payments could not be compared: {error}",)
+        return None, (), str(error)
 
 
 def _status(tx: Tx, currency: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dca_bot.core.allotment import Allotment, Portion, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
-from dca_bot.core.money import fiat_text, parse_fiat, sat_text
+from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError
 from dca_bot.lamassu.directory import read_directory
@@ -83,8 +83,7 @@ def run_simulation(
     `now` is an ISO time, in UTC unless it says otherwise; the present without one. Rows that can't
     be read are told on stderr. Raise DcaBotError.
     """
-    if not re.fullmatch("[A-Z]{3}", currency):
-        raise DcaBotError("Write the currency as three capital letters, like GTQ.")
+    checked_currency(currency)
     instant = _parse_now(now)
     balances = read_clients(clients_csv, currency)
     export = read_directory(export_dir, _BEGINNING)

@@ -47,15 +47,17 @@ class Screen:
     def message(self, text: str, at: datetime) -> None:
         """Show what the bot wrote, without what would steer the terminal."""
         self._leave_prompt()
-        safe = "".join(c for c in text if c.isprintable() or c in "\n\t")
         self._out.print(f"── {at.astimezone():%H:%M:%S}", style="cyan")
-        self._out.print(safe)
+        self._out.print(_harmless(text))
         self.ask()
 
     def note(self, text: str) -> None:
-        """Tell something that isn't a message; beside the messages if they go into a pipe."""
+        """Tell something that isn't a message; beside the messages if they go into a pipe.
+
+        It may have words of a relay in it.
+        """
         self._leave_prompt()
-        self._notes.print(text, style="yellow")
+        self._notes.print(_harmless(text), style="yellow")
         self.ask()
 
     def ask(self) -> None:
@@ -262,6 +264,11 @@ def make_key(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path} can't be written ({error.strerror}).") from error
     return key.npub
+
+
+def _harmless(text: str) -> str:
+    """Leave out of a text what would steer the terminal."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
 def _console(*, stderr: bool) -> Console:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.demo.relay import local_relay
-from dca_bot.ledger import clients, deposits, distributions, facts
+from dca_bot.ledger import clients, deposits, distributions, facts, machine_cash, machines
+from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.nostr.keys import generate, parse_secret_key
@@ -120,6 +122,12 @@ def test_help_and_version_end_with_0(tmp_path):
     assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
 
 
+def test_demo_takes_a_configuration_and_says_that_it_uses_none(tmp_path):
+    done = dca_bot("demo", "--config", "no.toml", "--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert "brings its own" in done.stdout
+
+
 @pytest.mark.parametrize("command", ["check", "run", "status", "audit"])
 def test_missing_configuration_ends_with_1_and_says_what_to_do(tmp_path, command):
     done = dca_bot(command, "--config", "no.toml", folder=tmp_path)
@@ -207,10 +215,43 @@ def test_status_tells_what_the_ledger_says(folder):
         "machines_cash": {},
         "uncovered": None,
     }
-    text = dca_bot("status", "--config", folder / "config.toml", folder="/").stdout
-    assert [line.split()[0] for line in text.splitlines()] == [
-        name.split("_")[0] for name in values
+
+
+def test_status_is_written_for_a_person(folder):
+    done = dca_bot("status", "--config", folder / "config.toml", folder="/")
+    assert done.stdout.splitlines() == [
+        "Running: nothing is paused.",
+        "Lamassu was not read yet.",
+        "Clients: 1, with balances of 200.00 GTQ in all",
+        "To be paid: 100,000 sats, payouts: 1 (1 PLANNED)",
+        "Paid so far: 0 sats",
+        "Given for fixed mode: 0 sats",
+        "The operator's: 0 sats",
+        "Commission: 5,000 sats",
+        "Open holds: 0",
+        "Messages to be sent: 0",
+        "No copy of the ledger was made by itself yet.",
+        "Cash in the machines: no machine is known yet",
+        "Balances beyond the cash in the machines: not known before each machine was counted",
     ]
+
+
+async def test_status_shows_times_as_the_programmes_clocks_do(folder):
+    def work(tx):
+        facts.note_poll(tx, NOW.replace(microsecond=123456))
+        facts.put(tx, facts.BACKUP_AT, NOW.isoformat())
+        facts.put(tx, facts.PAUSED, NOW.isoformat())
+        machines.note(tx, "antigua")
+        machines.note(tx, "coban")
+        machine_cash.count(tx, "coban", 150_000, now=NOW)
+
+    async with ledger_of(folder) as ledger:
+        await ledger.transact(work)
+    text = (await asyncio.to_thread(dca_bot, "status", folder=folder)).stdout
+    assert "PAUSED: nothing is shared out or paid. Send the bot: resume all" in text
+    assert "Lamassu last read: 2026-02-28 18:00\n" in text
+    assert "Last copy of the ledger: 2026-02-28 18:00\n" in text
+    assert "Cash in the machines: antigua not counted yet, coban 1,500.00 GTQ\n" in text
 
 
 @pytest.mark.parametrize("words", [("status",), ("export", "books"), ("run",)])
@@ -261,8 +302,17 @@ def test_audit_without_lnbits_ends_with_1_and_says_so(folder):
     text = (folder / "config.toml").read_text().split("[lnbits]")[0]
     (folder / "config.toml").write_text(f'{text}[lnbits]\nurl = "http://127.0.0.1:9"\n')
     done = dca_bot("audit", folder=folder)
-    assert "1 finding(s)" in sentence(done)
-    assert "✗ The payments could not be compared: " in done.stdout
+    assert sentence(done).startswith(
+        "The ledger is in order, but LNbits could not be asked, so payments were not compared: LNbits"
+        " at 127.0.0.1:9 did not answer"
+    )
+    assert sentence(done).endswith("Then audit again.\n")
+    assert "finding" not in done.stdout + done.stderr
+    assert "✗" not in done.stdout
+    done = dca_bot("audit", "--json", folder=folder)
+    assert done.returncode == 1
+    values = json.loads(done.stdout)
+    assert (values["entries"], values["payments"], values["findings"]) == (4, None, [])
 
 
 # backup
@@ -391,7 +441,7 @@ BASICS = [OPERATOR, "wss://relay.example.com ws://127.0.0.1:7777", "https://lnbi
 
 
 def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alone(tmp_path):
-    done = answer_init(tmp_path, *BASICS, "k" * 32, "gtq", "", "n", "exported")
+    done = answer_init(tmp_path, *BASICS, "a1" * 16, "gtq", "", "n", "exported")
     assert done.returncode == 0, done
     config = load_config(tmp_path / "config.toml")
     assert config.nostr.operators == (OPERATOR,)
@@ -403,8 +453,9 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
     key = parse_secret_key((tmp_path / "bot.nsec").read_text().strip())
     assert key.npub in done.stdout
     assert key.nsec() not in done.stdout + done.stderr
-    assert "k" * 32 not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
-    assert (tmp_path / "lnbits.key").read_text().strip() == "k" * 32
+    assert "a1" * 16 not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
+    assert (tmp_path / "lnbits.key").read_text().strip() == "a1" * 16
+    assert "lnbits.key" in done.stdout.split("Wrote ")[1].split("\n")[0]
 
 
 def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
@@ -444,14 +495,16 @@ def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
 @pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
 def test_init_overwrites_nothing(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    assert "is there already" in sentence(answer_init(tmp_path, *BASICS, "", "", "", "n", ""))
+    said = sentence(answer_init(tmp_path, *BASICS, "", "", "", "n", ""))
+    assert said.startswith(f"{name} is there already")
+    assert ("chat --new --key bot.nsec" in said) is (name == "config.toml")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "mine"
 
 
 def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
     write_secret(tmp_path / "lnbits.key", "mine")
-    assert answer_init(tmp_path, *BASICS, "other", "", "", "n", "").returncode == 0
+    assert answer_init(tmp_path, *BASICS, "0" * 32, "", "", "n", "").returncode == 0
     assert (tmp_path / "lnbits.key").read_text() == "mine\n"
 
 
@@ -461,6 +514,8 @@ def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
         (1, "relay.example.com"),
         (1, "https://relay.example.com"),
         (2, "ftp://lnbits.example.com"),
+        (3, "abc"),
+        (3, "g" * 32),
         (4, "quetzal"),
         (5, "Guatemala"),
         (8, "70000"),
@@ -518,6 +573,88 @@ async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
     assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "✗", "✗", "✗"]
     assert "chmod 600" in marks["Nostr keys"]
     assert "chmod 700" in marks["Data folder"]
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("fault", ["another ledger's -wal", "readable ledger", "newer ledger"])
+async def test_check_refuses_the_data_folder_that_run_refuses_and_changes_nothing(
+    tmp_path, relay, fault
+):
+    write_config(tmp_path, relay=relay)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    async with ledger_of(tmp_path) as ledger:
+        await ledger.transact(share_out)
+    path = tmp_path / "data" / "ledger.sqlite3"
+    match fault:
+        case "another ledger's -wal":
+            copy_ledger(tmp_path / "data", tmp_path / "copy")
+            (tmp_path / "copy").rename(path)
+            path.with_name("ledger.sqlite3-wal").write_text("what another ledger had")
+        case "readable ledger":
+            path.chmod(0o644)
+        case _:
+            with closing(sqlite3.connect(path)) as ledger:
+                ledger.execute("PRAGMA user_version = 999")
+    before = files_of(tmp_path)
+    done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    assert files_of(tmp_path) == before
+    refused = sentence(await asyncio.to_thread(dca_bot, "run", folder=tmp_path))
+    assert f"✗ Data folder: {refused}" in done.stdout
+
+
+async def test_check_leaves_no_trace_beside_a_ledger(tmp_path, relay):
+    write_config(tmp_path, relay=relay)
+    async with ledger_of(tmp_path) as ledger:
+        await ledger.transact(share_out)
+    before = files_of(tmp_path)
+    done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    assert "✓ Data folder" in done.stdout
+    assert files_of(tmp_path) == before
+
+
+async def test_check_tells_that_a_bot_has_the_ledger(tmp_path, relay):
+    write_config(tmp_path, relay=relay)
+    async with ledger_of(tmp_path):
+        done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+        assert "✗ Data folder: Another bot is running on the ledger in data." in done.stdout
+    done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    assert "✓ Data folder" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("bot.nsec", "make one with: dca-bot chat --new --key bot.nsec, or put"),
+        ("lnbits.key", "put the source wallet's admin key there, or into DCA_BOT_LNBITS"),
+        ("lamassu.pgpass", "put the password of dca_readonly there, or into DCA_BOT_POSTGRES"),
+    ],
+)
+def test_run_without_a_secret_says_how_to_get_it_and_makes_no_ledger(tmp_path, name, remedy):
+    write_config(tmp_path)
+    path = tmp_path / "config.toml"
+    text = path.read_text(encoding="utf-8").replace('"directory"', '"postgres"')
+    path.write_text(f"{text}\n[lamassu.postgres]\ntunnel = false\n", encoding="utf-8")
+    for other in ("lnbits.key", "lamassu.pgpass"):
+        write_secret(tmp_path / other, "0" * 32)
+    (tmp_path / name).unlink()
+    assert sentence(dca_bot("run", folder=tmp_path)).startswith(f"There is no {name}; {remedy}")
+    assert not (tmp_path / "data").exists()
+
+
+def test_key_that_is_none_is_named_with_its_file(tmp_path):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    (tmp_path / "bot.nsec").write_text("nsec1nonsense", encoding="utf-8")
+    assert sentence(dca_bot("run", folder=tmp_path)).startswith(
+        "bot.nsec: This is not a valid nsec"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import re
 import tomllib
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dca_bot.app import programme_of
 from dca_bot.chat.render import LANGUAGES
 from dca_bot.config import (
     Config,
+    CsvConfig,
     LamassuConfig,
     PostgresConfig,
     load_config,
@@ -17,6 +19,8 @@ from dca_bot.config import (
 )
 from dca_bot.errors import ConfigError
 
+START_AT = "start_at = 2026-01-01T00:00:00Z"
+TIMES = 'times = ["09:00", "18:00"]'
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
 
@@ -70,12 +74,81 @@ def test_example_explains_every_key():
         ('low_deposit = "200.00"', 'low_deposit = "200.001"', "more decimals"),
         ('url = "https://lnbits.example.com"', 'url = "lnbits"', "is no web address"),
         ("[flow]", "[flow", "no valid TOML"),
-        ("start_at = 2026-01-01T00:00:00Z", "start_at = 2026-01-01T00:00:00", "lamassu.start_at"),
+        (START_AT, "start_at = 2026-01-01T00:00:00", "lamassu.start_at: needs a time zone"),
+        (START_AT, "start_at = 2026", "lamassu.start_at: is a time with its offset"),
+        (START_AT, "start_at = 20260101", "lamassu.start_at: is a time with its offset"),
+        (START_AT, 'start_at = "20260101"', "lamassu.start_at: is a time with its offset"),
+        (START_AT, "start_at = 2026-01-01", "lamassu.start_at: is a time with its offset"),
+        (START_AT, "start_at = 2008-12-31T23:59:59Z", "lamassu.start_at: lies before 2009"),
+        (START_AT, "start_at = 9999-12-31T23:59:59-05:00", "or after 2100"),
+        (TIMES, "times = [09:00:00, 09:00:30]", "'09:00:30' is no time of day"),
+        (TIMES, "times = [09:00:00.5]", "'09:00:00.500000' is no time of day"),
+        (TIMES, "times = [09:00:00, 09:00:00]", "a time stands there twice"),
+        ("rate_age_minutes_max = 60", f"rate_age_minutes_max = {10**14}", "fixed.rate_age_min"),
+        ("payout_max_sat = 1000000", f"payout_max_sat = {10**16}", "limits.payout_max_sat"),
+        ("day_max_sat = 10000000", f"day_max_sat = {10**16}", "limits.day_max_sat"),
+        ("top_up_to_sat = 2000000", f"top_up_to_sat = {10**16}", "lnbits.top_up_to_sat"),
+        (
+            "low_balance_sat = 500000",
+            "low_balance_sat = 2000001",
+            "lnbits: low_balance_sat is above top_up_to_sat",
+        ),
+        ("'{since}'", "'{sinc}'", "lamassu.csv: the command has {sinc}"),
     ],
 )
 def test_fault_is_named_with_its_place(tmp_path, old, new, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
         load_config(changed(tmp_path, old, new))
+
+
+@pytest.mark.parametrize("currency", ["G T", "A1B", "gtq", "ÄBC", "GTQ\\n"])
+def test_currency_is_three_capital_letters(tmp_path, currency):
+    with pytest.raises(ConfigError, match=r"bot\.currency: .* three capital letters"):
+        load_config(changed(tmp_path, 'currency = "GTQ"', f'currency = "{currency}"'))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["://h:x", "://h:99999", "://h h", "://h\\u0000", "://h..x", "://[::1", "://me@h", "://"],
+)
+def test_address_that_nothing_can_connect_to_is_refused(tmp_path, rest):
+    with pytest.raises(ConfigError, match=r"lnbits\.url: .* is no web address"):
+        load_config(changed(tmp_path, "https://lnbits.example.com", f"https{rest}"))
+    with pytest.raises(ConfigError, match=r"nostr\.relays\.0: .* is no relay"):
+        load_config(changed(tmp_path, "wss://relay.example.com", f"wss{rest}"))
+
+
+@pytest.mark.parametrize(
+    "rest", ["://h:5000", "://[::1]:5000", "://h-1.a_b.example.", "://10.0.0.5"]
+)
+def test_address_in_any_form_that_works_is_taken(tmp_path, rest):
+    load_config(changed(tmp_path, "https://lnbits.example.com", f"https{rest}"))
+    load_config(changed(tmp_path, "wss://relay.example.com", f"wss{rest}/inbox"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(TIMES, 'times = ["9:00"]'), ("wss://relay.example.com", "https://x"), (TIMES, "times = []")],
+)
+def test_one_fault_is_told_once(tmp_path, old, new):
+    text = changed(tmp_path, old, new).read_text(encoding="utf-8")
+    path = tmp_path / "config.toml"
+    path.write_text(text.replace(', "wss://relay2.example.com"', ""), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"has 1 fault\(s\)"):
+        load_config(path)
+
+
+def test_times_of_day_may_be_times_of_toml(tmp_path):
+    config = load_config(changed(tmp_path, TIMES, 'times = [18:00:00, "09:00"]'))
+    assert config.fixed.times == (time(9), time(18))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd ${HOME} && psql {table} '{since}' | awk '{print}'", "cat exported/{table}.csv"],
+)
+def test_command_may_use_braces_of_the_shell_and_leave_the_time_out(command):
+    assert CsvConfig(command=command).command == command
 
 
 @pytest.mark.parametrize(
@@ -129,11 +202,11 @@ def test_secret_that_others_can_read_is_refused(tmp_path):
     path = tmp_path / "key"
     write_secret(path, "secret")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert read_secret(path, "VARIABLE", {}) == "secret"
+    assert read_secret(path, "VARIABLE", {}, remedy="") == "secret"
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
-        read_secret(path, "VARIABLE", {})
-    assert read_secret(path, "VARIABLE", {"VARIABLE": "other"}) == "other"
+        read_secret(path, "VARIABLE", {}, remedy="")
+    assert read_secret(path, "VARIABLE", {"VARIABLE": "other"}, remedy="") == "other"
 
 
 def test_secret_is_never_overwritten(tmp_path):

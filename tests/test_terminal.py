@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from websockets.asyncio.server import serve
 
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import free_port
@@ -158,6 +159,21 @@ async def test_what_would_steer_the_terminal_is_left_out(url, capsys):
     assert shown(capsys) == ["re: a]0;titleb [red]c[/red] :smile:"]
 
 
+async def test_relay_cannot_steer_the_terminal_by_why_it_closes(capsys):
+    async def close(socket):
+        await socket.close(4000, "\x1b]0;title\x07\x1b[2Jconfirm 7K2Q")
+
+    async with serve(close, "127.0.0.1", 0) as server:
+        table = Table(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        table.type("status")
+        with pytest.raises(DcaBotError, match="No relay could be reached"):
+            await table.chat().run()
+    told = capsys.readouterr().err
+    assert "confirm 7K2Q" in told
+    assert "\x1b" not in told
+    assert "\x07" not in told
+
+
 async def test_bot_that_does_not_answer_is_an_error_for_a_pipe(url):
     table = Table(url)
     async with table.answering(mute=True):
@@ -172,7 +188,7 @@ async def test_relay_that_is_not_there_is_told_and_an_error_for_a_pipe(capsys):
     table.type("status")
     with pytest.raises(DcaBotError, match="No relay could be reached"):
         await table.chat().run()
-    assert f"{table.url} is out of reach" in capsys.readouterr().err
+    assert f"{table.url} is out of reach: Connection refused. I keep" in capsys.readouterr().err
 
 
 async def test_one_relay_of_several_is_enough(url, capsys):

@@ -11,6 +11,7 @@ from dca_bot.errors import DcaBotError
 FIAT_MINOR_MAX = 10**15
 SAT_MAX = 21 * 10**14
 
+_CODE = re.compile("[A-Z]{3}")
 # ISO 4217, active codes whose minor unit is not a hundredth.
 _WITHOUT_MINOR = re.compile("BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|UYI|VND|VUV|XAF|XOF|XPF")
 _THOUSANDTHS = re.compile("BHD|IQD|JOD|KWD|LYD|OMR|TND")
@@ -39,6 +40,13 @@ _SYMBOLS = {
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _COMMA_GROUPS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3}){1,6}")
 _DOT_GROUPS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3}){1,6}")
+
+
+def checked_currency(code: str) -> str:
+    """Return a currency's code (ISO 4217); raise DcaBotError if it can't be one."""
+    if not _CODE.fullmatch(code):
+        raise DcaBotError(f"{code!r} is no currency; write three capital letters, like GTQ.")
+    return code
 
 
 def minor_digits(currency: str) -> int:

@@ -18,7 +18,7 @@ from dca_bot.errors import LedgerError
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts
-from dca_bot.ledger.backup import copies, copy_ledger, copy_name, prune
+from dca_bot.ledger.backup import copies, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.private import make_private_folder
 
@@ -64,14 +64,14 @@ class Keep:
 
     def _make_if_due(self, now: datetime, stop: threading.Event) -> bool:
         make_private_folder(self.folder, setting="backup.path")
-        prune(self.folder, keep=self.keep)
+        remove_unfinished(self.folder)
         # A copy from the future was made while the clock was ahead: it says nothing about today.
         times = [copy.made_at for copy in copies(self.folder) if copy.made_at <= now]
         if times and now - times[0] < self.every:
             return False
-        target = self.folder / copy_name(now)
-        copy_ledger(self.data_dir, target, stop=stop)
-        prune(self.folder, keep=self.keep, spare=target)
+        copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop)
+        # Only now: what there was is all there is while a copy fails.
+        prune(self.folder, keep=self.keep, now=now)
         return True
 
     async def _record(self, now: datetime, *, made: bool, why: str) -> None:

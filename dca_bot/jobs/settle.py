@@ -62,6 +62,7 @@ class Settler:
     signals: Signals
     minimum_seen_at: dict[int, datetime] = field(default_factory=dict)
     _reconciled_at: datetime | None = field(default=None, init=False)
+    _must_act: bool = field(default=False, init=False)
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +95,8 @@ class Settler:
                 self._reconciled_at = now
             self._note(reachable=True)
         except (LnbitsUnavailable, LnbitsRefused) as error:
-            self._note(reachable=False, detail=str(error))
+            must_act = isinstance(error, LnbitsRefused)
+            self._note(reachable=False, detail=str(error), must_act=must_act)
 
     async def catch_up(self) -> None:
         """After a start: resolve every payout that was sent, then reconcile with LNbits."""
@@ -244,7 +246,11 @@ class Settler:
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])
 
-    def _note(self, *, reachable: bool, detail: str = "") -> None:
+    def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
+        """Note whether LNbits answers; one that refuses the key won't stop by itself."""
         now = self.till.clock.now()
-        if self.signals.note(LNBITS, reachable=reachable, now=now, detail=detail):
-            _log.warning("LNbits reachable=%s detail=%s", reachable, detail)
+        is_news = self.signals.note(LNBITS, reachable=reachable, now=now, detail=detail)
+        if is_news or (must_act and not self._must_act):
+            level = logging.ERROR if must_act else logging.WARNING
+            _log.log(level, "LNbits reachable=%s detail=%s", reachable, detail)
+        self._must_act = must_act

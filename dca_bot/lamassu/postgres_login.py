@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from dca_bot.errors import SourceUnavailable
-from dca_bot.lamassu.ssh import one_line
+from dca_bot.errors import SourceUnavailable, in_words
 
 TlsMode = Literal["disable", "require", "verify-full"]
 _APPLICATION = "dca-bot"
@@ -76,7 +75,7 @@ async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> A
         raise
     except _ODD_ANSWERS as error:
         raise SourceUnavailable(
-            f"{server.address} can't be logged in to ({one_line(str(error))}); check"
+            f"{server.address} can't be logged in to ({in_words(error)}); check"
             " [lamassu.postgres] host and port, and that PostgreSQL listens there."
         ) from error
 
@@ -134,7 +133,7 @@ def refusal(
 
     What the server says of that table alone is a TableUnreadable.
     """
-    said, what = one_line(str(error)), table or "Lamassu"
+    said, what = in_words(error), table or "Lamassu"
     unreadable = TableUnreadable if table else SourceUnavailable
     match error:
         case asyncpg.InsufficientPrivilegeError():
@@ -258,7 +257,7 @@ def _tls(server: PostgresServer) -> ssl.SSLContext | bool:
         context = ssl.create_default_context(cafile=server.ca_file)
     except (OSError, ValueError) as error:
         raise SourceUnavailable(
-            f"{server.ca_file} holds no certificate ({one_line(str(error))}); put that of whoever"
+            f"{server.ca_file} holds no certificate ({in_words(error)}); put that of whoever"
             " signed the server's into it, as PEM."
         ) from error
     if server.tls == "require":

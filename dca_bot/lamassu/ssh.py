@@ -16,7 +16,7 @@ from typing import IO
 import asyncssh
 
 from dca_bot.core.ports import Export
-from dca_bot.errors import SourceUnavailable
+from dca_bot.errors import SourceUnavailable, in_words, one_line
 from dca_bot.lamassu.rows import (
     ACTIONS,
     CASH_INS,
@@ -126,7 +126,7 @@ class SshCsvSource:
             await self._give_up(file)
             raise SourceUnavailable(
                 f"The connection to {self._server.host} broke while {table} was read"
-                f" ({one_line(str(error))}); the next poll tries again."
+                f" ({in_words(error)}); the next poll tries again."
             ) from error
         except BaseException:
             await self._give_up(file)
@@ -216,18 +216,18 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
         ) from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise SourceUnavailable(
-            f"{server.private_key_file} is not a usable SSH key ({one_line(str(error))}); make one"
+            f"{server.private_key_file} is not a usable SSH key ({in_words(error)}); make one"
             " without a passphrase: `ssh-keygen -t ed25519`."
         ) from error
     except FileNotFoundError as error:
-        raise SourceUnavailable(f"{error.filename} is missing; create it.") from error
+        raise SourceUnavailable(_missing(server, Path(error.filename))) from error
     except ValueError as error:
         if "idna" in str(error):
             raise SourceUnavailable(
-                f"{server.host} is no host name ({one_line(str(error))}); correct [lamassu.ssh] host."
+                f"{server.host} is no host name ({in_words(error)}); correct [lamassu.ssh] host."
             ) from error
         raise SourceUnavailable(
-            f"{server.known_hosts_file} can't be read ({one_line(str(error))}); correct it."
+            f"{server.known_hosts_file} can't be read ({in_words(error)}); correct it."
         ) from error
     except TimeoutError as error:
         raise SourceUnavailable(
@@ -235,8 +235,20 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
         ) from error
     except (asyncssh.Error, OSError) as error:
         raise SourceUnavailable(
-            f"{address} can't be reached ({one_line(str(error))}); check host, port and network."
+            f"{address} can't be reached ({in_words(error)}); check host, port and network."
         ) from error
+
+
+def _missing(server: SshServer, path: Path) -> str:
+    if path != server.private_key_file:
+        return (
+            f"There is no {path}: run `ssh-keyscan -p {server.port} {server.host} > {path}`, and"
+            " compare the key with the one that the server's owner tells you."
+        )
+    return (
+        f"There is no {path}: make it with `ssh-keygen -t ed25519 -N '' -f {path}`, and add"
+        f" {path}.pub to the authorized_keys of {server.username} on {server.host}."
+    )
 
 
 async def _run(
@@ -251,9 +263,3 @@ async def _first_bytes(stream: asyncssh.SSHReader[bytes]) -> bytes:
     while chunk := await stream.read(_COMPLAINT_BYTES):
         kept += chunk[: _COMPLAINT_BYTES - len(kept)]
     return kept
-
-
-def one_line(text: str) -> str:
-    """Return the first line that says something, without control characters, cut short."""
-    first = next(iter(text.strip().splitlines()), "")
-    return "".join(letter for letter in first if letter.isprintable())[:200]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import asyncssh
 
-from dca_bot.errors import SourceUnavailable
-from dca_bot.lamassu.ssh import SshServer, connect, one_line
+from dca_bot.errors import SourceUnavailable, in_words, one_line
+from dca_bot.lamassu.ssh import SshServer, connect
 
 
 @asynccontextmanager
@@ -63,6 +63,6 @@ async def _try_way(
     except (asyncssh.Error, OSError) as error:
         raise SourceUnavailable(
             f"The connection to {server.host} broke on the way to {host}:{port}"
-            f" ({one_line(str(error)) or 'no answer'}); the next poll tries again."
+            f" ({in_words(error)}); the next poll tries again."
         ) from error
     writer.close()

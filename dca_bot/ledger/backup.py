@@ -51,11 +51,18 @@ def copies(folder: Path) -> list[Copy]:
     return sorted(found, key=lambda copy: copy.made_at, reverse=True)
 
 
-def prune(folder: Path, *, keep: int, spare: Path | None = None) -> None:
-    """Remove all copies of our own naming but the newest `keep` and `spare`, and unfinished ones."""
-    for copy in copies(folder)[keep:]:
-        if copy.path != spare:
-            copy.path.unlink()
+def prune(folder: Path, *, keep: int, now: datetime) -> None:
+    """Remove all copies of our own naming but the newest `keep`.
+
+    Those from the future were made while the clock was ahead: they stand behind all others.
+    """
+    ranked = sorted(copies(folder), key=lambda copy: copy.made_at > now)
+    for copy in ranked[keep:]:
+        copy.path.unlink()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a copy that was broken off has left."""
     for path in folder.iterdir():
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
             path.unlink()

@@ -72,16 +72,22 @@ class Database:
         return await execute(lambda: work(connection._conn))  # noqa: SLF001
 
 
-async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
+async def open_database(
+    data_dir: Path, *, read_only: bool = False, traceless: bool = False
+) -> Database:
     """Open the ledger in `data_dir`, make or migrate it, and keep other bots out.
 
-    With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed.
+    With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed; and
+    no file appears beside it with `traceless`, which is for a glance: it counts on nobody starting to
+    write meanwhile.
     Raise LedgerError when the folder or a file can be read by others, when another bot has the
     ledger, or when it was written by a newer version.
     """
     async with AsyncExitStack() as exits:
         path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
-        uri = f"{path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+        is_at_rest = traceless and not path.with_name(f"{path.name}-wal").exists()
+        mode = f"?mode=ro{'&immutable=1' if is_at_rest else ''}" if read_only else ""
+        uri = f"{path.absolute().as_uri()}{mode}"
         connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
         exits.push_async_callback(connection.close)
         connection.row_factory = sqlite3.Row
@@ -110,24 +116,36 @@ async def open_database(data_dir: Path, *, read_only: bool = False) -> Database:
 
 
 @asynccontextmanager
-async def reading_database(data_dir: Path) -> AsyncIterator[Database]:
-    """Open a ledger for reading beside a bot that may be running; raise LedgerError."""
-    database = await open_database(data_dir, read_only=True)
+async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncIterator[Database]:
+    """Open a ledger for reading beside the process of a bot that may be running; raise LedgerError."""
+    _refuse_foreign_wal(data_dir / LEDGER_FILE)
+    database = await open_database(data_dir, read_only=True, traceless=traceless)
     try:
         yield database
     finally:
         await database.aclose()
 
 
+def refuse_unusable(data_dir: Path) -> None:
+    """Raise LedgerError where a bot would refuse to start on the files of `data_dir`; change nothing.
+
+    Not for the process of a running bot: looking into its ledger's file drops its locks.
+    """
+    path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
+    refuse_readable_by_others(data_dir, path)
+    if lock_path.exists():
+        lock = os.open(lock_path, os.O_RDONLY)
+        try:
+            _lock(lock, data_dir)
+        finally:
+            os.close(lock)
+    _refuse_foreign_wal(path)
+
+
 def migrate(tx: Tx) -> None:
     """Bring the schema up to date, one numbered file after the other, each whole or not at all."""
-    scripts = _scripts()
-    version = version_of(tx)
-    if version > len(scripts):
-        raise LedgerError(
-            f"The ledger has version {version}, this program knows {len(scripts)}: "
-            "install the newer dca-bot again."
-        )
+    _refuse_newer(tx)
+    scripts, version = _scripts(), version_of(tx)
     for number, script in enumerate(scripts[version:], start=version + 1):
         _migrate_to(tx, number, script)
         _log.info("ledger migrated version=%d", number)
@@ -149,8 +167,18 @@ def version_of(tx: Tx) -> int:
 
 def refuse_other_version(tx: Tx) -> None:
     """Raise LedgerError unless the ledger has the schema that this program knows."""
+    _refuse_newer(tx)
     if version_of(tx) != len(_scripts()):
         raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
+
+
+def _refuse_newer(tx: Tx) -> None:
+    version, known = version_of(tx), len(_scripts())
+    if version > known:
+        raise LedgerError(
+            f"The ledger has version {version}, this program knows {known}: "
+            "install the newer dca-bot again."
+        )
 
 
 def connect_to_read(path: Path) -> Tx:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from dca_bot.errors import DcaBotError
+from dca_bot.errors import DcaBotError, in_words
 
 WORDS_CHARS_MAX = 160
 # httpx lets ssl's and the sockets' own errors through at times, and stumbles over a redirect's
@@ -75,7 +75,7 @@ async def fetch(
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {limit_s:g} s") from error
     except _FAULTS as error:
-        raise NoAnswer(type(error).__name__) from error
+        raise NoAnswer(_reason(error)) from error
     return Reply(response.status_code, body, response.headers.get("Location", ""))
 
 
@@ -84,6 +84,19 @@ def clean_words(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = _SECRET.sub("…", line)
     return line if len(line) <= WORDS_CHARS_MAX else line[: WORDS_CHARS_MAX - 1] + "…"
+
+
+def _reason(error: Exception) -> str:
+    """Say why there is no answer; not in the words of one that can't be read."""
+    match error:
+        case httpx.TimeoutException():
+            return "no answer in time"
+        case httpx.NetworkError() | OSError():
+            return clean_words(in_words(error))
+        case httpx.RemoteProtocolError():
+            return "the connection broke"
+        case _:
+            return "an answer that can't be read"
 
 
 async def _read(response: httpx.Response, size_max: int) -> bytes:

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from dca_bot.core.ports import Clock
-from dca_bot.errors import place_of
+from dca_bot.errors import in_words, place_of
 from dca_bot.nostr import actions
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
@@ -27,7 +27,6 @@ from dca_bot.nostr.wire import Event
 _LOG = logging.getLogger(__name__)
 _OPEN_LIMIT_S = 10
 _PING_S = 20
-_DETAIL_CHARS_MAX = 200
 _CLOSE_LIMIT_S = 2
 _PUBLISH_LIMIT_S = 15
 _QUERY_LIMIT_S = 10
@@ -195,12 +194,12 @@ class Relay:
             async with asyncio.timeout(_OPEN_LIMIT_S):
                 socket = await self._open()
         except (OSError, WebSocketException, ValueError) as error:
-            self._note(listening=False, detail=_describe(error))
+            self._note(listening=False, detail=in_words(error))
             return
         try:
             await self._serve(socket)
         except* (_Lost, ConnectionClosed) as errors:
-            self._note(listening=False, detail=str(errors.exceptions[0]))
+            self._note(listening=False, detail=in_words(errors.exceptions[0]))
         except* Exception as errors:  # noqa: BLE001 - the listener is told of every end
             self._fail(errors)
         finally:
@@ -241,7 +240,7 @@ class Relay:
                 detail = "listening" if protocol.listening else "connected, but not listening"
                 self._note(listening=protocol.listening, detail=detail)
         except ConnectionClosed as error:
-            raise _Lost(self._ending or _describe(error)) from error
+            raise _Lost(self._ending or in_words(error)) from error
         raise _Lost(self._ending or "the relay closed the connection")
 
     async def _keep_alive(self, socket: ClientConnection, protocol: RelayProtocol) -> None:
@@ -321,7 +320,3 @@ class Relay:
 def _resolve(answer: asyncio.Future[Any] | None, value: Any) -> None:
     if answer is not None and not answer.done():
         answer.set_result(value)
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:_DETAIL_CHARS_MAX]

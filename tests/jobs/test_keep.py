@@ -114,7 +114,31 @@ async def test_copy_from_a_clock_that_was_ahead_does_not_stop_the_rhythm(vault):
     (vault.folder / copy_name(ahead)).touch(mode=0o600)
     for _ in range(4):
         await vault.look(hours=24)
-    assert vault.made() == [NOW + 3 * DAY, NOW + 4 * DAY, ahead]
+    assert vault.made() == [NOW + 2 * DAY, NOW + 3 * DAY, NOW + 4 * DAY]
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+async def test_copies_from_a_clock_that_was_ahead_push_out_no_good_one(vault, keep):
+    vault.start(keep=keep)
+    vault.folder.mkdir(mode=0o700)
+    for days in range(3):
+        (vault.folder / copy_name(NOW + timedelta(days=400 + days))).touch(mode=0o600)
+    await vault.look()
+    for _ in range(6):
+        await vault.look(hours=1 / 6)
+        assert [at for at in vault.made() if at <= NOW + DAY] == [NOW], "one a day, and it stays"
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+async def test_copy_that_fails_costs_none_of_those_that_are_there(vault, keep):
+    vault.start(keep=3)
+    for _ in range(3):
+        await vault.look(hours=24)
+    made = vault.made()
+    vault.start(keep=keep)
+    with no_room(4096):
+        await vault.look(hours=24)
+    assert vault.made() == made
 
 
 async def test_what_a_killed_bot_left_unfinished_is_removed(vault):

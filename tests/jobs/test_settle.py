@@ -1,4 +1,5 @@
 import itertools
+import logging
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -511,6 +512,21 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
     await bench.settle()
     assert await balance_sat(ana) == 10_000
     assert await balance_sat(other) == 100_000
+
+
+async def test_key_that_lnbits_refuses_is_an_error_in_the_journal_once(make_bench, lnbits, caplog):
+    bench = await make_bench()
+    caplog.set_level(logging.WARNING, "dca_bot.jobs.settle")
+    async with LnbitsWallet("http://127.0.0.1:9", admin_key="0" * 32) as wallet:
+        bench.wallet._wallet = wallet
+        await bench.settler.look_once()
+    async with LnbitsWallet(lnbits.url, admin_key="0" * 32) as wallet:
+        bench.wallet._wallet = wallet
+        for _ in range(3):
+            await bench.settler.look_once()
+    levels = [(record.levelname, record.getMessage()[:22]) for record in caplog.records]
+    assert levels == [("WARNING", "LNbits reachable=False"), ("ERROR", "LNbits reachable=False")]
+    assert "Copy the key again" in caplog.text
 
 
 class Servers:

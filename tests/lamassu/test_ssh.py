@@ -307,10 +307,13 @@ async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("key missing", r"lamassu\.key is missing; create it"),
+        (
+            "key missing",
+            r"There is no .*lamassu\.key: make it with `ssh-keygen .* add .*lamassu\.key\.pub",
+        ),
         ("key garbage", "is not a usable SSH key .*ssh-keygen"),
         ("key encrypted", "is not a usable SSH key .*without a passphrase"),
-        ("known_hosts missing", "known_hosts is missing; create it"),
+        ("known_hosts missing", "There is no .*known_hosts: run `ssh-keyscan"),
         ("known_hosts garbage", r"known_hosts can't be read .*correct it"),
         ("known_hosts binary", r"known_hosts can't be read .*correct it"),
     ],
@@ -338,7 +341,9 @@ async def test_unusable_files_are_named(source, tmp_path, change, words):
 
 async def test_unreachable_server_is_told(lamassu, source):
     await lamassu.stop()
-    with pytest.raises(SourceUnavailable, match=r"can't be reached .*check host, port"):
+    with pytest.raises(
+        SourceUnavailable, match=r"can't be reached \(Connection refused\); check host, port"
+    ):
         await source.fetch(SINCE)
     await lamassu.start()
 

@@ -16,7 +16,7 @@ import pytest
 from dca_bot.errors import LedgerError
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.backup import PART, copies, copy_ledger, copy_name, prune
+from dca_bot.ledger.backup import PART, copies, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.database import LEDGER_FILE, open_database
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -282,13 +282,19 @@ def test_newest_copies_stay_and_nothing_of_others_is_removed(tmp_path):
     kept = {path.name for path in tmp_path.iterdir()} - set(ours[:4])
     for ending in ("", "-wal", "-shm", "-journal"):
         (tmp_path / f"{ours[0]}{PART}{ending}").touch()
-    prune(tmp_path, keep=2)
+    remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept | set(ours)
+    prune(tmp_path, keep=2, now=NOW + timedelta(days=30))
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
-def test_copy_just_made_stays_whatever_the_clock_said_before(tmp_path):
-    early, late = tmp_path / copy_name(NOW), tmp_path / copy_name(NOW + timedelta(days=900))
-    for path in (early, late):
-        path.touch()
-    prune(tmp_path, keep=1, spare=early)
-    assert sorted(tmp_path.iterdir()) == [early, late]
+def test_copies_of_the_future_stand_behind_all_others(tmp_path):
+    early, just_made, late, later = paths = [
+        tmp_path / copy_name(NOW + timedelta(days=days)) for days in (-1, 0, 900, 901)
+    ]
+    for keep, left in ((4, paths), (3, [early, just_made, later]), (1, [just_made])):
+        for path in paths:
+            path.touch()
+        prune(tmp_path, keep=keep, now=NOW)
+        assert sorted(tmp_path.iterdir()) == left
+    assert late not in left

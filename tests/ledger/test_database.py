@@ -300,13 +300,11 @@ async def test_what_others_can_read_is_refused_with_the_remedy(
         await open_database(folder, read_only=read_only)
 
 
-@pytest.mark.parametrize(
-    ("read_only", "hint"), [(False, "install the newer dca-bot"), (True, "another version")]
-)
-async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only, hint):
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only):
     await (await open_database(folder)).aclose()
     set_version(folder, 99)
-    with pytest.raises(LedgerError, match=hint):
+    with pytest.raises(LedgerError, match="install the newer dca-bot"):
         await open_database(folder, read_only=read_only)
     set_version(folder, len(_scripts()))
     await (await open_database(folder)).aclose()

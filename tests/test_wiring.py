@@ -1,0 +1,296 @@
+"""Each key of the contract gets where it counts: changed in the file, it is changed there."""
+
+import random
+import tomllib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_app import Clock
+
+from dca_bot.app import (
+    Jobs,
+    Outside,
+    bot_key,
+    build_jobs,
+    build_messenger,
+    build_source,
+    build_wallet,
+    programme_of,
+    ssh_server,
+)
+from dca_bot.config import Config, load_config, write_secret
+from dca_bot.core.ports import DmProtocol
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.database import open_database
+from dca_bot.nostr.keys import generate
+
+SPEC = Path(__file__).parent / "data" / "config.spec.toml"
+KEY, OTHER_KEY = generate(), generate()
+OPERATOR, OTHER = generate(), generate()
+
+
+def spec_values():
+    """Return the contract's keys and values, with a real operator in it."""
+    text = SPEC.read_text(encoding="utf-8")
+    return tomllib.loads(text.replace("npub1...", OPERATOR.npub))
+
+
+def keys_of(table, prefix=""):
+    """Return the keys of all levels: `lamassu.ssh.host`."""
+    found = {}
+    for name, value in table.items():
+        inner = isinstance(value, dict)
+        found |= keys_of(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return found
+
+
+@dataclass
+class Wired:
+    """What a configuration was made into."""
+
+    config: Config
+    programme: Programme
+    jobs: Jobs
+    source: Any
+
+    @property
+    def key(self):
+        return bot_key(self.config, {})
+
+    @property
+    def wallet(self):
+        return build_wallet(self.config, {})
+
+    @property
+    def relays(self):
+        return list(build_messenger(self.config, self.key, since=None)._relays)
+
+
+@asynccontextmanager
+async def wired(folder, **changes):
+    """Build everything from the contract's values with these changes; keys have their full name."""
+    values = spec_values()
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        table = values
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = value
+    folder.mkdir()
+    for name, secret in SECRETS.items():
+        write_secret(folder / name, secret)
+    config = Config.model_validate(values).model_copy(update={"base": folder})
+    programme, source = programme_of(config), build_source(config, {})
+    outside = Outside(
+        source=source,
+        wallet=None,
+        addresses=None,
+        messenger=None,
+        clock=Clock(),
+        chance=random.Random(1),
+    )
+    database = await open_database(folder / "ledger")
+    try:
+        jobs = await build_jobs(config, programme, database, outside)
+        yield Wired(config, programme, jobs, source)
+    finally:
+        await database.aclose()
+
+
+SECRETS = {
+    "bot.nsec": KEY.nsec(),
+    "other.nsec": OTHER_KEY.nsec(),
+    "lnbits.key": "1" * 32,
+    "other.key": "2" * 32,
+    "lamassu.pgpass": "password",
+    "other.pgpass": "other",
+}
+
+
+MADRID = "Europe/Madrid"
+# A key, another value than the contract's, where it has to arrive, and as what.
+CASES = [
+    ("bot.data_dir", "other", lambda w: w.jobs.keep.data_dir.name, "other"),
+    ("bot.language", "es", lambda w: w.programme.language, "es"),
+    ("bot.timezone", MADRID, lambda w: w.programme.timezone.key, MADRID),
+    (
+        "bot.currency",
+        "USD",
+        lambda w: (w.programme.currency, w.jobs.summary.desk.currency),
+        ("USD", "USD"),
+    ),
+    ("nostr.private_key_file", "other.nsec", lambda w: w.key, OTHER_KEY),
+    (
+        "nostr.relays",
+        ["wss://a.example", "wss://b.example"],
+        lambda w: (w.relays, list(w.jobs.deliverer.relays)),
+        (["wss://a.example", "wss://b.example"],) * 2,
+    ),
+    ("nostr.operators", [OTHER.npub], lambda w: w.programme.operators, {OTHER.public_key}),
+    (
+        "nostr.operator_protocols",
+        ["nip17", "nip04"],
+        lambda w: w.programme.operator_protocols,
+        set(DmProtocol),
+    ),
+    (
+        "nostr.max_message_age_hours",
+        7,
+        lambda w: w.programme.message_age_max,
+        timedelta(hours=7),
+    ),
+    ("lamassu.source", "directory", lambda w: type(w.source).__name__, "DirectorySource"),
+    (
+        "lamassu.poll_seconds",
+        1000,
+        lambda w: (w.jobs.ingest.poll_s, w.jobs.watch.polls_after),
+        (1000, timedelta(seconds=3000)),
+    ),
+    ("lamassu.lookback_days", 15, lambda w: w.jobs.ingest.lookback, timedelta(days=15)),
+    (
+        "lamassu.start_at",
+        datetime(2026, 2, 2, tzinfo=UTC),
+        lambda w: w.jobs.ingest.start_at,
+        datetime(2026, 2, 2, tzinfo=UTC),
+    ),
+    ("lamassu.ssh.host", "other", lambda w: ssh_server(w.config).host, "other"),
+    ("lamassu.ssh.port", 2222, lambda w: w.source._server.port, 2222),
+    ("lamassu.ssh.username", "other", lambda w: w.source._server.username, "other"),
+    (
+        "lamassu.ssh.private_key_file",
+        "other.key",
+        lambda w: w.source._server.private_key_file.name,
+        "other.key",
+    ),
+    (
+        "lamassu.ssh.known_hosts_file",
+        "other",
+        lambda w: w.source._server.known_hosts_file.name,
+        "other",
+    ),
+    ("lamassu.csv.command", "cat {table}", lambda w: w.source._command, "cat {table}"),
+    ("lamassu.postgres.host", "db.example", lambda w: w.source._server.host, "db.example"),
+    ("lamassu.postgres.port", 5433, lambda w: w.source._server.port, 5433),
+    ("lamassu.postgres.database", "copy", lambda w: w.source._server.database, "copy"),
+    ("lamassu.postgres.user", "other", lambda w: w.source._server.user, "other"),
+    (
+        "lamassu.postgres.password_file",
+        "other.pgpass",
+        lambda w: w.source._server.password,
+        "other",
+    ),
+    ("lamassu.postgres.tunnel", False, lambda w: w.source._tunnel, None),
+    ("lamassu.directory.path", "other", lambda w: w.source._path.name, "other"),
+    (
+        "lnbits.url",
+        "http://127.0.0.1:9",
+        lambda w: str(w.wallet._api._http.base_url),
+        "http://127.0.0.1:9",
+    ),
+    ("lnbits.source_admin_key_file", "other.key", lambda w: w.wallet._admin_key, "2" * 32),
+    ("lnbits.low_balance_sat", 7, lambda w: w.programme.low_balance_sat, 7),
+    ("lnbits.top_up_to_sat", 2_000_007, lambda w: w.programme.top_up_to_sat, 2_000_007),
+    ("flow.enabled", False, lambda w: w.programme.flow_enabled, False),
+    ("fixed.enabled", False, lambda w: w.programme.fixed.enabled, False),
+    ("fixed.times", ["07:30"], lambda w: w.programme.fixed.times, (time(7, 30),)),
+    ("fixed.daily_limit_max", "7.50", lambda w: w.programme.fixed.daily_limit_max_minor, 750),
+    ("fixed.rate_source", "lamassu", lambda w: w.programme.fixed.rate_source, "lamassu"),
+    (
+        "fixed.rate_deviation_percent_max",
+        7,
+        lambda w: w.programme.fixed.deviation_percent_max,
+        7,
+    ),
+    (
+        "fixed.rate_age_minutes_max",
+        7,
+        lambda w: w.programme.fixed.rate_age_max,
+        timedelta(minutes=7),
+    ),
+    ("limits.payout_max_sat", 7, lambda w: w.programme.payout_max_sat, 7),
+    ("limits.day_max_sat", 7, lambda w: w.programme.day_max_sat, 7),
+    ("notifications.low_deposit", "7.50", lambda w: w.programme.low_deposit_minor, 750),
+    (
+        "notifications.offline_alert_minutes",
+        70,
+        lambda w: (w.jobs.watch.alert_after, w.jobs.watch.polls_after),
+        (timedelta(minutes=70), timedelta(minutes=70)),
+    ),
+]
+MORE = [
+    (
+        "lamassu.postgres.statement_timeout_seconds",
+        7,
+        lambda w: w.source._limits.statement_s,
+        7,
+    ),
+    ("lamassu.postgres.tls", "require", lambda w: w.source._server.tls, "require"),
+    (
+        "lamassu.postgres.ca_file",
+        "ca.pem",
+        lambda w: w.source._server.ca_file and w.source._server.ca_file.name,
+        "ca.pem",
+    ),
+    ("notifications.digest_time", "07:30", lambda w: w.programme.digest_time, time(7, 30)),
+    ("notifications.summary_time", "07:30", lambda w: w.programme.summary_time, time(7, 30)),
+    ("backup.path", "other", lambda w: w.jobs.keep.folder.name, "other"),
+    ("backup.every_hours", 7, lambda w: w.jobs.keep.every, timedelta(hours=7)),
+    ("backup.keep", 7, lambda w: w.jobs.keep.keep, 7),
+]
+
+
+def beside(key):
+    """Return what else has to be set for a key to count."""
+    if key.startswith("lamassu.directory"):
+        return {"lamassu.source": "directory"}
+    if key in ("lamassu.postgres.tls", "lamassu.postgres.ca_file"):
+        direct = {"lamassu.source": "postgres", "lamassu.postgres.tunnel": False}
+        return direct | {"lamassu.postgres.host": "db.example"}
+    return {"lamassu.source": "postgres"} if key.startswith("lamassu.postgres") else {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "look", "expected"), [*CASES, *MORE], ids=[key for key, *_ in CASES + MORE]
+)
+async def test_key_that_is_changed_is_changed_where_it_counts(tmp_path, key, value, look, expected):
+    async with wired(tmp_path / "before", **beside(key)) as before:
+        assert look(before) != expected
+    async with wired(tmp_path / "after", **beside(key), **{key: value}) as after:
+        assert look(after) == expected
+
+
+async def test_every_job_has_the_programme(tmp_path):
+    async with wired(tmp_path / "bot") as bot:
+        jobs, programme = bot.jobs, bot.programme
+    for job in (jobs.ingest, jobs.schedule, jobs.deliverer, jobs.digests, jobs.summary):
+        assert job.programme is programme
+    assert jobs.settler.till.programme is programme
+    assert jobs.settler.till.funds.programme is programme
+
+
+def test_table_has_every_key_there_is():
+    assert [key for key, *_ in CASES] == list(keys_of(spec_values()))
+    all_keys = keys_of(Config.model_validate(spec_values()).model_dump())
+    assert {key for key, *_ in CASES + MORE} == set(all_keys)
+
+
+def test_contract_loads_as_it_is_written(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(SPEC.read_text("utf-8").replace("npub1...", OPERATOR.npub), "utf-8")
+    assert load_config(path).nostr.operators == (OPERATOR.npub,)
+
+
+def test_defaults_are_the_contracts():
+    written = Config.model_validate(spec_values())
+    values = spec_values()
+    values["lamassu"]["ssh"].pop("port")
+    least = {
+        "nostr": {name: values["nostr"][name] for name in ("relays", "operators")},
+        "lamassu": {name: values["lamassu"][name] for name in ("source", "start_at", "ssh")},
+        "lnbits": {"url": values["lnbits"]["url"]},
+    }
+    assert Config.model_validate(least) == written

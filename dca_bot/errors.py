@@ -34,6 +34,10 @@ class LnbitsUnavailable(DcaBotError):
     """LNbits did not answer, or answered with a fault of its own; what was asked may have happened."""
 
 
+class LnbitsSlow(LnbitsUnavailable):
+    """LNbits took longer than somebody waits for an answer in the chat."""
+
+
 class LnbitsRefused(DcaBotError):
     """LNbits answered that it won't: a wrong key, a wrong amount, an unknown path.
 

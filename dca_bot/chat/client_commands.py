@@ -21,7 +21,7 @@ from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
-from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import COMMISSION_SPLIT
@@ -47,11 +47,10 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
-            received if got.bought_sat else _nothing_yet(me),
+            received if got.bought_sat else _nothing_yet(ctx),
             Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
             Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
-            *_obstacles(me),
-            obstacle(me, ctx.programme.fixed),
+            *_obstacles(ctx),
         ),
     )
 
@@ -168,16 +167,22 @@ def _lasts(tx: Tx, ctx: Context) -> Say:
     return _NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
-def _nothing_yet(me: Client) -> Say:
-    return Say("balance.nothing_fixed" if me.mode == FIXED else "balance.received_nothing")
+def _nothing_yet(ctx: Context) -> Say:
+    """Say that nothing was bought so far, and when it will be, where nothing keeps it from that."""
+    if ctx.me.state == "active" and not ctx.me.balance_minor:
+        return Say("balance.nothing_deposited")
+    is_off = ctx.me.mode != FIXED and not ctx.programme.flow_enabled
+    if is_off or any(one != _NOTHING for one in _obstacles(ctx)):
+        return Say("balance.nothing")
+    return Say("balance.nothing_fixed" if ctx.me.mode == FIXED else "balance.nothing_flow")
 
 
-def _obstacles(me: Client) -> tuple[Say, ...]:
+def _obstacles(ctx: Context) -> tuple[Say, ...]:
     """Say what keeps the client from getting sats, if anything does."""
     out = {"paused": Say("balance.paused"), "stopped": Say("balance.stopped")}
-    paused = out.get(me.state, _NOTHING)
-    homeless = Say("wallet.none") if me.destination is None else _NOTHING
-    return paused, homeless
+    paused = out.get(ctx.me.state, _NOTHING)
+    homeless = Say("wallet.none") if ctx.me.destination is None else _NOTHING
+    return paused, homeless, obstacle(ctx.me, ctx.programme.fixed)
 
 
 def _history_line(line: HistoryLine) -> Say:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import time
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_fiat
-from dca_bot.chat.say import Fiat, Say, refuse
+from dca_bot.chat.say import Fiat, Say, Word, refuse
+from dca_bot.core.money import parse_fiat
 from dca_bot.core.programme import FixedTerms
 from dca_bot.core.schedule import portion
+from dca_bot.errors import DcaBotError
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
@@ -23,9 +25,20 @@ def read_mode(text: str, _currency: str) -> str:
     return mode
 
 
+def read_limit(text: str, currency: str) -> int:
+    """Read an amount in minor units; 0 too, which is answered with what to write instead."""
+    try:
+        return parse_fiat(text, currency, minor_min=0)
+    except DcaBotError:
+        return read_fiat(text, currency)
+
+
 def mode_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Let the client buy with each cash-out, or at fixed times, from now on."""
-    mode, is_on = args.text("MODE"), ctx.programme.fixed.enabled
+    """Let the client buy with each cash-out, or at fixed times, from now on; or tell which it is."""
+    mode, is_on = args.text(_WHICH.name), ctx.programme.fixed.enabled
+    if not mode:
+        now = Word("mode", ctx.me.mode)
+        return Say("mode.shown", mode=now, terms=terms_of(ctx.me, ctx.programme.fixed))
     if mode == FIXED and not is_on:
         raise refuse("mode.fixed_is_off")
     if mode == FLOW and not ctx.programme.flow_enabled:
@@ -37,17 +50,22 @@ def mode_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def limit_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Set how much the client gives a day in fixed mode."""
-    terms, limit_minor = ctx.programme.fixed, args.number("AMOUNT")
+    """Set how much the client gives a day in fixed mode, or tell how much it is."""
+    terms = ctx.programme.fixed
     if not terms.enabled:
         raise refuse("mode.fixed_is_off")
+    if not args.has("AMOUNT"):
+        return _limit(ctx)
+    limit_minor = args.number("AMOUNT")
+    if not limit_minor:
+        raise refuse("limit.zero")
     if limit_minor > terms.daily_limit_max_minor:
         raise refuse("limit.too_much", most=Fiat(terms.daily_limit_max_minor))
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
     return Say(
         "limit.done",
         terms=_plan(terms, limit_minor),
-        mode=Say("nothing") if ctx.me.mode == FIXED else Say("limit.in_flow_mode"),
+        mode=_other_mode(ctx.me),
     )
 
 
@@ -78,10 +96,24 @@ def times_text(times: Sequence[time]) -> str:
     return ", ".join(f"{at:%H:%M}" for at in times)
 
 
+_WHICH = Param("flow|fixed", read_mode, optional=True)
 FIXED_SAVING = (
-    Command(("mode",), (Param("MODE", read_mode),), answer=mode_answer),
-    Command(("limit",), (Param("AMOUNT", read_fiat),), answer=limit_answer),
+    Command(("mode",), (_WHICH,), answer=mode_answer),
+    Command(("limit",), (Param("AMOUNT", read_limit, optional=True),), answer=limit_answer),
 )
+
+
+def _limit(ctx: Context) -> Say:
+    """Say how much a client gives a day, and how to change that."""
+    limit_minor, terms = ctx.me.fixed_limit_minor, ctx.programme.fixed
+    mode, most = _other_mode(ctx.me), Fiat(terms.daily_limit_max_minor)
+    if limit_minor:
+        return Say("limit.present", terms=_plan(terms, limit_minor), mode=mode, most=most)
+    return Say("limit.unset", mode=mode, most=most)
+
+
+def _other_mode(client: Client) -> Say:
+    return Say("nothing") if client.mode == FIXED else Say("limit.in_flow_mode")
 
 
 def _plan(terms: FixedTerms, limit_minor: int) -> Say:

@@ -13,8 +13,11 @@ def language_name(language: str) -> Word:
 
 
 def language_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Write to the client in another language, beginning with this answer."""
+    """Write to the client in another language, beginning with this answer; or tell which it is."""
     language = args.text(_WHICH.name)
+    if not language:
+        present = language_name(ctx.me.language)
+        return Say("language.shown", language=present, languages=_offered())
     name = language_name(language)
     if language == ctx.me.language:
         return Say("language.already", language=name)
@@ -35,5 +38,5 @@ def _offered() -> tuple[Say, ...]:
     )
 
 
-_WHICH = Param("|".join(LANGUAGES), read_language)
+_WHICH = Param("|".join(LANGUAGES), read_language, optional=True)
 LANGUAGE = Command(("language",), (_WHICH,), answer=language_answer)

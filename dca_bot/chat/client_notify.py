@@ -25,8 +25,10 @@ def notify_how(notify: str, programme: Programme) -> Say:
 
 
 def notify_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Change how often the client is told of payouts."""
+    """Change how often the client is told of payouts, or tell how often it is."""
     notify = args.text(_WHICH.name)
+    if not notify:
+        return Say("notify.shown", how=notify_how(ctx.me.notify, ctx.programme))
     how = notify_how(notify, ctx.programme)
     if notify == ctx.me.notify:
         return Say("notify.already", how=how)
@@ -45,5 +47,5 @@ def read_which(text: str, _currency: str) -> str:
     return text.lower()
 
 
-_WHICH = Param("each|daily|weekly|off", read_which)
+_WHICH = Param("each|daily|weekly|off", read_which, optional=True)
 NOTIFY = Command(("notify",), (_WHICH,), answer=notify_answer)

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_coin, coin_rate
 from dca_bot.chat.ranges import ALL, RANGE, start_of
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart
@@ -101,7 +101,7 @@ def _bought(tx: Tx, ctx: Context, range_: str) -> tuple[Bought, Stats | None]:
 
 def _nothing(range_: str) -> tuple[Say, ...]:
     if range_ == ALL:
-        return (Say("balance.received_nothing"),)
+        return (Say("balance.nothing"),)
     return (Say("stats.nothing", range=Word("range", range_)),)
 
 

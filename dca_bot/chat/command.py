@@ -8,7 +8,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dca_bot.chat.desk import Desk
@@ -26,6 +26,8 @@ NUMBER_MAX = 10**9
 PAGE_MAX = 1000
 ARGUMENTS_MAX = 3
 """No command takes more, but for free text."""
+_UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
+_NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _NAME = re.compile(r"\w[\w.-]*")
 _KEY = re.compile(r"(?i)(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{64}|nsec1[0-9a-z]+)(?![0-9a-z])")
 _WORDS = (
@@ -46,7 +48,7 @@ class Context:
     message_id: str
     now: datetime
     client: Client | None
-    table: Sequence["Command"]
+    known: "Known"
     programme: Programme
     herald: Herald
     desk: Desk
@@ -147,6 +149,11 @@ class Command:
         shown = [f"[{param.name}]" if param.optional else param.name for param in self.params]
         return " ".join([*self.words, *shown])
 
+    @property
+    def shortest(self) -> str:
+        """Return the command with what it needs: `deposit NAME AMOUNT`."""
+        return " ".join([*self.words, *(p.name for p in self.params if not p.optional)])
+
     def needs_code(self, args: Args) -> bool:
         """Tell whether the effect is told first and confirmed by a code."""
         return self.plan is not None and (not self.code_with or args.has(self.code_with))
@@ -154,6 +161,38 @@ class Command:
     def needs_look(self, args: Args) -> bool:
         """Tell whether the world outside is read first."""
         return self.look is not None and (self.plan is None or self.needs_code(args))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a person can write: the commands, and other words for some of them.
+
+    `of_clients` has the clients' commands for an operator, who is told whose they are. `groups` has
+    the table in parts, by the keys of their headings, where it is too long to be shown whole.
+    """
+
+    table: Sequence[Command]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    of_clients: Sequence[Command] = ()
+    groups: Mapping[str, Sequence[Command]] = field(default_factory=dict)
+
+    def spell_out(self, text: str) -> str:
+        """Take off what stands around a message, and put the command's name for another word for it."""
+        line = text.strip().removeprefix("/")
+        first, *rest = line.split(maxsplit=1) or [""]
+        word = first.lower().strip("¡!¿?.,")
+        return " ".join([self.aliases[word], *rest]) if word in self.aliases else line
+
+    def match(self, words: Sequence[str]) -> Command | None:
+        """Find the command with the most words that the message begins with."""
+        found = [c for c in self.table if tuple(words[: len(c.words)]) == c.words]
+        return max(found, key=lambda command: len(command.words), default=None)
+
+    def find_foreign(self, words: Sequence[str]) -> Command | None:
+        """Find the client's command that an operator has written."""
+        own = {command.words[0] for command in self.table}
+        found = (c for c in self.of_clients if list(c.words) == [*words[: len(c.words)]])
+        return None if words and words[0] in own else next(found, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +204,26 @@ class Order:
     line: str
 
 
-def parse(text: str, table: Sequence[Command], currency: str) -> Order:
+def parse(text: str, known: Known, currency: str) -> Order:
     """Read a message; raise CommandRefused with the nearest command or the right usage."""
-    line = text.strip().removeprefix("/")
+    line = known.spell_out(text)
     tokens = line.split()
-    words = [token.lower() for token in tokens]
-    command = _match(words, table)
+    command = known.match([token.lower() for token in tokens])
     if command is None:
-        raise CommandRefused(_unknown(words, table))
+        raise CommandRefused(_unknown([token.lower() for token in tokens], known))
     if command.params and command.params[-1].verbatim:
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
         return Order(command, _read(command, parts[before:], currency), line)
     given = _join_units(tokens[len(command.words) :], currency)
     return Order(command, _read(command, given, currency), " ".join(tokens))
+
+
+def stray_word(text: str, known: Known) -> str:
+    """Return the one word that a message consists of, if it is the beginning of no command."""
+    line = known.spell_out(text)
+    firsts = {command.words[0] for command in (*known.table, *known.of_clients)}
+    return "" if len(line.split()) != 1 or line.lower() in firsts else line
 
 
 def usage(command: Command) -> Say:
@@ -254,18 +299,15 @@ def read_number(text: str, _currency: str) -> int:
 
 def read_page(text: str, currency: str) -> int:
     """Read the number of a page."""
-    return min(read_number(text, currency), PAGE_MAX)
-
-
-def _match(words: Sequence[str], table: Sequence[Command]) -> Command | None:
-    """Find the command with the most words that the message begins with."""
-    found = [c for c in table if tuple(words[: len(c.words)]) == c.words]
-    return max(found, key=lambda command: len(command.words), default=None)
+    try:
+        return min(read_number(text, currency), PAGE_MAX)
+    except CommandRefused:
+        raise refuse("wrong.page") from None
 
 
 def _read(command: Command, given: Sequence[str], currency: str) -> Args:
     if given and not command.params:
-        raise refuse("unknown.nearest", usage=command.usage)
+        raise refuse("unknown.nearest", usage=command.shortest)
     required = sum(not param.optional for param in command.params)
     takes_rest = bool(command.params) and command.params[-1].rest
     if len(given) < required or (len(given) > len(command.params) and not takes_rest):
@@ -273,6 +315,8 @@ def _read(command: Command, given: Sequence[str], currency: str) -> Args:
     values: dict[str, str | int] = {}
     for place, param in enumerate(command.params[: len(given)]):
         text = " ".join(given[place:]) if param.rest else given[place]
+        if param.rest and place and _is_split(command.params[place - 1], given[place - 1], text):
+            raise refuse("wrong.amount_split")
         try:
             values[param.name] = param.read(text, currency)
         except CommandRefused as refused:
@@ -292,14 +336,22 @@ def _join_units(given: Sequence[str], currency: str) -> list[str]:
     return joined
 
 
-def _unknown(words: Sequence[str], table: Sequence[Command]) -> Say:
-    names = {command.name: command for command in table}
+def _is_split(before: Param, amount: str, note: str) -> bool:
+    """Tell whether a note begins with what may be the rest of the amount before it: `1 500`."""
+    is_short = before.read in (read_fiat, read_sat) and _UP_TO_999.fullmatch(amount)
+    return bool(is_short and _NEXT_THREE.match(note))
+
+
+def _unknown(words: Sequence[str], known: Known) -> Say:
+    if known.find_foreign(words):
+        return Say("unknown.of_client")
+    names = {command.name: command for command in known.table}
     for length in (2, 1):
         wanted = " ".join(words[:length])
         nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=0.7)
         if nearest:
-            return Say("unknown.nearest", usage=names[nearest[0]].usage)
-    starting = [c for c in table if words and c.words[0] == words[0]]
+            return Say("unknown.nearest", usage=names[nearest[0]].shortest)
+    starting = [c for c in known.table if words and c.words[0] == words[0]]
     if starting:
-        return Say("unknown.nearest", usage=starting[0].usage)
+        return Say("unknown.nearest", usage=starting[0].shortest)
     return Say("unknown.nothing")

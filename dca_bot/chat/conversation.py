@@ -6,18 +6,17 @@ changes nothing.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.command import Command, Context, Facts, Order, parse
+from dca_bot.chat.command import Command, Context, Facts, Known, Order, parse, stray_word
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.limits import Quota, RateLimit, Ruling
-from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.operator_commands import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.ports import IncomingMessage
@@ -30,6 +29,8 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
 
 AHEAD_MAX = timedelta(minutes=10)
+SLOW_CLOCK_MAX = timedelta(minutes=2)
+"""A client's phone may be so slow, and is answered all the same."""
 TEXT_LENGTH_MAX = 2000
 STRANGER = "stranger"
 """How a stranger's message that was answered stands in the inbox."""
@@ -52,10 +53,6 @@ class _Sender:
     is_known: bool
     client: Client | None = None
 
-    @property
-    def table(self) -> Sequence[Command]:
-        return OPERATOR_COMMANDS if self.client is None else CLIENT_COMMANDS
-
 
 class Conversation:
     """Handles messages; several may be in flight, but each person's one after the other."""
@@ -68,6 +65,10 @@ class Conversation:
         self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
         self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
         self._strangers = Quota(count=20, window=timedelta(hours=1))
+        self._of_clients = Known(CLIENT_COMMANDS, texts.aliases)
+        self._of_operators = Known(
+            OPERATOR_COMMANDS, texts.aliases, CLIENT_COMMANDS, OPERATOR_GROUPS
+        )
 
     async def is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message was not handled before."""
@@ -100,6 +101,7 @@ class Conversation:
         """Tell who writes; None if there is nothing to do, as the message was handled before.
 
         So it was where the ledger is a copy that was put back since: what it ran is lost with the inbox.
+        What a client wrote as a stranger, before being added, is not carried out either.
         """
         restored_at = facts.restored_at(tx)
         if mail.is_received(tx, message) or (restored_at and message.sent_at < restored_at):
@@ -108,7 +110,8 @@ class Conversation:
             return _Sender(is_known=True)
         client = clients.by_pubkey(tx, message.sender)
         if client is not None:
-            return _Sender(is_known=True, client=client)
+            is_older = message.sent_at < client.created_at - SLOW_CLOCK_MAX
+            return None if is_older else _Sender(is_known=True, client=client)
         was_answered = reports.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)
 
@@ -124,7 +127,7 @@ class Conversation:
             case Ruling.SILENCE:
                 await self._reply_only(message, "limited", None)
             case Ruling.NOTICE:
-                await self._reply_only(message, "limited", Say("limited"))
+                await self._reply_only(message, "limited", _limited(limit.per))
             case _ if problem:
                 await self._reply_only(message, "refused", problem)
             case _:
@@ -151,7 +154,7 @@ class Conversation:
         """Read the message and the outside, then do everything in one transaction."""
         desk = self._desk
         try:
-            order, code = await self._order(message, sender.table)
+            order, code = await self._order(message, self._known(sender.client))
             facts: Facts = None
             if order.command.look is not None and order.command.needs_look(order.args):
                 facts = await order.command.look(desk, order.args)
@@ -174,20 +177,34 @@ class Conversation:
         self._wake(order.command, outcome)
 
     async def _order(
-        self, message: IncomingMessage, table: Sequence[Command]
+        self, message: IncomingMessage, known: Known
     ) -> tuple[Order, Confirmation | None]:
-        """Read what is ordered; with `confirm CODE` that is the command that the code stands for."""
-        currency = self._programme.currency
-        order = parse(message.text, table, currency)
+        """Read what is ordered; with `confirm CODE` that is the command that the code stands for.
+
+        So it is with the code alone; another short word is taken for a wrong answer to the question.
+        """
+        stray, currency = stray_word(message.text, known), self._programme.currency
+        code = await self._open_code(message) if stray else None
+        if code is not None and stray.upper() == code.code:
+            return parse(code.command, known, currency), code
+        if code is not None and len(stray) <= len(code.code):
+            raise refuse("confirm.how", code=code.code)
+        order = parse(message.text, known, currency)
         if order.command is not CONFIRM:
             return order, None
-        now, written = self._desk.clock.now(), order.args.text("CODE")
-        code = await self._desk.database.read(
-            lambda tx: confirmations.find(tx, message.sender, written, now=now)
-        )
-        if code is None:
+        code = await self._open_code(message)
+        if code is None or order.args.text("CODE").upper() != code.code:
             raise refuse("confirm.unknown")
-        return parse(code.command, table, currency), code
+        return parse(code.command, known, currency), code
+
+    async def _open_code(self, message: IncomingMessage) -> Confirmation | None:
+        now = self._desk.clock.now()
+        return await self._desk.database.read(
+            lambda tx: confirmations.still_open(tx, message.sender, now=now)
+        )
+
+    def _known(self, client: Client | None) -> Known:
+        return self._of_operators if client is None else self._of_clients
 
     def _run(
         self,
@@ -225,13 +242,12 @@ class Conversation:
         client = None if is_operator else clients.by_pubkey(tx, message.sender)
         if client is None and not is_operator:
             raise refuse("stranger")
-        sender = _Sender(is_known=True, client=client)
         return Context(
             sender=message.sender,
             message_id=message.id,
             now=now,
-            client=sender.client,
-            table=sender.table,
+            client=client,
+            known=self._known(client),
             programme=self._programme,
             herald=self._herald,
             desk=self._desk,
@@ -335,3 +351,10 @@ class Conversation:
             self._desk.wake_payouts()
         if outcome is _Outcome.ANSWERED and command.then is not None:
             command.then(self._desk)
+
+
+def _limited(per: timedelta) -> Say:
+    """Say that it was too much at once, and how often a message is taken until there is room again."""
+    if per < timedelta(minutes=1):
+        return Say("limited", pace=Say("pace.seconds", n=per.seconds))
+    return Say("limited", pace=Say("pace.minutes", n=per.seconds // 60))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.core.cash_out import COINS
+from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.errors import Refusal
@@ -12,7 +14,7 @@ from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
-from dca_bot.ledger.distributions import RecordedCashOut, Share
+from dca_bot.ledger.distributions import HELD, RecordedCashOut, Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -23,6 +25,8 @@ ID_LENGTH = 8
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
+UNTOLD = "?"
+"""Stands for what a row doesn't say in a way that can be read."""
 _OWN_REASONS = frozenset[str]({*Waiting, *HoldReason, *Refusal})
 """What stands in a payout's `waiting` in the program's own words."""
 
@@ -122,6 +126,11 @@ def payout_short(one: Payout) -> Say:
 
 def hold(tx: Tx, one: Hold) -> Say:
     """Say what is held and why, and what the operator can type."""
+    return Say("lines", lines=(held(tx, one), choice(tx, one)))
+
+
+def held(tx: Tx, one: Hold) -> Say:
+    """Say what is held and why."""
     if one.kind == "payout":
         return _payout_hold(tx, one)
     if one.kind == "lost":
@@ -145,8 +154,36 @@ def hold(tx: Tx, one: Hold) -> Say:
         **fields,
         dispensed=_dispensed(cash_out.dispensed_minor),
         received=_received(cash_out),
-        choice=_choice(one, cash_out),
     )
+
+
+def choice(tx: Tx, one: Hold) -> Say:
+    """Say what the operator can type about a hold; with one on a payout that stands in its text."""
+    if one.kind in ("changed", "lost"):
+        return Say(
+            "hold.choice_changed" if one.kind == "changed" else "hold.choice_lost", id=one.id
+        )
+    cash_out = distributions.cash_out_by_id(tx, one.ref) if one.kind == "cash-out" else None
+    if cash_out is None:
+        return Say("nothing")
+    if cash_out.amounts is None:
+        return Say("hold.choice_ignore", id=one.id)
+    if one.reason == HoldReason.KNOWN_DISTRIBUTION:
+        return Say("hold.choice_known", id=one.id)
+    dispensed_minor = cash_out.dispensed_minor or 0
+    if 0 < dispensed_minor < cash_out.amounts.principal_minor:
+        return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
+    return Say("hold.choice", id=one.id)
+
+
+def error(text: str | None) -> Say:
+    """Say what Lamassu has written down as a row's error, if anything."""
+    return Say("hold.error", error=short(" ".join(text.split()))) if text else Say("nothing")
+
+
+def change(then: str, now: str) -> Say:
+    """Say what a row of Lamassu says, and what it said when it was shared out (`change.terms`)."""
+    return Say("hold.change", then=_row(then), now=_row(now))
 
 
 def arrived(what: Arrivals, to: Client) -> Say:
@@ -193,14 +230,33 @@ def _run_result(one: RecordedRun) -> Say:
     )
 
 
-def _amounts(one: RecordedCashOut) -> Say:
-    if one.amounts is None:
+def _amounts(one: RecordedCashOut) -> Field:
+    """Say the principal; where the amounts are of no use, what the row itself says."""
+    if one.amounts is not None:
+        return Say(
+            "cash_out.amounts",
+            fiat=Fiat(one.amounts.principal_minor),
+            sats=Sat(one.amounts.principal_sat),
+        )
+    if one.terms is None:
         return Say("cash_out.no_amounts")
-    return Say(
-        "cash_out.amounts",
-        fiat=Fiat(one.amounts.principal_minor),
-        sats=Sat(one.amounts.principal_sat),
-    )
+    if one.state == HELD:
+        return Say("cash_out.unusable", row=_row(one.terms))
+    return _row_fiat(read_terms(one.terms))
+
+
+def _row(text: str) -> Say:
+    """Say what a row says of its amounts, trusted or not: `change.terms` as the ledger keeps them."""
+    said = read_terms(text)
+    coin: Field = short(said.crypto_code) or UNTOLD
+    if said.crypto_code in COINS:
+        atoms = said.crypto_atoms
+        coin = UNTOLD if atoms is None or atoms != int(atoms) else Sat(int(atoms))
+    return Say("cash_out.row", fiat=_row_fiat(said), coin=coin)
+
+
+def _row_fiat(said: Terms) -> str:
+    return UNTOLD if said.fiat is None else f"{said.fiat:,f} {short(said.fiat_code)}"
 
 
 def _dispensed(minor: int | None) -> Say:
@@ -255,17 +311,6 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
     left = len(shares) - SHARES_IN_HOLD_MAX
     more = Say("hold.more_given", n=left, cash_out=cash_out) if left > 0 else Say("nothing")
     return {"shares": lines, "more": more}
-
-
-def _choice(one: Hold, cash_out: RecordedCashOut) -> Say:
-    if cash_out.amounts is None:
-        return Say("hold.choice_ignore", id=one.id)
-    if one.reason == HoldReason.KNOWN_DISTRIBUTION:
-        return Say("hold.choice_known", id=one.id)
-    dispensed_minor = cash_out.dispensed_minor or 0
-    if 0 < dispensed_minor < cash_out.amounts.principal_minor:
-        return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
-    return Say("hold.choice", id=one.id)
 
 
 def _lost_hold(tx: Tx, one: Hold) -> Say:

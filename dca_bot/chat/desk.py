@@ -30,6 +30,7 @@ class Desk:
     `audit_ledger` proves the whole ledger, beside everything else; `reading_database` opens the ledger
     once more, for what reads much of it.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
+    LNbits is given `answer_limit_s` for an answer that a command waits for.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
@@ -49,3 +50,4 @@ class Desk:
     is_reconciled: Callable[[], bool]
     currency: str
     parts: Callable[[], Sequence[PartState]]
+    answer_limit_s: float = 10

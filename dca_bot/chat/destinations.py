@@ -5,6 +5,7 @@ The invariant: an admin key is refused and never stored, not even in a refusal o
 
 import re
 
+from dca_bot.chat.ask import in_time
 from dca_bot.chat.command import Args, holds_key
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import Word, refuse
@@ -28,9 +29,11 @@ async def look_destination(desk: Desk, args: Args) -> Destination:
 
 async def _look_key(desk: Desk, key: str) -> Destination:
     try:
-        kind = await desk.wallet.identify(key)
+        kind = await in_time(desk, desk.wallet.identify(key))
     except (DestinationRefused, LnbitsRefused):
         raise refuse("destination.key_unknown") from None
+    if kind is KeyKind.SOURCE:
+        raise refuse("destination.source_key")
     if kind is not KeyKind.INVOICE:
         raise refuse("destination.admin_key")
     return Destination(INVOICE_KEY, key)

@@ -1,5 +1,7 @@
 """The commands that everybody has: help, confirm and cancel."""
 
+from collections.abc import Sequence
+
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_word
 from dca_bot.chat.say import Say
 from dca_bot.ledger import confirmations
@@ -9,14 +11,16 @@ HELP_DETAILS_MAX = 12
 
 
 def help_answer(_tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """List the commands of this person's table, or explain those that begin with these words."""
-    wanted = args.text("COMMAND").lower().removeprefix("/").split()
+    """List what this person can write, in groups if it is much, or explain what begins with words."""
+    wanted = ctx.known.spell_out(args.text("COMMAND")).lower().split()
+    if not wanted and ctx.known.groups:
+        return Say("help.all", lines=tuple(_group(*one) for one in ctx.known.groups.items()))
     if not wanted:
-        lines = tuple(_summary(command) for command in ctx.table)
-        return Say("help.all", lines=lines)
-    found = [c for c in ctx.table if list(c.words[: len(wanted)]) == wanted]
+        return Say("help.all", lines=tuple(_summary(command) for command in ctx.known.table))
+    found = [c for c in ctx.known.table if list(c.words[: len(wanted)]) == wanted]
     if not found:
-        return Say("unknown.nothing")
+        is_foreign = ctx.known.find_foreign(wanted)
+        return Say("unknown.of_client") if is_foreign else Say("unknown.nothing")
     return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
 
 
@@ -36,6 +40,21 @@ CONFIRM = Command(("confirm",), (Param("CODE", read_word),))
 """Carried out by the conversation itself."""
 CANCEL = Command(("cancel",), answer=cancel_answer)
 GENERAL_COMMANDS = (HELP, CONFIRM, CANCEL)
+
+
+def _group(heading: str, commands: Sequence[Command]) -> Say:
+    """Say the names of a group's commands, those of one first word together: `client (add, close)`."""
+    by_word: dict[str, list[str]] = {}
+    for command in commands:
+        by_word.setdefault(command.words[0], []).append(" ".join(command.words[1:]))
+    names = (_names(word, more) for word, more in by_word.items())
+    return Say("help.group", heading=Say(heading), names=", ".join(names))
+
+
+def _names(word: str, more: Sequence[str]) -> str:
+    if len(more) == 1:
+        return f"{word} {more[0]}".strip()
+    return f"{word} ({', '.join(filter(None, more))})"
 
 
 def _summary(command: Command) -> Say:

@@ -129,9 +129,10 @@ class Herald:
 
     # Operators
 
-    def hold_opened(self, tx: Tx, hold: Hold, now: datetime) -> None:
-        """Tell what is held, why, and what to type."""
-        self.tell_operators(tx, Say("push.hold_opened", hold=describe.hold(tx, hold)), now)
+    def hold_opened(self, tx: Tx, hold: Hold, now: datetime, *, told: Say | None = None) -> None:
+        """Tell what is held, why, and what to type, and what is known at this moment alone."""
+        lines = (describe.held(tx, hold), told or Say("nothing"), describe.choice(tx, hold))
+        self.tell_operators(tx, Say("push.hold_opened", hold=Say("lines", lines=lines)), now)
 
     def payout_in_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that LNbits calls a payout failed, which proves nothing yet."""

@@ -107,8 +107,10 @@ MACHINE_COMMANDS = (
 
 
 def _split(text: str, currency: str) -> tuple[str, int]:
-    """Take the amount, which may be 0, off the end."""
+    """Take the amount, which may be 0 and have its unit apart, off the end."""
     machine, _, amount = text.rpartition(" ")
+    if amount.upper() == currency:
+        machine, _, amount = machine.rpartition(" ")
     if not machine.strip():
         raise refuse("cash.count_what")
     try:

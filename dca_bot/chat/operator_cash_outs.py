@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from dca_bot.chat import describe, sharing
+from dca_bot.chat.ask import coin_rate
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -28,7 +29,6 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.price import coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.market import coin_minor, is_far_off
@@ -46,6 +46,7 @@ from dca_bot.ledger import (
 )
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import RecordedCashOut
+from dca_bot.ledger.fixed_runs import RecordedRun
 from dca_bot.ledger.holds import Hold
 
 ID_LENGTH_MIN = 4
@@ -63,35 +64,15 @@ def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Show one cash-out with whatever it gave to whom."""
+    """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
-    run = fixed_runs.by_id(tx, wanted)
-    if run is not None:
-        done = distributions.by_id(tx, run.id)
-        shares = sharing.shares_given(done.shares) if done else ()
-        return Say("lines", lines=(describe.fixed_run(run), *shares))
+    runs = fixed_runs.by_prefix(tx, wanted)
     found = distributions.cash_out_by_prefix(tx, wanted)
-    if len(found) != 1:
-        raise refuse("tx.ambiguous" if found else "tx.unknown")
-    cash_out = found[0]
-    head = Say("tx.head", id=cash_out.id, line=describe.cash_out(cash_out))
-    given = distributions.by_id(tx, cash_out.id)
-    if given is None:
-        return head
-    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else _NOTHING
-    sums = Say(
-        "tx.sums",
-        at=Moment(given.at),
-        principal=Sat(given.principal_sat),
-        fiat=Fiat(given.principal_minor),
-        commission=Sat(given.commission_sat),
-        unallocated=Sat(given.unallocated_sat),
-    )
-    shares = sharing.shares_given(given.shares)
-    split = sharing.split_given(tx, cash_out.id)
-    return Say("lines", lines=(head, note, sums, *shares, *split))
+    if len(runs) + len(found) != 1:
+        raise refuse("tx.ambiguous" if runs or found else "tx.unknown")
+    return _run(tx, runs[0]) if runs else _cash_out(tx, found[0])
 
 
 def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -99,7 +80,8 @@ def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
     rows = holds.still_open(tx, limit=6)
     if not rows:
         return Say("holds.nothing")
-    lines = tuple(describe.hold(tx, row) for row in rows[:5])
+    first, *others = (describe.hold(tx, row) for row in rows[:5])
+    lines = (first, *(Say("holds.next", hold=hold) for hold in others))
     more = Say("holds.more", n=reports.holds_count(tx) - 5) if len(rows) > 5 else _NOTHING
     return Say("lines", lines=(*lines, more))
 
@@ -155,7 +137,7 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         return release_plan(tx, ctx, hold, facts)
     if hold.kind == "lost":
         return lost_plan(tx, ctx, hold)
-    return Say("hold.seen_effect", hold=describe.hold(tx, hold))
+    return Say("hold.seen_effect", hold=describe.held(tx, hold))
 
 
 def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
@@ -178,9 +160,9 @@ def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     if hold.kind == "payout":
         raise refuse("hold.payout_not_ignorable", id=hold.id, payout=hold.ref[: describe.ID_LENGTH])
     if hold.kind == "lost":
-        return Say("hold.lost_ignore_effect", hold=describe.hold(tx, hold))
+        return Say("hold.lost_ignore_effect", hold=describe.held(tx, hold))
     key = "hold.ignore_effect" if hold.kind == "cash-out" else "hold.seen_effect"
-    return Say(key, hold=describe.hold(tx, hold))
+    return Say(key, hold=describe.held(tx, hold))
 
 
 def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
@@ -219,6 +201,31 @@ CASH_OUT_COMMANDS = (
     ),
     Command(("hold", "ignore"), (_ID,), plan=ignore_plan, apply=ignore_apply),
 )
+
+
+def _run(tx: Tx, run: RecordedRun) -> Say:
+    done = distributions.by_id(tx, run.id)
+    shares = sharing.shares_given(done.shares) if done else ()
+    return Say("lines", lines=(describe.fixed_run(run), *shares))
+
+
+def _cash_out(tx: Tx, cash_out: RecordedCashOut) -> Say:
+    head = Say("tx.head", id=cash_out.id, line=describe.cash_out(cash_out))
+    given = distributions.by_id(tx, cash_out.id)
+    if given is None:
+        return head
+    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else _NOTHING
+    sums = Say(
+        "tx.sums",
+        at=Moment(given.at),
+        principal=Sat(given.principal_sat),
+        fiat=Fiat(given.principal_minor),
+        commission=Sat(given.commission_sat),
+        unallocated=Sat(given.unallocated_sat),
+    )
+    shares = sharing.shares_given(given.shares)
+    split = sharing.split_given(tx, cash_out.id)
+    return Say("lines", lines=(head, note, sums, *shares, *split))
 
 
 def _hold(tx: Tx, args: Args) -> Hold:

@@ -12,16 +12,17 @@ from dca_bot.chat.operator_house import HOUSE_COMMANDS
 from dca_bot.chat.operator_messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator_payouts import PAYOUT_COMMANDS
 
-OPERATOR_COMMANDS = (
-    *CLIENT_MANAGEMENT,
-    *CASH_COMMANDS,
-    *MACHINE_COMMANDS,
-    *CASH_OUT_COMMANDS,
-    *COMMISSION_COMMANDS,
-    *FIXED_COMMANDS,
-    *PAYOUT_COMMANDS,
-    *FUNDS_COMMANDS,
-    *HOUSE_COMMANDS,
-    *MESSAGE_COMMANDS,
-    *GENERAL_COMMANDS,
-)
+OPERATOR_GROUPS = {
+    "help.clients": CLIENT_MANAGEMENT,
+    "help.deposits": CASH_COMMANDS,
+    "help.machines": MACHINE_COMMANDS,
+    "help.cash_outs": CASH_OUT_COMMANDS,
+    "help.commission": COMMISSION_COMMANDS,
+    "help.fixed": FIXED_COMMANDS,
+    "help.payouts": PAYOUT_COMMANDS,
+    "help.funds": FUNDS_COMMANDS,
+    "help.house": HOUSE_COMMANDS,
+    "help.messages": MESSAGE_COMMANDS,
+    "help.general": GENERAL_COMMANDS,
+}
+OPERATOR_COMMANDS = tuple(command for group in OPERATOR_GROUPS.values() for command in group)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dca_bot.chat import describe
+from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client_fixed import times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_price, coin_rate
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
@@ -37,7 +37,9 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     terms = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
     lines = tuple(describe.fixed_run(run) for run in runs)
-    heading = Say("fixed.last_runs", lines=lines) if lines else Say("fixed.no_runs")
+    heading = (
+        Say("fixed.last_runs", newest=runs[0].id, lines=lines) if runs else Say("fixed.no_runs")
+    )
     if not terms.enabled:
         return Say("lines", lines=(Say("fixed.off"), heading))
     return Say(

@@ -1,19 +1,21 @@
-"""The operator's command about the source wallet: what it has, what it needs, how long it lasts."""
+"""The operator's commands about the source wallet: what it has and needs, how long it lasts; top-ups."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
 from dca_bot.chat import outlook
-from dca_bot.chat.command import Args, Command, Context, Facts
+from dca_bot.chat.ask import ask_balance, ask_coin, in_time
+from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.price import ask_coin
-from dca_bot.chat.say import Fiat, Moment, Sat, Say
+from dca_bot.chat.say import Fiat, Moment, Sat, Say, refuse
+from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
 from dca_bot.core.market import cost_sat
+from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
-from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
 from dca_bot.ledger import forecast, payouts, top_ups
 from dca_bot.ledger.database import Tx
 
@@ -44,11 +46,26 @@ class Expected:
 
 async def look_funds(desk: Desk, _args: Args) -> AtLnbits:
     """Ask LNbits for the balance and the price."""
+    balance_msat = await ask_balance(desk)
+    return AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(desk))
+
+
+async def look_top_up(desk: Desk, args: Args) -> Invoice:
+    """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
     try:
-        balance_msat = await desk.wallet.balance_msat()
+        return await in_time(
+            desk,
+            desk.wallet.top_up_invoice(
+                amount_sat=args.number("AMOUNT"),
+                memo=rules.TOP_UP_MEMO,
+                expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
+            ),
+        )
+    except LnbitsSlow:
+        raise
     except (LnbitsUnavailable, LnbitsRefused):
-        return AtLnbits(None, None)
-    return AtLnbits(balance_msat, await ask_coin(desk))
+        await in_time(desk, desk.wallet.balance_msat())  # raises where LNbits doesn't answer at all
+        raise refuse("topup.refused") from None
 
 
 def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
@@ -74,7 +91,21 @@ def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-FUNDS_COMMANDS = (Command(("funds",), look=look_funds, answer=funds_answer),)
+def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Facts) -> Say:
+    """Hand out the invoice."""
+    assert isinstance(invoice, Invoice)
+    return Say(
+        "topup.done",
+        amount=Sat(invoice.amount_msat // 1000),
+        invoice=invoice.bolt11,
+        expiry=Moment(invoice.expires_at),
+    )
+
+
+FUNDS_COMMANDS = (
+    Command(("funds",), look=look_funds, answer=funds_answer),
+    Command(("topup",), (Param("AMOUNT", read_sat),), look=look_top_up, answer=top_up_answer),
+)
 
 
 def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:

@@ -1,25 +1,21 @@
-"""The operator's commands about the bot itself: its state, its funds, its brakes and its proof."""
+"""The operator's commands about the bot itself: its state, its brakes and its proof."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
+from dca_bot.chat.ask import ask_balance
+from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
-from dca_bot.core import payout as rules
-from dca_bot.core.ports import Invoice
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, facts, mail, payouts, reports
 from dca_bot.ledger.audit import LedgerAudit, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
-BALANCE_LIMIT_S = 10
-"""An LNbits that hangs doesn't keep the operator waiting."""
 _NOTHING = Say("nothing")
 
 
@@ -40,13 +36,8 @@ class AuditFindings:
 
 
 async def look_around(desk: Desk, _args: Args) -> Surroundings:
-    """Ask LNbits for the balance, but not for long, and take down which parts are in reach."""
-    try:
-        async with asyncio.timeout(BALANCE_LIMIT_S):
-            balance_msat = await desk.wallet.balance_msat()
-    except (LnbitsUnavailable, LnbitsRefused, TimeoutError):
-        return Surroundings(None, desk.parts())
-    return Surroundings(balance_msat, desk.parts())
+    """Ask LNbits for the balance, and take down which parts are in reach."""
+    return Surroundings(await ask_balance(desk), desk.parts())
 
 
 async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
@@ -57,19 +48,6 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     except (LnbitsUnavailable, LnbitsRefused):
         return AuditFindings(await desk.audit_ledger(), None)
     return AuditFindings(await desk.audit_ledger(), findings)
-
-
-async def look_top_up(desk: Desk, args: Args) -> Invoice:
-    """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
-    try:
-        return await desk.wallet.top_up_invoice(
-            amount_sat=args.number("AMOUNT"),
-            memo=rules.TOP_UP_MEMO,
-            expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
-        )
-    except (LnbitsUnavailable, LnbitsRefused):
-        await desk.wallet.balance_msat()  # raises where LNbits doesn't answer at all
-        raise refuse("topup.refused") from None
 
 
 def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
@@ -141,17 +119,6 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     return Say("lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked))
 
 
-def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Facts) -> Say:
-    """Hand out the invoice."""
-    assert isinstance(invoice, Invoice)
-    return Say(
-        "topup.done",
-        amount=Sat(invoice.amount_msat // 1000),
-        invoice=invoice.bolt11,
-        expiry=Moment(invoice.expires_at),
-    )
-
-
 def wake_jobs(desk: Desk) -> None:
     """Have the jobs look at once at what waited."""
     desk.poll_now()
@@ -159,7 +126,6 @@ def wake_jobs(desk: Desk) -> None:
 
 
 HOUSE_COMMANDS = (
-    Command(("topup",), (Param("AMOUNT", read_sat),), look=look_top_up, answer=top_up_answer),
     Command(("status",), look=look_around, answer=status_answer),
     Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
     Command(("pause", "all"), answer=pause_answer),

@@ -11,7 +11,8 @@ from dca_bot.ledger.database import Tx
 TEXT_CHARS_MAX = 1500
 TEXT_BYTES_MAX = 3500
 """What surrounds the text has to fit into a message too."""
-DONE_CHARS_MAX = 140
+DONE_CHARS_MAX = 80
+"""One short line; what an answer said to a client need not be told again."""
 
 
 def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:

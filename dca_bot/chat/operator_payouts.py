@@ -78,6 +78,10 @@ async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
 def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
+    if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
+        raise refuse("payout.is_paid", payout=describe.payout(payout))
+    if payout.state is PayoutState.CANCELLED:
+        raise refuse("payout.is_cancelled", payout=describe.payout_short(payout))
     if not payout.is_cancellable(ctx.now):
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
     known = _payments(tx, payout, facts)

@@ -21,6 +21,7 @@ from dca_bot.core.programme import Programme
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
 FALLBACK = "en"
+_ALIASES = "alias."
 _FOLDER = resources.files("dca_bot.chat") / "texts"
 LANGUAGES = tuple(
     sorted(
@@ -37,6 +38,17 @@ class Texts:
     catalogues: Mapping[str, Mapping[str, str]]
     currency: str
     timezone: ZoneInfo
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Return other words for commands, in all languages: each with the command that it means."""
+        lists = (
+            (key.removeprefix(_ALIASES), words.split())
+            for catalogue in self.catalogues.values()
+            for key, words in catalogue.items()
+            if key.startswith(_ALIASES)
+        )
+        return {word: command for command, words in lists for word in words}
 
     def render(self, say: Say, language: str) -> str:
         """Write it in a language, or in English where there is no such catalogue."""

@@ -5,6 +5,7 @@ partial is no reason at all.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +14,8 @@ from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Reason, Verdict, 
 
 MISSING_MAX = 10
 """A reading that lacks more rows than this is taken for a partial one."""
+_SHOWN_MAX = 24
+_NONE, _BROKEN = "none", "broken"
 _NO_SUCCESS = frozenset(
     {Reason.CLOSED, Reason.NO_CASH_LEFT, Reason.NOT_COMPLETE, Reason.CONTRADICTION}
 )
@@ -76,10 +79,34 @@ def terms(cash_out: CashOut) -> str:
     return " ".join([*codes, *(_plain(number) for number in numbers)])
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a row said of its amounts: `fiat` in whole units, `crypto_atoms` in the coin's smallest."""
+
+    crypto_code: str
+    fiat_code: str
+    crypto_atoms: Decimal | None
+    fiat: Decimal | None
+
+
+def read_terms(text: str) -> Terms:
+    """Read what `terms` wrote down, to be shown; a number that nobody could use is None."""
+    codes, crypto_atoms, fiat, *_ = text.rsplit(" ", 5)
+    crypto_code, _, fiat_code = codes.partition(" ")
+    return Terms(crypto_code, fiat_code, _number(crypto_atoms), _number(fiat))
+
+
+def _number(text: str) -> Decimal | None:
+    if text in (_NONE, _BROKEN) or len(text) > _SHOWN_MAX:
+        return None
+    number = Decimal(text)
+    return number if abs(number.adjusted()) <= _SHOWN_MAX else None
+
+
 def _plain(number: Decimal | None) -> str:
     """Write a number without trailing zeros, exactly, whatever its size."""
     if number is None or not number.is_finite():
-        return "none" if number is None else "broken"
+        return _NONE if number is None else _BROKEN
     sign, digits, exponent = number.as_tuple()
     text = "".join(map(str, digits)).lstrip("0")
     kept = text.rstrip("0")

@@ -75,10 +75,11 @@ class CashOutSource(Protocol):
 
 
 class KeyKind(StrEnum):
-    """What an LNbits API key may do."""
+    """What an LNbits API key may do; SOURCE is an invoice key of the wallet that payouts leave from."""
 
     ADMIN = "admin"
     INVOICE = "invoice"
+    SOURCE = "source"
 
 
 class PaymentStatus(StrEnum):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.chat import describe
+from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
@@ -18,10 +20,10 @@ CHANGED = "changed"
 
 @dataclass(frozen=True, slots=True)
 class ChangeWatch:
-    """Compares; `hold` opens a hold, given its kind, what it is on, and the reason."""
+    """Compares; `hold` opens a hold, given its kind, what it is on, the reason, and what else to tell."""
 
     currency: str
-    hold: Callable[[Tx, str, str, str], None]
+    hold: Callable[[Tx, str, str, str, Say | None], None]
 
     def look(self, tx: Tx, rows: Sequence[tuple[CashOut, Decision]], *, now: datetime) -> None:
         """Compare rows that were shared out with what they were then."""
@@ -32,7 +34,10 @@ class ChangeWatch:
             if terms_then is None:
                 changes.note_terms(tx, cash_out.id, terms(cash_out))
             reason = change_of(cash_out, decision, terms_then=terms_then, currency=self.currency)
-            self._turn(tx, cash_out.id, opened.get(cash_out.id, ""), reason, now=now)
+            told = None
+            if reason is Change.AMOUNTS and terms_then is not None:
+                told = describe.change(terms_then, terms(cash_out))
+            self._turn(tx, cash_out.id, opened.get(cash_out.id, ""), reason, now=now, told=told)
 
     def look_for_missing(
         self, tx: Tx, export: Export, *, since: datetime, now: datetime
@@ -50,7 +55,16 @@ class ChangeWatch:
             self._turn(tx, cash_out_id, opened.get(cash_out_id, ""), Change.MISSING, now=now)
         return []
 
-    def _turn(self, tx: Tx, ref: str, before: str, reason: str, *, now: datetime) -> None:
+    def _turn(
+        self,
+        tx: Tx,
+        ref: str,
+        before: str,
+        reason: str,
+        *,
+        now: datetime,
+        told: Say | None = None,
+    ) -> None:
         """Have the hold on a row say what is the matter now; what the operator has seen stays seen."""
         if reason == before:
             return
@@ -58,4 +72,4 @@ class ChangeWatch:
             holds.close(tx, CHANGED, ref, outcome="by itself", now=now)
         is_known = holds.was_accepted(tx, ref, reason) or holds.was_seen(tx, CHANGED, ref, reason)
         if reason and not is_known:
-            self.hold(tx, CHANGED, ref, reason)
+            self.hold(tx, CHANGED, ref, reason, told)

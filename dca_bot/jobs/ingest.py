@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
@@ -176,7 +177,7 @@ class Ingest:
         distributions.record(tx, cash_out, decision, state=state, reason=reason, now=now)
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
-            self._hold(tx, "cash-out", cash_out.id, reason)
+            self._hold(tx, "cash-out", cash_out.id, reason, describe.error(cash_out.error))
         else:
             holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
 
@@ -233,11 +234,11 @@ class Ingest:
             self.herald.note_low(tx, share.client_id, now)
         return done
 
-    def _hold(self, tx: Tx, kind: str, ref: str, reason: str) -> None:
+    def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:
         now = self.clock.now()
         hold = holds.open_hold(tx, kind, ref, reason, now=now)
         if hold is not None:
-            self.herald.hold_opened(tx, hold, now)
+            self.herald.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     def _hold_lost(self, tx: Tx) -> None:

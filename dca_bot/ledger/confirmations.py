@@ -1,6 +1,7 @@
 """Codes: each bound to a person and an effect, good for ten minutes, used once."""
 
 import random
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,21 +39,19 @@ def issue(
     return code
 
 
+def still_open(tx: Tx, pubkey: str, *, now: datetime) -> Confirmation | None:
+    """Return the one code of this person that may still be used."""
+    row = tx.execute(
+        "SELECT * FROM confirmation WHERE pubkey = ? AND used_at IS NULL AND expires_at >= ?",
+        (pubkey, micros(now)),
+    ).fetchone()
+    return None if row is None else _confirmation(row)
+
+
 def find(tx: Tx, pubkey: str, code: str, *, now: datetime) -> Confirmation | None:
     """Return a code of this person that is still good."""
-    row = tx.execute(
-        "SELECT * FROM confirmation WHERE code = ? AND pubkey = ? AND used_at IS NULL"
-        " AND expires_at >= ?",
-        (code.upper(), pubkey, micros(now)),
-    ).fetchone()
-    if row is None:
-        return None
-    return Confirmation(
-        code=row["code"],
-        command=row["command"],
-        effect=row["effect"],
-        expires_at=instant(row["expires_at"]),
-    )
+    found = still_open(tx, pubkey, now=now)
+    return found if found is not None and found.code == code.upper() else None
 
 
 def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:
@@ -69,6 +68,15 @@ def withdraw(tx: Tx, pubkey: str) -> int:
     return tx.execute(
         "DELETE FROM confirmation WHERE pubkey = ? AND used_at IS NULL", (pubkey,)
     ).rowcount
+
+
+def _confirmation(row: sqlite3.Row) -> Confirmation:
+    return Confirmation(
+        code=row["code"],
+        command=row["command"],
+        effect=row["effect"],
+        expires_at=instant(row["expires_at"]),
+    )
 
 
 def _new_code(chance: random.Random) -> str:

@@ -41,7 +41,10 @@ COMMISSION_SPLIT = "commission"
 
 @dataclass(frozen=True, slots=True)
 class RecordedCashOut:
-    """A cash-out as last recorded: `state` is waiting, held, distributed or ignored."""
+    """A cash-out as last recorded: `state` is waiting, held, distributed or ignored.
+
+    `terms` is what Lamassu said of its amounts, as `core.change.terms` writes it; None if never read.
+    """
 
     id: str
     machine: str
@@ -53,6 +56,7 @@ class RecordedCashOut:
     dispensed_minor: int | None
     received_sat: int | None
     note: str
+    terms: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,4 +465,5 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         dispensed_minor=row["dispensed_minor"],
         received_sat=row["received_sat"],
         note=row["note"],
+        terms=row["terms"],
     )

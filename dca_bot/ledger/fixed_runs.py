@@ -223,10 +223,12 @@ def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
     return {run.id: run for run in _runs(tx, f"fixed_run.id IN ({marks})", ids)}
 
 
-def by_id(tx: Tx, wanted: str) -> RecordedRun | None:
-    """Find a run by its id, as it may be typed."""
-    exact = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
-    return next(iter(_runs(tx, "fixed_run.id = ?", (exact,))), None)
+def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
+    """Find runs whose id starts as typed, in any case; a whole id is that run's alone."""
+    start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
+    exact = _runs(tx, "fixed_run.id = ?", (start,))
+    where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"
+    return exact or _runs(tx, where, (start,), order="fixed_run.id", limit=limit)
 
 
 def recent(tx: Tx, *, limit: int) -> list[RecordedRun]:
@@ -246,17 +248,20 @@ def has_unknown_paid(tx: Tx, day: date) -> bool:
     return row.fetchone() is not None
 
 
+_NEWEST = "due_at DESC, fixed_run.id DESC"
 # As `RecordedRun.is_open`.
 _OPEN = (
     "(fixed_run.state = 'waiting' OR fixed_run.state = 'lapsed' AND fixed_run.changed_at > :now)"
 )
 
 
-def _runs(tx: Tx, where: str, values: Sequence[str], *, limit: int = 10_000) -> list[RecordedRun]:
+def _runs(
+    tx: Tx, where: str, values: Sequence[str], *, order: str = _NEWEST, limit: int = 10_000
+) -> list[RecordedRun]:
     rows = tx.execute(
         "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
         " FROM fixed_run LEFT JOIN distribution USING (id)"
-        f" WHERE {where} ORDER BY due_at DESC, fixed_run.id DESC LIMIT {limit}",
+        f" WHERE {where} ORDER BY {order} LIMIT {limit}",
         values,
     )
     return [_recorded(row) for row in rows]

@@ -18,6 +18,7 @@ from dca_bot.lnbits.api import LnbitsApi, pay_reply, read
 from dca_bot.lnbits.models import (
     ApiDescription,
     DecodedInvoice,
+    OwnerPage,
     PaymentAnswer,
     PaymentPage,
     PaymentRow,
@@ -112,7 +113,8 @@ class LnbitsWallet:
     async def identify(self, key: str) -> KeyKind:
         """Tell what `key` may do: GET /api/v1/wallet gives the wallet's id to an admin key only.
 
-        Raise DestinationRefused if LNbits doesn't know the key.
+        Whose an invoice key is, only the wallet's payments tell: it has none, and is nobody's, while
+        its wallet has never had a sat. Raise DestinationRefused if LNbits doesn't know the key.
         """
         if not _KEY.fullmatch(key):
             raise DestinationRefused(
@@ -122,7 +124,13 @@ class LnbitsWallet:
             wallet = await self._wallet(key)
         except LnbitsRefused as error:
             raise DestinationRefused(str(error)) from error
-        return KeyKind.INVOICE if wallet.id is None else KeyKind.ADMIN
+        if wallet.id is not None:
+            return KeyKind.ADMIN
+        params = {"limit": "1"}
+        reply = await self._api.get(f"{PAYMENTS}/paginated", key=key, params=params)
+        owners = {row.wallet_id for row in read(OwnerPage, reply).data}
+        is_source = bool(owners) and await self.wallet_id() in owners
+        return KeyKind.SOURCE if is_source else KeyKind.INVOICE
 
     async def request_invoice(
         self,

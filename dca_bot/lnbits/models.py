@@ -91,6 +91,18 @@ class PaymentPage(BaseModel):
     data: list[PaymentRow]
 
 
+class OwnerRow(BaseModel):
+    """A row of any wallet's payments, of which only the wallet matters."""
+
+    wallet_id: str
+
+
+class OwnerPage(BaseModel):
+    """GET /api/v1/payments/paginated, for whose the payments are."""
+
+    data: list[OwnerRow]
+
+
 class DecodedInvoice(BaseModel):
     """POST /api/v1/payments/decode; `amount_msat` is 0 for an invoice without an amount."""
 

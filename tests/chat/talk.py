@@ -1,8 +1,10 @@
 """A conversation on a real ledger; only the wallet and the address servers are scripted."""
 
+import asyncio
 import hashlib
 import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -13,6 +15,7 @@ from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.change import terms
 from dca_bot.core.ports import (
     AddressTerms,
     DmProtocol,
@@ -25,7 +28,7 @@ from dca_bot.core.ports import (
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import clients, distributions, holds, payout_moves, payouts
+from dca_bot.ledger import changes, clients, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.ledger.export import Form
@@ -37,7 +40,13 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INVOICE_KEY = "1a" * 16
 OTHER_KEY = "2b" * 16
 ADMIN_KEY = "ad0be5" + "c3" * 13
-KEYS = {INVOICE_KEY: KeyKind.INVOICE, OTHER_KEY: KeyKind.INVOICE, ADMIN_KEY: KeyKind.ADMIN}
+SOURCE_KEY = "4d" * 16
+KEYS = {
+    INVOICE_KEY: KeyKind.INVOICE,
+    OTHER_KEY: KeyKind.INVOICE,
+    ADMIN_KEY: KeyKind.ADMIN,
+    SOURCE_KEY: KeyKind.SOURCE,
+}
 CODE = re.compile(r"confirm ([2-9A-Z]{4})")
 _chance = random.Random(7)
 PEOPLE = {
@@ -58,10 +67,11 @@ class Clock:
 
 
 class ScriptedWallet:
-    """Answers what `look` asks; `down` makes LNbits silent."""
+    """Answers what `look` asks; `down` makes LNbits silent, and what `hanging` names never answers."""
 
     def __init__(self):
         self.down = False
+        self.hanging = set()
         self.balance = 5_000_000_000
         self.payments = []
         self.while_listing = None
@@ -72,22 +82,30 @@ class ScriptedWallet:
         if self.down:
             raise LnbitsUnavailable("LNbits did not answer.")
 
+    async def _hang(self, name):
+        while name in self.hanging:
+            await asyncio.Event().wait()
+
     async def balance_msat(self):
+        await self._hang("balance")
         self._answer()
         return self.balance
 
     async def price(self, currency):
+        await self._hang("price")
         self._answer()
         assert currency == "GTQ"
         return self.coin
 
     async def identify(self, key):
+        await self._hang("key")
         self._answer()
         if key not in KEYS:
             raise DestinationRefused("LNbits doesn't know this key.")
         return KEYS[key]
 
     async def top_up_invoice(self, *, amount_sat, memo, expiry_s):
+        await self._hang("invoice")
         self._answer()
         if amount_sat > self.invoice_max_sat:
             raise LnbitsUnavailable("LNbits answered HTTP 520: Invoice amount is too high.")
@@ -162,6 +180,11 @@ class Talk:
             currency=programme.currency,
             parts=lambda: self.parts,
         )
+        self.start()
+
+    def be_impatient(self):
+        """Give LNbits hardly any time."""
+        self.desk = replace(self.desk, answer_limit_s=0.01)
         self.start()
 
     def start(self):
@@ -239,17 +262,20 @@ class Talk:
             number = re.search(r"Deposit (\d+)", told)[1]
             await self.do("op", f"deposit confirm {number}")
 
-    async def hold_cash_out(self, id_, *, fiat_minor=20_000, sat=24_000, reason=None, sound=True):
-        """Have Lamassu's poll hold a cash-out."""
+    async def hold_cash_out(
+        self, id_, *, fiat_minor=20_000, sat=24_000, reason=None, sound=True, **row
+    ):
+        """Have Lamassu's poll hold a cash-out; `row` is what else its row says."""
         reason = reason or Reason.NOT_COMPLETE
         amounts = Amounts(sat, fiat_minor, 1_000) if sound else None
-        row = cash_out_row(id_, self.clock.now())
+        row = replace(cash_out_row(id_, self.clock.now()), **row)
         decision = Decision(Verdict.HOLD, Reason.NOT_COMPLETE, self.clock.now(), amounts, 10_000)
 
         def work(tx):
             now = self.clock.now()
             distributions.record_machines(tx, {"d" * 64: "Market"})
             distributions.record(tx, row, decision, state="held", reason=str(reason), now=now)
+            changes.note_terms(tx, id_, terms(row))
             hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
             self.herald.hold_opened(tx, hold, now)
             return hold.id

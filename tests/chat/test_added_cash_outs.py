@@ -170,6 +170,21 @@ async def test_message_that_comes_twice_adds_one_cash_out(talk):
     assert await talk.count("cash_out") == 1
 
 
+@pytest.mark.usefixtures("market")
+async def test_cash_of_an_added_cash_out_leaves_its_machine_once(talk):
+    for machine in ("Market", "Zona 10"):
+        await talk.do("op", f"cash count {machine} 1000")
+    message = talk.message("op", f"confirm {code_in(await talk.tell('op', ADD))}")
+    for _ in range(2):
+        await talk.deliver(message)
+        told = await talk.tell("op", "cash")
+        assert "Market: 800.00 GTQ should be in it" in told
+        assert "Out since then: cash-outs 200.00 GTQ" in told
+        assert "Zona 10: 1,000.00 GTQ should be in it" in told
+    await talk.do("op", ADD)
+    assert "Market: 600.00 GTQ should be in it" in await talk.tell("op", "cash")
+
+
 async def test_unique_beginning_is_asked_for_among_all_cash_outs(talk):
     await talk.distribute(CASH_OUT)
     await talk.do("op", ADD)

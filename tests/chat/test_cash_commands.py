@@ -30,7 +30,7 @@ async def poll(talk, names=None, *, came=(), left=()):
 async def test_cash_tells_what_should_be_in_each_machine_since_its_count(talk):
     await poll(talk, {MARKET: "Market", MALL: "Zona 10"})
     await talk.do("op", "cash count market 10,000")
-    await talk.do("op", "cash count Zona 10 Q2000")
+    await talk.do("op", "cash count Zona 10 2000 gtq")
     await talk.add_client("maria", balance="1,500.00")
     await poll(
         talk,

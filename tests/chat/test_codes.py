@@ -66,6 +66,39 @@ async def test_code_is_read_in_any_case(talk, asked):
     assert "is pending" in await talk.tell("op", f"/CONFIRM {code_in(asked).lower()}")
 
 
+@pytest.mark.parametrize("change", [str, str.lower, "/{}".format, " {}\n".format])
+async def test_code_alone_confirms_once(talk, asked, change):
+    code = change(code_in(asked))
+    assert "is pending" in await talk.tell("op", code)
+    assert "I don't know that command" in await talk.tell("op", code)
+    assert await talk.count("deposit") == 3
+
+
+async def test_code_alone_of_another_person_or_too_late_does_nothing(talk, asked):
+    for who in ("op2", "maria"):
+        assert "I don't know that command" in await talk.tell(who, code_in(asked))
+    talk.clock.at += LIFE
+    assert "I don't know that command" in await talk.tell("op", code_in(asked))
+    assert await talk.count("deposit") == 2
+
+
+async def test_code_alone_whose_effect_has_changed_gets_a_new_one(talk, asked):
+    first = await talk.tell("op", "client wallet maria juan@example.com")
+    await talk.do("maria", f"wallet {OTHER_KEY}")
+    assert "has changed meanwhile" in await talk.tell("op", code_in(first))
+    assert "I don't know" in await talk.tell("maria", code_in(asked))
+
+
+@pytest.mark.parametrize("word", ["yes", "SÍ", "ok!", "2222"])
+async def test_short_answer_to_a_question_is_told_how_to_confirm(talk, asked, word):
+    code = code_in(asked)
+    assert (await talk.tell("op", word)).endswith(f"To confirm, send: confirm {code}")
+    assert "I don't know that command" in await talk.tell("op2", word)
+    assert "Did you mean: status" in await talk.tell("op", "statsu")
+    assert "Clients: " in await talk.tell("op", "help")
+    assert "is pending" in await talk.tell("op", f"confirm {code}")
+
+
 async def test_new_money_command_voids_the_code_before(talk, asked):
     second = await talk.tell("op", "deposit maria 200")
     assert "not valid" in await talk.tell("op", f"confirm {code_in(asked)}")

@@ -5,11 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, parse
+from dca_bot.chat.command import COMMAND_WORDS, Known, parse
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.chat.say import CommandRefused
 
-WORDS = st.sampled_from([*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5", "GTQ", "/", "²"])
+ALIASES = {"saldo": "balance", "ayuda": "help"}
+CLIENTS = Known(CLIENT_COMMANDS, ALIASES)
+OPERATORS = Known(OPERATOR_COMMANDS, ALIASES, CLIENT_COMMANDS)
+WORDS = st.sampled_from(
+    [*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5", "GTQ", "/", "²", "Ayuda!"]
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,21 @@ WORDS = st.sampled_from([*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5",
         ("deposit m Q5 of  May", "deposit", {"NAME": "m", "AMOUNT": 500, "NOTE": "of May"}),
         ("deposit confirm #5 The Market", "deposit confirm", {"ID": 5, "MACHINE": "The Market"}),
         ("topup 120,000 sats", "topup", {"AMOUNT": 120_000}),
+        (
+            "deposit m 1500 500 more",
+            "deposit",
+            {"NAME": "m", "AMOUNT": 150_000, "NOTE": "500 more"},
+        ),
+        ("deposit m 1 5000", "deposit", {"NAME": "m", "AMOUNT": 100, "NOTE": "5000"}),
+        ("deposit m 1.00 500", "deposit", {"NAME": "m", "AMOUNT": 100, "NOTE": "500"}),
+        ("deposit confirm 5 500", "deposit confirm", {"ID": 5, "MACHINE": "500"}),
+        ("¡Ayuda! deposit", "help", {"COMMAND": "deposit"}),
+        ("deposit m 1 500", "wrong.amount_split", None),
+        ("deposit m Q1 500 GTQ", "wrong.amount_split", None),
+        ("deposit m 1 500.00 note", "wrong.amount_split", None),
+        ("withdraw m 12 500", "wrong.amount_split", None),
+        ("tx add Market 200 24 000", "wrong.amount_split", None),
+        ("saldo ana", "unknown.of_client", None),
         ("deposit confirm 0", "deposit confirm", None),
         ("deposit confirm five", "deposit confirm", None),
         ("status now", "status", None),
@@ -36,19 +56,19 @@ WORDS = st.sampled_from([*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5",
 def test_message_is_read(text, name, values):
     if values is None:
         with pytest.raises(CommandRefused) as refused:
-            parse(text, OPERATOR_COMMANDS, "GTQ")
+            parse(text, OPERATORS, "GTQ")
         assert name in str(refused.value.say)
         return
-    order = parse(text, OPERATOR_COMMANDS, "GTQ")
+    order = parse(text, OPERATORS, "GTQ")
     assert (order.command.name, order.args.values) == (name, values)
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)))
 def test_whatever_is_written_is_read_or_refused(text):
-    for table in (CLIENT_COMMANDS, OPERATOR_COMMANDS):
+    for known in (CLIENTS, OPERATORS):
         try:
-            order = parse(text, table, "GTQ")
+            order = parse(text, known, "GTQ")
         except CommandRefused:
             continue
-        again = parse(order.line, table, "GTQ")
+        again = parse(order.line, known, "GTQ")
         assert (again.command, again.args) == (order.command, order.args)

@@ -87,20 +87,41 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
     ("written", "answer"),
     [
         ("limit 2000.01", "at most 2,000.00 GTQ a day"),
-        ("limit 0", "not clear or out of range"),
+        ("limit 0", "send: mode flow (you buy with each sale), or pause"),
+        ("limit Q0.00", "send: mode flow"),
         ("limit -5", "not clear or out of range"),
-        ("limit off", "limit AMOUNT"),
-        ("limit", "limit AMOUNT"),
+        ("limit off", "limit [AMOUNT]"),
+        (
+            "limit",
+            "50.00 GTQ at 09:00, 18:00\nTo change it: limit AMOUNT (at most 2,000.00 GTQ a day)",
+        ),
+        ("help limit", "limit [AMOUNT]"),
         ("limit 1.500", "not clear"),
-        ("mode", "mode MODE"),
+        (
+            "mode",
+            "You buy a fixed amount at fixed times.\n100.00 GTQ a day, at 09:00, 18:00\nTo change",
+        ),
+        ("help mode", "mode [flow|fixed]\n"),
         ("mode weekly", "Write flow, to buy with each sale"),
-        ("mode fixed now", "mode MODE"),
+        ("mode fixed now", "mode [flow|fixed]"),
     ],
 )
 async def test_what_is_not_clear_changes_nothing(maria, written, answer):
     assert answer in await maria.tell("maria", written)
     client = await maria.client("maria")
     assert (client.mode, client.fixed_limit_minor) == ("fixed", 10_000)
+
+
+async def test_mode_and_limit_alone_tell_what_is_so_in_flow_mode(talk):
+    await talk.add_client("maria")
+    assert (await talk.tell("maria", "mode")).startswith("You buy with each sale at the machine.\n")
+    told = await talk.tell("maria", "limit")
+    assert "not set yet. Send: limit AMOUNT (at most 2,000.00 GTQ)\nAt present you buy with" in told
+    assert "nothing is bought" not in told
+    await talk.tell("maria", "limit 100")
+    assert "50.00 GTQ at 09:00, 18:00\nAt present you buy with each" in await talk.tell(
+        "maria", "limit"
+    )
 
 
 async def test_client_goes_back_to_flow_mode(maria):
@@ -147,7 +168,7 @@ async def test_operator_sees_a_clients_mode_and_limit(maria):
 
 async def test_clients_know_no_fixed_command(maria):
     assert "don't know that command" in await maria.tell("maria", "fixed run")
-    assert "don't know that command" in await maria.tell("op", "limit 5")
+    assert "a command of clients" in await maria.tell("op", "limit 5")
 
 
 # The plan
@@ -220,7 +241,15 @@ async def test_run_by_hand_gives_what_the_day_has_left_and_is_reported(maria):
     assert done in (await maria.letters_to("op2"))[-1]
     assert maria.rung[-1] == "payouts"
     assert "anything left to give today" in await maria.tell("op", "fixed run")
-    assert "by hand: one client, 50.00 GTQ" in await maria.tell("op", "fixed")
+    listed = await maria.tell("op", "fixed")
+    assert "by hand: one client, 50.00 GTQ" in listed
+    assert "(who got what: tx fixed:2026-03-01T09:00):" in listed
+    (id_,) = (
+        row["id"] for row in await maria.sql("SELECT id FROM fixed_run ORDER BY due_at LIMIT 1")
+    )
+    for written in (id_, id_[:-6], "fixed:2026-03-01T06"):
+        assert "maria: 50.00 GTQ, 6,242 sats" in await maria.tell("op", f"tx {written}")
+    assert "Several begin like that" in await maria.tell("op", "tx fixed:2026-03-01")
     await run(maria, 2)
     assert (await maria.client("maria")).balance_minor == 140_000
     assert await maria.audit() == ()

@@ -174,3 +174,14 @@ async def test_top_up_brings_the_wallet_through_a_week_where_that_takes_more(tal
     talk.wallet.balance = 0
     # 28,000 GTQ in 7 days are 3,500,000 sats; the target is less.
     assert "To fill it up: topup 3500000" in await talk.tell("op", "funds")
+
+
+@pytest.mark.parametrize(
+    ("limit_minor", "days"), [(200_000, 5), (200_001, 5), (10**9, 5), (100_000, 10)]
+)
+async def test_deposit_of_who_saves_above_the_ceiling_lasts_as_by_the_ceiling(
+    talk, limit_minor, days
+):
+    await talk.add_client("maria", balance="10000")
+    await set_fixed(talk, "maria", limit_minor)
+    assert f"At the present pace it lasts about {days} days." in await talk.tell("maria", "balance")

@@ -67,19 +67,25 @@ async def test_choice_outlives_a_restart_and_is_told_where_it_is_so_already(mari
 @pytest.mark.parametrize("text", ["language fr", "language español", "language ../en"])
 async def test_unknown_language_is_refused_with_those_that_there_are(maria, text):
     told = await maria.tell("maria", text)
-    assert "en: English\nes: español\n" in told
-    assert "language en|es" in told
+    assert "language en: English\nlanguage es: español\n" in told
+    assert "language [en|es]" in told
     assert (await maria.client("maria")).language == "en"
 
 
-@pytest.mark.parametrize("text", ["language", "language en es"])
-async def test_language_that_is_not_clear_is_explained(maria, text):
-    assert "Write: language en|es\nFor example: language es" in await maria.tell("maria", text)
+async def test_language_that_is_not_clear_is_explained(maria):
+    told = await maria.tell("maria", "language en es")
+    assert "Write: language [en|es]\nFor example: language es" in told
     assert (await maria.client("maria")).language == "en"
+
+
+async def test_language_alone_tells_which_it_is_and_which_there_are(maria):
+    assert await maria.tell("maria", "language") == (
+        "I write to you in English. To change it:\nlanguage en: English\nlanguage es: español"
+    )
 
 
 async def test_operator_has_no_language_to_choose(maria):
-    assert "I don't know that command" in await maria.tell("op", "language es")
+    assert "a command of clients" in await maria.tell("op", "language es")
 
 
 async def test_what_was_asked_in_one_language_is_asked_again_in_the_other(maria):

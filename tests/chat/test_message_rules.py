@@ -110,7 +110,7 @@ async def test_client_is_told_that_an_operator_command_does_not_exist(talk, comm
     arguments = [{"NAME": "maria", "ID": "1"}.get(p.name, "5") for p in command.params]
     reply = await talk.tell("maria", " ".join([*command.words, *arguments]))
     assert reply.startswith("I don't know that command.")
-    own = {command.usage for command in CLIENT_COMMANDS}
+    own = {command.shortest for command in CLIENT_COMMANDS}
     assert "Did you mean" not in reply or reply.split("Did you mean: ")[1] in own
     assert [await talk.count(t) for t in ("entry", "deposit", "client", "fact")] == before
 
@@ -153,6 +153,7 @@ async def test_flood_from_one_person_is_noticed_once_then_silent(talk):
     replies = [await talk.deliver(talk.message("maria", "balance")) for _ in range(60)]
     assert sum(reply is not None and "Balance" in reply for reply in replies) == 40
     assert [reply for reply in replies if reply and "a lot at once" in reply] == [replies[40]]
+    assert "one message every 2 seconds" in replies[40]
     assert replies[41:] == [None] * 19
     assert "Balance" in await talk.deliver(talk.message("juan", "balance"))
     talk.clock.at += timedelta(minutes=5)
@@ -173,6 +174,7 @@ async def test_many_old_messages_get_few_answers(talk):
     old = {"age": timedelta(hours=7)}
     replies = [await talk.deliver(talk.message("op", "status", **old)) for _ in range(30)]
     assert sum(reply is not None for reply in replies) == 4
+    assert "one message every 10 minutes" in replies[3]
     assert "Running" in await talk.tell("op", "status")
 
 
@@ -225,6 +227,27 @@ async def test_admin_key_of_an_operator_never_reaches_the_file(talk, text):
     await talk.add_client("maria", balance="10")
     assert await talk.tell("op", text.format(ADMIN_KEY)) is not None
     assert ADMIN_KEY[:16].encode() not in talk.ledger_bytes()
+
+
+async def test_what_was_written_before_a_client_was_added_is_not_carried_out(talk):
+    early = talk.message("maria", "pause")
+    talk.clock.at += timedelta(seconds=1, microseconds=1)
+    await talk.add_client("maria", wallet="")
+    assert await talk.deliver(early) is None
+    assert (await talk.client("maria")).state == "active"
+    in_that_second = talk.message("maria", "pause", age=timedelta(microseconds=1))
+    assert "Paused" in await talk.deliver(in_that_second)
+
+
+async def test_what_a_closed_client_wrote_is_not_carried_out_after_a_new_start(talk):
+    await talk.add_client("maria")
+    await talk.tell("op", "client close maria")
+    assert "only talks with people" in await talk.tell("maria", "hello?")
+    unheard = talk.message("maria", f"wallet {INVOICE_KEY}")
+    talk.clock.at += timedelta(seconds=1)
+    await talk.add_client("maria", wallet="")
+    assert await talk.deliver(unheard) is None
+    assert await talk.count("confirmation") == 1
 
 
 async def test_closed_client_is_a_stranger(talk):

@@ -230,9 +230,16 @@ async def test_settings_show_how_payouts_are_told(maria):
     assert "That is so already" in await maria.tell("maria", "notify weekly")
 
 
-@pytest.mark.parametrize("text", ["notify", "notify hourly", "notify daily weekly"])
+async def test_notify_alone_tells_how_it_is(maria):
+    await maria.tell("maria", "notify weekly")
+    told = await maria.tell("maria", "notify")
+    assert told.startswith("Messages about payouts: one a week, on Sundays at 19:00.\n")
+    assert "notify each, daily, weekly or off" in told
+
+
+@pytest.mark.parametrize("text", ["notify hourly", "notify daily weekly"])
 async def test_unclear_wish_changes_nothing_and_is_explained(maria, text):
-    assert "notify each|daily|weekly|off" in await maria.tell("maria", text)
+    assert "notify [each|daily|weekly|off]" in await maria.tell("maria", text)
     assert (await maria.client("maria")).notify == "each"
 
 

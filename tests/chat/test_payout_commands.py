@@ -64,6 +64,24 @@ async def test_held_payout_is_not_ignored_but_cancelled(talk, payout):
     assert await talk.audit() == ()
 
 
+async def test_payout_that_is_over_says_how_it_ended_when_it_is_to_be_cancelled(talk, payout):
+    cancel = f"payout cancel {payout.id[:6]}"
+    await talk.bring_to(payout.id, "invoice", "submit")
+    assert "may be paid or still be on its way" in await talk.tell("op", cancel)
+    for step in ("debit", "DONE"):
+        if step == "debit":
+            await talk.bring_to(payout.id, step)
+        else:
+            await talk.sql("UPDATE payout SET state = 'DONE', done_at = 1")
+        assert (await talk.tell("op", cancel)).startswith("This is paid, so it cannot be cancelled")
+
+
+async def test_payout_that_is_cancelled_already_says_so(talk, payout):
+    await talk.do("op", f"payout cancel {payout.id[:6]}")
+    again = await talk.tell("op", f"payout cancel {payout.id[:6]}")
+    assert again.startswith("This is cancelled already: payout ")
+
+
 async def test_payout_that_lnbits_has_paid_is_taken_over_and_not_paid_again(talk, payout):
     await lnbits_knows(talk, payout, "success")
     await lnbits_knows(talk, payout, "failed", hash_="ee" * 32)

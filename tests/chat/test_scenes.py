@@ -2,9 +2,10 @@
 
 import random
 import re
+from decimal import Decimal
 
 import pytest
-from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, code_in
+from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
 
 from dca_bot.ledger import holds
 from dca_bot.nostr.keys import generate
@@ -118,6 +119,8 @@ SCENES = {
     "a wallet that can't be paid is refused": [
         ("op", MARIA, "added"),
         ("maria", f"wallet {ADMIN_KEY}", "That is an admin key"),
+        ("maria", f"wallet {SOURCE_KEY}", "the wallet that payouts are sent from"),
+        ("op", f"client wallet maria {SOURCE_KEY}", "the wallet that payouts are sent from"),
         ("maria", f"wallet {'9' * 32}", "LNbits does not know this key"),
         ("maria", "wallet somewhere", "not a wallet I can pay"),
         ("maria", f"wallet {ADMIN_KEY}@x.example", "not a wallet I can pay"),
@@ -148,6 +151,30 @@ SCENES = {
         ("op", "client resume maria", "active again"),
         ("op", "client resume maria", "active already"),
     ],
+    "balance says what is true while nothing was bought": [
+        ("op", MARIA, "added"),
+        ("maria", "balance", "it comes once a deposit is in the machine.\nNo wallet is set"),
+        ("maria", "pause", "Paused"),
+        (
+            "maria",
+            "balance",
+            "bought yet.\nYou are paused. Send resume to go on.\nNo wallet is set",
+        ),
+        ("maria", "resume", "Welcome"),
+        ("op", "deposit maria 100", "Record"),
+        ("op", "confirm", "pending"),
+        ("op", "deposit confirm 1", "Confirm"),
+        ("op", "confirm", "balance 100.00"),
+        ("maria", "balance", "bought yet.\nNo wallet is set"),
+        ("maria", "stats all", "No bitcoin bought yet."),
+        ("maria", f"wallet {INVOICE_KEY}", "from now on"),
+        ("maria", "confirm", "Done"),
+        ("maria", "balance", "yet; it comes with the next sales at the machine."),
+        ("maria", "mode fixed", "fixed times"),
+        ("maria", "balance", "bought yet.\nHow much a day is not set yet"),
+        ("maria", "limit 100", "100.00"),
+        ("maria", "balance", "yet; it comes at the next fixed time."),
+    ],
     "only an empty client is closed, and the key can come back": [
         ("op", "client add maria {maria} 100", "Add"),
         ("op", "confirm", "added"),
@@ -171,7 +198,12 @@ SCENES = {
         ("maria", "balance", "only talks with people it already knows"),
     ],
     "help is made from the table": [
-        ("op", "help", "deposit NAME AMOUNT [NOTE]: note cash that a client handed in"),
+        (
+            "op",
+            "help",
+            "Machines: cash (count)\nCash-outs: txs, tx (add), holds, hold (accept, ignore)\n",
+        ),
+        ("op", "help", "status, poll, pause all, resume all, export, audit"),
         ("op", "help deposit", "For example: deposit confirm 5 Market"),
         ("op", "help nonsense", "don't know that command"),
         ("op", MARIA, "added"),
@@ -181,14 +213,22 @@ SCENES = {
     "an unknown word gets the nearest command": [
         ("op", MARIA, "added"),
         ("maria", "balanse", "Did you mean: balance"),
-        ("maria", "histroy 2", "Did you mean: history [PAGE]"),
+        ("maria", "histroy 2", "Did you mean: history"),
         ("op", "deposti maria 5", "Did you mean: deposit NAME"),
         ("op", "client pasue maria", "Write: client NAME"),
         ("op", "hold on", "Did you mean: hold"),
         ("op", "good morning, how are you", "Send help"),
         ("op", "", "Send help"),
-        ("op", "history abc", "don't know that command"),
-        ("maria", "history abc", "Write the number as shown"),
+        ("op", "payuots", "Did you mean: payouts"),
+        ("op", "balance maria", "a command of clients. To see one's account: client NAME"),
+        ("op", "help balance", "a command of clients"),
+        ("op", "saldo", "a command of clients"),
+        ("maria", "history abc", "Write the number of a page"),
+        ("maria", "Saldo", "Balance: 0.00"),
+        ("maria", "¡Hola!", "You can write:"),
+        ("maria", "ayuda saldo", "balance\nyour balance and what you received"),
+        ("maria", "ayuda wallet", "For example: wallet maria@example.com"),
+        ("maria", "client", "I don't know that command"),
     ],
     "the house": [
         ("op", "status", "Running.\nLamassu was not read yet.\nLamassu: in reach\nLNbits: OUT OF"),
@@ -256,7 +296,7 @@ async def test_client_sees_cash_outs_as_they_come(talk):
 async def test_two_cash_outs_with_the_same_beginning_are_told_apart(talk):
     await talk.distribute(SETTLED)
     await talk.distribute(SETTLED.replace("1111-", "1112-"))
-    assert "Several cash-outs" in await talk.tell("op", "tx aaaa")
+    assert "Several begin like that" in await talk.tell("op", "tx aaaa")
     assert "shared out" in await talk.tell("op", "tx aaaa1112")
 
 
@@ -319,10 +359,47 @@ async def test_lists_are_paged_and_short(talk):
 
 async def test_held_cash_out_with_broken_amounts_is_only_ignored(talk):
     hold_id = await talk.hold_cash_out(HELD, sound=False)
-    assert f"Close it: hold ignore {hold_id}" in await talk.tell("op", "holds")
+    told = await talk.tell("op", "holds")
+    assert told.endswith(f"tx add MACHINE FIAT SATS\nThen close it: hold ignore {hold_id}")
     assert "can only be ignored" in await talk.tell("op", f"hold accept {hold_id}")
     assert "given to nobody" in await talk.do("op", f"hold ignore {hold_id}")
     assert "ignored by the operator" in await talk.tell("op", "txs")
+
+
+ROWS = {
+    "amounts not usable (in Lamassu: 200.5 GTQ, 24,000 sats)": {
+        "fiat": Decimal("200.50"),
+        "crypto_atoms": Decimal(24_000),
+    },
+    "amounts not usable (in Lamassu: ?, 1 sat)": {"crypto_atoms": Decimal(1)},
+    "amounts not usable (in Lamassu: 1,000,000 USD, ?)": {
+        "fiat": Decimal(10) ** 6,
+        "fiat_code": "USD",
+        "crypto_atoms": Decimal("0.5"),
+    },
+    "amounts not usable (in Lamassu: ?, ?)": {"crypto_code": None, "fiat": Decimal("1e999999")},
+    "amounts not usable (in Lamassu: ?, ETH)": {"crypto_code": "ETH", "fiat": Decimal("NaN")},
+}
+
+
+@pytest.mark.parametrize("told", ROWS)
+async def test_held_cash_out_with_broken_amounts_shows_what_its_row_says(talk, told):
+    hold_id = await talk.hold_cash_out(HELD, sound=False, **ROWS[told])
+    assert f"{told}; the machine" in await talk.tell("op", "holds")
+    await talk.do("op", f"hold ignore {hold_id}")
+    fiat = re.search(r"in Lamassu: (.*), ", told)[1]
+    assert f"Market: {fiat}, ignored (ignored by" in await talk.tell("op", "txs")
+
+
+async def test_question_whether_to_ignore_a_hold_offers_nothing_else(talk):
+    hold_id = await talk.hold_cash_out(HELD)
+    await talk.hold_cash_out(SETTLED, sound=False)
+    asked = await talk.tell("op", f"hold ignore {hold_id}")
+    assert f"Hold #{hold_id}: cash-out bbbb2222" in asked
+    assert "hold accept" not in asked
+    assert asked.count("hold ignore") == 0
+    assert asked.count("confirm") == 2  # the machine did not confirm, and the code
+    assert "hold ignore 1\n\nHold #2: " in await talk.tell("op", "holds")
 
 
 async def test_changed_hold_is_closed_and_changes_nothing(talk):

@@ -14,7 +14,7 @@ from talk import START, make_programme
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, parse
+from dca_bot.chat.command import COMMAND_WORDS, Known, parse
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.chat.ranges import RANGE_DAYS
@@ -134,6 +134,7 @@ TERMS = {
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
+ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
 
 
@@ -155,7 +156,18 @@ def test_each_text_is_used():
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
         base = key.removesuffix(".one").removesuffix(".other")
-        assert key in commands or base in used or key in TERM_KEYS, key
+        assert key in {*commands, *ALIAS_KEYS} or base in used or key in TERM_KEYS, key
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_other_words_are_for_commands_that_only_tell_and_are_no_commands_themselves(language):
+    for key in ALIAS_KEYS:
+        (*found,) = (command for command in COMMANDS if f"alias.{command.name}" == key)
+        assert found, key
+        assert not any(command.plan or command.then for command in found)
+        words = TEXTS.catalogues[language][key].split()
+        assert not COMMAND_WORDS & {*words}
+        assert {TEXTS.aliases[word] for word in words} == {found[0].name}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -215,14 +227,14 @@ def test_what_is_to_be_typed_stays_in_a_translation(language):
 def test_each_example_can_be_typed_as_it_stands(language, command):
     table = CLIENT_COMMANDS if command in CLIENT_COMMANDS else OPERATOR_COMMANDS
     example = TEXTS.catalogues[language][f"{command.key}.example"]
-    assert parse(example, table, "GTQ").command is command
+    assert parse(example, Known(table), "GTQ").command is command
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_code_is_asked_for_with_the_command_itself(language):
     text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
     typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
-    assert parse(typed.partition(" (")[0], CLIENT_COMMANDS, "GTQ").command is CONFIRM
+    assert parse(typed.partition(" (")[0], Known(CLIENT_COMMANDS), "GTQ").command is CONFIRM
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

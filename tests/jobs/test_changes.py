@@ -22,7 +22,7 @@ from ingest_bench import (
 from payout_bench import OPERATOR
 
 from dca_bot.core.cash_out import Action, decide
-from dca_bot.core.change import MISSING_MAX, missing
+from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
 from dca_bot.ledger import clients, commission, distributions, holds
 from dca_bot.ledger.audit import audit_ledger
 
@@ -35,6 +35,7 @@ OTHER_COIN = {"crypto_code": "ETH"}
 SHORT = {"received_crypto_atoms": Decimal(100)}
 SAME = {"fiat": Decimal(800), "received_crypto_atoms": Decimal(125_000)}
 GONE = None
+ODD = [Decimal("Infinity"), Decimal("1e999"), Decimal("1e-999"), Decimal("1." + "1" * 50)]
 
 
 async def close(bench, outcome):
@@ -87,6 +88,45 @@ CHANGES = {
         [("missing", "accepted")],
     ),
 }
+
+
+async def test_other_amounts_are_told_with_those_of_then(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    change(bench, OTHER_FIAT)
+    await bench.poll()
+    (told,) = await bench.letters()
+    assert "Lamassu now says 80 GTQ, 125,000 sats; then it said 800 GTQ, 125,000 sats." in told
+    assert told.endswith("Once you have seen to it: hold accept 1")
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("Dispense\n error", ["Lamassu's error: Dispense error"]),
+        ("x" * 500, ["Lamassu's error: " + "x" * 39 + "…"]),
+        (None, []),
+    ],
+)
+async def test_hold_is_told_with_the_error_that_lamassu_wrote_down(make_ingest, error, shown):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - 3 * DAY, error=error, **UNCONFIRMED))
+    await bench.poll()
+    (told,) = await bench.letters()
+    assert [line for line in told.splitlines() if "error" in line] == shown
+
+
+NUMBERS = st.none() | st.decimals(-(10**12), 10**12, places=5) | st.sampled_from(ODD)
+
+
+@given(NUMBERS, NUMBERS, st.sampled_from([None, "BTC", "LN"]), st.sampled_from([None, "GTQ"]))
+def test_terms_are_read_as_they_were_written_or_not_at_all(atoms, fiat, coin, currency):
+    row = cash_out("a", NOW, crypto_atoms=atoms, fiat=fiat, crypto_code=coin, fiat_code=currency)
+    read = read_terms(terms(row))
+    assert (read.crypto_code, read.fiat_code) == (coin or "", currency or "")
+    expected = [None if number in ODD else number for number in (atoms, fiat)]
+    assert [read.crypto_atoms, read.fiat] == expected
 
 
 @pytest.mark.parametrize("case", CHANGES)
@@ -298,7 +338,8 @@ async def test_hold_shows_who_was_paid_what_and_how_far_it_is(make_ingest):
         "Of its commission:",
         "client0: 15,000 sats, planned",
         "client1: 7,500 sats, planned",
-        "Nothing was taken back. Once you have seen to it: hold accept 1",
+        "Nothing was taken back.",
+        "Once you have seen to it: hold accept 1",
     ]
 
 

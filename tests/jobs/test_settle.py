@@ -629,6 +629,33 @@ async def test_ceiling_that_was_lifted_lifts_no_other(make_bench, wallets, balan
     assert await balance_sat(ana) == 50_000
 
 
+async def test_ceiling_of_a_day_counts_what_has_left_within_24_hours(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench(day_max_sat=100_000)
+    bench.clock.ahead -= timedelta(hours=24)  # LNbits' own clock can't be moved on
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=1_000_000)
+    for _ in range(3):
+        await bench.distribute(40_000, 40_000)
+        await bench.settle(2)
+    assert sorted(await bench.states()) == ["DONE", "DONE", "HELD"]
+    assert await balance_sat(ana) == 80_000
+    (hold,) = await bench.database.read(holds.still_open)
+    assert hold.reason == HoldReason.CEILING_DAY
+    await bench.settle(2)
+    assert sum("Hold #" in text for text in await bench.letters()) == 1
+    await bench.database.transact(lambda tx: _let_go(tx, bench, hold))
+    await bench.settle(2)
+    assert await balance_sat(ana) == 120_000
+    bench.clock.ahead += timedelta(hours=24)
+    await bench.distribute(40_000, 40_000)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE"] * 4
+    assert await balance_sat(ana) == 160_000
+    await assert_clean(bench)
+
+
 def _let_go(tx, bench, hold):
     now = bench.clock.now()
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=now)

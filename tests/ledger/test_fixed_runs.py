@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -235,8 +236,22 @@ def test_only_what_waits_on_earlier_days_lapses(savings):
 def test_run_is_found_as_it_is_typed(savings):
     savings.run(quote=None)
     for typed in ("fixed:2026-11-24T09:00", "FIXED:2026-11-24t09:00", "fixed:2026-11-24t09:00"):
-        assert savings.story.read(fixed_runs.by_id, typed).id == MORNING.id
-    assert savings.story.read(fixed_runs.by_id, "fixed:2026-11-24") is None
+        (found,) = savings.story.read(fixed_runs.by_prefix, typed)
+        assert found.id == MORNING.id
+    assert savings.story.read(fixed_runs.by_prefix, "fixed:2026-11-25") == []
+
+
+def test_run_is_found_by_the_beginning_of_its_id_and_by_all_of_it_alone(savings):
+    now = savings.story.now
+    by_hand = replace(MORNING, id=f"{MORNING.id}:30-06:00")
+    savings.story.do(fixed_runs.put_off, by_hand, "waiting", "why", now=now)
+    for typed in ("fixed:2026-11-24", "fixed:2026-11-24T09:00", by_hand.id):
+        (found,) = savings.story.read(fixed_runs.by_prefix, typed)
+        assert found.id == by_hand.id
+    savings.run(quote=None)
+    (found,) = savings.story.read(fixed_runs.by_prefix, MORNING.id)
+    assert found.id == MORNING.id
+    assert len(savings.story.read(fixed_runs.by_prefix, "fixed:2026-11-24T09")) == 2
 
 
 @pytest.mark.parametrize(

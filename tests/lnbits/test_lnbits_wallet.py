@@ -131,6 +131,15 @@ async def test_admin_and_invoice_keys_are_told_apart(source, alice):
     assert await source.identify(alice.invoice_key) is KeyKind.INVOICE
 
 
+async def test_invoice_key_of_the_source_itself_is_told_apart(lnbits, wallets):
+    keys = wallets("source", balance_sat=1)
+    other = wallets("other", balance_sat=1)
+    async with LnbitsWallet(lnbits.url, admin_key=keys.admin_key) as wallet:
+        assert await wallet.identify(keys.invoice_key) is KeyKind.SOURCE
+        assert await wallet.identify(keys.admin_key) is KeyKind.ADMIN
+        assert await wallet.identify(other.invoice_key) is KeyKind.INVOICE
+
+
 @pytest.mark.parametrize(
     "key", [UNKNOWN_KEY, "", "alice", "Ä" * 32, "A" * 32, "0" * 31 + "\n", "../" + "0" * 29]
 )

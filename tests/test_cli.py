@@ -18,7 +18,15 @@ from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.demo.relay import local_relay
-from dca_bot.ledger import clients, deposits, distributions, facts, machine_cash, machines
+from dca_bot.ledger import (
+    cash_outs,
+    clients,
+    deposits,
+    distributions,
+    facts,
+    machine_cash,
+    machines,
+)
 from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
@@ -181,7 +189,7 @@ def share_out(tx):
     decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, NOW, amounts)
     unread = dict.fromkeys(CashOut.__dataclass_fields__)
     cash_out = CashOut(**{**unread, "id": "cash-out", "device_id": "machine", "created_at": NOW})
-    distributions.record(tx, cash_out, decision, state="waiting", reason="", now=NOW)
+    cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=NOW)
     distributions.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, flow_enabled=True)
 
 

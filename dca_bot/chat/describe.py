@@ -9,12 +9,13 @@ from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.errors import Refusal
-from dca_bot.ledger import commission, distributions, foreign, machine_cash, payouts
+from dca_bot.ledger import cash_outs, commission, distributions, foreign, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
+from dca_bot.ledger.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
-from dca_bot.ledger.distributions import HELD, RecordedCashOut, Share
+from dca_bot.ledger.distributions import Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -135,7 +136,7 @@ def held(tx: Tx, one: Hold) -> Say:
         return _payout_hold(tx, one)
     if one.kind == "lost":
         return _lost_hold(tx, one)
-    cash_out = distributions.cash_out_by_id(tx, one.ref)
+    cash_out = cash_outs.by_id(tx, one.ref)
     if cash_out is None:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
     fields: dict[str, Field] = {
@@ -163,7 +164,7 @@ def choice(tx: Tx, one: Hold) -> Say:
         return Say(
             "hold.choice_changed" if one.kind == "changed" else "hold.choice_lost", id=one.id
         )
-    cash_out = distributions.cash_out_by_id(tx, one.ref) if one.kind == "cash-out" else None
+    cash_out = cash_outs.by_id(tx, one.ref) if one.kind == "cash-out" else None
     if cash_out is None:
         return Say("nothing")
     if cash_out.amounts is None:

@@ -36,6 +36,7 @@ from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
     added,
+    cash_outs,
     distributions,
     fixed_runs,
     foreign,
@@ -44,8 +45,8 @@ from dca_bot.ledger import (
     reports,
     tickers,
 )
+from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.distributions import RecordedCashOut
 from dca_bot.ledger.fixed_runs import RecordedRun
 from dca_bot.ledger.holds import Hold
 
@@ -59,7 +60,7 @@ _NOTHING = Say("nothing")
 def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """List the newest cash-outs, ignored ones too."""
     offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = distributions.recent_cash_outs(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
+    rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
@@ -69,7 +70,7 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
     runs = fixed_runs.by_prefix(tx, wanted)
-    found = distributions.cash_out_by_prefix(tx, wanted)
+    found = cash_outs.by_prefix(tx, wanted)
     if len(runs) + len(found) != 1:
         raise refuse("tx.ambiguous" if runs or found else "tx.unknown")
     return _run(tx, runs[0]) if runs else _cash_out(tx, found[0])
@@ -169,7 +170,7 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Give a held cash-out to nobody, for good."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
-        distributions.ignore(tx, hold.ref, now=ctx.now)
+        cash_outs.ignore(tx, hold.ref, now=ctx.now)
     if hold.kind in ("cash-out", "lost"):
         settle_by_hand(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="ignored", now=ctx.now)
@@ -243,7 +244,7 @@ def _hold(tx: Tx, args: Args) -> Hold:
 
 def _held(tx: Tx, hold: Hold, args: Args) -> tuple[RecordedCashOut, Amounts]:
     """Return a held cash-out and what of it is to be distributed."""
-    found = distributions.cash_out_by_id(tx, hold.ref)
+    found = cash_outs.by_id(tx, hold.ref)
     if found is None or found.state != "held":
         raise refuse("hold.not_held", id=hold.id)
     amounts = found.amounts

@@ -23,7 +23,17 @@ from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import changes, distributions, facts, foreign, holds, lost, tickers
+from dca_bot.ledger import (
+    cash_outs,
+    changes,
+    distributions,
+    facts,
+    foreign,
+    holds,
+    lost,
+    machines,
+    tickers,
+)
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.holds import HoldReason
@@ -36,9 +46,9 @@ UNREADABLE_EVERY = timedelta(hours=1)
 TOLD_MAX = 10_000
 _BATCH = 1000
 _STATE_OF = {
-    Verdict.WAIT: distributions.WAITING,
-    Verdict.HOLD: distributions.HELD,
-    Verdict.IGNORE: distributions.IGNORED,
+    Verdict.WAIT: cash_outs.WAITING,
+    Verdict.HOLD: cash_outs.HELD,
+    Verdict.IGNORE: cash_outs.IGNORED,
 }
 _log = logging.getLogger(__name__)
 Found = tuple[CashOut, Decision]
@@ -132,16 +142,15 @@ class Ingest:
         """Return what is still to be distributed, oldest first."""
         final = [pair for pair in found if pair[1].verdict is Verdict.DISTRIBUTE]
         ids = [cash_out.id for cash_out, _ in final]
-        known = await self.database.read(lambda tx: distributions.states(tx, ids))
+        known = await self.database.read(lambda tx: cash_outs.states(tx, ids))
         return sorted(
             (pair for pair in final if not _is_decided(known.get(pair[0].id))),
             key=lambda pair: (pair[1].at, pair[0].id),
         )
 
     async def _record(self, export: Export, found: list[Found]) -> None:
-        machines = dict(export.machines)
         async with self._guard.over(Guarded.CASH):
-            await self.database.transact(lambda tx: distributions.record_machines(tx, machines))
+            await self.database.transact(lambda tx: machines.record(tx, export.machines))
             await self._cashier.follow(export, found, since=self.start_at)
         for start in range(0, len(found), _BATCH):
             some = found[start : start + _BATCH]
@@ -159,11 +168,11 @@ class Ingest:
 
     def _record_some(self, tx: Tx, found: Sequence[Found]) -> None:
         """Record what is new or has changed; what the operator has decided stays decided."""
-        known = distributions.states(tx, [cash_out.id for cash_out, _ in found])
+        known = cash_outs.states(tx, [cash_out.id for cash_out, _ in found])
         shared_out = []
         for cash_out, decision in found:
             state, reason = known.get(cash_out.id, ("", ""))
-            if state == distributions.DISTRIBUTED:
+            if state == cash_outs.DISTRIBUTED:
                 shared_out.append((cash_out, decision))
             elif decision.verdict is Verdict.DISTRIBUTE or reason == Reason.BY_OPERATOR:
                 continue
@@ -174,7 +183,7 @@ class Ingest:
     def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         now = self.clock.now()
         state, reason = _STATE_OF[decision.verdict], str(decision.reason)
-        distributions.record(tx, cash_out, decision, state=state, reason=reason, now=now)
+        cash_outs.record(tx, cash_out, decision, state=state, reason=reason, now=now)
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
             self._hold(tx, "cash-out", cash_out.id, reason, describe.error(cash_out.error))
@@ -208,18 +217,18 @@ class Ingest:
     def _distribute_in(self, tx: Tx, cash_out: CashOut, decision: Decision) -> Distribution | None:
         """Do everything that one cash-out changes; None if there is nothing to do now."""
         now = self.clock.now()
-        known = distributions.states(tx, [cash_out.id]).get(cash_out.id)
+        known = cash_outs.states(tx, [cash_out.id]).get(cash_out.id)
         if _is_decided(known) or facts.paused(tx):
             return None
         if foreign.of_cash_out(tx, cash_out.id):
-            if known != (distributions.HELD, HoldReason.KNOWN_DISTRIBUTION):
-                held, why = distributions.HELD, HoldReason.KNOWN_DISTRIBUTION
-                distributions.record(tx, cash_out, decision, state=held, reason=why, now=now)
+            if known != (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION):
+                held, why = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
+                cash_outs.record(tx, cash_out, decision, state=held, reason=why, now=now)
                 self._hold(tx, "cash-out", cash_out.id, why)
             return None
         assert decision.amounts is not None
-        waiting = distributions.WAITING
-        distributions.record(tx, cash_out, decision, state=waiting, reason="", now=now)
+        waiting = cash_outs.WAITING
+        cash_outs.record(tx, cash_out, decision, state=waiting, reason="", now=now)
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         done = distributions.distribute(
             tx,
@@ -282,4 +291,4 @@ def _named(cash_out: CashOut) -> Say:
 def _is_decided(known: tuple[str, str] | None) -> bool:
     """Tell whether a cash-out was distributed, or the operator has given it to nobody."""
     state, reason = known or ("", "")
-    return state == distributions.DISTRIBUTED or reason == Reason.BY_OPERATOR
+    return state == cash_outs.DISTRIBUTED or reason == Reason.BY_OPERATOR

@@ -6,12 +6,9 @@ The id comes from the message that confirmed it, so one message adds one cash-ou
 import hashlib
 from datetime import datetime
 
-from dca_bot.ledger import machine_cash, machines
+from dca_bot.ledger import cash_outs, machine_cash, machines
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import micros
 from dca_bot.ledger.machine_cash import CASH_OUT, Flow
-
-_COIN = "BTC"
 
 
 def cash_out_id(sender: str, message_id: str) -> str:
@@ -36,19 +33,7 @@ def record(
 
     IntegrityError if it was added before.
     """
-    tx.execute(
-        "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
-        " first_seen_at, changed_at, note) VALUES (:id, :device, 'waiting', :now, :now, :fiat, :coin,"
-        " :now, :now, :note)",
-        {
-            "id": id_,
-            "device": device_id,
-            "now": micros(now),
-            "fiat": currency,
-            "coin": _COIN,
-            "note": note,
-        },
-    )
+    cash_outs.record_added(tx, id_, device_id=device_id, currency=currency, note=note, now=now)
     place = device_id if machines.everything(tx) else machines.UNNAMED
     cash = Flow(CASH_OUT, id_, place, -fiat_minor, now)
     machine_cash.follow(tx, [cash], now=now)

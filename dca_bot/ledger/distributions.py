@@ -1,19 +1,17 @@
-"""What cash-outs have become, and what they gave to whom.
+"""What cash-outs, fixed runs and commissions gave to whom.
 
 The invariant: a cash-out is distributed at most once, ever, by its id; its shares, its entries, its
 payouts and its state are recorded in one transaction or not at all.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.allotment import Allotment, allot
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
+from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
-from dca_bot.errors import StateChanged
-from dca_bot.ledger import commission, foreign, payout_moves
+from dca_bot.ledger import cash_outs, commission, foreign, payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -29,34 +27,9 @@ from dca_bot.ledger.books import (
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
-WAITING = "waiting"
-HELD = "held"
-IGNORED = "ignored"
-DISTRIBUTED = "distributed"
-RECOVERED = "recorded as LNbits had paid it"
 FLOW = "flow"
 FIXED = "fixed"
 COMMISSION_SPLIT = "commission"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCashOut:
-    """A cash-out as last recorded: `state` is waiting, held, distributed or ignored.
-
-    `terms` is what Lamassu said of its amounts, as `core.change.terms` writes it; None if never read.
-    """
-
-    id: str
-    machine: str
-    state: str
-    reason: str
-    created_at: datetime
-    at: datetime
-    amounts: Amounts | None
-    dispensed_minor: int | None
-    received_sat: int | None
-    note: str
-    terms: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,77 +70,6 @@ class Distribution:
     unallocated_sat: int
     shares: tuple[Share, ...] = ()
     terms_id: int | None = None
-
-
-def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return (state, reason) of those cash-outs that are recorded."""
-    found: dict[str, tuple[str, str]] = {}
-    for start in range(0, len(ids), 500):
-        some = ids[start : start + 500]
-        marks = ",".join("?" * len(some))
-        rows = tx.execute(f"SELECT id, state, reason FROM cash_out WHERE id IN ({marks})", some)
-        found.update({row["id"]: (row["state"], row["reason"]) for row in rows})
-    return found
-
-
-def record(
-    tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str, now: datetime
-) -> None:
-    """Record what a cash-out has been found to be, unless it is distributed already."""
-    amounts = decision.amounts
-    tx.execute(
-        "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, dispensed_minor, received_sat, first_seen_at,"
-        " changed_at)"
-        " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
-        " :dispensed, :received, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
-        " reason = :reason,"
-        " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
-        " dispensed_minor = :dispensed, received_sat = :received, changed_at = :now"
-        " WHERE state <> 'distributed'",
-        {
-            "id": cash_out.id,
-            "device": cash_out.device_id,
-            "state": state,
-            "reason": reason,
-            "created": micros(cash_out.created_at),
-            "at": micros(decision.at),
-            "fiat": cash_out.fiat_code or "",
-            "coin": cash_out.crypto_code or "",
-            "minor": amounts.principal_minor if amounts else None,
-            "sat": amounts.principal_sat if amounts else None,
-            "commission": amounts.commission_sat if amounts else None,
-            "dispensed": decision.dispensed_minor,
-            "received": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
-            "now": micros(now),
-        },
-    )
-
-
-def record_machines(tx: Tx, machines: dict[str, str]) -> None:
-    """Remember the machines' names, also those of machines that are no longer listed."""
-    tx.executemany(
-        "INSERT INTO machine (device_id, name) VALUES (?, ?)"
-        " ON CONFLICT (device_id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
-        sorted(machines.items()),
-    )
-
-
-def record_recovered(tx: Tx, given: Distribution, *, now: datetime) -> None:
-    """Record the cash-out of a distribution that is known from LNbits' payments alone."""
-    tx.execute(
-        "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at, note)"
-        " VALUES (?1, '', 'distributed', ?2, ?2, '', '', ?3, ?4, 0, ?5, ?5, ?6)",
-        (
-            given.id,
-            micros(given.at),
-            given.principal_minor,
-            given.principal_sat,
-            micros(now),
-            RECOVERED,
-        ),
-    )
 
 
 def eligible(tx: Tx, at: datetime) -> dict[int, int]:
@@ -243,21 +145,7 @@ def record_cash_out_shares(
 
     Raise StateChanged if it is distributed already.
     """
-    done = tx.execute(
-        "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
-        " principal_sat = ?, commission_sat = ?, changed_at = ?"
-        " WHERE id = ? AND state <> 'distributed'",
-        (
-            micros(at),
-            amounts.principal_minor,
-            amounts.principal_sat,
-            amounts.commission_sat,
-            micros(now),
-            cash_out_id,
-        ),
-    )
-    if done.rowcount != 1:
-        raise StateChanged("This cash-out is distributed already.")
+    cash_outs.note_distributed(tx, cash_out_id, amounts, at=at, now=now)
     given = Distribution(
         id=cash_out_id,
         kind=FLOW,
@@ -334,15 +222,6 @@ def record_shares(
     return _recorded_distribution(tx, distribution.id)
 
 
-def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
-    """Record that the operator gives a held cash-out to nobody."""
-    tx.execute(
-        "UPDATE cash_out SET state = 'ignored', reason = ?, changed_at = ?"
-        " WHERE id = ? AND state = 'held'",
-        (Reason.BY_OPERATOR, micros(now), cash_out_id),
-    )
-
-
 def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
     """Find a distribution with its shares."""
     row = tx.execute("SELECT * FROM distribution WHERE id = ?", (distribution_id,)).fetchone()
@@ -375,30 +254,6 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
         ),
         terms_id=row["terms_id"],
     )
-
-
-def cash_out_by_id(tx: Tx, cash_out_id: str) -> RecordedCashOut | None:
-    """Find a cash-out by its whole id."""
-    row = tx.execute(f"{_CASH_OUT} WHERE cash_out.id = ?", (cash_out_id,)).fetchone()
-    return None if row is None else _recorded(row)
-
-
-def cash_out_by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[RecordedCashOut]:
-    """Find cash-outs whose id starts with `prefix`."""
-    rows = tx.execute(
-        f"{_CASH_OUT} WHERE cash_out.id >= ?1 AND cash_out.id < ?1 || char(127)"
-        " ORDER BY cash_out.id LIMIT ?2",
-        (prefix.lower(), limit),
-    )
-    return [_recorded(row) for row in rows]
-
-
-def recent_cash_outs(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCashOut]:
-    """Return the newest cash-outs by the distribution's time, ignored ones too."""
-    rows = tx.execute(
-        f"{_CASH_OUT} ORDER BY cash_out.at DESC, cash_out.id LIMIT ? OFFSET ?", (limit, offset)
-    )
-    return [_recorded(row) for row in rows]
 
 
 def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
@@ -437,33 +292,3 @@ def give_commission(
     assert sum(one.sat for one in grants) + split.rest_sat == distribution.commission_sat
     cause = Cause(distribution_id=given.id, message_id=message_id)
     give(tx, given, grants, source=COMMISSION, cause=cause, now=now)
-
-
-_CASH_OUT = (
-    "SELECT cash_out.*, coalesce(machine_label.label,"
-    " substr(cash_out.device_id, 1, iif(length(cash_out.device_id) < 32, 32, 8))) AS machine"
-    " FROM cash_out LEFT JOIN machine_label USING (device_id)"
-)
-
-
-def _recorded(row: sqlite3.Row) -> RecordedCashOut:
-    amounts = None
-    if row["principal_sat"] is not None:
-        amounts = Amounts(
-            principal_sat=row["principal_sat"],
-            principal_minor=row["principal_minor"],
-            commission_sat=row["commission_sat"],
-        )
-    return RecordedCashOut(
-        id=row["id"],
-        machine=row["machine"],
-        state=row["state"],
-        reason=row["reason"],
-        created_at=instant(row["created_at"]),
-        at=instant(row["at"]),
-        amounts=amounts,
-        dispensed_minor=row["dispensed_minor"],
-        received_sat=row["received_sat"],
-        note=row["note"],
-        terms=row["terms"],
-    )

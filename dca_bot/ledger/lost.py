@@ -13,6 +13,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import (
+    cash_outs,
     clients,
     commission,
     distributions,
@@ -103,9 +104,10 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         unallocated_sat=0,
     )
     if kind == FLOW:
-        if distribution_id in distributions.states(tx, [distribution_id]):
+        if distribution_id in cash_outs.states(tx, [distribution_id]):
             raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
-        distributions.record_recovered(tx, given, now=now)
+        amounts = Amounts(given.principal_sat, given.principal_minor, commission_sat=0)
+        cash_outs.record_recovered(tx, given.id, amounts, at=given.at, now=now)
         # Its cash has left some machine; which one, nothing tells.
         cash = Flow(CASH_OUT, given.id, UNNAMED, -given.principal_minor, given.at)
         machine_cash.follow(tx, [cash], now=now)

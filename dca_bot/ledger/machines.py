@@ -4,6 +4,7 @@ A machine is its device id, whatever it is called; where two have one name, both
 beginning of their ids.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dca_bot.ledger.database import Tx
@@ -62,6 +63,15 @@ def place_of(tx: Tx, wanted: str | None) -> str:
         return found[0].device_id
     known = everything(tx)
     return known[0].device_id if len(known) == 1 else UNNAMED
+
+
+def record(tx: Tx, names: Mapping[str, str]) -> None:
+    """Remember the machines' names by device id; those that are no longer listed stay."""
+    tx.executemany(
+        "INSERT INTO machine (device_id, name) VALUES (?, ?)"
+        " ON CONFLICT (device_id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
+        sorted(names.items()),
+    )
 
 
 def note(tx: Tx, device_id: str) -> None:

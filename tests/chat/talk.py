@@ -28,7 +28,16 @@ from dca_bot.core.ports import (
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import changes, clients, distributions, holds, payout_moves, payouts
+from dca_bot.ledger import (
+    cash_outs,
+    changes,
+    clients,
+    distributions,
+    holds,
+    machines,
+    payout_moves,
+    payouts,
+)
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE, reading_database
 from dca_bot.ledger.export import Form
@@ -273,8 +282,8 @@ class Talk:
 
         def work(tx):
             now = self.clock.now()
-            distributions.record_machines(tx, {"d" * 64: "Market"})
-            distributions.record(tx, row, decision, state="held", reason=str(reason), now=now)
+            machines.record(tx, {"d" * 64: "Market"})
+            cash_outs.record(tx, row, decision, state="held", reason=str(reason), now=now)
             changes.note_terms(tx, id_, terms(row))
             hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
             self.herald.hold_opened(tx, hold, now)
@@ -289,7 +298,7 @@ class Talk:
 
         def work(tx):
             now = self.clock.now()
-            distributions.record(tx, row, decision, state="waiting", reason="", now=now)
+            cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
             return distributions.distribute(
                 tx, id_, Amounts(sat, fiat_minor, 1_000), at=now, now=now, flow_enabled=True
             )

@@ -7,7 +7,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.rate import Ticker
-from dca_bot.ledger import added, distributions, tickers
+from dca_bot.ledger import added, cash_outs, machines, tickers
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
 ADD = "tx add Market 200 24000"
@@ -17,12 +17,12 @@ ADD = "tx add Market 200 24000"
 async def market(talk):
     """Maria has 150 GTQ, and two machines are known."""
     await talk.add_client("maria", balance="150")
-    machines = {"d" * 64: "Market", "e" * 64: "Zona 10"}
-    await talk.database.transact(lambda tx: distributions.record_machines(tx, machines))
+    names = {"d" * 64: "Market", "e" * 64: "Zona 10"}
+    await talk.database.transact(lambda tx: machines.record(tx, names))
 
 
 async def added_cash_out(talk):
-    (found,) = await talk.database.read(lambda tx: distributions.recent_cash_outs(tx, limit=5))
+    (found,) = await talk.database.read(lambda tx: cash_outs.recent(tx, limit=5))
     return found
 
 

@@ -7,7 +7,7 @@ from talk import code_in
 
 from dca_bot.core.money import parse_fiat
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import distributions, machine_cash
+from dca_bot.ledger import machine_cash, machines
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
 
 MARKET, MALL = "aaaa1111" * 8, "bbbb2222" * 8
@@ -20,7 +20,7 @@ async def poll(talk, names=None, *, came=(), left=()):
     flows += [Flow(CASH_OUT, ref, machine, -minor, now) for ref, minor, machine in left]
 
     def work(tx):
-        distributions.record_machines(tx, names or {MARKET: "Market"})
+        machines.record(tx, names or {MARKET: "Market"})
         machine_cash.find_places(tx, now=now)
         machine_cash.follow(tx, flows, now=now)
 

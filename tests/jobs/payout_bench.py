@@ -24,7 +24,7 @@ from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
-from dca_bot.ledger import clients, commission, deposits, distributions, payouts
+from dca_bot.ledger import cash_outs, clients, commission, deposits, distributions, payouts
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.lnbits.client import LnbitsWallet
@@ -182,7 +182,7 @@ class Bench:
         decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, now, amounts)
 
         def work(tx):
-            distributions.record(tx, cash_out, decision, state="waiting", reason="", now=now)
+            cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=now)
             distributions.distribute(tx, cash_out_id, amounts, at=now, now=now, flow_enabled=True)
 
         await self.database.transact(work)

@@ -23,7 +23,7 @@ from payout_bench import OPERATOR
 
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
-from dca_bot.ledger import clients, commission, distributions, holds
+from dca_bot.ledger import cash_outs, clients, commission, distributions, holds
 from dca_bot.ledger.audit import audit_ledger
 
 GOOD = {}
@@ -178,7 +178,7 @@ async def test_accepted_part_is_compared_with_the_row_that_was_accepted(make_ing
     bench = await make_ingest()
     bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
     await bench.poll()
-    found = (await bench.database.read(lambda tx: distributions.cash_out_by_prefix(tx, "a")))[0]
+    found = (await bench.database.read(lambda tx: cash_outs.by_prefix(tx, "a")))[0]
     part = replace(found.amounts, principal_minor=20_000, principal_sat=25_000)
 
     def accept(tx):
@@ -289,7 +289,7 @@ async def test_cash_out_that_never_was_in_lamassu_is_not_missing(make_ingest):
     def add_by_hand(tx):
         row = cash_out("by-hand", NOW - HOUR)
         decision = decide(row, currency="GTQ", now=NOW)
-        distributions.record(tx, row, decision, state="waiting", reason="", now=NOW)
+        cash_outs.record(tx, row, decision, state="waiting", reason="", now=NOW)
         distributions.distribute(tx, row.id, decision.amounts, at=NOW, now=NOW, flow_enabled=True)
 
     await bench.database.transact(add_by_hand)

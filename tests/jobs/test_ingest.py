@@ -16,7 +16,16 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import clients, commission, distributions, facts, foreign, holds, tickers
+from dca_bot.ledger import (
+    cash_outs,
+    clients,
+    commission,
+    distributions,
+    facts,
+    foreign,
+    holds,
+    tickers,
+)
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
@@ -340,7 +349,7 @@ async def test_ignored_hold_stays_ignored(make_bench):
     await bench.poll()
 
     def ignore(tx):
-        distributions.ignore(tx, "a", now=NOW)
+        cash_outs.ignore(tx, "a", now=NOW)
         holds.close(tx, "cash-out", "a", outcome="ignored", now=NOW)
 
     await bench.database.transact(ignore)
@@ -360,7 +369,7 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
     await bench.poll()
-    found = await bench.database.read(lambda tx: distributions.cash_out_by_prefix(tx, "a"))
+    found = await bench.database.read(lambda tx: cash_outs.by_prefix(tx, "a"))
 
     def accept(tx):
         distributions.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, flow_enabled=True)

@@ -7,7 +7,7 @@ from test_settle import assert_clean
 
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, deposits, distributions, fixed_runs, foreign, lost
+from dca_bot.ledger import cash_outs, clients, deposits, distributions, fixed_runs, foreign, lost
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
@@ -144,6 +144,6 @@ async def test_payments_of_an_added_cash_out_come_back_as_a_cash_out(make_bench,
         lambda tx: lost.record(tx, added, now=now, message_id="m")
     )
     assert (given.kind, given.principal_sat, given.principal_minor) == ("flow", 12_000, 10_000)
-    assert (await read(bench, distributions.states, [added]))[added][0] == "distributed"
+    assert (await read(bench, cash_outs.states, [added]))[added][0] == "distributed"
     await bench.settle(2)
     await assert_clean(bench)

@@ -10,6 +10,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger import (
     books,
+    cash_outs,
     clients,
     commission,
     deposits,
@@ -161,7 +162,7 @@ class Story:
 
     def names(self, names):
         """Have Lamassu list its machines."""
-        self.do(distributions.record_machines, names)
+        self.do(machines.record, names)
         self.do(machine_cash.find_places, now=self.now)
 
     def cash_in(self, ref, minor, *, machine, at=None):
@@ -193,7 +194,7 @@ class Story:
     def record(self, id_, *, state="waiting", reason="", amounts=None, at=None):
         decision = Decision(Verdict.WAIT, Reason.NOT_FINAL, at or self.now, amounts)
         row = cash_out_row(id_, self.now)
-        self.do(distributions.record, row, decision, state=state, reason=reason, now=self.now)
+        self.do(cash_outs.record, row, decision, state=state, reason=reason, now=self.now)
 
     def distribute(self, id_, sat, minor, *, commission_sat=0, at=None, flow=True):
         return self.do(

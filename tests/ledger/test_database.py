@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import clients, distributions, facts, holds, machine_cash, reports
+from dca_bot.ledger import clients, facts, holds, machine_cash, machines, reports
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.database import LEDGER_FILE, _scripts, open_database
 from dca_bot.ledger.reports import Got
@@ -350,7 +350,7 @@ async def test_cash_of_the_first_version_finds_its_machines(folder):
     database = await open_database(folder)
 
     def first_reading(tx):
-        distributions.record_machines(tx, {"m1": "Market", "m2": "Zona 10"})
+        machines.record(tx, {"m1": "Market", "m2": "Zona 10"})
         machine_cash.find_places(tx, now=datetime.now(UTC))
 
     assert await database.read(machine_cash.unnamed_minor) == 60_000 + 700 - 500

@@ -5,7 +5,7 @@ import pytest
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, clients, deposits, distributions
+from dca_bot.ledger import books, cash_outs, clients, deposits, distributions, machines
 
 from .story import ADDRESS, KEY, START
 
@@ -187,7 +187,7 @@ def test_what_fails_halfway_leaves_the_cash_out_as_it_was(story):
     story.record("d1")
     with pytest.raises(sqlite3.IntegrityError):
         story.distribute("d1", 1000, 10, commission_sat=-1)
-    assert story.read(distributions.states, ["d1"]) == {"d1": ("waiting", "")}
+    assert story.read(cash_outs.states, ["d1"]) == {"d1": ("waiting", "")}
     assert story.read(distributions.by_id, "d1") is None
     story.distribute("d1", 1000, 10)
     assert story.findings() == ()
@@ -197,8 +197,8 @@ def test_a_distributed_cash_out_is_never_recorded_as_anything_else(story):
     story.client("ana", balance=100)
     story.cash_out("d1", 1000, 10, commission_sat=3)
     story.record("d1", state="held", reason="contradiction", amounts=Amounts(1, 1, 1))
-    story.do(distributions.ignore, "d1", now=story.now)
-    (found,) = story.read(distributions.cash_out_by_prefix, "d1")
+    story.do(cash_outs.ignore, "d1", now=story.now)
+    (found,) = story.read(cash_outs.by_prefix, "d1")
     assert (found.state, found.reason, found.amounts) == ("distributed", "", Amounts(1000, 10, 3))
     assert story.findings() == ()
 
@@ -206,33 +206,33 @@ def test_a_distributed_cash_out_is_never_recorded_as_anything_else(story):
 def test_what_waits_learns_its_amounts_when_it_is_held(story):
     story.record("d1")
     story.record("d1", state="held", reason="dispense not complete", amounts=Amounts(5, 2, 1))
-    (found,) = story.read(distributions.cash_out_by_prefix, "D1")
+    (found,) = story.read(cash_outs.by_prefix, "D1")
     assert (found.state, found.amounts) == ("held", Amounts(5, 2, 1))
 
 
 @pytest.mark.parametrize(("state", "ignored"), [("held", True), ("waiting", False)])
 def test_the_operator_ignores_only_what_is_held(story, state, ignored):
     story.record("d1", state=state)
-    story.do(distributions.ignore, "d1", now=story.now)
-    (found,) = story.read(distributions.recent_cash_outs, limit=5)
+    story.do(cash_outs.ignore, "d1", now=story.now)
+    (found,) = story.read(cash_outs.recent, limit=5)
     assert (found.state == "ignored") is ignored
 
 
 def test_states_of_more_ids_than_one_statement_takes(story):
     for number in (3, 499, 500, 1203):
         story.record(f"d{number}", state="ignored", reason="no coins")
-    found = story.read(distributions.states, [f"d{number}" for number in range(1204)])
+    found = story.read(cash_outs.states, [f"d{number}" for number in range(1204)])
     assert found == {f"d{number}": ("ignored", "no coins") for number in (3, 499, 500, 1203)}
 
 
 def test_machines_keep_their_names_when_they_are_gone(story):
     device = "d" * 64
     story.record("d1")
-    assert story.read(distributions.recent_cash_outs, limit=1)[0].machine == "d" * 8
+    assert story.read(cash_outs.recent, limit=1)[0].machine == "d" * 8
     for name in ("Zona 10", "Zona 14"):
-        story.do(distributions.record_machines, {device: name})
-    story.do(distributions.record_machines, {})
-    assert story.read(distributions.recent_cash_outs, limit=1)[0].machine == "Zona 14"
+        story.do(machines.record, {device: name})
+    story.do(machines.record, {})
+    assert story.read(cash_outs.recent, limit=1)[0].machine == "Zona 14"
 
 
 def test_a_share_too_small_for_a_satoshi_costs_nothing(story):
@@ -249,11 +249,11 @@ def test_cash_outs_are_listed_newest_first_and_found_by_their_beginning(story):
     def ids(work, *args, **named):
         return [found.id for found in story.read(work, *args, **named)]
 
-    assert ids(distributions.recent_cash_outs, limit=2) == ["b", "ab2"]
-    assert ids(distributions.recent_cash_outs, limit=2, offset=2) == ["aa1"]
-    assert ids(distributions.cash_out_by_prefix, "a") == ["aa1", "ab2"]
-    assert ids(distributions.cash_out_by_prefix, "aa") == ["aa1"]
-    assert ids(distributions.cash_out_by_prefix, "c") == []
+    assert ids(cash_outs.recent, limit=2) == ["b", "ab2"]
+    assert ids(cash_outs.recent, limit=2, offset=2) == ["aa1"]
+    assert ids(cash_outs.by_prefix, "a") == ["aa1", "ab2"]
+    assert ids(cash_outs.by_prefix, "aa") == ["aa1"]
+    assert ids(cash_outs.by_prefix, "c") == []
 
 
 def test_a_client_with_another_destination_keeps_the_balance(story):

@@ -22,9 +22,9 @@ from dca_bot.ledger import (
     clients,
     command_log,
     deposits,
-    distributions,
     fixed_runs,
     holds,
+    machines,
 )
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import LEDGER_FILE
@@ -82,7 +82,7 @@ def busy(story):
     voided = story.pending(ben, 700)
     story.do(deposits.void, voided, now=story.later(minutes=1))
     story.withdraw(ben, 50)
-    story.do(distributions.record_machines, {"d" * 64: "Antigua, Zona 10"})
+    story.do(machines.record, {"d" * 64: "Antigua, Zona 10"})
     for n, to in enumerate(["DONE", "CANCELLED", "SUBMITTED", "PLANNED", "VOID", "HELD"]):
         story.later(hours=7)
         story.cash_out(f"cash-out {n}", 123_457, 98_765, commission_sat=9_876)
@@ -355,7 +355,7 @@ def _many_deposits(tx, count):
 def test_ledger_of_another_version_is_refused(story, tmp_path):
     known = story.sql("PRAGMA user_version")[0][0]
     story.sql("PRAGMA user_version = 99")
-    with pytest.raises(LedgerError, match="another version"):
+    with pytest.raises(LedgerError, match="install the newer dca-bot"):
         export_ledger(story.folder, tmp_path / "out", FORM)
     assert list((tmp_path / "out").iterdir()) == []
     story.sql(f"PRAGMA user_version = {known}")

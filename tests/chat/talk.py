@@ -5,16 +5,17 @@ import hashlib
 import random
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from zoneinfo import ZoneInfo
+
+from scaffold import cash_out_row, programme
 
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
     AddressTerms,
@@ -25,7 +26,6 @@ from dca_bot.core.ports import (
     Payment,
     PaymentStatus,
 )
-from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger import (
@@ -363,50 +363,6 @@ def code_in(text):
     return CODE.search(text)[1]
 
 
-def cash_out_row(id_, created_at):
-    numbers = dict.fromkeys(
-        ("crypto_atoms", "fiat", "commission", "ticker", "discount", "received_crypto_atoms")
-    )
-    return CashOut(
-        id=id_,
-        device_id="d" * 64,
-        created_at=created_at,
-        confirmed_at=created_at,
-        status="confirmed",
-        crypto_code="BTC",
-        fiat_code="GTQ",
-        fixed_fee=None,
-        dispense=True,
-        dispense_confirmed=True,
-        error=None,
-        error_code=None,
-        **numbers,
-    )
-
-
 def make_programme(**changes):
-    values = {
-        "currency": "GTQ",
-        "timezone": ZoneInfo("America/Guatemala"),
-        "language": "en",
-        "operators": frozenset({PEOPLE["op"], PEOPLE["op2"]}),
-        "operator_protocols": frozenset({DmProtocol.NIP17}),
-        "message_age_max": timedelta(hours=6),
-        "flow_enabled": True,
-        "low_deposit_minor": 20_000,
-        "payout_max_sat": 1_000_000,
-        "day_max_sat": 10_000_000,
-        "top_up_to_sat": 2_000_000,
-        "low_balance_sat": 0,
-        "fixed": FixedTerms(
-            enabled=True,
-            times=(time(9), time(18)),
-            daily_limit_max_minor=200_000,
-            rate_source="lnbits",
-            deviation_percent_max=5,
-            rate_age_max=timedelta(hours=1),
-        ),
-        "digest_time": time(19),
-        "summary_time": time(8),
-    }
-    return Programme(**values | changes)
+    operators = PEOPLE["op"], PEOPLE["op2"]
+    return programme(operators, **{"top_up_to_sat": 2_000_000, **changes})

@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scaffold import cash_out_row
 
 from dca_bot.core.cash_out import (
     Action,
     Amounts,
-    CashOut,
     Decision,
     Reason,
     Verdict,
@@ -23,25 +23,14 @@ EARLY = CREATED + timedelta(hours=48)
 LATE = EARLY + timedelta(microseconds=1)
 
 # 1,000 GTQ at 800,000 GTQ a coin and 5.5 % are 132,275 sats, in whole hundreds.
-CLEAN = CashOut(
-    id="c1",
-    device_id="m1",
-    created_at=CREATED,
+CLEAN = cash_out_row(
+    "c1",
+    CREATED,
     confirmed_at=CREATED + timedelta(minutes=1),
-    status="confirmed",
-    crypto_code="BTC",
-    fiat_code="GTQ",
     crypto_atoms=Decimal(132300),
     fiat=Decimal("1000.00000"),
     commission=Decimal("0.05500"),
     ticker=Decimal("800000.00000"),
-    discount=None,
-    received_crypto_atoms=None,
-    fixed_fee=None,
-    dispense=True,
-    dispense_confirmed=True,
-    error=None,
-    error_code=None,
 )
 AMOUNTS = Amounts(principal_sat=125_023, principal_minor=100_000, commission_sat=7_277)
 

@@ -1,15 +1,14 @@
 """The poller on a real ledger, with a Lamassu server whose rows a test changes and a clock in hand."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import cash_out_row
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.cash_out import CashOut
 from dca_bot.core.ports import Export
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
@@ -24,27 +23,13 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 def cash_out(cash_out_id, created_at, **changes):
     """A clean success: 100,000 sats of principal for 800 GTQ, and 25,000 of commission."""
-    good = CashOut(
-        id=cash_out_id,
-        device_id="machine",
-        created_at=created_at,
-        confirmed_at=created_at,
-        status="confirmed",
-        crypto_code="BTC",
-        fiat_code="GTQ",
-        crypto_atoms=Decimal(125_000),
-        fiat=Decimal("800.00000"),
-        commission=Decimal("0.20000"),
-        ticker=Decimal("800000.00000"),
-        discount=None,
-        received_crypto_atoms=None,
-        fixed_fee=None,
-        dispense=True,
-        dispense_confirmed=True,
-        error=None,
-        error_code=None,
-    )
-    return replace(good, **changes)
+    amounts = {
+        "crypto_atoms": Decimal(125_000),
+        "fiat": Decimal("800.00000"),
+        "commission": Decimal("0.20000"),
+        "ticker": Decimal("800000.00000"),
+    }
+    return cash_out_row(cash_out_id, created_at, device_id="machine", **amounts | changes)
 
 
 UNCONFIRMED = {"dispense_confirmed": False}

@@ -3,23 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+
+import scaffold
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ports import (
     AddressTerms,
-    DmProtocol,
     Invoice,
     PayAnswer,
     Payment,
     PaymentStatus,
     PayReply,
 )
-from dca_bot.core.programme import FixedTerms, Programme
+from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
@@ -81,31 +81,7 @@ class FaultyWallet:
 
 
 def programme(**changes: Any) -> Programme:
-    values: dict[str, Any] = {
-        "currency": "GTQ",
-        "timezone": ZoneInfo("America/Guatemala"),
-        "language": "en",
-        "operators": frozenset({OPERATOR}),
-        "operator_protocols": frozenset({DmProtocol.NIP17}),
-        "message_age_max": timedelta(hours=6),
-        "flow_enabled": True,
-        "low_deposit_minor": 20_000,
-        "payout_max_sat": 1_000_000,
-        "day_max_sat": 10_000_000,
-        "top_up_to_sat": 100_000,
-        "low_balance_sat": 0,
-        "fixed": FixedTerms(
-            enabled=True,
-            times=(time(9), time(18)),
-            daily_limit_max_minor=200_000,
-            rate_source="lnbits",
-            deviation_percent_max=5,
-            rate_age_max=timedelta(hours=1),
-        ),
-        "digest_time": time(19),
-        "summary_time": time(8),
-    }
-    return Programme(**{**values, **changes})
+    return scaffold.programme([OPERATOR], **changes)
 
 
 @dataclass
@@ -178,7 +154,7 @@ class Bench:
         cash_out_id = f"{self.distributed:08x}-cash-out"
         amounts = Amounts(principal_sat, principal_minor, commission_sat)
         now = self.clock.now()
-        cash_out = _cash_out(cash_out_id, now)
+        cash_out = scaffold.cash_out_row(cash_out_id, now, device_id="machine")
         decision = Decision(Verdict.DISTRIBUTE, Reason.NONE, now, amounts)
 
         def work(tx):
@@ -210,29 +186,6 @@ class Bench:
             return [row["text"] for row in rows]
 
         return await self.database.read(work)
-
-
-def _cash_out(cash_out_id: str, now: datetime) -> CashOut:
-    return CashOut(
-        id=cash_out_id,
-        device_id="machine",
-        created_at=now,
-        confirmed_at=now,
-        status="confirmed",
-        crypto_code="BTC",
-        fiat_code="GTQ",
-        crypto_atoms=None,
-        fiat=None,
-        commission=None,
-        ticker=None,
-        discount=None,
-        received_crypto_atoms=None,
-        fixed_fee=None,
-        dispense=True,
-        dispense_confirmed=True,
-        error=None,
-        error_code=None,
-    )
 
 
 class ScriptedWallet:

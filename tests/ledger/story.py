@@ -5,7 +5,9 @@ import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from scaffold import cash_out_row
+
+from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger import (
@@ -32,28 +34,6 @@ ADDRESS = Destination(clients.ADDRESS, "ana@wallet.example")
 
 def hex_of(text):
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def cash_out_row(id_, created_at):
-    """Return a row of which only id, times and codes matter to the ledger."""
-    numbers = dict.fromkeys(
-        ("crypto_atoms", "fiat", "commission", "ticker", "discount", "received_crypto_atoms")
-    )
-    return CashOut(
-        id=id_,
-        device_id="d" * 64,
-        created_at=created_at,
-        confirmed_at=created_at,
-        status="confirmed",
-        crypto_code="BTC",
-        fiat_code="GTQ",
-        fixed_fee=None,
-        dispense=True,
-        dispense_confirmed=True,
-        error=None,
-        error_code=None,
-        **numbers,
-    )
 
 
 class Story:

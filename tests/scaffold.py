@@ -1,0 +1,57 @@
+"""What several folders of tests begin with: the rules of a programme, and a row of Lamassu."""
+
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dca_bot.core.cash_out import CashOut
+from dca_bot.core.ports import DmProtocol
+from dca_bot.core.programme import FixedTerms, Programme
+
+
+def programme(operators: Iterable[str], **changes: Any) -> Programme:
+    """A programme in Guatemala, in fixed mode at nine and six."""
+    values: dict[str, Any] = {
+        "currency": "GTQ",
+        "timezone": ZoneInfo("America/Guatemala"),
+        "language": "en",
+        "operators": frozenset(operators),
+        "operator_protocols": frozenset({DmProtocol.NIP17}),
+        "message_age_max": timedelta(hours=6),
+        "flow_enabled": True,
+        "low_deposit_minor": 20_000,
+        "payout_max_sat": 1_000_000,
+        "day_max_sat": 10_000_000,
+        "top_up_to_sat": 100_000,
+        "low_balance_sat": 0,
+        "fixed": FixedTerms(
+            enabled=True,
+            times=(time(9), time(18)),
+            daily_limit_max_minor=200_000,
+            rate_source="lnbits",
+            deviation_percent_max=5,
+            rate_age_max=timedelta(hours=1),
+        ),
+        "digest_time": time(19),
+        "summary_time": time(8),
+    }
+    return Programme(**{**values, **changes})
+
+
+def cash_out_row(id_: str, created_at: datetime, **changes: Any) -> CashOut:
+    """A paid and dispensed cash-out; its amounts are not known unless given."""
+    values: dict[str, Any] = {
+        **dict.fromkeys(CashOut.__dataclass_fields__),
+        "actions": (),
+        "id": id_,
+        "device_id": "d" * 64,
+        "created_at": created_at,
+        "confirmed_at": created_at,
+        "status": "confirmed",
+        "crypto_code": "BTC",
+        "fiat_code": "GTQ",
+        "dispense": True,
+        "dispense_confirmed": True,
+    }
+    return CashOut(**{**values, **changes})

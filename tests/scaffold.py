@@ -10,7 +10,7 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedTerms, Programme
 
 
-def programme(operators: Iterable[str], **changes: Any) -> Programme:
+def programme(operators: Iterable[str], /, **changes: Any) -> Programme:
     """A programme in Guatemala, in fixed mode at nine and six."""
     values: dict[str, Any] = {
         "currency": "GTQ",

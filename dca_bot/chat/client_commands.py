@@ -18,7 +18,7 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Destination
@@ -46,10 +46,10 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         lines=(
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
-            Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else _NOTHING,
+            Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
             received if got.bought_sat else _nothing_yet(ctx),
-            Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
-            Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else _NOTHING,
+            Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
+            Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else NOTHING,
             *_obstacles(ctx),
         ),
     )
@@ -132,11 +132,10 @@ def wallet_apply(tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Done:
     wallet = describe.destination(facts)
     return Done(
         reply=Say("wallet.done", wallet=wallet),
-        report=Say("client.wallet_changed", name=ctx.me.name, wallet=wallet),
+        told_otherwise=Say("client.wallet_changed", name=ctx.me.name, wallet=wallet),
     )
 
 
-_NOTHING = Say("nothing")
 CLIENT_COMMANDS = (
     Command(("balance",), answer=balance_answer),
     Command(("history",), (PAGE,), answer=history_answer),
@@ -164,7 +163,7 @@ CLIENT_COMMANDS = (
 
 def _lasts(tx: Tx, ctx: Context) -> Say:
     count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
-    return _NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
+    return NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
 def _nothing_yet(ctx: Context) -> Say:
@@ -172,7 +171,7 @@ def _nothing_yet(ctx: Context) -> Say:
     if ctx.me.state == "active" and not ctx.me.balance_minor:
         return Say("balance.nothing_deposited")
     is_off = ctx.me.mode != FIXED and not ctx.programme.flow_enabled
-    if is_off or any(one != _NOTHING for one in _obstacles(ctx)):
+    if is_off or any(one != NOTHING for one in _obstacles(ctx)):
         return Say("balance.nothing")
     return Say("balance.nothing_fixed" if ctx.me.mode == FIXED else "balance.nothing_flow")
 
@@ -180,8 +179,8 @@ def _nothing_yet(ctx: Context) -> Say:
 def _obstacles(ctx: Context) -> tuple[Say, ...]:
     """Say what keeps the client from getting sats, if anything does."""
     out = {"paused": Say("balance.paused"), "stopped": Say("balance.stopped")}
-    paused = out.get(ctx.me.state, _NOTHING)
-    homeless = Say("wallet.none") if ctx.me.destination is None else _NOTHING
+    paused = out.get(ctx.me.state, NOTHING)
+    homeless = Say("wallet.none") if ctx.me.destination is None else NOTHING
     return paused, homeless, obstacle(ctx.me, ctx.programme.fixed)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import time
 
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_fiat
-from dca_bot.chat.say import Fiat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Say, Word, refuse
 from dca_bot.core.money import parse_fiat
 from dca_bot.core.programme import FixedTerms
 from dca_bot.core.schedule import portion
@@ -72,7 +72,7 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 def terms_of(client: Client, terms: FixedTerms) -> Say:
     """Say what a client has chosen for fixed mode; nothing for one who buys with each cash-out."""
     if client.mode != FIXED:
-        return Say("nothing")
+        return NOTHING
     if not terms.enabled:
         return Say("limit.shown_off")
     if not client.fixed_limit_minor:
@@ -83,12 +83,12 @@ def terms_of(client: Client, terms: FixedTerms) -> Say:
 def obstacle(client: Client, terms: FixedTerms) -> Say:
     """Say what keeps fixed mode from buying for a client who has chosen it, if anything does."""
     if client.mode != FIXED:
-        return Say("nothing")
+        return NOTHING
     if not terms.enabled:
         return Say("mode.fixed_is_off")
     if not client.fixed_limit_minor:
         return Say("limit.none", most=Fiat(terms.daily_limit_max_minor))
-    return Say("nothing")
+    return NOTHING
 
 
 def times_text(times: Sequence[time]) -> str:
@@ -113,7 +113,7 @@ def _limit(ctx: Context) -> Say:
 
 
 def _other_mode(client: Client) -> Say:
-    return Say("nothing") if client.mode == FIXED else Say("limit.in_flow_mode")
+    return NOTHING if client.mode == FIXED else Say("limit.in_flow_mode")
 
 
 def _plan(terms: FixedTerms, limit_minor: int) -> Say:

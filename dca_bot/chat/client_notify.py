@@ -6,7 +6,7 @@ answer, or never with `off`.
 
 from dca_bot.chat import describe
 from dca_bot.chat.command import Args, Command, Context, Facts, Param
-from dca_bot.chat.say import Say, refuse
+from dca_bot.chat.say import NOTHING, Say, refuse
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals
 from dca_bot.ledger.database import Tx
@@ -32,7 +32,7 @@ def notify_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     how = notify_how(notify, ctx.programme)
     if notify == ctx.me.notify:
         return Say("notify.already", how=how)
-    told = Say("nothing")
+    told = NOTHING
     waited = None if notify == arrivals.OFF else arrivals.take(tx, ctx.me.id)
     if waited is not None:
         told = Say("notify.waited", arrived=describe.arrived(waited, ctx.me))

@@ -7,7 +7,7 @@ from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import ALL, RANGE, start_of
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart
 from dca_bot.core.stats import (
     Purchase,
@@ -28,7 +28,6 @@ ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
 """How many bars the chart of a range has."""
 CHART_DAYS_MIN = 7
 DAYS_WITH_YEARS = 300
-_NOTHING = Say("nothing")
 
 
 async def look_market(desk: Desk, _args: Args) -> Fraction | None:
@@ -46,12 +45,12 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
         "lines",
         lines=(
             *(_nothing(range_) if stats is None else _figures(stats, range_, coin)),
-            _NOTHING if stats is None else _pace(tx, ctx, stats, range_),
+            NOTHING if stats is None else _pace(tx, ctx, stats, range_),
             Say("stats.commission", sats=Sat(bought.commission_sat))
             if bought.commission_sat
-            else _NOTHING,
-            _milestone(total_sat) if total_sat else _NOTHING,
-            _NOTHING if args.has("RANGE") else Say("stats.more"),
+            else NOTHING,
+            _milestone(total_sat) if total_sat else NOTHING,
+            NOTHING if args.has("RANGE") else Say("stats.more"),
         ),
     )
 
@@ -149,7 +148,7 @@ def _pace(tx: Tx, ctx: Context, stats: Stats, range_: str) -> Say:
     first = purchases.saving_since(tx, ctx.me.id) or ctx.now
     span = ctx.now - max(first, start_of(range_, ctx.now) or first)
     weekly = tenths_text(weekly_tenths(stats.payouts, span))
-    return Say("stats.pace", n=stats.payouts, weekly=weekly) if stats.payouts else _NOTHING
+    return Say("stats.pace", n=stats.payouts, weekly=weekly) if stats.payouts else NOTHING
 
 
 def _milestone(total_sat: int) -> Say:

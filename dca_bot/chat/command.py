@@ -100,10 +100,18 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A money command that was carried out: the reply, and what all other operators are told."""
+    """A money command that was carried out: the reply, and what all other operators are told.
+
+    That is the reply too unless they are told otherwise.
+    """
 
     reply: Say
-    report: Say
+    told_otherwise: Say | None = None
+
+    @property
+    def report(self) -> Say:
+        """Return what all other operators are told."""
+        return self.told_otherwise or self.reply
 
 
 Facts = object

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.payout import COLLECTING, Waiting
@@ -54,13 +54,13 @@ def destination(where: Destination | None) -> Say:
 def minimum(where: Destination) -> Say:
     """Say from how many sats on payouts leave, where that matters."""
     if where.min_sat <= 1:
-        return Say("nothing")
+        return NOTHING
     return Say("destination.minimum", sats=Sat(where.min_sat))
 
 
 def deposit(one: Deposit) -> Say:
     """Say a deposit in one line, as operators see it."""
-    note = Say("deposit.note", note=short(one.note)) if one.note else Say("nothing")
+    note = Say("deposit.note", note=short(one.note)) if one.note else NOTHING
     return Say(
         "deposit.line",
         id=one.id,
@@ -92,9 +92,7 @@ def cash_out(one: RecordedCashOut) -> Say:
         machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=_amounts(one),
         state=Word("cash_out", one.state),
-        reason=Say("cash_out.reason", reason=Word("reason", one.reason))
-        if one.reason
-        else Say("nothing"),
+        reason=Say("cash_out.reason", reason=Word("reason", one.reason)) if one.reason else NOTHING,
     )
 
 
@@ -103,7 +101,7 @@ def fixed_run(one: RecordedRun) -> Say:
     return Say(
         "fixed.line",
         at=Moment(one.due_at),
-        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else Say("nothing"),
+        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else NOTHING,
         what=_run_result(one),
     )
 
@@ -114,7 +112,7 @@ def payout(one: Payout) -> Say:
         "payout.line",
         payout=payout_short(one),
         state=Word("payout", one.state),
-        waiting=Say("payout.waiting", why=waiting(one.waiting)) if one.waiting else Say("nothing"),
+        waiting=Say("payout.waiting", why=waiting(one.waiting)) if one.waiting else NOTHING,
     )
 
 
@@ -166,7 +164,7 @@ def choice(tx: Tx, one: Hold) -> Say:
         )
     cash_out = cash_outs.by_id(tx, one.ref) if one.kind == "cash-out" else None
     if cash_out is None:
-        return Say("nothing")
+        return NOTHING
     if cash_out.amounts is None:
         return Say("hold.choice_ignore", id=one.id)
     if one.reason == HoldReason.KNOWN_DISTRIBUTION:
@@ -179,7 +177,7 @@ def choice(tx: Tx, one: Hold) -> Say:
 
 def error(text: str | None) -> Say:
     """Say what Lamassu has written down as a row's error, if anything."""
-    return Say("hold.error", error=short(" ".join(text.split()))) if text else Say("nothing")
+    return Say("hold.error", error=short(" ".join(text.split()))) if text else NOTHING
 
 
 def change(then: str, now: str) -> Say:
@@ -200,8 +198,8 @@ def arrived(what: Arrivals, to: Client) -> Say:
         "lines",
         lines=(
             Say("arrived.count", n=what.count),
-            bought if what.bought_sat else Say("nothing"),
-            earned if what.earned_sat else Say("nothing"),
+            bought if what.bought_sat else NOTHING,
+            earned if what.earned_sat else NOTHING,
             Say("arrived.balance", balance=Fiat(to.balance_minor)),
         ),
     )
@@ -212,7 +210,7 @@ def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say])
     if not rows:
         return Say("page.empty" if number == 1 else "page.beyond")
     lines = tuple(line(row) for row in rows[:PAGE_ROWS])
-    more = Say("page.more", next=number + 1) if len(rows) > PAGE_ROWS else Say("nothing")
+    more = Say("page.more", next=number + 1) if len(rows) > PAGE_ROWS else NOTHING
     return Say("page.lines", heading=heading, lines=lines, more=more)
 
 
@@ -269,7 +267,7 @@ def _dispensed(minor: int | None) -> Say:
 def _received(one: RecordedCashOut) -> Say:
     """Say what came in where less did than was sold, and what part of the fiat that is."""
     if one.received_sat is None or one.amounts is None:
-        return Say("nothing")
+        return NOTHING
     sold_sat = one.amounts.principal_sat + one.amounts.commission_sat
     return Say(
         "hold.received",
@@ -290,9 +288,7 @@ def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
         Say("hold.given_to", **_shares(of_principal, id_))
         if of_principal
         else Say("hold.given_to_nobody"),
-        Say("hold.given_commission", **_shares(of_commission, id_))
-        if of_commission
-        else Say("nothing"),
+        Say("hold.given_commission", **_shares(of_commission, id_)) if of_commission else NOTHING,
     )
     return Say("lines", lines=lines)
 
@@ -310,7 +306,7 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
         for share in shares[:SHARES_IN_HOLD_MAX]
     )
     left = len(shares) - SHARES_IN_HOLD_MAX
-    more = Say("hold.more_given", n=left, cash_out=cash_out) if left > 0 else Say("nothing")
+    more = Say("hold.more_given", n=left, cash_out=cash_out) if left > 0 else NOTHING
     return {"shares": lines, "more": more}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dca_bot.chat import describe, outlook
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import Fiat, Field, Moment, Rate, Sat, Say
+from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, foreign, mail, payouts
@@ -87,7 +87,7 @@ class Herald:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
             count = outlook.deposit_days(tx, self._programme, client, now)
-            lasts = Say("nothing") if count is None else Say("push.lasts", days=outlook.days(count))
+            lasts = NOTHING if count is None else Say("push.lasts", days=outlook.days(count))
             told = Say("push.deposit_low", balance=Fiat(client.balance_minor), lasts=lasts)
         else:
             told = Say("push.deposit_used_up")
@@ -131,7 +131,7 @@ class Herald:
 
     def hold_opened(self, tx: Tx, hold: Hold, now: datetime, *, told: Say | None = None) -> None:
         """Tell what is held, why, and what to type, and what is known at this moment alone."""
-        lines = (describe.held(tx, hold), told or Say("nothing"), describe.choice(tx, hold))
+        lines = (describe.held(tx, hold), told or NOTHING, describe.choice(tx, hold))
         self.tell_operators(tx, Say("push.hold_opened", hold=Say("lines", lines=lines)), now)
 
     def payout_in_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
@@ -206,7 +206,7 @@ class Herald:
             "push.short_of_funds",
             owed=owed,
             short=short,
-            instead=Say("push.instead_of_warning") if was_warned else Say("nothing"),
+            instead=Say("push.instead_of_warning") if was_warned else NOTHING,
             **_invoice(top_up, bolt11),
         )
         self.tell_operators(tx, told, now)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dca_bot.chat import describe
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core.money import parse_fiat
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import machine_cash, machines, payouts, reports
@@ -19,7 +19,6 @@ from dca_bot.ledger.machine_cash import (
 from dca_bot.ledger.machines import Machine
 
 _COUNTED = "MACHINE AMOUNT"
-_NOTHING = Say("nothing")
 
 
 def read_counted(text: str, currency: str) -> str:
@@ -45,7 +44,7 @@ def cash_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
     unnamed_minor = machine_cash.unnamed_minor(tx)
     if not all_cash and not unnamed_minor:
         return Say("cash.no_machine")
-    unnamed = Say("cash.unnamed", amount=Fiat(unnamed_minor)) if unnamed_minor else _NOTHING
+    unnamed = Say("cash.unnamed", amount=Fiat(unnamed_minor)) if unnamed_minor else NOTHING
     return Say(
         "lines",
         lines=(_total(all_cash, unnamed_minor), unnamed, *(_block(cash) for cash in all_cash)),
@@ -75,7 +74,7 @@ def count_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
         counted=Fiat(counted_minor),
         difference=_expectation(before, counted_minor),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def three_sides(tx: Tx, balance_msat: int | None) -> tuple[Say, ...]:
@@ -88,7 +87,7 @@ def three_sides(tx: Tx, balance_msat: int | None) -> tuple[Say, ...]:
     needed_msat = payouts.need(tx).needed_msat
     known = all_cash or machine_cash.unnamed_minor(tx)
     return (
-        _total(all_cash, machine_cash.unnamed_minor(tx)) if known else _NOTHING,
+        _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,
         Say("sides.balances", amount=Fiat(balances_minor)),
         Say("sides.needed", sats=Sat(-(-needed_msat // 1000))),
         *_warnings(tx, all_cash, needed_msat=needed_msat, balance_msat=balance_msat),

@@ -29,7 +29,7 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.core.ports import Payment
@@ -54,7 +54,6 @@ ID_LENGTH_MIN = 4
 PRICE_AGE_MAX = timedelta(days=7)
 """An older price of Lamassu says nothing about what is added now."""
 _ID = Param("ID", read_word)
-_NOTHING = Say("nothing")
 
 
 def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -83,7 +82,7 @@ def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
         return Say("holds.nothing")
     first, *others = (describe.hold(tx, row) for row in rows[:5])
     lines = (first, *(Say("holds.next", hold=hold) for hold in others))
-    more = Say("holds.more", n=reports.holds_count(tx) - 5) if len(rows) > 5 else _NOTHING
+    more = Say("holds.more", n=reports.holds_count(tx) - 5) if len(rows) > 5 else NOTHING
     return Say("lines", lines=(*lines, more))
 
 
@@ -106,7 +105,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         "tx.add_effect",
         machine=describe.short(machine),
         rate=rate,
-        note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else _NOTHING,
+        note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING,
         **sharing.planned(tx, ctx, added.cash_out_id(ctx.sender, ctx.message_id), amounts, ctx.now),
     )
 
@@ -152,7 +151,7 @@ def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         return lost_apply(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     done = Say("hold.seen_done", id=hold.id)
-    return Done(done, done)
+    return Done(done)
 
 
 def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -175,7 +174,7 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
         settle_by_hand(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="ignored", now=ctx.now)
     done = Say("hold.ignored" if hold.kind == "cash-out" else "hold.seen_done", id=hold.id)
-    return Done(done, done)
+    return Done(done)
 
 
 CASH_OUT_COMMANDS = (
@@ -215,7 +214,7 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut) -> Say:
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
         return head
-    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else _NOTHING
+    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else NOTHING
     sums = Say(
         "tx.sums",
         at=Moment(given.at),
@@ -271,7 +270,7 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
         id=cash_out.id[: describe.ID_LENGTH],
         machine=describe.short(cash_out.machine),
         **sharing.planned(tx, ctx, cash_out.id, amounts, cash_out.at),
-        warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else _NOTHING,
+        warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else NOTHING,
     )
 
 

@@ -15,7 +15,7 @@ from dca_bot.chat.command import (
     read_word,
 )
 from dca_bot.chat.destinations import look_destination
-from dca_bot.chat.say import Fiat, Moment, Percent, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
     clients,
@@ -32,7 +32,6 @@ from dca_bot.ledger.mail import Urgency
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
-_NOTHING = Say("nothing")
 
 
 def find_client(tx: Tx, args: Args) -> Client:
@@ -63,7 +62,7 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     done = Say(
         "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def add_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -89,11 +88,11 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         pending=Fiat(deposits.pending_minor(tx, client.id)),
         sats=Sat(got.bought_sat),
         fiat=Fiat(got.spent_minor),
-        earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else _NOTHING,
+        earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
         owed=Sat(client.owed_sat),
         wallet=describe.destination(client.destination),
         since=Moment(client.created_at),
-        reached=_NOTHING if reached else Say("client.not_reached"),
+        reached=NOTHING if reached else Say("client.not_reached"),
     )
 
 
@@ -171,7 +170,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     wallet = describe.destination(facts)
     ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)
-    return Done(done, done)
+    return Done(done)
 
 
 def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -195,7 +194,7 @@ def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     confirmations.withdraw(tx, client.pubkey)
     ctx.herald.tell_client(tx, clients.by_id(tx, client.id), Say("push.npub_new"), ctx.now)
     done = Say("client.npub_done", name=client.name, npub=ctx.desk.npub(pubkey))
-    return Done(done, done)
+    return Done(done)
 
 
 CLIENT_MANAGEMENT = (

@@ -19,13 +19,11 @@ from dca_bot.chat.command import (
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.operator_clients import NAME
-from dca_bot.chat.say import Percent, Sat, Say, refuse
+from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
 from dca_bot.ledger import clients, commission, payout_moves, reports
 from dca_bot.ledger.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.commission import Part, Terms
 from dca_bot.ledger.database import Tx
-
-_NOTHING = Say("nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +71,12 @@ def set_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
         "commission.set_effect",
         name=wanted.name,
         percent=Percent(wanted.percent_bp),
-        before=Say("commission.instead_of", percent=Percent(was_bp)) if before else _NOTHING,
+        before=Say("commission.instead_of", percent=Percent(was_bp)) if before else NOTHING,
         wallet=_wallet(payee, where),
-        minimum=describe.minimum(where) if where else _NOTHING,
+        minimum=describe.minimum(where) if where else NOTHING,
         old=Say("commission.moves", wallet=describe.destination(payee.destination))
         if payee is not None and moves
-        else _NOTHING,
+        else NOTHING,
         rest=Percent(wanted.terms.rest_bp + was_bp - wanted.percent_bp),
     )
 
@@ -108,7 +106,7 @@ def set_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         percent=Percent(wanted.percent_bp),
         wallet=_wallet(payee, payee.destination),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def remove_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -119,7 +117,7 @@ def remove_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
         "commission.remove_effect",
         name=payee.name,
         percent=Percent(part.percent_bp),
-        owed=Say("commission.still_owed", sats=Sat(owed)) if owed else _NOTHING,
+        owed=Say("commission.still_owed", sats=Sat(owed)) if owed else NOTHING,
     )
 
 
@@ -129,7 +127,7 @@ def remove_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
     commission.close_spent(tx, payee)
     done = Say("commission.removed", name=payee.name)
-    return Done(done, done)
+    return Done(done)
 
 
 COMMISSION_COMMANDS = (

@@ -15,7 +15,7 @@ from dca_bot.chat.command import (
 )
 from dca_bot.chat.operator_cash import find_machine
 from dca_bot.chat.operator_clients import NAME, find_client
-from dca_bot.chat.say import Fiat, Field, Say, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger import clients, deposits, machines
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -42,16 +42,14 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     told = Say("push.deposit_pending", amount=Fiat(amount_minor))
     ctx.herald.tell_client(tx, client, told, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
-    return Done(done, done)
+    return Done(done)
 
 
 def confirm_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
     machine = describe.short(_machine(tx, args))
-    nowhere = (
-        Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else Say("nothing")
-    )
+    nowhere = Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else NOTHING
     return Say(
         "deposit.confirm_effect",
         id=deposit.id,
@@ -77,7 +75,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def void_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -113,7 +111,7 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -161,7 +159,7 @@ def withdraw_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     ctx.herald.tell_client(tx, client, told, ctx.now)
     ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
-    return Done(done, done)
+    return Done(done)
 
 
 CASH_COMMANDS = (
@@ -180,7 +178,7 @@ CASH_COMMANDS = (
 
 
 def _note(args: Args) -> Say:
-    return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else Say("nothing")
+    return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING
 
 
 def _machine(tx: Tx, args: Args) -> str:

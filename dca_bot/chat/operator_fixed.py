@@ -9,7 +9,7 @@ from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client_fixed import times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
@@ -50,7 +50,7 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
                 times=times_text(terms.times),
                 most=Fiat(terms.daily_limit_max_minor),
             ),
-            Say("status.paused") if facts.paused(tx) else Say("nothing"),
+            Say("status.paused") if facts.paused(tx) else NOTHING,
             _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
             heading,
         ),
@@ -97,7 +97,7 @@ def run_apply(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Done:
         sats=Sat(given.principal_sat),
         rate=_rate(quote.price, ctx),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 FIXED_COMMANDS = (

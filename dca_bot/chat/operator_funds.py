@@ -8,7 +8,7 @@ from dca_bot.chat import outlook
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
@@ -20,7 +20,6 @@ from dca_bot.ledger import forecast, payouts, top_ups
 from dca_bot.ledger.database import Tx
 
 WEEK_DAYS = 7
-_NOTHING = Say("nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,12 @@ def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.no_balance") if purse is None else _balance(purse),
             Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
             _reserve(need),
-            Say("funds.held", sats=Sat(held_sat), n=held_count) if held_count else _NOTHING,
-            _NOTHING if purse is None else _free(purse),
+            Say("funds.held", sats=Sat(held_sat), n=held_count) if held_count else NOTHING,
+            NOTHING if purse is None else _free(purse),
             *_expected_lines(expected),
-            _NOTHING if purse is None else _lasts(purse, expected),
+            NOTHING if purse is None else _lasts(purse, expected),
             _open_invoice(tx, ctx.now),
-            _NOTHING if purse is None else _suggestion(purse, expected, ctx.programme),
+            NOTHING if purse is None else _suggestion(purse, expected, ctx.programme),
         ),
     )
 
@@ -132,7 +131,7 @@ def _balance(purse: Purse) -> Say:
 
 def _reserve(need: payouts.Need) -> Say:
     if need.needed_msat == need.amount_sat * 1000:
-        return _NOTHING
+        return NOTHING
     return Say("funds.reserve", sats=Sat(-(-need.needed_msat // 1000)))
 
 
@@ -161,15 +160,15 @@ def _expected_lines(expected: Expected) -> tuple[Say, ...]:
 
 def _lasts(purse: Purse, expected: Expected) -> Say:
     if expected.sums_sat is None or purse.free_msat < 0:
-        return _NOTHING
+        return NOTHING
     count = days_left(purse.free_msat // 1000, pace(expected.sums_sat[0], DAY))
-    return _NOTHING if count is None else Say("funds.lasts", days=outlook.days(count))
+    return NOTHING if count is None else Say("funds.lasts", days=outlook.days(count))
 
 
 def _open_invoice(tx: Tx, now: datetime) -> Say:
     told = top_ups.told(tx)
     if told is None or not told.asked_sat or told.expires_at <= now:
-        return _NOTHING
+        return NOTHING
     return Say("funds.invoice", amount=Sat(told.asked_sat), expiry=Moment(told.expires_at))
 
 

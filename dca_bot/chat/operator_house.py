@@ -9,14 +9,13 @@ from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator_cash import three_sides
-from dca_bot.chat.say import Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, facts, mail, payouts, reports
 from dca_bot.ledger.audit import LedgerAudit, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
-_NOTHING = Say("nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
         distributions=ledger.distributions,
         payouts=ledger.payouts,
     )
-    unasked = Say("audit.unasked") if found.payments is None else _NOTHING
+    unasked = Say("audit.unasked") if found.payments is None else NOTHING
     if not findings:
         return Say("lines", lines=(Say("audit.sound"), looked, unasked))
     shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:FINDINGS_SHOWN_MAX])
@@ -148,7 +147,7 @@ def _backup(tx: Tx) -> Say:
     if failing is None:
         return known or Say("status.no_backup")
     since = Moment(datetime.fromisoformat(failing))
-    return Say("lines", lines=(Say("status.backup_failing", since=since), known or _NOTHING))
+    return Say("lines", lines=(Say("status.backup_failing", since=since), known or NOTHING))
 
 
 def _part(part: PartState) -> Say:
@@ -165,7 +164,7 @@ def _source(found: Surroundings) -> Say:
 
 def _states(counts: Mapping[str, int]) -> Say:
     if not counts:
-        return _NOTHING
+        return NOTHING
     ordered = sorted(counts.items())
     lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
     return Say("lines", lines=lines)

@@ -29,7 +29,7 @@ def lost_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
     for share in given.shares:
         ctx.herald.note_low(tx, share.client_id, ctx.now)
     done = Say("hold.lost_recorded", id=hold.id, sats=Sat(given.principal_sat))
-    return Done(done, done)
+    return Done(done)
 
 
 def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> bool:
@@ -80,7 +80,7 @@ def as_paid_apply(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts)
     done = Say(
         "hold.as_paid", id=held.id[: describe.ID_LENGTH], sats=Sat(sum(s.sat for s in given.shares))
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def settle_by_hand(tx: Tx, ctx: Context, hold: Hold) -> None:

@@ -28,7 +28,7 @@ def broadcast_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     sent = ctx.herald.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
         reply=Say("broadcast.done", n=sent),
-        report=Say("broadcast.report", n=sent, text=args.text("TEXT")),
+        told_otherwise=Say("broadcast.report", n=sent, text=args.text("TEXT")),
     )
 
 

@@ -9,7 +9,7 @@ from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, read_word
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import Fiat, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -57,7 +57,7 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     payout = _payout(tx, args)
     payout_moves.retry(tx, payout, now=ctx.now)
     done = Say("payout.retried", payout=describe.payout_short(payout))
-    return Done(done, done)
+    return Done(done)
 
 
 async def look_cancel(desk: Desk, args: Args) -> tuple[Payment, ...]:
@@ -121,7 +121,7 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         told = Say("push.commission_cancelled", sats=Sat(payout.amount_sat))
         ctx.herald.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
         done = Say("payout.commission_cancelled", payout=describe.payout_short(payout))
-        return Done(done, done)
+        return Done(done)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
@@ -137,7 +137,7 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
         name=client.name,
         fiat=Fiat(payout.minor),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
@@ -179,7 +179,7 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
 
 def _released(tx: Tx, ctx: Context, hold: Hold, done: Say) -> Done:
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
-    return Done(done, done)
+    return Done(done)
 
 
 PAYOUT_COMMANDS = (
@@ -192,7 +192,7 @@ PAYOUT_COMMANDS = (
 
 def _cancel_commission(payout: Payout, paid_sat: int, *, is_elsewhere: bool) -> Say:
     """Tell what giving up a payout of commission means: no fiat was charged, so none goes back."""
-    careful = Say("nothing")
+    careful = NOTHING
     if paid_sat:
         careful = Say("payout.careful_paid", paid=Sat(paid_sat), name=payout.client_name)
     elif is_elsewhere:

@@ -69,6 +69,8 @@ class Say:
         object.__setattr__(self, "fields", fields)
 
 
+NOTHING = Say("nothing")
+"""Says nothing; among lines it leaves none."""
 Field = Fiat | Sat | Percent | Rate | Moment | Word | Say | tuple[Say, ...] | str | int
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dca_bot.chat import describe
 from dca_bot.chat.command import Context, Done
-from dca_bot.chat.say import Fiat, Field, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
@@ -14,7 +14,6 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
 
 SHARES_SHOWN_MAX = 12
-_NOTHING = Say("nothing")
 
 
 def planned(
@@ -73,7 +72,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
         n=len(given.shares),
         unallocated=Sat(given.unallocated_sat),
     )
-    return Done(done, done)
+    return Done(done)
 
 
 def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
@@ -117,7 +116,7 @@ def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -
     if split is None:
         known = foreign.paid_for(tx, commission.split_id(cash_out_id))
         paid_sat = sum(one.sat for one in known)
-        return Say("tx.no_split", sats=Sat(paid_sat)) if known else _NOTHING
+        return Say("tx.no_split", sats=Sat(paid_sat)) if known else NOTHING
     lines = tuple(
         Say("tx.planned_commission", name=name, sats=Sat(sat)) for name, sat in split.sats.items()
     )
@@ -142,4 +141,4 @@ def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
 def _more(rows: Sequence[object]) -> Say:
     """Say how many rows are not shown."""
     left = len(rows) - SHARES_SHOWN_MAX
-    return Say("tx.more_shares", n=left) if left > 0 else _NOTHING
+    return Say("tx.more_shares", n=left) if left > 0 else NOTHING

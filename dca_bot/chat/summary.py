@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from dca_bot.chat.operator_house import Surroundings
-from dca_bot.chat.say import Fiat, Moment, Sat, Say
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.ledger import facts, mail, payouts, reports, summary
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW
@@ -13,7 +13,6 @@ DAY = timedelta(days=1)
 LOOKBACK_MAX = 7 * DAY
 """After a longer silence a summary counts only so much of it."""
 NAMES_SHOWN_MAX = 5
-_NOTHING = Say("nothing")
 
 
 def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
@@ -25,11 +24,11 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
         "lines",
         lines=(
             Say("summary.heading", since=Moment(since)),
-            Say("status.paused") if facts.paused(tx) else _NOTHING,
+            Say("status.paused") if facts.paused(tx) else NOTHING,
             _polls(tx),
             *_done(tx, since),
             Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
-            Say("summary.stuck", n=stuck) if stuck else _NOTHING,
+            Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=reports.holds_count(tx)),
             _source(found),
             _low(summary.low_names(tx)),
@@ -64,7 +63,7 @@ def _done(tx: Tx, since: datetime) -> Sequence[Say]:
         Say("summary.flow", n=flow.count, fiat=Fiat(flow.minor), sats=Sat(flow.sat)),
         Say("summary.fixed", n=fixed.count, fiat=Fiat(fixed.minor), sats=Sat(fixed.sat))
         if fixed.count
-        else _NOTHING,
+        else NOTHING,
         Say("summary.paid", n=paid.count, sats=Sat(paid.sat), fees=fees),
     )
 
@@ -77,7 +76,7 @@ def _source(found: Surroundings) -> Say:
 
 def _low(names: Sequence[str]) -> Say:
     if not names:
-        return _NOTHING
+        return NOTHING
     shown = ", ".join(names[:NAMES_SHOWN_MAX])
     more = len(names) - NAMES_SHOWN_MAX
     return Say("summary.low", names=Say("summary.more", names=shown, n=more) if more > 0 else shown)

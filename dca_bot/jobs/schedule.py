@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.calendar import local_date
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
@@ -234,5 +234,5 @@ def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:
         for at, reason in over[:RUNS_TOLD_MAX]
     )
     left = len(over) - len(shown)
-    more = Say("fixed.lapsed_more", n=left) if left else Say("nothing")
+    more = Say("fixed.lapsed_more", n=left) if left else NOTHING
     return Say("push.fixed_lapsed", n=len(over), runs=(*shown, more))

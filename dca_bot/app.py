@@ -47,7 +47,7 @@ from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_beside
-from dca_bot.ledger.database import Database, Tx, open_database, reading_database
+from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.lnbits.client import LnbitsWallet
@@ -342,7 +342,7 @@ def _desk(
         npub=npub,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
-        reading_database=partial(reading_database, data_dir),
+        reading_database=partial(reading_beside, data_dir),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
         wake_mail=signals.deliver.ring,

@@ -117,8 +117,24 @@ async def open_database(
 
 @asynccontextmanager
 async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncIterator[Database]:
-    """Open a ledger for reading beside the process of a bot that may be running; raise LedgerError."""
+    """Open a ledger for reading, of which another process may be the bot; raise LedgerError."""
     _refuse_foreign_wal(data_dir / LEDGER_FILE)
+    async with _reading(data_dir, traceless=traceless) as database:
+        yield database
+
+
+@asynccontextmanager
+async def reading_beside(data_dir: Path) -> AsyncIterator[Database]:
+    """Open the ledger of this very bot once more, for reading beside its writer.
+
+    The file is left to SQLite: whoever else opens and closes it drops this process's locks.
+    """
+    async with _reading(data_dir, traceless=False) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _reading(data_dir: Path, *, traceless: bool) -> AsyncIterator[Database]:
     database = await open_database(data_dir, read_only=True, traceless=traceless)
     try:
         yield database

@@ -39,7 +39,7 @@ from dca_bot.ledger import (
     payouts,
 )
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE, reading_database
+from dca_bot.ledger.database import LEDGER_FILE, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
@@ -181,7 +181,7 @@ class Talk:
             npub=npub,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
-            reading_database=partial(reading_database, self.folder),
+            reading_database=partial(reading_beside, self.folder),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
             wake_mail=lambda: None,

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -412,3 +413,36 @@ async def test_a_reader_makes_no_ledger(folder):
     with pytest.raises(LedgerError, match="no ledger"):
         await open_database(folder, read_only=True)
     assert not folder.exists()
+
+
+BESIDE = """
+import asyncio, os, pathlib, subprocess, sys
+from dca_bot.ledger import facts
+from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.database import LEDGER_FILE, open_database, reading_beside
+folder = pathlib.Path(sys.argv[1])
+STRANGER = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM fact').fetchall()"
+
+async def main():
+    bot = await open_database(folder)
+    await bot.transact(lambda tx: facts.put(tx, "before", "1"))
+    async with reading_beside(folder) as reader:
+        await reader.read(lambda tx: facts.get(tx, "before"))
+    copy_ledger(folder, folder / "copy")
+    subprocess.run([sys.executable, "-c", STRANGER, folder / LEDGER_FILE], check=True)
+    for number in range(50):
+        await bot.transact(lambda tx: facts.put(tx, f"after{number}", "1"))
+    os._exit(9)
+
+asyncio.run(main())
+"""
+
+
+def test_what_is_committed_after_a_look_beside_the_writer_survives_a_kill(tmp_path):
+    """Another program that opens and closes the ledger takes itself for the last one without the locks."""
+    folder = tmp_path / "data"
+    done = subprocess.run([sys.executable, "-c", BESIDE, folder], timeout=60, check=False)
+    assert done.returncode == 9
+    with closing(sqlite3.connect(folder / LEDGER_FILE)) as ledger:
+        (kept,) = ledger.execute("SELECT count(*) FROM fact WHERE name LIKE 'after%'").fetchone()
+    assert kept == 50

@@ -1,5 +1,6 @@
 """The configuration file: read, checked as a whole, and refused with a sentence for each fault."""
 
+import difflib
 import os
 import re
 import stat
@@ -161,11 +162,10 @@ class CsvConfig(_Section):
     def _has_places(self) -> "CsvConfig":
         if "{table}" not in self.command:
             raise ValueError("the command needs {table} where the table's name goes")
-        others = set(_PLACE.findall(self.command)) - {"{table}"}
-        if others and "{since}" not in others:  # Beside it, they are the shell's or awk's.
-            raise ValueError(
-                f"the command has {others.pop()}; is {{since}} meant, the time to read from?"
-            )
+        # Other braces are the shell's or awk's.
+        others = set(_PLACE.findall(self.command)) - {"{table}", "{since}"}
+        for misspelt in difflib.get_close_matches("{since}", others, n=1):
+            raise ValueError(f"the command has {misspelt}; write {{since}}, the time to read from")
         return self
 
 

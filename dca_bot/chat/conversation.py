@@ -101,7 +101,7 @@ class Conversation:
         """Tell who writes; None if there is nothing to do, as the message was handled before.
 
         So it was where the ledger is a copy that was put back since: what it ran is lost with the inbox.
-        What a client wrote as a stranger, before being added, is not carried out either.
+        What a client wrote as a stranger, before being added or with a new key, is not carried out either.
         """
         restored_at = facts.restored_at(tx)
         if mail.is_received(tx, message) or (restored_at and message.sent_at < restored_at):
@@ -110,7 +110,7 @@ class Conversation:
             return _Sender(is_known=True)
         client = clients.by_pubkey(tx, message.sender)
         if client is not None:
-            is_older = message.sent_at < client.created_at - SLOW_CLOCK_MAX
+            is_older = message.sent_at < client.key_at - SLOW_CLOCK_MAX
             return None if is_older else _Sender(is_known=True, client=client)
         was_answered = reports.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)

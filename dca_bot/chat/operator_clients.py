@@ -190,7 +190,7 @@ def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     client = find_client(tx, args)
     pubkey = _free_pubkey(tx, ctx, args)
     ctx.herald.tell_client(tx, client, Say("push.npub_old"), ctx.now)
-    clients.set_pubkey(tx, client.id, pubkey)
+    clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
     confirmations.withdraw(tx, client.pubkey)
     ctx.herald.tell_client(tx, clients.by_id(tx, client.id), Say("push.npub_new"), ctx.now)
     done = Say("client.npub_done", name=client.name, npub=ctx.desk.npub(pubkey))

@@ -49,7 +49,7 @@ def refuse_while_paying(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Am
     """Refuse while LNbits may still make a payment that sharing out now would not take over."""
     given = sharing.planned_grants(tx, ctx, amounts, held.at)
     paying = foreign.still_paying(tx, held.id, now=ctx.now)
-    is_other = any(given.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paying)
+    is_other = any(not one.can_bring(given.get(one.client_name.casefold())) for one in paying)
     of_split = foreign.still_paying(tx, commission.split_id(held.id), now=ctx.now)
     split = distributions.work_out_split(tx, held.id, amounts.commission_sat, now=ctx.now)
     if is_other or (of_split and split is None):

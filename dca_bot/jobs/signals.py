@@ -63,6 +63,11 @@ class Signals:
     parts: dict[str, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
 
+    def begin_anew(self, now: datetime) -> None:
+        """Count each part's state from now: the clock has leapt, or nobody has looked for long."""
+        for part in self.parts.values():
+            part.since = now
+
     def note(self, name: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
         """Record whether a part answered; True if that has changed."""
         part = self.parts.get(name)

@@ -42,6 +42,7 @@ class Watch:
     signals: Signals
     alert_after: timedelta
     polls_after: timedelta
+    _looked_at: datetime | None = field(default=None, init=False)
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +64,9 @@ class Watch:
                 self.signals.deliver.ring()
 
     async def _see_reach(self, now: datetime) -> None:
+        if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
+            self.signals.begin_anew(now)
+        self._looked_at = now
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(RELAYS)
         if await self.database.read(facts.paused):
@@ -93,6 +97,10 @@ class Watch:
         is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
         if is_gap:
             alarms.forget_untold(tx)
+        if looked_at is not None and looked_at > now:
+            # Whatever lies ahead was noted by a clock that was.
+            alarms.pull_back(tx, now)
+            facts.pull_back(tx, now)
         if is_gap or facts.paused(tx):
             facts.put(tx, facts.POLLS_DUE_AT, now.isoformat())
         facts.put(tx, facts.LOOKED_AT, now.isoformat())

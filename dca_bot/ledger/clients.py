@@ -38,7 +38,8 @@ class Destination:
 class Client:
     """A client as the ledger has it; `owed_sat` is distributed and not yet paid.
 
-    `role` is CLIENT, or RECIPIENT for somebody who gets commission and nothing else.
+    `key_at` is since when the key is the client's. `role` is CLIENT, or RECIPIENT for somebody who
+    gets commission and nothing else.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Client:
     low_told: str
     notify: str
     created_at: datetime
+    key_at: datetime
     balance_minor: int
     owed_sat: int
 
@@ -161,14 +163,15 @@ def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat
         raise StateChanged("The client has another wallet by now; look again.")
 
 
-def set_pubkey(tx: Tx, client_id: int, pubkey: str) -> None:
+def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
     """Give a client a new key, on closed accounts of the old one too: a day's limit is a person's.
 
     IntegrityError if another client has it.
     """
     tx.execute(
-        "UPDATE client SET pubkey = ? WHERE pubkey = (SELECT pubkey FROM client WHERE id = ?)",
-        (pubkey, client_id),
+        "UPDATE client SET pubkey = ?, key_at = ?"
+        " WHERE pubkey = (SELECT pubkey FROM client WHERE id = ?)",
+        (pubkey, micros(now), client_id),
     )
 
 
@@ -206,6 +209,7 @@ def _client(row: sqlite3.Row) -> Client:
         low_told=row["low_told"],
         notify=row["notify"],
         created_at=instant(row["created_at"]),
+        key_at=instant(max(row["created_at"], row["key_at"])),
         balance_minor=row["balance_minor"],
         owed_sat=row["owed_sat"],
     )

@@ -102,9 +102,10 @@ def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: dateti
     if not terms.parts or commission_sat == 0:
         return None
     split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
-    given = {name.casefold(): sat for name, sat in split.sats.items()}
+    given = {name.casefold(): (0, sat) for name, sat in split.sats.items()}
     known = [*foreign.paid_for(tx, id_), *foreign.still_paying(tx, id_, now=now)]
-    return split if all(given.get(one.client_name.casefold()) == one.sat for one in known) else None
+    is_same = all(one.can_bring(given.get(one.client_name.casefold())) for one in known)
+    return split if is_same else None
 
 
 def distribute(

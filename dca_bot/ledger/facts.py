@@ -62,6 +62,14 @@ def put(tx: Tx, name: str, value: str) -> None:
     )
 
 
+def pull_back(tx: Tx, now: datetime) -> None:
+    """Let what is noted for a later instant have been now: the clock was ahead."""
+    for name in (LAST_POLL_AT, RESTORED_AT):
+        noted = moment(tx, name)
+        if noted is not None and noted > now:
+            put(tx, name, now.isoformat())
+
+
 def drop(tx: Tx, name: str) -> bool:
     """Remove a value; tell whether there was one."""
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1

@@ -20,17 +20,27 @@ from dca_bot.ledger.payouts import Payout
 
 @dataclass(frozen=True, slots=True)
 class ForeignPayment:
-    """A payment for a distribution as LNbits tells it; `minor` is the fiat that was given for it."""
+    """A payment for a distribution as LNbits tells it; `minor` is the fiat that was given for it.
+
+    One that `is_shared` brought other distributions too: nothing tells how much of each.
+    """
 
     external_id: str
     client_name: str
     minor: int
     payment: Payment
+    is_shared: bool
 
     @property
     def sat(self) -> int:
         """Return what was or is to be paid, in whole sats."""
         return -self.payment.amount_msat // 1000
+
+    def can_bring(self, part: tuple[int, int] | None) -> bool:
+        """Tell whether it can have brought a part, (fiat in minor units, sats), if there is one."""
+        if part is None or not self.is_shared:
+            return part == (self.minor, self.sat)
+        return part[0] <= self.minor and part[1] <= self.sat
 
 
 def is_recorded(tx: Tx, payment: Payment) -> bool:
@@ -235,13 +245,20 @@ def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
 
 def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> list[ForeignPayment]:
     rows = tx.execute(
-        f"SELECT * FROM foreign_payment WHERE distribution_id = ? AND settled_at IS NULL AND {where}"
+        "SELECT *, EXISTS (SELECT 1 FROM foreign_payment AS other"
+        "   WHERE other.payment_hash = one.payment_hash AND other.distribution_id <> one.distribution_id)"
+        " AS is_shared FROM foreign_payment AS one"
+        f" WHERE distribution_id = ? AND settled_at IS NULL AND {where}"
         " ORDER BY client_name, payment_hash",
         (distribution_id, *values),
     )
     return [
         ForeignPayment(
-            row["external_id"], row["client_name"], row["fiat_minor"] or 0, _payment(row)
+            row["external_id"],
+            row["client_name"],
+            row["fiat_minor"] or 0,
+            _payment(row),
+            is_shared=bool(row["is_shared"]),
         )
         for row in rows
     ]

@@ -43,34 +43,37 @@ class Abroad:
         self._find_endpoint = find_endpoint
         self._room = asyncio.Semaphore(_AT_ONCE_MAX)
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
-        self._avoided: OrderedDict[str, datetime] = OrderedDict()
+        self._avoided: OrderedDict[str, tuple[datetime, bool]] = OrderedDict()
 
-    async def send(self, event: Event, url: str, *, bulk: bool) -> bool:
+    async def send(self, event: Event, url: str, *, bulk: bool, is_only: bool = False) -> bool:
         """Bring an event to one relay; True if it answered OK true.
 
-        A host that has just not answered counts as not answering again.
+        A host that has just not answered counts as not answering again. So does one that was left as
+        another relay had the event; but it may be slow and good, so not where it `is_only` there.
         """
         host, visit = urlsplit(url).netloc, _Visit(event)
         async with self._bulk_room if bulk else self._room:
             began_at = self._clock.now()
+            until, was_left = self._avoided.get(host, (began_at, False))
             # What lies further ahead was noted by a clock that was wrong.
-            if began_at < self._avoided.get(host, began_at) <= began_at + _AVOID_FOR:
+            if began_at < until <= began_at + _AVOID_FOR and not (is_only and was_left):
                 return False
+            was_left = True
             try:
                 await self._go(visit, url)
+                was_left = False
             finally:
-                # Also when it is cancelled, as another relay has the event.
                 took = self._clock.now() - began_at
                 if not visit.accepted and took >= timedelta(seconds=GRACE_S):
-                    self._avoid(host)
+                    self._avoid(host, was_left=was_left)
             return visit.accepted
 
     def forget_silence(self) -> None:
         """Try every host again: it may have been the bot that was cut off."""
         self._avoided.clear()
 
-    def _avoid(self, host: str) -> None:
-        self._avoided[host] = self._clock.now() + _AVOID_FOR
+    def _avoid(self, host: str, *, was_left: bool) -> None:
+        self._avoided[host] = (self._clock.now() + _AVOID_FOR, was_left)
         self._avoided.move_to_end(host)
         if len(self._avoided) > _AVOIDED_MAX:
             self._avoided.popitem(last=False)

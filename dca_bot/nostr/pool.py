@@ -111,9 +111,10 @@ class NostrMessenger:
             return False
         event = parse_event(event_json)
         distinct = dict.fromkeys(url for url in map(normalize, relays) if url is not None)
+        urls = list(distinct)[:_RELAYS_PER_EVENT_MAX]
         sends = [
-            self._group.create_task(self._send(event, url, bulk=bulk))
-            for url in list(distinct)[:_RELAYS_PER_EVENT_MAX]
+            self._group.create_task(self._send(event, url, bulk=bulk, is_only=len(urls) == 1))
+            for url in urls
         ]
         for accepted in asyncio.as_completed(sends):
             if await accepted:
@@ -144,20 +145,20 @@ class NostrMessenger:
         now = self._clock.now()
         return seal_message(message, self._key, now=now, source=self._random).to_json()
 
-    async def _send(self, event: Event, url: str, *, bulk: bool) -> bool:
+    async def _send(self, event: Event, url: str, **how: bool) -> bool:
         """Bring an event to one relay; an error counts as not accepted and touches no other."""
         try:
-            return await self._carry(event, url, bulk=bulk)
+            return await self._carry(event, url, **how)
         except Exception as error:  # noqa: BLE001 - no relay may end the bot
             name = type(error).__name__
             _LOG.error("publish_failed relay=%s error=%s at=%s", url, name, place_of(error))
             return False
 
-    async def _carry(self, event: Event, url: str, *, bulk: bool) -> bool:
+    async def _carry(self, event: Event, url: str, **how: bool) -> bool:
         own = self._relays.get(url)
         if own is not None:
             return await own.publish(event)
-        return await self._abroad.send(event, url, bulk=bulk)
+        return await self._abroad.send(event, url, **how)
 
     async def _introduce(self, relay: Relay) -> None:
         self._abroad.forget_silence()

@@ -59,6 +59,19 @@ async def test_operator_is_told_what_was_paid_and_records_it(held):
     assert await held.audit() == ()
 
 
+async def test_run_that_lapsed_here_and_was_paid_by_another_copy_is_recorded(talk):
+    await talk.add_client("maria", balance="150")
+    await talk.sql(
+        "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
+        " VALUES (?, '2026-11-24', 1, 'lapsed', 'the bot was not at work', 2)",
+        RUN,
+    )
+    await lnbits_paid(talk, "maria", minor=10_000)
+    await hold(talk)
+    assert "recorded" in await talk.do("op", "hold accept 1")
+    assert await talk.audit() == ()
+
+
 async def test_operator_settles_it_otherwise(held):
     told = await held.tell("op", "hold ignore 1")
     assert "withdraw" in told
@@ -170,6 +183,27 @@ async def test_commission_that_was_paid_by_the_same_terms_is_split(talk):
     await commission_paid(talk, "Rosa")
     await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
     assert "rosa: 400 sats" in await talk.tell("op", "hold accept 1")
+
+
+async def test_commission_that_one_payment_brought_for_several_cash_outs_is_split(talk):
+    """How much of it was for which nothing tells: whoever got it is held, and the others are paid."""
+    await talk.add_client("maria", balance="500")
+    await talk.do("op", "commission set maria 50")
+    await talk.do("op", f"commission set rosa 50 {OTHER_KEY}")
+    for number, id_ in enumerate((CASH_OUT, "bbbb2222-0000"), start=1):
+        await talk.sql(
+            "INSERT INTO foreign_payment VALUES"
+            " ('fc', 'lost', ?, 'maria', -1000000, 0, 'success', ?, 0, NULL)",
+            f"commission:{id_}",
+            micros(talk.clock.now()),
+        )
+        await talk.hold_cash_out(id_, reason=HoldReason.KNOWN_DISTRIBUTION)
+        await talk.do("op", f"hold accept {number}")
+    shares = await talk.sql(
+        "SELECT name, sat FROM share JOIN client ON client.id = client_id"
+        " JOIN distribution ON distribution.id = distribution_id WHERE kind = 'commission'"
+    )
+    assert {tuple(share) for share in shares} == {("maria", 500), ("rosa", 500)}
 
 
 async def test_commission_that_is_still_being_paid_by_other_terms_waits(talk):

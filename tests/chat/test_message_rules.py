@@ -256,3 +256,13 @@ async def test_closed_client_is_a_stranger(talk):
     await talk.tell("op", "client close maria")
     assert "only talks with people" in await talk.tell("maria", "balance")
     assert await talk.tell("maria", "balance") is None
+
+
+async def test_what_was_written_with_a_new_key_before_it_was_the_clients_is_not_carried_out(talk):
+    await talk.add_client("maria")
+    early = talk.message("fresh", "pause")
+    talk.clock.at += timedelta(hours=1)
+    await talk.do("op", "client npub maria {fresh}")
+    assert await talk.deliver(early) is None
+    assert (await talk.client("maria")).state == "active"
+    assert "Paused" in await talk.tell("fresh", "pause")

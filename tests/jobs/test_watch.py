@@ -386,6 +386,47 @@ async def test_bot_that_was_down_for_days_is_given_time_to_poll(tower):
     assert len(await tower.look(minutes + 32)) == 1
 
 
+async def test_alarm_of_a_clock_that_was_ahead_ends_and_hides_nothing(tower):
+    tower.clock.ahead = timedelta(days=30)
+    tower.polling = False
+    await tower.look(30 * 24 * 60 + 60)
+    await tower.deliver()
+    tower.clock.ahead = MINUTE
+    tower.polling = True
+    assert len(await tower.look(120)) == 2
+    tower.note(LAMASSU, reachable=False)
+    tower.polling = False
+    assert len(await tower.look(240)) == 3
+
+
+async def test_poll_that_a_clock_ahead_has_noted_hides_no_silence(tower):
+    await tower.look(1)
+    await tower.transact(facts.note_poll, NOW + timedelta(days=30))
+    await tower.transact(facts.put, facts.LOOKED_AT, (NOW + timedelta(days=30)).isoformat())
+    tower.polling = False
+    assert len(await tower.look(60)) == 1
+
+
+async def test_leap_of_the_clock_is_no_outage(tower):
+    tower.clock.ahead = timedelta(days=-365)
+    await tower.watch.look_once()
+    tower.note(LNBITS, reachable=False)
+    tower.clock.ahead += timedelta(seconds=20)
+    await tower.watch.look_once()
+    tower.clock.ahead = MINUTE
+    await tower.watch.look_once()
+    assert await tower.letters() == []
+    assert len(await tower.look(20)) == 1
+
+
+async def test_copy_that_was_put_back_by_a_clock_ahead_makes_nobody_unheard_for_long(tower):
+    ahead = NOW + timedelta(days=30)
+    for name in (facts.RESTORED_AT, facts.LOOKED_AT):
+        await tower.transact(facts.put, name, ahead.isoformat())
+    await tower.look(1)
+    assert await tower.transact(facts.restored_at) <= NOW + MINUTE
+
+
 async def test_pause_of_the_operator_is_no_outage(tower):
     await tower.look(10)
     tower.polling = False

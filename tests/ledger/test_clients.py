@@ -20,7 +20,7 @@ def test_a_key_belongs_to_one_client(story):
     with pytest.raises(sqlite3.IntegrityError, match=r"client\.pubkey"):
         story.client("cam", pubkey=hex_of("ana"))
     with pytest.raises(sqlite3.IntegrityError, match=r"client\.pubkey"):
-        story.do(clients.set_pubkey, ben, hex_of("ana"))
+        story.do(clients.set_pubkey, ben, hex_of("ana"), now=story.now)
     assert story.read(clients.by_pubkey, hex_of("ana")).id == ana
 
 

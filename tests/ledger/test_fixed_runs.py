@@ -99,7 +99,7 @@ def test_new_key_after_a_closed_account_gives_no_second_limit(savings):
     story.bring(payout.id, "DONE")
     story.state(ana, "closed")
     again = savings.saver("ana", limit=10_000)
-    story.do(clients.set_pubkey, again, hex_of("a new key"))
+    story.do(clients.set_pubkey, again, hex_of("a new key"), now=story.now)
     savings.by_hand()
     savings.run(EVENING)
     assert [given[2] for given in savings.given()] == [5_000, 5_000]

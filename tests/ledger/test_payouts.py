@@ -122,8 +122,8 @@ def test_a_key_that_passed_to_another_client_takes_no_share_along(story, ana):
     story.cash_out("d1", 1000, 100)
     (of_ana,) = story.payouts()
     assert of_ana.client_id == ana
-    story.do(clients.set_pubkey, ana, hex_of("ana's new key"))
-    story.do(clients.set_pubkey, ben, hex_of("ana"))
+    story.do(clients.set_pubkey, ana, hex_of("ana's new key"), now=story.now)
+    story.do(clients.set_pubkey, ben, hex_of("ana"), now=story.now)
     story.do(clients.set_destination, ben, ADDRESS)
     for _ in range(2):
         story.do(payout_moves.plan_all, now=story.now)

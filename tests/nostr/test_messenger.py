@@ -497,6 +497,20 @@ async def test_relays_that_answer_late_are_left_once_another_has_the_letter(bot,
                 )
 
 
+async def test_slow_relay_that_was_left_still_serves_whoever_reads_only_there(bot, alice):
+    async def slow(socket):
+        async for frame in socket:
+            await asyncio.sleep(GRACE_S + 1)
+            await socket.send(json.dumps(["OK", json.loads(frame)[1]["id"], True, ""]))
+
+    async with local_relay() as home, playing(slow) as url:
+        find = found_by_name(slow=urlsplit(url).port)
+        async with running(messenger_of(bot, [home], find_endpoint=find)) as ours:
+            assert await send(ours, to(alice), [home, "ws://slow.example"])
+            await asyncio.sleep(GRACE_S + 0.2)
+            assert await send(ours, to(alice), ["ws://slow.example"])
+
+
 async def test_mute_hosts_are_tried_again_once_the_bots_own_relay_is_back(bot, alice):
     clock = FastClock()
     async with mute_host() as (mute, visits):

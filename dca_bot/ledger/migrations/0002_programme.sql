@@ -3,6 +3,7 @@
 
 -- People: a payee is a client, or somebody else who gets a part of the commission ---------------------
 
+ALTER TABLE client ADD COLUMN key_at INTEGER NOT NULL DEFAULT 0; -- since when the key is the client's, where it was changed
 ALTER TABLE client ADD COLUMN role TEXT NOT NULL DEFAULT 'client' CHECK (role IN ('client', 'recipient'));
 ALTER TABLE client ADD COLUMN fixed_limit_minor INTEGER NOT NULL DEFAULT 0 CHECK (fixed_limit_minor >= 0);
 ALTER TABLE client ADD COLUMN notify TEXT NOT NULL DEFAULT 'each' CHECK (notify IN ('each', 'daily', 'weekly', 'off'));
@@ -85,6 +86,7 @@ CREATE INDEX fixed_run_waiting ON fixed_run (day) WHERE state = 'waiting';
 CREATE TRIGGER fixed_run_is_final BEFORE UPDATE ON fixed_run
 WHEN OLD.state = 'done' OR OLD.id <> NEW.id OR OLD.day <> NEW.day
   OR OLD.state = 'lapsed' AND NEW.changed_at >= OLD.changed_at  -- an earlier one: it lapsed by a clock that was ahead
+    AND NOT (NEW.state = 'done' AND NEW.ceiling_minor IS NULL)  -- found paid at LNbits
 BEGIN SELECT RAISE(ABORT, 'a run that is over stays as it is'); END;
 CREATE TRIGGER fixed_run_stays BEFORE DELETE ON fixed_run BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
 

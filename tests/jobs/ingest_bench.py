@@ -23,13 +23,14 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 def cash_out(cash_out_id, created_at, **changes):
     """A clean success: 100,000 sats of principal for 800 GTQ, and 25,000 of commission."""
-    amounts = {
+    values = {
+        "device_id": "machine",
         "crypto_atoms": Decimal(125_000),
         "fiat": Decimal("800.00000"),
         "commission": Decimal("0.20000"),
         "ticker": Decimal("800000.00000"),
     }
-    return cash_out_row(cash_out_id, created_at, device_id="machine", **amounts | changes)
+    return cash_out_row(cash_out_id, created_at, **values | changes)
 
 
 UNCONFIRMED = {"dispense_confirmed": False}

@@ -161,7 +161,10 @@ def _expected_lines(expected: Expected) -> tuple[Say, ...]:
 def _lasts(purse: Purse, expected: Expected) -> Say:
     if expected.sums_sat is None or purse.free_msat < 0:
         return NOTHING
-    count = days_left(purse.free_msat // 1000, pace(expected.sums_sat[0], DAY))
+    free_sat, (day_sat, week_sat) = purse.free_msat // 1000, expected.sums_sat
+    count = days_left(free_sat, pace(day_sat, DAY))
+    if count is not None and count < WEEK_DAYS and week_sat <= free_sat:
+        return Say("funds.covers_week")  # The balances are used up before.
     return NOTHING if count is None else Say("funds.lasts", days=outlook.days(count))
 
 

@@ -291,6 +291,6 @@ async def _stay(world: World, stage: Stage, cast: Cast) -> None:
     wallets = {saver.person.name: saver.wallet for saver in cast.savers}
     for name, wallet in {"source": world.source, "bank": cast.bank, **wallets}.items():
         stage.note(f"{name:9} {world.lnbits.url}/wallet?usr={wallet.user}&wal={wallet.id}")
-    stage.note(f"ledger and logs are in {world.folder}")
+    stage.note(f"ledger and logs are in {world.folder}, until you end it")
     while True:
         await asyncio.sleep(3600)

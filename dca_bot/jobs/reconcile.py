@@ -83,7 +83,7 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
     hold = payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
-    if paid is not None and payout.destination is not None and _is_accepted(tx, payout):
+    if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
@@ -103,12 +103,10 @@ def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) 
         herald.cancelled_paid(tx, payout, now)
 
 
-def _is_accepted(tx: Tx, payout: Payout) -> bool:
-    """Tell whether the operator has accepted all its distributions as paid by LNbits before."""
+def _is_accepted(tx: Tx, payout: Payout, paid: Payment) -> bool:
+    """Tell whether the operator has shared all its distributions out since the payment was known."""
     return all(
-        holds.was_accepted(
-            tx, commission.cash_out_of(distribution_id), HoldReason.KNOWN_DISTRIBUTION
-        )
+        holds.was_let_go(tx, commission.cash_out_of(distribution_id), since=paid.created_at)
         for distribution_id in payout.distribution_ids
     )
 

@@ -91,6 +91,16 @@ def was_accepted(tx: Tx, ref: str, reason: str) -> bool:
     return row.fetchone() is not None
 
 
+def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:
+    """Tell whether the operator has had a held cash-out shared out, for whatever reason, since then."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE kind = 'cash-out' AND ref = ? AND outcome = 'accepted'"
+        " AND closed_at >= ?",
+        (cash_out_id, micros(since)),
+    )
+    return row.fetchone() is not None
+
+
 def was_seen(tx: Tx, kind: str, ref: str, reason: str) -> bool:
     """Tell whether the operator has closed a hold of this kind on a thing, for this reason."""
     row = tx.execute(

@@ -183,12 +183,31 @@ async def test_commission_of_a_client_who_has_no_wallet_in_the_old_copy_is_held(
     assert await balance_sat(ana) == 400
 
 
-async def accept(bench, cash_out_id):
+async def test_held_cash_out_that_was_shared_out_again_is_taken_over_whatever_it_was_held_for(
+    make_bench, wallets, balance_sat, tmp_path
+):
+    """It waited for the operator in the old copy already, for a reason of its own."""
+    bench = await make_bench()
+    ana, folder = wallets("ana"), tmp_path / "data"
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=1_000_000)
+    saved = await copy(bench, folder)
+    cash_out_id = await bench.distribute(100_000, 80_000)
+    await bench.settle(2)
+    await put_back(bench, folder, saved)
+    await accept(bench, cash_out_id, "less was received than sold")
+    await bench.distribute(100_000, 80_000)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE"]
+    assert await balance_sat(ana) == 100_000
+    await assert_clean(bench)
+
+
+async def accept(bench, cash_out_id, reason=HoldReason.KNOWN_DISTRIBUTION):
     """Have the operator accept a cash-out that LNbits has paid already."""
 
     def work(tx):
         now = bench.clock.now()
-        holds.open_hold(tx, "cash-out", cash_out_id, HoldReason.KNOWN_DISTRIBUTION, now=now)
+        holds.open_hold(tx, "cash-out", cash_out_id, reason, now=now)
         holds.close(tx, "cash-out", cash_out_id, outcome="accepted", now=now)
 
     await bench.database.transact(work)

@@ -169,10 +169,7 @@ def choice(tx: Tx, one: Hold) -> Say:
         return Say("hold.choice_ignore", id=one.id)
     if one.reason == HoldReason.KNOWN_DISTRIBUTION:
         return Say("hold.choice_known", id=one.id)
-    dispensed_minor = cash_out.dispensed_minor or 0
-    if 0 < dispensed_minor < cash_out.amounts.principal_minor:
-        return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
-    return Say("hold.choice", id=one.id)
+    return _choice_of_part(tx, one, cash_out)
 
 
 def error(text: str | None) -> Say:
@@ -264,17 +261,36 @@ def _dispensed(minor: int | None) -> Say:
     return Say("hold.dispensed", fiat=Fiat(minor))
 
 
+def _choice_of_part(tx: Tx, one: Hold, cash_out: RecordedCashOut) -> Say:
+    """Say which part can be shared out: what LNbits has paid for, what was reported, what came in."""
+    paid = foreign.paid_for(tx, cash_out.id)
+    if paid:
+        sats, fiat = Sat(sum(row.sat for row in paid)), Fiat(sum(row.minor for row in paid))
+        return Say("hold.choice_paid", id=one.id, sats=sats, fiat=fiat)
+    whole_minor = cash_out.amounts.principal_minor if cash_out.amounts else 0
+    dispensed_minor, covered = cash_out.dispensed_minor or 0, _covered(cash_out)
+    if 0 < dispensed_minor < whole_minor:
+        return Say("hold.choice_part", id=one.id, part=Fiat(dispensed_minor))
+    if covered is not None and covered.minor:
+        return Say("hold.choice_received", id=one.id, part=covered)
+    return Say("hold.choice", id=one.id)
+
+
 def _received(one: RecordedCashOut) -> Say:
     """Say what came in where less did than was sold, and what part of the fiat that is."""
-    if one.received_sat is None or one.amounts is None:
+    part = _covered(one)
+    if part is None or one.received_sat is None or one.amounts is None:
         return NOTHING
     sold_sat = one.amounts.principal_sat + one.amounts.commission_sat
-    return Say(
-        "hold.received",
-        received=Sat(one.received_sat),
-        sold=Sat(sold_sat),
-        part=Fiat(one.amounts.principal_minor * one.received_sat // sold_sat),
-    )
+    return Say("hold.received", received=Sat(one.received_sat), sold=Sat(sold_sat), part=part)
+
+
+def _covered(one: RecordedCashOut) -> Fiat | None:
+    """Return the part of the fiat that what came in covers, rounded down, where less did than was sold."""
+    if one.received_sat is None or one.amounts is None:
+        return None
+    sold_sat = one.amounts.principal_sat + one.amounts.commission_sat
+    return Fiat(one.amounts.principal_minor * one.received_sat // sold_sat)
 
 
 def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:

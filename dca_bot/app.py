@@ -233,11 +233,12 @@ async def run(config: Config) -> None:
         # No ledger is made or migrated before all secrets could be read.
         database = await open_database(config.path(config.bot.data_dir))
         exits.push_async_callback(database.aclose)
+        listened_at = await database.read(lambda tx: facts.moment(tx, facts.LISTENED_AT))
         outside = Outside(
             source=source,
             wallet=wallet,
             addresses=addresses,
-            messenger=build_messenger(config, key, since=await database.read(_listened_at)),
+            messenger=build_messenger(config, key, since=listened_at),
             clock=SystemClock(),
             chance=secrets.SystemRandom(),
             supervisor=supervisor_of(os.environ),
@@ -355,11 +356,6 @@ def _desk(
     )
 
 
-def _listened_at(tx: Tx) -> datetime | None:
-    at = facts.get(tx, facts.LISTENED_AT)
-    return datetime.fromisoformat(at) if at else None
-
-
 def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
     """Hold the ledger against the configuration; return the instant before which nothing is touched.
 
@@ -369,7 +365,7 @@ def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
     if facts.drop(tx, facts.COPIED):
         facts.put(tx, facts.RESTORED_AT, now.isoformat())
         herald.restored(tx, facts.last_poll_at(tx), now)
-    first = facts.get(tx, facts.START_AT)
+    first = facts.moment(tx, facts.START_AT)
     if first is None:
         facts.put(tx, facts.START_AT, now.isoformat())
-    return config.start_at or (datetime.fromisoformat(first) if first else now)
+    return config.start_at or first or now

@@ -137,8 +137,7 @@ async def _first_start(config: Config) -> datetime | None:
         return None
     async with reading_database(data_dir, traceless=True) as database:
         await database.read(lambda tx: facts.check_currency(tx, config.bot.currency))
-        first = await database.read(lambda tx: facts.get(tx, facts.START_AT))
-    return datetime.fromisoformat(first) if first else None
+        return await database.read(lambda tx: facts.moment(tx, facts.START_AT))
 
 
 async def _check_lnbits(config: Config) -> str:

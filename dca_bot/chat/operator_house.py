@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from dca_bot.chat.ask import ask_balance
 from dca_bot.chat.command import Args, Command, Context, Facts
@@ -142,12 +141,12 @@ def _last_poll(tx: Tx) -> Say:
 
 
 def _backup(tx: Tx) -> Say:
-    failing, made = facts.get(tx, facts.BACKUP_FAILING), facts.get(tx, facts.BACKUP_AT)
-    known = Say("status.backup", at=Moment(datetime.fromisoformat(made))) if made else None
+    failing, made = facts.moment(tx, facts.BACKUP_FAILING), facts.moment(tx, facts.BACKUP_AT)
+    known = Say("status.backup", at=Moment(made)) if made else None
     if failing is None:
         return known or Say("status.no_backup")
-    since = Moment(datetime.fromisoformat(failing))
-    return Say("lines", lines=(Say("status.backup_failing", since=since), known or NOTHING))
+    told = Say("status.backup_failing", since=Moment(failing))
+    return Say("lines", lines=(told, known or NOTHING))
 
 
 def _part(part: PartState) -> Say:

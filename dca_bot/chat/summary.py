@@ -40,8 +40,7 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
 
 def _since(tx: Tx, now: datetime) -> datetime:
     """Return from when to count; a last summary in the future was written by a wrong clock."""
-    noted = facts.get(tx, facts.SUMMARY_AT)
-    last = datetime.fromisoformat(noted) if noted else now
+    last = facts.moment(tx, facts.SUMMARY_AT) or now
     return max(last, now - LOOKBACK_MAX) if last < now else now - DAY
 
 

@@ -96,9 +96,9 @@ class Keep:
         return True
 
     def _note_working(self, tx: Tx, now: datetime) -> bool:
-        since = facts.get(tx, facts.BACKUP_FAILING)
+        since = facts.moment(tx, facts.BACKUP_FAILING)
         if since is None:
             return False
         facts.drop(tx, facts.BACKUP_FAILING)
-        self.herald.backup_works(tx, datetime.fromisoformat(since), now)
+        self.herald.backup_works(tx, since, now)
         return True

@@ -110,8 +110,8 @@ def last_poll_at(tx: Tx) -> datetime | None:
 
 def restored_at(tx: Tx) -> datetime | None:
     """Return when the bot was started on a copy, in whole seconds as messages' times are; None if never."""
-    restored = get(tx, RESTORED_AT)
-    return None if restored is None else datetime.fromisoformat(restored).replace(microsecond=0)
+    restored = moment(tx, RESTORED_AT)
+    return None if restored is None else restored.replace(microsecond=0)
 
 
 def polls(tx: Tx) -> int:

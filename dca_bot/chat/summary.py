@@ -19,7 +19,7 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
     """Say what the time since the last summary brought, and what waits for the operator."""
     since = _since(tx, now)
     need = payouts.need(tx)
-    stuck = summary.stuck_count(tx)
+    stuck = payouts.stuck_count(tx)
     return Say(
         "lines",
         lines=(

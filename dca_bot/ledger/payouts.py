@@ -138,8 +138,13 @@ def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> l
 
 def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:
     """Return what waits for the operator, is in doubt, or waits for anything else."""
-    where = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
-    return _payouts(tx, where, (), among=_OPEN, limit=limit, offset=offset)
+    return _payouts(tx, _STUCK, (), among=_OPEN, limit=limit, offset=offset)
+
+
+def stuck_count(tx: Tx) -> int:
+    """Return how many there are of what `stuck` returns."""
+    row = tx.execute(f"SELECT count(*) AS n FROM {_OPEN} AS payout WHERE {_STUCK}").fetchone()
+    return int(row["n"])
 
 
 def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
@@ -250,6 +255,7 @@ def _payouts(
 
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "open_payout"
+_STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
 _UNPAID = (
     "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
     f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"

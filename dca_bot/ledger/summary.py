@@ -38,15 +38,6 @@ def paid(tx: Tx, since: datetime) -> Tally:
     return Tally(row["n"], 0, row["sat"], row["fee"])
 
 
-def stuck_count(tx: Tx) -> int:
-    """Return how many payouts wait for the operator, for funds, or for anything else."""
-    row = tx.execute(
-        "SELECT count(*) AS n FROM open_payout"
-        " WHERE waiting <> '' OR state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
-    ).fetchone()
-    return int(row["n"])
-
-
 def low_names(tx: Tx) -> list[str]:
     """Return the clients who were asked for the next deposit and have not brought it."""
     rows = tx.execute(

@@ -142,6 +142,15 @@ def get(name):
     return lambda tx: facts.get(tx, name)
 
 
+def make_first_version(folder, more=""):
+    folder.mkdir(mode=0o700)
+    (folder / LEDGER_FILE).touch(mode=0o600)
+    old = sqlite3.connect(folder / LEDGER_FILE)
+    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
+    old.executescript(f"BEGIN; {FIRST_VERSION} {more} COMMIT;")
+    old.close()
+
+
 def set_version(folder, version):
     connection = sqlite3.connect(folder / LEDGER_FILE)
     connection.execute(f"PRAGMA user_version = {version}")
@@ -312,12 +321,7 @@ async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only):
 
 
 async def test_a_ledger_of_the_first_version_keeps_everything(folder):
-    folder.mkdir(mode=0o700)
-    (folder / LEDGER_FILE).touch(mode=0o600)
-    old = sqlite3.connect(folder / LEDGER_FILE)
-    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
-    old.executescript(f"BEGIN; {FIRST_VERSION} COMMIT;")
-    old.close()
+    make_first_version(folder)
     database = await open_database(folder)
     maria = await database.read(lambda tx: clients.by_name(tx, "maria"))
     assert (maria.balance_minor, maria.owed_sat, maria.state) == (50_000, 7_000, "active")
@@ -329,12 +333,7 @@ async def test_a_ledger_of_the_first_version_keeps_everything(folder):
 
 
 async def test_what_was_got_in_the_first_version_is_summed_up(folder):
-    folder.mkdir(mode=0o700)
-    (folder / LEDGER_FILE).touch(mode=0o600)
-    old = sqlite3.connect(folder / LEDGER_FILE)
-    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
-    old.executescript(f"BEGIN; {FIRST_VERSION} {OLD_SHARES} COMMIT;")
-    old.close()
+    make_first_version(folder, OLD_SHARES)
     database = await open_database(folder)
     got = await database.read(lambda tx: reports.got(tx, 1))
     assert got == Got(bought_sat=7_000 + 10, spent_minor=10_000 + 60)
@@ -342,12 +341,7 @@ async def test_what_was_got_in_the_first_version_is_summed_up(folder):
 
 
 async def test_cash_of_the_first_version_finds_its_machines(folder):
-    folder.mkdir(mode=0o700)
-    (folder / LEDGER_FILE).touch(mode=0o600)
-    old = sqlite3.connect(folder / LEDGER_FILE)
-    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
-    old.executescript(f"BEGIN; {FIRST_VERSION} {OLD_CASH} COMMIT;")
-    old.close()
+    make_first_version(folder, OLD_CASH)
     database = await open_database(folder)
 
     def first_reading(tx):

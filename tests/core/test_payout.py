@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from dca_bot.core.payout import (
     SETTLED_AFTER,
     Finding,
+    PayoutState,
     PlannedShare,
     backoff_s,
     group_shares,
+    is_cancellable,
     judge,
     memo,
     needed_msat,
@@ -94,6 +96,26 @@ def test_nothing_is_dead_before_ten_minutes_after_its_expiry(status, left):
     payment = status and Payment("h", -500_000, 0, status, NOW)
     finding = judge(payment, amount_sat=500, expires_at=NOW + left, now=NOW)
     assert finding is not Finding.DEAD
+
+
+# (is it debited, since when its invoice is over or None without one, can it be cancelled)
+ALERTED = [
+    (False, SETTLED_AFTER + TICK, True),
+    (False, SETTLED_AFTER, False),
+    (False, timedelta(0), False),
+    (False, None, False),
+    (True, SETTLED_AFTER + TICK, False),
+    (True, timedelta(days=400), False),
+]
+
+
+@pytest.mark.parametrize(("is_debited", "over", "can_be"), ALERTED)
+def test_alerted_payout_can_be_cancelled_only_if_it_never_left_and_never_can(
+    is_debited, over, can_be
+):
+    expires_at = None if over is None else NOW - over
+    found = is_cancellable(PayoutState.ALERT, is_debited=is_debited, expires_at=expires_at, now=NOW)
+    assert found is can_be
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""What each check on the way of a payout keeps from happening, one test for each.
+
+LNbits is scripted, as every check stands between two of its answers.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.jobs.reconcile import record_unknown
+from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.holds import HoldReason
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = Destination(INVOICE_KEY, "key")
+PLACE = Destination(ADDRESS, "ana@example.com")
+TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
+PENDING, SUCCESS, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCESS, PaymentStatus.FAILED
+
+
+@pytest.fixture
+async def make_desk(tmp_path):
+    """Make a bench on a scripted LNbits: ana has cash for any number of payouts."""
+    benches = []
+
+    async def make(destination=KEY, **changes):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", destination, minor=10**9)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+async def at(bench, moment):
+    """Let the settler work at a moment, as seen from the start."""
+    bench.clock.ahead = moment
+    await bench.settler.work_once()
+
+
+def before_the_first_request(bench, work):
+    """Have `work` committed after the invoice is recorded, just before the pay request would leave."""
+
+    async def ask(_external_id):
+        await bench.database.transact(work)
+        return []
+
+    bench.wallet.payments_of = ask
+
+
+# Between the invoice and the pay request
+
+
+async def test_pause_between_invoice_and_request_lets_nothing_leave(make_desk):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    before_the_first_request(bench, lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    await at(bench, timedelta())
+    assert (await bench.states(), bench.wallet.sent()) == (["INVOICED"], [])
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    before_the_first_request(bench, lambda _tx: None)
+    await at(bench, MINUTE)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc1"])
+
+
+async def test_ceiling_that_another_payment_fills_between_invoice_and_request_holds(make_desk):
+    bench = await make_desk(day_max_sat=60_000)
+    for _ in range(2):
+        await bench.distribute(40_000, 40_000)
+    first, second = await bench.payouts()
+    await bench.database.transact(
+        lambda tx: payout_moves.hold(tx, second, HoldReason.KNOWN_PAYOUT, now=NOW)
+    )
+    lost = Payment("a" * 64, -40_000_000, 0, SUCCESS, NOW, external_id=second.id)
+
+    def accept(tx):
+        held = payouts.by_id(tx, second.id)
+        if held.state == "HELD":
+            holds.close(tx, "payout", held.id, outcome="accepted", now=NOW)
+            payout_moves.take_over(tx, held, lost, now=NOW)
+
+    before_the_first_request(bench, accept)
+    await at(bench, timedelta())
+    assert bench.wallet.sent() == []
+    await at(bench, MINUTE)
+    found = {payout.id: payout for payout in await bench.payouts()}
+    assert (found[first.id].state, found[first.id].waiting) == ("HELD", HoldReason.CEILING_DAY)
+    assert bench.wallet.sent() == []
+
+
+# What is debited
+
+
+@pytest.mark.parametrize(
+    ("after", "state"), [(10 * MINUTE, "DEBITED"), (10 * MINUTE + TICK, "ALERT")]
+)
+async def test_credit_has_ten_minutes_to_arrive(make_desk, after, state):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+
+    def debit(invoice):
+        bench.wallet.succeed(invoice)
+        bench.wallet.payees[invoice.payment_hash] = PENDING
+
+    bench.wallet.on_pay = debit
+    await at(bench, timedelta())
+    assert await bench.states() == ["DEBITED"]
+    await at(bench, after)
+    assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("lacking_msat", "states"), [(0, ["DONE", "DONE"]), (1, ["DONE", "PLANNED"])]
+)
+async def test_fee_of_a_payout_is_missing_for_the_next_one(make_desk, lacking_msat, states):
+    bench = await make_desk(PLACE)
+    for _ in range(2):
+        await bench.distribute(50_000, 40_000)
+    fee_msat, needed_msat = 300_000, 50_500_000  # the reserve is 1 % of the amount
+    left_msat = 50_000_000 + fee_msat + needed_msat - lacking_msat
+
+    def succeed(invoice):
+        bench.wallet.succeed(invoice)
+        row = bench.wallet.source[invoice.payment_hash]
+        bench.wallet.source[invoice.payment_hash] = replace(row, fee_msat=fee_msat)
+
+    async def balance_msat():
+        return left_msat
+
+    bench.wallet.on_pay, bench.wallet.balance_msat = succeed, balance_msat
+    await at(bench, timedelta())
+    assert await bench.states() == states
+    assert len(bench.wallet.sent()) == states.count("DONE")
+
+
+# What LNbits knows
+
+
+@pytest.mark.parametrize(("way", "is_recorded"), [("VOID", True), ("CANCELLED", False)])
+async def test_late_payment_of_a_cancelled_payout_is_news(make_desk, way, is_recorded):
+    """It was sent, proven unpaid and cancelled; then LNbits pays the recorded invoice all the same."""
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    bench.wallet.on_pay = bench.wallet.fail
+    await at(bench, timedelta())
+    await at(bench, 25 * HOUR)
+    (payout,) = await bench.payouts()
+    assert payout.state == "VOID"
+    now = bench.clock.now()
+    if way == "CANCELLED":
+        await bench.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
+    paid = Payment(payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, now, external_id=payout.id)
+    assert await bench.database.read(lambda tx: foreign.is_recorded(tx, paid)) is is_recorded
+    herald = bench.settler.till.herald
+    await bench.database.transact(lambda tx: record_unknown(tx, [paid], herald, now=now))
+    told = [text for text in await bench.letters() if "cancelled" in text]
+    assert len(told) == (not is_recorded)

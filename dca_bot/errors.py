@@ -14,6 +14,14 @@ class DcaBotError(Exception):
     """Whatever dca-bot raises by itself; its text is meant for a person."""
 
 
+class OtherUnit(DcaBotError):
+    """An amount names another unit than the one that is asked for, `unit`."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__(f"That amount is in another currency; write it in {unit}.")
+        self.unit = unit
+
+
 class ConfigError(DcaBotError):
     """The configuration or a secret's file can't be used."""
 

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from datetime import time
 
-from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_fiat
+from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_fiat_or_zero
 from dca_bot.chat.say import NOTHING, Fiat, Say, Word, refuse
-from dca_bot.core.money import parse_fiat
 from dca_bot.core.programme import FixedTerms
 from dca_bot.core.schedule import portion
-from dca_bot.errors import DcaBotError
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
@@ -23,14 +21,6 @@ def read_mode(text: str, _currency: str) -> str:
     if mode not in (FLOW, FIXED):
         raise refuse("wrong.mode")
     return mode
-
-
-def read_limit(text: str, currency: str) -> int:
-    """Read an amount in minor units; 0 too, which is answered with what to write instead."""
-    try:
-        return parse_fiat(text, currency, minor_min=0)
-    except DcaBotError:
-        return read_fiat(text, currency)
 
 
 def mode_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -99,7 +89,7 @@ def times_text(times: Sequence[time]) -> str:
 _WHICH = Param("flow|fixed", read_mode, optional=True)
 FIXED_SAVING = (
     Command(("mode",), (_WHICH,), answer=mode_answer),
-    Command(("limit",), (Param("AMOUNT", read_limit, optional=True),), answer=limit_answer),
+    Command(("limit",), (Param("AMOUNT", read_fiat_or_zero, optional=True),), answer=limit_answer),
 )
 
 

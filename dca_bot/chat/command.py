@@ -11,21 +11,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dca_bot.chat.amounts import PERCENT, other_unit, take_amount
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.commission import parse_percent
+from dca_bot.core.currencies import SATS
 from dca_bot.core.money import parse_fiat, parse_sat
 from dca_bot.core.programme import Programme
-from dca_bot.errors import DcaBotError
+from dca_bot.errors import DcaBotError, OtherUnit
 from dca_bot.ledger.clients import Client
 
 NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200
 NUMBER_MAX = 10**9
 PAGE_MAX = 1000
-ARGUMENTS_MAX = 3
-"""No command takes more, but for free text."""
 _UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
 _NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _NAME = re.compile(r"\w[\w.-]*")
@@ -213,7 +213,10 @@ class Order:
 
 
 def parse(text: str, known: Known, currency: str) -> Order:
-    """Read a message; raise CommandRefused with the nearest command or the right usage."""
+    """Read a message; raise CommandRefused with the nearest command or the right usage.
+
+    A command is one line, but for what a parameter takes verbatim; another line is refused, not read.
+    """
     line = known.spell_out(text)
     tokens = line.split()
     command = known.match([token.lower() for token in tokens])
@@ -223,7 +226,9 @@ def parse(text: str, known: Known, currency: str) -> Order:
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
         return Order(command, _read(command, parts[before:], currency), line)
-    given = _join_units(tokens[len(command.words) :], currency)
+    if len(text.strip().splitlines()) > 1:
+        raise refuse("wrong.lines")
+    given = tokens[len(command.words) :]
     return Order(command, _read(command, given, currency), " ".join(tokens))
 
 
@@ -273,16 +278,20 @@ def read_note(text: str, _currency: str) -> str:
 
 def read_fiat(text: str, currency: str) -> int:
     """Read an amount in minor units."""
-    try:
-        return parse_fiat(text, currency)
-    except DcaBotError:
-        raise refuse("wrong.amount") from None
+    return _read_fiat(text, currency, minor_min=1)
+
+
+def read_fiat_or_zero(text: str, currency: str) -> int:
+    """Read an amount in minor units, which may be 0."""
+    return _read_fiat(text, currency, minor_min=0)
 
 
 def read_sat(text: str, _currency: str) -> int:
     """Read an amount in sats."""
     try:
         return parse_sat(text)
+    except OtherUnit as error:
+        raise other_unit(error.unit) from None
     except DcaBotError:
         raise refuse("wrong.sats") from None
 
@@ -313,9 +322,22 @@ def read_page(text: str, currency: str) -> int:
         raise refuse("wrong.page") from None
 
 
-def _read(command: Command, given: Sequence[str], currency: str) -> Args:
-    if given and not command.params:
+def _read_fiat(text: str, currency: str, *, minor_min: int) -> int:
+    try:
+        return parse_fiat(text, currency, minor_min=minor_min)
+    except OtherUnit as error:
+        raise other_unit(error.unit) from None
+    except DcaBotError:
+        raise refuse("wrong.amount") from None
+
+
+def _read(command: Command, words: Sequence[str], currency: str) -> Args:
+    if words and not command.params:
         raise refuse("unknown.nearest", usage=command.shortest)
+    try:
+        given = _join_units(command, words, currency)
+    except CommandRefused as refused:
+        raise refuse("wrong.argument", why=refused.say, usage=usage(command)) from None
     required = sum(not param.optional for param in command.params)
     takes_rest = bool(command.params) and command.params[-1].rest
     if len(given) < required or (len(given) > len(command.params) and not takes_rest):
@@ -332,16 +354,27 @@ def _read(command: Command, given: Sequence[str], currency: str) -> Args:
     return Args(values)
 
 
-def _join_units(given: Sequence[str], currency: str) -> list[str]:
-    """Put a unit that stands by itself to its number: `1500 GTQ`, `120000 sats`, `40 %`."""
-    joined: list[str] = []
-    for token in given:
-        is_unit = token.upper() in {currency, "SAT", "SATS", "%"}
-        if is_unit and joined and joined[-1][-1:].isdigit() and len(joined) <= ARGUMENTS_MAX:
-            joined[-1] += token
-        else:
-            joined.append(token)
-    return joined
+def _join_units(command: Command, words: Sequence[str], currency: str) -> list[str]:
+    """Take off the unit that stands by itself beside an amount: `1500 GTQ`, `Q 1500`, `40 %`."""
+    given, left = [], list(words)
+    for param in command.params:
+        unit = _unit(param, currency)
+        if unit and left:
+            amount, used = take_amount(left, unit, has_note=command.params[-1].rest)
+            given.append(amount)
+            left = left[used:]
+        elif not param.rest and not param.verbatim:
+            given, left = [*given, *left[:1]], left[1:]
+    return [*given, *left]
+
+
+def _unit(param: Param, currency: str) -> str:
+    """Return the unit of an amount, empty for what is none."""
+    if param.read in (read_fiat, read_fiat_or_zero):
+        return currency
+    if param.read is read_sat:
+        return SATS
+    return PERCENT if param.read is read_percent else ""
 
 
 def _is_split(before: Param, amount: str, note: str) -> bool:

@@ -6,7 +6,8 @@ The invariant: nothing here rounds silently, and no amount that can be read in t
 import re
 from collections.abc import Sequence
 
-from dca_bot.errors import DcaBotError
+from dca_bot.core.currencies import SATS, Mark, mark_of
+from dca_bot.errors import DcaBotError, OtherUnit
 
 FIAT_MINOR_MAX = 10**15
 SAT_MAX = 21 * 10**14
@@ -16,30 +17,11 @@ _CODE = re.compile("[A-Z]{3}")
 _WITHOUT_MINOR = re.compile("BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|UYI|VND|VUV|XAF|XOF|XPF")
 _THOUSANDTHS = re.compile("BHD|IQD|JOD|KWD|LYD|OMR|TND")
 
-_SYMBOLS = {
-    "BOB": "Bs",
-    "BRL": "R$",
-    "CAD": "$",
-    "CLP": "$",
-    "COP": "$",
-    "CRC": "₡",
-    "DOP": "RD$",
-    "EUR": "€",
-    "GBP": "£",
-    "GTQ": "Q",
-    "HNL": "L",
-    "JPY": "¥",
-    "MXN": "$",
-    "NIO": "C$",
-    "PAB": "B/.",
-    "PEN": "S/",
-    "PYG": "₲",
-    "USD": "$",
-}
-
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _COMMA_GROUPS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3}){1,6}")
 _DOT_GROUPS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3}){1,6}")
+_MARKED = re.compile(r"([^0-9]*)([0-9](?:.*[0-9])?)([^0-9]*)")
+"""A number, with what stands before and after it."""
 
 
 def checked_currency(code: str) -> str:
@@ -82,9 +64,9 @@ def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
 
     A comma before exactly three digits groups thousands; a dot there could be either, so it is
     refused, as is whatever else is not clear, or is less than `minor_min` (1 or 0). Raise DcaBotError
-    that says what to write.
+    that says what to write, OtherUnit where another currency (or sats) is named.
     """
-    number = _without_currency(text.strip(), currency)
+    number = _without_unit(text, currency)
     digits = minor_digits(currency)
     whole, fraction = _split_number(number, digits)
     if whole is None:
@@ -101,8 +83,11 @@ def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
 
 
 def parse_sat(text: str) -> int:
-    """Read an amount of whole sats: `120000`, `120,000`, `120000 sats`; raise DcaBotError."""
-    number = re.sub(r"\s*sats?$", "", text.strip(), flags=re.IGNORECASE)
+    """Read an amount of whole sats: `120000`, `120,000`, `120000 sats`; raise DcaBotError.
+
+    It is OtherUnit where a currency or another unit of bitcoin is named.
+    """
+    number = _without_unit(text, SATS)
     if not (_DIGITS.fullmatch(number) or _COMMA_GROUPS.fullmatch(number)):
         raise DcaBotError("Write the amount in whole sats, like 120000 or 120,000.")
     sat = int(number.replace(",", ""))
@@ -132,14 +117,16 @@ def sat_text(sat: int) -> str:
     return f"{sat:,} sat" if abs(sat) == 1 else f"{sat:,} sats"
 
 
-def _without_currency(text: str, currency: str) -> str:
-    """Take one code or symbol of this currency off either end."""
-    for mark in (currency, _SYMBOLS.get(currency, currency)):
-        if text.upper().startswith(mark.upper()):
-            return text[len(mark) :].lstrip()
-        if text.upper().endswith(mark.upper()):
-            return text[: -len(mark)].rstrip()
-    return text
+def _without_unit(text: str, unit: str) -> str:
+    """Take the names of a unit off both ends; raise OtherUnit where another one is named."""
+    found = _MARKED.fullmatch(text.strip())
+    if not found:
+        return text
+    before, number, after = found.groups()
+    marks = [mark_of(end, unit) for end in (before, after) if end]
+    if Mark.OTHER in marks:
+        raise OtherUnit(unit)
+    return number if all(marks) else text
 
 
 def _split_number(number: str, digits: int) -> tuple[str | None, str]:

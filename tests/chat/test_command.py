@@ -26,9 +26,26 @@ WORDS = st.sampled_from(
         ("/deposits", "deposits", {}),
         ("deposits 2", "deposits", {"PAGE": 2}),
         ("deposits pending 99999", "deposits pending", {"PAGE": 1000}),
-        ("deposit  maria\n1,500.00", "deposit", {"NAME": "maria", "AMOUNT": 150_000}),
+        ("deposit  maria 1,500.00 \n \n", "deposit", {"NAME": "maria", "AMOUNT": 150_000}),
         ("deposit maria 1500 GTQ", "deposit", {"NAME": "maria", "AMOUNT": 150_000}),
         ("client add m n 5 gtq", "client add", {"NAME": "m", "NPUB": "n", "AMOUNT": 500}),
+        ("deposit m Q 1,500 x", "deposit", {"NAME": "m", "AMOUNT": 150_000, "NOTE": "x"}),
+        ("deposit m Q. 5", "deposit", {"NAME": "m", "AMOUNT": 500}),
+        ("deposit m 5 quetzales", "deposit", {"NAME": "m", "AMOUNT": 500}),
+        ("deposit m 5 GTQ (second)", "deposit", {"NAME": "m", "AMOUNT": 500, "NOTE": "(second)"}),
+        ("deposit m 5 q. all", "deposit", {"NAME": "m", "AMOUNT": 500, "NOTE": "all"}),
+        (
+            "deposit m 5 paid as 1 USD",
+            "deposit",
+            {"NAME": "m", "AMOUNT": 500, "NOTE": "paid as 1 USD"},
+        ),
+        ("deposit m 5 y ya", "deposit", {"NAME": "m", "AMOUNT": 500, "NOTE": "y ya"}),
+        ("topup Satoshis 120,000", "topup", {"AMOUNT": 120_000}),
+        (
+            "commission set m 12.5 % a@b.c",
+            "commission set",
+            {"NAME": "m", "PERCENT": 1250, "DESTINATION": "a@b.c"},
+        ),
         ("deposit m Q5 of  May", "deposit", {"NAME": "m", "AMOUNT": 500, "NOTE": "of May"}),
         ("deposit confirm #5 The Market", "deposit confirm", {"ID": 5, "MACHINE": "The Market"}),
         ("topup 120,000 sats", "topup", {"AMOUNT": 120_000}),
@@ -61,6 +78,95 @@ def test_message_is_read(text, name, values):
         return
     order = parse(text, OPERATORS, "GTQ")
     assert (order.command.name, order.args.values) == (name, values)
+
+
+BESIDE = [
+    *(
+        "100 USD",
+        "USD 100",
+        "100USD",
+        "USD100",
+        "usd 100",
+        "100 usd",
+        "$100",
+        "$ 100",
+        "100$",
+        "100 $",
+    ),
+    *("US$100", "100 US$", "€100", "100 €", "100 dólares", "100 dolares", "dollars 100", "100 L"),
+    *("L100", "100 MXN", "100 pesos", "100 bs", "100 btc", "0.1 BTC", "100 sats", "sats 100"),
+    *("100 (USD)", "100 USD.", "100 usd, cash", "100 en dólares", "100 in USD", "100 US dollars"),
+    *("100 Q USD", "100 centavos", "100 cents", "100 GTQ dollars"),
+]
+
+
+@pytest.mark.parametrize("amount", BESIDE)
+@pytest.mark.parametrize(
+    "command", ["deposit m {}", "withdraw m {}", "hold accept 3 {}", "limit {}"]
+)
+def test_another_unit_beside_an_amount_is_refused(command, amount):
+    known = CLIENTS if command.startswith("limit") else OPERATORS
+    with pytest.raises(CommandRefused) as refused:
+        parse(command.format(amount), known, "GTQ")
+    assert "wrong.other_unit" in str(refused.value.say)
+
+
+@pytest.mark.parametrize(
+    "amount", ["500 GTQ", "GTQ 500", "Q500", "500 Q", "0.1 btc", "₿ 1", "500 usd"]
+)
+def test_fiat_where_sats_are_asked_for_is_refused(amount):
+    with pytest.raises(CommandRefused) as refused:
+        parse(f"topup {amount}", OPERATORS, "GTQ")
+    assert "wrong.other_unit_sats" in str(refused.value.say)
+
+
+@pytest.mark.parametrize(
+    "amount", ["5 mil", "5 k", "5k", "5 thousand", "2 millones", "100 + 50", "100 y 50", "100 x 3"]
+)
+def test_amount_that_goes_on_in_words_is_refused(amount):
+    with pytest.raises(CommandRefused) as refused:
+        parse(f"deposit m {amount}", OPERATORS, "GTQ")
+    assert "wrong.amount" in str(refused.value.say)
+
+
+BREAKS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\n\n \n"]
+ONE_LINERS = [
+    *("deposit maria 100", "deposit confirm 5", "withdraw maria 100 Market", "cash count Market 5"),
+    *(
+        "tx add Market 200 24000 note",
+        "confirm 7K2Q",
+        "cancel",
+        "client maria",
+        "status",
+        "pause all",
+    ),
+    *("client wallet maria a@b.example", "commission set rosa 5 a@b.example", "topup 5", "help"),
+]
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+@pytest.mark.parametrize("line", ONE_LINERS)
+def test_second_line_is_never_swallowed(line, line_break):
+    for text in (
+        f"{line}{line_break}deposit juan 200",
+        f"{line}{line_break}x",
+        f"ayuda{line_break}{line}",
+    ):
+        with pytest.raises(CommandRefused) as refused:
+            parse(text, OPERATORS, "GTQ")
+        assert refused.value.say.key == "wrong.lines"
+    with pytest.raises(CommandRefused) as refused:
+        parse(line.replace(" ", line_break) + f"{line_break}x", OPERATORS, "GTQ")
+    assert refused.value.say.key == "wrong.lines"
+    assert parse(f"{line_break}{line}{line_break}", OPERATORS, "GTQ") == parse(
+        line, OPERATORS, "GTQ"
+    )
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+def test_text_for_all_keeps_its_lines(line_break):
+    order = parse(f"broadcast{line_break}One{line_break}two", OPERATORS, "GTQ")
+    assert order.args.text("TEXT") == f"One{line_break}two"
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)))

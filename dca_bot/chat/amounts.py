@@ -1,0 +1,75 @@
+"""Finds an amount among the words of a command: its unit may stand before or after it, or be attached.
+
+The invariant: a word beside an amount that names another unit, or multiplies it, is never passed over.
+"""
+
+from collections.abc import Sequence
+
+from dca_bot.chat.say import CommandRefused, refuse
+from dca_bot.core.currencies import SATS, Mark, mark_of
+
+PERCENT = "%"
+"""Stands for a percentage where a unit is asked for."""
+_AROUND = "()[]{}<>\"'“”„\u2018\u2019«»,;:!¡?¿*"
+_BETWEEN = frozenset({"american", "canadian", "de", "en", "in", "mexican", "of", "u.s.", "us"})
+_MULTIPLYING = (
+    "k m mil miles millon millón millones million millions thousand thousands"
+    " hundred hundreds cientos"
+)
+_MULTIPLIERS = frozenset(_MULTIPLYING.split())
+_ARITHMETIC = frozenset({"+", "-", "*", "x", "\u00d7", "y", "and", "más", "mas", "plus"})
+"""`5 mil` is not 5, and `100 + 50` is not 100."""
+
+
+def take_amount(words: Sequence[str], unit: str, *, has_note: bool) -> tuple[str, int]:
+    """Return the amount that words begin with, and how many of them it takes; the unit goes along.
+
+    `unit` is a currency's code, SATS or PERCENT; `has_note` tells whether a note may follow. Raise
+    CommandRefused where another unit is named beside the amount, or a word that changes how much it is.
+    """
+    is_marked = len(words) > 1 and _mark(words[0], unit) is not None and _has_digit(words[1])
+    place = int(is_marked)
+    amount, after = words[place], list(words[place + 1 :])
+    if not _has_digit(amount):
+        return words[0], 1
+    if is_marked and _mark(words[0], unit) is Mark.OTHER:
+        raise other_unit(unit)
+    used = place + 1
+    if after and _mark(after[0], unit) is Mark.OWN:
+        used, after = used + 1, after[1:]
+    _refuse_what_changes(after, unit, has_note=has_note)
+    return amount, used
+
+
+def other_unit(unit: str, *, has_note: bool = False) -> CommandRefused:
+    """Make the refusal of an amount in another unit; where it may be a note, tell how one is written."""
+    if unit == SATS:
+        return refuse("wrong.other_unit_sats")
+    return refuse("wrong.other_unit_note" if has_note else "wrong.other_unit", unit=unit)
+
+
+def is_amount_like(word: str) -> bool:
+    """Tell whether a word looks like an amount or a part of one, so that it can be no word of a note."""
+    return word.strip(_AROUND)[:1].isdigit()
+
+
+def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> None:
+    """Look at what follows an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`."""
+    first, second, *_ = [*after[:2], "", ""]
+    near = [first, second] if first.casefold() in _BETWEEN else [first]
+    if any(_mark(word, unit) is Mark.OTHER for word in near):
+        raise other_unit(unit, has_note=has_note)
+    is_sum = first.casefold() in _ARITHMETIC and is_amount_like(second)
+    if is_sum or first.strip(_AROUND).casefold() in _MULTIPLIERS:
+        raise refuse("wrong.amount")
+
+
+def _mark(word: str, unit: str) -> Mark | None:
+    bare = word.strip(_AROUND)
+    if unit == PERCENT:
+        return Mark.OWN if bare == PERCENT else None
+    return mark_of(bare, unit)
+
+
+def _has_digit(word: str) -> bool:
+    return any(char.isdigit() for char in word)

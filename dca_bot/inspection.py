@@ -1,15 +1,16 @@
 """What the command line shows of a ledger; nothing is changed, and the bot may be running."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dca_bot.app import build_wallet
 from dca_bot.config import Config
+from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, machine_cash, mail, payouts, reports
+from dca_bot.ledger import facts, machine_cash, mail, payout_need, payouts, reports
 from dca_bot.ledger.audit import audit_ledger, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, reading_database
@@ -19,7 +20,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 async def read_status(config: Config) -> dict[str, Any]:
     """Return what `status` shows: plain values by name."""
     async with reading_database(config.path(config.bot.data_dir)) as database:
-        return await database.read(lambda tx: _status(tx, config.bot.currency))
+        return await database.read(lambda tx: _status(tx, config, datetime.now(UTC)))
 
 
 def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
@@ -43,6 +44,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
         f"Clients: {values['clients']}, with balances of {values['balances']} in all",
         f"To be paid: {sat_text(values['owed_sat'])}, payouts: {values['open_payouts']}"
         + (f" ({states})" if states else ""),
+        *_not_counted(values),
         f"Paid so far: {sat_text(values['paid_sat'])}",
         f"Given for fixed mode: {sat_text(values['treasury_sat'])}",
         f"The operator's: {sat_text(values['operator_sat'])}",
@@ -56,6 +58,17 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
         f"Balances beyond the cash in the machines: {uncovered}",
     ]
     return "\n".join(lines)
+
+
+def _not_counted(values: dict[str, Any]) -> list[str]:
+    """Write which payouts wait for a person, if any does."""
+    parts = {
+        "held": values["held_sat"],
+        "above a ceiling, to be held": values["above_ceiling_sat"],
+        "without a wallet": values["without_wallet_sat"],
+    }
+    listed = ", ".join(f"{sat_text(sat)} {why}" for why, sat in parts.items() if sat)
+    return [f"Not counted: {listed}"] if listed else []
 
 
 async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
@@ -88,10 +101,12 @@ async def _audit_payments(
         return None, (), str(error)
 
 
-def _status(tx: Tx, currency: str) -> dict[str, Any]:
+def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
+    currency, limits = config.bot.currency, config.limits
     facts.check_currency(tx, currency)
     totals = reports.totals(tx)
-    need = payouts.need(tx)
+    ceilings = Ceilings(limits.payout_max_sat, limits.day_max_sat)
+    need, held = payout_need.need(tx, ceilings, now=now), payout_need.held(tx)
     uncovered = machine_cash.uncovered_minor(tx)
     return {
         "paused": facts.paused(tx),
@@ -100,6 +115,9 @@ def _status(tx: Tx, currency: str) -> dict[str, Any]:
         "balances": fiat_text(totals.get("balance", 0), currency),
         "owed_sat": need.amount_sat,
         "open_payouts": need.count,
+        "above_ceiling_sat": need.above_ceiling.sat,
+        "without_wallet_sat": need.homeless.sat,
+        "held_sat": held.sat,
         "payouts_by_state": dict(payouts.counts(tx)),
         "paid_sat": totals["paid"],
         "treasury_sat": -totals["treasury"],

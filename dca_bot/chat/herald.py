@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dca_bot.chat import describe, outlook
+from dca_bot.chat.owed import need_of
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, clients, foreign, mail, payouts
+from dca_bot.ledger import arrivals, clients, foreign, mail
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -196,7 +197,7 @@ class Herald:
         now: datetime,
     ) -> None:
         """Ask the operators for a top-up, with an invoice that any wallet can pay, if there is one."""
-        owed, short = Sat(payouts.need(tx).amount_sat), Sat(short_sat)
+        owed, short = Sat(need_of(tx, self._programme, now).amount_sat), Sat(short_sat)
         if not bolt11:
             told = Say("push.short_without_invoice", owed=owed, short=short)
             self.tell_operators(tx, told, now)

@@ -7,7 +7,7 @@ from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core.money import parse_fiat
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import machine_cash, machines, payouts, reports
+from dca_bot.ledger import machine_cash, machines, reports
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machine_cash import (
     CASH_IN,
@@ -77,14 +77,14 @@ def count_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     return Done(done)
 
 
-def three_sides(tx: Tx, balance_msat: int | None) -> tuple[Say, ...]:
+def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say, ...]:
     """Put machines' cash, clients' balances and source wallet together, and warn where they differ.
 
-    `balance_msat` is the source wallet's, None if LNbits doesn't tell.
+    `needed_msat` is what open payouts need of the source wallet, `balance_msat` what it has, None if
+    LNbits doesn't tell.
     """
     all_cash = machine_cash.of_all(tx)
     balances_minor = reports.totals(tx).get("balance", 0)
-    needed_msat = payouts.need(tx).needed_msat
     known = all_cash or machine_cash.unnamed_minor(tx)
     return (
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,

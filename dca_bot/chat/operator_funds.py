@@ -8,6 +8,7 @@ from dca_bot.chat import outlook
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
@@ -16,8 +17,9 @@ from dca_bot.core.market import cost_sat
 from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
-from dca_bot.ledger import forecast, payouts, top_ups
+from dca_bot.ledger import forecast, top_ups
 from dca_bot.ledger.database import Tx
+from dca_bot.ledger.payout_need import Need
 
 WEEK_DAYS = 7
 
@@ -70,17 +72,16 @@ async def look_top_up(desk: Desk, args: Args) -> Invoice:
 def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     """Tell how the source wallet stands against what it has to pay."""
     assert isinstance(found, AtLnbits)
-    need = payouts.need(tx)
+    need = need_of(tx, ctx.programme, ctx.now)
     expected = _expected(tx, ctx, found.coin)
     purse = None if found.balance_msat is None else Purse(found.balance_msat, need.needed_msat)
-    held_count, held_sat = payouts.held(tx)
     return Say(
         "lines",
         lines=(
             Say("status.no_balance") if purse is None else _balance(purse),
-            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
+            to_be_paid(need),
             _reserve(need),
-            Say("funds.held", sats=Sat(held_sat), n=held_count) if held_count else NOTHING,
+            *not_counted(tx, need),
             NOTHING if purse is None else _free(purse),
             *_expected_lines(expected),
             NOTHING if purse is None else _lasts(purse, expected),
@@ -129,7 +130,7 @@ def _balance(purse: Purse) -> Say:
     return Say("status.balance", sats=Sat(purse.balance_msat // 1000))
 
 
-def _reserve(need: payouts.Need) -> Say:
+def _reserve(need: Need) -> Say:
     if need.needed_msat == need.amount_sat * 1000:
         return NOTHING
     return Say("funds.reserve", sats=Sat(-(-need.needed_msat // 1000)))

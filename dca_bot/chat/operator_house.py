@@ -8,6 +8,7 @@ from dca_bot.chat.command import Args, Command, Context, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator_cash import three_sides
+from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, facts, mail, payouts, reports
@@ -48,10 +49,10 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     return AuditFindings(await desk.audit_ledger(), findings)
 
 
-def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
+def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     """Tell how everything stands."""
     assert isinstance(found, Surroundings)
-    need = payouts.need(tx)
+    need = need_of(tx, ctx.programme, ctx.now)
     pending, pending_minor = reports.pending_deposits(tx)
     return Say(
         "lines",
@@ -60,7 +61,8 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             _last_poll(tx),
             *(_part(part) for part in found.parts),
             _source(found),
-            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
+            to_be_paid(need),
+            *not_counted(tx, need),
             _states(payouts.counts(tx)),
             Say("status.holds", n=reports.holds_count(tx)),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
@@ -68,7 +70,7 @@ def status_answer(tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
             Say("status.unsent", n=mail.unsent(tx)),
             _backup(tx),
             _totals(reports.totals(tx)),
-            *three_sides(tx, found.balance_msat),
+            *three_sides(tx, need.needed_msat, found.balance_msat),
         ),
     )
 

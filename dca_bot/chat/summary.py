@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
+from dca_bot.core.programme import Programme
 from dca_bot.ledger import facts, mail, payouts, reports, summary
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW
@@ -15,10 +17,10 @@ LOOKBACK_MAX = 7 * DAY
 NAMES_SHOWN_MAX = 5
 
 
-def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
+def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> Say:
     """Say what the time since the last summary brought, and what waits for the operator."""
     since = _since(tx, now)
-    need = payouts.need(tx)
+    need = need_of(tx, programme, now)
     stuck = payouts.stuck_count(tx)
     return Say(
         "lines",
@@ -27,7 +29,8 @@ def daily_summary(tx: Tx, found: Surroundings, now: datetime) -> Say:
             Say("status.paused") if facts.paused(tx) else NOTHING,
             _polls(tx),
             *_done(tx, since),
-            Say("status.owed", sats=Sat(need.amount_sat), n=need.count),
+            to_be_paid(need),
+            *not_counted(tx, need),
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=reports.holds_count(tx)),
             _source(found),

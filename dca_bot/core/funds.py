@@ -57,14 +57,21 @@ class Levels:
 class Purse:
     """The source wallet beside what open payouts need of it, LNbits' reserve included.
 
-    `is_short`: a payout was just kept back for want of funds. `is_waiting`: one still stands as
-    waiting for them, though none was tried.
+    `peak_msat` is the most that the wallet was seen to have in this round, before anything was sent.
+    `kept_back_msat` is what a payout takes that was just kept back for want of funds, 0 for none.
+    `is_waiting`: one still stands as waiting for them, though none was tried.
     """
 
     balance_msat: int
     needed_msat: int
-    is_short: bool = False
+    peak_msat: int = 0
+    kept_back_msat: int = 0
     is_waiting: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether a payout was just kept back for want of funds."""
+        return self.kept_back_msat > 0
 
     @property
     def free_msat(self) -> int:
@@ -103,14 +110,23 @@ def next_step(purse: Purse, levels: Levels, told: TopUp | None, now: datetime) -
 
 
 def wanted_sat(purse: Purse, levels: Levels) -> int:
-    """Return what a top-up invoice is to ask for: what makes the target free. Rounded up."""
-    return _sat_up(levels.target_sat * 1000 - purse.free_msat)
+    """Return what a top-up invoice is to ask for: what makes the target free. Rounded up.
+
+    Never less than the payout lacks that was kept back: its turn may have come before that of others
+    which count as needed.
+    """
+    return max(_sat_up(levels.target_sat * 1000 - purse.free_msat), _lacking_sat(purse))
 
 
 def least_sat(purse: Purse, levels: Levels, trouble: Trouble) -> int:
     """Return what a top-up must bring at least: what is short, or what is low. Rounded up."""
     level_sat = levels.low_sat if trouble is Trouble.LOW else 0
-    return _sat_up(level_sat * 1000 - purse.free_msat)
+    return max(_sat_up(level_sat * 1000 - purse.free_msat), _lacking_sat(purse))
+
+
+def _lacking_sat(purse: Purse) -> int:
+    """Return what the wallet lacks for the payout that was kept back; at most 0 if nothing."""
+    return _sat_up(purse.kept_back_msat - purse.balance_msat)
 
 
 def _while_low(told: TopUp) -> Step:
@@ -126,7 +142,8 @@ def _is_used_up(told: TopUp, purse: Purse, now: datetime) -> bool:
     Whether it was paid is seen from the balance: to read an invoice's row can undo its credit.
     """
     paid_msat = told.balance_msat + told.asked_sat * 1000
-    return told.expires_at <= now or (told.asked_sat > 0 and purse.balance_msat >= paid_msat)
+    has_msat = max(purse.balance_msat, purse.peak_msat)
+    return told.expires_at <= now or (told.asked_sat > 0 and has_msat >= paid_msat)
 
 
 def _sat_up(msat: int) -> int:

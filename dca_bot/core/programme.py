@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
+from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.ports import DmProtocol
 
 
@@ -42,3 +43,8 @@ class Programme:
     fixed: FixedTerms
     digest_time: time
     summary_time: time
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """Return the ceilings on what leaves by itself."""
+        return Ceilings(self.payout_max_sat, self.day_max_sat)

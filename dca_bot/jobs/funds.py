@@ -1,7 +1,7 @@
 """The source wallet's balance against what is owed, and the operators' top-up invoice."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
@@ -11,7 +11,7 @@ from dca_bot.core.payout import TOP_UP_LIFE, TOP_UP_MEMO
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import payouts, top_ups
+from dca_bot.ledger import payout_need, top_ups
 from dca_bot.ledger.database import Database, Tx
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
@@ -30,34 +30,40 @@ class Funds:
     programme: Programme
     clock: Clock
     left_msat: int = field(default=0, init=False)
-    was_short: bool = field(default=False, init=False)
+    kept_back_msat: int = field(default=0, init=False)
     _at_start: Purse = field(default=Purse(0, 0), init=False)
 
     async def refresh(self) -> None:
         """Ask LNbits for the balance; the need is read right after it, before anything is paid."""
         self._at_start = await self._purse()
         self.left_msat = self._at_start.balance_msat
-        self.was_short = False
+        self.kept_back_msat = 0
 
     def covers(self, needed_msat: int) -> bool:
-        """Tell whether the wallet has so much left; a no is remembered for `report`."""
-        self.was_short = self.was_short or needed_msat > self.left_msat
-        return needed_msat <= self.left_msat
+        """Tell whether the wallet has so much left; what it lacks is remembered for `report`."""
+        is_covered = needed_msat <= self.left_msat
+        if not is_covered:
+            self.kept_back_msat = needed_msat
+        return is_covered
 
     def spend(self, spent_msat: int) -> None:
         """Take what has left the wallet off the balance."""
         self.left_msat -= spent_msat
 
     async def report(self) -> None:
-        """Tell the operators what is new about the funds, if anything is."""
-        told, is_waiting = await self.database.read(
-            lambda tx: (top_ups.told(tx), payouts.is_waiting_for_funds(tx))
-        )
-        start = self._at_start
-        purse = Purse(start.balance_msat, start.needed_msat, self.was_short, is_waiting)
-        match rules.next_step(purse, self._levels, told, self.clock.now()):
+        """Tell the operators what is new about the funds, if anything is.
+
+        What this round has changed (payouts held, given back, sent) counts: before anything is said,
+        balance and need are looked at again.
+        """
+        told, purse = await self._seen(self._at_start, has_msat=self.left_msat)
+        if self._step(purse, told) is Step.NOTHING:
+            return
+        fresh = await self._purse()
+        told, purse = await self._seen(fresh, has_msat=fresh.balance_msat)
+        match self._step(purse, told):
             case Step.ASK:
-                await self._ask(Trouble.SHORT, await self._purse(), told)
+                await self._ask(Trouble.SHORT, purse, told)
             case Step.WARN:
                 await self._ask(Trouble.LOW, purse, told)
             case Step.EASE:
@@ -69,14 +75,34 @@ class Funds:
             case Step.NOTHING:
                 pass
 
+    async def _seen(self, purse: Purse, *, has_msat: int) -> tuple[TopUp | None, Purse]:
+        """Return what the operators were last told, and a purse with what this round has shown.
+
+        `has_msat` is what the payout that was kept back finds in the wallet.
+        """
+        told, is_waiting = await self.database.read(
+            lambda tx: (top_ups.told(tx), payout_need.is_waiting_for_funds(tx))
+        )
+        kept_back_msat = self.kept_back_msat if self.kept_back_msat > has_msat else 0
+        peak_msat = self._at_start.balance_msat
+        return told, replace(
+            purse, peak_msat=peak_msat, kept_back_msat=kept_back_msat, is_waiting=is_waiting
+        )
+
+    def _step(self, purse: Purse, told: TopUp | None) -> Step:
+        return rules.next_step(purse, self._levels, told, self.clock.now())
+
     @property
     def _levels(self) -> Levels:
         return Levels(self.programme.low_balance_sat, self.programme.top_up_to_sat)
 
     async def _purse(self) -> Purse:
         balance_msat = await self.wallet.balance_msat()
-        need = await self.database.read(payouts.need)
-        return Purse(balance_msat, need.needed_msat)
+        needed_msat = await self.database.read(self._needed_msat)
+        return Purse(balance_msat, needed_msat)
+
+    def _needed_msat(self, tx: Tx) -> int:
+        return payout_need.need(tx, self.programme.ceilings, now=self.clock.now()).needed_msat
 
     def _ease(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         low = TopUp(Trouble.LOW, told.expires_at, told.balance_msat, told.asked_sat)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core import payout as rules
+from dca_bot.core.ceilings import broken
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import (
@@ -22,7 +23,6 @@ from dca_bot.jobs.till import Till, known
 from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
 
 
@@ -151,17 +151,14 @@ class Payer:
     def _ceiling(self, tx: Tx, payout: Payout, now: datetime) -> str:
         """Return the ceiling that a payout breaks and that the operator has not let it break."""
         sent_sat = payouts.submitted_sat_since(tx, now - payouts.DAY, beside=payout)
-        broken = {
-            HoldReason.CEILING_PAYOUT: payout.amount_sat > self.till.programme.payout_max_sat,
-            HoldReason.CEILING_DAY: sent_sat + payout.amount_sat > self.till.programme.day_max_sat,
-        }
-        return next(
-            (
-                reason
-                for reason, is_broken in broken.items()
-                if is_broken and not holds.was_accepted(tx, payout.id, reason)
-            ),
-            "",
+        return (
+            broken(
+                payout.amount_sat,
+                sent_sat=sent_sat,
+                ceilings=self.till.programme.ceilings,
+                accepted=holds.accepted_reasons(tx, payout.id),
+            )
+            or ""
         )
 
     async def _too_small(self, payout: Payout, min_sat: int) -> None:

@@ -55,7 +55,7 @@ class Summary:
 
         def work(tx: Tx) -> None:
             now = self.desk.clock.now()
-            self.herald.tell_operators(tx, daily_summary(tx, found, now), now)
+            self.herald.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
             facts.put(tx, facts.SUMMARY_DATE, due.isoformat())
             facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             facts.drop(tx, facts.POLLS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from dca_bot.core.ceilings import Ceiling
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
@@ -12,8 +13,8 @@ from dca_bot.ledger.instant import instant, micros
 class HoldReason(StrEnum):
     """Why something is held, beside what speaks against a cash-out itself (Reason, Change)."""
 
-    CEILING_PAYOUT = "above payout_max_sat"
-    CEILING_DAY = "above day_max_sat in 24 hours"
+    CEILING_PAYOUT = Ceiling.PAYOUT.value
+    CEILING_DAY = Ceiling.DAY.value
     ALERTED = "may have left without arriving"
     KNOWN_PAYOUT = "LNbits knows this payout already"
     KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
@@ -85,10 +86,13 @@ def open_reasons(tx: Tx, kind: str) -> dict[str, str]:
 
 def was_accepted(tx: Tx, ref: str, reason: str) -> bool:
     """Tell whether the operator has accepted a thing that was held for this reason."""
-    row = tx.execute(
-        "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted'", (ref, reason)
-    )
-    return row.fetchone() is not None
+    return reason in accepted_reasons(tx, ref)
+
+
+def accepted_reasons(tx: Tx, ref: str) -> frozenset[str]:
+    """Return the reasons for which a thing was held and the operator has accepted it."""
+    rows = tx.execute("SELECT reason FROM hold WHERE ref = ? AND outcome = 'accepted'", (ref,))
+    return frozenset(str(row["reason"]) for row in rows)
 
 
 def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:

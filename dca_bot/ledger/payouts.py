@@ -8,12 +8,10 @@ from datetime import datetime, timedelta
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
     PayoutState,
-    Waiting,
     is_cancellable,
-    needed_msat,
 )
 from dca_bot.ledger import clients
-from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
+from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, instant_or_none, micros
 
@@ -159,51 +157,6 @@ def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
     return int(row["total"])
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What open payouts need of the source wallet; `needed_msat` has LNbits' reserve in it."""
-
-    count: int
-    amount_sat: int
-    needed_msat: int
-
-
-def need(tx: Tx) -> Need:
-    """Return what the source wallet must have for all payouts that are still to leave it.
-
-    One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
-    that is held, alerted or has no attempts left is not paid by itself.
-    """
-    rows = tx.execute(
-        "SELECT amount_sat, coalesce(payout.destination_kind, client.destination_kind) = :own AS own"
-        f" FROM {_OPEN} AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}",
-        {"own": INVOICE_KEY, "funds": Waiting.FUNDS},
-    ).fetchall()
-    return Need(
-        count=len(rows),
-        amount_sat=sum(row["amount_sat"] for row in rows),
-        needed_msat=sum(needed_msat(row["amount_sat"], internal=bool(row["own"])) for row in rows),
-    )
-
-
-def held(tx: Tx) -> tuple[int, int]:
-    """Return (count, sats) of the payouts that are held for the operator."""
-    row = tx.execute(
-        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout"
-        " WHERE state = 'HELD'"
-    ).fetchone()
-    return row["n"], row["sat"]
-
-
-def is_waiting_for_funds(tx: Tx) -> bool:
-    """Tell whether a payout stands as waiting until the source wallet has enough."""
-    row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_UNPAID} AND waiting = :funds) AS yes",
-        {"funds": Waiting.FUNDS},
-    ).fetchone()
-    return bool(row["yes"])
-
-
 def counts(tx: Tx) -> Mapping[str, int]:
     """Return how many open payouts there are in each state."""
     rows = tx.execute("SELECT state, count(*) AS n FROM open_payout GROUP BY state")
@@ -256,11 +209,6 @@ def _payouts(
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "open_payout"
 _STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
-_UNPAID = (
-    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
-    f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"
-    " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
-)
 _COLUMNS = """
 SELECT payout.*, client.name, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,

@@ -58,5 +58,7 @@ async def test_command_takes_no_longer_with_history(scene, who, text):
 async def test_daily_summary_takes_no_longer_with_history(scene):
     await scene.distribute("bbbb2222")
     with traced(scene.database) as plans:
-        await scene.database.read(lambda tx: daily_summary(tx, Surroundings(None, []), START))
+        await scene.database.read(
+            lambda tx: daily_summary(tx, scene.programme, Surroundings(None, []), START)
+        )
     assert await scene.database.read(lambda tx: too_long(tx, plans)) == []

@@ -18,6 +18,7 @@ from dca_bot.core.payout import TOP_UP_LIFE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=24)
+MUCH = 10**9
 LEVELS = Levels(low_sat=500, top_up_to_sat=2000)
 OFF = Levels(low_sat=0, top_up_to_sat=2000)
 
@@ -48,12 +49,14 @@ OVER = {"expires_at": NOW}
         (purse(874), LOW, Step.NOTHING),
         (purse(874), told(Trouble.LOW, **OVER), Step.NOTHING),
         (purse(875), LOW, Step.ALL_CLEAR),
-        (purse(-1, is_short=True), None, Step.ASK),
-        (purse(-1, is_short=True), LOW, Step.ASK),
-        (purse(-1, is_short=True), SHORT, Step.NOTHING),
-        (purse(-1, is_short=True, is_waiting=True), SHORT, Step.NOTHING),
-        (purse(-1, is_short=True), told(Trouble.SHORT, **OVER), Step.ASK),
-        (purse(1600, is_short=True), SHORT, Step.ASK),  # paid, and still short
+        (purse(-1, kept_back_msat=MUCH), None, Step.ASK),
+        (purse(-1, kept_back_msat=MUCH), LOW, Step.ASK),
+        (purse(-1, kept_back_msat=MUCH), SHORT, Step.NOTHING),
+        (purse(-1, kept_back_msat=MUCH, is_waiting=True), SHORT, Step.NOTHING),
+        (purse(-1, kept_back_msat=MUCH), told(Trouble.SHORT, **OVER), Step.ASK),
+        (purse(1600, kept_back_msat=MUCH), SHORT, Step.ASK),  # paid, and still short
+        (purse(-1, kept_back_msat=MUCH, peak_msat=1_700_000), SHORT, Step.ASK),  # paid, and sent on
+        (purse(-1, kept_back_msat=MUCH, peak_msat=1_699_999), SHORT, Step.NOTHING),
         (purse(2000, is_waiting=True), SHORT, Step.NOTHING),
         (purse(-1, is_waiting=True), told(Trouble.SHORT, **OVER), Step.NOTHING),
         (purse(499), SHORT, Step.EASE),
@@ -73,7 +76,7 @@ def test_operators_are_told_what_is_new(now_there, before, step):
         (purse(0), None, Step.NOTHING),
         (purse(-1), None, Step.NOTHING),
         (purse(-1), told(Trouble.SHORT, **OVER), Step.ALL_CLEAR),
-        (purse(-1, is_short=True), None, Step.ASK),
+        (purse(-1, kept_back_msat=MUCH), None, Step.ASK),
         (purse(5), LOW, Step.ALL_CLEAR),
     ],
 )
@@ -124,7 +127,8 @@ def test_nothing_is_told_twice_and_nothing_is_kept_back(limits, story):
     for balance_sat, needed_sat, is_tried, hours in story:
         now += timedelta(hours=hours)
         is_short = is_tried and needed_sat > balance_sat
-        here = Purse(balance_sat * 1000, needed_sat * 1000, is_short)
+        kept_back_msat = needed_sat * 1000 if is_short else 0
+        here = Purse(balance_sat * 1000, needed_sat * 1000, kept_back_msat=kept_back_msat)
         is_low = limits.low_sat > 0 and balance_sat - needed_sat < limits.low_sat
         step = next_step(here, limits, before, now)
         if step is Step.WARN:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from scaffold import cash_out_row
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
+from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger import (
@@ -20,6 +21,7 @@ from dca_bot.ledger import (
     machine_cash,
     machines,
     payout_moves,
+    payout_need,
     payouts,
 )
 from dca_bot.ledger.audit import audit_ledger
@@ -27,6 +29,7 @@ from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
 
+CEILINGS = Ceilings(payout_max_sat=1_000_000, day_max_sat=10_000_000)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(clients.INVOICE_KEY, "f" * 32)
 ADDRESS = Destination(clients.ADDRESS, "ana@wallet.example")
@@ -199,6 +202,9 @@ class Story:
     def payouts(self, client_id=None):
         found = self.read(payouts.open_payouts)
         return [p for p in found if client_id in (None, p.client_id)]
+
+    def need(self, ceilings=CEILINGS):
+        return self.read(payout_need.need, ceilings, now=self.now)
 
     def payout(self, id_):
         return self.read(payouts.by_id, id_)

@@ -259,7 +259,7 @@ def test_what_is_debited_is_not_owed_any_more(story, ana):
     id_ = story.bring(planned(story).id, "DEBITED").id
     assert (story.owed(ana), story.total(books.PAID)) == (0, 600)
     story.step(id_, "DONE")
-    assert (story.total(books.PAID), story.read(payouts.need).count) == (600, 0)
+    assert (story.total(books.PAID), story.need().count) == (600, 0)
 
 
 @pytest.mark.usefixtures("ana")
@@ -313,7 +313,7 @@ def test_what_is_held_or_deferred_is_not_due(story):
     assert {p.id for p in story.read(payouts.stuck)} == {ids[0], ids[1]}
     assert story.payout(ids[1]).tries == 1
     assert story.read(payouts.counts) == {"HELD": 1, "PLANNED": 2}
-    need = story.read(payouts.need)
+    need = story.need()
     assert (need.count, need.amount_sat) == (2, 1200), "what is held is not paid by itself"
 
 

@@ -3,13 +3,15 @@ from datetime import timedelta
 
 import pytest
 
+from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting, needed_msat
-from dca_bot.ledger import payout_moves, payouts, top_ups
+from dca_bot.ledger import clients, holds, payout_moves, payout_need, top_ups
 from dca_bot.ledger.database import LEDGER_FILE, _scripts
-from dca_bot.ledger.payouts import Need
+from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payout_need import Need, Part
 
-from .story import ADDRESS, START, WAYS
+from .story import ADDRESS, CEILINGS, START, WAYS
 
 FIRST = TopUp(Trouble.SHORT, START, balance_msat=1, asked_sat=2)
 
@@ -48,17 +50,17 @@ def test_what_is_still_to_leave_the_wallet_needs_funds(story, state, counts):
     (share,) = story.cash_out("d1", 5_000, 400).shares
     story.bring(share.payout_id, state)
     expected = Need(1, 5_000, 5_000_000) if counts else Need(0, 0, 0)
-    assert story.read(payouts.need) == expected
+    assert story.need() == expected
 
 
 def test_payout_that_was_sent_needs_funds_again_once_it_is_known_to_lack_them(story):
     story.client("ana", balance=1_000_000)
     (share,) = story.cash_out("d1", 5_000, 400).shares
     sent = story.bring(share.payout_id, "SUBMITTED")
-    assert not story.read(payouts.is_waiting_for_funds)
+    assert not story.read(payout_need.is_waiting_for_funds)
     story.do(payout_moves.defer, sent, waiting=Waiting.FUNDS, until=story.now)
-    assert story.read(payouts.need).count == 1
-    assert story.read(payouts.is_waiting_for_funds)
+    assert story.need().count == 1
+    assert story.read(payout_need.is_waiting_for_funds)
 
 
 def test_what_may_leave_lnbits_needs_its_reserve(story):
@@ -68,7 +70,7 @@ def test_what_may_leave_lnbits_needs_its_reserve(story):
     story.cash_out("d2", 100_001, 400)
     sats = [(p.amount_sat, p.client_name == "ana") for p in story.payouts()]
     assert len(sats) == 4
-    assert story.read(payouts.need) == Need(
+    assert story.need() == Need(
         4, 100_102, sum(needed_msat(sat, internal=internal) for sat, internal in sats)
     )
 
@@ -76,20 +78,101 @@ def test_what_may_leave_lnbits_needs_its_reserve(story):
 def test_held_payouts_are_counted_apart(story):
     story.client("ana", balance=1_000_000)
     (share,) = story.cash_out("d1", 5_000, 400).shares
-    assert story.read(payouts.held) == (0, 0)
+    assert story.read(payout_need.held) == Part(0, 0)
     story.bring(share.payout_id, "HELD")
-    assert story.read(payouts.held) == (1, 5_000)
+    assert story.read(payout_need.held) == Part(1, 5_000)
 
 
-@pytest.mark.parametrize("work", [payouts.need, payouts.held, payouts.is_waiting_for_funds])
+@pytest.mark.parametrize("work", ["need", "held", "is_waiting_for_funds"])
 def test_finished_payouts_are_not_read(story, work):
+    named = {"ceilings": CEILINGS, "now": story.now} if work == "need" else {}
     statements = []
 
     def explain(tx):
         tx.set_trace_callback(statements.append)
-        work(tx)
+        getattr(payout_need, work)(tx, **named)
         tx.set_trace_callback(None)
-        (read,) = [statement for statement in statements if "payout" in statement]
-        return [row["detail"] for row in tx.execute(f"EXPLAIN QUERY PLAN {read}")]
+        asked = [statement for statement in statements if "payout" in statement]
+        return [
+            " ".join(row["detail"] for row in tx.execute(f"EXPLAIN QUERY PLAN {one}"))
+            for one in asked
+        ]
 
-    assert "payout_open" in " ".join(story.do(explain))
+    assert all("payout_open" in plan or "payout_submitted" in plan for plan in story.do(explain))
+
+
+# What waits for a person
+
+
+@pytest.fixture
+def ana(story):
+    return story.client("ana", balance=1_000_000)
+
+
+def planned(story, sat):
+    """Plan a payout of so many sats, later than the one before."""
+    story.later(seconds=1)
+    (share,) = story.cash_out(f"d{sat}-{story.now.isoformat()}", sat, 400).shares
+    return story.payout(share.payout_id)
+
+
+def of(need):
+    return need.amount_sat, need.above_ceiling
+
+
+@pytest.mark.usefixtures("ana")
+def test_payout_that_is_about_to_be_held_needs_nothing(story):
+    planned(story, 4_000)
+    big = planned(story, 5_001)
+    ceilings = Ceilings(payout_max_sat=5_000, day_max_sat=10_000)
+    assert of(story.need(ceilings)) == (4_000, Part(1, 5_001))
+    hold = story.do(payout_moves.hold, big, HoldReason.CEILING_PAYOUT, now=story.now)
+    assert of(story.need(ceilings)) == (4_000, Part())
+    story.do(payout_moves.retry, story.payout(big.id), now=story.now)
+    story.do(holds.close, "payout", hold.ref, outcome="accepted", now=story.now)
+    assert of(story.need(ceilings)) == (9_001, Part())
+
+
+@pytest.mark.usefixtures("ana")
+def test_payouts_beyond_the_days_ceiling_need_nothing_until_there_is_room(story):
+    ceilings = Ceilings(payout_max_sat=5_000, day_max_sat=7_000)
+    story.bring(planned(story, 3_000).id, "DONE")
+    planned(story, 2_500)
+    planned(story, 2_000)
+    planned(story, 1_500)
+    # 3,000 were sent; 2,500 fit, 2,000 don't, 1,500 do.
+    assert of(story.need(ceilings)) == (4_000, Part(1, 2_000))
+    story.later(hours=24)
+    assert of(story.need(ceilings)) == (6_000, Part())
+
+
+@pytest.mark.usefixtures("ana")
+def test_payout_that_its_destination_refuses_counts_and_takes_no_room_from_others(story):
+    """It steps aside, so those behind it have their turn; its own comes again every few minutes."""
+    ceilings = Ceilings(payout_max_sat=5_000, day_max_sat=5_000)
+    first = planned(story, 3_000)
+    planned(story, 4_000)
+    assert of(story.need(ceilings)) == (3_000, Part(1, 4_000))
+    until = story.later(days=3)
+    story.do(payout_moves.defer, first, waiting="the server refuses", until=until)
+    assert of(story.need(ceilings)) == (7_000, Part())
+
+
+@pytest.mark.usefixtures("ana")
+def test_own_unpaid_attempt_takes_no_room(story):
+    ceilings = Ceilings(payout_max_sat=5_000, day_max_sat=5_000)
+    story.bring(planned(story, 3_000).id, "VOID")
+    planned(story, 2_000)
+    assert of(story.need(ceilings)) == (5_000, Part())
+
+
+def test_payout_to_somebody_without_a_wallet_needs_nothing_until_there_is_one(story):
+    story.client("ana", balance=1_000_000)
+    ben = story.client("ben", destination=None)
+    story.percent(ben, 10_000)
+    story.cash_out("d1", 5_000, 400, commission_sat=700)
+    assert (story.need().amount_sat, story.need().homeless) == (5_000, Part(1, 700))
+    story.do(clients.set_destination, ben, ADDRESS)
+    need = story.need()
+    assert (need.amount_sat, need.homeless) == (5_700, Part())
+    assert need.needed_msat == 5_000_000 + needed_msat(700, internal=False)

@@ -1,0 +1,32 @@
+"""Says what is still to be paid: what the source wallet needs, and what waits for a person."""
+
+from datetime import datetime
+
+from dca_bot.chat.say import NOTHING, Sat, Say
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import payout_need
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.payout_need import Need, Part
+
+
+def need_of(tx: Tx, programme: Programme, now: datetime) -> Need:
+    """Return what open payouts need of the source wallet, by the programme's ceilings."""
+    return payout_need.need(tx, programme.ceilings, now=now)
+
+
+def to_be_paid(need: Need) -> Say:
+    """Say what is to be paid by itself."""
+    return Say("status.owed", sats=Sat(need.amount_sat), n=need.count)
+
+
+def not_counted(tx: Tx, need: Need) -> tuple[Say, ...]:
+    """Say which payouts wait for a person: above a ceiling, without a wallet, held already."""
+    return (
+        _part("funds.above_ceiling", need.above_ceiling),
+        _part("funds.homeless", need.homeless),
+        _part("funds.held", payout_need.held(tx)),
+    )
+
+
+def _part(key: str, part: Part) -> Say:
+    return Say(key, sats=Sat(part.sat), n=part.count) if part.count else NOTHING

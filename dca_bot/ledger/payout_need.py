@@ -1,0 +1,127 @@
+"""What open payouts need of the source wallet.
+
+The invariant: only what can leave by itself is needed. A payout that is held, or will be held when its
+turn comes, or whose payee has no wallet yet, waits for a person, and no top-up is asked for it.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.core.ceilings import Ceilings, Turn, to_be_held
+from dca_bot.core.payout import ATTEMPTS_MAX, PayoutState, Waiting, needed_msat
+from dca_bot.ledger import holds
+from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import micros
+from dca_bot.ledger.payouts import DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So many payouts, and their sats."""
+
+    count: int = 0
+    sat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What open payouts need of the source wallet; `needed_msat` has LNbits' reserve in it.
+
+    Not in it: `above_ceiling`, to be held when its turn comes, and `homeless`, whose payees have no
+    wallet yet.
+    """
+
+    count: int
+    amount_sat: int
+    needed_msat: int
+    above_ceiling: Part = Part()
+    homeless: Part = Part()
+
+
+def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
+    """Return what the source wallet must have for all payouts that can still leave it by themselves.
+
+    One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
+    that is held, alerted or has no attempts left is not paid by itself. One whose destination
+    refuses it is tried again every few minutes, so it counts; while everything is paused all count,
+    as they leave on `resume all`.
+    """
+    rows = tx.execute(
+        "SELECT payout.id, payout.state, amount_sat, waiting, submitted_at,"
+        " coalesce(payout.destination_kind, client.destination_kind) AS kind"
+        f" FROM open_payout AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}"
+        " ORDER BY payout.due_at, payout.id",
+        {"funds": Waiting.FUNDS},
+    ).fetchall()
+    homeless = [row for row in rows if row["kind"] is None]
+    payable = [row for row in rows if row["kind"] is not None]
+    since = now - DAY
+    held = to_be_held(
+        [_turn(tx, row, since) for row in payable if row["state"] in _CHECKED],
+        sent_sat=_sent_sat_since(tx, since),
+        ceilings=ceilings,
+    )
+    counted = [row for row in payable if row["id"] not in held]
+    return Need(
+        count=len(counted),
+        amount_sat=sum(row["amount_sat"] for row in counted),
+        needed_msat=sum(
+            needed_msat(row["amount_sat"], internal=row["kind"] == INVOICE_KEY) for row in counted
+        ),
+        above_ceiling=_part([row for row in payable if row["id"] in held]),
+        homeless=_part(homeless),
+    )
+
+
+def held(tx: Tx) -> Part:
+    """Return the payouts that are held for the operator."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout"
+        " WHERE state = 'HELD'"
+    ).fetchone()
+    return Part(row["n"], row["sat"])
+
+
+def is_waiting_for_funds(tx: Tx) -> bool:
+    """Tell whether a payout stands as waiting until the source wallet has enough."""
+    row = tx.execute(
+        "SELECT EXISTS (SELECT 1 FROM open_payout AS payout"
+        f" WHERE {_UNPAID} AND waiting = :funds) AS yes",
+        {"funds": Waiting.FUNDS},
+    ).fetchone()
+    return bool(row["yes"])
+
+
+_CHECKED = (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
+"""Before these are sent (again), the ceilings are looked at."""
+_UNPAID = (
+    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
+    f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"
+    " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
+)
+
+
+def _turn(tx: Tx, row: sqlite3.Row, since: datetime) -> Turn:
+    was_sent = row["submitted_at"] is not None and row["submitted_at"] > micros(since)
+    return Turn(
+        row["id"],
+        row["amount_sat"],
+        accepted=holds.accepted_reasons(tx, row["id"]),
+        counted_sat=row["amount_sat"] if was_sent else 0,
+        is_aside=row["waiting"] not in ("", Waiting.FUNDS),
+    )
+
+
+def _sent_sat_since(tx: Tx, since: datetime) -> int:
+    row = tx.execute(
+        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ?",
+        (micros(since),),
+    ).fetchone()
+    return int(row["total"])
+
+
+def _part(rows: Sequence[sqlite3.Row]) -> Part:
+    return Part(len(rows), sum(row["amount_sat"] for row in rows))

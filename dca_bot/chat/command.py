@@ -244,6 +244,11 @@ def usage(command: Command) -> Say:
     return Say("usage", usage=command.usage, example=Say(f"{command.key}.example"))
 
 
+def wrong_argument(command: Command, refused: CommandRefused) -> CommandRefused:
+    """Make the refusal of an argument, with how its command is written."""
+    return refuse("wrong.argument", why=refused.say, usage=usage(command))
+
+
 def holds_key(text: str) -> bool:
     """Tell whether a text looks as if it had an LNbits key or a private key in it."""
     return _KEY.search(text) is not None
@@ -337,7 +342,7 @@ def _read(command: Command, words: Sequence[str], currency: str) -> Args:
     try:
         given = _join_units(command, words, currency)
     except CommandRefused as refused:
-        raise refuse("wrong.argument", why=refused.say, usage=usage(command)) from None
+        raise wrong_argument(command, refused) from None
     required = sum(not param.optional for param in command.params)
     takes_rest = bool(command.params) and command.params[-1].rest
     if len(given) < required or (len(given) > len(command.params) and not takes_rest):
@@ -350,7 +355,7 @@ def _read(command: Command, words: Sequence[str], currency: str) -> Args:
         try:
             values[param.name] = param.read(text, currency)
         except CommandRefused as refused:
-            raise refuse("wrong.argument", why=refused.say, usage=usage(command)) from None
+            raise wrong_argument(command, refused) from None
     return Args(values)
 
 

@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 
 from dca_bot.chat import describe
-from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
-from dca_bot.core.money import parse_fiat
-from dca_bot.errors import DcaBotError
-from dca_bot.ledger import machine_cash, machines, reports
+from dca_bot.chat.amounts import take_amount
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Facts,
+    Param,
+    read_fiat_or_zero,
+    read_note,
+    wrong_argument,
+)
+from dca_bot.chat.operator_find import Incomplete, read_machine
+from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
+from dca_bot.ledger import machine_cash, reports
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machine_cash import (
     CASH_IN,
@@ -19,23 +29,6 @@ from dca_bot.ledger.machine_cash import (
 from dca_bot.ledger.machines import Machine
 
 _COUNTED = "MACHINE AMOUNT"
-
-
-def read_counted(text: str, currency: str) -> str:
-    """Read a machine and the amount in it; the machine's name may have several words."""
-    _split(text, currency)
-    return text
-
-
-def find_machine(tx: Tx, wanted: str) -> Machine:
-    """Return the machine that is meant, or refuse with the names of those that are known."""
-    found = machines.meant(tx, wanted)
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(one.label for one in found or machines.everything(tx))
-    if not known:
-        raise refuse("cash.no_machine")
-    raise refuse("cash.ambiguous" if found else "cash.unknown", machines=known)
 
 
 def cash_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -94,33 +87,29 @@ def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say
     )
 
 
-MACHINE_COMMANDS = (
-    Command(("cash",), answer=cash_answer),
-    Command(
-        ("cash", "count"),
-        (Param(_COUNTED, read_counted, rest=True),),
-        plan=count_plan,
-        apply=count_apply,
-    ),
+COUNT = Command(
+    ("cash", "count"),
+    (Param(_COUNTED, read_note, rest=True),),
+    plan=count_plan,
+    apply=count_apply,
 )
-
-
-def _split(text: str, currency: str) -> tuple[str, int]:
-    """Take the amount, which may be 0 and have its unit apart, off the end."""
-    machine, _, amount = text.rpartition(" ")
-    if amount.upper() == currency:
-        machine, _, amount = machine.rpartition(" ")
-    if not machine.strip():
-        raise refuse("cash.count_what")
-    try:
-        return machine, parse_fiat(amount, currency, minor_min=0)
-    except DcaBotError:
-        raise refuse("wrong.amount") from None
+MACHINE_COMMANDS = (Command(("cash",), answer=cash_answer), COUNT)
 
 
 def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
-    wanted, counted_minor = _split(args.text(_COUNTED), ctx.programme.currency)
-    return find_machine(tx, wanted), counted_minor
+    """Read the machine, and what is in it, which may be 0."""
+    currency = ctx.programme.currency
+
+    def read_amount(machine: Machine, words: Sequence[str]) -> int:
+        if not words:
+            raise Incomplete(Say("cash.count_what", machine=machine.label))
+        try:
+            amount, used = take_amount(words, currency, has_note=False)
+            return read_fiat_or_zero(amount if used == len(words) else " ".join(words), currency)
+        except CommandRefused as refused:
+            raise wrong_argument(COUNT, refused) from None
+
+    return read_machine(tx, args.text(_COUNTED).split(), read_amount)
 
 
 def _block(cash: MachineCash) -> Say:

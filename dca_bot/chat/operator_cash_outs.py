@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from dca_bot.chat import describe, sharing
-from dca_bot.chat.ask import coin_rate
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -13,12 +12,10 @@ from dca_bot.chat.command import (
     Facts,
     Param,
     read_fiat,
-    read_note,
-    read_sat,
     read_word,
 )
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.operator_cash import find_machine
+from dca_bot.chat.operator_added import ADD
 from dca_bot.chat.operator_lost import (
     as_paid_apply,
     as_paid_plan,
@@ -29,21 +26,17 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, scale
-from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
-    added,
     cash_outs,
     distributions,
     fixed_runs,
     foreign,
     holds,
-    machines,
     reports,
-    tickers,
 )
 from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.database import Tx
@@ -90,40 +83,6 @@ async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
     """Ask LNbits for the payments of a held payout; nothing is asked for another hold."""
     hold = await desk.database.read(lambda tx: _hold(tx, args))
     return await look_payments(desk, hold.ref) if hold.kind == "payout" else ()
-
-
-def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Tell what a cash-out that was settled externally would give to whom."""
-    _, machine = _machine(tx, args)
-    amounts, known = _added_amounts(args), tickers.newest(tx)
-    rate = Rate(amounts.principal_minor, amounts.principal_sat)
-    if known is not None and ctx.now - known.at <= PRICE_AGE_MAX:
-        coin = coin_minor(known.price, ctx.programme.currency)
-        if is_far_off(rate.minor, rate.sat, coin):
-            raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
-    return Say(
-        "tx.add_effect",
-        machine=describe.short(machine),
-        rate=rate,
-        note=Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING,
-        **sharing.planned(tx, ctx, added.cash_out_id(ctx.sender, ctx.message_id), amounts, ctx.now),
-    )
-
-
-def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
-    """Record a cash-out of now and share it out."""
-    device_id, _ = _machine(tx, args)
-    id_ = added.cash_out_id(ctx.sender, ctx.message_id)
-    added.record(
-        tx,
-        id_,
-        device_id=device_id,
-        fiat_minor=args.number("FIAT"),
-        currency=ctx.programme.currency,
-        note=args.text("NOTE"),
-        now=ctx.now,
-    )
-    return sharing.share_out(tx, ctx, id_, _added_amounts(args), ctx.now)
 
 
 def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
@@ -180,17 +139,7 @@ def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 CASH_OUT_COMMANDS = (
     Command(("txs",), (PAGE,), answer=txs_answer),
     Command(("tx",), (_ID,), answer=tx_answer),
-    Command(
-        ("tx", "add"),
-        (
-            Param("MACHINE", read_note),
-            Param("FIAT", read_fiat),
-            Param("SATS", read_sat),
-            Param("NOTE", read_note, optional=True, rest=True),
-        ),
-        plan=add_plan,
-        apply=add_apply,
-    ),
+    ADD,
     Command(("holds",), answer=holds_answer),
     Command(
         ("hold", "accept"),
@@ -283,21 +232,3 @@ def _share_out(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Done:
         done = sharing.share_out(tx, ctx, cash_out.id, amounts, cash_out.at)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     return done
-
-
-def _machine(tx: Tx, args: Args) -> tuple[str, str]:
-    """Return (device id, name) of the argument MACHINE; before any is known the word stands for both."""
-    written = args.text("MACHINE")
-    if not machines.everything(tx):
-        return written, written
-    found = find_machine(tx, written)
-    return found.device_id, found.label
-
-
-def _added_amounts(args: Args) -> Amounts:
-    """Return what is shared out of a cash-out that was settled externally: all, without commission."""
-    return Amounts(
-        principal_sat=args.number("SATS"),
-        principal_minor=args.number("FIAT"),
-        commission_sat=0,
-    )

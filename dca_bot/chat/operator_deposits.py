@@ -13,10 +13,11 @@ from dca_bot.chat.command import (
     read_note,
     read_number,
 )
-from dca_bot.chat.operator_cash import find_machine
 from dca_bot.chat.operator_clients import NAME, find_client
+from dca_bot.chat.operator_find import Source, find_machine, known_machines, read_source
 from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger import clients, deposits, machines
+from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 
@@ -125,32 +126,39 @@ def pending_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Tell who would get how much cash back; at most the balance. A note can be a machine's name."""
+    """Tell who would get how much cash back, at most the balance, and from which machine."""
     client = find_client(tx, args)
     amount_minor = args.number("AMOUNT")
     if amount_minor > client.balance_minor:
         balance = Fiat(client.balance_minor)
         raise refuse("withdraw.too_much", name=client.name, balance=balance)
-    source = machines.named(tx, args.text("NOTE"))
-    note = (
-        Say("withdraw.from_machine", machine=describe.short(source.label))
-        if source
-        else _note(args)
+    source = _source(tx, client, args)
+    place = source.machine
+    return Say(
+        "withdraw.effect",
+        name=client.name,
+        amount=Fiat(amount_minor),
+        machine=Say("withdraw.from_machine", machine=describe.short(place.label))
+        if place
+        else NOTHING,
+        note=Say("deposit.note", note=source.more) if source.more else NOTHING,
+        nowhere=NOTHING
+        if place or len(machines.everything(tx)) < 2
+        else Say("withdraw.no_machine"),
     )
-    return Say("withdraw.effect", name=client.name, amount=Fiat(amount_minor), note=note)
 
 
 def withdraw_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Take cash out of a client's balance, and tell the client."""
     client = find_client(tx, args)
     amount_minor = args.number("AMOUNT")
-    source = machines.named(tx, args.text("NOTE"))
+    source = _source(tx, client, args)
     deposits.withdraw(
         tx,
         client.id,
         amount_minor=amount_minor,
-        note=args.text("NOTE"),
-        machine=source.device_id if source else None,
+        note=source.note,
+        machine=source.machine.device_id if source.machine else None,
         now=ctx.now,
         message_id=ctx.message_id,
     )
@@ -190,6 +198,21 @@ def _machine(tx: Tx, args: Args) -> str:
     if wanted and known:
         return find_machine(tx, wanted).label
     return known[0].label if len(known) == 1 else wanted
+
+
+def _source(tx: Tx, client: Client, args: Args) -> Source:
+    """Read the argument NOTE of a withdrawal; what may be a misspelt machine is asked about."""
+    source = read_source(tx, args.text("NOTE"))
+    if source.doubtful:
+        raise refuse(
+            "withdraw.which",
+            name=client.name,
+            amount=Fiat(args.number("AMOUNT")),
+            machine=source.doubtful[0].label,
+            machines=known_machines(source.doubtful),
+            note=source.note,
+        )
+    return source
 
 
 def _deposit(tx: Tx, args: Args) -> Deposit:

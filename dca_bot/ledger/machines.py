@@ -4,14 +4,19 @@ A machine is its device id, whatever it is called; where two have one name, both
 beginning of their ids.
 """
 
-from collections.abc import Mapping
+import difflib
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dca_bot.core.names import folded
 from dca_bot.ledger.database import Tx
 
 UNNAMED = ""
 """Stands for the place of cash that no machine was named for."""
 ID_LENGTH_MIN = 4
+LIKENESS_MIN = 0.75
+"""So much alike is a name that may be misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +34,56 @@ def everything(tx: Tx) -> list[Machine]:
     return [Machine(row["device_id"], row["name"], row["label"]) for row in rows]
 
 
-def meant(tx: Tx, wanted: str) -> list[Machine]:
-    """Return the machines that a text can stand for: its name, its id, or how one of them begins.
+def complete(known: Sequence[Machine], words: Sequence[str]) -> tuple[list[Machine], int]:
+    """Find the longest complete name or id that words begin with; return whose it is, and its words.
 
-    A name of several words may be written as one: `Zona10` for `Zona 10`.
+    Case and accents don't count. A name of several words may be written as one, and the other way
+    round, where no name is there word by word. Several machines are returned where it is all of theirs.
     """
-    text, known = _plain(wanted), everything(tx)
-    is_id = len(text) >= ID_LENGTH_MIN
-    ways = (
-        [one for one in known if text in (_plain(one.label), _plain(one.device_id))],
-        [one for one in known if _plain(one.name) == text],
-        [one for one in known if is_id and _plain(one.device_id).startswith(text)],
-        [one for one in known if text and _plain(one.label).startswith(text)],
-    )
-    return next((found for found in ways if found), [])
+    typed = [folded(word) for word in words]
+    for separator in (" ", ""):
+        for count in range(len(words), 0, -1):
+            wanted = separator.join(typed[:count])
+            found = [one for one in known if wanted in _names(one, separator)]
+            if wanted and found:
+                return _exact(found, words[:count]) or found, count
+    return [], 0
 
 
-def named(tx: Tx, text: str) -> Machine | None:
-    """Return the one machine whose whole name or id a text is."""
-    wanted = _plain(text)
-    found = [
-        one
-        for one in everything(tx)
-        if wanted in (_plain(one.label), _plain(one.name), _plain(one.device_id))
-    ]
-    return found[0] if len(found) == 1 else None
+def beginnings(known: Sequence[Machine], words: Sequence[str]) -> list[tuple[Machine, int]]:
+    """Find the machines whose name or id begins like words; return each with how many words that is."""
+    found = []
+    for count in range(1, len(words) + 1):
+        typed = folded("".join(words[:count]))
+        is_id = len(typed) >= ID_LENGTH_MIN
+        for one in known:
+            name, _, device_id = _names(one, "")
+            if typed and (name.startswith(typed) or (is_id and device_id.startswith(typed))):
+                found.append((one, count))
+    return found
+
+
+def resembling(known: Sequence[Machine], words: Sequence[str], *, beyond: int = 0) -> list[Machine]:
+    """Return the machines whose name words may begin with, cut short or misspelt.
+
+    Only what is longer than `beyond` words counts.
+    """
+    cut = {
+        one.device_id
+        for one, count in beginnings(known, words)
+        if count == len(words) or len("".join(words[:count])) >= ID_LENGTH_MIN
+        if count > beyond
+    }
+    return [one for one in known if one.device_id in cut or _is_misspelt(one, words, beyond=beyond)]
+
+
+def meant(tx: Tx, wanted: str) -> list[Machine]:
+    """Return the machines that a whole text can stand for: a name, an id, or how one of them begins."""
+    words, known = wanted.split(), everything(tx)
+    found, count = complete(known, words)
+    if found and count == len(words):
+        return found
+    return [one for one, count in beginnings(known, words) if count == len(words)]
 
 
 def place_of(tx: Tx, wanted: str | None) -> str:
@@ -84,5 +114,28 @@ def note(tx: Tx, device_id: str) -> None:
         )
 
 
-def _plain(text: str) -> str:
-    return "".join(text.split()).casefold()
+def _names(one: Machine, separator: str) -> tuple[str, str, str]:
+    """Return what a machine is called (label, name, id), its words joined for comparison."""
+    label, name = (separator.join(folded(called).split()) for called in (one.label, one.name))
+    return label, name, folded(one.device_id)
+
+
+def _exact(found: Sequence[Machine], words: Sequence[str]) -> list[Machine]:
+    """Return those whose name is written with its accents, where accents alone tell machines apart."""
+    wanted = _cased("".join(words))
+    return [one for one in found if wanted in (_cased(one.label), _cased(one.name))]
+
+
+def _cased(text: str) -> str:
+    return unicodedata.normalize("NFC", "".join(text.split())).casefold()
+
+
+def _is_misspelt(one: Machine, words: Sequence[str], *, beyond: int) -> bool:
+    """Tell whether words begin with something much like a machine's name."""
+    _, name, _ = _names(one, "")
+    size = len(one.name.split())
+    if len(name) < ID_LENGTH_MIN:
+        return False
+    counts = range(max(size - 1, beyond + 1), size + 2)
+    typed = {folded("".join(words[:count])) for count in counts}
+    return any(difflib.SequenceMatcher(None, name, text).ratio() >= LIKENESS_MIN for text in typed)

@@ -61,11 +61,16 @@ async def test_withdrawal_leaves_the_machine_that_is_named(talk):
     await talk.add_client("maria", balance="500")
     assert "to maria, from Zona 10;" in await talk.tell("op", "withdraw maria 100 zona 10")
     await talk.do("op", "withdraw maria 100 zona10")
-    await talk.do("op", "withdraw maria 50 zona 10 asked for it")
+    asked = await talk.tell("op", "withdraw maria 50 zona 10 asked for it")
+    assert "to maria, from Zona 10 (asked for it);" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    asked = await talk.tell("op", "withdraw maria 30 from my pocket")
+    assert "(from my pocket); it leaves the balance. No machine is named; to name it" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", "cash")
-    assert "Zona 10: 900.00 GTQ should be in it" in told
-    assert "cash-outs 0.00 GTQ, withdrawals 100.00 GTQ" in told
-    assert "No machine named: 450.00 GTQ" in told
+    assert "Zona 10: 850.00 GTQ should be in it" in told
+    assert "cash-outs 0.00 GTQ, withdrawals 150.00 GTQ" in told
+    assert "No machine named: 470.00 GTQ" in told
 
 
 async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(talk):

@@ -62,7 +62,6 @@ WORDS = st.sampled_from(
         ("deposit m Q1 500 GTQ", "wrong.amount_split", None),
         ("deposit m 1 500.00 note", "wrong.amount_split", None),
         ("withdraw m 12 500", "wrong.amount_split", None),
-        ("tx add Market 200 24 000", "wrong.amount_split", None),
         ("saldo ana", "unknown.of_client", None),
         ("deposit confirm 0", "deposit confirm", None),
         ("deposit confirm five", "deposit confirm", None),

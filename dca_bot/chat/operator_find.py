@@ -1,0 +1,99 @@
+"""Finds the machine that an operator means by what was typed, wherever its name stands in a command.
+
+The invariant: a complete name wins, the longest first. What is no complete name is a machine's only
+where the command can be read in no other way.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.ledger import machines
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.machines import Machine
+
+T = TypeVar("T")
+_QUOTES = "\"'“”„«»\u2018\u2019"
+
+
+class Incomplete(CommandRefused):
+    """What follows a machine's name ends too early; `say` tells what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a note says of where cash comes from.
+
+    `machine` is None where the note names none; `more` is the note without the machine's name.
+    `doubtful` has the machines that it may name, cut short or misspelt; then it can't be used as it is.
+    """
+
+    machine: Machine | None
+    note: str
+    more: str
+    doubtful: tuple[Machine, ...] = ()
+
+
+def find_machine(tx: Tx, wanted: str) -> Machine:
+    """Return the machine that a whole text means, or refuse with the names of those that are known."""
+    return _only(tx, machines.meant(tx, wanted))
+
+
+def read_machine(
+    tx: Tx, words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], T]
+) -> tuple[Machine, T]:
+    """Return the machine that words begin with, and what follows it as `read_rest` reads it.
+
+    `read_rest` raises Incomplete where words are missing, CommandRefused where they can't be read.
+    """
+    known = machines.everything(tx)
+    found, count = machines.complete(known, words)
+    if found:
+        machine = _only(tx, found)
+        return machine, read_rest(machine, words[count:])
+    readings: list[tuple[Machine, T | Incomplete]] = []
+    unreadable: CommandRefused | None = None
+    for machine, count in machines.beginnings(known, words):
+        try:
+            readings.append((machine, read_rest(machine, words[count:])))
+        except Incomplete as incomplete:
+            readings.append((machine, incomplete))
+        except CommandRefused as refused:
+            unreadable = unreadable or refused
+    if not readings and unreadable:
+        raise unreadable
+    machine = _only(tx, list({one.device_id: one for one, _ in readings}.values()))
+    if len(readings) > 1:
+        raise refuse("cash.write_whole", machine=machine.label)
+    ((_, rest),) = readings
+    if isinstance(rest, Incomplete):
+        raise rest
+    return machine, rest
+
+
+def read_source(tx: Tx, note: str) -> Source:
+    """Tell which machine a note begins with, if it does; in quotes it is a note, whatever it says."""
+    if len(note) > 1 and note[0] in _QUOTES and note[-1] in _QUOTES:
+        said = note.strip(_QUOTES).strip()
+        return Source(None, said, said)
+    words, known = note.split(), machines.everything(tx)
+    found, count = machines.complete(known, words)
+    doubtful = machines.resembling(known, words, beyond=count) if count < len(words) else []
+    if doubtful:
+        return Source(None, note, note, tuple(doubtful))
+    return Source(_only(tx, found) if found else None, note, " ".join(words[count:]))
+
+
+def known_machines(found: Sequence[Machine]) -> str:
+    """Write the names of machines, one after the other."""
+    return ", ".join(one.label for one in found)
+
+
+def _only(tx: Tx, found: Sequence[Machine]) -> Machine:
+    if len(found) == 1:
+        return found[0]
+    known = known_machines(found or machines.everything(tx))
+    if not known:
+        raise refuse("cash.no_machine")
+    raise CommandRefused(Say("cash.ambiguous" if found else "cash.unknown", machines=known))

@@ -89,7 +89,7 @@ class Lnbits:
             raise self.fault
         return Decimal(810_000)
 
-    async def tagged_payments(self, _since=None):
+    async def tagged_payments(self):
         if self.fault:
             raise self.fault
         for payment in ():

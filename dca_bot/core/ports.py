@@ -184,8 +184,11 @@ class Wallet(Protocol):
         """Look at the payee's row of an internal payment; None if LNbits answers 404."""
         ...
 
-    def tagged_payments(self, since: datetime | None = None) -> AsyncIterator[Payment]:
-        """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too."""
+    def tagged_payments(self) -> AsyncIterator[Payment]:
+        """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
+
+        Whoever reads to the end has seen every row that was there when the reading began.
+        """
         ...
 
     async def payments_of(self, external_id: str) -> Sequence[Payment]:

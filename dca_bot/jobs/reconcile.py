@@ -26,7 +26,6 @@ async def reconcile(
     herald: Herald,
     *,
     now: datetime,
-    since: datetime | None = None,
 ) -> int:
     """Read the payments that carry the bot's tag; return how many the ledger doesn't know.
 
@@ -38,7 +37,7 @@ async def reconcile(
         payments = tuple(batch)
         return await database.transact(lambda tx: record_unknown(tx, payments, herald, now=now))
 
-    async for payment in wallet.tagged_payments(since):
+    async for payment in wallet.tagged_payments():
         batch.append(payment)
         if len(batch) == _BATCH:
             unknown += await record()

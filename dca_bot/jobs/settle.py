@@ -5,7 +5,6 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 from dca_bot.chat.say import Say
 from dca_bot.core import payout as rules
@@ -24,7 +23,7 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, facts, foreign, payout_moves, payouts
+from dca_bot.ledger import clients, facts, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
@@ -33,7 +32,6 @@ BATCH = 200
 HEARTBEAT_S = 15
 FIRST_RETRY_S = 5
 RECONCILE_EVERY = timedelta(hours=1)
-RECONCILE_LOOKBACK = timedelta(days=2)
 MINIMUM_RENEWED_EVERY = timedelta(days=1)
 UNCLEAR_MAX = 3
 REFUSALS_MAX = 3
@@ -90,8 +88,7 @@ class Settler:
             if await self.work_once():
                 self.signals.settle.ring()
             if now - self._reconciled_at >= RECONCILE_EVERY:
-                all_ = await self.till.database.read(partial(foreign.any_open, now=now))
-                await self._reconcile(since=None if all_ else now - RECONCILE_LOOKBACK)
+                await self._reconcile()
                 self._reconciled_at = now
             self._note(reachable=True)
         except (LnbitsUnavailable, LnbitsRefused) as error:
@@ -105,7 +102,7 @@ class Settler:
         pass_ = Pass(paying=False)
         for payout in await till.database.read(payouts.sent):
             await self._take(payout, pass_)
-        await self._reconcile(since=None)
+        await self._reconcile()
 
     async def work_once(self) -> bool:
         """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
@@ -158,9 +155,9 @@ class Settler:
         self.till.herald.tell_operators(tx, Say("push.source_is_new"), now)
         _log.error("source wallet is another one: paused")
 
-    async def _reconcile(self, *, since: datetime | None) -> None:
+    async def _reconcile(self) -> None:
         till, now = self.till, self.till.clock.now()
-        unknown = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
+        unknown = await reconcile(till.database, till.wallet, till.herald, now=now)
         _log.info("reconciled with LNbits unknown_payments=%d", unknown)
 
     async def _renew_minimums(self) -> None:

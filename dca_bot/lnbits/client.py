@@ -7,17 +7,17 @@ say clearly is an error, never "not paid": the one silent mistake would be to pa
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self
 
 from dca_bot.core.ports import Invoice, KeyKind, PayAnswer, Payment, PaymentStatus, PayReply
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
-from dca_bot.lnbits.api import LnbitsApi, pay_reply, read
+from dca_bot.lnbits.api import LnbitsApi, describe, pay_reply, read
 from dca_bot.lnbits.models import (
     ApiDescription,
     DecodedInvoice,
+    ListedRow,
     OwnerPage,
     PaymentAnswer,
     PaymentPage,
@@ -25,10 +25,17 @@ from dca_bot.lnbits.models import (
     RateAnswer,
     WalletAnswer,
 )
+from dca_bot.lnbits.payment_list import PAGE_ROWS, ParametersRefused, all_rows
 
 TAG = "aio-dca"
 PAYMENTS = "/api/v1/payments"
-PAGE_ROWS = 1000
+OUTGOING = {"amount[lt]": "0"}
+# What LNbits answers to filters that it can't work with: 500 to every time filter at 1.4.2 and 1.5.6.
+FILTER_REFUSALS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
 # LNbits takes 640 characters, but BOLT11 has room for 1023 groups of 5 bits.
 MEMO_BYTES_MAX = 639
 BOLT11_CHARS_MAX = 7089
@@ -223,23 +230,26 @@ class LnbitsWallet:
         row = answer.details if answer else None
         return row.status if row and row.amount > 0 else None
 
-    async def tagged_payments(self, since: datetime | None = None) -> AsyncIterator[Payment]:
-        """Yield the source wallet's outgoing rows that carry the bot's tag, oldest first.
+    async def tagged_payments(self) -> AsyncIterator[Payment]:
+        """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
 
-        Failed rows are among them; `since` goes by LNbits' clock.
+        Oldest first by LNbits' clock, which is a hint. What is guaranteed: `payment_list.all_rows`.
         """
-        async for row in self._outgoing(since, tag=TAG):
-            if (row.extra or {}).get("tag") == TAG:
-                yield row.to_payment()
+        async for row in self._rows(OUTGOING):
+            if row.amount < 0 and row.has_tag(TAG):
+                yield row.read().to_payment()
 
     async def payments_of(self, external_id: str) -> Sequence[Payment]:
         """Return the source wallet's outgoing rows with this external id, failed ones too.
 
         LNbits filters since 1.6; before, it ignores the filter and every row is read.
         """
-        rows = self._outgoing(None, external_id=external_id)
-        payments = [row.to_payment() async for row in rows]
-        return [payment for payment in payments if payment.external_id == external_id]
+        hints = {**OUTGOING, "external_id": external_id}
+        return [
+            row.read().to_payment()
+            async for row in self._rows(hints)
+            if row.amount < 0 and row.known_external_id() == external_id
+        ]
 
     async def _wallet(self, key: str) -> WalletAnswer:
         return read(WalletAnswer, await self._api.get("/api/v1/wallet", key=key))
@@ -266,32 +276,18 @@ class LnbitsWallet:
             raise LnbitsUnavailable("LNbits answered with the row of another payment.")
         return answer
 
-    async def _outgoing(self, since: datetime | None, **filters: str) -> AsyncIterator[PaymentRow]:
-        """Page by time (GET /api/v1/payments/paginated), so that new rows can't shift a page.
+    def _rows(
+        self, hints: Mapping[str, str], *, newest_first: bool = False
+    ) -> AsyncIterator[ListedRow]:
+        """Read the source wallet's list, incoming rows too; `hints` are checked by the caller."""
+        return all_rows(self._page, hints, page_rows=self._page_rows, newest_first=newest_first)
 
-        LNbits on SQLite cuts a time filter to whole seconds; pages overlap by that much, so a page
-        has to hold more rows than LNbits can make in a second (about 20).
-        """
-        query = {"amount[lt]": "0", "sortby": "time", "direction": "asc", **filters}
-        start, seen = since, set[str]()
-        while True:
-            if start:
-                query["time[ge]"] = start.astimezone(UTC).replace(microsecond=0).isoformat()
-            rows = (await self._page(query)).data
-            fresh = [row for row in rows if row.checking_id not in seen]
-            for row in fresh:
-                if row.amount < 0 and (since is None or row.time >= since):
-                    yield row
-            if len(rows) < self._page_rows:
-                return
-            if not fresh:
-                raise LnbitsUnavailable("LNbits lists the same payments again and again.")
-            start, seen = rows[-1].time, {row.checking_id for row in rows}
-
-    async def _page(self, query: Mapping[str, str]) -> PaymentPage:
-        params = {**query, "limit": str(self._page_rows)}
+    async def _page(self, params: Mapping[str, str]) -> PaymentPage:
         path = f"{PAYMENTS}/paginated"
-        return read(PaymentPage, await self._api.get(path, key=self._admin_key, params=params))
+        reply = await self._api.get(path, key=self._admin_key, params=params)
+        if reply.status in FILTER_REFUSALS:
+            raise ParametersRefused(describe(reply))
+        return read(PaymentPage, reply)
 
 
 def _id_of(wallet: WalletAnswer) -> str:

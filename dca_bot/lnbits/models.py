@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError
 
 from dca_bot.core.market import COIN_SAT
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.errors import DestinationRefused, Refusal
+from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
 BOLT11_TIME_S_END = 1 << 35
@@ -85,10 +85,40 @@ class PaymentAnswer(BaseModel):
     details: PaymentRow | None = None
 
 
-class PaymentPage(BaseModel):
-    """GET /api/v1/payments/paginated."""
+class ListedRow(BaseModel, extra="allow"):
+    """A row of a list of payments, of whatever kind: what belongs to others need not be readable."""
 
-    data: list[PaymentRow]
+    checking_id: str
+    amount: StrictInt
+    tag: Any = None
+    external_id: Any = None
+    extra: Any = None
+
+    def known_external_id(self) -> str:
+        """Return the external id; before LNbits 1.6 it is only in `extra`."""
+        in_extra = self.extra.get("external_id") if isinstance(self.extra, dict) else None
+        return str(self.external_id or in_extra or "")
+
+    def has_tag(self, tag: str) -> bool:
+        """Tell whether the payment was made with this tag in its `extra`."""
+        in_extra = self.extra.get("tag") if isinstance(self.extra, dict) else None
+        return tag in (in_extra, self.tag)
+
+    def read(self) -> PaymentRow:
+        """Return the whole row; raise LnbitsUnavailable where it isn't one that LNbits 1.0 writes."""
+        try:
+            return PaymentRow.model_validate(self.model_dump())
+        except ValidationError as error:
+            raise LnbitsUnavailable(
+                f"LNbits lists a payment that the bot can't read ({self.checking_id[:8]})."
+            ) from error
+
+
+class PaymentPage(BaseModel):
+    """GET /api/v1/payments/paginated; `total` counts the rows of all pages."""
+
+    data: list[ListedRow]
+    total: StrictInt
 
 
 class OwnerRow(BaseModel):

@@ -131,9 +131,8 @@ class ScriptedWallet:
         found = [payment for payment in self.payments if payment.payment_hash == payment_hash]
         return found[0] if found else None
 
-    async def tagged_payments(self, since=None):
+    async def tagged_payments(self):
         self._answer()
-        assert since is None
         for payment in self.payments:
             yield payment
         if self.while_listing:

@@ -274,7 +274,7 @@ class ScriptedWallet:
     async def payments_of(self, _external_id: str) -> list[Payment]:
         return []
 
-    async def tagged_payments(self, _since: datetime | None = None) -> AsyncIterator[Payment]:
+    async def tagged_payments(self) -> AsyncIterator[Payment]:
         for payment in ():
             yield payment
 

@@ -112,7 +112,7 @@ async def test_reconciling_takes_no_longer_with_history(bench):
     status = PaymentStatus.SUCCESS
     unknown = Payment("ab" * 32, -25_000_000, 0, status, now, external_id="lost", extra=extra)
 
-    async def tagged_payments(_since=None):
+    async def tagged_payments():
         yield unknown
 
     bench.wallet.tagged_payments = tagged_payments

@@ -128,11 +128,38 @@ async def test_external_id_of_old_lnbits_is_read_from_extra(web, wallet):
     assert payment.external_id == "payout-1"
 
 
-async def test_lnbits_that_ignores_the_time_filter_ends_in_an_error(web):
-    web.answer(f"{PAYMENTS}/paginated", {"data": [ROW], "total": 1})
-    async with LnbitsWallet(web.url, admin_key=KEY, page_rows=1) as wallet:
-        with pytest.raises(LnbitsUnavailable):
+async def test_list_that_lacks_a_row_it_counts_ends_in_an_error(web):
+    web.answer(f"{PAYMENTS}/paginated", {"data": [ROW], "total": 2})
+    async with LnbitsWallet(web.url, admin_key=KEY) as wallet:
+        with pytest.raises(LnbitsUnavailable, match="read whole"):
             await wallet.payments_of("payout-1")
+    assert len(web.asked) < 50
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+async def test_list_that_lnbits_never_shows_ends_in_an_error(web, wallet, status):
+    web.answer(f"{PAYMENTS}/paginated", {"detail": "no"}, status=status)
+    with pytest.raises(LnbitsUnavailable, match=f"HTTP {status}"):
+        await wallet.payments_of("payout-1")
+    assert len(web.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"payment_hash": "fiat_sub_1"}, {"bolt11": None}, {"status": "refunded"}, {"extra": "null"}],
+)
+async def test_unreadable_row_of_others_hides_no_row_of_the_bot(web, wallet, changes):
+    own = {**ROW, "extra": {"tag": "aio-dca", "external_id": "payout-1"}}
+    other = {**ROW, "checking_id": "other", **changes}
+    web.answer(f"{PAYMENTS}/paginated", {"data": [other, own], "total": 2})
+    assert [payment.external_id async for payment in wallet.tagged_payments()] == ["payout-1"]
+
+
+async def test_unreadable_row_of_the_bot_is_an_error_and_not_left_out(web, wallet):
+    row = {**ROW, "status": "refunded", "extra": {"tag": "aio-dca"}}
+    web.answer(f"{PAYMENTS}/paginated", {"data": [row], "total": 1})
+    with pytest.raises(LnbitsUnavailable, match="can't read"):
+        [payment async for payment in wallet.tagged_payments()]
 
 
 async def test_old_lnbits_is_named_as_such(web, wallet, order):

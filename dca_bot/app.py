@@ -40,6 +40,7 @@ from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.summary import Summary
 from dca_bot.jobs.till import Till
+from dca_bot.jobs.verify import Verifier
 from dca_bot.jobs.watch import Watch
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.postgres import PostgresSource
@@ -94,6 +95,7 @@ class Jobs:
     ingest: Ingest
     schedule: Schedule
     settler: Settler
+    verifier: Verifier
     deliverer: Deliverer
     watch: Watch
     keep: Keep
@@ -260,6 +262,7 @@ async def run_jobs(
             group.create_task(jobs.ingest.run(), name="ingest"),
             group.create_task(jobs.schedule.run(), name="schedule"),
             group.create_task(jobs.settler.run(), name="settle"),
+            group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.deliverer.run(), name="deliver"),
             group.create_task(jobs.watch.run(), name="watch"),
             group.create_task(jobs.keep.run(), name="keep"),
@@ -301,6 +304,7 @@ async def build_jobs(
         ),
         schedule=Schedule(database, wallet, herald, programme, clock, signals),
         settler=Settler(till, signals),
+        verifier=Verifier(database, outside.addresses, herald, clock, signals),
         deliverer=Deliverer(
             database, outside.messenger, programme, clock, signals, config.nostr.relays
         ),

@@ -63,6 +63,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
 def _not_counted(values: dict[str, Any]) -> list[str]:
     """Write which payouts wait for a person, if any does."""
     parts = {
+        "sent, not settled yet": values["under_way_sat"],
         "held": values["held_sat"],
         "above a ceiling, to be held": values["above_ceiling_sat"],
         "without a wallet": values["without_wallet_sat"],
@@ -118,6 +119,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "above_ceiling_sat": need.above_ceiling.sat,
         "without_wallet_sat": need.homeless.sat,
         "held_sat": held.sat,
+        "under_way_sat": payout_need.under_way(tx).sat,
         "payouts_by_state": dict(payouts.counts(tx)),
         "paid_sat": totals["paid"],
         "treasury_sat": -totals["treasury"],

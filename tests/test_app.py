@@ -296,6 +296,7 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
 
 
 JOBS = {
+    "verify",
     "messenger",
     "converse",
     "ingest",

@@ -8,6 +8,7 @@ from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
+from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
 from dca_bot.ledger import cash_outs, commission, distributions, foreign, machine_cash, payouts
 from dca_bot.ledger.arrivals import Arrivals
@@ -113,6 +114,7 @@ def payout(one: Payout) -> Say:
         payout=payout_short(one),
         state=Word("payout", one.state),
         waiting=Say("payout.waiting", why=waiting(one.waiting)) if one.waiting else NOTHING,
+        said=lnbits_said(one),
     )
 
 
@@ -121,6 +123,16 @@ def payout_short(one: Payout) -> Say:
     return Say(
         "payout.short", id=one.id[:ID_LENGTH], name=one.client_name, sats=Sat(one.amount_sat)
     )
+
+
+def payment_hash(one: Payout) -> str:
+    """Return the payment hash of a payout's last invoice, by which LNbits and a node find it."""
+    return one.attempt.payment_hash if one.attempt else ""
+
+
+def lnbits_said(one: Payout) -> Say:
+    """Say what LNbits answered to a pay request that it did not carry out, if anything."""
+    return Say("payout.said", words=one.said) if one.said else NOTHING
 
 
 def hold(tx: Tx, one: Hold) -> Say:
@@ -341,6 +353,8 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
     held = payouts.by_id(tx, one.ref)
     if held is None:
         return Say("hold.unknown", id=one.id, reason=Word("reason", one.reason))
+    if one.reason == HoldReason.FAILED_TO_ADDRESS:
+        return _failed_hold(one, held)
     keys: dict[str, str] = {
         HoldReason.KNOWN_PAYOUT: "hold.payout_known",
         HoldReason.ALERTED: "hold.payout_alerted",
@@ -350,5 +364,24 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
         id=one.id,
         payout=payout_short(held),
         reason=Word("reason", one.reason),
+        payout_id=held.id[:ID_LENGTH],
+    )
+
+
+def _failed_hold(one: Hold, held: Payout) -> Say:
+    """Say what may have become of a payment that LNbits calls failed, and what the operator can do."""
+    expires_at = held.attempt.expires_at if held.attempt else one.opened_at
+    return Say(
+        "hold.payout_failed",
+        id=one.id,
+        payout=payout_short(held),
+        wallet=destination(held.destination),
+        reason=Word("reason", one.reason),
+        said=lnbits_said(held),
+        name=held.client_name,
+        sats=Sat(held.amount_sat),
+        at=Moment(held.submitted_at or one.opened_at),
+        hash=payment_hash(held),
+        word_from=Moment(word_from(expires_at)),
         payout_id=held.id[:ID_LENGTH],
     )

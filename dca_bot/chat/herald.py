@@ -145,8 +145,25 @@ class Herald:
 
     def payout_alert(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that sats may have left without arriving, and that nobody pays again by itself."""
-        payment_hash = payout.attempt.payment_hash if payout.attempt else ""
-        told = Say("push.payout_alert", payout=describe.payout_short(payout), hash=payment_hash)
+        told = Say(
+            "push.payout_alert",
+            payout=describe.payout_short(payout),
+            hash=describe.payment_hash(payout),
+            why=describe.waiting(payout.waiting),
+        )
+        self.tell_operators(tx, told, now)
+
+    def payout_slow(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell that a payout was sent and does not settle, with LNbits' words if there are any."""
+        told = Say(
+            "push.payout_slow",
+            payout=describe.payout_short(payout),
+            wallet=describe.destination(payout.destination),
+            at=Moment(payout.submitted_at or now),
+            why=describe.waiting(payout.waiting),
+            said=describe.lnbits_said(payout),
+            hash=describe.payment_hash(payout),
+        )
         self.tell_operators(tx, told, now)
 
     def payout_void(self, tx: Tx, payout: Payout, now: datetime) -> None:

@@ -3,12 +3,19 @@
 The invariant: nothing is paid again, cancelled or let go while LNbits may still pay it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, read_word
 from dca_bot.chat.desk import Desk
+from dca_bot.chat.payout_word import (
+    is_for_word,
+    refuse_without_word,
+    void_by_word,
+    word_apply,
+    word_plan,
+)
 from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
@@ -40,27 +47,32 @@ def stuck_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
 
 
-def retry_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Tell which payout would get a new invoice; only one that is proven unpaid."""
+def retry_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
+    """Tell which payout would get a new invoice: one proven unpaid, or unpaid on the operator's word."""
     payout = _payout(tx, args)
-    if payout.state is not PayoutState.VOID:
+    is_doubted = is_for_word(tx, payout)
+    if is_doubted:
+        refuse_without_word(payout, ctx, facts)
+    elif payout.state is not PayoutState.VOID:
         raise refuse("payout.not_void", payout=describe.payout(payout))
+    is_doubted = is_doubted or not payouts.is_proven_void(tx, payout)
     return Say(
-        "payout.retry_effect",
+        "payout.retry_doubt_effect" if is_doubted else "payout.retry_effect",
         payout=describe.payout_short(payout),
         wallet=describe.destination(payout.destination),
+        name=payout.client_name,
     )
 
 
 def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Give a void payout a new attempt."""
-    payout = _payout(tx, args)
+    payout = void_by_word(tx, ctx, _payout(tx, args))
     payout_moves.retry(tx, payout, now=ctx.now)
     done = Say("payout.retried", payout=describe.payout_short(payout))
     return Done(done)
 
 
-async def look_cancel(desk: Desk, args: Args) -> tuple[Payment, ...]:
+async def look_up(desk: Desk, args: Args) -> tuple[Payment, ...]:
     """Ask LNbits for every payment of the payout ID."""
     payout = await desk.database.read(lambda tx: _payout(tx, args))
     return await look_payments(desk, payout.id)
@@ -78,30 +90,23 @@ async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
 def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
-    if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
-        raise refuse("payout.is_paid", payout=describe.payout(payout))
-    if payout.state is PayoutState.CANCELLED:
-        raise refuse("payout.is_cancelled", payout=describe.payout_short(payout))
-    if not payout.is_cancellable(ctx.now):
-        raise refuse("payout.not_cancellable", payout=describe.payout(payout))
+    is_doubted = is_for_word(tx, payout)
     known = _payments(tx, payout, facts)
-    _refuse_if_pending(known)
-    if sole_payment(known, payout.amount_sat) is not None:
-        raise refuse("payout.paid_already")
-    _refuse_if_failed_lately(tx, payout, known, ctx)
-    if foreign.may_still_cover(tx, payout, now=ctx.now):
-        raise refuse("hold.still_paying")
+    _refuse_uncancellable(tx, ctx, payout, known, facts)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
     is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:
-        return _cancel_commission(payout, paid_msat // 1000, is_elsewhere=is_elsewhere)
-    key = "payout.cancel_paid_effect" if paid_msat else "payout.cancel_effect"
-    if is_elsewhere:
-        key = "payout.cancel_elsewhere_effect"
-    if not paid_msat and payout.state is PayoutState.ALERT:
-        key = "payout.cancel_alert_effect"
+        return _cancel_commission(
+            payout, paid_msat // 1000, is_elsewhere=is_elsewhere, is_doubted=is_doubted
+        )
+    keys = {
+        "payout.cancel_doubt_effect": is_doubted,
+        "payout.cancel_paid_effect": paid_msat,
+        "payout.cancel_alert_effect": payout.state is PayoutState.ALERT,
+        "payout.cancel_elsewhere_effect": is_elsewhere,
+    }
     return Say(
-        key,
+        next((key for key, fits in keys.items() if fits), "payout.cancel_effect"),
         **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
         payout=describe.payout_short(payout),
         name=payout.client_name,
@@ -112,7 +117,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
 
 def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
-    payout = _payout(tx, args)
+    payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in _payments(tx, payout, facts):
         foreign.remember(tx, payment, now=ctx.now)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
@@ -144,6 +149,8 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     """Tell what accepting a held payout would do: send it, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         return Say("payout.by_hand_effect", payout=describe.payout_short(_alerted(tx, hold)))
+    if hold.reason == HoldReason.FAILED_TO_ADDRESS:
+        return word_plan(tx, hold, facts)
     payout = _held(tx, hold)
     if hold.reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
         return Say(
@@ -166,6 +173,8 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
         payout = _alerted(tx, hold)
         payout_moves.finish(tx, payout, now=ctx.now)
         return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
+    if hold.reason == HoldReason.FAILED_TO_ADDRESS:
+        return _released(tx, ctx, hold, word_apply(tx, ctx, hold))
     payout = _held(tx, hold)
     paid = _paid(tx, payout, ctx, facts) if hold.reason == HoldReason.KNOWN_PAYOUT else None
     if paid is not None:
@@ -185,15 +194,39 @@ def _released(tx: Tx, ctx: Context, hold: Hold, done: Say) -> Done:
 PAYOUT_COMMANDS = (
     Command(("payouts",), (PAGE,), answer=list_answer),
     Command(("payouts", "stuck"), (PAGE,), answer=stuck_answer),
-    Command(("payout", "retry"), (_ID,), plan=retry_plan, apply=retry_apply),
-    Command(("payout", "cancel"), (_ID,), look=look_cancel, plan=cancel_plan, apply=cancel_apply),
+    Command(("payout", "retry"), (_ID,), look=look_up, plan=retry_plan, apply=retry_apply),
+    Command(("payout", "cancel"), (_ID,), look=look_up, plan=cancel_plan, apply=cancel_apply),
 )
 
 
-def _cancel_commission(payout: Payout, paid_sat: int, *, is_elsewhere: bool) -> Say:
+def _refuse_uncancellable(
+    tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], facts: Facts
+) -> None:
+    """Refuse while a payout may be paid yet, or is paid."""
+    if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
+        raise refuse("payout.is_paid", payout=describe.payout(payout))
+    if payout.state is PayoutState.CANCELLED:
+        raise refuse("payout.is_cancelled", payout=describe.payout_short(payout))
+    if is_for_word(tx, payout):
+        refuse_without_word(payout, ctx, facts)
+    elif not payout.is_cancellable(ctx.now):
+        raise refuse("payout.not_cancellable", payout=describe.payout(payout))
+    _refuse_if_pending(known)
+    if sole_payment(known, payout.amount_sat) is not None:
+        raise refuse("payout.paid_already")
+    _refuse_if_failed_lately(tx, payout, known, ctx)
+    if foreign.may_still_cover(tx, payout, now=ctx.now):
+        raise refuse("hold.still_paying")
+
+
+def _cancel_commission(
+    payout: Payout, paid_sat: int, *, is_elsewhere: bool, is_doubted: bool
+) -> Say:
     """Tell what giving up a payout of commission means: no fiat was charged, so none goes back."""
     careful = NOTHING
-    if paid_sat:
+    if is_doubted:
+        careful = Say("payout.careful_doubt", name=payout.client_name)
+    elif paid_sat:
         careful = Say("payout.careful_paid", paid=Sat(paid_sat), name=payout.client_name)
     elif is_elsewhere:
         careful = Say("payout.careful_elsewhere", name=payout.client_name)

@@ -34,6 +34,8 @@ SETTLED_AFTER = timedelta(minutes=10)
 FAILED_FOR_GOOD = LIFE_MAX + SETTLED_AFTER
 """So long after a failed payment its invoice is over, and nothing can pay it any more."""
 CREDIT_GRACE = timedelta(minutes=10)
+SLOW_AFTER = timedelta(minutes=30)
+"""The operators hear of a payout that was sent and has not settled for so long."""
 ATTEMPTS_MAX = 3
 
 
@@ -72,9 +74,11 @@ class Waiting(StrEnum):
     NOT_SENT = "was not sent in time; waits until it can't be paid"
     FAILED = "LNbits says failed"
     NOT_VOID = "the invoice is not void yet"
+    VANISHED = "row_vanished"
     ARRIVING = "arriving"
     OTHER_AMOUNT = "LNbits shows another amount than was asked for"
     UNKNOWN_DEBIT = "the client has the sats, the source wallet doesn't know"
+    OTHER_CREDIT = "other_credit"
     NOT_ARRIVED = "debited, but the client's wallet doesn't have it"
 
 

@@ -118,6 +118,17 @@ class Payment:
     extra: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A payee's row of an internal payment; `amount_msat` is what the payee's wallet got of it.
+
+    That is the row's amount less its fee (LNbits' columns `amount` and `fee`).
+    """
+
+    status: PaymentStatus
+    amount_msat: int
+
+
 class PayAnswer(StrEnum):
     """What came back from a pay request: a hint, never a proof (look the hash up)."""
 
@@ -180,7 +191,7 @@ class Wallet(Protocol):
         """Look a hash up with the source's key; None if LNbits answers 404."""
         ...
 
-    async def credited(self, invoice_key: str, payment_hash: str) -> PaymentStatus | None:
+    async def credited(self, invoice_key: str, payment_hash: str) -> Credit | None:
         """Look at the payee's row of an internal payment; None if LNbits answers 404."""
         ...
 
@@ -210,6 +221,30 @@ class AddressTerms:
     comment_length_max: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class AddressInvoice:
+    """What a callback answered (LUD-06): a BOLT11 invoice, not checked yet.
+
+    `verify_url` is where the payee's server tells whether the invoice is settled (LUD-21); empty
+    where the callback names none that may be asked.
+    """
+
+    bolt11: str
+    verify_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAnswer:
+    """What a payee's server says of an invoice (LUD-21); nothing of it is checked yet.
+
+    `bolt11` is the invoice that the answer names, empty if none; `preimage` is in hex, or empty.
+    """
+
+    is_settled: bool
+    preimage: str = ""
+    bolt11: str = ""
+
+
 class Addresses(Protocol):
     """Lightning addresses (LUD-16)."""
 
@@ -217,8 +252,14 @@ class Addresses(Protocol):
         """Fetch what the address accepts; raise DestinationRefused or DestinationUnavailable."""
         ...
 
-    async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+    async def request_invoice(
+        self, terms: AddressTerms, *, amount_sat: int, comment: str
+    ) -> AddressInvoice:
         """Ask the address's callback for a BOLT11 invoice; it is not checked yet."""
+        ...
+
+    async def verify(self, verify_url: str) -> VerifyAnswer:
+        """Ask the payee's server about an invoice; raise DestinationUnavailable without a clear answer."""
         ...
 
 

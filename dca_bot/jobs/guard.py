@@ -40,6 +40,7 @@ class Guarded(StrEnum):
     MISSING = "missing"
     REACH = "reach"
     SLOW = "slow"
+    VERIFY = "verify"
 
 
 @dataclass(frozen=True, slots=True)

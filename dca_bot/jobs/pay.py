@@ -10,7 +10,7 @@ from datetime import datetime
 from dca_bot.core import payout as rules
 from dca_bot.core.ceilings import broken
 from dca_bot.core.payout import PayoutState
-from dca_bot.core.ports import Invoice
+from dca_bot.core.ports import AddressInvoice, Invoice
 from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
@@ -45,10 +45,10 @@ class Payer:
             return None
         await self.till.need_funds(payout)
         if payout.state is PayoutState.PLANNED:
-            invoice = await self._invoice(payout)
-            if invoice is None:
+            found = await self._invoice(payout)
+            if found is None:
                 return None
-            payout = await self._record_invoice(payout, invoice)
+            payout = await self._record_invoice(payout, *found)
         if self.till.margin_is_gone(payout):
             await self.till.move(lambda tx: payout_moves.discard_invoice(tx, payout))
             return None
@@ -59,24 +59,20 @@ class Payer:
             await self.till.send(submitted)
         return submitted
 
-    async def _invoice(self, payout: Payout) -> Invoice | None:
-        """Have an invoice made and check it; None if the payout has to wait."""
+    async def _invoice(self, payout: Payout) -> tuple[Invoice, str] | None:
+        """Have an invoice made and check it; None if the payout has to wait.
+
+        Beside the invoice stands where the payee's server tells of it, if anywhere.
+        """
         assert payout.destination is not None
+        verify_url = ""
         if payout.destination.kind == INVOICE_KEY:
             invoice = await self._own_invoice(payout, payout.destination.value)
         else:
-            terms = await self.till.addresses.terms(payout.destination.value)
-            if payout.amount_sat < terms.min_sat:
-                await self._too_small(payout, terms.min_sat)
+            made = await self._address_invoice(payout, payout.destination.value)
+            if made is None:
                 return None
-            if payout.amount_sat > terms.max_sat:
-                raise DestinationRefused(f"The address takes at most {terms.max_sat} sats.")
-            comment = self.till.memo(payout)[: terms.comment_length_max]
-            invoice = await self.till.wallet.decode(
-                await self.till.addresses.request_invoice(
-                    terms, amount_sat=payout.amount_sat, comment=comment
-                )
-            )
+            invoice, verify_url = await self.till.wallet.decode(made.bolt11), made.verify_url
         if invoice.amount_msat != payout.amount_sat * 1000:
             raise DestinationRefused(Refusal.OTHER_AMOUNT)
         life = invoice.expires_at - self.till.clock.now()
@@ -84,7 +80,20 @@ class Payer:
             raise DestinationRefused(Refusal.EXPIRES_SOON)
         if life > rules.LIFE_MAX:
             raise DestinationRefused(Refusal.LIVES_LONG)
-        return invoice
+        return invoice, verify_url
+
+    async def _address_invoice(self, payout: Payout, address: str) -> AddressInvoice | None:
+        """Have the server of a Lightning address make an invoice; None if it takes no so small one."""
+        terms = await self.till.addresses.terms(address)
+        if payout.amount_sat < terms.min_sat:
+            await self._too_small(payout, terms.min_sat)
+            return None
+        if payout.amount_sat > terms.max_sat:
+            raise DestinationRefused(f"The address takes at most {terms.max_sat} sats.")
+        comment = self.till.memo(payout)[: terms.comment_length_max]
+        return await self.till.addresses.request_invoice(
+            terms, amount_sat=payout.amount_sat, comment=comment
+        )
 
     async def _own_invoice(self, payout: Payout, invoice_key: str) -> Invoice:
         """Have the client's LNbits wallet make an invoice; a refusal concerns this client alone."""
@@ -100,13 +109,15 @@ class Payer:
         except LnbitsUnavailable as error:
             raise DestinationUnavailable(str(error)) from error
 
-    async def _record_invoice(self, payout: Payout, invoice: Invoice) -> Payout:
+    async def _record_invoice(self, payout: Payout, invoice: Invoice, verify_url: str) -> Payout:
         def work(tx: Tx) -> Payout:
             if payouts.has_invoice(tx, invoice.payment_hash):
                 raise DestinationRefused(Refusal.SAME_INVOICE)
             if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
                 raise StateChanged("The client has another wallet by now; the invoice is dropped.")
-            payout_moves.record_invoice(tx, payout, invoice, now=self.till.clock.now())
+            payout_moves.record_invoice(
+                tx, payout, invoice, now=self.till.clock.now(), verify_url=verify_url
+            )
             return known(payouts.by_id(tx, payout.id))
 
         return await self.till.database.transact(work)

@@ -1,17 +1,19 @@
 """Finds out what became of a payout that was sent.
 
-The invariant: only the source wallet's row under the recorded hash decides; nothing gets a new
-invoice before the old one is proven unpaid on both sides and can't be paid any more.
+The invariant: nothing gets a new invoice before the old one can't be paid any more, and two witnesses
+say that it was not paid: the source wallet's row under the recorded hash, and the payee's row at LNbits,
+the payee's server, or an operator. What arrived is told by the source wallet's row, or by a preimage.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
-from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import LnbitsRefused
+from dca_bot.jobs.doubt import Doubt, may_have_left, tell_if_last
 from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import facts, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
@@ -35,19 +37,17 @@ class Resolver:
     async def resolve(self, payout: Payout, *, paying: bool) -> None:
         """Look a sent payout up with the source's key and act on what is found."""
         attempt = attempt_of(payout)
-        payment, finding = await self._look_up(payout)
+        payment, finding = await self.till.look_up(payout)
+        payout = await self._note_seen(payout, payment)
         now = self.till.clock.now()
         match finding:
             case Finding.DEBITED:
                 assert payment is not None
-                await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
-                _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
-                self.till.funds.spend(payment.fee_msat - payment.amount_msat)
-                await self.verify_credit(await self.till.fresh(payout))
+                await self._debit(payout, payment)
             case Finding.PENDING:
-                await self.till.move(
-                    lambda tx: self._back_to_submitted(tx, payout, rules.Waiting.ON_ITS_WAY, now)
-                )
+                await self.till.move(lambda tx: self._wait_pending(tx, payout, now))
+            case Finding.UNSENT | Finding.FAILED | Finding.DEAD if may_have_left(payout):
+                await Doubt(self.till).ask(payout, attempt, is_failed=payment is not None)
             case Finding.UNSENT:
                 await self._send_again(payout, attempt, paying=paying)
             case Finding.FAILED:
@@ -56,15 +56,41 @@ class Resolver:
                 await self._void(payout, attempt)
             case Finding.NONSENSE:
                 await self._alert(payout, rules.Waiting.OTHER_AMOUNT)
+        await self.tell_if_slow(payout)
 
-    async def _look_up(self, payout: Payout) -> tuple[Payment | None, Finding]:
-        """Return the source wallet's row of the last invoice, and what it means."""
-        attempt = attempt_of(payout)
-        payment = await self.till.wallet.payment(attempt.payment_hash)
-        now, expires_at = self.till.clock.now(), attempt.expires_at
-        return payment, rules.judge(
-            payment, amount_sat=payout.amount_sat, expires_at=expires_at, now=now
-        )
+    async def _note_seen(self, payout: Payout, payment: Payment | None) -> Payout:
+        """Record what the source wallet shows where that is news; a row can vanish with LNbits' data."""
+        if payment is None or payment.status == payout.source_status:
+            return payout
+        if payment.status is not PaymentStatus.SUCCESS:
+            await self.till.move(lambda tx: payout_moves.note_seen(tx, payout, payment.status))
+        return replace(payout, source_status=payment.status)
+
+    async def _debit(self, payout: Payout, payment: Payment) -> None:
+        """Record that the sats have left, whatever was in doubt before, and see whether they arrived."""
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> None:
+            payout_moves.debit(tx, payout, payment, now=now)
+            holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+
+        await self.till.move(work)
+        _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
+        self.till.funds.spend(payment.fee_msat - payment.amount_msat)
+        await self.verify_credit(await self.till.fresh(payout))
+
+    async def tell_if_slow(self, payout: Payout) -> None:
+        """Tell the operators once of an attempt that was sent and does not settle, with LNbits' words."""
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> None:
+            fresh = known(payouts.by_id(tx, payout.id))
+            if _is_slow(fresh, now):
+                payout_moves.note_slow_told(tx, fresh, now=now)
+                self.till.herald.payout_slow(tx, fresh, now)
+
+        if _is_slow(replace(payout, state=PayoutState.SUBMITTED), now):
+            await self.till.move(work)
 
     async def _send_again(self, payout: Payout, attempt: Attempt, *, paying: bool) -> None:
         """LNbits doesn't know the hash: send the same invoice again while it has time left."""
@@ -91,6 +117,11 @@ class Resolver:
         self._back_to_submitted(tx, payout, rules.Waiting.SENT_AGAIN, now)
         return True
 
+    def _wait_pending(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """LNbits is paying (again): what was in doubt is no question for the operators any more."""
+        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        self._back_to_submitted(tx, payout, rules.Waiting.ON_ITS_WAY, now)
+
     def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
         until = now + timedelta(seconds=rules.backoff_s(payout.tries + 1, max_s=PENDING_MAX_S))
         if payout.state is PayoutState.IN_DOUBT:
@@ -104,12 +135,9 @@ class Resolver:
         over = rules.over_at(attempt.expires_at)
 
         def work(tx: Tx) -> None:
+            fresh = payout_moves.put_in_doubt(tx, payout)
             if payout.state is PayoutState.SUBMITTED:
-                payout_moves.move(tx, payout, PayoutState.IN_DOUBT)
-                fresh = known(payouts.by_id(tx, payout.id))
                 self.till.herald.payout_in_doubt(tx, fresh, now)
-            else:
-                fresh = payout
             until = min(over, now + VOID_POLL)
             payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=max(until, now))
 
@@ -126,20 +154,19 @@ class Resolver:
                 )
             except LnbitsRefused:
                 credit = None
-            if credit is PaymentStatus.SUCCESS:
+            if credit is not None and credit.status is PaymentStatus.SUCCESS:
                 await self._alert(payout, rules.Waiting.UNKNOWN_DEBIT)
                 return
-            if credit is PaymentStatus.PENDING:
+            if credit is not None and credit.status is PaymentStatus.PENDING:
                 await self.till.defer(payout, rules.Waiting.NOT_VOID, least_s=600)
                 return
-        _, finding = await self._look_up(payout)
+        _, finding = await self.till.look_up(payout)
         if finding is not Finding.DEAD:
             return
 
         def work(tx: Tx) -> None:
             payout_moves.void(tx, payout, now=now)
-            if payout.attempts >= rules.ATTEMPTS_MAX:
-                self.till.herald.payout_void(tx, payout, now)
+            tell_if_last(self.till, tx, payout, now)
 
         await self.till.move(work)
         _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
@@ -150,7 +177,13 @@ class Resolver:
             await self._resolve_alert(payout)
             return
         now = self.till.clock.now()
-        if await self._has_arrived(payout):
+        credit = await self._credit(payout)
+        if credit is not None and credit.amount_msat != payout.amount_sat * 1000:
+            if payout.state is PayoutState.ALERT:
+                await self._wait_alerted(payout)
+            else:
+                await self._alert(payout, rules.Waiting.OTHER_CREDIT)
+        elif credit is not None:
 
             def work(tx: Tx) -> None:
                 payout_moves.finish(tx, payout, now=now)
@@ -166,21 +199,25 @@ class Resolver:
         else:
             await self.till.defer(payout, rules.Waiting.ARRIVING, least_s=CREDIT_POLL_S)
 
-    async def _has_arrived(self, payout: Payout) -> bool:
+    async def _credit(self, payout: Payout) -> Credit | None:
+        """Return what the payee's wallet got, None while that is nothing that can be told.
+
+        Where the payee's wallet can't be asked, what left LNbits counts as arrived.
+        """
         assert payout.destination is not None
         if payout.destination.kind != INVOICE_KEY:
-            return True
+            return Credit(PaymentStatus.SUCCESS, payout.amount_sat * 1000)
         try:
-            status = await self.till.wallet.credited(
+            credit = await self.till.wallet.credited(
                 payout.destination.value, attempt_of(payout).payment_hash
             )
         except LnbitsRefused:
-            return False
-        return status is PaymentStatus.SUCCESS
+            return None
+        return credit if credit is not None and credit.status is PaymentStatus.SUCCESS else None
 
     async def _resolve_alert(self, payout: Payout) -> None:
         """Look an alerted payout up that was never seen debited: the operator may have mended it."""
-        payment, finding = await self._look_up(payout)
+        payment, finding = await self.till.look_up(payout)
         now = self.till.clock.now()
         if finding is Finding.DEBITED and payment is not None:
             await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
@@ -205,3 +242,13 @@ class Resolver:
 
         await self.till.move(work)
         _log.error("payout alert payout=%s why=%s", payout.id[:8], why)
+
+
+def _is_slow(payout: Payout, now: datetime) -> bool:
+    """Tell whether the operators are to hear that a payout was sent and does not settle."""
+    return (
+        payout.state is PayoutState.SUBMITTED
+        and payout.slow_told_at is None
+        and payout.submitted_at is not None
+        and now - payout.submitted_at > rules.SLOW_AFTER
+    )

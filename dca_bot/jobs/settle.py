@@ -206,6 +206,7 @@ class Settler:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
             await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
+            await Resolver(self.till).tell_if_slow(payout)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid

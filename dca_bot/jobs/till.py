@@ -8,8 +8,8 @@ from typing import Any
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
-from dca_bot.core.payout import Waiting
-from dca_bot.core.ports import Addresses, Clock, PayAnswer, Wallet
+from dca_bot.core.payout import Finding, Waiting
+from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStatus, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.ledger import payout_moves, payouts
@@ -17,6 +17,7 @@ from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.payouts import Attempt, Payout
 
+_STATUSES = frozenset[str]({"", *PaymentStatus})
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +51,15 @@ class Till:
         """Read a payout again."""
         return known(await self.database.read(lambda tx: payouts.by_id(tx, payout.id)))
 
+    async def look_up(self, payout: Payout) -> tuple[Payment | None, Finding]:
+        """Return the source wallet's row of the last invoice, and what it means."""
+        attempt = attempt_of(payout)
+        payment = await self.wallet.payment(attempt.payment_hash)
+        now, expires_at = self.clock.now(), attempt.expires_at
+        return payment, rules.judge(
+            payment, amount_sat=payout.amount_sat, expires_at=expires_at, now=now
+        )
+
     async def need_funds(self, payout: Payout) -> None:
         """Raise OutOfFunds, and say so in the ledger, if the source wallet lacks what it takes."""
         assert payout.destination is not None
@@ -79,6 +89,8 @@ class Till:
             reply.answer,
             reply.detail,
         )
+        if reply.answer is not PayAnswer.NO_ANSWER and reply.detail not in _STATUSES:
+            await self.move(lambda tx: payout_moves.note_said(tx, payout, reply.detail))
 
     def margin(self, payout: Payout) -> timedelta:
         """Return how long an invoice must still live when it is sent."""

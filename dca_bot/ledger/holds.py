@@ -18,6 +18,7 @@ class HoldReason(StrEnum):
     ALERTED = "may have left without arriving"
     KNOWN_PAYOUT = "LNbits knows this payout already"
     KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
+    FAILED_TO_ADDRESS = "failed_to_address"
     LOST = "LNbits has paid this distribution, and nothing else tells of it"
 
 
@@ -53,6 +54,14 @@ def close(tx: Tx, kind: str, ref: str, *, outcome: str, now: datetime) -> None:
 def by_id(tx: Tx, hold_id: int) -> Hold | None:
     """Find an open hold by its number."""
     return _one(tx, "closed_at IS NULL AND id = ?", hold_id)
+
+
+def open_on(tx: Tx, kind: str, ref: str) -> Hold | None:
+    """Find the open hold on a thing."""
+    row = tx.execute(
+        "SELECT * FROM hold WHERE kind = ? AND ref = ? AND closed_at IS NULL", (kind, ref)
+    ).fetchone()
+    return None if row is None else _hold(row)
 
 
 def open_refs(tx: Tx, kind: str) -> list[str]:

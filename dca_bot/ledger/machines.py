@@ -15,7 +15,7 @@ from dca_bot.ledger.database import Tx
 UNNAMED = ""
 """Stands for the place of cash that no machine was named for."""
 ID_LENGTH_MIN = 4
-LIKENESS_MIN = 0.75
+LIKENESS_PERCENT_MIN = 75
 """So much alike is a name that may be misspelt."""
 
 
@@ -138,4 +138,7 @@ def _is_misspelt(one: Machine, words: Sequence[str], *, beyond: int) -> bool:
         return False
     counts = range(max(size - 1, beyond + 1), size + 2)
     typed = {folded("".join(words[:count])) for count in counts}
-    return any(difflib.SequenceMatcher(None, name, text).ratio() >= LIKENESS_MIN for text in typed)
+    return any(
+        difflib.SequenceMatcher(None, name, text).ratio() * 100 >= LIKENESS_PERCENT_MIN
+        for text in typed
+    )

@@ -16,8 +16,9 @@ from dca_bot.core.payout import (
     payout_id,
 )
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
+from dca_bot.core.witness import Outcome, Witness, proves
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, holds
+from dca_bot.ledger import clients, holds, payouts, witnesses
 from dca_bot.ledger.books import (
     CONVERTED,
     OPERATOR,
@@ -28,7 +29,7 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.clients import ADDRESS, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import micros
@@ -113,6 +114,11 @@ def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: boo
     )
 
 
+def look_again(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Have a payout looked up now, whatever it waits for."""
+    move(tx, payout, payout.state, try_at=micros(now))
+
+
 def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
     """Let the client's other planned payouts to a destination wait for as long as this one."""
     tx.execute(
@@ -125,8 +131,28 @@ def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
     )
 
 
-def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -> None:
-    """Record the checked invoice of a new attempt: PLANNED becomes INVOICED."""
+def note_seen(tx: Tx, payout: Payout, status: PaymentStatus) -> None:
+    """Record what the source wallet shows of a payout's current attempt."""
+    move(tx, payout, payout.state, source_status=status)
+
+
+def note_said(tx: Tx, payout: Payout, words: str) -> None:
+    """Record LNbits' words to a pay request that LNbits did not carry out."""
+    move(tx, payout, payout.state, said=words)
+
+
+def note_slow_told(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that the operators know that a payout's current attempt does not settle."""
+    move(tx, payout, payout.state, slow_told_at=micros(now))
+
+
+def record_invoice(
+    tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime, verify_url: str = ""
+) -> None:
+    """Record the checked invoice of a new attempt: PLANNED becomes INVOICED.
+
+    `verify_url` is where the payee's server tells of the invoice (LUD-21), if anywhere.
+    """
     assert payout.destination is not None
     move(
         tx,
@@ -137,10 +163,13 @@ def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -
         destination_kind=payout.destination.kind,
         waiting="",
         tries=0,
+        source_status="",
+        said="",
+        slow_told_at=None,
     )
     tx.execute(
-        "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at,"
+        " verify_url) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             payout.id,
             payout.attempts + 1,
@@ -148,6 +177,7 @@ def record_invoice(tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime) -
             invoice.payment_hash,
             micros(invoice.expires_at),
             micros(now),
+            verify_url,
         ),
     )
 
@@ -162,20 +192,69 @@ def discard_invoice(tx: Tx, payout: Payout) -> None:
 def submit(tx: Tx, payout: Payout, *, now: datetime) -> None:
     """Record that the pay request leaves now; from here on the destination is fixed."""
     move(tx, payout, PayoutState.SUBMITTED, submitted_at=micros(now), waiting="", tries=0)
+    witnesses.expect(tx, payout, now=now)
+
+
+def put_in_doubt(tx: Tx, payout: Payout) -> Payout:
+    """Record that LNbits calls a payment failed, which proves nothing; return the payout as it is now."""
+    if payout.state is PayoutState.SUBMITTED:
+        move(tx, payout, PayoutState.IN_DOUBT)
+    fresh = payouts.by_id(tx, payout.id)
+    assert fresh is not None
+    return fresh
 
 
 def debit(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
-    """Record that the sats have left the source wallet."""
+    """Record that the sats have left the source wallet, with LNbits' preimage as the payee's receipt."""
+    _book(
+        tx,
+        payout,
+        now=now,
+        fee_msat=payment.fee_msat,
+        preimage=payment.preimage,
+        source_status=PaymentStatus.SUCCESS,
+    )
+    to_address = payout.destination is not None and payout.destination.kind == ADDRESS
+    if to_address and proves(payment.preimage, payment.payment_hash):
+        witnesses.record_verdict(
+            tx, payout, Outcome.ARRIVED, Witness.LNBITS, preimage=payment.preimage, now=now
+        )
+
+
+def book_as_arrived(
+    tx: Tx, payout: Payout, *, now: datetime, message_id: str | None = None
+) -> None:
+    """Book a payout in doubt as paid: the payee's preimage is recorded, or an operator's word is it.
+
+    `message_id` is the operator's message. LNbits calls the payment failed and has taken no fee.
+    """
+    if message_id is not None:
+        witnesses.record_verdict(
+            tx, payout, Outcome.ARRIVED, Witness.OPERATOR, message_id=message_id, now=now
+        )
+    verdict = witnesses.verdict_of(tx, payout)
+    if verdict is None or verdict.outcome is not Outcome.ARRIVED:
+        raise StateChanged(f"Nobody says that payout {payout.id[:8]} has arrived.")
+    _book(tx, payout, now=now, fee_msat=0, preimage=verdict.preimage)
+    booked = replace(payout, state=PayoutState.DEBITED)
+    move(tx, booked, PayoutState.DONE, done_at=micros(now), waiting="")
+
+
+def _book(
+    tx: Tx, payout: Payout, *, now: datetime, fee_msat: int, preimage: str, **columns: str
+) -> None:
+    """Move a payout to DEBITED, and its sats from what the payee is owed to what is paid."""
     move(
         tx,
         payout,
         PayoutState.DEBITED,
         debited_at=micros(now),
         try_at=micros(now),
-        fee_msat=payment.fee_msat,
-        preimage=payment.preimage,
+        fee_msat=fee_msat,
+        preimage=preimage,
         waiting="",
         tries=0,
+        **columns,
     )
     paid = Move(owed_to(payout.client_id), PAID, payout.amount_sat)
     post(tx, "payout", [paid], cause=Cause(payout_id=payout.id), now=now)
@@ -219,6 +298,14 @@ def finish(tx: Tx, payout: Payout, *, now: datetime) -> None:
 def void(tx: Tx, payout: Payout, *, now: datetime) -> None:
     """Record that an attempt is proven unpaid, and can't be paid any more."""
     move(tx, payout, PayoutState.VOID, waiting="", try_at=micros(now))
+
+
+def void_by_verdict(
+    tx: Tx, payout: Payout, witness: Witness, *, now: datetime, message_id: str | None = None
+) -> None:
+    """Give an attempt to an address up on the word of a second witness, an operator's or the payee's."""
+    witnesses.record_verdict(tx, payout, Outcome.UNPAID, witness, now=now, message_id=message_id)
+    void(tx, payout, now=now)
 
 
 def alert(tx: Tx, payout: Payout, why: str, *, look_at: datetime) -> None:

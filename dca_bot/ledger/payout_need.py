@@ -15,7 +15,7 @@ from dca_bot.ledger import holds
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import micros
-from dca_bot.ledger.payouts import DAY
+from dca_bot.ledger.payouts import DAY, PROVEN_VOID
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
     """Return what the source wallet must have for all payouts that can still leave it by themselves.
 
     One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
-    that is held, alerted or has no attempts left is not paid by itself. One whose destination
+    that is held, in doubt until the operators have spoken, alerted or has no attempts left is not
+    paid by itself. One whose destination
     refuses it is tried again every few minutes, so it counts; while everything is paused all count,
     as they leave on `resume all`.
     """
@@ -85,6 +86,20 @@ def held(tx: Tx) -> Part:
     return Part(row["n"], row["sat"])
 
 
+def under_way(tx: Tx) -> Part:
+    """Return the payouts that were sent and are neither paid for certain nor to be paid (again).
+
+    They are owed until LNbits shows the debit: on their way, in doubt with the operators, alerted
+    before a debit, or void until an operator says what becomes of them.
+    """
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout AS payout"
+        f" WHERE debited_at IS NULL AND state <> 'HELD' AND NOT {_UNPAID}",
+        {"funds": Waiting.FUNDS},
+    ).fetchone()
+    return Part(row["n"], row["sat"])
+
+
 def is_waiting_for_funds(tx: Tx) -> bool:
     """Tell whether a payout stands as waiting until the source wallet has enough."""
     row = tx.execute(
@@ -98,8 +113,10 @@ def is_waiting_for_funds(tx: Tx) -> bool:
 _CHECKED = (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
 """Before these are sent (again), the ceilings are looked at."""
 _UNPAID = (
-    "(payout.state IN ('PLANNED', 'INVOICED', 'IN_DOUBT')"
-    f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX}"
+    "(payout.state IN ('PLANNED', 'INVOICED')"
+    " OR payout.state = 'IN_DOUBT' AND NOT EXISTS (SELECT 1 FROM hold"
+    "   WHERE kind = 'payout' AND ref = payout.id AND closed_at IS NULL)"
+    f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID}"
     " OR payout.state = 'SUBMITTED' AND payout.waiting = :funds)"
 )
 

@@ -20,6 +20,8 @@ SENT_MAX = 100_000
 WAIT_MAX = timedelta(days=8)
 """Nothing waits longer: a later time was set while the clock was ahead."""
 UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
+IN_QUESTION = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
+"""What was sent, while neither its debit nor its failure is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Attempt:
     bolt11: str
     payment_hash: str
     expires_at: datetime
+    verify_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Payout:
 
     `destination` is where it goes: fixed since it was submitted, before that the client's present
     one. `minor` is the fiat of its shares, 0 only for commission. `waiting` says why it is not sent
-    now.
+    now. `source_status` is what LNbits showed last of the current attempt, empty while LNbits showed
+    nothing; `said` is LNbits' words to a pay request that LNbits did not carry out.
     """
 
     id: str
@@ -57,6 +61,9 @@ class Payout:
     submitted_at: datetime | None
     debited_at: datetime | None
     distribution_ids: tuple[str, ...]
+    source_status: str = ""
+    said: str = ""
+    slow_told_at: datetime | None = None
 
     def is_cancellable(self, now: datetime) -> bool:
         """Tell whether it can be taken back, as nothing can be paid any more."""
@@ -101,7 +108,7 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
     """
     unsent = (
         "(payout.state IN ('PLANNED', 'INVOICED')"
-        f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX})"
+        f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID})"
     )
     return [
         payout
@@ -114,6 +121,12 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
             limit=limit,
         )
     ]
+
+
+def is_proven_void(tx: Tx, payout: Payout) -> bool:
+    """Tell whether two witnesses, where it takes two, said that a void payout was not paid."""
+    row = tx.execute(f"SELECT {PROVEN_VOID} AS yes FROM payout WHERE id = ?", (payout.id,))
+    return bool(row.fetchone()["yes"])
 
 
 def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:
@@ -209,10 +222,15 @@ def _payouts(
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _OPEN = "open_payout"
 _STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
+# An invoice to an address that was given up before there were second witnesses is not paid by itself.
+PROVEN_VOID = (
+    "(payout.destination_kind <> 'address' OR payout.source_status = '' OR EXISTS"
+    " (SELECT 1 FROM verdict WHERE payout_id = payout.id AND number = payout.attempt))"
+)
 _COLUMNS = """
 SELECT payout.*, client.name, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,
-  attempt.bolt11, attempt.payment_hash, attempt.expires_at
+  attempt.bolt11, attempt.payment_hash, attempt.expires_at, attempt.verify_url
 """
 _JOINED = """
 JOIN client ON client.id = payout.client_id
@@ -231,6 +249,7 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
             bolt11=row["bolt11"],
             payment_hash=row["payment_hash"],
             expires_at=instant(row["expires_at"]),
+            verify_url=row["verify_url"],
         )
     return Payout(
         id=row["id"],
@@ -249,6 +268,9 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         submitted_at=instant_or_none(row["submitted_at"]),
         debited_at=instant_or_none(row["debited_at"]),
         distribution_ids=tuple(share["distribution_id"] for share in shares),
+        source_status=row["source_status"],
+        said=row["said"],
+        slow_told_at=instant_or_none(row["slow_told_at"]),
     )
 
 

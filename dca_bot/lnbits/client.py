@@ -11,7 +11,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self
 
-from dca_bot.core.ports import Invoice, KeyKind, PayAnswer, Payment, PaymentStatus, PayReply
+from dca_bot.core.ports import Credit, Invoice, KeyKind, PayAnswer, Payment, PayReply
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.lnbits.api import LnbitsApi, describe, pay_reply, read
 from dca_bot.lnbits.models import (
@@ -220,7 +220,7 @@ class LnbitsWallet:
             )
         return answer.details.to_payment() if answer.details.amount < 0 else None
 
-    async def credited(self, invoice_key: str, payment_hash: str) -> PaymentStatus | None:
+    async def credited(self, invoice_key: str, payment_hash: str) -> Credit | None:
         """Look at the payee's row of an internal payment; None if its key shows none.
 
         Only for what is debited already: reading an invoice that is just being paid can undo the
@@ -228,7 +228,7 @@ class LnbitsWallet:
         """
         answer = await self._look_up(invoice_key, payment_hash)
         row = answer.details if answer else None
-        return row.status if row and row.amount > 0 else None
+        return row.to_credit() if row and row.amount > 0 else None
 
     async def tagged_payments(self) -> AsyncIterator[Payment]:
         """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.

@@ -10,18 +10,19 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, Field, StrictInt, ValidationError
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
 from dca_bot.core.internet import is_public
-from dca_bot.core.ports import AddressTerms
+from dca_bot.core.ports import AddressInvoice, AddressTerms, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
 ANSWER_BYTES_MAX = 64 * 1024
 FETCH_LIMIT_S = 15
+VERIFY_LIMIT_S = 10
 REDIRECTS_MAX = 3
 HTTPS_PORT = 443
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -50,9 +51,18 @@ class PayRequest(BaseModel):
 
 
 class CallbackAnswer(BaseModel):
-    """LUD-06's answer of a callback."""
+    """LUD-06's answer of a callback; `verify` is LUD-21's."""
 
     pr: Annotated[str, Field(min_length=1, max_length=INVOICE_CHARS_MAX)]
+    verify: Any = None
+
+
+class SettledAnswer(BaseModel):
+    """LUD-21's answer."""
+
+    settled: StrictBool
+    preimage: str | None = None
+    pr: str | None = None
 
 
 async def resolve(host: str) -> Sequence[str]:
@@ -115,7 +125,9 @@ class LightningAddresses:
             raise DestinationRefused(Refusal.NO_PAYMENTS, address)
         return AddressTerms(min_sat, max_sat, answer.callback, answer.comment_length_max)
 
-    async def request_invoice(self, terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+    async def request_invoice(
+        self, terms: AddressTerms, *, amount_sat: int, comment: str
+    ) -> AddressInvoice:
         """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.
 
         A comment is cut to what the address takes. Raises as `terms` does.
@@ -124,7 +136,44 @@ class LightningAddresses:
         if said := comment[: terms.comment_length_max]:
             params["comment"] = said
         url = _parse_url(terms.callback).copy_merge_params(params)
-        return _read(CallbackAnswer, await self._get(url), host=_name(url)).pr
+        answer = _read(CallbackAnswer, await self._get(url), host=_name(url))
+        return AddressInvoice(answer.pr, self._verify_url(answer.verify, callback=url))
+
+    async def verify(self, verify_url: str) -> VerifyAnswer:
+        """Ask whether an invoice is settled (LUD-21): one answer with status 200, no redirect.
+
+        Raise DestinationUnavailable for whatever isn't such an answer. The URL is a secret between
+        payer and payee: no error names more than its host.
+        """
+        try:
+            url = _parse_url(verify_url)
+            request = await self._request(url, url)
+            reply = await fetch(
+                self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=VERIFY_LIMIT_S
+            )
+            if reply.status != HTTPStatus.OK or reply.words("status").upper() not in ("", "OK"):
+                raise DestinationUnavailable(f"{_name(url)} did not say whether it was paid.")
+            answer = SettledAnswer.model_validate_json(reply.body)
+        except (NoAnswer, DestinationRefused, ValidationError) as error:
+            raise DestinationUnavailable("The server did not say whether it was paid.") from error
+        return VerifyAnswer(answer.settled, (answer.preimage or "").lower(), answer.pr or "")
+
+    def _verify_url(self, given: object, *, callback: httpx.URL) -> str:
+        """Return the URL that a callback names if it may be asked: at the callback's own host.
+
+        The operator's own LNbits is used as written, everybody else by https on port 443.
+        """
+        if not isinstance(given, str) or not 0 < len(given) <= CALLBACK_CHARS_MAX:
+            return ""
+        try:
+            url = _parse_url(given)
+            if url.netloc != callback.netloc:
+                return ""
+            if not self._is_trusted(url):
+                _check_url(url)
+        except DestinationRefused:
+            return ""
+        return given
 
     def _well_known(self, address: str) -> httpx.URL:
         name, _, host = address.strip().lower().partition("@")

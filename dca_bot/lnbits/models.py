@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError
 
 from dca_bot.core.market import COIN_SAT
-from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
@@ -73,6 +73,10 @@ class PaymentRow(BaseModel):
             preimage=self.preimage or "",
             extra=self.extra or {},
         )
+
+    def to_credit(self) -> Credit:
+        """Return what a payee's wallet got: a row can say success and bring nothing, its fee being all."""
+        return Credit(self.status, self.amount - abs(self.fee))
 
     def known_external_id(self) -> str:
         """Return the external id; before LNbits 1.6 it is only in `extra`."""

@@ -1,6 +1,7 @@
 """Payouts on a real ledger and a real LNbits, with a clock in hand and faults where they are wanted."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,22 +9,28 @@ from typing import Any
 
 import scaffold
 
+from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ports import (
+    AddressInvoice,
     AddressTerms,
+    Credit,
     Invoice,
     PayAnswer,
     Payment,
     PaymentStatus,
     PayReply,
+    VerifyAnswer,
 )
 from dca_bot.core.programme import Programme
+from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
+from dca_bot.jobs.verify import Verifier
 from dca_bot.ledger import cash_outs, clients, commission, deposits, distributions, payouts
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
@@ -95,6 +102,7 @@ class Bench:
     clock: HandClock = field(default_factory=HandClock)
     database: Any = None
     settler: Any = None
+    verifier: Any = None
     distributed: int = 0
     source: Any = None
 
@@ -111,7 +119,9 @@ class Bench:
             self.programme,
             self.clock,
         )
-        self.settler = Settler(till, Signals())
+        signals = Signals()
+        self.settler = Settler(till, signals)
+        self.verifier = Verifier(self.database, self.addresses, herald, self.clock, signals)
 
     async def reopen(self) -> None:
         await self.database.aclose()
@@ -178,6 +188,12 @@ class Bench:
     async def states(self) -> list[str]:
         return [str(payout.state) for payout in await self.payouts()]
 
+    async def payouts_text(self) -> str:
+        """Return what the operator reads of the open payouts."""
+        texts = load_texts(self.programme)
+        found = await self.database.read(payouts.stuck)
+        return "\n".join(texts.render(describe.payout(payout), "en") for payout in found)
+
     async def letters(self) -> list[str]:
         def work(tx):
             rows = tx.execute(
@@ -188,11 +204,21 @@ class Bench:
         return await self.database.read(work)
 
 
+def preimage_of(number: int) -> str:
+    """Return the preimage of the invoice of this number of a scripted wallet."""
+    return f"{number:064x}"
+
+
+def hash_of(number: int) -> str:
+    """Return the payment hash of the invoice of this number of a scripted wallet."""
+    return hashlib.sha256(bytes.fromhex(preimage_of(number))).hexdigest()
+
+
 class ScriptedWallet:
     """An LNbits whose rows a test writes: faults that the real one can't be made to show on order.
 
     `source` and `payees` have each hash's row; `on_pay` is what a pay request does to them.
-    `calls` has what was asked, in order.
+    `fee_msat` is what a payee's row says it kept of the amount. `calls` has what was asked, in order.
     """
 
     def __init__(self, clock: HandClock) -> None:
@@ -200,11 +226,20 @@ class ScriptedWallet:
         self.calls: list[tuple[str, str]] = []
         self.source: dict[str, Payment] = {}
         self.payees: dict[str, PaymentStatus] = {}
+        self.fee_msat = 0
+        self.reply = PayReply(PayAnswer.ANSWERED)
         self.invoices: dict[str, Invoice] = {}
         self.on_pay: Callable[[Invoice], None] = self.succeed
         self.change_invoice: Callable[[Invoice], Invoice] = lambda invoice: invoice
 
-    def row(self, invoice: Invoice, status: PaymentStatus, *, amount_msat: int = 0) -> None:
+    def row(
+        self,
+        invoice: Invoice,
+        status: PaymentStatus,
+        *,
+        amount_msat: int = 0,
+        preimage: str = "",
+    ) -> None:
         """Write the source's row of an invoice."""
         self.source[invoice.payment_hash] = Payment(
             payment_hash=invoice.payment_hash,
@@ -212,6 +247,7 @@ class ScriptedWallet:
             fee_msat=0,
             status=status,
             created_at=self.clock.now(),
+            preimage=preimage,
         )
 
     def succeed(self, invoice: Invoice) -> None:
@@ -239,7 +275,7 @@ class ScriptedWallet:
         """Make an invoice, as some wallet does."""
         number = len(self.invoices) + 1
         expires_at = self.clock.now() + timedelta(seconds=expiry_s)
-        made = Invoice(f"lnbc{number}", f"{number:064x}", amount_sat * 1000, expires_at)
+        made = Invoice(f"lnbc{number}", hash_of(number), amount_sat * 1000, expires_at)
         invoice = self.invoices[made.bolt11] = self.change_invoice(made)
         return invoice
 
@@ -261,15 +297,17 @@ class ScriptedWallet:
     async def pay(self, bolt11: str, **_rest: Any) -> PayReply:
         self.calls.append(("pay", bolt11))
         self.on_pay(self.invoices[bolt11])
-        return PayReply(PayAnswer.ANSWERED)
+        return self.reply
 
     async def payment(self, payment_hash: str) -> Payment | None:
         self.calls.append(("payment", payment_hash))
         return self.source.get(payment_hash)
 
-    async def credited(self, _key: str, payment_hash: str) -> PaymentStatus | None:
+    async def credited(self, _key: str, payment_hash: str) -> Credit | None:
         self.calls.append(("credited", payment_hash))
-        return self.payees.get(payment_hash, PaymentStatus.FAILED)
+        (made,) = (i for i in self.invoices.values() if i.payment_hash == payment_hash)
+        status = self.payees.get(payment_hash, PaymentStatus.FAILED)
+        return Credit(status, made.amount_msat - self.fee_msat)
 
     async def payments_of(self, _external_id: str) -> list[Payment]:
         return []
@@ -280,17 +318,34 @@ class ScriptedWallet:
 
 
 class ScriptedAddresses:
-    """The server of a Lightning address whose terms a test changes."""
+    """The server of a Lightning address whose terms a test changes.
+
+    With a `verify_url` the server tells of its invoices, by `answer` (LUD-21), None for none that
+    is clear. `asked` counts the questions.
+    """
 
     def __init__(self, wallet: ScriptedWallet) -> None:
         self.wallet = wallet
         self.min_sat, self.max_sat = 1, 10**9
         self.expiry_s = 3600
         self.repeats = ""
+        self.verify_url = ""
+        self.answer: VerifyAnswer | None = None
+        self.asked = 0
 
     async def terms(self, _address: str) -> AddressTerms:
         return AddressTerms(self.min_sat, self.max_sat, "https://example.com/pay")
 
-    async def request_invoice(self, _terms: AddressTerms, *, amount_sat: int, comment: str) -> str:
+    async def request_invoice(
+        self, _terms: AddressTerms, *, amount_sat: int, comment: str
+    ) -> AddressInvoice:
         assert comment == ""
-        return self.repeats or self.wallet.make(amount_sat, self.expiry_s).bolt11
+        bolt11 = self.repeats or self.wallet.make(amount_sat, self.expiry_s).bolt11
+        return AddressInvoice(bolt11, self.verify_url)
+
+    async def verify(self, verify_url: str) -> VerifyAnswer:
+        assert verify_url == self.verify_url
+        self.asked += 1
+        if self.answer is None:
+            raise DestinationUnavailable("The server did not say whether it was paid.")
+        return self.answer

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from dca_bot.core.ports import PayAnswer, PaymentStatus
+from dca_bot.core.ports import Credit, PayAnswer, PaymentStatus
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -29,7 +29,8 @@ async def test_external_invoice_is_paid(source, remote_source, alice, order):
     payment = await remote_source.payment(invoice.payment_hash)
     assert (payment.status, payment.amount_msat) == (PaymentStatus.SUCCESS, -500_000)
     assert payment.preimage
-    assert await source.credited(alice.invoice_key, invoice.payment_hash) is PaymentStatus.SUCCESS
+    credited = await source.credited(alice.invoice_key, invoice.payment_hash)
+    assert credited == Credit(PaymentStatus.SUCCESS, invoice.amount_msat)
 
 
 async def test_fee_reserve_counts_as_missing_sats(source, remote_source, alice, order):
@@ -79,4 +80,4 @@ async def test_lnbits_killed_before_it_acted_gives_no_answer_and_pays_later(
     payment = await remote_source.payment(invoice.payment_hash)
     assert payment.status is PaymentStatus.SUCCESS
     credited = await remote_source.credited(bob.invoice_key, invoice.payment_hash)
-    assert credited is PaymentStatus.SUCCESS
+    assert credited == Credit(PaymentStatus.SUCCESS, 500_000)

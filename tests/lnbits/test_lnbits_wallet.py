@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from dca_bot.core.ports import KeyKind, PayAnswer, PaymentStatus
+from dca_bot.core.ports import Credit, KeyKind, PayAnswer, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -67,7 +67,8 @@ async def test_paid_invoice_is_debited_and_credited(source, alice, order):
     assert payment.preimage
     assert payment.extra["tag"] == "aio-dca"
     assert payment.extra["client"] == "alice"
-    assert await source.credited(alice.invoice_key, invoice.payment_hash) is PaymentStatus.SUCCESS
+    credited = await source.credited(alice.invoice_key, invoice.payment_hash)
+    assert credited == Credit(PaymentStatus.SUCCESS, invoice.amount_msat)
     assert await source.balance_msat() == 99_000_000
 
 

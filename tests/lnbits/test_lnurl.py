@@ -6,7 +6,7 @@ import socket
 import httpx
 import pytest
 
-from dca_bot.core.ports import AddressTerms, PaymentStatus
+from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStatus
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.lnurl import LightningAddresses
 
@@ -53,12 +53,13 @@ async def test_address_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
     address = lnbits.lightning_address(alice, f"a{alice.id[:8]}")
     async with LightningAddresses(lnbits.url) as addresses:
         terms = await addresses.terms(address.upper())
-        bolt11 = await addresses.request_invoice(terms, amount_sat=1234, comment="a saving")
-    invoice = await source.decode(bolt11)
+        made = await addresses.request_invoice(terms, amount_sat=1234, comment="a saving")
+    invoice = await source.decode(made.bolt11)
     assert invoice.amount_msat == 1_234_000
     await source.pay(invoice.bolt11, external_id="payout-1", extra={})
     assert (await source.payment(invoice.payment_hash)).status is PaymentStatus.SUCCESS
-    assert await source.credited(alice.invoice_key, invoice.payment_hash) is PaymentStatus.SUCCESS
+    credited = await source.credited(alice.invoice_key, invoice.payment_hash)
+    assert credited == Credit(PaymentStatus.SUCCESS, 1_234_000)
 
 
 async def test_unknown_name_at_lnbits_is_refused(lnbits):
@@ -72,7 +73,9 @@ async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, ali
     web.answer("/cb", {"pr": "lnbc1x", "routes": []})
     terms = await addresses.terms(alice_at_web)
     assert (terms.min_sat, terms.max_sat, terms.comment_length_max) == (2, 10_000, 5)
-    assert await addresses.request_invoice(terms, amount_sat=7, comment="many thanks") == "lnbc1x"
+    assert await addresses.request_invoice(
+        terms, amount_sat=7, comment="many thanks"
+    ) == AddressInvoice("lnbc1x")
     assert web.asked[-1][0] == "/cb?id=7&amount=7000&comment=many+"
 
 
@@ -87,7 +90,9 @@ async def test_callback_of_the_trusted_host_uses_its_scheme(web, addresses, alic
     web.answer(WELL_KNOWN, pay_request(f"https://127.0.0.1:{web.port}/cb"))
     web.answer("/cb", {"pr": "lnbc1x"})
     terms = await addresses.terms(alice_at_web)
-    assert await addresses.request_invoice(terms, amount_sat=7, comment="") == "lnbc1x"
+    assert await addresses.request_invoice(terms, amount_sat=7, comment="") == AddressInvoice(
+        "lnbc1x"
+    )
 
 
 @pytest.mark.parametrize(

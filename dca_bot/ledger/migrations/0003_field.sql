@@ -3,6 +3,80 @@
 
 -- Payouts -------------------------------------------------------------------------------------------------
 
+-- What LNbits showed last of the current attempt in the source wallet; empty while it has shown no row.
+ALTER TABLE payout ADD COLUMN source_status TEXT NOT NULL DEFAULT ''
+  CHECK (source_status IN ('', 'pending', 'failed', 'success'));
+ALTER TABLE payout ADD COLUMN said TEXT NOT NULL DEFAULT '';    -- LNbits' words to a pay request that it did not carry out
+ALTER TABLE payout ADD COLUMN slow_told_at INTEGER;             -- the operators know that the current attempt does not settle
+ALTER TABLE attempt ADD COLUMN verify_url TEXT NOT NULL DEFAULT ''; -- where the payee's server tells of the invoice (LUD-21)
+UPDATE payout SET source_status = 'failed' WHERE state IN ('IN_DOUBT', 'VOID');
+
+-- What the payee's server answered about an invoice.
+CREATE TABLE verify_look (
+  id        INTEGER PRIMARY KEY,
+  payout_id TEXT NOT NULL,
+  number    INTEGER NOT NULL,
+  said      TEXT NOT NULL CHECK (said IN ('settled', 'unproven', 'unsettled', 'unclear')),
+  looked_at INTEGER NOT NULL,
+  FOREIGN KEY (payout_id, number) REFERENCES attempt (payout_id, number)
+) STRICT;
+CREATE INDEX verify_look_of ON verify_look (payout_id, number);
+CREATE TRIGGER verify_look_is_final BEFORE UPDATE ON verify_look
+BEGIN SELECT RAISE(ABORT, 'looks are never altered'); END;
+CREATE TRIGGER verify_look_stays BEFORE DELETE ON verify_look
+BEGIN SELECT RAISE(ABORT, 'looks are never deleted'); END;
+
+-- Which invoices the payee's server is still to be asked about, and when next.
+CREATE TABLE verify_due (
+  payout_id TEXT NOT NULL,
+  number    INTEGER NOT NULL,
+  tries     INTEGER NOT NULL DEFAULT 0,
+  try_at    INTEGER NOT NULL,
+  PRIMARY KEY (payout_id, number),
+  FOREIGN KEY (payout_id, number) REFERENCES attempt (payout_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- What became of an invoice to a Lightning address, where somebody beside LNbits' status says so: LNbits or the
+-- payee's server by the preimage, the payee's server within bounds, an operator by a command.
+CREATE TABLE verdict (
+  id         INTEGER PRIMARY KEY,
+  payout_id  TEXT NOT NULL,
+  number     INTEGER NOT NULL,
+  client_id  INTEGER NOT NULL REFERENCES client (id),
+  outcome    TEXT NOT NULL CHECK (outcome IN ('arrived', 'unpaid')),
+  witness    TEXT NOT NULL CHECK (witness IN ('lnbits', 'verify', 'operator')),
+  preimage   TEXT NOT NULL DEFAULT '',
+  at         INTEGER NOT NULL,
+  message_id TEXT,
+  UNIQUE (payout_id, number),
+  FOREIGN KEY (payout_id, number) REFERENCES attempt (payout_id, number),
+  CHECK ((preimage <> '') = (outcome = 'arrived' AND witness <> 'operator')),
+  CHECK (outcome = 'arrived' OR witness <> 'lnbits'),
+  CHECK ((message_id IS NOT NULL) = (witness = 'operator'))
+) STRICT;
+CREATE INDEX verdict_of_client ON verdict (client_id, id);
+CREATE TRIGGER verdict_is_final BEFORE UPDATE ON verdict
+BEGIN SELECT RAISE(ABORT, 'verdicts are never altered'); END;
+CREATE TRIGGER verdict_stays BEFORE DELETE ON verdict
+BEGIN SELECT RAISE(ABORT, 'verdicts are never deleted'); END;
+CREATE TRIGGER verdict_of_its_client BEFORE INSERT ON verdict
+WHEN NEW.client_id IS NOT (SELECT client_id FROM payout WHERE id = NEW.payout_id)
+BEGIN SELECT RAISE(ABORT, 'a verdict is of the client of its payout'); END;
+-- The payee is a witness in its own cause: its word "unpaid" counts once, until LNbits proves a payment to it.
+CREATE TRIGGER payee_is_believed_once BEFORE INSERT ON verdict
+WHEN NEW.outcome = 'unpaid' AND NEW.witness = 'verify' AND (
+  EXISTS (SELECT 1 FROM verdict WHERE client_id = NEW.client_id AND outcome = 'unpaid' AND witness = 'verify'
+    AND id > coalesce((SELECT max(id) FROM verdict WHERE client_id = NEW.client_id AND witness = 'lnbits'), 0))
+  OR EXISTS (SELECT 1 FROM open_payout WHERE client_id = NEW.client_id AND id <> NEW.payout_id
+    AND state = 'IN_DOUBT' AND destination_kind = 'address'))
+BEGIN SELECT RAISE(ABORT, 'the payee alone has said that it was not paid too often'); END;
+-- LNbits' word alone gives no invoice to an address up once a payment of it was seen there.
+CREATE TRIGGER void_needs_two_witnesses BEFORE UPDATE OF state ON payout
+WHEN NEW.state = 'VOID' AND OLD.state <> 'VOID' AND OLD.destination_kind = 'address'
+  AND (OLD.state = 'IN_DOUBT' OR OLD.source_status <> '') AND NOT EXISTS
+  (SELECT 1 FROM verdict WHERE payout_id = OLD.id AND number = OLD.attempt AND outcome = 'unpaid')
+BEGIN SELECT RAISE(ABORT, 'one witness is no proof'); END;
+
 -- Cash-outs -----------------------------------------------------------------------------------------------
 
 -- People --------------------------------------------------------------------------------------------------

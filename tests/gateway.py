@@ -1,9 +1,10 @@
-"""Stands in front of LNbits: Lightning addresses of another LNbits, and replies that get lost."""
+"""Stands in front of LNbits: Lightning addresses of another LNbits, replies that get lost or changed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import httpx
 
@@ -13,7 +14,8 @@ HOP_HEADERS = {"connection", "content-length", "content-encoding", "transfer-enc
 class Gateway:
     """Passes requests on to `lnbits_url`; names of `abroad` are looked up at `other_url`.
 
-    `lose` is asked for each answered request (method, path, body) whether the reply gets lost.
+    `lose` is asked for each answered request (method, path, body) whether the reply gets lost, `change`
+    what becomes of its status and content. `own` answers a path by itself where it returns something.
     """
 
     def __init__(self, lnbits_url: str, other_url: str) -> None:
@@ -21,6 +23,10 @@ class Gateway:
         self.other_url = other_url
         self.abroad: set[str] = set()
         self.lose: Callable[[str, str, bytes], bool] = lambda _method, _path, _body: False
+        self.change: Callable[[str, str, int, bytes], tuple[int, bytes]] = (
+            lambda _method, _path, status, content: (status, content)
+        )
+        self.own: Callable[[str], Any] = lambda _path: None
         self.lost = 0
         self._http = httpx.Client(timeout=60, trust_env=False)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -47,6 +53,10 @@ class Gateway:
             protocol_version = "HTTP/1.1"
 
             def _pass_on(self) -> None:
+                made = gateway.own(self.path)
+                if made is not None:
+                    self._send(200, json.dumps(made).encode(), {"content-type": "application/json"})
+                    return
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {k: v for k, v in self.headers.items() if k.lower() == "x-api-key"}
                 if body:
@@ -63,8 +73,14 @@ class Gateway:
                         json.dumps(gateway.other_url)[1:-1].encode(),
                         f"{gateway.url}/abroad".encode(),
                     )
-                self.send_response(answer.status_code)
-                for name, value in answer.headers.items():
+                status, content = gateway.change(
+                    self.command, self.path, answer.status_code, content
+                )
+                self._send(status, content, answer.headers)
+
+            def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
                     if name.lower() not in HOP_HEADERS:
                         self.send_header(name, value)
                 self.send_header("content-length", str(len(content)))

@@ -1,0 +1,81 @@
+"""An operator's word about a payment to a Lightning address that LNbits calls failed.
+
+The invariant: the word is given with a code, LNbits is asked once more before it counts, and "it did
+not arrive" counts only long after the invoice's expiry.
+"""
+
+from dca_bot.chat import describe
+from dca_bot.chat.command import Context, Facts
+from dca_bot.chat.say import Moment, Sat, Say, refuse
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.witness import Witness, word_from
+from dca_bot.ledger import holds, payout_moves, payouts
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import Hold, HoldReason
+from dca_bot.ledger.payouts import Payout
+
+
+def word_plan(tx: Tx, hold: Hold, facts: Facts) -> Say:
+    """Tell what booking a payout in doubt as arrived means."""
+    payout = _doubted(tx, hold)
+    _refuse_unless_failed(payout, facts)
+    return Say(
+        "payout.by_word_effect",
+        payout=describe.payout_short(payout),
+        name=payout.client_name,
+        sats=Sat(payout.amount_sat),
+    )
+
+
+def word_apply(tx: Tx, ctx: Context, hold: Hold) -> Say:
+    """Book a payout in doubt as arrived, and tell the payee; return what was done."""
+    payout = _doubted(tx, hold)
+    payout_moves.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
+    ctx.herald.payout_arrived(tx, payout, ctx.now)
+    return Say("payout.by_word", payout=describe.payout_short(payout))
+
+
+def is_for_word(tx: Tx, payout: Payout) -> bool:
+    """Tell whether the operators were asked whether a payout has arrived, and haven't said it yet."""
+    hold = holds.open_on(tx, "payout", payout.id)
+    is_asked = hold is not None and hold.reason == HoldReason.FAILED_TO_ADDRESS
+    return is_asked and payout.state is PayoutState.IN_DOUBT
+
+
+def refuse_without_word(payout: Payout, ctx: Context, facts: Facts) -> None:
+    """Refuse while an operator can't say yet that a payout in doubt did not arrive."""
+    assert payout.attempt is not None
+    _refuse_unless_failed(payout, facts)
+    early = word_from(payout.attempt.expires_at)
+    if ctx.now < early:
+        short = describe.payout_short(payout)
+        raise refuse("payout.word_early", payout=short, word_from=Moment(early))
+
+
+def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
+    """Give the attempt of a payout in doubt up on the operator's word; return the payout as it is."""
+    if not is_for_word(tx, payout):
+        return payout
+    payout_moves.void_by_verdict(
+        tx, payout, Witness.OPERATOR, now=ctx.now, message_id=ctx.message_id
+    )
+    holds.close(tx, "payout", payout.id, outcome="ignored", now=ctx.now)
+    voided = payouts.by_id(tx, payout.id)
+    assert voided is not None
+    return voided
+
+
+def _doubted(tx: Tx, hold: Hold) -> Payout:
+    """Return a payout in doubt that the operators were asked about."""
+    payout = payouts.by_id(tx, hold.ref)
+    if payout is None or payout.state is not PayoutState.IN_DOUBT:
+        raise refuse("hold.not_held", id=hold.id)
+    return payout
+
+
+def _refuse_unless_failed(payout: Payout, facts: Facts) -> None:
+    """Refuse an operator's word where LNbits has just told that the payment goes on or has arrived."""
+    fresh = facts if isinstance(facts, tuple) else ()
+    if any(row.status is not PaymentStatus.FAILED for row in fresh):
+        raise refuse("payout.is_arriving", payout=describe.payout_short(payout))

@@ -1,0 +1,111 @@
+"""What is done about a payment to a Lightning address that LNbits calls failed, or shows no more.
+
+The invariant: LNbits' word alone gives no invoice up (`core.witness` says whose word does); until
+somebody has spoken, the payout stays in doubt and nothing of it is sent.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.core import payout as rules
+from dca_bot.core import witness
+from dca_bot.core.payout import Finding, PayoutState
+from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.witness import Step, Witness
+from dca_bot.jobs.till import Till
+from dca_bot.ledger import holds, payout_moves, witnesses
+from dca_bot.ledger.clients import ADDRESS
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import Attempt, Payout
+
+LOOK_AGAIN = timedelta(minutes=10)
+LOOK_AGAIN_LATE = timedelta(hours=1)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Sees to one payout to a Lightning address that is in doubt."""
+
+    till: Till
+
+    async def ask(self, payout: Payout, attempt: Attempt, *, is_failed: bool) -> None:
+        """LNbits says failed of a payment that left LNbits: one witness is no proof."""
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> Step:
+            case = witnesses.case_of(tx, payout, attempt, is_failed=is_failed)
+            step = witness.next_step(case, now)
+            match step:
+                case Step.BOOK_AS_PAID:
+                    self._book_as_arrived(tx, payout_moves.put_in_doubt(tx, payout), now)
+                case Step.ASK_OPERATORS:
+                    self._ask_operators(tx, payout, now)
+                case Step.WAIT:
+                    self._wait_in_doubt(tx, payout, attempt, now)
+                case Step.VOID:
+                    pass
+            return step
+
+        if await self.till.database.transact(work) is Step.VOID:
+            await self._void_by_payee(payout, attempt)
+
+    def _book_as_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Book what the payee's server has proven by its preimage."""
+        payout_moves.book_as_arrived(tx, payout, now=now)
+        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        self.till.herald.payout_arrived(tx, payout, now)
+        _log.warning("payout proven by the payee's server payout=%s", payout.id[:8])
+
+    def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Hold a payout in doubt: the operators say whether it has arrived."""
+        doubted = payout_moves.put_in_doubt(tx, payout)
+        until = now + LOOK_AGAIN
+        payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+        hold = holds.open_hold(tx, "payout", payout.id, HoldReason.FAILED_TO_ADDRESS, now=now)
+        if hold is not None:
+            self.till.herald.hold_opened(tx, hold, now)
+            _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])
+
+    def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
+        doubted = payout_moves.put_in_doubt(tx, payout)
+        if payout.state is PayoutState.SUBMITTED:
+            self.till.herald.payout_in_doubt(tx, doubted, now)
+        is_over = now > rules.over_at(attempt.expires_at)
+        until = now + (LOOK_AGAIN_LATE if is_over else LOOK_AGAIN)
+        payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+
+    async def _void_by_payee(self, payout: Payout, attempt: Attempt) -> None:
+        """Give an attempt up on the payee's word, if the source wallet says the same once more."""
+        payment, finding = await self.till.look_up(payout)
+        if payment is None or finding is not Finding.DEAD:
+            return  # The next round sees to what has changed meanwhile.
+        now = self.till.clock.now()
+
+        def work(tx: Tx) -> None:
+            payout_moves.void_by_verdict(
+                tx, payout_moves.put_in_doubt(tx, payout), Witness.VERIFY, now=now
+            )
+            tell_if_last(self.till, tx, payout, now)
+
+        await self.till.move(work)
+        _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
+
+
+def may_have_left(payout: Payout) -> bool:
+    """Tell whether a payment to a Lightning address was seen at the source wallet: it may have left."""
+    to_address = payout.destination is not None and payout.destination.kind == ADDRESS
+    return to_address and (payout.source_status != "" or payout.state is PayoutState.IN_DOUBT)
+
+
+def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
+    """Tell the operators of a void payout that gets no new attempt by itself."""
+    if payout.attempts >= rules.ATTEMPTS_MAX:
+        till.herald.payout_void(tx, payout, now)
+
+
+def _why_in_doubt(payout: Payout) -> rules.Waiting:
+    is_failed = payout.source_status == PaymentStatus.FAILED
+    return rules.Waiting.FAILED if is_failed else rules.Waiting.VANISHED

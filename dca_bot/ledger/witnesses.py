@@ -1,0 +1,206 @@
+"""What witnesses said about invoices to Lightning addresses: looks at the payee's server, and verdicts.
+
+The invariant: looks and verdicts are never altered; one invoice has one verdict at most.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.witness import (
+    FIRST_LOOK_AFTER,
+    Case,
+    Outcome,
+    Said,
+    VerifyLook,
+    Witness,
+    next_look,
+)
+from dca_bot.ledger import holds
+from dca_bot.ledger.clients import ADDRESS
+from dca_bot.ledger.database import Tx
+from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.payouts import Attempt, Payout
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an invoice, and who says so; `preimage` is empty where it doesn't prove it."""
+
+    outcome: Outcome
+    witness: Witness
+    preimage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An invoice that the payee's server is to be asked about."""
+
+    payout_id: str
+    number: int
+    verify_url: str
+    bolt11: str
+    payment_hash: str
+    expires_at: datetime
+    tries: int
+
+
+def expect(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Note that the payee's server is to be asked about the invoice that is sent now."""
+    if payout.attempt is not None and payout.attempt.verify_url:
+        tx.execute(
+            "INSERT INTO verify_due (payout_id, number, try_at) VALUES (?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (payout.id, payout.attempt.number, micros(now + FIRST_LOOK_AFTER)),
+        )
+
+
+def due(tx: Tx, now: datetime, *, limit: int) -> list[Question]:
+    """Return the invoices that payees' servers are to be asked about now, longest due first."""
+    rows = tx.execute(
+        "SELECT verify_due.*, verify_url, bolt11, payment_hash, expires_at FROM verify_due"
+        " JOIN attempt USING (payout_id, number) WHERE try_at <= ? ORDER BY try_at LIMIT ?",
+        (micros(now), limit),
+    )
+    return [
+        Question(
+            payout_id=row["payout_id"],
+            number=row["number"],
+            verify_url=row["verify_url"],
+            bolt11=row["bolt11"],
+            payment_hash=row["payment_hash"],
+            expires_at=instant(row["expires_at"]),
+            tries=row["tries"],
+        )
+        for row in rows
+    ]
+
+
+def note_look(tx: Tx, question: Question, payout: Payout, said: Said, *, now: datetime) -> None:
+    """Record an answer of the payee's server, and when the server is asked again."""
+    tx.execute(
+        "INSERT INTO verify_look (payout_id, number, said, looked_at) VALUES (?, ?, ?, ?)",
+        (question.payout_id, question.number, said, micros(now)),
+    )
+    is_current = payout.attempts == question.number
+    is_over = not is_current or payout.state in (PayoutState.VOID, PayoutState.CANCELLED)
+    tries = question.tries + 1
+    at = next_look(
+        tries, is_paid=payout.debited_at is not None, expires_at=question.expires_at, now=now
+    )
+    if at is None or is_over:
+        forget(tx, question.payout_id, question.number)
+    else:
+        tx.execute(
+            "UPDATE verify_due SET tries = ?, try_at = ? WHERE payout_id = ? AND number = ?",
+            (tries, micros(at), question.payout_id, question.number),
+        )
+
+
+def forget(tx: Tx, payout_id: str, number: int) -> None:
+    """Let the payee's server not be asked about an invoice any more."""
+    tx.execute("DELETE FROM verify_due WHERE payout_id = ? AND number = ?", (payout_id, number))
+
+
+def record_verdict(
+    tx: Tx,
+    payout: Payout,
+    outcome: Outcome,
+    witness: Witness,
+    *,
+    now: datetime,
+    preimage: str = "",
+    message_id: str | None = None,
+) -> None:
+    """Record what became of a payout's last invoice, unless that is recorded already.
+
+    `message_id` is the operator's message where an operator says so. Raise sqlite3.IntegrityError
+    where the payee alone has said "unpaid" too often.
+    """
+    tx.execute(
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, preimage, at, message_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (payout_id, number) DO NOTHING",
+        (
+            payout.id,
+            payout.attempts,
+            payout.client_id,
+            outcome,
+            witness,
+            preimage,
+            micros(now),
+            message_id,
+        ),
+    )
+    forget(tx, payout.id, payout.attempts)
+
+
+def verdict_of(tx: Tx, payout: Payout) -> Verdict | None:
+    """Return what is known of a payout's last invoice."""
+    row = tx.execute(
+        "SELECT outcome, witness, preimage FROM verdict WHERE payout_id = ? AND number = ?",
+        (payout.id, payout.attempts),
+    ).fetchone()
+    if row is None:
+        return None
+    return Verdict(Outcome(row["outcome"]), Witness(row["witness"]), row["preimage"])
+
+
+def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Case:
+    """Return all that is known of a payment to an address that LNbits calls failed, or shows no more.
+
+    `is_failed`: LNbits shows the payment now, as failed.
+    """
+    verdict = verdict_of(tx, payout)
+    return Case(
+        expires_at=attempt.expires_at,
+        looks=_looks(tx, payout),
+        has_arrived=verdict is not None and verdict.outcome is Outcome.ARRIVED,
+        can_verify=bool(attempt.verify_url),
+        may_void=_may_void(tx, payout),
+        is_held=holds.open_on(tx, "payout", payout.id) is not None,
+        is_failed=is_failed,
+    )
+
+
+def unproven_count(tx: Tx) -> int:
+    """Return how many payouts to addresses are paid by LNbits' word alone, without a preimage."""
+    row = tx.execute(
+        "SELECT count(*) AS n FROM payout WHERE state = 'DONE' AND destination_kind = ?"
+        " AND NOT EXISTS (SELECT 1 FROM verdict WHERE payout_id = payout.id"
+        "   AND number = payout.attempt AND outcome = 'arrived')",
+        (ADDRESS,),
+    ).fetchone()
+    return int(row["n"])
+
+
+def booked_beside_lnbits(tx: Tx) -> dict[str, Witness]:
+    """Return, by payment hash, the invoices that are booked as paid on another word than LNbits'."""
+    rows = tx.execute(
+        "SELECT payment_hash, witness FROM verdict JOIN attempt USING (payout_id, number)"
+        " JOIN payout ON payout.id = payout_id AND payout.attempt = number"
+        " WHERE outcome = 'arrived' AND witness <> 'lnbits' AND source_status <> 'success'"
+        " AND debited_at IS NOT NULL"
+    )
+    return {row["payment_hash"]: Witness(row["witness"]) for row in rows}
+
+
+def _looks(tx: Tx, payout: Payout) -> Sequence[VerifyLook]:
+    rows = tx.execute(
+        "SELECT said, looked_at FROM verify_look WHERE payout_id = ? AND number = ? ORDER BY id",
+        (payout.id, payout.attempts),
+    )
+    return tuple(VerifyLook(Said(row["said"]), instant(row["looked_at"])) for row in rows)
+
+
+def _may_void(tx: Tx, payout: Payout) -> bool:
+    """Tell whether the payee's own word may void a payout; the schema refuses it as well."""
+    row = tx.execute(
+        "SELECT NOT EXISTS (SELECT 1 FROM verdict WHERE client_id = ?1 AND outcome = 'unpaid'"
+        "   AND witness = 'verify' AND id > coalesce((SELECT max(id) FROM verdict"
+        "     WHERE client_id = ?1 AND witness = 'lnbits'), 0))"
+        " AND NOT EXISTS (SELECT 1 FROM open_payout WHERE client_id = ?1 AND id <> ?2"
+        "   AND state = 'IN_DOUBT' AND destination_kind = ?3) AS yes",
+        (payout.client_id, payout.id, ADDRESS),
+    ).fetchone()
+    return bool(row["yes"])

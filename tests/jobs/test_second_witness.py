@@ -1,0 +1,290 @@
+"""A payment to a Lightning address that LNbits calls failed is not paid again on LNbits' word alone.
+
+The same on a real LNbits whose node lies: the last tests here.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import (
+    Bench,
+    HandClock,
+    ScriptedAddresses,
+    ScriptedWallet,
+    hash_of,
+    preimage_of,
+    programme,
+)
+
+from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
+from dca_bot.ledger import holds, payout_moves, payouts, witnesses
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import ADDRESS, Destination
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PLACE = Destination(ADDRESS, "ana@example.com")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+URL = "https://example.com/verify/1"
+UNPAID = VerifyAnswer(is_settled=False)
+
+
+@pytest.fixture
+async def make_desk(tmp_path):
+    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
+    benches = []
+
+    async def make(*, verify_url=URL, **changes):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        wallet.on_pay = wallet.fail
+        addresses = ScriptedAddresses(wallet)
+        addresses.verify_url = verify_url
+        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", PLACE, minor=10**9)
+        await bench.distribute(50_000, 40_000)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+async def at(bench, moment):
+    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
+    bench.clock.ahead = moment
+    await bench.verifier.look_once()
+    await bench.settler.work_once()
+
+
+async def hours(bench, first, last):
+    for hour in range(first, last):
+        await at(bench, hour * HOUR)
+
+
+async def open_holds(bench):
+    return await bench.database.read(holds.still_open)
+
+
+async def verdicts(bench):
+    rows = await bench.database.read(
+        lambda tx: tx.execute("SELECT outcome, witness FROM verdict ORDER BY id").fetchall()
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_failed_payment_to_an_address_is_not_paid_again_without_a_second_witness(make_desk):
+    bench = await make_desk(verify_url="")
+    await hours(bench, 0, 200)
+    assert await bench.states() == ["IN_DOUBT"]
+    assert bench.wallet.sent() == ["lnbc1"]
+    (hold,) = await open_holds(bench)
+    assert hold.reason == "failed_to_address"
+    (letter,) = await bench.letters()
+    assert "payout retry" in letter
+    assert "hold accept" in letter
+    assert hash_of(1) in letter
+
+
+async def test_preimage_of_the_payees_server_books_a_failed_payment_as_paid(make_desk):
+    bench = await make_desk()
+    await at(bench, timedelta())
+    assert await bench.states() == ["IN_DOUBT"]
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
+    await at(bench, 5 * MINUTE)
+    assert await bench.states() == ["DONE"]
+    await hours(bench, 1, 60)
+    assert bench.wallet.sent() == ["lnbc1"]
+    assert await verdicts(bench) == [("arrived", "verify")]
+    assert await open_holds(bench) == []
+    (arrived,) = [text for text in await letters_to(bench, "ana") if "have arrived" in text]
+    assert "50,000 sats" in arrived
+
+
+@pytest.mark.parametrize("preimage", ["", preimage_of(2), "no preimage"])
+async def test_settled_without_the_preimage_proves_nothing_and_the_operators_decide(
+    make_desk, preimage
+):
+    bench = await make_desk()
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage)
+    await hours(bench, 0, 100)
+    assert await bench.states() == ["IN_DOUBT"]
+    assert bench.wallet.sent() == ["lnbc1"]
+    assert len(await open_holds(bench)) == 1
+
+
+async def test_two_answers_unpaid_a_day_apart_after_the_expiry_give_the_invoice_up(make_desk):
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await hours(bench, 0, 25)  # the invoice lives for an hour
+    assert await bench.states() == ["IN_DOUBT"]
+    assert bench.wallet.sent() == ["lnbc1"]
+    bench.wallet.on_pay = bench.wallet.succeed
+    await hours(bench, 25, 30)
+    assert await bench.states() == ["DONE"]
+    assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
+    assert await verdicts(bench) == [("unpaid", "verify")]
+
+
+async def test_payees_word_counts_once_until_lnbits_proves_a_payment(make_desk):
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await hours(bench, 0, 200)
+    assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
+    assert await bench.states() == ["IN_DOUBT"]
+    assert len(await open_holds(bench)) == 1
+    # LNbits finds the second one after all, with the payee's preimage: the payee's word counts anew.
+    bench.wallet.row(bench.wallet.last(), PaymentStatus.SUCCESS, preimage=preimage_of(2))
+    await hours(bench, 200, 204)
+    assert await bench.states() == ["DONE"]
+    assert await verdicts(bench) == [("unpaid", "verify"), ("arrived", "lnbits")]
+    assert await open_holds(bench) == []
+    await bench.distribute(50_000, 40_000)
+    await hours(bench, 204, 240)
+    assert await verdicts(bench) == [
+        ("unpaid", "verify"),
+        ("arrived", "lnbits"),
+        ("unpaid", "verify"),
+    ]
+
+
+async def test_two_payouts_of_one_payee_in_doubt_are_for_the_operators(make_desk):
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await bench.distribute(60_000, 50_000)
+    await hours(bench, 0, 100)
+    assert await bench.states() == ["IN_DOUBT", "IN_DOUBT"]
+    assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
+    assert len(await open_holds(bench)) == 2
+
+
+async def test_server_that_never_answers_leaves_it_to_the_operators(make_desk):
+    bench = await make_desk()
+    await hours(bench, 0, 72)
+    assert await open_holds(bench) == []
+    await hours(bench, 72, 80)
+    assert len(await open_holds(bench)) == 1
+    assert bench.wallet.sent() == ["lnbc1"]
+    assert 60 < bench.addresses.asked < 90
+
+
+async def test_row_that_lnbits_showed_and_shows_no_more_is_for_the_operators(make_desk):
+    """LNbits' database was put back from an old copy: 404 says nothing about what has left."""
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    await at(bench, timedelta())
+    assert await bench.states() == ["SUBMITTED"]
+    bench.wallet.source.clear()
+    await hours(bench, 1, 100)
+    assert await bench.states() == ["IN_DOUBT"]
+    assert bench.wallet.sent() == ["lnbc1"]
+    assert len(await open_holds(bench)) == 1
+    assert "shows it no more" in (await bench.payouts_text())
+
+
+async def test_failed_payment_that_goes_on_after_all_closes_the_hold_by_itself(make_desk):
+    bench = await make_desk(verify_url="")
+    await at(bench, timedelta())
+    assert len(await open_holds(bench)) == 1
+    bench.wallet.row(bench.wallet.last(), PaymentStatus.PENDING)
+    await at(bench, HOUR)
+    assert (await bench.states(), await open_holds(bench)) == (["SUBMITTED"], [])
+    bench.wallet.row(bench.wallet.last(), PaymentStatus.SUCCESS)
+    await at(bench, 2 * HOUR)
+    assert await bench.states() == ["DONE"]
+
+
+async def test_payee_is_asked_for_the_proof_of_what_lnbits_calls_paid(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = bench.wallet.succeed
+    bench.addresses.answer = UNPAID
+    await at(bench, timedelta())
+    assert await bench.states() == ["DONE"]
+    assert await bench.database.read(witnesses.unproven_count) == 1
+    await at(bench, 2 * MINUTE)
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
+    await at(bench, 20 * MINUTE)
+    assert await verdicts(bench) == [("arrived", "verify")]
+    assert await bench.database.read(witnesses.unproven_count) == 0
+    asked = bench.addresses.asked
+    await hours(bench, 1, 50)
+    assert bench.addresses.asked == asked
+
+
+async def test_preimage_of_lnbits_proves_and_nobody_is_asked(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(
+        invoice, PaymentStatus.SUCCESS, preimage=preimage_of(1)
+    )
+    await hours(bench, 0, 30)
+    assert await verdicts(bench) == [("arrived", "lnbits")]
+    assert bench.addresses.asked == 0
+    assert await bench.database.read(witnesses.unproven_count) == 0
+
+
+async def test_restart_in_the_middle_of_a_doubt_changes_nothing(make_desk):
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    for hour in range(30):
+        await at(bench, hour * HOUR)
+        if hour == 20:
+            await bench.reopen()
+            await bench.settler.catch_up()
+    assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
+    assert await verdicts(bench) == [("unpaid", "verify")]
+
+
+async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make_desk):
+    """An upgrade finds an invoice to an address that was given up on LNbits' word alone."""
+    bench = await make_desk()
+    await at(bench, timedelta())
+
+    def as_before(tx):
+        tx.execute("DROP TRIGGER void_needs_two_witnesses")
+        payout = payouts.open_payouts(tx)[0]
+        payout_moves.void(tx, payout, now=bench.clock.now())
+
+    await bench.database.transact(as_before)
+    await hours(bench, 1, 30)
+    assert await bench.states() == ["VOID"]
+    assert bench.wallet.sent() == ["lnbc1"]
+
+
+# What does not settle is told
+
+
+async def test_payout_that_lnbits_refuses_each_time_is_told_with_its_words(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = lambda _invoice: None
+    bench.wallet.reply = PayReply(
+        PayAnswer.ANSWERED, "Payment amount 50000 is too high. Max is 1000"
+    )
+    for minutes in range(0, 55, 5):
+        await at(bench, minutes * MINUTE)
+    (letter,) = await bench.letters()
+    assert "does not settle" in letter
+    assert "Max is 1000" in letter
+    assert "Max is 1000" in (await bench.payouts_text())
+
+
+async def test_payout_that_stays_pending_is_told_once(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    for minutes in range(0, 29, 5):
+        await at(bench, minutes * MINUTE)
+    assert await bench.letters() == []
+    await hours(bench, 1, 60)
+    (letter,) = await bench.letters()
+    assert "does not settle: on its way" in letter
+
+
+async def letters_to(bench, name):
+    rows = await bench.database.read(
+        lambda tx: tx.execute(
+            "SELECT text FROM outbox JOIN client ON pubkey = recipient WHERE name = ?", (name,)
+        ).fetchall()
+    )
+    return [row["text"] for row in rows]

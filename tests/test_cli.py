@@ -215,6 +215,7 @@ def test_status_tells_what_the_ledger_says(folder):
         "above_ceiling_sat": 0,
         "without_wallet_sat": 0,
         "held_sat": 0,
+        "under_way_sat": 0,
         "payouts_by_state": {"PLANNED": 1},
         "paid_sat": 0,
         "treasury_sat": 0,

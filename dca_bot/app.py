@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
+from dca_bot.chat.operator_names import tell_of_unclear_names
 from dca_bot.chat.render import LANGUAGES, load_texts
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
@@ -369,6 +370,7 @@ def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
     if facts.drop(tx, facts.COPIED):
         facts.put(tx, facts.RESTORED_AT, now.isoformat())
         herald.restored(tx, facts.last_poll_at(tx), now)
+    tell_of_unclear_names(tx, herald, now)
     first = facts.moment(tx, facts.START_AT)
     if first is None:
         facts.put(tx, facts.START_AT, now.isoformat())

@@ -7,7 +7,7 @@ import difflib
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.commission import parse_percent
 from dca_bot.core.currencies import SATS
 from dca_bot.core.money import parse_fiat, parse_sat
+from dca_bot.core.names import mixes_scripts, skeleton, visible
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DcaBotError, OtherUnit
 from dca_bot.ledger.clients import Client
@@ -162,6 +163,12 @@ class Command:
         """Return the command with what it needs: `deposit NAME AMOUNT`."""
         return " ".join([*self.words, *(p.name for p in self.params if not p.optional)])
 
+    def takes(self, count: int) -> bool:
+        """Tell whether so many words can be its arguments."""
+        required = sum(not param.optional for param in self.params)
+        is_open = bool(self.params) and (self.params[-1].rest or self.params[-1].verbatim)
+        return required <= count and (is_open or count <= len(self.params))
+
     def needs_code(self, args: Args) -> bool:
         """Tell whether the effect is told first and confirmed by a code."""
         return self.plan is not None and (not self.code_with or args.has(self.code_with))
@@ -212,16 +219,23 @@ class Order:
     line: str
 
 
-def parse(text: str, known: Known, currency: str) -> Order:
+def parse(text: str, known: Known, currency: str, names: Collection[str] = ()) -> Order:
     """Read a message; raise CommandRefused with the nearest command or the right usage.
 
     A command is one line, but for what a parameter takes verbatim; another line is refused, not read.
+    `names` are names that read like a command's words: `client pause` shows the client `pause` where
+    there is one.
     """
     line = known.spell_out(text)
     tokens = line.split()
-    command = known.match([token.lower() for token in tokens])
+    words = [token.lower() for token in tokens]
+    command = known.match(words)
     if command is None:
-        raise CommandRefused(_unknown([token.lower() for token in tokens], known))
+        raise CommandRefused(_unknown(words, known))
+    if command.words[-1] in names and not command.takes(len(words) - len(command.words)):
+        shorter = known.match(words[: len(command.words) - 1])
+        is_meant = shorter is not None and shorter.takes(len(words) - len(shorter.words))
+        command = shorter if shorter is not None and is_meant else command
     if command.params and command.params[-1].verbatim:
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
@@ -258,12 +272,20 @@ def holds_key(text: str) -> bool:
 
 
 def read_name(text: str, _currency: str) -> str:
-    """Read a client's name: one word that is no command's."""
+    """Read a name that somebody may have; it is found without its accents and in any case."""
     name = unicodedata.normalize("NFC", text)
-    if name.casefold() in COMMAND_WORDS:
+    _refuse_no_name(visible(name))
+    return name
+
+
+def read_new_name(text: str, _currency: str) -> str:
+    """Read the name of somebody new: one word of one script, that reads like no command's."""
+    name = unicodedata.normalize("NFKC", visible(text))
+    _refuse_no_name(name)
+    if skeleton(name) in COMMAND_WORDS:
         raise refuse("wrong.name_taken_by_command")
-    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name) or holds_key(name):
-        raise refuse("wrong.name")
+    if mixes_scripts(name):
+        raise refuse("wrong.name_scripts")
     return name
 
 
@@ -325,6 +347,11 @@ def read_page(text: str, currency: str) -> int:
         return min(read_number(text, currency), PAGE_MAX)
     except CommandRefused:
         raise refuse("wrong.page") from None
+
+
+def _refuse_no_name(name: str) -> None:
+    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name) or holds_key(name):
+        raise refuse("wrong.name")
 
 
 def _read_fiat(text: str, currency: str, *, minor_min: int) -> int:

@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.command import Command, Context, Facts, Known, Order, parse, stray_word
+from dca_bot.chat.command import (
+    COMMAND_WORDS,
+    Command,
+    Context,
+    Facts,
+    Known,
+    Order,
+    parse,
+    stray_word,
+)
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.herald import Herald
@@ -19,6 +28,7 @@ from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
@@ -184,24 +194,32 @@ class Conversation:
         So it is with the code alone; another short word is taken for a wrong answer to the question.
         """
         stray, currency = stray_word(message.text, known), self._programme.currency
+        names = await self._command_names(known)
         code = await self._open_code(message) if stray else None
         if code is not None and stray.upper() == code.code:
-            return parse(code.command, known, currency), code
+            return parse(code.command, known, currency, names), code
         if code is not None and len(stray) <= len(code.code):
             raise refuse("confirm.how", code=code.code)
-        order = parse(message.text, known, currency)
+        order = parse(message.text, known, currency, names)
         if order.command is not CONFIRM:
             return order, None
         code = await self._open_code(message)
         if code is None or order.args.text("CODE").upper() != code.code:
             raise refuse("confirm.unknown")
-        return parse(code.command, known, currency), code
+        return parse(code.command, known, currency, names), code
 
     async def _open_code(self, message: IncomingMessage) -> Confirmation | None:
         now = self._desk.clock.now()
         return await self._desk.database.read(
             lambda tx: confirmations.still_open(tx, message.sender, now=now)
         )
+
+    async def _command_names(self, known: Known) -> frozenset[str]:
+        """Return the words of commands that clients are named like; only operators write names."""
+        if known is not self._of_operators:
+            return frozenset()
+        names = await self._desk.database.read(lambda tx: clients.named_like(tx, COMMAND_WORDS))
+        return frozenset(skeleton(name) for name in names)
 
     def _known(self, client: Client | None) -> Known:
         return self._of_operators if client is None else self._of_clients

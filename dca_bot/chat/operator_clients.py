@@ -12,9 +12,12 @@ from dca_bot.chat.command import (
     Param,
     read_fiat,
     read_name,
+    read_new_name,
     read_word,
 )
 from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.operator_find import find_client, find_client_or_closed
+from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
@@ -26,7 +29,7 @@ from dca_bot.ledger import (
     payout_moves,
     reports,
 )
-from dca_bot.ledger.clients import RECIPIENT, Client, Destination
+from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
 
@@ -34,20 +37,10 @@ NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
 
 
-def find_client(tx: Tx, args: Args) -> Client:
-    """Return the client of the argument NAME; CommandRefused if there is none or it is closed."""
-    client = _find(tx, args.text("NAME"))
-    if client is None:
-        raise refuse("client.unknown")
-    if client.state == "closed":
-        raise refuse("client.closed", name=client.name)
-    return client
-
-
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell who would be added, with what first deposit."""
     pubkey = _free_pubkey(tx, ctx, args)
-    name = _free_name(tx, args)
+    name = refuse_taken_name(tx, args.text("NAME"))
     amount = Fiat(args.number("AMOUNT"))
     return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
 
@@ -72,9 +65,7 @@ def add_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Show everything about one client."""
-    client = _find(tx, args.text("NAME"))
-    if client is None:
-        raise refuse("client.unknown")
+    client = find_client_or_closed(tx, args.text("NAME"))
     got = reports.got(tx, client.id)
     reached = mail.reached(tx, client.pubkey)
     return Say(
@@ -97,15 +88,16 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
-    """List the clients by name."""
+    """List the clients by name, and whose names have to be typed in full."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    return describe.page(Say("clients.heading"), rows, args.page, describe.client)
+    page = describe.page(Say("clients.heading"), rows, args.page, describe.client)
+    return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
 
 
 def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Leave a client out of cash-outs until the operator lets the client in again."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     if client.state == "stopped":
         return Say("client.paused_already", name=client.name)
     clients.set_state(tx, client, "stopped")
@@ -115,7 +107,7 @@ def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Let a client take part again."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     if client.state == "active":
         return Say("client.active_already", name=client.name)
     clients.set_state(tx, client, "active")
@@ -125,7 +117,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Part from a client who has nothing open."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     balance_minor, open_payouts, pending = reports.open_items(tx, client.id)
     if balance_minor or open_payouts or pending or client.owed_sat:
         raise refuse(
@@ -151,7 +143,7 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 def wallet_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell from where to where the client's payouts move."""
     assert isinstance(facts, Destination)
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     return Say(
         "client.wallet_effect",
         name=client.name,
@@ -164,7 +156,7 @@ def wallet_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
 def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Set where the client's future payouts go, and tell the client."""
     assert isinstance(facts, Destination)
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, facts)
     payout_moves.plan(tx, client.id, now=ctx.now)
     wallet = describe.destination(facts)
@@ -175,7 +167,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
 
 def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell which key the client had and will have."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
     return Say(
         "client.npub_effect",
@@ -187,7 +179,7 @@ def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Give the client another key, void the old one's codes, and tell both."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
     ctx.herald.tell_client(tx, client, Say("push.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
@@ -200,7 +192,7 @@ def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
 CLIENT_MANAGEMENT = (
     Command(
         ("client", "add"),
-        (NAME, _NPUB, Param("AMOUNT", read_fiat, optional=True)),
+        (Param("NAME", read_new_name), _NPUB, Param("AMOUNT", read_fiat, optional=True)),
         answer=add_answer,
         plan=add_plan,
         apply=add_apply,
@@ -222,19 +214,9 @@ CLIENT_MANAGEMENT = (
 )
 
 
-def _find(tx: Tx, name: str) -> Client | None:
-    """Find a client whatever the case, also where SQLite knows only ASCII's cases."""
-    client = clients.by_name(tx, name)
-    if client is not None and client.state != "closed":
-        return client
-    same = [known for known in clients.names(tx) if known.casefold() == name.casefold()]
-    return clients.by_name(tx, same[0]) if same else client
-
-
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
-    name = _free_name(tx, args)
-    former = clients.payee(tx, name)
-    if former is not None:
+    name = refuse_taken_name(tx, args.text("NAME"))
+    for former in clients.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(
         tx,
@@ -245,15 +227,6 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
     )
     ctx.herald.welcome(tx, client, ctx.now)
     return client
-
-
-def _free_name(tx: Tx, args: Args) -> str:
-    name = args.text("NAME")
-    taken = clients.payee(tx, name)
-    if taken is not None and not commission.is_spent(tx, taken):
-        key = "client.name_of_recipient" if taken.role == RECIPIENT else "client.name_taken"
-        raise refuse(key, name=taken.name)
-    return name
 
 
 def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:

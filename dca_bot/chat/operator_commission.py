@@ -13,12 +13,15 @@ from dca_bot.chat.command import (
     Done,
     Facts,
     Param,
+    read_new_name,
     read_percent,
     read_word,
 )
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.operator_clients import NAME
+from dca_bot.chat.operator_find import find_payee
+from dca_bot.chat.operator_names import refuse_taken_name
 from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
 from dca_bot.ledger import clients, commission, payout_moves, reports
 from dca_bot.ledger.clients import RECIPIENT, Client, Destination
@@ -150,8 +153,8 @@ COMMISSION_COMMANDS = (
 def _wanted(tx: Tx, args: Args, facts: Facts) -> Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
     assert facts is None or isinstance(facts, Destination)
-    payee, terms = clients.payee(tx, args.text("NAME")), commission.in_force(tx)
-    name = payee.name if payee else args.text("NAME")
+    payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
+    name = payee.name if payee else refuse_taken_name(tx, read_new_name(args.text("NAME"), ""))
     if payee is None and facts is None:
         raise refuse("commission.needs_destination", name=name)
     if payee is not None and payee.role != RECIPIENT and facts is not None:
@@ -169,7 +172,7 @@ def _wanted(tx: Tx, args: Args, facts: Facts) -> Wanted:
 
 
 def _payee_with_part(tx: Tx, args: Args) -> tuple[Client, Part]:
-    payee = clients.payee(tx, args.text("NAME"))
+    payee = find_payee(tx, args.text("NAME"))
     part = commission.in_force(tx).part_of(payee.id) if payee else None
     if payee is None or part is None:
         raise refuse("commission.not_set")

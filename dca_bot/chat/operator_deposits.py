@@ -13,8 +13,14 @@ from dca_bot.chat.command import (
     read_note,
     read_number,
 )
-from dca_bot.chat.operator_clients import NAME, find_client
-from dca_bot.chat.operator_find import Source, find_machine, known_machines, read_source
+from dca_bot.chat.operator_clients import NAME
+from dca_bot.chat.operator_find import (
+    Source,
+    find_client,
+    find_machine,
+    known_machines,
+    read_source,
+)
 from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger import clients, deposits, machines
 from dca_bot.ledger.clients import Client
@@ -28,7 +34,7 @@ _ID = Param("ID", read_number)
 
 def deposit_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose deposit of what would be recorded."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     return Say(
         "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
     )
@@ -36,7 +42,7 @@ def deposit_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Record a pending deposit."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     note = args.text("NOTE")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
@@ -127,7 +133,7 @@ def pending_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell who would get how much cash back, at most the balance, and from which machine."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     if amount_minor > client.balance_minor:
         balance = Fiat(client.balance_minor)
@@ -150,7 +156,7 @@ def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
 
 def withdraw_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Take cash out of a client's balance, and tell the client."""
-    client = find_client(tx, args)
+    client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     source = _source(tx, client, args)
     deposits.withdraw(

@@ -1,7 +1,8 @@
-"""Finds the machine that an operator means by what was typed, wherever its name stands in a command.
+"""Finds the client or the machine that an operator means by what was typed.
 
-The invariant: a complete name wins, the longest first. What is no complete name is a machine's only
-where the command can be read in no other way.
+The invariant: a complete name of a machine wins, the longest first; what is no complete name is a
+machine's only where the command can be read in no other way. A client's name may be typed without its
+accents and in any case, unless that could be another client's.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dca_bot.chat.say import CommandRefused, Say, refuse
-from dca_bot.ledger import machines
+from dca_bot.ledger import clients, machines
+from dca_bot.ledger.clients import CLIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machines import Machine
 
@@ -33,6 +35,32 @@ class Source:
     note: str
     more: str
     doubtful: tuple[Machine, ...] = ()
+
+
+def find_client(tx: Tx, name: str) -> Client:
+    """Return the client of a name; CommandRefused if there is none or it is closed."""
+    client = find_client_or_closed(tx, name)
+    if client.state == "closed":
+        raise refuse("client.closed", name=client.name)
+    return client
+
+
+def find_client_or_closed(tx: Tx, name: str) -> Client:
+    """Return the client of a name, a closed one if no other has it; CommandRefused if there is none."""
+    payee = find_payee(tx, name)
+    client = payee if payee and payee.role == CLIENT else clients.closed(tx, name)
+    if client is None:
+        raise refuse("client.unknown")
+    return client
+
+
+def find_payee(tx: Tx, name: str) -> Client | None:
+    """Return who has a name, client or recipient, None if nobody; refuse a name that several may have."""
+    found = clients.alike(tx, name)
+    same = clients.exact(found, name) or found
+    if len(same) > 1:
+        raise refuse("client.which", names=", ".join(one.name for one in same))
+    return same[0] if same else None
 
 
 def find_machine(tx: Tx, wanted: str) -> Machine:

@@ -5,9 +5,12 @@ alike; the functions here that find or list clients never return one (`ledger/co
 """
 
 import sqlite3
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.names import skeleton
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
@@ -62,10 +65,14 @@ class Client:
 def add(
     tx: Tx, *, name: str, pubkey: str, language: str, now: datetime, role: str = CLIENT
 ) -> Client:
-    """Record a new client, active and in flow mode; IntegrityError if name or key is taken."""
+    """Record a new client, active and in flow mode; IntegrityError if name or key is taken.
+
+    Taken is also a name that people take for an open client's.
+    """
     added = tx.execute(
-        "INSERT INTO client (name, pubkey, role, language, created_at) VALUES (?, ?, ?, ?, ?)",
-        (name, pubkey, role, language, micros(now)),
+        "INSERT INTO client (name, skeleton, pubkey, role, language, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (name, skeleton(name), pubkey, role, language, micros(now)),
     )
     return by_id(tx, added.lastrowid or 0)
 
@@ -110,11 +117,71 @@ def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     return [_client(row) for row in rows]
 
 
+def alike(tx: Tx, name: str) -> list[Client]:
+    """Return the open clients and recipients whose names people take for this one, by name."""
+    # The names come first, or SQLite walks through all accounts of a kind.
+    rows = tx.execute(
+        f"{_SELECT} WHERE client.id IN"
+        " (SELECT id FROM client WHERE skeleton = ? AND state <> 'closed') ORDER BY name",
+        (skeleton(name),),
+    )
+    return [_client(row) for row in rows]
+
+
+def closed(tx: Tx, name: str) -> Client | None:
+    """Return the closed client of a name, the last of several; None if there is none."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE skeleton = ? AND state = 'closed' AND role = 'client'"
+        " ORDER BY client.id DESC",
+        (skeleton(name),),
+    )
+    return next(iter(exact([_client(row) for row in rows], name)), None)
+
+
+def exact(found: Sequence[Client], name: str) -> list[Client]:
+    """Return those whose name is this one in full; case counts where it alone tells them apart."""
+    same = [one for one in found if _full(one.name).casefold() == _full(name).casefold()]
+    return [one for one in same if _full(one.name) == _full(name)] or same
+
+
 def payee(tx: Tx, name: str) -> Client | None:
-    """Find who is paid under a name, client or recipient, whatever the case; a closed one is nobody."""
-    rows = tx.execute("SELECT id, name FROM client WHERE state <> 'closed'")
-    same = [row["id"] for row in rows if row["name"].casefold() == name.casefold()]
-    return by_id(tx, same[0]) if same else None
+    """Find who is paid under a name, client or recipient; a closed one is nobody.
+
+    Of several whose names look alike, it is the one whose name is this in full, if any is.
+    """
+    found = alike(tx, name)
+    same = exact(found, name) or found
+    return same[0] if len(same) == 1 else None
+
+
+def lookalikes(tx: Tx) -> list[list[str]]:
+    """Return the names of open clients and recipients that people take for one, each such set."""
+    rows = tx.execute(
+        "SELECT skeleton, name FROM client WHERE state <> 'closed' AND skeleton IN"
+        " (SELECT skeleton FROM client WHERE state <> 'closed' GROUP BY skeleton HAVING count(*) > 1)"
+        " ORDER BY skeleton, name"
+    )
+    sets: dict[str, list[str]] = {}
+    for row in rows:
+        sets.setdefault(row["skeleton"], []).append(row["name"])
+    return list(sets.values())
+
+
+def named_like(tx: Tx, words: Iterable[str]) -> list[str]:
+    """Return the names of open clients and recipients that read like one of some words, by name."""
+    wanted = sorted(words)
+    marks = ",".join("?" * len(wanted))
+    rows = tx.execute(
+        f"SELECT name FROM client WHERE skeleton IN ({marks}) AND state <> 'closed' ORDER BY name",
+        wanted,
+    )
+    return [str(row["name"]) for row in rows]
+
+
+def all_names(tx: Tx) -> list[str]:
+    """Return the names of all open clients and recipients."""
+    rows = tx.execute("SELECT name FROM client WHERE state <> 'closed' ORDER BY name")
+    return [str(row["name"]) for row in rows]
 
 
 def set_state(tx: Tx, client: Client, state: str) -> None:
@@ -186,6 +253,10 @@ def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
     level = "used up" if left == 0 else "low" if left < low_minor else ""
     tx.execute("UPDATE client SET low_told = ? WHERE id = ?", (level, client_id))
     return level if _LEVELS.index(level) > _LEVELS.index(client.low_told) else ""
+
+
+def _full(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _client(row: sqlite3.Row) -> Client:

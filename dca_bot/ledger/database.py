@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import aiosqlite
 
+from dca_bot.core.names import skeleton
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.ledger.private import make_private_folder, refuse_readable_by_others
 
@@ -164,6 +165,7 @@ def refuse_unusable(data_dir: Path) -> bool:
 def migrate(tx: Tx) -> None:
     """Bring the schema up to date, one numbered file after the other, each whole or not at all."""
     _refuse_newer(tx)
+    tx.create_function("name_skeleton", 1, skeleton, deterministic=True)
     scripts, version = _scripts(), version_of(tx)
     for number, script in enumerate(scripts[version:], start=version + 1):
         _migrate_to(tx, number, script)

@@ -81,6 +81,23 @@ BEGIN SELECT RAISE(ABORT, 'one witness is no proof'); END;
 
 -- People --------------------------------------------------------------------------------------------------
 
+-- What people take for one name (core/names.py): the program computes it, also for the rows of an older ledger.
+ALTER TABLE client ADD COLUMN skeleton TEXT NOT NULL DEFAULT '';
+UPDATE client SET skeleton = name_skeleton(name);
+CREATE INDEX client_skeleton ON client (skeleton, state);
+-- Open clients who were taken for one already stay; nobody joins them. The name itself is held by client_name.
+CREATE TRIGGER client_has_own_name AFTER INSERT ON client
+WHEN NEW.skeleton <> '' AND EXISTS (SELECT 1 FROM client
+  WHERE skeleton = NEW.skeleton AND state <> 'closed' AND id <> NEW.id)
+BEGIN SELECT RAISE(ABORT, 'an open client has a name that looks like this one'); END;
+CREATE TRIGGER client_keeps_own_name AFTER UPDATE OF skeleton, state ON client
+WHEN NEW.state <> 'closed' AND (OLD.state = 'closed' OR OLD.skeleton <> NEW.skeleton)
+  AND EXISTS (SELECT 1 FROM client WHERE skeleton = NEW.skeleton AND state <> 'closed' AND id <> NEW.id)
+BEGIN SELECT RAISE(ABORT, 'an open client has a name that looks like this one'); END;
+-- A row that was not written by the program has one all the same.
+CREATE TRIGGER client_has_skeleton AFTER INSERT ON client WHEN NEW.skeleton = ''
+BEGIN UPDATE client SET skeleton = lower(name) WHERE id = NEW.id; END;
+
 -- Who pays: the lease at LNbits ---------------------------------------------------------------------------
 
 -- Instants ------------------------------------------------------------------------------------------------

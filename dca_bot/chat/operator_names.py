@@ -1,0 +1,51 @@
+"""Names that may be taken for one another: new ones are refused, old ones are told to the operators.
+
+The invariant: nobody's name is changed, and whoever had one before such names were refused keeps it.
+"""
+
+import json
+from datetime import datetime
+
+from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import Say, refuse
+from dca_bot.core.names import shape
+from dca_bot.ledger import clients, commission, facts
+from dca_bot.ledger.clients import RECIPIENT
+from dca_bot.ledger.database import Tx
+
+
+def refuse_taken_name(tx: Tx, name: str) -> str:
+    """Return a new name; CommandRefused if it is an open client's, or looks like one.
+
+    A recipient who gets commission no more, and has got all of it, is in nobody's way.
+    """
+    alike = clients.alike(tx, name)
+    for taken in alike:
+        if not commission.is_spent(tx, taken):
+            if not clients.exact([taken], name):
+                raise refuse("client.name_alike", name=taken.name)
+            key = "client.name_of_recipient" if taken.role == RECIPIENT else "client.name_taken"
+            raise refuse(key, name=taken.name)
+    others = set(clients.all_names(tx)) - {one.name for one in alike}
+    same_shape = sorted(one for one in others if shape(one) == shape(name))
+    if same_shape:
+        raise refuse("client.name_alike", name=same_shape[0])
+    return name
+
+
+def unclear_names(tx: Tx) -> tuple[Say, ...]:
+    """Say which names look alike, and which read like a command's word; nothing if none do."""
+    alike = tuple(Say("clients.alike", names=", ".join(names)) for names in clients.lookalikes(tx))
+    commanding = clients.named_like(tx, COMMAND_WORDS)
+    like_commands = Say("clients.like_commands", names=", ".join(commanding))
+    return (*alike, like_commands) if commanding else alike
+
+
+def tell_of_unclear_names(tx: Tx, herald: Herald, now: datetime) -> None:
+    """Tell the operators once of names from before they were refused, and once more of further ones."""
+    unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, COMMAND_WORDS))]
+    told = json.loads(facts.get(tx, facts.UNCLEAR_NAMES) or "[]")
+    if any(names not in told for names in unclear):
+        herald.tell_operators(tx, Say("push.unclear_names", names=unclear_names(tx)), now)
+        facts.put(tx, facts.UNCLEAR_NAMES, json.dumps(unclear))

@@ -154,7 +154,7 @@ class CsvConfig(_Section):
     """`[lamassu.csv]`."""
 
     command: str = (
-        "psql lamassu -v ON_ERROR_STOP=1 -c"
+        "PGDATESTYLE=ISO psql lamassu -v ON_ERROR_STOP=1 -c"
         " \"\\copy (select * from {table} where created >= '{since}') to stdout csv header\""
     )
 

@@ -4,11 +4,13 @@ The invariant: a transfer that broke off is noticed, never read as a shorter tab
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from dca_bot.errors import ExportBroken, TableBroken
+from dca_bot.lamassu.diagnosis import HEAD_BYTES, UTF8_MARK, begins, not_text, not_the_export
 
 Row = dict[str, str | None]
 
@@ -28,18 +30,14 @@ class Table:
 def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
     """Yield the rows of one table by column name; optional columns that are absent are left out.
 
-    A row beyond 16 MiB comes as NULLs only, which is no row of any table. Raise ExportBroken where the
-    file breaks off, TableBroken where columns are missing, for a row of another length than the header,
-    and for what isn't UTF-8.
+    A byte order mark of UTF-8 is skipped. A row beyond 16 MiB comes as NULLs only, which is no row of any
+    table. Raise ExportBroken where the file breaks off, TableBroken for a file that isn't the export,
+    where columns are missing, for a row of another length than the header, and for what isn't UTF-8.
     """
+    _refuse_other_files(file, table)
     records = _records(file, table)
     header = _split(next(records, None) or "", table)
-    missing = sorted(table.required.difference(filter(None, header)))
-    if missing:
-        raise TableBroken(
-            f"The export of {table.name} lacks {', '.join(missing)}; export all columns, with a"
-            " header."
-        )
+    _refuse_header(header, table)
     wanted = [
         (name, place)
         for place, name in enumerate(header)
@@ -51,8 +49,45 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
             continue
         fields = _split(record, table)
         if len(fields) != len(header):
-            raise _broken(table, f"a row has {len(fields)} fields, the header {len(header)}")
+            counts = f"a row has {len(fields)} fields, the header {len(header)}"
+            raise _broken(table, f"{counts}. {begins(record)}")
         yield {name: fields[place] for name, place in wanted}
+
+
+def _refuse_other_files(file: IO[bytes], table: Table) -> None:
+    """Raise TableBroken unless the file's first line has the required columns; stand at its beginning.
+
+    A first line that isn't whole is left to be noticed as a transfer that broke off.
+    """
+    head = file.read(HEAD_BYTES)
+    if why := not_text(head):
+        raise _other(table, why)
+    start = len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
+    file.seek(start)
+    first, end, _ = head[start:].partition(b"\n")
+    if head and not end:
+        return
+    if not table.required <= set(_split_header(first)):
+        text = head[start:].decode(errors="replace")
+        raise _other(table, not_the_export(text, table.required))
+
+
+def _refuse_header(header: list[str | None], table: Table) -> None:
+    """Raise TableBroken where a column that is read is missing, or stands there twice."""
+    names = Counter(header)
+    missing = sorted(name for name in table.required if not names[name])
+    twice = sorted(name for name in table.required | table.optional if names[name] > 1)
+    if missing:
+        raise _other(table, f"lacks {', '.join(missing)}; export all columns, with a header")
+    if twice:
+        raise _other(
+            table, f"has {', '.join(twice)} more than once in its header; export one table"
+        )
+
+
+def _split_header(line: bytes) -> list[str]:
+    names = line.removesuffix(b"\r").decode(errors="replace").split(",")
+    return [name.removeprefix('"').removesuffix('"') for name in names]
 
 
 def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
@@ -88,6 +123,10 @@ def _split(record: str, table: Table) -> list[str | None]:
         fields.append(plain or None if quoted is None else quoted.replace('""', '"'))
         place = match.end()
     return fields
+
+
+def _other(table: Table, what: str) -> TableBroken:
+    return TableBroken(f"The export of {table.name} {what}. Nothing of it was used.")
 
 
 def _broken(table: Table, what: str) -> TableBroken:

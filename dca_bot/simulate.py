@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json import dumps
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from dca_bot.core.allotment import Allotment, Portion, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
+from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError
@@ -89,7 +90,7 @@ def run_simulation(
     export = read_directory(export_dir, _BEGINNING)
     outcomes = simulate(export, balances, currency=currency, now=instant)
     complaints = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    for sentence in export.unreadable:
+    for sentence in (*export.unreadable, *contradictions(export, outcomes, currency)):
         complaints.print(sentence)
     if json:
         for outcome in outcomes:
@@ -98,6 +99,21 @@ def run_simulation(
         console = Console(highlight=False)
         console.print(render_table(outcomes, currency))
         console.print(render_summary(outcomes, balances, currency), markup=False)
+
+
+def contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -> Iterator[str]:
+    """Tell of each sale that is distributed although its machine reported something else."""
+    rows = {cash_out.id: cash_out for cash_out in export.cash_outs}
+    for outcome in outcomes:
+        found = contradiction_of(rows[outcome.id], currency) if outcome.allotment else None
+        if found is not None:
+            reported = fiat_text(found.reported_minor, currency)
+            said = f"reported complete more than once: {reported} may have left"
+            yield (
+                f"Cash-out {outcome.id}: {fiat_text(found.fiat_minor, currency)} are confirmed, but the"
+                f" machine {said if found.is_repeated else f'reported {reported}'}. It is distributed;"
+                " check the till."
+            )
 
 
 def record(outcome: Outcome) -> dict[str, Any]:

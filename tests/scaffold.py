@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dca_bot.core.cash_out import CashOut
+from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedTerms, Programme
 
@@ -40,10 +40,12 @@ def programme(operators: Iterable[str], /, **changes: Any) -> Programme:
 
 
 def cash_out_row(id_: str, created_at: datetime, **changes: Any) -> CashOut:
-    """A paid and dispensed cash-out; its amounts are not known unless given."""
+    """A paid and dispensed cash-out, reported at once; its amounts and notes are not known unless given."""
     values: dict[str, Any] = {
         **dict.fromkeys(CashOut.__dataclass_fields__),
         "actions": (),
+        "reports_readable": True,
+        "others": (),
         "id": id_,
         "device_id": "d" * 64,
         "created_at": created_at,
@@ -54,4 +56,8 @@ def cash_out_row(id_: str, created_at: datetime, **changes: Any) -> CashOut:
         "dispense": True,
         "dispense_confirmed": True,
     }
-    return CashOut(**{**values, **changes})
+    values |= changes
+    is_dispensed = values["dispense"] and values["dispense_confirmed"]
+    if is_dispensed and "actions" not in changes:
+        values["actions"] = (Action(1, "dispense", values["confirmed_at"] or created_at, ()),)
+    return CashOut(**values)

@@ -69,7 +69,10 @@ def test_oldest_distribution_time_goes_first_and_equal_times_by_id():
     good = next(it for it in export.cash_outs if it.crypto_code == "LN" and it.dispense_confirmed)
     twins = [replace(good, id=id_) for id_ in ("b", "c", "a")]
     hour = timedelta(hours=1)
-    older = replace(good, id="z", actions=(), confirmed_at=good.actions[-1].created_at - hour)
+    dispense = good.actions[-1]
+    older = replace(
+        good, id="z", actions=(replace(dispense, created_at=dispense.created_at - hour),)
+    )
     now = good.created_at + hour
     outcomes = simulate(Export((*twins, older), {}), {"ana": 10**9}, currency="GTQ", now=now)
     assert [outcome.id for outcome in outcomes] == ["z", "a", "b", "c"]

@@ -1,11 +1,13 @@
 """Says what the ledger's things are, the same way in every answer and push."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import Terms, read_terms
+from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
@@ -165,6 +167,7 @@ def held(tx: Tx, one: Hold) -> Say:
         **fields,
         dispensed=_dispensed(cash_out.dispensed_minor),
         received=_received(cash_out),
+        fee=_fee(cash_out),
     )
 
 
@@ -187,6 +190,15 @@ def choice(tx: Tx, one: Hold) -> Say:
 def error(text: str | None) -> Say:
     """Say what Lamassu has written down as a row's error, if anything."""
     return Say("hold.error", error=short(" ".join(text.split()))) if text else NOTHING
+
+
+def contradiction(found: Contradiction) -> Say:
+    """Say what Lamassu has as given out for a sale, and what its machine reported."""
+    return Say(
+        "report.repeated" if found.is_repeated else "report.differs",
+        fiat=Fiat(found.fiat_minor),
+        reported=Fiat(found.reported_minor),
+    )
 
 
 def change(then: str, now: str) -> Say:
@@ -263,8 +275,23 @@ def _row(text: str) -> Say:
     return Say("cash_out.row", fiat=_row_fiat(said), coin=coin)
 
 
-def _row_fiat(said: Terms) -> str:
-    return UNTOLD if said.fiat is None else f"{said.fiat:,f} {short(said.fiat_code)}"
+def _row_fiat(said: Terms) -> Field:
+    fiat = _units(said.fiat, said.fiat_code)
+    if said.fixed_fee == 0:
+        return fiat
+    return Say("cash_out.row_fee", fiat=fiat, fee=_units(said.fixed_fee, said.fiat_code))
+
+
+def _units(amount: Decimal | None, code: str) -> str:
+    return UNTOLD if amount is None else f"{amount:,f} {short(code)}"
+
+
+def _fee(one: RecordedCashOut) -> Say:
+    """Say the fixed fee that is within the commission, if there is one."""
+    if one.fixed_fee is None or one.terms is None:
+        return NOTHING
+    said = read_terms(one.terms)
+    return Say("hold.fee", fee=_units(said.fixed_fee, said.fiat_code))
 
 
 def _dispensed(minor: int | None) -> Say:

@@ -14,6 +14,7 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, foreign, mail
+from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -134,6 +135,19 @@ class Herald:
         """Tell what is held, why, and what to type, and what is known at this moment alone."""
         lines = (describe.held(tx, hold), told or NOTHING, describe.choice(tx, hold))
         self.tell_operators(tx, Say("push.hold_opened", hold=Say("lines", lines=lines)), now)
+
+    def report_contradicts(
+        self, tx: Tx, cash_out: RecordedCashOut, contradiction: Say, now: datetime
+    ) -> None:
+        """Tell that a machine's reports contradict a sale that was shared out all the same."""
+        told = Say(
+            "push.report_contradicts",
+            id=cash_out.id[: describe.ID_LENGTH],
+            machine=describe.short(cash_out.machine),
+            at=Moment(cash_out.at),
+            contradiction=contradiction,
+        )
+        self.tell_operators(tx, told, now)
 
     def payout_in_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that LNbits calls a payout failed, which proves nothing yet."""

@@ -1,6 +1,7 @@
 """The operator's commands about cash-outs and what is held."""
 
 from datetime import timedelta
+from fractions import Fraction
 
 from dca_bot.chat import describe, sharing
 from dca_bot.chat.client_commands import PAGE
@@ -27,7 +28,10 @@ from dca_bot.chat.operator_lost import (
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
-from dca_bot.core.cash_out import Amounts, scale
+from dca_bot.core.cash_out import Amounts, fee_minor, scale
+from dca_bot.core.change import read_terms
+from dca_bot.core.exact import exact
+from dca_bot.core.money import minor_digits
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
@@ -56,7 +60,7 @@ def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
-def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def tx_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
@@ -65,7 +69,8 @@ def tx_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     found = cash_outs.by_prefix(tx, wanted)
     if len(runs) + len(found) != 1:
         raise refuse("tx.ambiguous" if runs or found else "tx.unknown")
-    return _run(tx, runs[0]) if runs else _cash_out(tx, found[0])
+    currency = ctx.programme.currency
+    return _run(tx, runs[0]) if runs else _cash_out(tx, found[0], currency)
 
 
 def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -158,11 +163,16 @@ def _run(tx: Tx, run: RecordedRun) -> Say:
     return Say("lines", lines=(describe.fixed_run(run), *shares))
 
 
-def _cash_out(tx: Tx, cash_out: RecordedCashOut) -> Say:
+def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
     head = Say("tx.head", id=cash_out.id, line=describe.cash_out(cash_out))
+    reported = (
+        NOTHING
+        if cash_out.reported_minor is None
+        else Say("tx.reported", reported=Fiat(cash_out.reported_minor))
+    )
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
-        return head
+        return Say("lines", lines=(head, reported))
     note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else NOTHING
     sums = Say(
         "tx.sums",
@@ -172,9 +182,19 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut) -> Say:
         commission=Sat(given.commission_sat),
         unallocated=Sat(given.unallocated_sat),
     )
+    fee = _fee(cash_out, given.principal_minor, currency)
     shares = sharing.shares_given(given.shares)
     split = sharing.split_given(tx, cash_out.id)
-    return Say("lines", lines=(head, note, sums, *shares, *split))
+    return Say("lines", lines=(head, note, reported, sums, fee, *shares, *split))
+
+
+def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:
+    """Say which fixed fee is within the commission: of an accepted part, that part of it."""
+    if cash_out.fixed_fee is None or cash_out.terms is None:
+        return NOTHING
+    whole = exact(read_terms(cash_out.terms).fiat) * 10 ** minor_digits(currency)
+    part = Fraction(given_minor) / whole
+    return Say("tx.fee", fee=Fiat(fee_minor(cash_out.fixed_fee, part=part, currency=currency)))
 
 
 def _hold(tx: Tx, args: Args) -> Hold:

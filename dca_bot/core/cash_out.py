@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
+from dca_bot.core.exact import exact, exact_or_zero
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, minor_digits
 from dca_bot.errors import DcaBotError
 
@@ -18,13 +19,14 @@ WAIT_MAX = timedelta(hours=48)
 COINS = frozenset({"BTC", "LN"})
 _FINAL = frozenset({"confirmed", "instant"})
 _DISPENSING = frozenset({"dispense", "dispenseError"})
-# These set `dispense` without any cash leaving.
-_CLOSINGS = frozenset({"operatorCancel", "walletScoringError", "scoreThresholdReached"})
+# These set `dispense` without any cash leaving; ciphertraceError is walletScoringError before 10.0.
+_CLOSINGS = frozenset(
+    {"operatorCancel", "walletScoringError", "ciphertraceError", "scoreThresholdReached"}
+)
 
 _SAT_PER_COIN = 10**8
 _LOT_SAT = 100  # crypto_atoms is rounded to it
 _COLUMN_ROUNDING = Fraction(1, 2 * 10**5)  # half of the last of five decimals
-_UNUSABLE = Fraction(-1)  # stands for NULL, NaN and the like: no check lets it pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,10 @@ class CashOut:
 
     A number is None for NULL and NaN when it could not be read. `commission` is
     commission_percentage (a fraction), `ticker` raw_ticker_price (fiat per coin), `discount` is in
-    percent of the commission; `fixed_fee` is None where the server has no such column. `dispense`
-    and `dispense_confirmed` are None when unreadable; a NULL dispense_confirmed is False.
+    percent of the commission; `fixed_fee` (whole units of fiat, sold on top of `fiat`) is None where
+    the server has no such column. `dispense` and `dispense_confirmed` are None when unreadable; a NULL
+    dispense_confirmed is False. `reports_readable` is False where an action of this row could not be
+    read. `others` has whatever else the same reading says under this id, with its own actions.
     """
 
     id: str
@@ -70,6 +74,8 @@ class CashOut:
     error: str | None
     error_code: str | None
     actions: tuple[Action, ...] = ()
+    reports_readable: bool = True
+    others: tuple["CashOut", ...] = ()
 
 
 class Verdict(StrEnum):
@@ -101,13 +107,18 @@ class Reason(StrEnum):
     TICKER = "price missing or impossible"
     NO_FIT = "amounts do not fit each other"
     FIXED_FEE = "fixed fee"
+    NO_REPORT = "dispense not reported"
+    TWICE = "read with different contents"
     SHORT = "fewer coins received than sold"
     BY_OPERATOR = "ignored by the operator"
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What a cash-out has to give: the principal in sats and in fiat, and the commission."""
+    """What a cash-out has to give: the principal in sats and in fiat, and the commission.
+
+    A fixed fee is within `commission_sat`.
+    """
 
     principal_sat: int
     principal_minor: int
@@ -133,16 +144,37 @@ class Decision:
 
 def decide(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
     """Tell what becomes of a cash-out for a bot of this currency at this instant."""
+    found = _decide_one(cash_out, currency=currency, now=now)
+    if not cash_out.others:
+        return found
+    others = [_decide_one(other, currency=currency, now=now) for other in cash_out.others]
+    verdicts = {found.verdict, *(other.verdict for other in others)}
+    if verdicts in ({Verdict.IGNORE}, {Verdict.WAIT}):
+        return found
+    # Nothing tells which of the contents is true, so only what all of them say can be accepted.
+    amounts, *rest = (_assess(one, currency)[0] for one in (cash_out, *cash_out.others))
+    amounts = amounts if all(other == amounts for other in rest) else None
+    return Decision(Verdict.HOLD, Reason.TWICE, found.at, amounts, found.dispensed_minor)
+
+
+def _decide_one(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
+    """Tell what becomes of one content of a row."""
     at = _left_at(cash_out)
-    dispensed_minor = _dispensed_minor(cash_out, currency)
+    dispensed_minor = reported_minor(cash_out, currency)
     foreign = _foreign(cash_out, currency)
     if foreign:
         return Decision(Verdict.IGNORE, foreign, at, None, dispensed_minor)
-    if _is_success(cash_out):
+    is_young = now - cash_out.created_at <= WAIT_MAX
+    if is_success(cash_out):
         amounts, reason = _assess(cash_out, currency)
+        if not reason and not _is_reported(cash_out):
+            # An actions table that ends early must not move the distribution's time.
+            if is_young:
+                return Decision(Verdict.WAIT, Reason.NO_REPORT, at, None, dispensed_minor)
+            reason = Reason.NO_REPORT
         verdict = Verdict.HOLD if reason else Verdict.DISTRIBUTE
         return Decision(verdict, reason, at, amounts, dispensed_minor)
-    if now - cash_out.created_at <= WAIT_MAX:
+    if is_young:
         return Decision(Verdict.WAIT, Reason.NOT_FINAL, at, None, dispensed_minor)
     if not _may_have_dispensed(cash_out):
         reason = Reason.CLOSED if cash_out.error_code in _CLOSINGS else Reason.NO_CASH_LEFT
@@ -166,24 +198,18 @@ def scale(amounts: Amounts, fiat_minor: int) -> Amounts:
     )
 
 
+def fee_minor(fixed_fee: Decimal, *, part: Fraction, currency: str) -> int:
+    """Return a part of a fixed fee in minor units, rounded down."""
+    return int(exact(fixed_fee) * part * 10 ** minor_digits(currency))
+
+
 def received_sat(cash_out: CashOut) -> int | None:
     """Return the whole sats that came in, None where that isn't known or makes no sense."""
-    received = _exact(cash_out.received_crypto_atoms)
+    received = exact(cash_out.received_crypto_atoms)
     return int(received) if 0 <= received <= SAT_MAX else None
 
 
-def _foreign(cash_out: CashOut, currency: str) -> Reason:
-    """Tell why a row is none of the bot's; a missing code is broken, not foreign."""
-    if cash_out.crypto_code is not None and cash_out.crypto_code not in COINS:
-        return Reason.OTHER_COIN
-    if cash_out.fiat_code is not None and cash_out.fiat_code != currency:
-        return Reason.OTHER_CURRENCY
-    if _exact(cash_out.crypto_atoms) == 0:
-        return Reason.NO_COINS
-    return Reason.NONE
-
-
-def _is_success(cash_out: CashOut) -> bool:
+def is_success(cash_out: CashOut) -> bool:
     """Tell whether all cash left and all coins are there; an empty `error` is an error."""
     return (
         cash_out.status in _FINAL
@@ -193,37 +219,62 @@ def _is_success(cash_out: CashOut) -> bool:
     )
 
 
-def _may_have_dispensed(cash_out: CashOut) -> bool:
-    """Tell whether cash may be gone: what is unreadable or not told counts as gone."""
-    if cash_out.dispense_confirmed is not False:
-        return True
-    tries = _dispensing(cash_out)
-    if cash_out.error_code in _CLOSINGS:
-        return any(not action.notes or _notes_total(action.notes) for action in tries)
-    return cash_out.dispense is not False or bool(tries)
-
-
-def _dispensing(cash_out: CashOut) -> list[Action]:
+def dispense_reports(cash_out: CashOut) -> list[Action]:
     """Return the actions that tell of notes, oldest first."""
     tries = (action for action in cash_out.actions if action.action in _DISPENSING)
     return sorted(tries, key=lambda action: (action.created_at, action.id))
 
 
+def reported_minor(cash_out: CashOut, currency: str) -> int | None:
+    """Return what the last report says has left: each report is the whole state, so they never add up.
+
+    None where there is no report, or it doesn't tell, or an amount is impossible.
+    """
+    reports = dispense_reports(cash_out)
+    return notes_minor(reports[-1], currency) if reports and cash_out.reports_readable else None
+
+
+def notes_minor(report: Action, currency: str) -> int | None:
+    """Return the notes of one report in minor units; None where it tells of none, or absurdly many."""
+    if not report.notes:
+        return None
+    dispensed_minor = int(_notes_total(report.notes) * 10 ** minor_digits(currency))
+    return dispensed_minor if 0 <= dispensed_minor <= FIAT_MINOR_MAX else None
+
+
+def _foreign(cash_out: CashOut, currency: str) -> Reason:
+    """Tell why a row is none of the bot's; a missing code is broken, not foreign."""
+    if cash_out.crypto_code is not None and cash_out.crypto_code not in COINS:
+        return Reason.OTHER_COIN
+    if cash_out.fiat_code is not None and cash_out.fiat_code != currency:
+        return Reason.OTHER_CURRENCY
+    if exact(cash_out.crypto_atoms) == 0:
+        return Reason.NO_COINS
+    return Reason.NONE
+
+
+def _may_have_dispensed(cash_out: CashOut) -> bool:
+    """Tell whether cash may be gone: what is unreadable or not told counts as gone."""
+    if cash_out.dispense_confirmed is not False or not cash_out.reports_readable:
+        return True
+    tries = dispense_reports(cash_out)
+    if cash_out.error_code in _CLOSINGS:
+        return any(not action.notes or _notes_total(action.notes) for action in tries)
+    return cash_out.dispense is not False or bool(tries)
+
+
+def _is_reported(cash_out: CashOut) -> bool:
+    """Tell whether the machine's report of a dispense is there, and no report is unreadable."""
+    is_there = any(action.action == "dispense" for action in cash_out.actions)
+    return is_there and cash_out.reports_readable
+
+
 def _left_at(cash_out: CashOut) -> datetime:
     """Return when the cash left as far as known."""
-    dispenses = [action for action in _dispensing(cash_out) if action.action == "dispense"]
+    dispenses = [action for action in dispense_reports(cash_out) if action.action == "dispense"]
     if dispenses:
         return dispenses[-1].created_at
     return cash_out.confirmed_at or cash_out.created_at
-
-
-def _dispensed_minor(cash_out: CashOut, currency: str) -> int | None:
-    """Return what the last try reported: each report is the whole state, so they never add up."""
-    tries = _dispensing(cash_out)
-    if not tries or not tries[-1].notes:
-        return None
-    dispensed_minor = int(_notes_total(tries[-1].notes) * 10 ** minor_digits(currency))
-    return dispensed_minor if 0 <= dispensed_minor <= FIAT_MINOR_MAX else None
 
 
 def _notes_total(notes: tuple[tuple[int, int], ...]) -> int:
@@ -233,28 +284,28 @@ def _notes_total(notes: tuple[tuple[int, int], ...]) -> int:
 def _assess(cash_out: CashOut, currency: str) -> tuple[Amounts | None, Reason]:
     """Work out the amounts, and name the first thing that speaks against them."""
     amounts = _amounts(cash_out, currency)
-    if _or_zero(cash_out.fixed_fee) != 0:
-        return (None if isinstance(amounts, Reason) else amounts), Reason.FIXED_FEE
     if isinstance(amounts, Reason):
         return None, amounts
-    received, sold = cash_out.received_crypto_atoms, _exact(cash_out.crypto_atoms)
-    if received is not None and _exact(received) < sold - _LOT_SAT:
+    received, sold = cash_out.received_crypto_atoms, exact(cash_out.crypto_atoms)
+    if received is not None and exact(received) < sold - _LOT_SAT:
         return amounts, Reason.SHORT
     return amounts, Reason.NONE
 
 
 def _amounts(cash_out: CashOut, currency: str) -> Amounts | Reason:
     """Split crypto_atoms into principal (rounded down) and commission, or tell what is broken."""
-    sold_sat, fiat = _exact(cash_out.crypto_atoms), _exact(cash_out.fiat)
-    commission, ticker = _exact(cash_out.commission), _exact(cash_out.ticker)
-    discount = _or_zero(cash_out.discount)
-    minor = fiat * 10 ** minor_digits(currency)
+    sold_sat, fiat = exact(cash_out.crypto_atoms), exact(cash_out.fiat)
+    commission, ticker = exact(cash_out.commission), exact(cash_out.ticker)
+    discount, fee = exact_or_zero(cash_out.discount), exact_or_zero(cash_out.fixed_fee)
+    minor_per_unit = 10 ** minor_digits(currency)
+    minor = fiat * minor_per_unit
     checks = (
         (Reason.CODES, cash_out.crypto_code is not None and cash_out.fiat_code is not None),
         (Reason.COINS, sold_sat.denominator == 1 and 0 < sold_sat <= SAT_MAX),
         (Reason.FIAT, minor.denominator == 1 and 0 < minor <= FIAT_MINOR_MAX),
         (Reason.COMMISSION, 0 <= commission < 1),
         (Reason.DISCOUNT, 0 <= discount <= 100),
+        (Reason.FIXED_FEE, 0 <= fee * minor_per_unit <= FIAT_MINOR_MAX),
         (Reason.TICKER, ticker > 0),
     )
     for reason, sound in checks:
@@ -262,24 +313,12 @@ def _amounts(cash_out: CashOut, currency: str) -> Amounts | Reason:
             return reason
     rate = commission * (100 - discount) / 100
     price = ticker / _SAT_PER_COIN
-    # A machine since v8.0 sells at bid * (1 - rate), an older one at bid / (1 + rate).
-    for principal in (sold_sat * (1 - rate), sold_sat / (1 + rate)):
-        rounding = _COLUMN_ROUNDING * (1 + principal / _SAT_PER_COIN + sold_sat * price)
-        if abs(principal * price - fiat) <= _LOT_SAT // 2 * price + rounding:
-            principal_sat = principal.numerator // principal.denominator
+    # A machine since v8.0 sells at bid * (1 - rate), an older one at bid / (1 + rate); either sells the
+    # fixed fee with the fiat, so both together are what the sats without commission are worth.
+    for sale_sat in (sold_sat * (1 - rate), sold_sat / (1 + rate)):
+        rounding = _COLUMN_ROUNDING * (1 + sale_sat / _SAT_PER_COIN + sold_sat * price)
+        if abs(sale_sat * price - fiat - fee) <= _LOT_SAT // 2 * price + rounding:
+            # Rounded down, so that no sat of the fee or the commission is given to a client.
+            principal_sat = int(sale_sat * fiat / (fiat + fee))
             return Amounts(principal_sat, int(minor), int(sold_sat) - principal_sat)
     return Reason.NO_FIT
-
-
-def _or_zero(value: Decimal | None) -> Fraction:
-    return Fraction(0) if value is None else _exact(value)
-
-
-def _exact(value: Decimal | None) -> Fraction:
-    """Return a number as it is; what isn't one, or is absurdly long, is unusable."""
-    if value is None or not value.is_finite():
-        return _UNUSABLE
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -30 or value.adjusted() > 30:
-        return _UNUSABLE
-    return Fraction(value)

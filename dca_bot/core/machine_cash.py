@@ -5,27 +5,41 @@ said, and a machine that was never counted proves nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from dca_bot.core.cash_out import CashOut, Decision
+from dca_bot.core.cash_out import (
+    CashOut,
+    dispense_reports,
+    is_success,
+    notes_minor,
+    reported_minor,
+)
 from dca_bot.core.money import FIAT_MINOR_MAX, minor_digits
 from dca_bot.core.ports import CashIn
 
 _EXPONENTS = range(-30, 31)
 
 
-def cash_out_minor(cash_out: CashOut, decision: Decision, currency: str) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A sale's fiat, and what its machine reported instead; `is_repeated` for several complete reports."""
+
+    fiat_minor: int
+    reported_minor: int
+    is_repeated: bool
+
+
+def cash_out_minor(cash_out: CashOut, currency: str) -> int | None:
     """Return the cash that a cash-out of any coin took out of its machine, in minor units.
 
     The machine's report counts where there is one, whatever became of the sale. Without one,
-    dispense_confirmed says that all of `fiat` left. None if neither tells, or it is other money.
+    dispense_confirmed says that all of `fiat` left. None if neither tells, or it is other money, or the
+    reading says different things of it.
     """
-    if cash_out.fiat_code != currency:
-        return None
-    if decision.dispensed_minor is not None:
-        return decision.dispensed_minor
-    return _whole_minor(cash_out.fiat, currency) if cash_out.dispense_confirmed else None
+    found = {_left_minor(one, currency) for one in (cash_out, *cash_out.others)}
+    return found.pop() if len(found) == 1 else None
 
 
 def cash_in_minor(cash_in: CashIn, currency: str) -> int | None:
@@ -48,6 +62,40 @@ def uncovered_minor(
     if not known or len(known) < len(machines_minor):
         return None
     return max(0, balances_minor - sum(known) - elsewhere_minor)
+
+
+def contradiction_of(cash_out: CashOut, currency: str) -> Contradiction | None:
+    """Return how the machine's reports contradict the confirmed `fiat`; None where they don't.
+
+    The last report is the whole state. But two complete dispense reports may both have happened; then
+    what may have left is their sum. What is unreadable, or no success, contradicts nothing.
+    """
+    fiat_minor = _whole_minor(cash_out.fiat, currency)
+    if fiat_minor is None or cash_out.others or not is_success(cash_out):
+        return None
+    if not cash_out.reports_readable:
+        return None
+    complete = [
+        report
+        for report in dispense_reports(cash_out)
+        if report.action == "dispense" and notes_minor(report, currency) == fiat_minor
+    ]
+    if len(complete) > 1:
+        sum_minor = min(len(complete) * fiat_minor, FIAT_MINOR_MAX)
+        return Contradiction(fiat_minor, sum_minor, is_repeated=True)
+    last_minor = reported_minor(cash_out, currency)
+    if last_minor is None or last_minor == fiat_minor:
+        return None
+    return Contradiction(fiat_minor, last_minor, is_repeated=False)
+
+
+def _left_minor(cash_out: CashOut, currency: str) -> int | None:
+    if cash_out.fiat_code != currency:
+        return None
+    last_minor = reported_minor(cash_out, currency)
+    if last_minor is not None:
+        return last_minor
+    return _whole_minor(cash_out.fiat, currency) if cash_out.dispense_confirmed else None
 
 
 def _whole_minor(fiat: Decimal | None, currency: str) -> int | None:

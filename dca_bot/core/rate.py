@@ -57,6 +57,7 @@ def newest_ticker(cash_outs: Iterable[CashOut], *, currency: str, now: datetime)
         and cash_out.fiat_code == currency
         and cash_out.created_at <= now
         and cash_out.ticker is not None
+        and not cash_out.others
         and is_price(cash_out.ticker, currency)
     )
     return max(tickers, key=lambda ticker: ticker.at, default=None)

@@ -61,7 +61,7 @@ class Cashier:
 
     def _out(self, found: Iterable[tuple[CashOut, Decision]]) -> Iterable[Flow]:
         for row, decision in found:
-            left_minor = cash_out_minor(row, decision, self.currency)
+            left_minor = cash_out_minor(row, self.currency)
             if left_minor is not None:
                 yield Flow(CASH_OUT, row.id, row.device_id, -left_minor, decision.at)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dca_bot.chat import describe
 from dca_bot.chat.say import Say
-from dca_bot.core.cash_out import CashOut, Decision
+from dca_bot.core.cash_out import CashOut, Decision, Reason
 from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger import changes, holds
@@ -71,5 +71,8 @@ class ChangeWatch:
         if before:
             holds.close(tx, CHANGED, ref, outcome="by itself", now=now)
         is_known = holds.was_accepted(tx, ref, reason) or holds.was_seen(tx, CHANGED, ref, reason)
+        if reason == Reason.TWICE:
+            # Two exports that are mixed every other time would open and close it all day.
+            is_known = is_known or holds.was_opened(tx, CHANGED, ref, reason)
         if reason and not is_known:
             self.hold(tx, CHANGED, ref, reason, told)

@@ -6,15 +6,16 @@ once; an incomplete reading changes nothing.
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Say
+from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
-from dca_bot.core.change import terms
+from dca_bot.core.change import MISSING_MAX, terms
+from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
@@ -22,6 +23,7 @@ from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
 from dca_bot.jobs.guard import Guard, Guarded
+from dca_bot.jobs.partial import PartialWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import (
     cash_outs,
@@ -73,12 +75,14 @@ class Ingest:
     _guard: Guard = field(init=False)
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
+    _partial: PartialWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
         currency = self.programme.currency
         self._cashier = Cashier(self.database, self.herald, self.clock, self._guard, currency)
         self._changes = ChangeWatch(currency, self._hold)
+        self._partial = PartialWatch(self.herald)
 
     async def run(self) -> None:
         """Poll at every interval, or when rung; not while the operator has paused everything."""
@@ -96,11 +100,14 @@ class Ingest:
         now = self.clock.now()
         full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
         first = self.start_at - REDEEM_LATER
-        export = await self.source.fetch(first if full else max(first, now - self.lookback))
+        since = first if full else max(first, now - self.lookback)
+        export = await self.source.fetch(since)
         async with self._guard.over(Guarded.TICKER):
             await self._note_ticker(export)
-        found = self._decide(export)
+        found = await self._spare(self._decide(export))
         await self._record(export, found)
+        async with self._guard.over(Guarded.MISSING):
+            await self._look_whether_partial(export, found, since)
         for cash_out, decision in await self._final(found):
             async with self._guard.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
                 await self._distribute(cash_out, decision)
@@ -137,6 +144,29 @@ class Ingest:
             for cash_out in export.cash_outs
         )
         return [(cash_out, found) for cash_out, found in decided if found.at >= self.start_at]
+
+    async def _spare(self, found: list[Found]) -> list[Found]:
+        """Let those wait that lack their report, where that is so many that the reading must be partial."""
+        lacking = [
+            cash_out.id
+            for cash_out, decision in found
+            if (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.NO_REPORT)
+        ]
+        known = await self.database.read(lambda tx: cash_outs.states(tx, lacking))
+        spared = {
+            id_
+            for id_ in lacking
+            if not _is_decided(known.get(id_)) and known.get(id_, ("", ""))[0] != cash_outs.HELD
+        }
+        if len(spared) <= MISSING_MAX:
+            return found
+        return [
+            (
+                cash_out,
+                replace(decision, verdict=Verdict.WAIT) if cash_out.id in spared else decision,
+            )
+            for cash_out, decision in found
+        ]
 
     async def _final(self, found: Iterable[Found]) -> list[Found]:
         """Return what is still to be distributed, oldest first."""
@@ -176,9 +206,11 @@ class Ingest:
                 shared_out.append((cash_out, decision))
             elif decision.verdict is Verdict.DISTRIBUTE or reason == Reason.BY_OPERATOR:
                 continue
-            elif (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
+            elif _is_news(tx, cash_out, decision, state=state, reason=reason):
                 self._record_one(tx, cash_out, decision)
         self._changes.look(tx, shared_out, now=self.clock.now())
+        for cash_out, _ in shared_out:
+            self._tell_report(tx, cash_out)
 
     def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         now = self.clock.now()
@@ -186,9 +218,42 @@ class Ingest:
         cash_outs.record(tx, cash_out, decision, state=state, reason=reason, now=now)
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
-            self._hold(tx, "cash-out", cash_out.id, reason, describe.error(cash_out.error))
+            lines = (describe.error(cash_out.error), self._report(tx, cash_out))
+            self._hold(tx, "cash-out", cash_out.id, reason, Say("lines", lines=lines))
+            holds.reword(tx, "cash-out", cash_out.id, reason)
         else:
             holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
+
+    def _report(self, tx: Tx, cash_out: CashOut) -> Say:
+        """Say how the machine's reports contradict a recorded sale, once ever; else nothing."""
+        now, found = self.clock.now(), contradiction_of(cash_out, self.programme.currency)
+        if found is None or not cash_outs.tell_report(
+            tx, cash_out.id, found.reported_minor, now=now
+        ):
+            return NOTHING
+        _log.warning(
+            "dispense reports contradict id=%s fiat_minor=%d reported_minor=%d",
+            cash_out.id,
+            found.fiat_minor,
+            found.reported_minor,
+        )
+        return describe.contradiction(found)
+
+    def _tell_report(self, tx: Tx, cash_out: CashOut) -> None:
+        """Tell the operators, once, that the till of a sale that was shared out may be wrong."""
+        told = self._report(tx, cash_out)
+        recorded = cash_outs.by_id(tx, cash_out.id) if told is not NOTHING else None
+        if recorded is not None:
+            self.herald.report_contradicts(tx, recorded, told, self.clock.now())
+
+    async def _look_whether_partial(
+        self, export: Export, found: Sequence[Found], since: datetime
+    ) -> None:
+        now = self.clock.now()
+        if await self.database.transact(
+            lambda tx: self._partial.look(tx, export, found, since=since, now=now)
+        ):
+            self.signals.deliver.ring()
 
     async def _look_for_missing(self, export: Export, since: datetime) -> None:
         now = self.clock.now()
@@ -225,6 +290,7 @@ class Ingest:
                 held, why = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
                 cash_outs.record(tx, cash_out, decision, state=held, reason=why, now=now)
                 self._hold(tx, "cash-out", cash_out.id, why)
+                holds.reword(tx, "cash-out", cash_out.id, why)
             return None
         assert decision.amounts is not None
         waiting = cash_outs.WAITING
@@ -241,12 +307,15 @@ class Ingest:
         holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
         for share in done.shares:
             self.herald.note_low(tx, share.client_id, now)
+        self._tell_report(tx, cash_out)
         return done
 
     def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:
         now = self.clock.now()
+        # Two exports that are mixed every other time would have it told all day.
+        is_told = reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
         hold = holds.open_hold(tx, kind, ref, reason, now=now)
-        if hold is not None:
+        if hold is not None and not is_told:
             self.herald.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
@@ -286,6 +355,15 @@ class Ingest:
 
 def _named(cash_out: CashOut) -> Say:
     return Say("job.cash_out", id=cash_out.id)
+
+
+def _is_news(tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str) -> bool:
+    """Tell whether a row is found to be something else than is recorded, a held one also in its figures."""
+    if (state, reason) != (_STATE_OF[decision.verdict], str(decision.reason)):
+        return True
+    held = cash_outs.by_id(tx, cash_out.id) if state == cash_outs.HELD else None
+    figures = (decision.amounts, decision.dispensed_minor)
+    return held is not None and (held.amounts, held.dispensed_minor) != figures
 
 
 def _is_decided(known: tuple[str, str] | None) -> bool:

@@ -1,12 +1,14 @@
 """Makes cash-outs and cash-ins of exported rows: the border between Lamassu's tables and the bot.
 
 The invariant: a value that can't be read never passes for another. A number becomes NaN, a flag
-None, and the cash-out a hold; a row without a usable id or time is reported and changes nothing.
+None, and the cash-out a hold; a row without a usable id or time is reported and changes nothing. What
+comes comes in any order: of one id there is one cash-out, which has all that the reading says of it.
 Cash-ins move no sats: where their table can't be used, the cash-outs are read all the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Annotated, TypeVar
@@ -24,11 +26,16 @@ from pydantic import (
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import CashIn, Export
-from dca_bot.errors import TableBroken
+from dca_bot.errors import TableBroken, one_line
 from dca_bot.lamassu.csv import Row, Table, read_rows
+from dca_bot.lamassu.merging import Reports, contents_by_id, merged
 
 _UNREADABLE_MAX = 100
-_PLACES = ("1", "2", "3", "4", *(f"recycler_{number}" for number in range(1, 7)))
+# The last six are what 10.0.0-beta.0 called the recyclers.
+_RECYCLERS = (*(f"recycler_{number}" for number in range(1, 7)), "1f", "1r", "2f", "2r", "3f", "3r")
+_PLACES = ("1", "2", "3", "4", *_RECYCLERS)
+_NO_ZONE = re.compile(r"\d{4,}-\d\d-\d\d [\d:]{8}(\.\d+)?")
+_OTHER_STYLE = re.compile(r"(\w{3} )?(\d\d?[./-]\d\d?[./-]\d{4,}|\w{3} \d\d?|\d\d? \w{3}) [\d:]{8}")
 
 
 def _parse_instant(value: str | None) -> datetime:
@@ -63,6 +70,7 @@ def _flag_or_none(value: object, parse: ValidatorFunctionWrapHandler) -> object:
         return None
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 _Instant = Annotated[datetime, BeforeValidator(_parse_instant)]
 _Number = Annotated[
@@ -88,12 +96,12 @@ class CashOutRow(BaseModel):
     fiat: _Number
     commission_percentage: _Number
     raw_ticker_price: _Number
-    discount: _Number
-    received_crypto_atoms: _Number
     dispense: _Flag
     dispense_confirmed: Annotated[_Flag, _FalseIfNull]
     error: str | None
-    error_code: str | None
+    error_code: str | None = None
+    discount: _Number = None
+    received_crypto_atoms: _Number = None
     fixed_fee: _Number = None
 
 
@@ -124,9 +132,9 @@ class CashInRow(BaseModel):
     send_confirmed: Annotated[bool, _FalseIfNull]
 
 
-CASH_OUTS = Table(
-    "cash_out_txs", frozenset(CashOutRow.model_fields) - {"fixed_fee"}, frozenset({"fixed_fee"})
-)
+# Columns that a server of the program's range may lack; then they are NULL.
+_LATER = frozenset({"discount", "received_crypto_atoms", "error_code", "fixed_fee"})
+CASH_OUTS = Table("cash_out_txs", frozenset(CashOutRow.model_fields) - _LATER, _LATER)
 ACTIONS = Table(
     "cash_out_actions",
     frozenset(ActionRow.model_fields)
@@ -151,23 +159,16 @@ def read_export(
     cash-ins that came whole and can't be read.
     """
     left_out = _LeftOut()
-    found = {
-        row.id: _cash_out(row)
-        for row in _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, left_out)
-        if row.created >= since
-    }
-    tries = _read_tries(read_rows(actions, ACTIONS), found.keys(), left_out)
+    rows = _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, left_out)
+    found = contents_by_id((row.id, _cash_out(row)) for row in rows if row.created >= since)
+    reports = _read_reports(read_rows(actions, ACTIONS), found.keys(), left_out)
     device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
-    machines = {
-        row.device_id: row.name for row in _validated(DeviceRow, device_rows, DEVICES, left_out)
-    }
+    machines = _read_machines(device_rows, left_out)
     paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, left_out)
     return Export(
-        cash_outs=tuple(
-            replace(cash_out, actions=tuple(tries[id_])) for id_, cash_out in found.items()
-        ),
+        cash_outs=tuple(merged(of, reports[id_]) for id_, of in found.items()),
         machines=machines,
-        unreadable=tuple(left_out.sentences[:_UNREADABLE_MAX]),
+        unreadable=tuple(left_out.sentences),
         cash_ins=paid_in,
         unreadable_ids=frozenset(left_out.cash_out_ids),
     )
@@ -180,39 +181,65 @@ def lacks_cash_ins(why: str) -> str:
 
 @dataclass(slots=True)
 class _LeftOut:
-    """What could not be read: a sentence each, and the ids of the cash-outs among it."""
+    """What could not be read: a sentence each, within bounds, and the ids of the cash-outs among it."""
 
     sentences: list[str] = field(default_factory=list)
     cash_out_ids: set[str] = field(default_factory=set)
 
+    def tell(self, sentence: str) -> None:
+        if len(self.sentences) < _UNREADABLE_MAX:
+            self.sentences.append(sentence)
+
+
+def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
+    """Read the machines' names; of two names for one machine the first by alphabet is used, and told."""
+    valid = _validated(DeviceRow, rows, DEVICES, left_out)
+    found = contents_by_id((row.device_id, row.name) for row in valid)
+    for device_id, (name, *others) in found.items():
+        if others:
+            left_out.tell(
+                f"devices has the machine {device_id[:8]} with two names, {name[:40]!r} and"
+                f" {others[0][:40]!r}; the first is used. Are two exports mixed?"
+            )
+    return {device_id: names[0] for device_id, names in found.items()}
+
 
 def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tuple[CashIn, ...]:
-    """Read the cash-ins; if their table came whole and is broken, there are none, and that is told."""
+    """Read the cash-ins; if their table came whole and is broken, there are none, and that is told.
+
+    One that is there with different contents moves nothing, and is told.
+    """
     try:
-        found = {
-            row.id: _cash_in(row)
-            for row in _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, left_out)
-            if row.created >= since
-        }
+        rows = _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, left_out)
+        found = contents_by_id((row.id, _cash_in(row)) for row in rows if row.created >= since)
     except TableBroken as error:
         left_out.sentences.insert(0, lacks_cash_ins(str(error)))
         return ()
-    return tuple(found.values())
+    for id_ in (id_ for id_, contents in found.items() if len(contents) > 1):
+        left_out.tell(
+            f"A row of cash_in_txs ({id_}) was left out, as it is there with different contents."
+            " Are two exports mixed?"
+        )
+    return tuple(contents[0] for contents in found.values() if len(contents) == 1)
 
 
-def _read_tries(
+def _read_reports(
     rows: Iterable[Row], cash_out_ids: Iterable[str], left_out: _LeftOut
-) -> Mapping[str, list[Action]]:
+) -> Mapping[str, Reports]:
     """Collect the actions that tell of notes, by cash-out."""
-    tries: dict[str, list[Action]] = {id_: [] for id_ in cash_out_ids}
+    reports = {id_: Reports() for id_ in cash_out_ids}
     for raw in rows:
+        of = reports.get(raw["tx_id"] or "")
         if raw["action"] not in {"dispense", "dispenseError", None}:
             continue
-        if raw["tx_id"] is not None and raw["tx_id"] not in tries:
+        if raw["tx_id"] is not None and of is None:
             continue
-        for row in _validated(ActionRow, [raw], ACTIONS, left_out):
-            tries[row.tx_id].append(Action(row.id, row.action, row.created, _notes(raw)))
-    return tries
+        valid = list(_validated(ActionRow, [raw], ACTIONS, left_out))
+        for row in valid:
+            reports[row.tx_id].add(Action(row.id, row.action, row.created, _notes(raw)))
+        if of is not None and not valid:
+            of.readable = False
+    return reports
 
 
 def _notes(row: Row) -> tuple[tuple[int, int], ...] | None:
@@ -263,9 +290,6 @@ def _cash_in(row: CashInRow) -> CashIn:
     )
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
 def _validated(
     model: type[_Model], rows: Iterable[Row], table: Table, left_out: _LeftOut
 ) -> Iterator[_Model]:
@@ -274,11 +298,25 @@ def _validated(
         try:
             yield model.model_validate(row)
         except ValidationError as error:
-            columns = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
+            columns = sorted({str(fault["loc"][0]) for fault in error.errors()})
             id_ = row.get("id") or ""
             if table == CASH_OUTS and id_:
                 left_out.cash_out_ids.add(id_)
-            left_out.sentences.append(
-                f"A row of {table.name} ({id_[:64] or 'no id'}) was left out, as its {columns} can't"
-                " be read; look at it in Lamassu's database."
+            why = _other_style(row, columns) or "; look at it in Lamassu's database"
+            left_out.tell(
+                f"A row of {table.name} ({id_[:64] or 'no id'}) was left out, as its"
+                f" {', '.join(columns)} can't be read{why}."
             )
+
+
+def _other_style(row: Row, columns: Sequence[str]) -> str:
+    """Say why timestamps can't be read where another DateStyle, or a missing time zone, is the reason."""
+    for value in (row.get(column) or "" for column in columns):
+        if _OTHER_STYLE.match(value):
+            return (
+                f": the session's DateStyle is not ISO ({one_line(value)[:40]}); put PGDATESTYLE=ISO"
+                " before psql"
+            )
+        if _NO_ZONE.fullmatch(value):
+            return f": it lacks its time zone ({value[:40]}); export the column as it is"
+    return ""

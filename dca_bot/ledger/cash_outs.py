@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
 from dca_bot.errors import StateChanged
@@ -25,6 +26,8 @@ class RecordedCashOut:
     """A cash-out as last recorded: `state` is waiting, held, distributed or ignored.
 
     `terms` is what Lamassu said of its amounts, as `core.change.terms` writes it; None if never read.
+    `fixed_fee` is the whole sale's, in whole units of fiat; `reported_minor` is what the machine reported
+    where that contradicts the sale, once the operators were told of it.
     """
 
     id: str
@@ -38,6 +41,8 @@ class RecordedCashOut:
     received_sat: int | None
     note: str
     terms: str | None
+    fixed_fee: Decimal | None
+    reported_minor: int | None
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -58,13 +63,13 @@ def record(
     amounts = decision.amounts
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, dispensed_minor, received_sat, first_seen_at,"
-        " changed_at)"
+        " principal_minor, principal_sat, commission_sat, fixed_fee, dispensed_minor, received_sat,"
+        " first_seen_at, changed_at)"
         " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
-        " :dispensed, :received, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
+        " :fee, :dispensed, :received, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
         " reason = :reason,"
         " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
-        " dispensed_minor = :dispensed, received_sat = :received, changed_at = :now"
+        " fixed_fee = :fee, dispensed_minor = :dispensed, received_sat = :received, changed_at = :now"
         " WHERE state <> 'distributed'",
         {
             "id": cash_out.id,
@@ -78,6 +83,7 @@ def record(
             "minor": amounts.principal_minor if amounts else None,
             "sat": amounts.principal_sat if amounts else None,
             "commission": amounts.commission_sat if amounts else None,
+            "fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
             "dispensed": decision.dispensed_minor,
             "received": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
             "now": micros(now),
@@ -135,6 +141,27 @@ def note_distributed(
     )
     if done.rowcount != 1:
         raise StateChanged("This cash-out is distributed already.")
+
+
+def tell_report(tx: Tx, cash_out_id: str, reported_minor: int, *, now: datetime) -> bool:
+    """Record that the operators are told what a machine reported against a sale; False if they were."""
+    done = tx.execute(
+        "UPDATE cash_out SET report_told_at = ?, reported_minor = ?"
+        " WHERE id = ? AND report_told_at IS NULL",
+        (micros(now), reported_minor, cash_out_id),
+    )
+    return done.rowcount == 1
+
+
+def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
+    """Return cash-outs of Lamassu that were created after an instant and are shared out, oldest first."""
+    # The cash leaves after the row was made, so the index on `at` has nothing else to walk through.
+    rows = tx.execute(
+        "SELECT id FROM cash_out WHERE at > ?1 AND created_at > ?1 AND state = 'distributed'"
+        " AND terms IS NOT NULL ORDER BY at, id LIMIT ?2",
+        (micros(after), limit),
+    )
+    return [str(row["id"]) for row in rows]
 
 
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
@@ -197,4 +224,6 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         received_sat=row["received_sat"],
         note=row["note"],
         terms=row["terms"],
+        fixed_fee=None if row["fixed_fee"] is None else Decimal(row["fixed_fee"]),
+        reported_minor=row["reported_minor"],
     )

@@ -56,8 +56,8 @@ TABLES = (
     Table(
         "cash_outs",
         "SELECT id AS cash_out, coalesce(label, cash_out.device_id) AS machine, state, reason,"
-        " fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, dispensed_minor,"
-        " note, created_at, at, first_seen_at"
+        " fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, fixed_fee AS"
+        " fixed_fee_whole, dispensed_minor, reported_minor, note, created_at, at, first_seen_at"
         " FROM cash_out LEFT JOIN machine_label USING (device_id) ORDER BY at, id",
     ),
     Table(

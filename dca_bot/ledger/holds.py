@@ -43,6 +43,14 @@ def open_hold(tx: Tx, kind: str, ref: str, reason: str, *, now: datetime) -> Hol
     return None if done.rowcount == 0 else _one(tx, "id = ?", done.lastrowid or 0)
 
 
+def reword(tx: Tx, kind: str, ref: str, reason: str) -> None:
+    """Have the open hold on a thing, if there is one, say why the thing is held now."""
+    tx.execute(
+        "UPDATE hold SET reason = ?1 WHERE kind = ?2 AND ref = ?3 AND closed_at IS NULL AND reason <> ?1",
+        (reason, kind, ref),
+    )
+
+
 def close(tx: Tx, kind: str, ref: str, *, outcome: str, now: datetime) -> None:
     """Close the open hold on a thing, if there is one."""
     tx.execute(
@@ -119,6 +127,14 @@ def was_seen(tx: Tx, kind: str, ref: str, reason: str) -> bool:
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by itself'",
         (kind, ref, reason),
+    )
+    return row.fetchone() is not None
+
+
+def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
+    """Tell whether a hold of this kind was ever opened on a thing for this reason."""
+    row = tx.execute(
+        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
     )
     return row.fetchone() is not None
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from dca_bot.core.cash_out import (
     Reason,
     Verdict,
     decide,
+    fee_minor,
     scale,
 )
 from dca_bot.errors import DcaBotError
@@ -38,6 +40,8 @@ AMOUNTS = Amounts(principal_sat=125_023, principal_minor=100_000, commission_sat
 def row(**changes):
     numbers = {"crypto_atoms", "fiat", "commission", "ticker", "discount", "fixed_fee"}
     numbers |= {"received_crypto_atoms"}
+    if changes.keys() & {"dispense", "dispense_confirmed"}:
+        changes = {"actions": ()} | changes
     return replace(
         CLEAN,
         **{
@@ -144,6 +148,10 @@ def test_what_is_none_of_the_bots_is_ignored_at_once(changes, reason, now):
         *(({"commission": it}, Reason.COMMISSION) for it in (None, "NaN", "-0.00001", "1", "5.5")),
         *(({"discount": it}, Reason.DISCOUNT) for it in ("NaN", "-1", "101")),
         *(({"ticker": ticker}, Reason.TICKER) for ticker in (None, "NaN", "0", "-1")),
+        *(({"fixed_fee": fee}, Reason.FIXED_FEE) for fee in ("NaN", "-0.00001", "1E+999999")),
+        ({"fixed_fee": "sNaN"}, Reason.FIXED_FEE),
+        ({"fixed_fee": "10000000000001"}, Reason.FIXED_FEE),
+        ({"fixed_fee": "1"}, Reason.NO_FIT),
         ({"fiat": "10000"}, Reason.NO_FIT),
         ({"commission": "0.10000"}, Reason.NO_FIT),
     ],
@@ -159,8 +167,6 @@ def test_success_with_broken_amounts_is_held_and_cannot_be_accepted(changes, rea
         ({"received_crypto_atoms": "132199"}, Reason.SHORT),
         ({"received_crypto_atoms": "0"}, Reason.SHORT),
         ({"received_crypto_atoms": "NaN"}, Reason.SHORT),
-        ({"fixed_fee": "0.00001"}, Reason.FIXED_FEE),
-        ({"fixed_fee": "NaN"}, Reason.FIXED_FEE),
     ],
 )
 def test_success_with_sound_amounts_but_a_doubt_is_held_and_can_be_accepted(changes, reason):
@@ -168,9 +174,45 @@ def test_success_with_sound_amounts_but_a_doubt_is_held_and_can_be_accepted(chan
     assert found == Decision(Verdict.HOLD, reason, CLEAN.confirmed_at, AMOUNTS)
 
 
+FEE = {"ticker": "1000000", "fixed_fee": "10.00000"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "amounts"),
+    [
+        # Machines since v8.0: round100(1e8 * (fiat + fee) / round5(bid * (1 - c))).
+        ({"crypto_atoms": "100000", "fiat": "935"}, Amounts(93_500, 93_500, 6_500)),
+        # The older formula, with a fee all the same.
+        ({"crypto_atoms": "99700", "fiat": "935"}, Amounts(93_502, 93_500, 6_198)),
+        # A fee larger than the sale; a fee that is no whole cent; a fee of next to nothing.
+        ({"crypto_atoms": "2100", "fiat": "5", "fixed_fee": "15"}, Amounts(496, 500, 1_604)),
+        ({"crypto_atoms": "100000", "fiat": "944.99", "fixed_fee": "0.00500"}, None),
+        ({"crypto_atoms": "100000", "fiat": "945", "fixed_fee": "0.00001"}, None),
+        (
+            {"crypto_atoms": "100000", "fiat": "945", "fixed_fee": "0"},
+            Amounts(94_500, 94_500, 5_500),
+        ),
+    ],
+)
+def test_fixed_fee_is_sold_with_the_fiat_and_is_the_operators(changes, amounts):
+    cash_out = row(**{**FEE, **changes})
+    found = decided(cash_out)
+    assert found.verdict == Verdict.DISTRIBUTE
+    if amounts is None:  # rounded down by the fee alone
+        amounts = Amounts(94_499, found.amounts.principal_minor, 5_501)
+    assert found.amounts == amounts
+    assert found.amounts.principal_sat + found.amounts.commission_sat == cash_out.crypto_atoms
+
+
 def test_fixed_fee_that_does_not_fit_cannot_be_accepted():
-    found = decided(row(fixed_fee="10", fiat="990"))
-    assert found == Decision(Verdict.HOLD, Reason.FIXED_FEE, CLEAN.confirmed_at)
+    found = decided(row(**FEE, crypto_atoms="100000", fiat="945"))
+    assert found == Decision(Verdict.HOLD, Reason.NO_FIT, CLEAN.confirmed_at)
+
+
+def test_part_of_a_sale_has_that_part_of_its_fixed_fee():
+    amounts = decided(row(**FEE, crypto_atoms="100000", fiat="935")).amounts
+    assert scale(amounts, 46_750) == Amounts(46_750, 46_750, 3_250)
+    assert fee_minor(Decimal("10.00000"), part=Fraction(46_750, 93_500), currency="GTQ") == 500
 
 
 def test_fiat_must_be_whole_in_its_own_currency():
@@ -336,9 +378,9 @@ def test_impossible_report_of_notes_does_not_overflow_the_ledger(notes, dispense
     [
         ({"actions": (tried(minute=3), tried(minute=7, id_=2), tried(minute=5, id_=9))}, 7),
         ({"actions": (tried(minute=3), tried("dispenseError", minute=8))}, 3),
-        ({"actions": (tried("dispenseError", minute=8),)}, 1),
+        ({"actions": (tried("dispenseError", minute=8),), "dispense_confirmed": False}, 1),
         ({}, 1),
-        ({"confirmed_at": None, "status": "instant"}, 0),
+        ({"confirmed_at": None, "status": "instant", "actions": ()}, 0),
     ],
 )
 def test_time_is_when_the_cash_left_as_far_as_known(changes, minutes):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dca_bot.core.cash_out import Action, CashOut, decide
+from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.change import terms
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor, uncovered_minor
 from dca_bot.core.ports import CashIn
@@ -98,13 +98,11 @@ CASH_OUTS = {
 }
 
 
-@pytest.mark.parametrize("age", [timedelta(minutes=20), timedelta(days=30)])
 @pytest.mark.parametrize("case", CASH_OUTS)
-def test_cash_that_a_cash_out_took_from_its_machine(case, age):
+def test_cash_that_a_cash_out_took_from_its_machine(case):
     reports, changes, expected = CASH_OUTS[case]
     row = cash_out(*reports, **changes)
-    decision = decide(row, currency="GTQ", now=NOW + age)
-    assert cash_out_minor(row, decision, "GTQ") == expected
+    assert cash_out_minor(row, "GTQ") == expected
 
 
 @pytest.mark.parametrize(

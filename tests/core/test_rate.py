@@ -113,6 +113,7 @@ def row(minutes_ago, ticker="800000", **changes):
         "fiat_code": "GTQ",
         "created_at": NOW - minutes_ago * MINUTE,
         "ticker": None if ticker is None else Decimal(ticker),
+        "others": (),
     }
     return SimpleNamespace(**values | changes)
 

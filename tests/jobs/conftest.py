@@ -53,8 +53,8 @@ async def make_ingest(tmp_path):
     """Make a poller on an empty ledger, which is proven at the end: `await make_ingest(source)`."""
     benches = []
 
-    async def make(source=None, **changes):
-        bench = IngestBench(tmp_path, source or Server(), **changes)
+    async def make(source=None, *, folder=tmp_path, **changes):
+        bench = IngestBench(folder, source or Server(), **changes)
         await bench.open()
         benches.append(bench)
         return bench

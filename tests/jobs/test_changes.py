@@ -208,22 +208,23 @@ async def test_row_outside_the_lookback_is_not_missing(make_ingest):
     assert await bench.holds() == []
 
 
-# The rows that a later full reading has, of ten that are a day apart; and those that are missing.
+# The rows that a later full reading has, of ten that are a day apart; those that are missing; and how
+# many come after all that the reading has.
 READINGS = {
-    "everything": (range(10), []),
-    "nothing at all": ([], []),
-    "one is gone": ([0, 1, 2, 4, 5, 6, 7, 8, 9], ["3"]),
-    "some are gone": ([0, 2, 4, 6, 9], ["1", "3", "5", "7", "8"]),
-    "the reading ends early": ([0, 1, 2, 3], []),
-    "the reading begins late": ([5, 6, 7, 8, 9], []),
-    "the reading begins late, and one is gone": ([5, 6, 8, 9], ["7"]),
-    "a single row": ([4], []),
+    "everything": (range(10), [], 0),
+    "nothing at all": ([], [], 10),
+    "one is gone": ([0, 1, 2, 4, 5, 6, 7, 8, 9], ["3"], 0),
+    "some are gone": ([0, 2, 4, 6, 9], ["1", "3", "5", "7", "8"], 0),
+    "the reading ends early": ([0, 1, 2, 3], [], 6),
+    "the reading begins late": ([5, 6, 7, 8, 9], [], 0),
+    "the reading begins late, and one is gone": ([5, 6, 8, 9], ["7"], 0),
+    "a single row": ([4], [], 5),
 }
 
 
 @pytest.mark.parametrize("case", READINGS)
 async def test_only_what_a_full_reading_has_passed_over_is_missing(make_ingest, case):
-    kept, gone = READINGS[case]
+    kept, gone, later = READINGS[case]
     bench = await make_ingest()
     rows = [cash_out(f"{n}", NOW - 20 * DAY + n * DAY) for n in range(10)]
     bench.server.put(*rows)
@@ -234,7 +235,14 @@ async def test_only_what_a_full_reading_has_passed_over_is_missing(make_ingest, 
     bench.clock.ahead += DAY
     await bench.poll(2)
     assert await bench.holds() == [("changed", id_, "missing", None) for id_ in gone]
-    assert len(await bench.letters()) == len(gone)
+    letters = [letter for letter in await bench.letters() if "Hold" not in letter]
+    assert len(await bench.letters()) == len(gone) + len(letters)
+    told = [f"end early: {later} cash-outs that were shared out, the first {10 - later}"] * bool(
+        later
+    )
+    assert [words in letter for words, letter in zip(told, letters, strict=True)] == [True] * len(
+        told
+    )
 
 
 async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_ingest):

@@ -79,6 +79,17 @@ BEGIN SELECT RAISE(ABORT, 'one witness is no proof'); END;
 
 -- Cash-outs -----------------------------------------------------------------------------------------------
 
+ALTER TABLE cash_out ADD COLUMN fixed_fee TEXT;                 -- in whole units, within the commission; NULL: none
+-- What the machine's reports say has left where that contradicts the confirmed fiat: the operators are told
+-- of it once. What was shared out before this version counts as told.
+ALTER TABLE cash_out ADD COLUMN report_told_at INTEGER;
+ALTER TABLE cash_out ADD COLUMN reported_minor INTEGER
+  CHECK (reported_minor IS NULL OR (reported_minor >= 0 AND report_told_at IS NOT NULL));
+UPDATE cash_out SET report_told_at = changed_at WHERE state = 'distributed';
+CREATE TRIGGER report_is_told_once BEFORE UPDATE OF report_told_at, reported_minor ON cash_out
+WHEN OLD.report_told_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a contradictory report is told once'); END;
+
 -- People --------------------------------------------------------------------------------------------------
 
 -- What people take for one name (core/names.py): the program computes it, also for the rows of an older ledger.

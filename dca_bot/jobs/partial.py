@@ -1,0 +1,70 @@
+"""Tells the operators when the readings of Lamassu lack what they must have, once and after a while.
+
+The invariant: nothing here moves money. Whatever a reading lacks waits; what lasts is told, so that
+nobody waits for a sale that an export cut short has lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import Moment, Say
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
+from dca_bot.core.ports import Export
+from dca_bot.ledger import alarms, cash_outs
+from dca_bot.ledger.database import Tx
+
+TELL_AFTER = timedelta(minutes=15)
+"""A file that is being written lacks its end for a poll or two; that is nothing to tell."""
+UNREPORTED = "reports"
+ENDS_EARLY = "rows"
+_FIRST_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PartialWatch:
+    """Looks at each reading for the two things that a file cut at a line's end lacks."""
+
+    herald: Herald
+
+    def look(
+        self,
+        tx: Tx,
+        export: Export,
+        found: Sequence[tuple[CashOut, Decision]],
+        *,
+        since: datetime,
+        now: datetime,
+    ) -> bool:
+        """Give or end the alarms of a reading of what was created since then; True if one was given."""
+        unreported = [
+            cash_out.id
+            for cash_out, decision in found
+            if (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.NO_REPORT)
+        ]
+        newest = max((cash_out.created_at for cash_out in export.cash_outs), default=since)
+        beyond = cash_outs.newest_shared_out(tx, newest, limit=_FIRST_MAX)
+        lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
+        told = [
+            self._see(tx, UNREPORTED, "push.reports_missing", unreported, now),
+            self._see(tx, ENDS_EARLY, "push.rows_end_early", lacking, now),
+        ]
+        return any(told)
+
+    def _see(self, tx: Tx, name: str, key: str, ids: Sequence[str], now: datetime) -> bool:
+        """Give the alarm of something that is lacking for long; end it where nothing is."""
+        told_since = alarms.since(tx, name)
+        if not ids:
+            alarms.end(tx, name)
+            if told_since is not None:
+                over = Say("push.readings_whole", since=Moment(told_since))
+                self.herald.tell_operators(tx, over, now)
+            return told_since is not None
+        since = alarms.lose(tx, name, now)
+        if told_since is not None or now - since < TELL_AFTER:
+            return False
+        alarms.start(tx, name, since, now=now)
+        told = Say(key, n=len(ids), first=ids[0], since=Moment(since))
+        self.herald.tell_operators(tx, told, now)
+        return True

@@ -1,0 +1,88 @@
+"""What operators see of a sale's fixed fee, and of reports that contradict a sale."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from scaffold import cash_out_row
+from talk import code_in
+
+from dca_bot.core.cash_out import Action, decide
+from dca_bot.core.change import terms
+from dca_bot.ledger import cash_outs, changes, distributions, holds, machines
+
+SALE = "aaaa1111-0000-4000-8000-000000000000"
+# 935 GTQ and a fee of 10, sold for 100,000 sats: 93,500 of principal.
+AMOUNTS = {
+    "crypto_atoms": Decimal(100_000),
+    "fiat": Decimal("935.00000"),
+    "commission": Decimal("0.05500"),
+    "ticker": Decimal("1000000.00000"),
+    "fixed_fee": Decimal("10.00000"),
+}
+
+
+@pytest.fixture
+async def sale(talk):
+    """A sale with a fee, whose machine has reported half of it: held three days later."""
+    await talk.add_client("maria", balance="5000")
+    now = talk.clock.now()
+    row = cash_out_row(SALE, now, **AMOUNTS)
+    half = Action(1, "dispense", now, ((5, 93), (2, 1), (1, 1)))
+    found = decide(replace(row, received_crypto_atoms=Decimal(0)), currency="GTQ", now=now)
+    found = replace(found, dispensed_minor=46_800)
+    row = replace(row, actions=(half,))
+
+    def work(tx):
+        machines.record(tx, {"d" * 64: "Market"})
+        cash_outs.record(tx, row, found, state="held", reason=str(found.reason), now=now)
+        changes.note_terms(tx, SALE, terms(row))
+        hold = holds.open_hold(tx, "cash-out", SALE, str(found.reason), now=now)
+        talk.herald.hold_opened(tx, hold, now)
+
+    await talk.database.transact(work)
+    return row
+
+
+@pytest.mark.usefixtures("sale")
+async def test_hold_tells_of_the_fixed_fee(talk):
+    told = await talk.tell("op", "holds")
+    assert "935.00 GTQ, 93,500 sats" in told
+    assert "A fixed fee of 10 GTQ is within the commission." in told
+
+
+@pytest.mark.usefixtures("sale")
+async def test_fixed_fee_is_shown_as_part_of_the_commission(talk):
+    asked = await talk.tell("op", "hold accept 1")
+    assert "935.00 GTQ, 93,500 sats" in asked
+    assert "Commission: 6,500 sats" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    told = await talk.tell("op", f"tx {SALE[:8]}")
+    assert "commission 6,500 sats" in told
+    assert "Within the commission: a fixed fee of 10.00 GTQ" in told
+    assert await talk.audit() == ()
+
+
+@pytest.mark.usefixtures("sale")
+async def test_accepted_part_has_its_part_of_the_fixed_fee(talk):
+    asked = await talk.tell("op", "hold accept 1 467.50")
+    assert "467.50 GTQ, 46,750 sats" in asked
+    assert "Commission: 3,250 sats" in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "a fixed fee of 5.00 GTQ" in await talk.tell("op", f"tx {SALE[:8]}")
+    assert await talk.audit() == ()
+
+
+async def test_sale_whose_machine_reported_something_else_says_so(talk):
+    now = talk.clock.now()
+    row = cash_out_row(SALE, now, **AMOUNTS)
+
+    def work(tx):
+        decision = decide(row, currency="GTQ", now=now)
+        cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
+        distributions.distribute(tx, SALE, decision.amounts, at=now, now=now, flow_enabled=True)
+        return [cash_outs.tell_report(tx, SALE, minor, now=now) for minor in (44_500, 1)]
+
+    assert await talk.database.transact(work) == [True, False]
+    told = await talk.tell("op", f"tx {SALE[:8]}")
+    assert "CHECK THE TILL: the machine's reports say that 445.00 GTQ left" in told

@@ -6,11 +6,12 @@ import os
 import random
 import secrets
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,10 +27,11 @@ from dca_bot.config import (
     Config,
     read_secret,
 )
-from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
+from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.jobs.aside import aside
+from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.converse import converse
 from dca_bot.jobs.deliver import Deliverer
 from dca_bot.jobs.digests import Digests
@@ -63,12 +65,26 @@ ABOUT = "Savings in bitcoin. Send me a direct message: help"
 _log = logging.getLogger(__name__)
 
 
+@cache
+def _boot() -> str:
+    """Name this start of the computer; where the system doesn't tell, this start of the bot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return secrets.token_hex(16)
+
+
 class SystemClock:
     """The machine's own time."""
 
     def now(self) -> datetime:
         """Return the present instant, aware and in UTC."""
         return datetime.now(UTC)
+
+    def uptime(self) -> Uptime:
+        """Return how long the computer has run; where the system doesn't count sleep, without it."""
+        which = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return Uptime(_boot(), timedelta(microseconds=time.clock_gettime_ns(which) // 1000))
 
     async def sleep(self, delay_s: float) -> None:
         """Wait for `delay_s` seconds."""
@@ -237,6 +253,9 @@ async def run(config: Config) -> None:
         database = await open_database(config.path(config.bot.data_dir))
         exits.push_async_callback(database.aclose)
         listened_at = await database.read(lambda tx: facts.moment(tx, facts.LISTENED_AT))
+        if listened_at is not None and listened_at > SystemClock().now():
+            # The clock was ahead, so nobody knows; what is older isn't carried out any more.
+            listened_at = SystemClock().now() - config.message_age_max
         outside = Outside(
             source=source,
             wallet=wallet,
@@ -299,9 +318,12 @@ async def build_jobs(
             programme=programme,
             clock=clock,
             signals=signals,
-            start_at=await database.transact(lambda tx: _begin(tx, config, herald, clock.now())),
+            start_at=await database.transact(
+                lambda tx: _begin(tx, config, herald, now=clock.now(), uptime=clock.uptime())
+            ),
             lookback=timedelta(days=config.lamassu.lookback_days),
             poll_s=poll_s,
+            from_first_start=config.start_at is None,
         ),
         schedule=Schedule(database, wallet, herald, programme, clock, signals),
         settler=Settler(till, signals),
@@ -361,12 +383,13 @@ def _desk(
     )
 
 
-def _begin(tx: Tx, config: Config, herald: Herald, now: datetime) -> datetime:
+def _begin(tx: Tx, config: Config, herald: Herald, *, now: datetime, uptime: Uptime) -> datetime:
     """Hold the ledger against the configuration; return the instant before which nothing is touched.
 
     That is the configured one, else the first start.
     """
     facts.keep_currency(tx, config.bot.currency)
+    look_at_clock(tx, herald, now, uptime=uptime)
     if facts.drop(tx, facts.COPIED):
         facts.put(tx, facts.RESTORED_AT, now.isoformat())
         herald.restored(tx, facts.last_poll_at(tx), now)

@@ -20,6 +20,7 @@ from dca_bot.core.ports import (
     Invoice,
     Payment,
     PaymentStatus,
+    Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.ledger import (
@@ -50,6 +51,9 @@ class Clock:
 
     def now(self):
         return self.time
+
+    def uptime(self):
+        return Uptime("boot", self.time - NOW)
 
     async def sleep(self, delay_s):
         await asyncio.sleep(0.01)

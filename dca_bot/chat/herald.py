@@ -23,6 +23,9 @@ from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
 from dca_bot.ledger.slow_destinations import SlowDestination
 
+CLOCK = "clock"
+"""The alarm that the clock is in doubt."""
+
 
 class Herald:
     """Writes pushes into the outbox; `npub` shows a public key as people know it."""
@@ -281,6 +284,23 @@ class Herald:
             told = unheard if operator in missed else over
             text = self._texts.render(told, self._programme.language)
             mail.write(tx, operator, text, now=now)
+
+    def clock_doubted(self, tx: Tx, shown: datetime, now: datetime) -> None:
+        """Tell that the clock went back so far that nothing is decided or paid."""
+        told = Say("push.clock_went_back", before=Moment(shown), today=Moment(now))
+        self.tell_operators(tx, told, now, alarm=CLOCK)
+
+    def clock_right(self, tx: Tx, now: datetime) -> None:
+        """Tell that all goes on, whoever has heard that the clock was in doubt."""
+        missed = mail.withdraw(tx, CLOCK, now=now)
+        text = self._texts.render(Say("push.clock_right"), self._programme.language)
+        for operator in sorted(self._programme.operators - missed):
+            mail.write(tx, operator, text, now=now)
+
+    def clock_leapt(self, tx: Tx, before: datetime, now: datetime) -> None:
+        """Tell that the clock was set ahead, as far as can be told."""
+        told = Say("push.clock_leapt", before=Moment(before), now=Moment(now))
+        self.tell_operators(tx, told, now)
 
     def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
         """Tell that no copy of the ledger can be made."""

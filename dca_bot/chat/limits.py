@@ -53,7 +53,7 @@ class RateLimit:
 
 @dataclass(slots=True)
 class Quota:
-    """At most `count` of something in any `window`."""
+    """At most `count` of something in any `window`; what was taken by a clock that was ahead is forgotten."""
 
     count: int
     window: timedelta
@@ -61,7 +61,7 @@ class Quota:
 
     def take(self, now: datetime) -> bool:
         """Take one, if there is one left."""
-        while self._taken and self._taken[0] <= now - self.window:
+        while self._taken and not now - self.window < self._taken[0] <= now:
             self._taken.popleft()
         if len(self._taken) >= self.count:
             return False

@@ -11,7 +11,7 @@ from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import clients, facts, mail, payouts, reports
+from dca_bot.ledger import clients, clock, facts, mail, payouts, reports
 from dca_bot.ledger.audit import LedgerAudit, audit_payments
 from dca_bot.ledger.database import Tx
 
@@ -95,7 +95,8 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
 
 def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     """Decide and pay again, what came meanwhile too."""
-    if not facts.drop(tx, facts.PAUSED):
+    was_paused, was_doubted = facts.drop(tx, facts.PAUSED), clock.accept(tx, ctx.now)
+    if not (was_paused or was_doubted):
         return Say("resume_all.already")
     ctx.herald.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
     return Say("resume_all.done")

@@ -28,7 +28,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             Say("summary.heading", since=Moment(since)),
             Say("status.paused") if facts.paused(tx) else NOTHING,
             _polls(tx),
-            *_done(tx, since),
+            *_done(tx, since, now),
             to_be_paid(need),
             *not_counted(tx, need),
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
@@ -56,8 +56,8 @@ def _polls(tx: Tx) -> Say:
     return Say("summary.polls", n=count, at=Moment(at))
 
 
-def _done(tx: Tx, since: datetime) -> Sequence[Say]:
-    flow, fixed = (summary.shared_out(tx, kind, since) for kind in (FLOW, FIXED))
+def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
+    flow, fixed = (summary.shared_out(tx, kind, since, now=now) for kind in (FLOW, FIXED))
     paid = summary.paid(tx, since)
     # A part of a sat counts as one: fees are what the operator loses.
     fees = Sat(-(-paid.fee_msat // 1000))

@@ -12,6 +12,14 @@ SUNDAY = 6
 _DAY = timedelta(days=1)
 
 
+def has_passed(span: timedelta, *, since: datetime | None, now: datetime) -> bool:
+    """Tell whether something that is done every so often is due again.
+
+    It is, too, where it was done never, or in the future: the clock was ahead.
+    """
+    return since is None or not timedelta() <= now - since < span
+
+
 def local_date(now: datetime, zone: ZoneInfo) -> date:
     """Return the date on a zone's clocks."""
     return now.astimezone(zone).date()

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import fiat_text, minor_digits, sat_text
-from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 
 INVOICE_LIFE = timedelta(hours=24)
 """How long an invoice of our own asks to live: a short one can lose the credit at LNbits."""
@@ -170,6 +170,24 @@ def sole_payment(payments: Iterable[Payment], amount_sat: int) -> Payment | None
 def over_at(expires_at: datetime) -> datetime:
     """Return from when on nothing can happen to an invoice any more."""
     return expires_at + SETTLED_AFTER + timedelta(seconds=1)
+
+
+def lives_for(invoice: Invoice, now: datetime) -> timedelta:
+    """Return for how long something can happen to an invoice that was made by now, at most.
+
+    Whoever made it wrote its date and its end; the clock may show anything. What lives longer than
+    any invoice that is taken was made long ago.
+    """
+    left = max(invoice.expires_at - now, timedelta())
+    return min(max(invoice.life or left, left), LIFE_MAX) + SETTLED_AFTER
+
+
+def proven_now(now: datetime, *, expires_at: datetime, unwitnessed: timedelta) -> datetime:
+    """Return what time it is at least, as far as an invoice's end goes.
+
+    It is no later than that end while some of its life is `unwitnessed`: the clock may be ahead.
+    """
+    return min(now, expires_at) if unwitnessed > timedelta() else now
 
 
 def needed_msat(amount_sat: int, *, internal: bool) -> int:

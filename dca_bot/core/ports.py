@@ -6,7 +6,7 @@ them, so a simulated world can take their place.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -14,11 +14,26 @@ from typing import Any, Protocol
 from dca_bot.core.cash_out import CashOut
 
 
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """How long a computer has run since its start, which no setting of its clock changes.
+
+    `boot` names the start: only under the same one can two of them be compared.
+    """
+
+    boot: str
+    elapsed: timedelta
+
+
 class Clock(Protocol):
     """Tells the time and lets it pass."""
 
     def now(self) -> datetime:
         """Return the present instant, aware and in UTC."""
+        ...
+
+    def uptime(self) -> Uptime:
+        """Return how long the computer has run, sleep included."""
         ...
 
     async def sleep(self, delay_s: float) -> None:
@@ -92,12 +107,16 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """A BOLT11 invoice with what was decoded from it."""
+    """A BOLT11 invoice with what was decoded from it.
+
+    `life` is from its date to its end, as whoever made it wrote both; None where that isn't known.
+    """
 
     bolt11: str
     payment_hash: str
     amount_msat: int
     expires_at: datetime
+    life: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from functools import partial
 from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import NOTHING, Say
+from dca_bot.core.calendar import has_passed
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
 from dca_bot.core.change import MISSING_MAX, terms
 from dca_bot.core.machine_cash import contradiction_of
@@ -58,7 +59,10 @@ Found = tuple[CashOut, Decision]
 
 @dataclass(slots=True)
 class Ingest:
-    """The poller; `run` never ends."""
+    """The poller; `run` never ends.
+
+    `start_at` is configured, or that of the bot's first start: `from_first_start`.
+    """
 
     database: Database
     source: CashOutSource
@@ -69,6 +73,7 @@ class Ingest:
     start_at: datetime
     lookback: timedelta
     poll_s: int
+    from_first_start: bool = False
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     _unreadable_told_at: datetime | None = field(default=None, init=False)
@@ -98,7 +103,8 @@ class Ingest:
     async def poll_once(self) -> None:
         """Read Lamassu and process all that is final; raise SourceUnavailable."""
         now = self.clock.now()
-        full = self._full_read_at is None or now - self._full_read_at >= FULL_READ_EVERY
+        await self._know_start()
+        full = has_passed(FULL_READ_EVERY, since=self._full_read_at, now=now)
         first = self.start_at - REDEEM_LATER
         since = first if full else max(first, now - self.lookback)
         export = await self.source.fetch(since)
@@ -121,6 +127,12 @@ class Ingest:
                 self.signals.deliver.ring()
         await self._tell_unreadable(export)
         await self.database.transact(lambda tx: facts.note_poll(tx, now))
+
+    async def _know_start(self) -> None:
+        """Where rows count from the first start on, that is pulled back if the clock was ahead then."""
+        if self.from_first_start:
+            first = await self.database.read(lambda tx: facts.moment(tx, facts.START_AT))
+            self.start_at = first or self.start_at
 
     async def _try_poll(self) -> None:
         try:
@@ -331,7 +343,7 @@ class Ingest:
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
         now, last = self.clock.now(), self._unreadable_told_at
-        if new and (last is None or abs(now - last) >= UNREADABLE_EVERY):
+        if new and has_passed(UNREADABLE_EVERY, since=last, now=now):
             self._unreadable_told_at = now
             await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
             self._told.update(new)

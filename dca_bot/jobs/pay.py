@@ -20,7 +20,7 @@ from dca_bot.errors import (
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import clock, facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
@@ -115,8 +115,9 @@ class Payer:
                 raise DestinationRefused(Refusal.SAME_INVOICE)
             if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
                 raise StateChanged("The client has another wallet by now; the invoice is dropped.")
+            now, witnessed = self.till.clock.now(), clock.witnessed(tx, self.till.clock.uptime())
             payout_moves.record_invoice(
-                tx, payout, invoice, now=self.till.clock.now(), verify_url=verify_url
+                tx, payout, invoice, now=now, verify_url=verify_url, witnessed=witnessed
             )
             return known(payouts.by_id(tx, payout.id))
 

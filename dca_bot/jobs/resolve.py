@@ -97,9 +97,10 @@ class Resolver:
         now = self.till.clock.now()
         if self.till.margin_is_gone(payout):
             over = rules.over_at(attempt.expires_at)
+            until = over if over > now else now + VOID_POLL
             await self.till.move(
                 lambda tx: payout_moves.defer(
-                    tx, payout, waiting=rules.Waiting.NOT_SENT, until=over
+                    tx, payout, waiting=rules.Waiting.NOT_SENT, until=until
                 )
             )
         elif paying:
@@ -138,8 +139,8 @@ class Resolver:
             fresh = payout_moves.put_in_doubt(tx, payout)
             if payout.state is PayoutState.SUBMITTED:
                 self.till.herald.payout_in_doubt(tx, fresh, now)
-            until = min(over, now + VOID_POLL)
-            payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=max(until, now))
+            until = min(over if over > now else now + VOID_POLL, now + VOID_POLL)
+            payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=until)
 
         await self.till.move(work)
 

@@ -19,6 +19,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts, fixed_runs, foreign, tickers
@@ -31,8 +32,6 @@ LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
 LATE = timedelta(minutes=5)
 """A run that happens so much after its time was made up, and the operators are told."""
-CLOCK_BACK_MAX = timedelta(days=1)
-"""Another time zone can do as much; beyond that the clock was or is wrong."""
 RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
@@ -66,6 +65,10 @@ class Schedule:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
+        if await self.database.transact(lambda tx: look_at_clock(tx, self.herald, now)):
+            # A date long past would have its limits anew.
+            self.signals.deliver.ring()
+            return
         async with self._guard.over(Guarded.PAST):
             await self._close_past(today)
         async with self._guard.over(Guarded.FIXED):
@@ -103,8 +106,6 @@ class Schedule:
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
         """Record, and tell in one message, what did not happen from `last` to yesterday."""
         now = self.clock.now()
-        if last - today > CLOCK_BACK_MAX:
-            self._pause(tx, last, today)
         paid = HoldReason.KNOWN_DISTRIBUTION
         held = fixed_runs.hold_paid(tx, reason=paid, now=now)
         waited = fixed_runs.lapse_before(tx, today, now=now)
@@ -120,14 +121,6 @@ class Schedule:
             _log.warning("fixed runs lapsed count=%d", len(over))
             if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
                 self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
-
-    def _pause(self, tx: Tx, last: date, today: date) -> None:
-        """Stop everything until the operator has seen to the clock: a date long past has its limits anew."""
-        now = self.clock.now()
-        facts.put(tx, facts.PAUSED, now.isoformat())
-        told = Say("push.clock_went_back", before=last.isoformat(), today=today.isoformat())
-        self.herald.tell_operators(tx, told, now)
-        _log.error("clock went back from=%s to=%s", last, today)
 
     # What is due
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.chat.say import Say
 from dca_bot.core import payout as rules
+from dca_bot.core.calendar import has_passed
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import (
     DestinationRefused,
@@ -23,7 +24,7 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, facts, payout_moves, payouts
+from dca_bot.ledger import clients, clock, facts, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
@@ -87,7 +88,7 @@ class Settler:
                 self._reconciled_at = now
             if await self.work_once():
                 self.signals.settle.ring()
-            if now - self._reconciled_at >= RECONCILE_EVERY:
+            if has_passed(RECONCILE_EVERY, since=self._reconciled_at, now=now):
                 await self._reconcile()
                 self._reconciled_at = now
             self._note(reachable=True)
@@ -111,7 +112,7 @@ class Settler:
         """
         till, now = self.till, self.till.clock.now()
         await self._renew_minimums()
-        await till.database.transact(lambda tx: payout_moves.plan_all(tx, now=now))
+        await till.database.transact(lambda tx: self._plan_all(tx, now))
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
         pass_ = Pass(paying=not await till.database.read(facts.paused))
@@ -120,6 +121,10 @@ class Settler:
         await till.funds.report()
         progress = pass_.sent or pass_.refusals
         return bool(pass_.paying and progress and len(due) >= BATCH)
+
+    def _plan_all(self, tx: Tx, now: datetime) -> None:
+        clock.see(tx, now)
+        payout_moves.plan_all(tx, now=now)
 
     async def _know_source(self) -> None:
         """Refuse to pay from another wallet than before while payouts of that one are unsettled.
@@ -165,7 +170,7 @@ class Settler:
         till, now = self.till, self.till.clock.now()
         for client in await till.database.read(payouts.collecting_clients):
             last = self.minimum_seen_at.get(client.id)
-            if last is not None and now - last < MINIMUM_RENEWED_EVERY:
+            if not has_passed(MINIMUM_RENEWED_EVERY, since=last, now=now):
                 continue
             self.minimum_seen_at[client.id] = now
             if client.destination is not None and client.destination.kind == ADDRESS:

@@ -12,12 +12,13 @@ from dca_bot.core.payout import Finding, Waiting
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStatus, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
-from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger import clock, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.payouts import Attempt, Payout
 
 _STATUSES = frozenset[str]({"", *PaymentStatus})
+NO_TIME = timedelta()
 _log = logging.getLogger(__name__)
 
 
@@ -51,13 +52,25 @@ class Till:
         """Read a payout again."""
         return known(await self.database.read(lambda tx: payouts.by_id(tx, payout.id)))
 
-    async def look_up(self, payout: Payout) -> tuple[Payment | None, Finding]:
-        """Return the source wallet's row of the last invoice, and what it means."""
-        attempt = attempt_of(payout)
+    async def look_up(
+        self, payout: Payout, *, over_for: timedelta = NO_TIME
+    ) -> tuple[Payment | None, Finding]:
+        """Return the source wallet's row of the last invoice, and what it means.
+
+        A clock that is ahead ends no invoice: as much time must have been witnessed as the invoice
+        lives, and `over_for` beyond.
+        """
+        attempt, uptime = attempt_of(payout), self.clock.uptime()
         payment = await self.wallet.payment(attempt.payment_hash)
-        now, expires_at = self.clock.now(), attempt.expires_at
+        witnessed = await self.database.read(lambda tx: clock.witnessed(tx, uptime))
+        end = attempt.witnessed_end
+        now = rules.proven_now(
+            self.clock.now(),
+            expires_at=attempt.expires_at,
+            unwitnessed=NO_TIME if end is None else end + over_for - witnessed,
+        )
         return payment, rules.judge(
-            payment, amount_sat=payout.amount_sat, expires_at=expires_at, now=now
+            payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
         )
 
     async def need_funds(self, payout: Payout) -> None:

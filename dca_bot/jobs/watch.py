@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Moment, Say, Word
 from dca_bot.core.ports import Clock, Messenger
+from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
 from dca_bot.ledger import alarms, facts, mail, slow_destinations
@@ -58,10 +59,15 @@ class Watch:
         """Note the relays' reach, and tell whatever has crossed its limit."""
         now = self.clock.now()
         async with self._guard.over(Guarded.REACH):
+            await self._see_clock(now)
             await self._see_reach(now)
         async with self._guard.over(Guarded.SLOW):
             if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
                 self.signals.deliver.ring()
+
+    async def _see_clock(self, now: datetime) -> None:
+        uptime = self.clock.uptime()
+        await self.database.transact(lambda tx: look_at_clock(tx, self.herald, now, uptime=uptime))
 
     async def _see_reach(self, now: datetime) -> None:
         if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
@@ -97,10 +103,6 @@ class Watch:
         is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
         if is_gap:
             alarms.forget_untold(tx)
-        if looked_at is not None and looked_at > now:
-            # Whatever lies ahead was noted by a clock that was.
-            alarms.pull_back(tx, now)
-            facts.pull_back(tx, now)
         if is_gap or facts.paused(tx):
             facts.put(tx, facts.POLLS_DUE_AT, now.isoformat())
         facts.put(tx, facts.LOOKED_AT, now.isoformat())

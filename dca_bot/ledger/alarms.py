@@ -41,8 +41,3 @@ def end(tx: Tx, name: str) -> None:
 def forget_untold(tx: Tx) -> None:
     """Forget what no alarm was given of: nobody has looked for long, so nobody knows since when."""
     tx.execute("DELETE FROM alarm WHERE told_at IS NULL")
-
-
-def pull_back(tx: Tx, now: datetime) -> None:
-    """Let what began later have begun now: the clock was ahead."""
-    tx.execute("UPDATE alarm SET since = ?1 WHERE since > ?1", (micros(now),))

@@ -75,17 +75,17 @@ _CHECKS = (
         " AND flow.commission_sat = split.principal_sat)",
     ),
     (
-        # Terms set at the cash-out's own instant may have come after it. There is no split on purpose
-        # where the operator settles what LNbits paid of it, or LNbits could still pay a part then.
+        # By sequence: a clock may have shown anything. There is no split on purpose where the operator
+        # settles what LNbits paid of it, or LNbits could still pay a part then.
         "The commission of cash-out {} isn't split, although terms were in force.",
-        "SELECT id FROM distribution flow WHERE kind = 'flow' AND commission_sat > 0"
+        "SELECT flow.id FROM distribution flow JOIN posting ON posting.distribution_id = flow.id"
+        " WHERE flow.kind = 'flow' AND commission_sat > 0"
         " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = 'commission:' || flow.id)"
         " AND NOT EXISTS (SELECT 1 FROM foreign_payment"
         "   WHERE distribution_id = 'commission:' || flow.id"
         "   AND (settled_at IS NOT NULL OR status <> 'success'))"
-        " AND (SELECT min(EXISTS (SELECT 1 FROM commission_part WHERE terms_id = terms.id))"
-        "   FROM commission_terms terms WHERE set_at <= flow.processed_at AND id >="
-        "   (SELECT max(id) FROM commission_terms WHERE set_at < flow.processed_at))",
+        " AND EXISTS (SELECT 1 FROM commission_part WHERE terms_id ="
+        "   (SELECT max(id) FROM commission_terms WHERE after_posting < posting.id))",
     ),
     (
         "Distribution {} charges fiat for commission.",

@@ -139,7 +139,8 @@ def _set(
         [(before.id + 1, part.client_id, part.percent_bp) for part in parts],
     )
     tx.execute(
-        "INSERT INTO commission_terms (id, set_at, message_id) VALUES (?, ?, ?)",
+        "INSERT INTO commission_terms (id, set_at, message_id, after_posting)"
+        " SELECT ?, ?, ?, coalesce(max(id), 0) FROM posting",
         (before.id + 1, micros(now), message_id),
     )
     return in_force(tx)

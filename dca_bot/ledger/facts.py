@@ -28,6 +28,15 @@ COPIED = "copied"
 """Present in a copy of the ledger, until a bot is started on it."""
 RESTORED_AT = "restored_at"
 """When a bot was last started on a copy (ISO 8601): what was written to it before isn't carried out."""
+CLOCK_AT = "clock_at"
+"""The latest time that the clock has shown (ISO 8601)."""
+CLOCK_BACK_AT = "clock_back_at"
+"""When the clock was last found to have been ahead, in µs: the schema lets instants be pulled back to it."""
+CLOCK_DOUBTED = "clock_doubted"
+"""Present while the clock shows more than a day less than before: nothing is decided or paid."""
+WITNESSED = "witnessed"
+"""The computer's start, how long it has run since then, how much time was witnessed in all, and what
+the clock showed at that moment: an id and three times in µs."""
 LOOKED_AT = "looked_at"
 """When the watch last looked at what is in reach (ISO 8601)."""
 POLLS_DUE_AT = "polls_due_at"
@@ -62,14 +71,6 @@ def put(tx: Tx, name: str, value: str) -> None:
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, value),
     )
-
-
-def pull_back(tx: Tx, now: datetime) -> None:
-    """Let what is noted for a later instant have been now: the clock was ahead."""
-    for name in (LAST_POLL_AT, RESTORED_AT):
-        noted = moment(tx, name)
-        if noted is not None and noted > now:
-            put(tx, name, now.isoformat())
 
 
 def drop(tx: Tx, name: str) -> bool:
@@ -122,5 +123,5 @@ def polls(tx: Tx) -> int:
 
 
 def paused(tx: Tx) -> bool:
-    """Tell whether deciding and paying are stopped."""
-    return get(tx, PAUSED) is not None
+    """Tell whether deciding and paying are stopped, by the operator or by a clock in doubt."""
+    return get(tx, PAUSED) is not None or get(tx, CLOCK_DOUBTED) is not None

@@ -19,3 +19,13 @@ def instant(at_us: int) -> datetime:
 def instant_or_none(at_us: int | None) -> datetime | None:
     """Return the instant, or None where the ledger has none."""
     return None if at_us is None else instant(at_us)
+
+
+def micros_of(span: timedelta) -> int:
+    """Return a span of time in microseconds."""
+    return span // _MICROSECOND
+
+
+def span_or_none(span_us: int | None) -> timedelta | None:
+    """Return microseconds as a span of time, or None where the ledger has none."""
+    return None if span_us is None else timedelta(microseconds=span_us)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.ledger import clock
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, micros
 
 KEEP_TRYING = timedelta(days=7)
+TRIES_MIN = 900
+"""So often at least is a message tried in seven days: a clock that leaps makes it old, but not tried."""
 AHEAD_MAX_S = 120
-WAIT_MAX = timedelta(hours=2)
-"""No message waits longer for its next try: a later time was set while the clock was ahead."""
 _OPEN = "sent_at IS NULL AND dropped_at IS NULL"
 
 
@@ -104,12 +105,14 @@ def write(
 ) -> None:
     """Put a message into the outbox; without a protocol it is chosen when it is sent.
 
-    Messages to one person get rising whole seconds, as apps show them in that order.
+    Messages to one person get rising whole seconds, as apps show them in that order; after those
+    from a clock that was ahead they begin anew.
     """
-    row = tx.execute(
-        "SELECT max(created_at) AS last FROM outbox WHERE recipient = ?", (recipient,)
-    ).fetchone()
     second = int(now.timestamp())
+    row = tx.execute(
+        "SELECT max(created_at) AS last FROM outbox WHERE recipient = ? AND created_at <= ?",
+        (recipient, second + AHEAD_MAX_S),
+    ).fetchone()
     created_at = min(max(second, (row["last"] or 0) + 1), second + AHEAD_MAX_S)
     tx.execute(
         "INSERT INTO outbox (recipient, text, created_at, urgency, protocol, relay, alarm, try_at)"
@@ -180,11 +183,12 @@ def mark_sent(tx: Tx, letter: Letter, *, now: datetime) -> None:
 
 
 def mark_failed(tx: Tx, letter: Letter, *, delay_s: int, now: datetime) -> bool:
-    """Record that no relay took it; True if it is given up after KEEP_TRYING.
+    """Record that no relay took it; True if it is given up, after KEEP_TRYING and TRIES_MIN tries.
 
     What was withdrawn meanwhile stays so.
     """
-    over = now - letter.created_at > KEEP_TRYING
+    clock.see(tx, now)
+    over = now - letter.created_at > KEEP_TRYING and letter.tries + 1 >= TRIES_MIN
     tx.execute(
         "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?)"
         " WHERE id = ?",
@@ -212,21 +216,20 @@ def reached(tx: Tx, pubkey: str) -> bool:
 def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) -> Iterator[str]:
     """Yield for whom a letter of this urgency is due, as often as there is one."""
     marks = ",".join("?" * len(busy))
-    for when, at in (("try_at <= ?", now), ("try_at > ?", now + WAIT_MAX)):
-        rows = tx.execute(
-            f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {_OPEN} AND urgency = ?"
-            f" AND {when} AND recipient NOT IN ({marks}) ORDER BY try_at, id",
-            (urgency, micros(at), *busy),
-        )
-        yield from (row["recipient"] for row in rows)
+    rows = tx.execute(
+        f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {_OPEN} AND urgency = ?"
+        f" AND try_at <= ? AND recipient NOT IN ({marks}) ORDER BY try_at, id",
+        (urgency, micros(now), *busy),
+    )
+    yield from (row["recipient"] for row in rows)
 
 
 def _first(tx: Tx, recipient: str, now: datetime) -> Letter:
     """Return the letter to this person whose turn it is; there is one."""
     row = tx.execute(
         f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {_OPEN} AND recipient = ?"
-        " AND (try_at <= ? OR try_at > ?) ORDER BY urgency = ?, id LIMIT 1",
-        (recipient, micros(now), micros(now + WAIT_MAX), Urgency.BULK),
+        " AND try_at <= ? ORDER BY urgency = ?, id LIMIT 1",
+        (recipient, micros(now), Urgency.BULK),
     ).fetchone()
     return _letter(row)
 

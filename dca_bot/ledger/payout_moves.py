@@ -6,13 +6,14 @@ request that it announces leaves.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dca_bot.core.payout import (
     PayoutState,
     PlannedShare,
     Waiting,
     group_shares,
+    lives_for,
     payout_id,
 )
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
@@ -32,7 +33,7 @@ from dca_bot.ledger.books import (
 from dca_bot.ledger.clients import ADDRESS, Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.instant import micros, micros_of
 from dca_bot.ledger.payouts import Payout, collecting_clients
 
 
@@ -147,11 +148,18 @@ def note_slow_told(tx: Tx, payout: Payout, *, now: datetime) -> None:
 
 
 def record_invoice(
-    tx: Tx, payout: Payout, invoice: Invoice, *, now: datetime, verify_url: str = ""
+    tx: Tx,
+    payout: Payout,
+    invoice: Invoice,
+    *,
+    now: datetime,
+    verify_url: str = "",
+    witnessed: timedelta | None = None,
 ) -> None:
     """Record the checked invoice of a new attempt: PLANNED becomes INVOICED.
 
-    `verify_url` is where the payee's server tells of the invoice (LUD-21), if anywhere.
+    `verify_url` is where the payee's server tells of the invoice (LUD-21), if anywhere; `witnessed`
+    how much time the bot has witnessed so far.
     """
     assert payout.destination is not None
     move(
@@ -169,7 +177,7 @@ def record_invoice(
     )
     tx.execute(
         "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at,"
-        " verify_url) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " verify_url, witnessed_end) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             payout.id,
             payout.attempts + 1,
@@ -178,6 +186,7 @@ def record_invoice(
             micros(invoice.expires_at),
             micros(now),
             verify_url,
+            None if witnessed is None else micros_of(witnessed + lives_for(invoice, now)),
         ),
     )
 

@@ -13,12 +13,10 @@ from dca_bot.core.payout import (
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client, Destination
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, instant_or_none, micros
+from dca_bot.ledger.instant import instant, instant_or_none, micros, span_or_none
 
 DAY = timedelta(hours=24)
 SENT_MAX = 100_000
-WAIT_MAX = timedelta(days=8)
-"""Nothing waits longer: a later time was set while the clock was ahead."""
 UNSENT = (PayoutState.PLANNED, PayoutState.INVOICED)
 IN_QUESTION = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
 """What was sent, while neither its debit nor its failure is certain."""
@@ -26,13 +24,18 @@ IN_QUESTION = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An invoice that was recorded for a payout."""
+    """An invoice that was recorded for a payout.
+
+    `witnessed_end` is how much time must have been witnessed until nothing can happen to it any
+    more; None where only the clock tells.
+    """
 
     number: int
     bolt11: str
     payment_hash: str
     expires_at: datetime
     verify_url: str = ""
+    witnessed_end: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,8 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
         for which in (_SENT, unsent)
         for payout in _payouts(
             tx,
-            f"{which} AND (try_at <= ? OR try_at > ?)",
-            (micros(now), micros(now + WAIT_MAX)),
+            f"{which} AND try_at <= ?",
+            (micros(now),),
             among=_OPEN,
             limit=limit,
         )
@@ -230,7 +233,8 @@ PROVEN_VOID = (
 _COLUMNS = """
 SELECT payout.*, client.name, client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,
-  attempt.bolt11, attempt.payment_hash, attempt.expires_at, attempt.verify_url
+  attempt.bolt11, attempt.payment_hash, attempt.expires_at, attempt.verify_url,
+  attempt.witnessed_end
 """
 _JOINED = """
 JOIN client ON client.id = payout.client_id
@@ -250,6 +254,7 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
             payment_hash=row["payment_hash"],
             expires_at=instant(row["expires_at"]),
             verify_url=row["verify_url"],
+            witnessed_end=span_or_none(row["witnessed_end"]),
         )
     return Payout(
         id=row["id"],

@@ -190,7 +190,13 @@ class LnbitsWallet:
             )
         if decoded.amount_msat <= 0:
             raise DestinationRefused(Refusal.NO_AMOUNT)
-        return Invoice(bolt11, decoded.payment_hash, decoded.amount_msat, decoded.expires_at())
+        return Invoice(
+            bolt11,
+            decoded.payment_hash,
+            decoded.amount_msat,
+            expires_at=decoded.expires_at(),
+            life=decoded.life(),
+        )
 
     async def pay(self, bolt11: str, *, external_id: str, extra: Mapping[str, Any]) -> PayReply:
         """Ask LNbits, once, to pay an invoice from the source wallet (POST /api/v1/payments).

@@ -147,14 +147,20 @@ class DecodedInvoice(BaseModel):
     payment_hash: PaymentHash
 
     def expires_at(self) -> datetime:
-        """Return when the invoice ends; BOLT11 gives an hour to one that doesn't say.
+        """Return when the invoice ends.
 
         Raise DestinationRefused for times that no honest invoice has: whoever made it wrote them.
         """
-        expiry_s = 3600 if self.expiry is None else self.expiry
-        if not (0 <= self.date < BOLT11_TIME_S_END and 0 <= expiry_s < BOLT11_TIME_S_END):
+        if not 0 <= self.date < BOLT11_TIME_S_END:
             raise DestinationRefused(Refusal.NO_TIMES)
-        return datetime.fromtimestamp(self.date, UTC) + timedelta(seconds=expiry_s)
+        return datetime.fromtimestamp(self.date, UTC) + self.life()
+
+    def life(self) -> timedelta:
+        """Return how long the invoice lives from its date on: an hour where it doesn't say (BOLT11)."""
+        expiry_s = 3600 if self.expiry is None else self.expiry
+        if not 0 <= expiry_s < BOLT11_TIME_S_END:
+            raise DestinationRefused(Refusal.NO_TIMES)
+        return timedelta(seconds=expiry_s)
 
 
 class ApiInfo(BaseModel):

@@ -44,7 +44,9 @@ class Directory:
         Only relays that may be written to are returned: by wss, or one of the bot's own.
         """
         entry = self._entries.get(pubkey)
-        if entry is None or entry.fresh_until <= self._clock.now():
+        now = self._clock.now()
+        # What is fresh for longer than anything is was noted by a clock that was ahead.
+        if entry is None or not now < entry.fresh_until <= now + _KNOWN_FOR:
             entry = await self._look_up(pubkey, entry)
         return () if entry.event is None else self._usable(entry.event)
 

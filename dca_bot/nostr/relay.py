@@ -216,7 +216,9 @@ class Relay:
         self._note(listening=False, detail=f"failed by an unexpected {name}")
 
     async def _serve(self, socket: ClientConnection) -> None:
-        since = None if self._heard_at is None else int(self._heard_at.timestamp()) - LOOKBACK_S
+        # A clock that was ahead has heard nothing later than now.
+        heard_at = None if self._heard_at is None else min(self._heard_at, self._clock.now())
+        since = None if heard_at is None else int(heard_at.timestamp()) - LOOKBACK_S
         protocol = RelayProtocol(self.url, self._key, self._source, inbox_since=since)
         async with asyncio.TaskGroup() as group:
             self._socket, self._protocol, self._group = socket, protocol, group

@@ -25,6 +25,7 @@ from dca_bot.core.ports import (
     KeyKind,
     Payment,
     PaymentStatus,
+    Uptime,
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
@@ -70,6 +71,9 @@ class Clock:
 
     def now(self):
         return self.at
+
+    def uptime(self):
+        return Uptime("boot", self.at - START)
 
     async def sleep(self, delay_s):
         self.at += timedelta(seconds=delay_s)

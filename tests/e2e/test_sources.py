@@ -17,7 +17,7 @@ from dca_bot.app import build_source, programme_of
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.config import POSTGRES_PASSWORD_VARIABLE, Config
-from dca_bot.core.ports import CashOutSource
+from dca_bot.core.ports import CashOutSource, Uptime
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, deposits
@@ -56,6 +56,9 @@ class Clock:
 
     def now(self) -> datetime:
         return self.time
+
+    def uptime(self) -> Uptime:
+        return Uptime("boot", self.time - START)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from dca_bot.core.ports import (
     Payment,
     PaymentStatus,
     PayReply,
+    Uptime,
     VerifyAnswer,
 )
 from dca_bot.core.programme import Programme
@@ -38,17 +39,26 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 
 OPERATOR = "0" * 63 + "1"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class HandClock:
-    """The real time, or a fixed start, plus what the test lets pass; sleeping returns at once."""
+    """The real time, or a fixed start, plus what the test lets pass; sleeping returns at once.
+
+    `wrong` is what the clock shows too much, as it was set so; `boot` names the computer's start.
+    """
 
     def __init__(self, start: datetime | None = None) -> None:
         self.start = start
         self.ahead = timedelta()
+        self.wrong = timedelta()
+        self.boot = "first"
 
     def now(self) -> datetime:
-        return (self.start or datetime.now(UTC)) + self.ahead
+        return (self.start or datetime.now(UTC)) + self.ahead + self.wrong
+
+    def uptime(self) -> Uptime:
+        return Uptime(self.boot, self.now() - self.wrong - LONG_AGO)
 
     async def sleep(self, delay_s: float) -> None:
         await asyncio.sleep(0)

@@ -255,12 +255,10 @@ async def test_nip04_event_is_the_same_at_every_try_also_after_a_restart(office)
 async def test_message_is_given_up_after_seven_days(office):
     await office.write(ANA, "news")
     office.relays.takes = False
-    office.clock.ahead = timedelta(days=7)
-    await office.deliver()
-    assert await office.unsent() == 1
-    office.clock.ahead += timedelta(hours=1)
-    await office.deliver()
-    assert await office.unsent() == 0
+    while await office.unsent() and office.clock.ahead < timedelta(days=8):
+        await office.deliver()
+        office.clock.ahead += timedelta(minutes=10)
+    assert timedelta(days=7) < office.clock.ahead < timedelta(days=7, hours=1)
     tries = len(office.relays.published)
     office.relays.takes = True
     office.clock.ahead += timedelta(days=1)

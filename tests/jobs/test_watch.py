@@ -11,7 +11,7 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import clients, facts, mail
+from dca_bot.ledger import clients, clock, facts, mail
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import open_database
 from dca_bot.ledger.instant import micros
@@ -393,16 +393,19 @@ async def test_alarm_of_a_clock_that_was_ahead_ends_and_hides_nothing(tower):
     await tower.deliver()
     tower.clock.ahead = MINUTE
     tower.polling = True
-    assert len(await tower.look(120)) == 2
+    (_, doubt, _) = await tower.look(2)
+    assert doubt.startswith("The computer's clock shows 2026-03-01")
+    await tower.transact(clock.accept, tower.clock.now())
+    assert len(await tower.look(120)) == 3
     tower.note(LAMASSU, reachable=False)
     tower.polling = False
-    assert len(await tower.look(240)) == 3
+    assert len(await tower.look(240)) == 4
 
 
 async def test_poll_that_a_clock_ahead_has_noted_hides_no_silence(tower):
     await tower.look(1)
-    await tower.transact(facts.note_poll, NOW + timedelta(days=30))
-    await tower.transact(facts.put, facts.LOOKED_AT, (NOW + timedelta(days=30)).isoformat())
+    await tower.transact(facts.note_poll, NOW + timedelta(hours=23))
+    await tower.transact(clock.see, NOW + timedelta(hours=23))
     tower.polling = False
     assert len(await tower.look(60)) == 1
 
@@ -424,6 +427,8 @@ async def test_copy_that_was_put_back_by_a_clock_ahead_makes_nobody_unheard_for_
     for name in (facts.RESTORED_AT, facts.LOOKED_AT):
         await tower.transact(facts.put, name, ahead.isoformat())
     await tower.look(1)
+    assert await tower.transact(facts.restored_at) == ahead, "the clock may be behind, too"
+    await tower.transact(clock.accept, tower.clock.now())
     assert await tower.transact(facts.restored_at) <= NOW + MINUTE
 
 
@@ -530,6 +535,7 @@ async def waiting(tower):
     """
 
     def work(tx):
+        clock.see(tx, NOW)
         for number, name in enumerate(("ana", "ben")):
             client = clients.add(tx, name=name, pubkey=f"{number:064x}", language="en", now=NOW)
             place = Destination(ADDRESS, f"{name}@wallet.example")

@@ -411,46 +411,48 @@ BY_HAND = (
     "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat, fee_msat,"
     " status, seen_at, settled_at) VALUES ('h', 'x', 'commission:d1', -1, 0, 'success', 1, {})"
 )
-D1 = "(SELECT processed_at FROM distribution WHERE id = 'd1')"
-TERMS_TIMES = {
-    "before it": ("UPDATE commission_terms SET set_at = 0", UNSPLIT),
-    "just before it": (f"UPDATE commission_terms SET set_at = {D1} - 1", UNSPLIT),
-    "at its instant": (f"UPDATE commission_terms SET set_at = {D1}", []),
-    "before it and at its instant": (
-        f"UPDATE commission_terms SET set_at = {D1} - (id = 1)",
+D1 = "(SELECT id FROM posting WHERE distribution_id = 'd1')"
+TAKEN_BACK = "INSERT INTO commission_terms (id, set_at, after_posting) VALUES (3, 1, {})"
+TERMS_ORDERS = {
+    "before it": (f"UPDATE commission_terms SET after_posting = {D1} - 1", UNSPLIT),
+    "after it": (f"UPDATE commission_terms SET after_posting = {D1}", []),
+    "after it, by a clock that was behind": (
+        f"UPDATE commission_terms SET set_at = 0, after_posting = {D1}",
+        [],
+    ),
+    "before it, by a clock that was ahead": (
+        f"UPDATE commission_terms SET set_at = 1 << 60, after_posting = {D1} - 1",
+        UNSPLIT,
+    ),
+    "before it and after it": (
+        f"UPDATE commission_terms SET after_posting = {D1} - (id = 1)",
         UNSPLIT,
     ),
     "before it, and taken back before it": (
-        "UPDATE commission_terms SET set_at = 0; INSERT INTO commission_terms VALUES (3, 1, NULL)",
-        [],
-    ),
-    "before it, and taken back at its instant": (
-        "UPDATE commission_terms SET set_at = 0;"
-        f"INSERT INTO commission_terms VALUES (3, {D1}, NULL)",
+        f"UPDATE commission_terms SET after_posting = 0; {TAKEN_BACK.format(D1 + ' - 1')}",
         [],
     ),
     "before it, and taken back after it": (
-        "UPDATE commission_terms SET set_at = 0;"
-        f"INSERT INTO commission_terms VALUES (3, {D1} + 1, NULL)",
+        f"UPDATE commission_terms SET after_posting = 0; {TAKEN_BACK.format(D1)}",
         UNSPLIT,
     ),
     "before it, and settled by hand": (
-        f"UPDATE commission_terms SET set_at = 0; {BY_HAND.format(1)}",
+        f"UPDATE commission_terms SET after_posting = 0; {BY_HAND.format(1)}",
         [],
     ),
     "before it, and paid by LNbits only": (
-        f"UPDATE commission_terms SET set_at = 0; {BY_HAND.format('NULL')}",
+        f"UPDATE commission_terms SET after_posting = 0; {BY_HAND.format('NULL')}",
         UNSPLIT,
     ),
 }
 
 
-@pytest.mark.parametrize("case", TERMS_TIMES)
+@pytest.mark.parametrize("case", TERMS_ORDERS)
 def test_the_audit_misses_the_split_of_terms_set(ledger, case):
     ledger.recipient("rosa", 4000)
     ledger.percent(1, 2500)
     ledger.cash_out("d4", 0, 1, commission_sat=100)
-    look_for(ledger, *TERMS_TIMES[case])
+    look_for(ledger, *TERMS_ORDERS[case])
 
 
 def test_the_audit_misses_no_split_that_gives_nobody_a_sat(ledger):

@@ -209,6 +209,9 @@ def test_commission_counts_as_earned_not_as_bought(story):
 SHARE = (
     "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('commission:d2', {}, 0, {})"
 )
+VERSION = (
+    "INSERT INTO commission_terms (id, set_at, after_posting) SELECT {}, 0, max(id) FROM posting"
+)
 SPLIT = (
     "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
     " commission_sat, unallocated_sat, terms_id)"
@@ -227,14 +230,18 @@ ATTACKS = {
     "a part that goes": (["DELETE FROM commission_part"], "parts are never deleted"),
     "a version altered": (["UPDATE commission_terms SET set_at = 1"], "terms are never altered"),
     "a version gone": (["DELETE FROM commission_terms"], "terms are never deleted"),
+    "a version from before the last posting": (
+        ["INSERT INTO commission_terms (id, set_at, after_posting) VALUES (2, 0, 0)"],
+        "a version comes after all postings so far",
+    ),
     "a version left out": (
-        ["INSERT INTO commission_terms (id, set_at) VALUES (3, 0)"],
+        [VERSION.format(3)],
         "versions follow each other",
     ),
     "more than everything": (
         [
             "INSERT INTO commission_part VALUES (2, 1, 6000), (2, 2, 4001)",
-            "INSERT INTO commission_terms (id, set_at) VALUES (2, 0)",
+            VERSION.format(2),
         ],
         "no more than all of the commission",
     ),
@@ -245,7 +252,7 @@ ATTACKS = {
     "a part for nobody": (
         [
             "INSERT INTO commission_part VALUES (2, 99, 10)",
-            "INSERT INTO commission_terms (id, set_at) VALUES (2, 0)",
+            VERSION.format(2),
         ],
         "FOREIGN KEY constraint failed",
     ),

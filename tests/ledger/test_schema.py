@@ -227,7 +227,7 @@ ATTACKS = {
     "an attempt is deleted": ("DELETE FROM attempt", "attempts are never deleted"),
     "one invoice for two payouts": (
         "INSERT INTO attempt SELECT (SELECT id FROM payout WHERE state = 'PLANNED'), 1, bolt11,"
-        " payment_hash, expires_at, created_at, verify_url FROM attempt",
+        " payment_hash, expires_at, created_at, verify_url, NULL FROM attempt",
         "UNIQUE constraint failed: attempt.payment_hash",
     ),
     "a client closes with a balance": (

@@ -113,3 +113,32 @@ BEGIN UPDATE client SET skeleton = lower(name) WHERE id = NEW.id; END;
 
 -- Instants ------------------------------------------------------------------------------------------------
 
+-- How much time the bot must have witnessed, whatever the clock shows, until nothing can happen to an
+-- invoice any more (µs); NULL: the clock alone tells.
+ALTER TABLE attempt ADD COLUMN witnessed_end INTEGER;
+
+-- What was noted for the future, as the clock was ahead, may be set to the instant at which that was found.
+CREATE VIEW clock_back AS SELECT CAST(value AS INTEGER) AS at FROM fact WHERE name = 'clock_back_at';
+DROP TRIGGER deposit_moves;
+CREATE TRIGGER deposit_moves BEFORE UPDATE OF state, confirmed_at, voided_at ON deposit
+WHEN (OLD.state = 'pending') + (NEW.state = 'voided') * (OLD.state = 'confirmed' AND OLD.confirmed_at IS NEW.confirmed_at)
+  + (OLD.state = 'confirmed' AND NEW.state = 'confirmed' AND NEW.voided_at IS NULL
+    AND NEW.confirmed_at < OLD.confirmed_at AND NEW.confirmed_at IS (SELECT at FROM clock_back)) = 0
+BEGIN SELECT RAISE(ABORT, 'a deposit cannot make this move'); END;
+DROP TRIGGER cash_count_is_final;
+CREATE TRIGGER cash_count_is_final BEFORE UPDATE ON cash_count
+WHEN NEW.counted_at >= OLD.counted_at OR NEW.counted_at IS NOT (SELECT at FROM clock_back)
+  OR (NEW.id, NEW.device_id, NEW.counted_minor, NEW.after_move, NEW.message_id)
+    IS NOT (OLD.id, OLD.device_id, OLD.counted_minor, OLD.after_move, OLD.message_id)
+BEGIN SELECT RAISE(ABORT, 'counts are never altered'); END;
+
+-- Which postings a version of the commission came after: what was set when by sequence, not by the clock.
+DROP TRIGGER terms_are_final;
+ALTER TABLE commission_terms ADD COLUMN after_posting INTEGER;
+UPDATE commission_terms SET after_posting =
+  (SELECT coalesce(max(id), 0) FROM posting WHERE posted_at <= set_at);
+CREATE TRIGGER terms_are_final BEFORE UPDATE ON commission_terms
+BEGIN SELECT RAISE(ABORT, 'terms are never altered'); END;
+CREATE TRIGGER terms_follow_postings BEFORE INSERT ON commission_terms
+WHEN NEW.after_posting IS NOT (SELECT coalesce(max(id), 0) FROM posting)
+BEGIN SELECT RAISE(ABORT, 'a version comes after all postings so far'); END;

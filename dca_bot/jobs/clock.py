@@ -1,0 +1,35 @@
+"""Looks at the clock itself, and tells the operators of one that can't be right."""
+
+import logging
+from datetime import datetime, timedelta
+
+from dca_bot.chat.herald import Herald
+from dca_bot.core.ports import Uptime
+from dca_bot.ledger import clock
+from dca_bot.ledger.clock import Turn
+from dca_bot.ledger.database import Tx
+
+_log = logging.getLogger(__name__)
+
+
+def look_at_clock(tx: Tx, herald: Herald, now: datetime, *, uptime: Uptime | None = None) -> bool:
+    """Note what the clock shows; return whether it is in doubt, so that nothing may be decided.
+
+    With `uptime` the time that has really passed is witnessed, too, and a leap ahead is told.
+    """
+    shown = clock.shown_at(tx)
+    turn = clock.note(tx, now)
+    leap = timedelta() if uptime is None else clock.witness(tx, uptime, now)
+    is_doubted = clock.is_doubted(tx)
+    if turn is Turn.DOUBTED and shown is not None:
+        herald.clock_doubted(tx, shown, now)
+        _log.error("clock in doubt shown=%s now=%s", shown.isoformat(), now.isoformat())
+    elif turn is Turn.RIGHT:
+        herald.clock_right(tx, now)
+        _log.warning("clock in doubt no more now=%s", now.isoformat())
+    elif turn is Turn.BACK and shown is not None:
+        _log.warning("clock went back from=%s to=%s", shown.isoformat(), now.isoformat())
+    elif leap and not is_doubted:
+        herald.clock_leapt(tx, now - leap, now)
+        _log.error("clock leapt ahead from=%s to=%s", (now - leap).isoformat(), now.isoformat())
+    return is_doubted

@@ -81,9 +81,12 @@ class Doubt:
         """Give an attempt up on the payee's word, if the source wallet says the same once more."""
         # By the clock two looks lie a day apart; a clock that leaps brings them together.
         payment, finding = await self.till.look_up(payout, over_for=witness.LOOKS_APART)
+        now = self.till.clock.now()
+        if finding is Finding.FAILED:
+            await self.till.move(lambda tx: self._wait_in_doubt(tx, payout, attempt, now))
+            return
         if payment is None or finding is not Finding.DEAD:
             return  # The next round sees to what has changed meanwhile.
-        now = self.till.clock.now()
 
         def work(tx: Tx) -> None:
             payout_moves.void_by_verdict(

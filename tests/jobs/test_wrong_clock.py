@@ -10,6 +10,7 @@ import pytest
 from payout_bench import OPERATOR, Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 from test_watch import Tower
 
+from dca_bot.core.ports import VerifyAnswer
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.ledger import clock
 from dca_bot.ledger.audit import audit_ledger
@@ -155,6 +156,23 @@ async def test_payout_goes_on_once_the_clock_is_right(make_desk, span):
         await bench.database.transact(lambda tx: clock.accept(tx, bench.clock.now()))
     await look(bench, 3 * MINUTE)
     assert await bench.states() == ["DONE", "DONE"]
+
+
+async def test_leap_of_the_clock_brings_no_two_answers_of_a_payee_a_day_apart(make_desk):
+    bench = await make_desk(PLACE)
+    bench.addresses.verify_url = "https://example.com/verify/1"
+    bench.addresses.answer = VerifyAnswer(is_settled=False)
+    bench.wallet.on_pay = bench.wallet.fail
+    moments = [*range(0, 100, 20), *range(100, 1560, 60)]
+    for minutes in moments:
+        wrong = 30 * HOUR if minutes > 90 else timedelta()
+        bench.clock.ahead, bench.clock.wrong = minutes * MINUTE, wrong
+        await bench.verifier.look_once()
+        await look(bench, minutes * MINUTE, wrong)
+        if minutes < 25 * 60:
+            assert await bench.states() == ["IN_DOUBT"]
+    await look(bench, 27 * HOUR, wrong)
+    assert (await bench.states())[0] != "IN_DOUBT", "a day after its end has really passed"
 
 
 # What is told

@@ -3,6 +3,7 @@
 The invariant: a word beside an amount that names another unit, or multiplies it, is never passed over.
 """
 
+import re
 from collections.abc import Sequence
 
 from dca_bot.chat.say import CommandRefused, refuse
@@ -18,7 +19,10 @@ _MULTIPLYING = (
 )
 _MULTIPLIERS = frozenset(_MULTIPLYING.split())
 _ARITHMETIC = frozenset({"+", "-", "*", "x", "\u00d7", "y", "and", "más", "mas", "plus"})
-"""`5 mil` is not 5, and `100 + 50` is not 100."""
+_WITH = frozenset({"con", "with"})
+_PART = re.compile("[xX\u00d7][0-9]+|[0-9]+/[0-9]+|[\u00bc-\u00be\u2150-\u215e]")
+"""`5 mil` is not 5, and `100 + 50`, `100 x2` and `100 1/2` are not 100."""
+_ATTACHED = re.compile(r"([^0-9]*)[0-9][0-9.,]*([^0-9]*)")
 
 
 def take_amount(words: Sequence[str], unit: str, *, has_note: bool) -> tuple[str, int]:
@@ -54,14 +58,24 @@ def is_amount_like(word: str) -> bool:
 
 
 def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> None:
-    """Look at what follows an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`."""
-    first, second, *_ = [*after[:2], "", ""]
+    """Look at what follows an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`, `100 Q50`."""
+    first, second, third, *_ = [*after[:3], "", "", ""]
     near = [first, second] if first.casefold() in _BETWEEN else [first]
     if any(_mark(word, unit) is Mark.OTHER for word in near):
         raise other_unit(unit, has_note=has_note)
     is_sum = first.casefold() in _ARITHMETIC and is_amount_like(second)
-    if is_sum or first.strip(_AROUND).casefold() in _MULTIPLIERS:
+    has_rest = (
+        first.casefold() in _WITH and is_amount_like(second) and _mark(third, unit) is not None
+    )
+    is_part = _PART.fullmatch(first) is not None or (has_note and _is_marked(first, unit))
+    if is_sum or has_rest or is_part or first.strip(_AROUND).casefold() in _MULTIPLIERS:
         raise refuse("wrong.amount")
+
+
+def _is_marked(word: str, unit: str) -> bool:
+    """Tell whether a word is an amount with its unit attached."""
+    found = _ATTACHED.fullmatch(word.strip(_AROUND))
+    return found is not None and any(end and _mark(end, unit) for end in found.groups())
 
 
 def _mark(word: str, unit: str) -> Mark | None:

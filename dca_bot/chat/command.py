@@ -31,6 +31,10 @@ _UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
 _NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _NAME = re.compile(r"\w[\w.-]*")
 _KEY = re.compile(r"(?i)(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{64}|nsec1[0-9a-z]+)(?![0-9a-z])")
+_MARKS = "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""Characters of no width that apps put around what is copied; the joiners of emoji are not among them."""
+_WITHOUT_MARKS = str.maketrans("", "", _MARKS)
+_ENDS = re.compile(rf"\A[\s{_MARKS}]+|[\s{_MARKS}]+\Z")
 _WORDS = (
     "accept add all audit balance broadcast cancel cash chart client clients close commission confirm"
     " count daily deposit deposits each en es export fixed flow funds help history hold holds ignore"
@@ -193,9 +197,9 @@ class Known:
 
     def spell_out(self, text: str) -> str:
         """Take off what stands around a message, and put the command's name for another word for it."""
-        line = text.strip().removeprefix("/")
+        line = _ENDS.sub("", text).removeprefix("/")
         first, *rest = line.split(maxsplit=1) or [""]
-        word = first.lower().strip("¡!¿?.,")
+        word = first.translate(_WITHOUT_MARKS).lower().strip("¡!¿?.,")
         return " ".join([self.aliases[word], *rest]) if word in self.aliases else line
 
     def match(self, words: Sequence[str]) -> Command | None:
@@ -227,7 +231,7 @@ def parse(text: str, known: Known, currency: str, names: Collection[str] = ()) -
     there is one.
     """
     line = known.spell_out(text)
-    tokens = line.split()
+    tokens = line.translate(_WITHOUT_MARKS).split()
     words = [token.lower() for token in tokens]
     command = known.match(words)
     if command is None:
@@ -240,7 +244,7 @@ def parse(text: str, known: Known, currency: str, names: Collection[str] = ()) -
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
         return Order(command, _read(command, parts[before:], currency), line)
-    if len(text.strip().splitlines()) > 1:
+    if len(_ENDS.sub("", text).splitlines()) > 1:
         raise refuse("wrong.lines")
     given = tokens[len(command.words) :]
     return Order(command, _read(command, given, currency), " ".join(tokens))
@@ -272,8 +276,8 @@ def holds_key(text: str) -> bool:
 
 
 def read_name(text: str, _currency: str) -> str:
-    """Read a name that somebody may have; it is found without its accents and in any case."""
-    name = unicodedata.normalize("NFC", text)
+    """Read a name that somebody may have, as people write it to one: `@maria`, `maria:`."""
+    name = unicodedata.normalize("NFC", text.removeprefix("@").rstrip(",:;"))
     _refuse_no_name(visible(name))
     return name
 

@@ -20,6 +20,7 @@ from dca_bot.chat.operator_find import (
     find_machine,
     known_machines,
     read_source,
+    refuse_second_command,
 )
 from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger import clients, deposits, machines
@@ -35,6 +36,7 @@ _ID = Param("ID", read_number)
 def deposit_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose deposit of what would be recorded."""
     client = find_client(tx, args.text("NAME"))
+    refuse_second_command(tx, args.text("NOTE"))
     return Say(
         "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
     )
@@ -218,6 +220,8 @@ def _source(tx: Tx, client: Client, args: Args) -> Source:
             machines=known_machines(source.doubtful),
             note=source.note,
         )
+    if source.machine is None:
+        refuse_second_command(tx, args.text("NOTE"))
     return source
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.ledger import clients, machines
 from dca_bot.ledger.clients import CLIENT, Client
@@ -111,6 +112,13 @@ def read_source(tx: Tx, note: str) -> Source:
     if doubtful:
         return Source(None, note, note, tuple(doubtful))
     return Source(_only(tx, found) if found else None, note, " ".join(words[count:]))
+
+
+def refuse_second_command(tx: Tx, note: str) -> None:
+    """Refuse a note that gives another client another amount: `deposit maria 100 juan 200`."""
+    name, amount, *_ = [*note.split()[:2], "", ""]
+    if is_amount_like(amount) and clients.alike(tx, name.rstrip(",:;")):
+        raise refuse("wrong.lines")
 
 
 def known_machines(found: Sequence[Machine]) -> str:

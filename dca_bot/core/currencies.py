@@ -25,8 +25,8 @@ _ALL_CODES = (
     " ZAR ZMW ZWG ZWL BTC XBT LBTC ETH USDT USDC LTC XMR"
 )
 _CODES = frozenset(_ALL_CODES.split())
-_WORDS_LIKE_CODES = frozenset({"all", "sos", "top", "try"})
-"""In small letters these are English or Spanish words, with which a note may begin."""
+_WORDS_LIKE_CODES = frozenset({"all", "bob", "sos", "top", "try"})
+"""Unless in capitals these are English or Spanish words, or a name, with which a note may begin."""
 
 _SIGNS: dict[str, tuple[str, ...]] = {
     "ARS": ("$", "ar$"),
@@ -146,7 +146,7 @@ def mark_of(word: str, unit: str) -> Mark | None:
 def _named_by(bare: str) -> frozenset[str] | None:
     """Return the units that a word can name, none if it is one that isn't known; None if it is no unit."""
     plain, is_small = _plain(bare), bare.islower()
-    if plain.upper() in _CODES and not (plain in _WORDS_LIKE_CODES and is_small):
+    if plain.upper() in _CODES and (bare.isupper() or plain not in _WORDS_LIKE_CODES):
         return frozenset({plain.upper()})
     if plain in _CURRENCIES_OF_NAME and (is_small or plain not in _PLACES):
         return _CURRENCIES_OF_NAME[plain]

@@ -120,7 +120,23 @@ def test_fiat_where_sats_are_asked_for_is_refused(amount):
 
 
 @pytest.mark.parametrize(
-    "amount", ["5 mil", "5 k", "5k", "5 thousand", "2 millones", "100 + 50", "100 y 50", "100 x 3"]
+    "amount",
+    [
+        "5 mil",
+        "5 k",
+        "5k",
+        "5 thousand",
+        "2 millones",
+        "100 + 50",
+        "100 y 50",
+        "100 x 3",
+        "100 x2",
+        "100 ½",
+        "100 1/2",
+        "100 con 50 centavos",
+        "100 Q50",
+        "100 50Q",
+    ],
 )
 def test_amount_that_goes_on_in_words_is_refused(amount):
     with pytest.raises(CommandRefused) as refused:
@@ -166,6 +182,26 @@ def test_second_line_is_never_swallowed(line, line_break):
 def test_text_for_all_keeps_its_lines(line_break):
     order = parse(f"broadcast{line_break}One{line_break}two", OPERATORS, "GTQ")
     assert order.args.text("TEXT") == f"One{line_break}two"
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u200b", "\u200e", "\u200f", "\ufeff", "\u2060", "\u2068", "\u202a"]
+)
+def test_marks_of_no_width_around_what_is_copied_dont_count(mark):
+    plain = parse("deposit maria 1500 note", OPERATORS, "GTQ")
+    for text in (
+        f"{mark}deposit maria 1500 note{mark}",
+        f"deposit{mark} {mark}maria {mark}1500{mark} note\n{mark}",
+        f"{mark} /deposit maria 1{mark}500 note",
+    ):
+        assert parse(text, OPERATORS, "GTQ") == plain
+    order = parse(f"{mark}broadcast one{mark}\ntwo", OPERATORS, "GTQ")
+    assert order.args.text("TEXT") == f"one{mark}\ntwo"
+
+
+def test_amount_that_is_written_backwards_is_refused():
+    with pytest.raises(CommandRefused, match=r"wrong\.argument"):
+        parse("deposit maria \u202e001", OPERATORS, "GTQ")
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=6).map(" ".join)))

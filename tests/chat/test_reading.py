@@ -66,3 +66,24 @@ async def test_broadcast_keeps_its_lines(talk):
     await talk.add_client("maria")
     await talk.do("op", "broadcast One\n\ntwo")
     assert (await talk.letters_to("maria"))[-1].endswith("One\n\ntwo")
+
+
+@pytest.mark.parametrize("command", ["deposit", "withdraw"])
+async def test_second_client_on_the_same_line_is_no_note(talk, command):
+    await talk.add_client("maria", balance="500")
+    await talk.add_client("juan", wallet="")
+    told = await talk.tell("op", f"{command} maria 100 Juán: 200")
+    assert "in a message of its own" in told
+    assert "(juan sent 2)" in await talk.tell("op", f"{command} maria 100 juan sent 2")
+
+
+@pytest.mark.parametrize("name", ["@maria", "maria:", "Maria,", "@MARÍA"])
+async def test_client_is_found_as_one_writes_to_her(talk, name):
+    await talk.add_client("maria", wallet="")
+    assert "5.00 GTQ for maria." in await talk.tell("op", f"deposit {name} 5")
+
+
+async def test_code_that_was_copied_with_marks_of_no_width_is_taken(talk):
+    await talk.add_client("maria")
+    code = code_in(await talk.tell("op", "deposit maria 100"))
+    assert "is pending" in await talk.tell("op", f"\u2068{code}\u2069\u200e")

@@ -61,7 +61,23 @@ OTHERS = (
 )
 OWN = ("GTQ", "gtq", "Q", "q", "Q.", "quetzales", "Quetzal", "QUETZALES")
 NOTES = (
-    *("asked", "de", "la", "all", "top", "try", "first", "Zona", "10", "", "(", "-", "real", "sol"),
+    *(
+        "asked",
+        "de",
+        "la",
+        "all",
+        "Bob",
+        "top",
+        "Try",
+        "first",
+        "Zona",
+        "10",
+        "",
+        "(",
+        "-",
+        "real",
+        "sol",
+    ),
     *("s/", "g", "Colón", "Bolívar", "Market", "maria", "Qs", "usds", "dolly", "no.", "#5", "½"),
 )
 

@@ -20,6 +20,7 @@ GROWING = {
     "foreign_payment",
     "hold",
     "inbox",
+    "missed_sale",
     "outbox",
     "payout",
     "posting",
@@ -59,6 +60,7 @@ NARROW = {
     ("foreign_status", "status=? AND seen_at>?"),  # failed within the last week
     ("hold_ref", "ref=?"),
     ("inbox_stranger", "sender=?"),
+    ("missed_sale", "distribution_id=?"),  # one for each client at most
     ("payout_done", "done_at>?"),  # a day
     ("payout_submitted", "submitted_at>?"),  # a day
     ("share_day", "client_id=? AND day=?"),

@@ -1,7 +1,9 @@
 """What a client can type."""
 
-from dca_bot.chat import describe, outlook
-from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, obstacle, terms_of
+from functools import partial
+
+from dca_bot.chat import describe, obstacles, outlook
+from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, terms_of
 from dca_bot.chat.client_language import LANGUAGE, language_name
 from dca_bot.chat.client_notify import NOTIFY, notify_how
 from dca_bot.chat.client_stats import STATS_COMMANDS
@@ -18,9 +20,9 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.ledger import clients, deposits, payout_moves, reports
+from dca_bot.ledger import clients, deposits, facts, payout_moves, reports
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
@@ -47,10 +49,12 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
-            received if got.bought_sat else _nothing_yet(ctx),
+            received if got.bought_sat else _nothing_yet(tx, ctx),
             Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
-            Say("balance.owed", sats=Sat(me.owed_sat)) if me.owed_sat else NOTHING,
-            *_obstacles(ctx),
+            *_owed(tx, ctx),
+            Say("balance.all_paused") if facts.paused(tx) else NOTHING,
+            *obstacles.to_client(me, ctx.programme),
+            obstacles.too_small_told(tx, ctx.programme, me),
         ),
     )
 
@@ -59,7 +63,9 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """List what the client has got, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = reports.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
-    return describe.page(Say("history.heading"), rows, args.page, _history_line)
+    has_wallet = ctx.me.destination is not None
+    line = partial(_history_line, has_wallet=has_wallet)
+    return describe.page(Say("history.heading"), rows, args.page, line)
 
 
 def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -79,7 +85,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
         name=me.name,
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
-        terms=terms_of(me, ctx.programme.fixed),
+        terms=terms_of(me, ctx.programme),
         wallet=describe.destination(me.destination),
         language=language_name(me.language),
         notify=notify_how(me.notify, ctx.programme),
@@ -103,6 +109,9 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     if ctx.me.state == "active":
         return Say("resume.already")
     clients.set_state(tx, ctx.me, "active")
+    still = obstacles.to_client(clients.by_id(tx, ctx.me.id), ctx.programme)
+    if still:
+        return Say("lines", lines=(Say("resume.done_but"), *still))
     return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
 
 
@@ -166,44 +175,57 @@ def _lasts(tx: Tx, ctx: Context) -> Say:
     return NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
-def _nothing_yet(ctx: Context) -> Say:
+def _nothing_yet(tx: Tx, ctx: Context) -> Say:
     """Say that nothing was bought so far, and when it will be, where nothing keeps it from that."""
-    if ctx.me.state == "active" and not ctx.me.balance_minor:
-        return Say("balance.nothing_deposited")
-    is_off = ctx.me.mode != FIXED and not ctx.programme.flow_enabled
-    if is_off or any(one != NOTHING for one in _obstacles(ctx)):
+    if obstacles.of(ctx.me, ctx.programme) or facts.paused(tx):
         return Say("balance.nothing")
+    if not ctx.me.balance_minor:
+        return Say("balance.nothing_deposited")
     return Say("balance.nothing_fixed" if ctx.me.mode == FIXED else "balance.nothing_flow")
 
 
-def _obstacles(ctx: Context) -> tuple[Say, ...]:
-    """Say what keeps the client from getting sats, if anything does."""
-    out = {"paused": Say("balance.paused"), "stopped": Say("balance.stopped")}
-    paused = out.get(ctx.me.state, NOTHING)
-    homeless = Say("wallet.none") if ctx.me.destination is None else NOTHING
-    return paused, homeless, obstacle(ctx.me, ctx.programme.fixed)
+def _owed(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Say which sats are still to be paid, and what each part waits for."""
+    me = ctx.me
+    if not me.owed_sat:
+        return ()
+    owed = reports.owed(tx, me.id, me.owed_sat)
+    if me.destination is None:
+        return (Say("balance.owed_homeless", sats=Sat(me.owed_sat)),)
+    least = Sat(me.destination.min_sat)
+    return (
+        Say("balance.owed", sats=Sat(owed.coming)) if owed.coming else NOTHING,
+        Say("balance.owed_held", sats=Sat(owed.held)) if owed.held else NOTHING,
+        Say("balance.owed_kept", sats=Sat(owed.kept), least=least) if owed.kept else NOTHING,
+    )
 
 
-def _history_line(line: HistoryLine) -> Say:
+def _history_line(line: HistoryLine, *, has_wallet: bool) -> Say:
     if line.kind == COMMISSION_SPLIT:
-        return _commission_line(line)
+        return _commission_line(line, has_wallet=has_wallet)
     return Say(
         "history.line",
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
-        state=Word("own_payout", line.payout_state or COLLECTING),
+        state=_payout_state(line, has_wallet=has_wallet),
     )
 
 
-def _commission_line(line: HistoryLine) -> Say:
+def _payout_state(line: HistoryLine, *, has_wallet: bool) -> Field:
+    if line.payout_state == PayoutState.PLANNED and not has_wallet:
+        return Say("history.no_wallet")
+    return Word("own_payout", line.payout_state or COLLECTING)
+
+
+def _commission_line(line: HistoryLine, *, has_wallet: bool) -> Say:
     if line.payout_state == PayoutState.CANCELLED:
         return Say("history.commission_cancelled", at=Moment(line.at), sats=Sat(line.sat))
     return Say(
         "history.commission",
         at=Moment(line.at),
         sats=Sat(line.sat),
-        state=Word("own_payout", line.payout_state or COLLECTING),
+        state=_payout_state(line, has_wallet=has_wallet),
     )
 
 

@@ -1,11 +1,12 @@
 """What a client can type about fixed mode, and how its terms are told."""
 
 from collections.abc import Sequence
-from datetime import time
+from datetime import time, timedelta
 
+from dca_bot.chat import obstacles
 from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_fiat_or_zero
-from dca_bot.chat.say import NOTHING, Fiat, Say, Word, refuse
-from dca_bot.core.programme import FixedTerms
+from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Say, Word, refuse
+from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.core.schedule import portion
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client
@@ -13,6 +14,8 @@ from dca_bot.ledger.database import Tx
 
 FLOW = "flow"
 FIXED = "fixed"
+WANTED_FOR = timedelta(days=1)
+"""So long a limit answers the question for it that `mode fixed` was answered with."""
 
 
 def read_mode(text: str, _currency: str) -> str:
@@ -24,61 +27,61 @@ def read_mode(text: str, _currency: str) -> str:
 
 
 def mode_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
-    """Let the client buy with each cash-out, or at fixed times, from now on; or tell which it is."""
-    mode, is_on = args.text(_WHICH.name), ctx.programme.fixed.enabled
+    """Let the client buy with each cash-out, or at fixed times, from now on; or tell which it is.
+
+    Fixed mode begins with a daily limit: the one that is given, else the one that is set. Without any
+    nothing changes.
+    """
+    mode = args.text(_WHICH.name)
     if not mode:
-        now = Word("mode", ctx.me.mode)
-        return Say("mode.shown", mode=now, terms=terms_of(ctx.me, ctx.programme.fixed))
-    if mode == FIXED and not is_on:
-        raise refuse("mode.fixed_is_off")
-    if mode == FLOW and not ctx.programme.flow_enabled:
-        raise refuse("mode.flow_is_off")
-    clients.set_mode(tx, ctx.me.id, mode)
+        return _mode(ctx)
+    is_on = ctx.programme.flow_enabled if mode == FLOW else ctx.programme.fixed.enabled
+    if not is_on:
+        raise CommandRefused(obstacles.is_off(mode, ctx.programme))
     if mode == FLOW:
-        return Say("mode.flow")
-    return Say("mode.fixed", terms=_plan(ctx.programme.fixed, ctx.me.fixed_limit_minor))
+        if args.has("AMOUNT"):
+            raise refuse("mode.flow_without_amount")
+        clients.set_mode(tx, ctx.me.id, FLOW)
+        return _with_obstacles(tx, ctx, Say("mode.flow"))
+    limit_minor = _limit_given(ctx, args) if args.has("AMOUNT") else ctx.me.fixed_limit_minor
+    if not limit_minor:
+        unchanged = NOTHING if ctx.me.mode == FIXED else Say("mode.stays")
+        most = Fiat(ctx.programme.fixed.daily_limit_max_minor)
+        clients.want_fixed(tx, ctx.me.id, now=ctx.now)
+        return Say("mode.needs_limit", most=most, unchanged=unchanged)
+    return _start_fixed(tx, ctx, limit_minor)
 
 
 def limit_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Set how much the client gives a day in fixed mode, or tell how much it is."""
     terms = ctx.programme.fixed
     if not terms.enabled:
-        raise refuse("mode.fixed_is_off")
+        raise CommandRefused(obstacles.is_off(FIXED, ctx.programme))
     if not args.has("AMOUNT"):
         return _limit(ctx)
-    limit_minor = args.number("AMOUNT")
-    if not limit_minor:
-        raise refuse("limit.zero")
-    if limit_minor > terms.daily_limit_max_minor:
-        raise refuse("limit.too_much", most=Fiat(terms.daily_limit_max_minor))
+    limit_minor = _limit_given(ctx, args)
+    wanted_at = ctx.me.fixed_wanted_at
+    if wanted_at is not None and abs(ctx.now - wanted_at) <= WANTED_FOR:
+        return _start_fixed(tx, ctx, limit_minor)
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
-    return Say(
-        "limit.done",
-        terms=_plan(terms, limit_minor),
-        mode=_other_mode(ctx.me),
-    )
+    if ctx.me.mode != FIXED:
+        return Say(
+            "limit.done_in_flow_mode", terms=_plan(terms, limit_minor), mode=_other_mode(ctx)
+        )
+    return _with_obstacles(tx, ctx, Say("limit.done", terms=_plan(terms, limit_minor)))
 
 
-def terms_of(client: Client, terms: FixedTerms) -> Say:
-    """Say what a client has chosen for fixed mode; nothing for one who buys with each cash-out."""
+def terms_of(client: Client, programme: Programme) -> Say:
+    """Say what a client has chosen for fixed mode, and where the operator has switched a mode off."""
+    terms = programme.fixed
+    if not (terms.enabled if client.mode == FIXED else programme.flow_enabled):
+        return Say("limit.shown_off")
     if client.mode != FIXED:
         return NOTHING
-    if not terms.enabled:
-        return Say("limit.shown_off")
     if not client.fixed_limit_minor:
         return Say("limit.shown_none", times=times_text(terms.times))
-    return Say("limit.shown", limit=Fiat(client.fixed_limit_minor), times=times_text(terms.times))
-
-
-def obstacle(client: Client, terms: FixedTerms) -> Say:
-    """Say what keeps fixed mode from buying for a client who has chosen it, if anything does."""
-    if client.mode != FIXED:
-        return NOTHING
-    if not terms.enabled:
-        return Say("mode.fixed_is_off")
-    if not client.fixed_limit_minor:
-        return Say("limit.none", most=Fiat(terms.daily_limit_max_minor))
-    return NOTHING
+    limit_minor = min(client.fixed_limit_minor, terms.daily_limit_max_minor)
+    return Say("limit.shown", limit=Fiat(limit_minor), times=times_text(terms.times))
 
 
 def times_text(times: Sequence[time]) -> str:
@@ -88,34 +91,77 @@ def times_text(times: Sequence[time]) -> str:
 
 _WHICH = Param("flow|fixed", read_mode, optional=True)
 FIXED_SAVING = (
-    Command(("mode",), (_WHICH,), answer=mode_answer),
+    Command(
+        ("mode",),
+        (_WHICH, Param("AMOUNT", read_fiat_or_zero, optional=True)),
+        answer=mode_answer,
+    ),
     Command(("limit",), (Param("AMOUNT", read_fiat_or_zero, optional=True),), answer=limit_answer),
 )
+
+
+def _mode(ctx: Context) -> Say:
+    """Say how a client buys, and how to change that, where the operator lets it."""
+    shown = Say("mode.shown", mode=Word("mode", ctx.me.mode), terms=terms_of(ctx.me, ctx.programme))
+    to_flow = Say("mode.to_flow") if ctx.programme.flow_enabled else NOTHING
+    to_fixed = Say("mode.to_fixed") if ctx.programme.fixed.enabled else NOTHING
+    return Say("lines", lines=(shown, to_flow, to_fixed))
 
 
 def _limit(ctx: Context) -> Say:
     """Say how much a client gives a day, and how to change that."""
     limit_minor, terms = ctx.me.fixed_limit_minor, ctx.programme.fixed
-    mode, most = _other_mode(ctx.me), Fiat(terms.daily_limit_max_minor)
+    mode, most = _other_mode(ctx), Fiat(terms.daily_limit_max_minor)
     if limit_minor:
         return Say("limit.present", terms=_plan(terms, limit_minor), mode=mode, most=most)
     return Say("limit.unset", mode=mode, most=most)
 
 
-def _other_mode(client: Client) -> Say:
-    return NOTHING if client.mode == FIXED else Say("limit.in_flow_mode")
+def _start_fixed(tx: Tx, ctx: Context, limit_minor: int) -> Say:
+    clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
+    clients.set_mode(tx, ctx.me.id, FIXED)
+    done = Say("mode.fixed", terms=_plan(ctx.programme.fixed, limit_minor))
+    return _with_obstacles(tx, ctx, done)
+
+
+def _other_mode(ctx: Context) -> Say:
+    """Say what a limit means for a client who isn't in fixed mode."""
+    if ctx.me.mode == FIXED:
+        return NOTHING
+    return Say("limit.in_flow_mode" if ctx.programme.flow_enabled else "limit.flow_is_off")
+
+
+def _limit_given(ctx: Context, args: Args) -> int:
+    """Return the daily limit that was typed; CommandRefused if it can't be one."""
+    limit_minor, most_minor = args.number("AMOUNT"), ctx.programme.fixed.daily_limit_max_minor
+    if not limit_minor:
+        raise refuse("limit.zero" if ctx.programme.flow_enabled else "limit.zero_flow_off")
+    if limit_minor > most_minor:
+        raise refuse("limit.too_much", most=Fiat(most_minor))
+    return limit_minor
+
+
+def _with_obstacles(tx: Tx, ctx: Context, done: Say) -> Say:
+    """Say with what was done what keeps bitcoin from being bought all the same."""
+    client = clients.by_id(tx, ctx.me.id)
+    return Say("lines", lines=(done, *obstacles.to_client(client, ctx.programme)))
 
 
 def _plan(terms: FixedTerms, limit_minor: int) -> Say:
-    """Say what each run of a day gives under a limit, runs of the same amount together."""
-    if not limit_minor:
-        return Say("limit.none", most=Fiat(terms.daily_limit_max_minor))
+    """Say what each run of a day gives under a limit, runs of the same amount together.
+
+    A limit above the operator's ceiling, which was lowered since, gives no more than that.
+    """
     by_amount: dict[int, list[time]] = {}
+    left_minor = terms.daily_limit_max_minor
     for number, at in enumerate(terms.times, start=1):
-        minor = portion(limit_minor, number, len(terms.times))
-        by_amount.setdefault(minor, []).append(at)
+        minor = min(portion(limit_minor, number, len(terms.times)), left_minor)
+        left_minor -= minor
+        if minor:
+            by_amount.setdefault(minor, []).append(at)
     lines = tuple(
         Say("limit.part", amount=Fiat(minor), times=times_text(times))
         for minor, times in by_amount.items()
     )
-    return Say("limit.plan", limit=Fiat(limit_minor), parts=lines)
+    limit = Fiat(min(limit_minor, terms.daily_limit_max_minor))
+    return Say("limit.plan", limit=limit, parts=lines)

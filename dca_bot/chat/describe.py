@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
+from dca_bot.chat import obstacles
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.payout import COLLECTING, Waiting
+from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
@@ -27,6 +29,7 @@ T = TypeVar("T")
 ID_LENGTH = 8
 """So much of a long id is shown; commands take any beginning that is unique."""
 NAME_LENGTH_MAX = 40
+NAMES_SHOWN_MAX = 5
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
 UNTOLD = "?"
@@ -75,15 +78,31 @@ def deposit(one: Deposit) -> Say:
     )
 
 
-def client(one: Client) -> Say:
-    """Say a client in one line."""
+def names(some: Sequence[str]) -> Field:
+    """Say the first few names, and how many there are beyond."""
+    shown = ", ".join(some[:NAMES_SHOWN_MAX])
+    more = len(some) - NAMES_SHOWN_MAX
+    return Say("summary.more", names=shown, n=more) if more > 0 else shown
+
+
+def client(one: Client, programme: Programme) -> Say:
+    """Say a client in one line, and why nothing is bought for one who has a balance."""
+    why = obstacles.short(one, programme)
     return Say(
         "client.line",
         name=one.name,
         balance=Fiat(one.balance_minor),
         owed=Sat(one.owed_sat),
-        state=Word("client", one.state) if one.destination else Say("client.no_wallet"),
+        state=_client_state(one)
+        if why == NOTHING or not one.balance_minor
+        else Say("client.buys_nothing", why=why),
     )
+
+
+def _client_state(one: Client) -> Field:
+    if one.state == "active" and not one.destination:
+        return Say("client.no_wallet")
+    return Word("client", one.state)
 
 
 def cash_out(one: RecordedCashOut) -> Say:

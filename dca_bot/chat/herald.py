@@ -7,13 +7,14 @@ language, operators in the programme's.
 from collections.abc import Callable
 from datetime import datetime
 
-from dca_bot.chat import describe, outlook
+from dca_bot.chat import describe, obstacles, outlook
 from dca_bot.chat.owed import need_of
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
+from dca_bot.core.calendar import local_date
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, clients, foreign, mail
+from dca_bot.ledger import arrivals, clients, commission, deposits, foreign, mail, missed
 from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.clients import RECIPIENT, Client
 from dca_bot.ledger.database import Tx
@@ -41,7 +42,21 @@ class Herald:
 
     def welcome(self, tx: Tx, client: Client, now: datetime) -> None:
         """Greet a client whom the operator has just added."""
-        self.tell_client(tx, client, Say("push.welcome", name=client.name), now)
+        how, then = Say("welcome.flow"), NOTHING
+        if not self._programme.flow_enabled:
+            is_fixed = self._programme.fixed.enabled
+            how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
+            then = Say("welcome.then_limit") if is_fixed else NOTHING
+        told = Say("push.welcome", name=client.name, how=how, then=then)
+        self.tell_client(tx, client, told, now)
+
+    def deposit_pending(
+        self, tx: Tx, client: Client, amount_minor: int, now: datetime, *, is_new: bool = False
+    ) -> None:
+        """Tell a client that cash is noted; a new one was just told what is still to be set."""
+        told = Say("push.deposit_pending", amount=Fiat(amount_minor))
+        lines = (told,) if is_new else (told, *self._hindrances(tx, client))
+        self.tell_client(tx, client, Say("lines", lines=lines), now)
 
     def deposit_confirmed(self, tx: Tx, client: Client, deposit: Deposit, now: datetime) -> None:
         """Tell a client that a deposit counts; `client` has the balance after it."""
@@ -50,7 +65,42 @@ class Herald:
             amount=Fiat(deposit.amount_minor),
             balance=Fiat(client.balance_minor),
         )
-        self.tell_client(tx, client, told, now)
+        lines = (told, *self._hindrances(tx, client))
+        self.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def client_resumed(self, tx: Tx, client: Client, now: datetime) -> None:
+        """Tell a client that the operator has ended the pause; `client` is as after it."""
+        still = obstacles.to_client(client, self._programme)
+        told = Say("push.client_resumed_but") if still else Say("push.client_resumed")
+        self.tell_client(tx, client, Say("lines", lines=(told, *still)), now)
+
+    def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:
+        """Tell, at most once on a local date, the clients whom a cash-out passed by without a wallet."""
+        for client in missed.of_distribution(tx, distribution_id):
+            told = Say("push.sale_missed", balance=Fiat(client.balance_minor))
+            self._tell_missed(tx, client, told, now)
+        for client in missed.waiting_for_wallet(tx, commission.split_id(distribution_id)):
+            told = Say("push.sats_wait", sats=Sat(client.owed_sat))
+            self._tell_missed(tx, client, told, now)
+
+    def run_missed(self, tx: Tx, now: datetime) -> None:
+        """Tell, at most once on a local date, the clients whom a fixed run passed by."""
+        for client in missed.would_miss_run(tx):
+            told = Say("push.run_missed", balance=Fiat(client.balance_minor))
+            self._tell_missed(tx, client, told, now)
+
+    def _tell_missed(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
+        zone, last = self._programme.timezone, missed.told_at(tx, client.id)
+        if last is not None and local_date(last, zone) == local_date(now, zone):
+            return
+        missed.note_told(tx, client.id, now=now)
+        lines = (told, *obstacles.to_client(client, self._programme))
+        self.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def _hindrances(self, tx: Tx, client: Client) -> tuple[Say, ...]:
+        """Tell what keeps a client's cash from becoming bitcoin in her wallet."""
+        too_small = obstacles.too_small_told(tx, self._programme, client)
+        return (*obstacles.to_client(client, self._programme), too_small)
 
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell a client that sats were paid, or leave it to the digest, as the client wishes.
@@ -93,9 +143,17 @@ class Herald:
         if level == "low":
             count = outlook.deposit_days(tx, self._programme, client, now)
             lasts = NOTHING if count is None else Say("push.lasts", days=outlook.days(count))
-            told = Say("push.deposit_low", balance=Fiat(client.balance_minor), lasts=lasts)
+            told = Say(
+                "push.deposit_low",
+                balance=Fiat(client.balance_minor),
+                lasts=lasts,
+                next=_next_deposit(tx, client, "push.next_soon"),
+            )
         else:
-            told = Say("push.deposit_used_up")
+            owed = Say("push.still_owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING
+            asked = _next_deposit(tx, client, "push.next_to_go_on")
+            told = Say("push.deposit_used_up", owed=owed, next=asked)
+            told = Say("lines", lines=(told, obstacles.too_small_told(tx, self._programme, client)))
         self.tell_client(tx, client, told, now)
 
     def tell_client(
@@ -324,6 +382,12 @@ class Herald:
         for operator in sorted(self._programme.operators):
             if operator != except_for:
                 mail.write(tx, operator, text, now=now, alarm=alarm)
+
+
+def _next_deposit(tx: Tx, client: Client, asked: str) -> Say:
+    """Ask for the next deposit, unless it is noted already and only has to get into the machine."""
+    pending_minor = deposits.pending_minor(tx, client.id)
+    return Say("push.next_is_noted", amount=Fiat(pending_minor)) if pending_minor else Say(asked)
 
 
 def _invoice(top_up: TopUp, bolt11: str) -> dict[str, Field]:

@@ -40,6 +40,7 @@ from dca_bot.ledger import (
     fixed_runs,
     foreign,
     holds,
+    missed,
     reports,
 )
 from dca_bot.ledger.cash_outs import RecordedCashOut
@@ -184,8 +185,11 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
     )
     fee = _fee(cash_out, given.principal_minor, currency)
     shares = sharing.shares_given(given.shares)
+    names = [one.name for one in missed.of_distribution(tx, cash_out.id)]
     split = sharing.split_given(tx, cash_out.id)
-    return Say("lines", lines=(head, note, reported, sums, fee, *shares, *split))
+    passed_by = sharing.passed_by_line(names)
+    lines = (head, note, reported, sums, fee, *shares, passed_by, *split)
+    return Say("lines", lines=lines)
 
 
 def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:

@@ -1,6 +1,8 @@
 """The operator's commands about clients."""
 
-from dca_bot.chat import describe
+from functools import partial
+
+from dca_bot.chat import describe, obstacles
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.client_fixed import terms_of
 from dca_bot.chat.command import (
@@ -50,8 +52,7 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
-    told = Say("push.deposit_pending", amount=Fiat(amount_minor))
-    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
     done = Say(
         "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
     )
@@ -73,7 +74,7 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         name=client.name,
         state=Word("client", client.state),
         mode=Word("mode", client.mode),
-        terms=terms_of(client, ctx.programme.fixed),
+        terms=terms_of(client, ctx.programme),
         npub=ctx.desk.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),
@@ -82,16 +83,31 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
         earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
         owed=Sat(client.owed_sat),
         wallet=describe.destination(client.destination),
+        idle=_idle(tx, ctx, client),
         since=Moment(client.created_at),
         reached=NOTHING if reached else Say("client.not_reached"),
     )
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
+    """Say what keeps a client's cash from becoming bitcoin in a wallet."""
+    why, too_small = obstacles.short(client, ctx.programme), None
+    if client.state != "closed":
+        too_small = obstacles.too_small(tx, ctx.programme, client)
+    small = NOTHING
+    if too_small is not None:
+        least, kept = Sat(too_small.min_sat), Sat(too_small.kept_sat)
+        small = Say("client.too_small", least=least, kept=kept)
+    idle = NOTHING if why == NOTHING else Say("client.idle", why=why)
+    return Say("client.hindered", idle=idle, small=small)
+
+
+def list_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """List the clients by name, and whose names have to be typed in full."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    page = describe.page(Say("clients.heading"), rows, args.page, describe.client)
+    line = partial(describe.client, programme=ctx.programme)
+    page = describe.page(Say("clients.heading"), rows, args.page, line)
     return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
 
 
@@ -111,8 +127,10 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     if client.state == "active":
         return Say("client.active_already", name=client.name)
     clients.set_state(tx, client, "active")
-    ctx.herald.tell_client(tx, client, Say("push.client_resumed"), ctx.now)
-    return Say("client.resumed", name=client.name)
+    client = clients.by_id(tx, client.id)
+    ctx.herald.client_resumed(tx, client, ctx.now)
+    done = Say("client.resumed", name=client.name)
+    return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
 
 def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:

@@ -1,6 +1,6 @@
 """The operator's commands about the clients' cash."""
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, obstacles
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -33,13 +33,15 @@ _NOTE = Param("NOTE", read_note, optional=True, rest=True)
 _ID = Param("ID", read_number)
 
 
-def deposit_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def deposit_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose deposit of what would be recorded."""
     client = find_client(tx, args.text("NAME"))
     refuse_second_command(tx, args.text("NOTE"))
-    return Say(
+    effect = Say(
         "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
     )
+    warnings = obstacles.warnings(tx, ctx.programme, client, more_minor=args.number("AMOUNT"))
+    return Say("lines", lines=(effect, *warnings))
 
 
 def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
@@ -48,24 +50,25 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     amount_minor = args.number("AMOUNT")
     note = args.text("NOTE")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
-    told = Say("push.deposit_pending", amount=Fiat(amount_minor))
-    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
-    return Done(done)
+    return _done_carefully(tx, ctx, client, done)
 
 
-def confirm_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def confirm_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
     machine = describe.short(_machine(tx, args))
     nowhere = Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else NOTHING
-    return Say(
+    effect = Say(
         "deposit.confirm_effect",
         id=deposit.id,
         name=deposit.client_name,
         amount=Fiat(deposit.amount_minor),
         machine=Say("deposit.in_machine", machine=machine) if machine else nowhere,
     )
+    client = clients.by_id(tx, deposit.client_id)
+    return Say("lines", lines=(effect, *obstacles.warnings(tx, ctx.programme, client)))
 
 
 def confirm_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
@@ -84,7 +87,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    return Done(done)
+    return _done_carefully(tx, ctx, client, done)
 
 
 def void_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -191,6 +194,12 @@ CASH_COMMANDS = (
     Command(("deposits", "pending"), (PAGE,), answer=pending_answer),
     Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=withdraw_plan, apply=withdraw_apply),
 )
+
+
+def _done_carefully(tx: Tx, ctx: Context, client: Client, done: Say) -> Done:
+    """Warn the other operators too; the one who gave the command saw it with the effect."""
+    warnings = obstacles.warnings(tx, ctx.programme, client)
+    return Done(done, told_otherwise=Say("lines", lines=(done, *warnings)))
 
 
 def _note(args: Args) -> Say:

@@ -90,6 +90,7 @@ def run_apply(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Done:
     assert given is not None, "a run that gives nothing is refused"
     for share in given.shares:
         ctx.herald.note_low(tx, share.client_id, ctx.now)
+    ctx.herald.run_missed(tx, ctx.now)
     done = Say(
         "fixed.run_done",
         n=len(given.shares),

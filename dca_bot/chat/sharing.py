@@ -9,7 +9,7 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger import clients, commission, distributions, facts, foreign
+from dca_bot.ledger import clients, commission, distributions, facts, foreign, missed
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Share
 
@@ -25,7 +25,7 @@ def planned(
     return {
         "fiat": Fiat(amounts.principal_minor),
         "sats": Sat(amounts.principal_sat),
-        "shares": _planned_shares(tx, allotment),
+        "shares": _planned_shares(tx, ctx, allotment, at),
         "unallocated": Sat(allotment.unallocated_sat),
         "commission": Sat(amounts.commission_sat),
         "split": planned_split(tx, ctx, cash_out_id, amounts.commission_sat),
@@ -64,6 +64,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
     )
     for share in given.shares:
         ctx.herald.note_low(tx, share.client_id, ctx.now)
+    ctx.herald.sale_missed(tx, cash_out_id, ctx.now)
     done = Say(
         "hold.accepted",
         id=cash_out_id[: describe.ID_LENGTH],
@@ -124,7 +125,7 @@ def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -
     return Say("tx.planned_split", lines=(*lines[:SHARES_SHOWN_MAX], _more(lines), rest))
 
 
-def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
+def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetime) -> Field:
     shares = tuple(
         Say(
             "tx.planned_share",
@@ -135,7 +136,14 @@ def _planned_shares(tx: Tx, allotment: Allotment[int]) -> Field:
         for share in allotment.shares
         if share.sat
     )
-    return (*shares[:SHARES_SHOWN_MAX], _more(shares)) if shares else Say("hold.nobody")
+    passed_by = missed.would_miss(tx, at) if ctx.programme.flow_enabled else []
+    given = (*shares[:SHARES_SHOWN_MAX], _more(shares)) if shares else (Say("hold.nobody"),)
+    return (*given, passed_by_line([one.name for one in passed_by]))
+
+
+def passed_by_line(names: Sequence[str]) -> Say:
+    """Name those whom a cash-out passes by, as they have a balance and no wallet."""
+    return Say("tx.passed_by", names=describe.names(names)) if names else NOTHING
 
 
 def _more(rows: Sequence[object]) -> Say:

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from dca_bot.chat import describe, obstacles
 from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
+from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import facts, mail, payouts, reports, summary
+from dca_bot.ledger import clients, facts, mail, missed, payouts, reports, summary
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW
 
 DAY = timedelta(days=1)
 LOOKBACK_MAX = 7 * DAY
 """After a longer silence a summary counts only so much of it."""
-NAMES_SHOWN_MAX = 5
 
 
 def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> Say:
@@ -35,6 +36,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             Say("status.holds", n=reports.holds_count(tx)),
             _source(found),
             _low(summary.low_names(tx)),
+            *_idle(tx, programme),
             Say("status.unsent", n=mail.unsent(tx)),
             *_out_of_reach(found),
         ),
@@ -66,6 +68,7 @@ def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
         Say("summary.fixed", n=fixed.count, fiat=Fiat(fixed.minor), sats=Sat(fixed.sat))
         if fixed.count
         else NOTHING,
+        _missed(tx, since),
         Say("summary.paid", n=paid.count, sats=Sat(paid.sat), fees=fees),
     )
 
@@ -79,9 +82,27 @@ def _source(found: Surroundings) -> Say:
 def _low(names: Sequence[str]) -> Say:
     if not names:
         return NOTHING
-    shown = ", ".join(names[:NAMES_SHOWN_MAX])
-    more = len(names) - NAMES_SHOWN_MAX
-    return Say("summary.low", names=Say("summary.more", names=shown, n=more) if more > 0 else shown)
+    return Say("summary.low", names=describe.names(names))
+
+
+def _missed(tx: Tx, since: datetime) -> Say:
+    """Say how many cash-outs passed clients by who had no wallet."""
+    found = missed.since(tx, since)
+    names = describe.names(found.names)
+    return Say("summary.missed", n=found.count, names=names) if found.count else NOTHING
+
+
+def _idle(tx: Tx, programme: Programme) -> Sequence[Say]:
+    """Name, by what keeps them, the clients with a balance for whom nothing is bought."""
+    by_why: dict[tuple[Obstacle, ...], list[str]] = {}
+    for client in clients.with_balance(tx):
+        why = obstacles.of(client, programme)
+        if why:
+            by_why.setdefault(why, []).append(client.name)
+    return [
+        Say("summary.idle", why=obstacles.joined(why), names=describe.names(names))
+        for why, names in by_why.items()
+    ]
 
 
 def _out_of_reach(found: Surroundings) -> Sequence[Say]:

@@ -198,8 +198,7 @@ async def _join_in(world: World, stage: Stage, cast: Cast) -> None:
     await ben.person.order(f"wallet {world.lnbits.lightning_address(ben.wallet, 'ben')}")
     await carla.person.order(f"wallet {carla.wallet.invoice_key}")
     stage.scene("carla wants a fixed amount a day instead of a part of each sale")
-    await carla.person.ask("mode fixed")
-    await carla.person.ask("limit 400")
+    await carla.person.ask("mode fixed 400")
     stage.scene("The cash is in the machine: the operator confirms the deposits")
     for number in (1, 2, 3):
         await operator.order(f"deposit confirm {number}")

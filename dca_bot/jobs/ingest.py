@@ -320,6 +320,7 @@ class Ingest:
         for share in done.shares:
             self.herald.note_low(tx, share.client_id, now)
         self._tell_report(tx, cash_out)
+        self.herald.sale_missed(tx, cash_out.id, now)
         return done
 
     def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:

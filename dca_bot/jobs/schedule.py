@@ -174,6 +174,7 @@ class Schedule:
             currency=self.programme.currency,
             now=now,
         )
+        self.herald.run_missed(tx, now)
         if given is not None:
             self._tell_given(tx, run, before, given)
         return given

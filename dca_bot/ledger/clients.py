@@ -13,7 +13,7 @@ from datetime import datetime
 from dca_bot.core.names import skeleton
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.instant import instant, instant_or_none, micros
 
 INVOICE_KEY = "invoice_key"
 ADDRESS = "address"
@@ -41,7 +41,8 @@ class Destination:
 class Client:
     """A client as the ledger has it; `owed_sat` is distributed and not yet paid.
 
-    `key_at` is since when the key is the client's. `role` is CLIENT, or RECIPIENT for somebody who
+    `key_at` is since when the key is the client's. `fixed_wanted_at` is when the client chose fixed
+    mode, which waits for a daily limit. `role` is CLIENT, or RECIPIENT for somebody who
     gets commission and nothing else.
     """
 
@@ -58,6 +59,7 @@ class Client:
     notify: str
     created_at: datetime
     key_at: datetime
+    fixed_wanted_at: datetime | None
     balance_minor: int
     owed_sat: int
 
@@ -113,6 +115,14 @@ def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     rows = tx.execute(
         f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name LIMIT ? OFFSET ?",
         (limit, offset),
+    )
+    return [_client(row) for row in rows]
+
+
+def with_balance(tx: Tx) -> list[Client]:
+    """Return the clients who have a balance, by name."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE role = 'client' AND state <> 'closed' AND fiat.balance > 0 ORDER BY name"
     )
     return [_client(row) for row in rows]
 
@@ -198,7 +208,12 @@ def set_state(tx: Tx, client: Client, state: str) -> None:
 
 def set_mode(tx: Tx, client_id: int, mode: str) -> None:
     """Let a client buy with each cash-out ('flow') or at fixed times ('fixed') from now on."""
-    tx.execute("UPDATE client SET mode = ? WHERE id = ?", (mode, client_id))
+    tx.execute("UPDATE client SET mode = ?, fixed_wanted_at = NULL WHERE id = ?", (mode, client_id))
+
+
+def want_fixed(tx: Tx, client_id: int, *, now: datetime) -> None:
+    """Note that a client wants fixed mode, which begins once there is a daily limit."""
+    tx.execute("UPDATE client SET fixed_wanted_at = ? WHERE id = ?", (micros(now), client_id))
 
 
 def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
@@ -281,6 +296,7 @@ def _client(row: sqlite3.Row) -> Client:
         notify=row["notify"],
         created_at=instant(row["created_at"]),
         key_at=instant(max(row["created_at"], row["key_at"])),
+        fixed_wanted_at=instant_or_none(row["fixed_wanted_at"]),
         balance_minor=row["balance_minor"],
         owed_sat=row["owed_sat"],
     )

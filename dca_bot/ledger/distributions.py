@@ -11,7 +11,7 @@ from datetime import datetime
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
-from dca_bot.ledger import cash_outs, commission, foreign, payout_moves
+from dca_bot.ledger import cash_outs, commission, foreign, missed, payout_moves
 from dca_bot.ledger.books import (
     COMMISSION,
     CONVERTED,
@@ -126,6 +126,8 @@ def distribute(
     grants = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
     recorded = record_cash_out_shares(tx, cash_out_id, amounts, grants, at=at, cause=cause, now=now)
+    if flow_enabled:
+        missed.record(tx, cash_out_id, missed.would_miss(tx, at))
     for one in grants:
         payout_moves.plan(tx, one.client_id, now=now)
     give_commission(tx, recorded, now=now, message_id=message_id)

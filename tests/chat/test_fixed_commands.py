@@ -19,8 +19,7 @@ CEILING = 200_000
 async def maria(talk):
     """Maria saves 100.00 GTQ a day out of 1,500.00 GTQ."""
     await talk.add_client("maria", balance="1500")
-    await talk.tell("maria", "mode fixed")
-    await talk.tell("maria", "limit 100")
+    await talk.tell("maria", "mode fixed 100")
     return talk
 
 
@@ -52,16 +51,78 @@ async def put_off(talk, number, state, reason, *, day=DAY):
 # Clients
 
 
-async def test_client_chooses_fixed_mode_and_is_asked_for_a_limit(talk):
+async def test_fixed_mode_without_a_limit_asks_for_it_and_changes_nothing(talk):
     await talk.add_client("maria", balance="1500")
     told = await talk.tell("maria", "mode fixed")
-    assert "buy at fixed times" in told
-    assert "limit AMOUNT (at most 2,000.00 GTQ)" in told
-    assert "limit AMOUNT" in await talk.tell("maria", "balance")
-    assert "How much a day is not set yet; times: 09:00, 18:00" in await talk.tell(
-        "maria", "settings"
+    assert told == (
+        "How much a day? Send: mode fixed AMOUNT (at most 2,000.00 GTQ)\n"
+        "Until then everything stays as it is."
     )
-    assert (await talk.client("maria")).mode == "fixed"
+    assert (await talk.client("maria")).mode == "flow"
+    assert "not set yet" not in await talk.tell("maria", "balance")
+    await talk.distribute("aaaa1111")
+    assert (await talk.client("maria")).owed_sat == 24_000, "she buys as before"
+    told = await talk.tell("maria", "limit 100")
+    assert told.startswith("From now on you buy at fixed times")
+    client = await talk.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("fixed", 10_000)
+
+
+async def test_fixed_mode_and_its_limit_are_taken_in_one(talk):
+    await talk.add_client("maria", balance="1500")
+    told = await talk.tell("maria", "mode fixed 50")
+    assert "50.00 GTQ a day:\n25.00 GTQ at 09:00, 18:00" in told
+    client = await talk.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("fixed", 5_000)
+    assert (await talk.tell("maria", "mode fixed")).startswith("From now on you buy at fixed times")
+
+
+async def test_question_for_the_limit_is_forgotten_after_a_day_and_by_flow_mode(talk):
+    await talk.add_client("maria", balance="1500")
+    await talk.tell("maria", "mode fixed")
+    talk.clock.at += timedelta(days=1)
+    assert "send: mode fixed" in await talk.tell("maria", "limit 100")
+    await talk.sql("UPDATE client SET fixed_limit_minor = 0")
+    await talk.tell("maria", "mode fixed")
+    await talk.tell("maria", "mode flow")
+    assert "send: mode fixed" in await talk.tell("maria", "limit 100")
+    assert (await talk.client("maria")).mode == "flow"
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("mode fixed 2000.01", "at most 2,000.00 GTQ a day"),
+        ("mode fixed 0", "mode flow (you buy with each sale), or pause"),
+        ("mode fixed 1.500", "not clear"),
+        ("mode fixed 50 now", "mode [flow|fixed] [AMOUNT]"),
+        ("mode flow 50", "no amount is needed"),
+        ("mode 50", "Write flow"),
+    ],
+)
+async def test_limit_that_can_not_be_leaves_the_mode_as_it_is(talk, written, answer):
+    await talk.add_client("maria", balance="1500")
+    assert answer in await talk.tell("maria", written)
+    client = await talk.client("maria")
+    assert (client.mode, client.fixed_limit_minor) == ("flow", 0)
+
+
+async def test_client_of_an_old_ledger_in_fixed_mode_without_a_limit_is_seen_by_all(talk):
+    await talk.add_client("maria", balance="1500")
+    await talk.sql("UPDATE client SET mode = 'fixed'")
+    assert "so nothing is bought. Send: limit AMOUNT" in await talk.tell("maria", "balance")
+    assert "How much a day is not set yet; times: 09:00" in await talk.tell("maria", "settings")
+    assert "Until then" not in await talk.tell("maria", "mode fixed")
+    assert "buys nothing: no daily limit is set" in await talk.tell("op", "clients")
+    assert "Buys nothing: no daily limit is set" in await talk.tell("op", "client maria")
+
+
+async def test_limit_above_a_lowered_ceiling_is_told_as_what_it_gives(maria):
+    await maria.tell("maria", "limit 200")
+    with_terms(maria, daily_limit_max_minor=15_000)
+    told = await maria.tell("maria", "limit")
+    assert told.startswith("150.00 GTQ a day:\n100.00 GTQ at 09:00\n50.00 GTQ at 18:00\n")
+    assert "150.00 GTQ a day, at 09:00, 18:00" in await maria.tell("op", "client maria")
 
 
 async def test_limit_says_what_each_run_gives_and_when_it_counts(maria):
@@ -101,9 +162,9 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
             "mode",
             "You buy a fixed amount at fixed times.\n100.00 GTQ a day, at 09:00, 18:00\nTo change",
         ),
-        ("help mode", "mode [flow|fixed]\n"),
+        ("help mode", "mode [flow|fixed] [AMOUNT]\n"),
         ("mode weekly", "Write flow, to buy with each sale"),
-        ("mode fixed now", "mode [flow|fixed]"),
+        ("mode fixed now", "mode [flow|fixed] [AMOUNT]"),
     ],
 )
 async def test_what_is_not_clear_changes_nothing(maria, written, answer):
@@ -277,8 +338,7 @@ async def test_run_by_hand_confirmed_on_the_next_day_asks_again(maria):
 
 async def test_run_by_hand_makes_payouts_that_audit_finds_sound(maria):
     await maria.add_client("juan", balance="30")
-    await maria.tell("juan", "mode fixed")
-    await maria.tell("juan", "limit 2000")
+    await maria.tell("juan", "mode fixed 2000")
     asked = await maria.tell("op", "fixed run")
     assert "Buy now for 2 clients" in asked
     assert "130.00 GTQ" in asked

@@ -10,7 +10,7 @@ SILENT = {"balance", "price", "invoice", "key"}
 async def saver(talk):
     """Maria saves 100.00 GTQ a day, and LNbits is given hardly any time."""
     await talk.add_client("maria", balance="1500")
-    await talk.tell("maria", "mode fixed")
+    await talk.tell("maria", "mode fixed 100")
     await talk.tell("maria", "limit 100")
     talk.be_impatient()
     return talk

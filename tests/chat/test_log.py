@@ -37,7 +37,7 @@ DEEDS = [
     ("maria", f"wallet {OTHER_KEY}", "wallet: maria has changed the wallet"),
     ("maria", "pause", "pause: Paused."),
     ("maria", "resume", "resume: Welcome back!"),
-    ("maria", "mode fixed", "mode: From now on you buy at fixed times"),
+    ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
     ("maria", "limit 100", "limit: 100.00 GTQ a day"),
     ("maria", "notify weekly", "notify: Messages about payouts from now on: one a week"),
     ("maria", "language es", "language: "),
@@ -98,8 +98,7 @@ async def prepare(talk, text):
     for ordered in before_with_code(text):
         await talk.do("op", ordered)
     if text == "fixed run":
-        await talk.tell("maria", "mode fixed")
-        await talk.tell("maria", "limit 100")
+        await talk.tell("maria", "mode fixed 100")
     if "{payout}" in text:
         await talk.distribute("aaaa1111")
     if "retry" in text:

@@ -153,7 +153,7 @@ SCENES = {
     ],
     "balance says what is true while nothing was bought": [
         ("op", MARIA, "added"),
-        ("maria", "balance", "it comes once a deposit is in the machine.\nNo wallet is set"),
+        ("maria", "balance", "bought yet.\nNo wallet is set"),
         ("maria", "pause", "Paused"),
         (
             "maria",
@@ -170,9 +170,9 @@ SCENES = {
         ("maria", f"wallet {INVOICE_KEY}", "from now on"),
         ("maria", "confirm", "Done"),
         ("maria", "balance", "yet; it comes with the next sales at the machine."),
-        ("maria", "mode fixed", "fixed times"),
-        ("maria", "balance", "bought yet.\nHow much a day is not set yet"),
-        ("maria", "limit 100", "100.00"),
+        ("maria", "mode fixed", "How much a day?"),
+        ("maria", "balance", "yet; it comes with the next sales at the machine."),
+        ("maria", "mode fixed 100", "100.00"),
         ("maria", "balance", "yet; it comes at the next fixed time."),
     ],
     "only an empty client is closed, and the key can come back": [

@@ -22,6 +22,7 @@ from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
+from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
 from dca_bot.core.rate import RateProblem
 from dca_bot.errors import Refusal
@@ -125,6 +126,7 @@ TERMS = {
     "language": LANGUAGES,
     "mode": allowed("client", "mode"),
     "note": [RECOVERED],
+    "obstacle": Obstacle,
     "own_payout": [*PayoutState, COLLECTING],
     "part": get_args(Part),
     "payout": [*PayoutState, COLLECTING],

@@ -20,8 +20,8 @@ async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):
     await world.operator.order(f"client add ana {ana.npub} 1000")
     await ana.order(f"wallet {wallet.invoice_key}")
     await world.operator.order("deposit confirm 1")
-    assert "limit AMOUNT" in await ana.ask("mode fixed")
-    assert "100.00 GTQ at 23:59" in await ana.ask("limit 100")
+    assert "mode fixed AMOUNT" in await ana.ask("mode fixed")
+    assert "100.00 GTQ at 23:59" in await ana.ask("mode fixed 100")
     assert "Bought for one client in fixed mode: 100.00 GTQ" in await world.operator.order(
         "fixed run"
     )

@@ -50,8 +50,7 @@ async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_wor
     keys = {name: wallets(name, at=world.lnbits) for name in ("ana", "carla", "ben", "partner")}
     await add_client(world, "ana", ana, keys["ana"].invoice_key, 9000)
     await add_client(world, "carla", carla, keys["carla"].invoice_key, 1000)
-    await carla.ask("mode fixed")
-    await carla.ask("limit 400")
+    await carla.ask("mode fixed 400")
     await operator.order(f"commission set partner 50 {keys['partner'].invoice_key}")
     world.export.sell(100)
     await world.until(lambda: world.is_settled(2))

@@ -441,7 +441,7 @@ async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
         await bench.poll(2)
         told.append([text.split(".")[0] for text in await bench.letters(pubkey)])
     low = "Your balance is down to 200"
-    used_up = "Your deposit is used up: all of it has become bitcoin"
+    used_up = "Your deposit is used up: the last of it has bought bitcoin"
     assert [len(texts) for texts in told] == [0, 0, 1, 1], told
     assert told[3] == [used_up]
     await bench.client("ben", minor=95_000, since=NOW - 2 * HOUR)
@@ -451,6 +451,87 @@ async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
     assert [text.split(".")[0] for text in await bench.letters(pubkey)] == [
         low.replace("200", "150")
     ]
+
+
+async def without_wallet(bench, name, *, minor=10**6, since=START_AT - DAY):
+    """Add a client with a balance and no wallet; return her key."""
+    await bench.client(name, minor=minor, since=since)
+    await bench.database.transact(
+        lambda tx: tx.execute(
+            "UPDATE client SET destination = NULL, destination_kind = NULL WHERE name = ?", (name,)
+        )
+    )
+    ((pubkey,),) = await bench.rows("SELECT pubkey FROM client WHERE name = ?", name)
+    return pubkey
+
+
+PASSED_BY = "A sale at the machine has passed you by. Your balance of 10,000.00 GTQ stays."
+
+
+async def test_sale_that_passes_a_client_without_a_wallet_by_says_so_once_a_day(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**6)
+    ben = await without_wallet(bench, "ben")
+    for number in range(3):
+        bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
+        await bench.poll()
+    (told,) = await bench.letters(ben)
+    assert told.startswith(f"{PASSED_BY}\nNo wallet is set yet")
+    assert "wallet DESTINATION" in told
+    assert await bench.rows("SELECT distribution_id, client_id FROM missed_sale") == [
+        ("0", 2),
+        ("1", 2),
+        ("2", 2),
+    ]
+    bench.clock.ahead += DAY
+    bench.server.put(cash_out("next day", NOW + DAY - HOUR))
+    await bench.poll()
+    assert len(await bench.letters(ben)) == 2
+    assert await bench.letters() == [], "operators see it where they look"
+
+
+async def test_who_would_not_have_taken_part_is_not_passed_by(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**6)
+    people = [await without_wallet(bench, name) for name in ("paused", "stopped", "fixed")]
+    people.append(await without_wallet(bench, "late", since=NOW - MINUTE))
+    people.append(await without_wallet(bench, "poor", minor=1))
+    await bench.database.transact(
+        lambda tx: tx.execute(
+            "UPDATE client SET state = iif(name = 'paused', 'paused', iif(name = 'stopped',"
+            " 'stopped', state)), mode = iif(name = 'fixed', 'fixed', mode)"
+        )
+    )
+    bench.server.put(cash_out("one", NOW - HOUR))
+    await bench.poll()
+    assert await bench.rows(
+        "SELECT name FROM missed_sale JOIN client ON client.id = client_id"
+    ) == [("poor",)]
+    assert [len(await bench.letters(pubkey)) for pubkey in people] == [0, 0, 0, 0, 1]
+
+
+async def test_no_sale_passes_anybody_by_while_flow_mode_is_off(make_ingest):
+    bench = await make_ingest(flow_enabled=False)
+    ben = await without_wallet(bench, "ben")
+    bench.server.put(cash_out("one", NOW - HOUR))
+    await bench.poll()
+    assert await bench.letters(ben) == []
+    assert await bench.rows("SELECT * FROM missed_sale") == []
+
+
+async def test_commission_that_waits_for_a_wallet_is_told_to_whom_it_belongs(make_ingest):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**6)
+    ben = await without_wallet(bench, "ben")
+    await bench.database.transact(
+        lambda tx: tx.execute("UPDATE client SET mode = 'fixed' WHERE name = 'ben'")
+    )
+    await bench.database.transact(lambda tx: commission.set_part(tx, 2, 1000, now=NOW))
+    for number in range(2):
+        bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
+        await bench.poll()
+    (told,) = await bench.letters(ben)
+    assert told.startswith("2,500 sats wait until you have a wallet.\nNo wallet is set yet")
 
 
 # The loop

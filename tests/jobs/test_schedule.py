@@ -115,6 +115,9 @@ class Bench:
         )
         return [text for (text,) in found]
 
+    async def letters_of(self, client_id):
+        return await self.letters(f"{client_id + 9:064x}")
+
     async def ticker(self, price, *, age=timedelta()):
         now = self.clock.now()
         await self.do(tickers.note, Ticker(Decimal(price), now - age), now=now)
@@ -631,3 +634,27 @@ async def test_clock_that_goes_back_buys_no_day_twice(make_bench):
     assert told == [], "it was behind for a moment, and the warning was taken back"
     await bench.at(10, day=1)
     assert len(await bench.given()) == 3
+
+
+# Whom a run passes by
+
+
+async def test_run_that_passes_a_client_without_a_limit_by_says_so_once_a_day(make_bench):
+    """Such clients are in ledgers of versions in which `mode fixed` alone stopped all buying."""
+    bench = await make_bench()
+    await bench.saver("ana")
+    ben = await bench.saver("ben", limit=0)
+    eva = await bench.saver("eva")
+    await bench.do(clients.set_fixed_limit, eva, 0)
+    await bench.do(clients.set_state, await bench.do(clients.by_id, eva), "paused")
+    for hour in (9, 18):
+        await bench.at(hour + 0.01)
+    (told,) = await bench.letters_of(ben)
+    assert told == (
+        "A fixed time has passed without buying for you. Your balance of 10,000.00 GTQ stays.\n"
+        "How much a day is not set yet, so nothing is bought. Send: limit AMOUNT"
+        " (at most 2,000.00 GTQ)"
+    )
+    await bench.at(9.01, day=1)
+    assert len(await bench.letters_of(ben)) == 2
+    assert await bench.letters_of(eva) == [], "she has paused herself"

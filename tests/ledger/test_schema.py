@@ -155,6 +155,10 @@ ATTACKS = {
         "a distributed cash-out stays distributed",
     ),
     "a cash-out is deleted": ("DELETE FROM cash_out", "cash-outs are never deleted"),
+    "a sale that passed somebody by who has a share of it": (
+        "INSERT INTO missed_sale VALUES ('d1', 1)",
+        "whoever has a share was not passed by",
+    ),
     "a deposit grows": (
         "UPDATE deposit SET amount_minor = amount_minor + 1",
         "a deposit keeps its client and amount",

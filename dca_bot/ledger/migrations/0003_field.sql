@@ -90,6 +90,20 @@ CREATE TRIGGER report_is_told_once BEFORE UPDATE OF report_told_at, reported_min
 WHEN OLD.report_told_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a contradictory report is told once'); END;
 
+-- Whom a cash-out passed by: clients with a balance who would have taken part, but had no wallet.
+CREATE TABLE missed_sale (
+  distribution_id TEXT NOT NULL REFERENCES distribution (id),
+  client_id       INTEGER NOT NULL REFERENCES client (id),
+  PRIMARY KEY (distribution_id, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER missed_sale_gave_nothing BEFORE INSERT ON missed_sale
+WHEN EXISTS (SELECT 1 FROM share WHERE distribution_id = NEW.distribution_id AND client_id = NEW.client_id)
+BEGIN SELECT RAISE(ABORT, 'whoever has a share was not passed by'); END;
+CREATE TRIGGER missed_sale_is_final BEFORE UPDATE ON missed_sale
+BEGIN SELECT RAISE(ABORT, 'what passed somebody by is never altered'); END;
+CREATE TRIGGER missed_sale_stays BEFORE DELETE ON missed_sale
+BEGIN SELECT RAISE(ABORT, 'what passed somebody by is never deleted'); END;
+
 -- People --------------------------------------------------------------------------------------------------
 
 -- What people take for one name (core/names.py): the program computes it, also for the rows of an older ledger.
@@ -108,6 +122,9 @@ BEGIN SELECT RAISE(ABORT, 'an open client has a name that looks like this one');
 -- A row that was not written by the program has one all the same.
 CREATE TRIGGER client_has_skeleton AFTER INSERT ON client WHEN NEW.skeleton = ''
 BEGIN UPDATE client SET skeleton = lower(name) WHERE id = NEW.id; END;
+
+ALTER TABLE client ADD COLUMN fixed_wanted_at INTEGER;          -- chose fixed mode, which waits for a daily limit
+ALTER TABLE client ADD COLUMN missed_told_at INTEGER;           -- told last that a sale or a run passed by
 
 -- Who pays: the lease at LNbits ---------------------------------------------------------------------------
 

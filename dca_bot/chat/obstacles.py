@@ -1,0 +1,115 @@
+"""Says why nothing is bought for a client: to the client with what to do, to operators in a few words."""
+
+from dataclasses import dataclass
+
+from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.obstacles import Obstacle, Setup, obstacles
+from dca_bot.core.programme import Programme
+from dca_bot.ledger import deposits, reports, tickers
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.database import Tx
+
+
+def of(client: Client, programme: Programme) -> tuple[Obstacle, ...]:
+    """Return what keeps the programme from buying for a client."""
+    return obstacles(
+        Setup(
+            state=client.state,
+            mode=client.mode,
+            has_wallet=client.destination is not None,
+            limit_minor=client.fixed_limit_minor,
+            flow_enabled=programme.flow_enabled,
+            fixed_enabled=programme.fixed.enabled,
+        )
+    )
+
+
+def to_client(client: Client, programme: Programme) -> tuple[Say, ...]:
+    """Tell a client all that keeps bitcoin from being bought, and what to do."""
+    return tuple(_told(one, programme) for one in of(client, programme))
+
+
+def is_off(mode: str, programme: Programme) -> Say:
+    """Tell that the operator has switched a mode off, and what is left."""
+    if not programme.flow_enabled and not programme.fixed.enabled:
+        return Say("mode.both_off")
+    return Say("mode.flow_is_off" if mode == "flow" else "mode.fixed_is_off")
+
+
+def short(client: Client, programme: Programme) -> Say:
+    """Say in a few words what keeps a client from buying; nothing if nothing does."""
+    return joined(of(client, programme))
+
+
+def joined(found: tuple[Obstacle, ...]) -> Say:
+    """Say several obstacles in one line."""
+    if not found:
+        return NOTHING
+    first = Say("obstacle.why", why=Word("obstacle", found[0]))
+    return Say("obstacle.and", first=first, rest=joined(found[1:])) if found[1:] else first
+
+
+def warnings(
+    tx: Tx, programme: Programme, client: Client, *, more_minor: int = 0
+) -> tuple[Say, ...]:
+    """Warn operators of what keeps a client's cash, `more_minor` included, from becoming bitcoin."""
+    why, small = short(client, programme), too_small(tx, programme, client, more_minor=more_minor)
+    return (
+        NOTHING if why == NOTHING else Say("obstacle.careful", name=client.name, why=why),
+        NOTHING
+        if small is None
+        else Say("obstacle.too_small", name=client.name, least=Sat(small.min_sat)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TooSmall:
+    """A wallet takes nothing below `min_sat`, which `kept_sat` and all of the client's cash don't reach."""
+
+    kept_sat: int
+    min_sat: int
+
+
+def too_small(
+    tx: Tx, programme: Programme, client: Client, *, more_minor: int = 0
+) -> TooSmall | None:
+    """Find out whether a client's wallet takes no payment as small as all of her cash brings.
+
+    Cash buys at the newest price of Lamassu. Without a price nothing is said while there is cash.
+    """
+    min_sat = client.destination.min_sat if client.destination else 1
+    if min_sat <= 1:
+        return None
+    cash_minor = client.balance_minor + deposits.pending_minor(tx, client.id) + more_minor
+    kept_sat, ticker = reports.owed(tx, client.id, client.owed_sat).kept, tickers.newest(tx)
+    if not cash_minor:
+        brings_sat = 0
+    elif ticker is None:
+        return None
+    else:
+        brings_sat = bought_sat(cash_minor, coin_minor(ticker.price, programme.currency))
+    is_small = (kept_sat or cash_minor) and kept_sat + brings_sat < min_sat
+    return TooSmall(kept_sat, min_sat) if is_small else None
+
+
+def too_small_told(tx: Tx, programme: Programme, client: Client) -> Say:
+    """Tell a client whose wallet takes no payment so small; nothing to anybody else."""
+    found = too_small(tx, programme, client)
+    return NOTHING if found is None else Say("wallet.too_small", least=Sat(found.min_sat))
+
+
+def _told(one: Obstacle, programme: Programme) -> Say:
+    match one:
+        case Obstacle.STOPPED:
+            return Say("balance.stopped")
+        case Obstacle.PAUSED:
+            return Say("balance.paused")
+        case Obstacle.NO_WALLET:
+            return Say("wallet.none")
+        case Obstacle.FLOW_OFF:
+            return is_off("flow", programme)
+        case Obstacle.FIXED_OFF:
+            return is_off("fixed", programme)
+        case Obstacle.NO_LIMIT:
+            return Say("limit.none", most=Fiat(programme.fixed.daily_limit_max_minor))

@@ -18,6 +18,7 @@ from dca_bot.core.ports import (
     Export,
     IncomingMessage,
     Invoice,
+    ListMark,
     Payment,
     PaymentStatus,
     Uptime,
@@ -93,7 +94,10 @@ class Lnbits:
             raise self.fault
         return Decimal(810_000)
 
-    async def tagged_payments(self):
+    async def list_mark(self):
+        return ListMark(0, frozenset())
+
+    async def tagged_payments(self, _since=None):
         if self.fault:
             raise self.fault
         for payment in ():
@@ -324,7 +328,7 @@ def bring_payout(tx):
     amounts = Amounts(12_000, 10_000, 0)
     distributions.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
     invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))
-    paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, NOW)
+    paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, None)
     for step, about in (
         (payout_moves.record_invoice, [invoice]),
         (payout_moves.submit, []),

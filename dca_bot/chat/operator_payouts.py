@@ -4,6 +4,7 @@ The invariant: nothing is paid again, cancelled or let go while LNbits may still
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
@@ -269,6 +270,9 @@ def _payments(tx: Tx, payout: Payout, facts: Facts) -> list[Payment]:
     """Return a payout's payments: as LNbits has just told, else as it did when last looked at."""
     fresh = {row.payment_hash: row for row in facts} if isinstance(facts, tuple) else {}
     stored = {row.payment_hash: row for row in foreign.of_payout(tx, payout.id)}
+    for payment_hash, row in stored.items():
+        if payment_hash in fresh:
+            fresh[payment_hash] = replace(fresh[payment_hash], seen_at=row.seen_at)
     return list({**stored, **fresh}.values())
 
 
@@ -301,5 +305,5 @@ def _refuse_if_failed_lately(
     own = payouts.payment_hashes(tx, payout.id)
     for row in known:
         is_foreign = row.status is PaymentStatus.FAILED and row.payment_hash not in own
-        if is_foreign and row.created_at > ctx.now - rules.FAILED_FOR_GOOD:
+        if is_foreign and (row.seen_at or ctx.now) > ctx.now - rules.FAILED_FOR_GOOD:
             raise refuse("payout.failed_lately")

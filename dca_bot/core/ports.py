@@ -124,14 +124,15 @@ class Payment:
     """An outgoing row of the source wallet, as LNbits tells it.
 
     `amount_msat` is negative for what left the wallet; `fee_msat` is 0 or more; `preimage` may be
-    empty; `extra` is what the bot sent along.
+    empty; `extra` is what the bot sent along. `seen_at` is when the ledger first saw the payment, by the
+    bot's clock; None straight from LNbits, whose own clock decides nothing.
     """
 
     payment_hash: str
     amount_msat: int
     fee_msat: int
     status: PaymentStatus
-    created_at: datetime
+    seen_at: datetime | None
     external_id: str = ""
     preimage: str = ""
     extra: Mapping[str, Any] | None = None
@@ -146,6 +147,14 @@ class Credit:
 
     status: PaymentStatus
     amount_msat: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """How far a list of payments had come: how many rows it held, and which were the newest."""
+
+    rows: int
+    newest: frozenset[int]
 
 
 class PayAnswer(StrEnum):
@@ -214,10 +223,15 @@ class Wallet(Protocol):
         """Look at the payee's row of an internal payment; None if LNbits answers 404."""
         ...
 
-    def tagged_payments(self) -> AsyncIterator[Payment]:
+    async def list_mark(self) -> ListMark:
+        """Return how far the source wallet's list of outgoing rows has come."""
+        ...
+
+    def tagged_payments(self, since: ListMark | None = None) -> AsyncIterator[Payment]:
         """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
 
-        Whoever reads to the end has seen every row that was there when the reading began.
+        Whoever reads to the end has seen every row that was there when the reading began; with
+        `since`, at least every row that has been added since that mark.
         """
         ...
 

@@ -6,18 +6,29 @@ when an old copy of the ledger was put back, or when two bots run on copies of o
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
-from dca_bot.core.ports import Payment, PaymentStatus, Wallet
+from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
 
 _log = logging.getLogger(__name__)
+# Where more remembered payments may still change, reading the whole list is cheaper than asking for each.
+RENEWED_MAX = 100
 _BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many payments the ledger doesn't know, and how far LNbits' list had come by then."""
+
+    unknown: int
+    mark: ListMark
 
 
 async def reconcile(
@@ -26,23 +37,37 @@ async def reconcile(
     herald: Herald,
     *,
     now: datetime,
-) -> int:
-    """Read the payments that carry the bot's tag; return how many the ledger doesn't know.
+    since: ListMark | None = None,
+) -> Reconciled:
+    """Read the payments that carry the bot's tag, and record those that the ledger doesn't know.
 
-    Raise LnbitsUnavailable if the list can't be read whole; what was recorded so far stands.
+    With `since`, the mark of an earlier reconciliation, read what has been added after it, and each
+    remembered payment that may still change. Raise LnbitsUnavailable if the list can't be read whole;
+    what was recorded so far stands.
     """
     unknown, batch = 0, list[Payment]()
 
     async def record() -> int:
         payments = tuple(batch)
+        batch.clear()
         return await database.transact(lambda tx: record_unknown(tx, payments, herald, now=now))
 
-    async for payment in wallet.tagged_payments():
+    hashes: list[str] = []
+    if since is not None:
+        hashes = await database.read(
+            lambda tx: foreign.open_hashes(tx, now=now, limit=RENEWED_MAX + 1)
+        )
+    mark = await wallet.list_mark()
+    is_long = len(hashes) > RENEWED_MAX
+    async for payment in wallet.tagged_payments(None if is_long else since):
         batch.append(payment)
         if len(batch) == _BATCH:
             unknown += await record()
-            batch = []
-    return unknown + await record()
+    for payment_hash in () if is_long else hashes:
+        renewed = await wallet.payment(payment_hash)
+        if renewed is not None:
+            batch.append(renewed)
+    return Reconciled(unknown + await record(), mark)
 
 
 def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
@@ -69,7 +94,8 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     """
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in payouts.UNSENT else []
-    is_over = payment.created_at < now - FAILED_FOR_GOOD
+    seen_at = foreign.first_seen_at(tx, payment.payment_hash) or now
+    is_over = seen_at < now - FAILED_FOR_GOOD
     if payment.status is not PaymentStatus.FAILED or not is_over:
         name = foreign.client_of(payment)
         shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=name)
@@ -82,7 +108,7 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
     paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
     hold = payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
-    if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid):
+    if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid, now):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
@@ -102,10 +128,10 @@ def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) 
         herald.cancelled_paid(tx, payout, now)
 
 
-def _is_accepted(tx: Tx, payout: Payout, paid: Payment) -> bool:
+def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:
     """Tell whether the operator has shared all its distributions out since the payment was known."""
     return all(
-        holds.was_let_go(tx, commission.cash_out_of(distribution_id), since=paid.created_at)
+        holds.was_let_go(tx, commission.cash_out_of(distribution_id), since=paid.seen_at or now)
         for distribution_id in payout.distribution_ids
     )
 

@@ -10,6 +10,7 @@ from dca_bot.chat.say import Say
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import ListMark
 from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
@@ -61,6 +62,7 @@ class Settler:
     signals: Signals
     minimum_seen_at: dict[int, datetime] = field(default_factory=dict)
     _reconciled_at: datetime | None = field(default=None, init=False)
+    _mark: ListMark | None = field(default=None, init=False)
     _must_act: bool = field(default=False, init=False)
     _guard: Guard = field(init=False)
 
@@ -89,7 +91,7 @@ class Settler:
             if await self.work_once():
                 self.signals.settle.ring()
             if has_passed(RECONCILE_EVERY, since=self._reconciled_at, now=now):
-                await self._reconcile()
+                await self._reconcile(since=self._mark)
                 self._reconciled_at = now
             self._note(reachable=True)
         except (LnbitsUnavailable, LnbitsRefused) as error:
@@ -103,7 +105,7 @@ class Settler:
         pass_ = Pass(paying=False)
         for payout in await till.database.read(payouts.sent):
             await self._take(payout, pass_)
-        await self._reconcile()
+        await self._reconcile(since=None)
 
     async def work_once(self) -> bool:
         """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
@@ -160,10 +162,12 @@ class Settler:
         self.till.herald.tell_operators(tx, Say("push.source_is_new"), now)
         _log.error("source wallet is another one: paused")
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self, *, since: ListMark | None) -> None:
+        """Hold LNbits' list against the ledger, from a mark on; a mark is kept once all is recorded."""
         till, now = self.till, self.till.clock.now()
-        unknown = await reconcile(till.database, till.wallet, till.herald, now=now)
-        _log.info("reconciled with LNbits unknown_payments=%d", unknown)
+        done = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
+        self._mark = done.mark
+        _log.info("reconciled with LNbits unknown_payments=%d", done.unknown)
 
     async def _renew_minimums(self) -> None:
         """Ask addresses again, once a day, whose clients have shares that are too small for them."""

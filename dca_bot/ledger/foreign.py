@@ -36,6 +36,12 @@ class ForeignPayment:
         """Return what was or is to be paid, in whole sats."""
         return -self.payment.amount_msat // 1000
 
+    @property
+    def seen_at(self) -> datetime:
+        """Return when the ledger first saw the payment."""
+        assert self.payment.seen_at is not None
+        return self.payment.seen_at
+
     def can_bring(self, part: tuple[int, int] | None) -> bool:
         """Tell whether it can have brought a part, (fiat in minor units, sats), if there is one."""
         if part is None or not self.is_shared:
@@ -100,14 +106,23 @@ def renew(tx: Tx, payment: Payment) -> None:
     )
 
 
-def any_open(tx: Tx, *, now: datetime) -> bool:
-    """Tell whether a remembered payment may still change: it is pending, or failed lately."""
-    row = tx.execute(
-        "SELECT 1 FROM foreign_payment WHERE status = 'pending'"
-        " OR status = 'failed' AND seen_at > ? LIMIT 1",
-        (micros(now - FAILED_FOR_GOOD),),
+def open_hashes(tx: Tx, *, now: datetime, limit: int) -> list[str]:
+    """Return the remembered payments that may still change: pending, or failed lately."""
+    rows = tx.execute(
+        "SELECT DISTINCT payment_hash FROM foreign_payment WHERE status = 'pending'"
+        " OR status = 'failed' AND seen_at > ? LIMIT ?",
+        (micros(now - FAILED_FOR_GOOD), limit),
     )
-    return row.fetchone() is not None
+    return [row["payment_hash"] for row in rows]
+
+
+def first_seen_at(tx: Tx, payment_hash: str) -> datetime | None:
+    """Return when the ledger first saw a payment that it didn't know; None if it never did."""
+    row = tx.execute(
+        "SELECT max(seen_at) AS seen_at FROM foreign_payment WHERE payment_hash = ?",
+        (payment_hash,),
+    ).fetchone()
+    return None if row["seen_at"] is None else instant(row["seen_at"])
 
 
 def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
@@ -219,12 +234,12 @@ def settled_hashes(tx: Tx) -> set[str]:
 
 
 def of_payout(tx: Tx, payout_id: str) -> list[Payment]:
-    """Return the payments with a payout's id; `created_at` is when they were first seen."""
+    """Return the payments with a payout's id."""
     return _payments(tx, "external_id = ?", payout_id)
 
 
 def of_distribution(tx: Tx, distribution_id: str) -> list[Payment]:
-    """Return the payments for a distribution; `created_at` is when they were first seen."""
+    """Return the payments for a distribution."""
     return _payments(tx, "distribution_id = ?", distribution_id)
 
 
@@ -271,5 +286,5 @@ def _payment(row: sqlite3.Row) -> Payment:
         amount_msat=row["amount_msat"],
         fee_msat=row["fee_msat"],
         status=PaymentStatus(row["status"]),
-        created_at=instant(row["seen_at"]),
+        seen_at=instant(row["seen_at"]),
     )

@@ -97,7 +97,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     given = Distribution(
         id=distribution_id,
         kind=kind,
-        at=min(one.payment.created_at for _, one in paid),
+        at=min(one.seen_at for _, one in paid),
         principal_sat=sum(one.sat for _, one in paid),
         principal_minor=sum(one.minor for _, one in paid),
         commission_sat=0,

@@ -286,7 +286,7 @@ def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Non
         payout,
         PayoutState.HELD,
         attempt=number or payout.attempts + 1,
-        submitted_at=micros(payment.created_at),
+        submitted_at=micros(payment.seen_at or now),
         destination=payout.destination.value,
         destination_kind=payout.destination.kind,
     )

@@ -11,7 +11,15 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self
 
-from dca_bot.core.ports import Credit, Invoice, KeyKind, PayAnswer, Payment, PayReply
+from dca_bot.core.ports import (
+    Credit,
+    Invoice,
+    KeyKind,
+    ListMark,
+    PayAnswer,
+    Payment,
+    PayReply,
+)
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.lnbits.api import LnbitsApi, describe, pay_reply, read
 from dca_bot.lnbits.models import (
@@ -25,7 +33,13 @@ from dca_bot.lnbits.models import (
     RateAnswer,
     WalletAnswer,
 )
-from dca_bot.lnbits.payment_list import PAGE_ROWS, ParametersRefused, all_rows
+from dca_bot.lnbits.payment_list import (
+    PAGE_ROWS,
+    ParametersRefused,
+    all_rows,
+    mark_list,
+    rows_since,
+)
 
 TAG = "aio-dca"
 PAYMENTS = "/api/v1/payments"
@@ -236,12 +250,20 @@ class LnbitsWallet:
         row = answer.details if answer else None
         return row.to_credit() if row and row.amount > 0 else None
 
-    async def tagged_payments(self) -> AsyncIterator[Payment]:
+    async def list_mark(self) -> ListMark:
+        """Return how far the source wallet's list of outgoing rows has come."""
+        return await mark_list(self._page, OUTGOING, page_rows=self._page_rows)
+
+    async def tagged_payments(self, since: ListMark | None = None) -> AsyncIterator[Payment]:
         """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
 
-        Oldest first by LNbits' clock, which is a hint. What is guaranteed: `payment_list.all_rows`.
+        What is guaranteed: `payment_list.all_rows`, and with `since` `payment_list.rows_since`.
+        Oldest first without `since`; by LNbits' clock, so that the order is a hint.
         """
-        async for row in self._rows(OUTGOING):
+        rows = self._rows(OUTGOING)
+        if since is not None:
+            rows = rows_since(self._page, since, OUTGOING, page_rows=self._page_rows)
+        async for row in rows:
             if row.amount < 0 and row.has_tag(TAG):
                 yield row.read().to_payment()
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError
+from pydantic import BaseModel, Field, StrictInt, ValidationError
 
 from dca_bot.core.market import COIN_SAT
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
@@ -14,12 +14,7 @@ from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 BOLT11_TIME_S_END = 1 << 35
 
 
-def _aware(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
 PaymentHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Instant = Annotated[datetime, AfterValidator(_aware)]
 
 
 class WalletAnswer(BaseModel):
@@ -47,7 +42,8 @@ class RateAnswer(BaseModel):
 class PaymentRow(BaseModel):
     """A row of LNbits' payments; `amount` and `fee` in msat, negative for what leaves.
 
-    `status` is there since LNbits 1.0, `external_id` since 1.6.
+    `status` is there since LNbits 1.0, `external_id` since 1.5. The row's times aren't read: on
+    PostgreSQL they can be off by the time zone of LNbits or of its database.
     """
 
     checking_id: str
@@ -56,7 +52,6 @@ class PaymentRow(BaseModel):
     amount: StrictInt
     fee: StrictInt
     status: PaymentStatus
-    time: Instant
     external_id: str | None = None
     preimage: str | None = None
     extra: dict[str, Any] | None = None
@@ -68,7 +63,7 @@ class PaymentRow(BaseModel):
             amount_msat=self.amount,
             fee_msat=abs(self.fee),
             status=self.status,
-            created_at=self.time,
+            seen_at=None,
             external_id=self.known_external_id(),
             preimage=self.preimage or "",
             extra=self.extra or {},

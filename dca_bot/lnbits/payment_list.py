@@ -7,7 +7,9 @@ order. The proof is LNbits' own count: as many different rows must have come as 
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 
+from dca_bot.core.ports import ListMark
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.lnbits.models import ListedRow, PaymentPage
 
@@ -16,6 +18,7 @@ PAGE_ROWS = 1000
 OVERLAP_ROWS = 20
 PASSES_MAX = 5
 ORDER = {"sortby": "time"}
+NEWEST_FIRST = {**ORDER, "direction": "desc"}
 NOT_WHOLE = (
     "LNbits' list of payments came in another order each time, so it couldn't be read whole;"
     " the bot tries again."
@@ -60,10 +63,11 @@ async def all_rows(
         # Other page boundaries in each pass: rows of one instant change places between two requests.
         one_pass = _Pass(requests, asked, max(1, page_rows - page_rows * number // 10))
         try:
-            async for row in one_pass.rows():
-                if (key := _key(row)) not in seen:
-                    seen.add(key)
-                    yield row
+            async for page in one_pass.pages():
+                for row in page:
+                    if (key := _key(row)) not in seen:
+                        seen.add(key)
+                        yield row
         except ParametersRefused:
             if not filters and not order:
                 raise
@@ -73,6 +77,57 @@ async def all_rows(
             return
         number += 1
     raise LnbitsUnavailable(NOT_WHOLE)
+
+
+async def mark_list(
+    ask: Ask, hints: Mapping[str, str] | None = None, *, page_rows: int = PAGE_ROWS
+) -> ListMark:
+    """Return how many rows the list holds and which are the newest, for `rows_since`."""
+    one_pass = _Pass(_Requests(ask), {**(hints or {}), **NEWEST_FIRST}, page_rows)
+    try:
+        newest = await one_pass.page(0)
+    except ParametersRefused:
+        return ListMark(rows=0, newest=frozenset())  # against which everything is read
+    return ListMark(one_pass.total, frozenset(_key(row) for row in newest))
+
+
+async def rows_since(
+    ask: Ask,
+    mark: ListMark,
+    hints: Mapping[str, str] | None = None,
+    *,
+    page_rows: int = PAGE_ROWS,
+) -> AsyncIterator[ListedRow]:
+    """Yield every row that was added to the list after `mark` was taken, and others, each once.
+
+    The newest pages are read until rows of the mark come. That is enough if all new rows of these
+    pages stand before all rows of the mark, and are as many as LNbits counts more than it did: none was
+    added anywhere else. Where it isn't, as after LNbits' clock was set back, the whole list is read as
+    by `all_rows`. That a row was added shows only if no other has left the list, as none does that the
+    source wallet paid.
+    """
+    seen: set[int] = set()
+    fresh: set[int] = set()
+    added, fresh_before_known = None, set[int]()
+    one_pass = _Pass(_Requests(ask), {**(hints or {}), **NEWEST_FIRST}, page_rows)
+    with suppress(ParametersRefused):
+        async for page in one_pass.pages():
+            added = one_pass.total - mark.rows if added is None else added
+            for row in page:
+                key = _key(row)
+                if key in mark.newest:
+                    fresh_before_known.add(len(fresh))
+                else:
+                    fresh.add(key)
+                if key not in seen:
+                    seen.add(key)
+                    yield row
+            if fresh_before_known or len(fresh) > added:
+                break
+    if fresh_before_known != {added}:
+        async for row in all_rows(ask, hints, page_rows=page_rows):
+            if _key(row) not in seen:
+                yield row
 
 
 class _Requests:
@@ -108,17 +163,16 @@ class _Pass:
         self.total = 0
         self.is_steady = True
 
-    async def rows(self) -> AsyncIterator[ListedRow]:
+    async def pages(self) -> AsyncIterator[list[ListedRow]]:
         offset = 0
         while True:
-            rows = await self._page(offset)
-            for row in rows:
-                yield row
+            rows = await self.page(offset)
+            yield rows
             if offset + len(rows) >= self.total:
                 return
             offset += _step(len(rows))
 
-    async def _page(self, offset: int) -> list[ListedRow]:
+    async def page(self, offset: int) -> list[ListedRow]:
         """Read one page; note how long the list is, and whether it became shorter."""
         limits = {"limit": str(self._page_rows), "offset": str(offset)}
         page = await self._requests.page({**self._asked, **limits})

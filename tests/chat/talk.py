@@ -23,6 +23,7 @@ from dca_bot.core.ports import (
     IncomingMessage,
     Invoice,
     KeyKind,
+    ListMark,
     Payment,
     PaymentStatus,
     Uptime,
@@ -135,7 +136,11 @@ class ScriptedWallet:
         found = [payment for payment in self.payments if payment.payment_hash == payment_hash]
         return found[0] if found else None
 
-    async def tagged_payments(self):
+    async def list_mark(self):
+        self._answer()
+        return ListMark(0, frozenset())
+
+    async def tagged_payments(self, _since=None):
         self._answer()
         for payment in self.payments:
             yield payment
@@ -344,9 +349,7 @@ class Talk:
 
     def paid(self, payout, *, status=PaymentStatus.SUCCESS):
         hash_ = payout.attempt.payment_hash if payout.attempt else "fe" * 32
-        return Payment(
-            hash_, -payout.amount_sat * 1000, 0, status, self.clock.now(), external_id=payout.id
-        )
+        return Payment(hash_, -payout.amount_sat * 1000, 0, status, None, external_id=payout.id)
 
     async def payout(self, client="maria"):
         rows = await self.sql(

@@ -85,7 +85,7 @@ FINDINGS = [
 
 @pytest.mark.parametrize(("status", "left_msat", "over", "finding"), FINDINGS)
 def test_what_the_source_wallets_row_means(status, left_msat, over, finding):
-    payment = status and Payment("h", -left_msat, 0, status, NOW)
+    payment = status and Payment("h", -left_msat, 0, status, None)
     expires_at = NOW - SETTLED_AFTER - (TICK if over else timedelta(0))
     assert judge(payment, amount_sat=500, expires_at=expires_at, now=NOW) is finding
 
@@ -93,7 +93,7 @@ def test_what_the_source_wallets_row_means(status, left_msat, over, finding):
 @pytest.mark.parametrize("status", [None, FAILED])
 @pytest.mark.parametrize("left", [timedelta(hours=24), timedelta(0), -SETTLED_AFTER])
 def test_nothing_is_dead_before_ten_minutes_after_its_expiry(status, left):
-    payment = status and Payment("h", -500_000, 0, status, NOW)
+    payment = status and Payment("h", -500_000, 0, status, None)
     finding = judge(payment, amount_sat=500, expires_at=NOW + left, now=NOW)
     assert finding is not Finding.DEAD
 

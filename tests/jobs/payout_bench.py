@@ -18,6 +18,7 @@ from dca_bot.core.ports import (
     AddressTerms,
     Credit,
     Invoice,
+    ListMark,
     PayAnswer,
     Payment,
     PaymentStatus,
@@ -256,7 +257,7 @@ class ScriptedWallet:
             amount_msat=-(amount_msat or invoice.amount_msat),
             fee_msat=0,
             status=status,
-            created_at=self.clock.now(),
+            seen_at=None,
             preimage=preimage,
         )
 
@@ -322,7 +323,10 @@ class ScriptedWallet:
     async def payments_of(self, _external_id: str) -> list[Payment]:
         return []
 
-    async def tagged_payments(self) -> AsyncIterator[Payment]:
+    async def list_mark(self) -> ListMark:
+        return ListMark(0, frozenset())
+
+    async def tagged_payments(self, _since: ListMark | None = None) -> AsyncIterator[Payment]:
         for payment in ():
             yield payment
 

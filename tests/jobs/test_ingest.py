@@ -419,7 +419,7 @@ async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench
         amount_msat=-100_000_000,
         fee_msat=0,
         status=PaymentStatus.SUCCESS,
-        created_at=NOW,
+        seen_at=None,
         external_id="payout",
         extra={"distributions": [known]},
     )
@@ -625,7 +625,7 @@ async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(mak
         amount_msat=-100_000_000,
         fee_msat=0,
         status=PaymentStatus.SUCCESS,
-        created_at=NOW,
+        seen_at=None,
         external_id="late",
         extra={"distributions": ["late"], "client": "ana", "fiat_minor": 80_000},
     )

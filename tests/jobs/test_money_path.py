@@ -82,7 +82,7 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
     await bench.database.transact(
         lambda tx: payout_moves.hold(tx, second, HoldReason.KNOWN_PAYOUT, now=NOW)
     )
-    lost = Payment("a" * 64, -40_000_000, 0, SUCCESS, NOW, external_id=second.id)
+    lost = Payment("a" * 64, -40_000_000, 0, SUCCESS, None, external_id=second.id)
 
     def accept(tx):
         held = payouts.by_id(tx, second.id)
@@ -160,7 +160,9 @@ async def test_late_payment_of_a_cancelled_payout_is_news(make_desk, way, is_rec
     now = bench.clock.now()
     if way == "CANCELLED":
         await bench.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
-    paid = Payment(payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, now, external_id=payout.id)
+    paid = Payment(
+        payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
+    )
     assert await bench.database.read(lambda tx: foreign.is_recorded(tx, paid)) is is_recorded
     herald = bench.settler.till.herald
     await bench.database.transact(lambda tx: record_unknown(tx, [paid], herald, now=now))

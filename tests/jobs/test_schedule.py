@@ -476,7 +476,7 @@ def paid(distribution_id):
         amount_msat=-6_250_000,
         fee_msat=0,
         status=PaymentStatus.SUCCESS,
-        created_at=MIDNIGHT,
+        seen_at=None,
         external_id="lost",
         extra={"distributions": [distribution_id], "client": "ana", "fiat_minor": 5_000},
     )

@@ -264,8 +264,8 @@ async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, walle
     await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
     till = bench.settler.till
     for _ in range(2):
-        unknown = await reconcile(till.database, till.wallet, till.herald, now=bench.clock.now())
-        assert unknown == 1
+        done = await reconcile(till.database, till.wallet, till.herald, now=bench.clock.now())
+        assert done.unknown == 1
     rows = await bench.database.read(
         lambda tx: [
             tuple(row)
@@ -762,7 +762,7 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
         payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
 
     await bench.database.transact(accepted_long_ago)
-    failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, now, external_id=payout.id)
+    failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, None, external_id=payout.id)
     bench.clock.ahead += timedelta(minutes=5)
     herald, later = bench.settler.till.herald, bench.clock.now()
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=later))
@@ -776,6 +776,6 @@ async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_ben
     first = await bench.distribute(10_000, 8_000)
     extra = {"distributions": [first, "another"], "client": "ana"}
     now, herald = bench.clock.now(), bench.settler.till.herald
-    failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, now, external_id="both", extra=extra)
+    failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=now))
     assert await bench.states() == ["HELD"]

@@ -224,7 +224,7 @@ class Story:
             amount_msat=-1000 * (payout.amount_sat if sat is None else sat),
             fee_msat=0,
             status=status,
-            created_at=self.now,
+            seen_at=self.now,
             external_id=payout.id,
         )
 

@@ -74,7 +74,7 @@ COMPARISONS = {
 
 def row_of(hash_, msat, status, more=None):
     told = {"fee_msat": 7, "external_id": "payout-1"} | (more or {})
-    return Payment(hash_, -msat, status=status, created_at=START, **told)
+    return Payment(hash_, -msat, status=status, seen_at=START, **told)
 
 
 @pytest.mark.parametrize("case", COMPARISONS)

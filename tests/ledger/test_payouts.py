@@ -405,7 +405,7 @@ def test_a_payment_that_the_ledger_forgot_is_taken_over(story, ana, before):
     story.do(payout_moves.take_over, held, lost, now=story.now)
     taken = story.payout(id_)
     assert (taken.state, taken.attempt.payment_hash) == (PayoutState.DEBITED, hex_of("lost"))
-    assert (taken.destination.value, taken.submitted_at) == (KEY.value, lost.created_at)
+    assert (taken.destination.value, taken.submitted_at) == (KEY.value, lost.seen_at)
     assert (story.owed(ana), story.findings()) == (0, ())
 
 

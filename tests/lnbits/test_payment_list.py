@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.lnbits.models import ListedRow, PaymentPage
-from dca_bot.lnbits.payment_list import PASSES_MAX, ParametersRefused, all_rows
+from dca_bot.lnbits.payment_list import (
+    PASSES_MAX,
+    ParametersRefused,
+    all_rows,
+    mark_list,
+    rows_since,
+)
 
 
 def row(number, amount=-1000):
@@ -180,3 +186,69 @@ async def test_newest_page_takes_one_request():
         assert one.checking_id == "id-999"
         break
     assert len(list_.asked) == 1
+
+
+# Looks at what has been added since a mark
+
+
+async def since(list_, mark, **options):
+    return [one.checking_id async for one in rows_since(list_.page, mark, **options)]
+
+
+@pytest.mark.parametrize("added", [0, 1, 70, 100, 250])
+async def test_rows_added_after_a_mark_are_read_without_the_rest(added):
+    list_ = List(numbered(5000))
+    mark = await mark_list(list_.page, page_rows=100)
+    list_.rows += [(9000 + number, row(f"new-{number}")) for number in range(added)]
+    list_.asked.clear()
+    found = await since(list_, mark, page_rows=100)
+    assert found[:added] == [f"id-new-{number}" for number in reversed(range(added))]
+    assert len(list_.asked) <= added // 80 + 1
+
+
+async def test_row_that_came_while_lnbits_clock_was_behind_is_found():
+    list_ = List(numbered(5000))
+    mark = await mark_list(list_.page, page_rows=100)
+    list_.rows += [(9000, row("front")), (17, row("behind"))]
+    found = await since(list_, mark, page_rows=100)
+    assert {"id-front", "id-behind"} <= set(found)
+    assert len(found) == len(set(found))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 30),
+    st.integers(4, 12),
+    st.lists(st.integers(-1, 12), max_size=15),
+)
+async def test_whatever_was_added_after_a_mark_is_found(seed, count, page_rows, added):
+    list_ = List(numbered(count, tie=3), random.Random(seed))
+    mark = await mark_list(list_.page, page_rows=page_rows)
+    list_.rows += [(at, row(f"new-{number}")) for number, at in enumerate(added)]
+    try:
+        found = await since(list_, mark, page_rows=page_rows)
+    except LnbitsUnavailable:
+        return
+    assert {f"id-new-{number}" for number in range(len(added))} <= set(found)
+    assert len(found) == len(set(found))
+
+
+async def test_mark_of_a_list_that_became_shorter_has_everything_read():
+    list_ = List(numbered(300))
+    mark = await mark_list(list_.page, page_rows=50)
+    del list_.rows[:5]
+    list_.rows += [(9000, row("front")), (17, row("behind"))]
+    assert {"id-front", "id-behind"} <= set(await since(list_, mark, page_rows=50))
+
+
+@pytest.mark.parametrize("refuses", [{"amount[lt]"}, {"sortby"}])
+@pytest.mark.parametrize("moment", ["at the mark", "after it"])
+async def test_look_after_a_mark_that_lnbits_refuses_reads_everything(refuses, moment):
+    list_ = List(numbered(30), order="fixed")
+    hints = {"amount[lt]": "0"}
+    if moment == "at the mark":
+        list_.refuses = frozenset(refuses)
+    mark = await mark_list(list_.page, hints)
+    list_.refuses = frozenset(refuses)
+    assert len(await since(list_, mark, hints=hints)) == 30

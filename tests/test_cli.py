@@ -587,6 +587,15 @@ async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
     assert "chmod 700" in marks["Data folder"]
 
 
+async def test_check_says_what_a_file_is_that_is_not_the_export(tmp_path):
+    async with local_relay() as relay:
+        write_config(tmp_path, relay=relay, export=ROOT / "tests" / "data" / "field" / "semicolons")
+        write_secret(tmp_path / "lnbits.key", "0" * 32)
+        done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("✗ Lamassu")]
+    assert "cash_out_txs has fields that are separated by ;, not by commas" in line
+
+
 def files_of(folder):
     return {
         path.relative_to(folder): path.read_bytes()

@@ -15,6 +15,8 @@ from dca_bot.lamassu.diagnosis import HEAD_BYTES, UTF8_MARK, begins, not_text, n
 Row = dict[str, str | None]
 
 _RECORD_BYTES_MAX = 2**24
+_OTHER_NULLS = frozenset({r"\N", "NULL"})
+_FREE_TEXT = frozenset({"error", "name"})
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 
@@ -51,7 +53,11 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
         if len(fields) != len(header):
             counts = f"a row has {len(fields)} fields, the header {len(header)}"
             raise _broken(table, f"{counts}. {begins(record)}")
-        yield {name: fields[place] for name, place in wanted}
+        row = {name: fields[place] for name, place in wanted}
+        # Looking through the whole record is quicker than through its fields.
+        if any(word in record for word in _OTHER_NULLS):
+            _refuse_other_nulls(row, table)
+        yield row
 
 
 def _refuse_other_files(file: IO[bytes], table: Table) -> None:
@@ -65,7 +71,7 @@ def _refuse_other_files(file: IO[bytes], table: Table) -> None:
     start = len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
     file.seek(start)
     first, end, _ = head[start:].partition(b"\n")
-    if head and not end:
+    if first and not end:
         return
     if not table.required <= set(_split_header(first)):
         text = head[start:].decode(errors="replace")
@@ -83,6 +89,13 @@ def _refuse_header(header: list[str | None], table: Table) -> None:
         raise _other(
             table, f"has {', '.join(twice)} more than once in its header; export one table"
         )
+
+
+def _refuse_other_nulls(row: Row, table: Table) -> None:
+    """Raise TableBroken where NULL isn't an empty field: then each missing error would be an error."""
+    for name, value in row.items():
+        if value in _OTHER_NULLS and name not in _FREE_TEXT:
+            raise _other(table, f"writes NULL as {value} ({name}); leave the NULL option out")
 
 
 def _split_header(line: bytes) -> list[str]:

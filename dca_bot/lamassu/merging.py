@@ -30,7 +30,7 @@ class Reports:
 
     def readings(self) -> list[tuple[Action, ...]]:
         """Return the actions, once for each way to read ids that came with different contents."""
-        ways = max((len(contents) for contents in self.by_id.values()), default=1)
+        ways = max(map(len, self.by_id.values()), default=1)
         return [
             tuple(
                 contents[min(way, len(contents) - 1)] for _, contents in sorted(self.by_id.items())

@@ -34,8 +34,10 @@ _UNREADABLE_MAX = 100
 # The last six are what 10.0.0-beta.0 called the recyclers.
 _RECYCLERS = (*(f"recycler_{number}" for number in range(1, 7)), "1f", "1r", "2f", "2r", "3f", "3r")
 _PLACES = ("1", "2", "3", "4", *_RECYCLERS)
-_NO_ZONE = re.compile(r"\d{4,}-\d\d-\d\d [\d:]{8}(\.\d+)?")
-_OTHER_STYLE = re.compile(r"(\w{3} )?(\d\d?[./-]\d\d?[./-]\d{4,}|\w{3} \d\d?|\d\d? \w{3}) [\d:]{8}")
+_NO_ZONE = re.compile(r"\d{4,}-\d\d-\d\d [\d:]{4,8}(\.\d+)?")
+_OTHER_STYLE = re.compile(
+    r"(\w{3} )?(\d\d?[./-]\d\d?[./-]\d{4,}|\w{3} \d\d?|\d\d? \w{3}) [\d:]{4,8}"
+)
 
 
 def _parse_instant(value: str | None) -> datetime:

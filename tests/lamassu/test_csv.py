@@ -1,3 +1,5 @@
+import gzip
+import re
 from contextlib import suppress
 from io import BytesIO
 
@@ -87,6 +89,72 @@ def test_transfer_that_breaks_off_is_told_from_a_table_that_is_broken(data):
 def test_broken_transfer_is_noticed(data, words):
     with pytest.raises(ExportBroken, match=words):
         rows(data)
+
+
+HEADER = b"id,a,b,c\n"
+FILES = [
+    # What stands before the header: a login banner, also one with a quote or a comma, or a .psqlrc.
+    (b"Welcome to Ubuntu\n\nid,a,b\n1,2,3\n", "has something before its header line, like a login"),
+    (b"Today's \"message, of the day\nid,a,b\n", "has something before its header line"),
+    (b"Timing is on.\nid,a,b\n1,2,3\nTime: 1.2 ms\n", "has something before its header line"),
+    (b"Timing is on.\r\nid,a,b\r\n1,2,3\r\n", "has something .* It begins: Timing is on"),
+    # Other separators, and other formats of psql.
+    (b"id;a;b\n1;2;3\n", "has fields that are separated by ;"),
+    (b'"id";"a";"b"\n"1";"2";"3"\n', "has fields that are separated by ;"),
+    (b"id\ta\tb\n1\t2\t3\n", "has fields that are separated by tabs"),
+    (b"id|a|b\n1|2|3\n", "has fields that are separated by |"),
+    (b" id | a | b \n----+---+---\n  1 | 2 | 3\n(1 row)\n", "is psql's aligned output"),
+    (b"-[ RECORD 1 ]\nid | 1\na  | 2\n", "is psql's aligned output"),
+    # No header, and no export.
+    (b"1,2,3,4\n5,6,7,8\n", "has no header line; export it with one. It begins: 1,2,3,4"),
+    (b"", "is empty: it lacks a, b, id;"),
+    (b"\xef\xbb\xbf", "is empty: it lacks a, b, id;"),
+    (b"\n", "is empty"),
+    (b"\nid,a,b\n1,2,3\n", "has something before its header line"),
+    (b"ERROR:  permission denied\n", "lacks a, b, id; .* It begins: ERROR:  permission denied"),
+    (b"ID,A,B\n1,2,3\n", "has no header line.* It begins: ID,A,B"),
+    (b"id,a,c\n1,2,3\n", "lacks b; export all columns, with a header. It begins: id,a,c"),
+    (b"id,a,b,a\n1,2,3,4\n", "has a more than once in its header"),
+    # Other encodings, and packed files.
+    ("id,a,b\n1,2,3\n".encode("utf-16"), "is written in UTF-16"),
+    ("id,a,b\n1,2,3\n".encode("utf-16-be"), "is written in UTF-16"),
+    ("id,a,b\n1,2,3\n".encode("utf-16-le"), "is written in UTF-16"),
+    (gzip.compress(HEADER, mtime=0), "is packed .gzip.; unpack it first"),
+    (b"PK\x03\x04....", "is packed .zip."),
+    # What comes after the rows, and another word for NULL.
+    (HEADER + b"1,2,3,4\nTime: 0.512 ms\n", "1 fields, the header 4. It begins: Time: 0.512 ms"),
+    (HEADER + b"1,2,3,4\n\n", "1 fields, the header 4. It begins with an empty line"),
+    (HEADER + b"1,\\N,3,4\n", r"writes NULL as \\N \(a\); leave the NULL option out"),
+    (HEADER + b"1,2,NULL,4\n", r"writes NULL as NULL \(b\)"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), FILES)
+def test_file_that_is_not_the_export_is_refused_by_what_it_is(data, words):
+    table = Table("t", frozenset({"id", "a", "b"}), frozenset({"c"}))
+    with pytest.raises(
+        TableBroken, match=f"The export of t {'is broken: .*' * ('fields, the' in words)}{words}"
+    ) as told:
+        rows(data, table)
+    assert str(told.value).endswith(". Nothing of it was used.")
+
+
+def test_first_line_is_shown_cut_short_and_without_control_characters():
+    line = "\x1b[31m\u202e" + "secret " * 100
+    with pytest.raises(TableBroken) as told:
+        rows(f"{line}\nid,a,b\n".encode())
+    (shown,) = re.findall("It begins: (.*)\\. Nothing", str(told.value))
+    assert shown == ("[31m" + "secret " * 100)[:59] + "…"
+
+
+def test_word_for_null_is_text_where_text_can_be_anything():
+    table = Table("t", frozenset({"id", "error"}))
+    assert rows(b"id,error\n1,NULL\n", table) == [{"id": "1", "error": "NULL"}]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_byte_order_mark_is_skipped(end):
+    assert rows(b"\xef\xbb\xbfa,b" + end + b"1,2" + end) == [{"a": "1", "b": "2"}]
 
 
 @pytest.mark.parametrize("size_bytes", [2**20 - 6, 2**20, 2**20 + 1, 5 * 2**20])

@@ -56,3 +56,29 @@ async def test_file_cut_short_gives_nothing_at_all(folder, name):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ExportBroken, match=name.removesuffix(".csv")):
         await DirectorySource(folder).fetch(BEGINNING)
+
+
+@pytest.mark.parametrize(
+    "name", ["cash_out_txs.csv", "cash_out_actions.csv", "devices.csv", "cash_in_txs.csv"]
+)
+async def test_byte_order_mark_of_any_file_is_skipped(folder, name):
+    before = await DirectorySource(folder).fetch(BEGINNING)
+    path = folder / name
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert await DirectorySource(folder).fetch(BEGINNING) == before
+
+
+async def test_files_with_the_line_ends_of_windows_are_read_alike(folder):
+    before = await DirectorySource(folder).fetch(BEGINNING)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert await DirectorySource(folder).fetch(BEGINNING) == before
+
+
+async def test_exports_one_after_the_other_in_a_file_are_read_once(folder):
+    before = await DirectorySource(folder).fetch(BEGINNING)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes() * 2)
+    after = await DirectorySource(folder).fetch(BEGINNING)
+    assert (after.cash_outs, after.cash_ins) == (before.cash_outs, before.cash_ins)
+    assert [sentence for sentence in after.unreadable if "(id) was left out" in sentence]

@@ -367,3 +367,58 @@ def test_cash_ins_that_came_whole_and_are_broken_stop_no_cash_out(end, words):
     (sentence,) = export.unreadable
     assert f"cash_in_txs is broken: {words}" in sentence
     assert "Cash-outs are read all the same" in sentence
+
+
+@pytest.mark.parametrize(
+    ("created", "words"),
+    [
+        ("20/11/2026 10:00:00.123 UTC", "the session's DateStyle is not ISO (20/11/2026 10:00:00"),
+        ("11/20/2026 10:00:00 CST", "the session's DateStyle is not ISO"),
+        ("20.11.2026 10:00:00 CET", "the session's DateStyle is not ISO"),
+        ("20-11-2026 10:00:00 CET", "the session's DateStyle is not ISO"),
+        ("Fri Nov 20 10:00:00 2026 CST", "the session's DateStyle is not ISO"),
+        ("Fri 20 Nov 10:00:00 2026 CST", "the session's DateStyle is not ISO"),
+        ("20/11/2026 10:00", "the session's DateStyle is not ISO"),
+        ("2026-11-20 10:00:00", "it lacks its time zone (2026-11-20 10:00:00)"),
+        ("2026-11-20 10:00", "it lacks its time zone"),
+        ("infinity", "can't be read; look at it in Lamassu's database"),
+        ("2026-13-20 10:00:00+00", "can't be read; look at it in Lamassu's database"),
+        (None, "can't be read; look at it in Lamassu's database"),
+    ],
+)
+@pytest.mark.parametrize("table", ["cash_outs", "cash_ins"])
+def test_row_with_a_time_of_another_style_says_so(table, created, words):
+    row = {"cash_outs": CASH_OUT, "cash_ins": CASH_IN}[table]
+    export = read(**{table: [row | {"created": created}]})
+    assert getattr(export, table) == ()
+    (sentence,) = export.unreadable
+    assert words in sentence
+
+
+def test_action_with_a_time_of_another_style_leaves_its_sale_without_a_report():
+    export = read(actions=[ACTION, ACTION | {"id": "8", "created": "11/20/2026 10:00:00 CST"}])
+    (cash_out,) = export.cash_outs
+    found = decide(cash_out, currency="GTQ", now=cash_out.created_at)
+    assert (found.verdict, found.reason) == (Verdict.WAIT, Reason.NO_REPORT)
+    assert "DateStyle" in export.unreadable[0]
+    held = decide(cash_out, currency="GTQ", now=LATER)
+    assert (held.verdict, held.reason) == (Verdict.HOLD, Reason.NO_REPORT)
+
+
+@pytest.mark.parametrize("action", ["", "dispense"])
+def test_sale_with_an_unreadable_action_may_have_given_cash(action):
+    """It was never dispensed, as far as the rest tells: held, not ignored."""
+    never = {"dispense": "f", "dispense_confirmed": "f"}
+    report = ACTION | {"created": "yesterday", "action": action or None}
+    (cash_out,) = read([CASH_OUT | never], [report]).cash_outs
+    found = decide(cash_out, currency="GTQ", now=LATER)
+    assert (found.verdict, found.reason) == (Verdict.HOLD, Reason.NOT_COMPLETE)
+
+
+def test_wallet_scoring_errors_of_every_version_close_a_row_without_cash():
+    """12.0 scores confirmed rows as well; before 10.0 the error was called ciphertraceError."""
+    for code in ("walletScoringError", "ciphertraceError", "scoreThresholdReached"):
+        scored = {"dispense_confirmed": "f", "error": "score 9", "error_code": code}
+        (cash_out,) = read([CASH_OUT | scored], [ACTION | {"action": "error"}]).cash_outs
+        found = decide(cash_out, currency="GTQ", now=LATER)
+        assert (found.verdict, found.reason) == (Verdict.IGNORE, Reason.CLOSED)

@@ -171,7 +171,9 @@ CLIENT_COMMANDS = (
 
 
 def _lasts(tx: Tx, ctx: Context) -> Say:
-    count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
+    count = None
+    if not facts.paused(tx):
+        count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
     return NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 

@@ -29,7 +29,6 @@ T = TypeVar("T")
 ID_LENGTH = 8
 """So much of a long id is shown; commands take any beginning that is unique."""
 NAME_LENGTH_MAX = 40
-NAMES_SHOWN_MAX = 5
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
 UNTOLD = "?"
@@ -76,13 +75,6 @@ def deposit(one: Deposit) -> Say:
         at=Moment(one.confirmed_at or one.created_at),
         note=note,
     )
-
-
-def names(some: Sequence[str]) -> Field:
-    """Say the first few names, and how many there are beyond."""
-    shown = ", ".join(some[:NAMES_SHOWN_MAX])
-    more = len(some) - NAMES_SHOWN_MAX
-    return Say("summary.more", names=shown, n=more) if more > 0 else shown
 
 
 def client(one: Client, programme: Programme) -> Say:

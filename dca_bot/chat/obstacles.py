@@ -1,14 +1,17 @@
 """Says why nothing is bought for a client: to the client with what to do, to operators in a few words."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word
+from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import deposits, reports, tickers
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
+
+NAMES_SHOWN_MAX = 5
 
 
 def of(client: Client, programme: Programme) -> tuple[Obstacle, ...]:
@@ -48,6 +51,24 @@ def joined(found: tuple[Obstacle, ...]) -> Say:
         return NOTHING
     first = Say("obstacle.why", why=Word("obstacle", found[0]))
     return Say("obstacle.and", first=first, rest=joined(found[1:])) if found[1:] else first
+
+
+def idle(programme: Programme, people: Iterable[Client]) -> tuple[Say, ...]:
+    """Name, by what keeps them, those for whom nothing is bought."""
+    by_why: dict[tuple[Obstacle, ...], list[str]] = {}
+    for one in people:
+        if why := of(one, programme):
+            by_why.setdefault(why, []).append(one.name)
+    return tuple(
+        Say("summary.idle", why=joined(why), names=name_list(names))
+        for why, names in by_why.items()
+    )
+
+
+def name_list(some: Sequence[str]) -> Field:
+    """Say the first few names, and how many there are beyond."""
+    shown, more = ", ".join(some[:NAMES_SHOWN_MAX]), len(some) - NAMES_SHOWN_MAX
+    return Say("summary.more", names=shown, n=more) if more > 0 else shown
 
 
 def warnings(

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, obstacles
 from dca_bot.chat.ask import ask_price, coin_rate
-from dca_bot.chat.client_fixed import times_text
+from dca_bot.chat.client_fixed import FIXED, times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
-from dca_bot.ledger import facts, fixed_runs, tickers
+from dca_bot.ledger import clients, facts, fixed_runs, tickers
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import Grant
 
@@ -52,6 +52,7 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
             ),
             Say("status.paused") if facts.paused(tx) else NOTHING,
             _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
+            *_idle(tx, ctx),
             heading,
         ),
     )
@@ -157,6 +158,12 @@ def _expected(tx: Tx, ctx: Context, run: Run, found: Facts) -> Say:
         rate=_rate(quote.price, ctx),
         source=Word("rate_source", quote.source),
     )
+
+
+def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Name those in fixed mode who have a balance and take no part, and why."""
+    savers = [one for one in clients.with_balance(tx) if one.mode == FIXED]
+    return obstacles.idle(ctx.programme, savers)
 
 
 def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | RateProblem:

@@ -21,7 +21,7 @@ from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -69,7 +69,7 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     """Give a void payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     payout_moves.retry(tx, payout, now=ctx.now)
-    done = Say("payout.retried", payout=describe.payout_short(payout))
+    done = Say("payout.retried", payout=describe.payout_short(payout), paused=_paused(tx))
     return Done(done)
 
 
@@ -184,7 +184,13 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
             tx, ctx, hold, Say("payout.taken_over", payout=describe.payout_short(payout))
         )
     payout_moves.retry(tx, payout, now=ctx.now)
-    return _released(tx, ctx, hold, Say("payout.released", payout=describe.payout_short(payout)))
+    done = Say("payout.released", payout=describe.payout_short(payout), paused=_paused(tx))
+    return _released(tx, ctx, hold, done)
+
+
+def _paused(tx: Tx) -> Say:
+    """Say that nothing is paid before `resume all`, where that is so."""
+    return Say("payout.paused") if facts.paused(tx) else NOTHING
 
 
 def _released(tx: Tx, ctx: Context, hold: Hold, done: Say) -> Done:

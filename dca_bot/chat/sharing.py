@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.chat import describe
+from dca_bot.chat import describe, obstacles
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
@@ -143,7 +143,7 @@ def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetim
 
 def passed_by_line(names: Sequence[str]) -> Say:
     """Name those whom a cash-out passes by, as they have a balance and no wallet."""
-    return Say("tx.passed_by", names=describe.names(names)) if names else NOTHING
+    return Say("tx.passed_by", names=obstacles.name_list(names)) if names else NOTHING
 
 
 def _more(rows: Sequence[object]) -> Say:

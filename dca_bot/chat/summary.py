@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dca_bot.chat import describe, obstacles
+from dca_bot.chat import obstacles
 from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
-from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import clients, facts, mail, missed, payouts, reports, summary
 from dca_bot.ledger.database import Tx
@@ -36,7 +35,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             Say("status.holds", n=reports.holds_count(tx)),
             _source(found),
             _low(summary.low_names(tx)),
-            *_idle(tx, programme),
+            *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=mail.unsent(tx)),
             *_out_of_reach(found),
         ),
@@ -82,27 +81,14 @@ def _source(found: Surroundings) -> Say:
 def _low(names: Sequence[str]) -> Say:
     if not names:
         return NOTHING
-    return Say("summary.low", names=describe.names(names))
+    return Say("summary.low", names=obstacles.name_list(names))
 
 
 def _missed(tx: Tx, since: datetime) -> Say:
     """Say how many cash-outs passed clients by who had no wallet."""
     found = missed.since(tx, since)
-    names = describe.names(found.names)
+    names = obstacles.name_list(found.names)
     return Say("summary.missed", n=found.count, names=names) if found.count else NOTHING
-
-
-def _idle(tx: Tx, programme: Programme) -> Sequence[Say]:
-    """Name, by what keeps them, the clients with a balance for whom nothing is bought."""
-    by_why: dict[tuple[Obstacle, ...], list[str]] = {}
-    for client in clients.with_balance(tx):
-        why = obstacles.of(client, programme)
-        if why:
-            by_why.setdefault(why, []).append(client.name)
-    return [
-        Say("summary.idle", why=obstacles.joined(why), names=describe.names(names))
-        for why, names in by_why.items()
-    ]
 
 
 def _out_of_reach(found: Surroundings) -> Sequence[Say]:

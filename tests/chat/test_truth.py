@@ -342,3 +342,86 @@ async def test_ledger_and_rules_name_the_same_people(talk):
                     takes_part = await talk.count("participant") == 1
                     maria = await talk.client("maria")
                     assert takes_part is (obstacles.of(maria, talk.programme) == ())
+
+
+# More that was not true
+
+
+async def test_payout_let_go_while_everything_is_paused_is_not_promised_at_once(talk):
+    await talk.add_client("maria", balance="400")
+    await talk.distribute("aaaa1111")
+    payout_id = await talk.hold_payout("above payout_max_sat")
+    await talk.tell("op", "pause all")
+    told = await talk.do("op", f"hold accept {payout_id[:8]}")
+    assert told.endswith(" Not before resume all: everything is paused.")
+
+
+async def test_deposit_lasts_no_number_of_days_while_everything_is_paused(talk):
+    await talk.add_client("maria", balance="400")
+    talk.clock.at += timedelta(days=3)
+    await talk.distribute("aaaa1111")
+    assert "At the present pace" in await talk.tell("maria", "balance")
+    await talk.tell("op", "pause all")
+    assert "At the present pace" not in await talk.tell("maria", "balance")
+
+
+async def test_plan_of_fixed_mode_names_who_takes_no_part(talk):
+    await talk.add_client("maria", balance="400", wallet="")
+    await talk.add_client("juan", balance="400")
+    await talk.tell("maria", "mode fixed 50")
+    told = await talk.tell("op", "fixed")
+    assert "nobody has anything to give then" in told
+    assert "With a balance, but nothing is bought (no wallet yet): maria" in told
+    assert "juan" not in told
+
+
+async def test_low_balance_asks_nobody_for_what_is_handed_in_already(talk):
+    await talk.add_client("maria", balance="300")
+    await talk.do("op", "deposit maria 700")
+    told = await use_up(talk)
+    assert told.startswith("Your balance is down to 100.00 GTQ.")
+    assert "bring" not in told
+    assert "700.00 GTQ, is noted" in told
+
+
+async def test_payout_beyond_a_ceiling_is_named_apart_where_operators_look(talk):
+    talk.programme = replace(talk.programme, payout_max_sat=20_000)
+    talk.start()
+    await talk.add_client("maria", balance="400")
+    await talk.distribute("aaaa1111")
+    apart = "Above a ceiling, to be held when its turn comes: 24,000 sats in one payout"
+    for where in ("funds", "status"):
+        told = await talk.tell("op", where)
+        assert "To be paid: 0 sats in 0 payouts" in told
+        assert apart in told
+    assert apart in await summary(talk)
+
+
+async def test_messages_about_what_is_missed_come_to_who_wants_none_of_payouts(talk):
+    await talk.add_client("maria", balance="100", wallet="")
+    await talk.tell("maria", "notify off")
+    await talk.do("op", "tx add Market 50 6000")
+    assert "passed you by" in (await talk.letters_to("maria"))[-1]
+
+
+async def test_client_is_told_in_her_language(talk):
+    await talk.add_client("maria", balance="100", wallet="")
+    await talk.tell("maria", "language es")
+    await talk.do("op", "tx add Market 50 6000")
+    letter = (await talk.letters_to("maria"))[-1]
+    assert letter.startswith(
+        "Hubo una venta en la máquina y no se le compró nada. Su saldo de 100.00 GTQ se conserva.\n"
+        "Aún no hay billetera, así que no se le puede comprar ni pagar nada. Envíe: wallet"
+    )
+    assert (await talk.tell("maria", "mode fixed")) == (
+        "¿Cuánto al día? Envíe: mode fixed AMOUNT (como máximo 2,000.00 GTQ)\n"
+        "Hasta entonces todo queda como está."
+    )
+
+
+async def test_client_who_was_just_given_a_wallet_is_told_of_nothing_missing(talk):
+    await talk.add_client("maria", balance="100", wallet="")
+    await talk.do("op", f"client wallet maria {INVOICE_KEY}")
+    assert "wallet DESTINATION" not in await talk.tell("maria", "balance")
+    await talk.do("op", "tx add Market 50 6000")
+    assert not [text for text in await talk.letters_to("maria") if "passed you by" in text]

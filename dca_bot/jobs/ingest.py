@@ -6,17 +6,16 @@ once; an incomplete reading changes nothing.
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import NOTHING, Say
+from dca_bot.chat.say import Say
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
-from dca_bot.core.change import MISSING_MAX, terms
-from dca_bot.core.machine_cash import contradiction_of
+from dca_bot.core.change import terms
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
@@ -24,7 +23,8 @@ from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.cashier import Cashier
 from dca_bot.jobs.changes import ChangeWatch
 from dca_bot.jobs.guard import Guard, Guarded
-from dca_bot.jobs.partial import PartialWatch
+from dca_bot.jobs.partial import PartialWatch, lacking_report, spared
+from dca_bot.jobs.reports import ReportWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
 from dca_bot.ledger import (
     cash_outs,
@@ -53,6 +53,8 @@ _STATE_OF = {
     Verdict.HOLD: cash_outs.HELD,
     Verdict.IGNORE: cash_outs.IGNORED,
 }
+# What is held, or decided, isn't turned by a reading that lacks much.
+_STAYING = frozenset({cash_outs.HELD, cash_outs.IGNORED, cash_outs.DISTRIBUTED})
 _log = logging.getLogger(__name__)
 Found = tuple[CashOut, Decision]
 
@@ -81,6 +83,7 @@ class Ingest:
     _cashier: Cashier = field(init=False)
     _changes: ChangeWatch = field(init=False)
     _partial: PartialWatch = field(init=False)
+    _reports: ReportWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
@@ -88,6 +91,7 @@ class Ingest:
         self._cashier = Cashier(self.database, self.herald, self.clock, self._guard, currency)
         self._changes = ChangeWatch(currency, self._hold)
         self._partial = PartialWatch(self.herald)
+        self._reports = ReportWatch(self.herald, currency)
 
     async def run(self) -> None:
         """Poll at every interval, or when rung; not while the operator has paused everything."""
@@ -158,27 +162,10 @@ class Ingest:
         return [(cash_out, found) for cash_out, found in decided if found.at >= self.start_at]
 
     async def _spare(self, found: list[Found]) -> list[Found]:
-        """Let those wait that lack their report, where that is so many that the reading must be partial."""
-        lacking = [
-            cash_out.id
-            for cash_out, decision in found
-            if (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.NO_REPORT)
-        ]
+        """Let sales wait that lack their report, where so many do that the reading must be partial."""
+        lacking = lacking_report(found)
         known = await self.database.read(lambda tx: cash_outs.states(tx, lacking))
-        spared = {
-            id_
-            for id_ in lacking
-            if not _is_decided(known.get(id_)) and known.get(id_, ("", ""))[0] != cash_outs.HELD
-        }
-        if len(spared) <= MISSING_MAX:
-            return found
-        return [
-            (
-                cash_out,
-                replace(decision, verdict=Verdict.WAIT) if cash_out.id in spared else decision,
-            )
-            for cash_out, decision in found
-        ]
+        return spared(found, {id_ for id_, (state, _) in known.items() if state in _STAYING})
 
     async def _final(self, found: Iterable[Found]) -> list[Found]:
         """Return what is still to be distributed, oldest first."""
@@ -222,7 +209,7 @@ class Ingest:
                 self._record_one(tx, cash_out, decision)
         self._changes.look(tx, shared_out, now=self.clock.now())
         for cash_out, _ in shared_out:
-            self._tell_report(tx, cash_out)
+            self._reports.tell(tx, cash_out, now=self.clock.now())
 
     def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         now = self.clock.now()
@@ -230,33 +217,11 @@ class Ingest:
         cash_outs.record(tx, cash_out, decision, state=state, reason=reason, now=now)
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
-            lines = (describe.error(cash_out.error), self._report(tx, cash_out))
+            lines = (describe.error(cash_out.error), self._reports.take(tx, cash_out, now=now))
             self._hold(tx, "cash-out", cash_out.id, reason, Say("lines", lines=lines))
             holds.reword(tx, "cash-out", cash_out.id, reason)
         else:
             holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
-
-    def _report(self, tx: Tx, cash_out: CashOut) -> Say:
-        """Say how the machine's reports contradict a recorded sale, once ever; else nothing."""
-        now, found = self.clock.now(), contradiction_of(cash_out, self.programme.currency)
-        if found is None or not cash_outs.tell_report(
-            tx, cash_out.id, found.reported_minor, now=now
-        ):
-            return NOTHING
-        _log.warning(
-            "dispense reports contradict id=%s fiat_minor=%d reported_minor=%d",
-            cash_out.id,
-            found.fiat_minor,
-            found.reported_minor,
-        )
-        return describe.contradiction(found)
-
-    def _tell_report(self, tx: Tx, cash_out: CashOut) -> None:
-        """Tell the operators, once, that the till of a sale that was shared out may be wrong."""
-        told = self._report(tx, cash_out)
-        recorded = cash_outs.by_id(tx, cash_out.id) if told is not NOTHING else None
-        if recorded is not None:
-            self.herald.report_contradicts(tx, recorded, told, self.clock.now())
 
     async def _look_whether_partial(
         self, export: Export, found: Sequence[Found], since: datetime
@@ -319,7 +284,7 @@ class Ingest:
         holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
         for share in done.shares:
             self.herald.note_low(tx, share.client_id, now)
-        self._tell_report(tx, cash_out)
+        self._reports.tell(tx, cash_out, now=self.clock.now())
         self.herald.sale_missed(tx, cash_out.id, now)
         return done
 

@@ -4,13 +4,15 @@ The invariant: nothing here moves money. Whatever a reading lacks waits; what la
 nobody waits for a sale that an export cut short has lost.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Moment, Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
+from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
 from dca_bot.ledger import alarms, cash_outs
 from dca_bot.ledger.database import Tx
@@ -20,6 +22,31 @@ TELL_AFTER = timedelta(minutes=15)
 UNREPORTED = "reports"
 ENDS_EARLY = "rows"
 _FIRST_MAX = 100
+
+
+Found = tuple[CashOut, Decision]
+
+
+def lacking_report(found: Iterable[Found]) -> list[str]:
+    """Return the sales that are to be held as no dispense action of them is there."""
+    held = (Verdict.HOLD, Reason.NO_REPORT)
+    return [
+        cash_out.id for cash_out, decision in found if (decision.verdict, decision.reason) == held
+    ]
+
+
+def spared(found: list[Found], staying: AbstractSet[str]) -> list[Found]:
+    """Let those wait that lack their report, unless they are `staying`, where they are more than MISSING_MAX.
+
+    So many can't all be machines that have never reported: the reading has lost them.
+    """
+    spare = set(lacking_report(found)) - staying
+    if len(spare) <= MISSING_MAX:
+        return found
+    return [
+        (one, replace(decision, verdict=Verdict.WAIT) if one.id in spare else decision)
+        for one, decision in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +59,7 @@ class PartialWatch:
         self,
         tx: Tx,
         export: Export,
-        found: Sequence[tuple[CashOut, Decision]],
+        found: Sequence[Found],
         *,
         since: datetime,
         now: datetime,

@@ -222,6 +222,10 @@ ATTACKS = {
         "UPDATE payout SET told = 'digest' WHERE state = 'DONE'",
         "a payout is told once, when it has arrived",
     ),
+    "a contradictory report that nobody was told of": (
+        "UPDATE cash_out SET reported_minor = 5 WHERE report_told_at IS NULL",
+        "CHECK constraint failed",
+    ),
     "the log is altered": ("UPDATE command_log SET done = 'nothing'", "the log is never altered"),
     "the log is deleted": ("DELETE FROM command_log", "the log is never deleted"),
     "an attempt is altered": (
@@ -318,6 +322,14 @@ def test_a_payout_of_more_than_its_shares_is_never_invoiced(ledger):
     )
     with pytest.raises(sqlite3.IntegrityError, match="pays exactly its shares"):
         ledger.step("p9", "INVOICED")
+
+
+@pytest.mark.parametrize("change", ["report_told_at = 2", "report_told_at = NULL"])
+def test_a_contradictory_report_is_told_once(ledger, change):
+    ledger.sql("UPDATE cash_out SET report_told_at = 1, reported_minor = 5 WHERE id = 'd1'")
+    for statement in (change, "reported_minor = 6", "reported_minor = NULL"):
+        with pytest.raises(sqlite3.IntegrityError, match="is told once"):
+            ledger.sql(f"UPDATE cash_out SET {statement} WHERE id = 'd1'")
 
 
 ALLOWED = {

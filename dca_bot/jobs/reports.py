@@ -1,0 +1,48 @@
+"""Tells the operators where a machine's reports contradict a sale, once for each sale.
+
+The invariant: it tells, and records that it has told; the clients' shares go by what was sold.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.chat import describe
+from dca_bot.chat.herald import Herald
+from dca_bot.chat.say import NOTHING, Say
+from dca_bot.core.cash_out import CashOut
+from dca_bot.core.machine_cash import contradiction_of
+from dca_bot.ledger import cash_outs
+from dca_bot.ledger.database import Tx
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWatch:
+    """Compares what machines report with what Lamassu has as given out."""
+
+    herald: Herald
+    currency: str
+
+    def take(self, tx: Tx, cash_out: CashOut, *, now: datetime) -> Say:
+        """Say how the reports contradict a recorded sale, once ever; else nothing."""
+        found = contradiction_of(cash_out, self.currency)
+        if found is None:
+            return NOTHING
+        if not cash_outs.tell_report(tx, cash_out.id, found.reported_minor, now=now):
+            return NOTHING
+        _log.warning(
+            "dispense reports contradict id=%s fiat_minor=%d reported_minor=%d",
+            cash_out.id,
+            found.fiat_minor,
+            found.reported_minor,
+        )
+        return describe.contradiction(found)
+
+    def tell(self, tx: Tx, cash_out: CashOut, *, now: datetime) -> None:
+        """Tell the operators that the till of a sale that was shared out may be wrong."""
+        told = self.take(tx, cash_out, now=now)
+        recorded = cash_outs.by_id(tx, cash_out.id) if told is not NOTHING else None
+        if recorded is not None:
+            self.herald.report_contradicts(tx, recorded, told, now)

@@ -83,6 +83,8 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
     else:
         for finding in result["findings"]:
             typer.echo(f"✗ {finding}")
+        for note in result["notes"]:
+            typer.echo(f"· {note}")
         typer.echo(
             f"{result['entries']} entries, {result['distributions']} distributions,"
             f" {result['payouts']} payouts, {result['payments'] or 'no'} payments at LNbits looked at."

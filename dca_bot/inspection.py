@@ -11,7 +11,8 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import facts, machine_cash, mail, payout_need, payouts, reports
-from dca_bot.ledger.audit import audit_ledger, audit_payments
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.clients import everyone
 from dca_bot.ledger.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
@@ -67,6 +68,7 @@ def _not_counted(values: dict[str, Any]) -> list[str]:
         "held": values["held_sat"],
         "above a ceiling, to be held": values["above_ceiling_sat"],
         "without a wallet": values["without_wallet_sat"],
+        "too small for their wallets": values["collecting_sat"],
     }
     listed = ", ".join(f"{sat_text(sat)} {why}" for why, sat in parts.items() if sat)
     return [f"Not counted: {listed}"] if listed else []
@@ -82,24 +84,25 @@ async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
         build_wallet(config, os.environ) as wallet,
     ):
         result = await database.read(audit_ledger)
-        payments, differences, why = await _audit_payments(database, wallet)
+        payments, why = await _audit_payments(database, wallet)
     values = {
         "entries": result.entries,
         "distributions": result.distributions,
         "payouts": result.payouts,
-        "payments": payments,
-        "findings": [*result.findings, *differences],
+        "payments": payments.rows if payments else None,
+        "findings": [*result.findings, *(payments.findings if payments else ())],
+        "notes": list(payments.notes) if payments else [],
     }
     return values, why
 
 
 async def _audit_payments(
     database: Database, wallet: LnbitsWallet
-) -> tuple[int | None, tuple[str, ...], str]:
+) -> tuple[PaymentsAudit | None, str]:
     try:
-        return *await audit_payments(database, wallet), ""
+        return await audit_payments(database, wallet), ""
     except (LnbitsUnavailable, LnbitsRefused) as error:
-        return None, (), str(error)
+        return None, str(error)
 
 
 def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
@@ -119,6 +122,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "above_ceiling_sat": need.above_ceiling.sat,
         "without_wallet_sat": need.homeless.sat,
         "held_sat": held.sat,
+        "collecting_sat": payout_need.collecting(tx).sat,
         "under_way_sat": payout_need.under_way(tx).sat,
         "payouts_by_state": dict(payouts.counts(tx)),
         "paid_sat": totals["paid"],

@@ -216,6 +216,7 @@ def test_status_tells_what_the_ledger_says(folder):
         "without_wallet_sat": 0,
         "held_sat": 0,
         "under_way_sat": 0,
+        "collecting_sat": 0,
         "payouts_by_state": {"PLANNED": 1},
         "paid_sat": 0,
         "treasury_sat": 0,
@@ -293,6 +294,7 @@ def test_audit_of_a_sound_ledger_ends_with_0(folder):
         "payouts": 1,
         "payments": 0,
         "findings": [],
+        "notes": [],
     }
 
 

@@ -12,7 +12,8 @@ from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import clients, clock, facts, mail, payouts, reports
-from dca_bot.ledger.audit import LedgerAudit, audit_payments
+from dca_bot.ledger.audit import LedgerAudit
+from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
@@ -31,7 +32,7 @@ class AuditFindings:
     """What `audit` found; `payments` is None if LNbits couldn't be asked."""
 
     ledger: LedgerAudit
-    payments: tuple[str, ...] | None
+    payments: PaymentsAudit | None
 
 
 async def look_around(desk: Desk, _args: Args) -> Surroundings:
@@ -43,10 +44,10 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     """Prove the ledger, and hold LNbits' payments against it."""
     try:
         async with desk.reading_database() as database:
-            _, findings = await audit_payments(database, desk.wallet)
+            payments = await audit_payments(database, desk.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
         return AuditFindings(await desk.audit_ledger(), None)
-    return AuditFindings(await desk.audit_ledger(), findings)
+    return AuditFindings(await desk.audit_ledger(), payments)
 
 
 def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
@@ -106,7 +107,8 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     """Tell what the audit found."""
     assert isinstance(found, AuditFindings)
     ledger = found.ledger
-    findings = (*ledger.findings, *(found.payments or ()))
+    findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
+    notes = _notes(found.payments)
     looked = Say(
         "audit.looked",
         entries=ledger.entries,
@@ -115,9 +117,17 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     )
     unasked = Say("audit.unasked") if found.payments is None else NOTHING
     if not findings:
-        return Say("lines", lines=(Say("audit.sound"), looked, unasked))
+        return Say("lines", lines=(Say("audit.sound"), looked, unasked, *notes))
     shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:FINDINGS_SHOWN_MAX])
-    return Say("lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked))
+    return Say(
+        "lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked, *notes)
+    )
+
+
+def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
+    """Say what is known of LNbits' rows and wants no action."""
+    texts = payments.notes[:FINDINGS_SHOWN_MAX] if payments else ()
+    return tuple(Say("audit.note", text=text[:300]) for text in texts)
 
 
 def wake_jobs(desk: Desk) -> None:

@@ -20,12 +20,13 @@ def to_be_paid(need: Need) -> Say:
 
 
 def not_counted(tx: Tx, need: Need) -> tuple[Say, ...]:
-    """Say what is owed beside that: under way, above a ceiling, without a wallet, held already."""
+    """Say what is owed beside that: under way, above a ceiling, without a wallet, held, too small."""
     return (
         _part("funds.under_way", payout_need.under_way(tx)),
         _part("funds.above_ceiling", need.above_ceiling),
         _part("funds.homeless", need.homeless),
         _part("funds.held", payout_need.held(tx)),
+        _part("funds.collecting", payout_need.collecting(tx)),
     )
 
 

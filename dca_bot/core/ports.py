@@ -223,6 +223,13 @@ class Wallet(Protocol):
         """Look at the payee's row of an internal payment; None if LNbits answers 404."""
         ...
 
+    def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
+        """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
+
+        Lists change nothing at LNbits, so that they are safe for what is just being paid too.
+        """
+        ...
+
     async def list_mark(self) -> ListMark:
         """Return how far the source wallet's list of outgoing rows has come."""
         ...

@@ -2,16 +2,13 @@
 
 import sqlite3
 import threading
-from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from dca_bot.core.ports import Payment, PaymentStatus, Wallet
-from dca_bot.ledger import foreign
 from dca_bot.ledger.audit_cash import CASH_CHECKS
 from dca_bot.ledger.audit_commission import commission_findings
-from dca_bot.ledger.database import Database, Tx, connect_to_read, existing_ledger
+from dca_bot.ledger.database import Tx, connect_to_read, existing_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +19,6 @@ class LedgerAudit:
     distributions: int
     payouts: int
     findings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Invoiced:
-    """A payout as one of its invoices asked for it; `fee_msat` is None where that one isn't paid."""
-
-    payout_id: str
-    amount_sat: int
-    fee_msat: int | None
-
-
-async def audit_payments(database: Database, wallet: Wallet) -> tuple[int, tuple[str, ...]]:
-    """Hold the source wallet's tagged rows against the ledger; return (rows, findings).
-
-    The ledger moves while LNbits is read, so a difference counts only if it is there against both
-    the ledger before and the ledger after. Raise LnbitsUnavailable or LnbitsRefused.
-    """
-    before = await database.read(paid_by_hash)
-    payments = [payment async for payment in wallet.tagged_payments()]
-    after = await database.read(paid_by_hash)
-    settled = await database.read(foreign.settled_hashes)
-    earlier = set(compare_payments(before, payments, settled))
-    lasting = [text for text in compare_payments(after, payments, settled) if text in earlier]
-    return len(payments), tuple(lasting)
 
 
 def audit_beside(data_dir: Path, stop: threading.Event) -> LedgerAudit:
@@ -79,67 +52,6 @@ def audit_ledger(tx: Tx) -> LedgerAudit:
         payouts=_count(tx, "payout"),
         findings=tuple(findings),
     )
-
-
-def paid_by_hash(tx: Tx) -> dict[str, Invoiced]:
-    """Return what the ledger says of every recorded payment hash."""
-    rows = tx.execute(
-        "SELECT payment_hash, payout.id, amount_sat,"
-        " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
-        " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
-    )
-    return {
-        row["payment_hash"]: Invoiced(row["id"], row["amount_sat"], row["fee_msat"]) for row in rows
-    }
-
-
-def compare_payments(
-    recorded: Mapping[str, Invoiced],
-    payments: Iterable[Payment],
-    settled: Container[str] = (),
-) -> list[str]:
-    """Hold the source wallet's tagged rows against the ledger's payouts.
-
-    `settled` are the hashes of payments that the operator has settled by hand.
-    """
-    findings: list[str] = []
-    paid: set[str] = set()
-    for payment in payments:
-        known = recorded.get(payment.payment_hash)
-        is_paid = known is not None and known.fee_msat is not None
-        is_by_hand = payment.payment_hash in settled and not is_paid
-        if payment.status is not PaymentStatus.SUCCESS or is_by_hand:
-            continue
-        if known is None:
-            findings.append(
-                f"LNbits paid {-payment.amount_msat // 1000} sats for payout"
-                f" {payment.external_id[:8]}, which the ledger doesn't know."
-            )
-            continue
-        findings += _differences(known, payment)
-        if known.payout_id in paid:
-            findings.append(f"Payout {known.payout_id[:8]} was paid twice.")
-        paid.add(known.payout_id)
-    missing = {one.payout_id for one in recorded.values() if one.fee_msat is not None} - paid
-    findings += [
-        f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
-        for payout_id in sorted(missing)
-    ]
-    return findings
-
-
-def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
-    """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
-    name = known.payout_id[:8]
-    if payment.amount_msat != -known.amount_sat * 1000:
-        yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
-    if known.fee_msat is None:
-        yield f"LNbits has paid payout {name}, the ledger doesn't say so."
-    elif known.fee_msat != payment.fee_msat:
-        yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
-    # LNbits before 1.6 may have kept no external id.
-    if payment.external_id not in ("", known.payout_id):
-        yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
 
 
 def _count(tx: Tx, table: str) -> int:

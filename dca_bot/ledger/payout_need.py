@@ -100,6 +100,14 @@ def under_way(tx: Tx) -> Part:
     return Part(row["n"], row["sat"])
 
 
+def collecting(tx: Tx) -> Part:
+    """Return the shares that wait for more, as their payees' wallets take no so small payment."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(sat), 0) AS sat FROM share WHERE payout_id IS NULL"
+    ).fetchone()
+    return Part(row["n"], row["sat"])
+
+
 def is_waiting_for_funds(tx: Tx) -> bool:
     """Tell whether a payout stands as waiting until the source wallet has enough."""
     row = tx.execute(

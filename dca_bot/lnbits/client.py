@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -44,6 +45,7 @@ from dca_bot.lnbits.payment_list import (
 TAG = "aio-dca"
 PAYMENTS = "/api/v1/payments"
 OUTGOING = {"amount[lt]": "0"}
+INCOMING = {"amount[ge]": "0"}
 # What LNbits answers to filters that it can't work with: 500 to every time filter at 1.4.2 and 1.5.6.
 FILTER_REFUSALS = (
     HTTPStatus.BAD_REQUEST,
@@ -250,6 +252,17 @@ class LnbitsWallet:
         row = answer.details if answer else None
         return row.to_credit() if row and row.amount > 0 else None
 
+    async def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
+        """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
+
+        What is guaranteed: `payment_list.all_rows`. Raise LnbitsRefused for a key that LNbits refuses.
+        """
+        page = partial(self._page, key=invoice_key)
+        async for row in all_rows(page, INCOMING, page_rows=self._page_rows):
+            if row.amount >= 0:
+                read_row = row.read()
+                yield read_row.payment_hash, read_row.to_credit()
+
     async def list_mark(self) -> ListMark:
         """Return how far the source wallet's list of outgoing rows has come."""
         return await mark_list(self._page, OUTGOING, page_rows=self._page_rows)
@@ -310,9 +323,9 @@ class LnbitsWallet:
         """Read the source wallet's list, incoming rows too; `hints` are checked by the caller."""
         return all_rows(self._page, hints, page_rows=self._page_rows, newest_first=newest_first)
 
-    async def _page(self, params: Mapping[str, str]) -> PaymentPage:
+    async def _page(self, params: Mapping[str, str], *, key: str = "") -> PaymentPage:
         path = f"{PAYMENTS}/paginated"
-        reply = await self._api.get(path, key=self._admin_key, params=params)
+        reply = await self._api.get(path, key=key or self._admin_key, params=params)
         if reply.status in FILTER_REFUSALS:
             raise ParametersRefused(describe(reply))
         return read(PaymentPage, reply)

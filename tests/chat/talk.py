@@ -19,6 +19,7 @@ from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
     AddressTerms,
+    Credit,
     DmProtocol,
     IncomingMessage,
     Invoice,
@@ -135,6 +136,11 @@ class ScriptedWallet:
         self._answer()
         found = [payment for payment in self.payments if payment.payment_hash == payment_hash]
         return found[0] if found else None
+
+    async def credits_of(self, _invoice_key):
+        self._answer()
+        for payment in self.payments:
+            yield payment.payment_hash, Credit(payment.status, -payment.amount_msat)
 
     async def list_mark(self):
         self._answer()

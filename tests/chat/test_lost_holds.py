@@ -8,7 +8,7 @@ from talk import OTHER_KEY, code_in
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger import foreign, holds, lost
-from dca_bot.ledger.audit import audit_payments
+from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import micros
 
@@ -302,7 +302,7 @@ async def test_payment_that_succeeds_after_its_payout_was_cancelled_is_found(tal
     talk.clock.at += timedelta(days=2)
     await talk.do("op", f"payout cancel {payout.id[:8]}")
     talk.wallet.payments = [replace(failed, status=PaymentStatus.SUCCESS)]
-    _, findings = await audit_payments(talk.database, talk.wallet)
+    findings = (await audit_payments(talk.database, talk.wallet)).findings
     assert len(findings) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.audit import audit_payments
+from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.instant import micros
 
@@ -304,7 +304,7 @@ async def test_alerted_payout_that_never_left_is_taken_back_once_its_invoice_is_
     assert (await talk.client("maria")).balance_minor == 15_000
     assert await talk.tell("op", "holds") == "Nothing is held."
     assert await talk.audit() == ()
-    _, findings = await audit_payments(talk.database, talk.wallet)
+    findings = (await audit_payments(talk.database, talk.wallet)).findings
     assert findings == ()
 
 

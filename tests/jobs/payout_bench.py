@@ -84,7 +84,7 @@ class FaultyWallet:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._wallet, name)
-        if name == "tagged_payments":
+        if name in ("tagged_payments", "credits_of"):
             return method
 
         async def call(*args: Any, **named: Any) -> Any:
@@ -206,10 +206,16 @@ class Bench:
         return "\n".join(texts.render(describe.payout(payout), "en") for payout in found)
 
     async def letters(self) -> list[str]:
+        return await self.letters_to(OPERATOR)
+
+    async def client_letters(self, name: str) -> list[str]:
+        client = await self.database.read(lambda tx: clients.by_name(tx, name))
+        assert client is not None
+        return await self.letters_to(client.pubkey)
+
+    async def letters_to(self, pubkey: str) -> list[str]:
         def work(tx):
-            rows = tx.execute(
-                "SELECT text FROM outbox WHERE recipient = ? ORDER BY id", (OPERATOR,)
-            )
+            rows = tx.execute("SELECT text FROM outbox WHERE recipient = ? ORDER BY id", (pubkey,))
             return [row["text"] for row in rows]
 
         return await self.database.read(work)

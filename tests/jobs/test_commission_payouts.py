@@ -8,7 +8,7 @@ from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger import books, clients, foreign, holds
-from dca_bot.ledger.audit import audit_payments
+from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
 
@@ -237,5 +237,5 @@ async def test_commission_that_lnbits_has_paid_by_other_terms_is_not_split_again
     await bench.distribute(100_000, 80_000, 1_000)
     await bench.settle(2)
     assert await balance_sat(luis) == 400, "what comes later is split as ever"
-    _, findings = await audit_payments(bench.database, bench.wallet)
+    findings = (await audit_payments(bench.database, bench.wallet)).findings
     assert findings == ()

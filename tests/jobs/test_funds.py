@@ -8,7 +8,8 @@ import pytest
 from dca_bot.core.funds import Trouble
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.ledger import facts, payout_moves, top_ups
-from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 

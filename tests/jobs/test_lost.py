@@ -8,7 +8,8 @@ from test_settle import assert_clean
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import cash_outs, clients, deposits, distributions, fixed_runs, foreign, lost
-from dca_bot.ledger.audit import audit_ledger, audit_payments
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.books import TREASURY, Cause
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
@@ -69,7 +70,7 @@ async def read(bench, work, *args):
 
 async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat):
     bench = old_copy
-    assert len((await audit_payments(bench.database, bench.wallet))[1]) == 2
+    assert len((await audit_payments(bench.database, bench.wallet)).findings) == 2
     assert await read(bench, lost.distribution_ids) == [RUN]
     assert await read(bench, lost.is_recordable, RUN)
     now = bench.clock.now()
@@ -92,9 +93,9 @@ async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):
     bench, now = old_copy, old_copy.clock.now()
     await bench.database.transact(lambda tx: foreign.settle_distribution(tx, RUN, now=now))
     assert await read(bench, lost.distribution_ids) == []
-    assert (await audit_payments(bench.database, bench.wallet))[1] == ()
+    assert (await audit_payments(bench.database, bench.wallet)).findings == ()
     await bench.settler.catch_up()
-    assert (await audit_payments(bench.database, bench.wallet))[1] == ()
+    assert (await audit_payments(bench.database, bench.wallet)).findings == ()
     assert await bench.states() == []
 
 

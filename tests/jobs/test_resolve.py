@@ -256,6 +256,30 @@ async def test_row_that_succeeds_between_the_two_looks_is_not_void(make_desk):
     assert await bench.states() == ["DONE"]
 
 
+# What the payee's wallet got
+
+
+@pytest.mark.parametrize("fee_msat", [50_000_000, 1, 49_999_000, -1])
+async def test_credit_that_is_not_what_was_sent_is_an_alert_and_nothing_has_arrived(
+    make_desk, fee_msat
+):
+    """A payee's row can say success and bring nothing, as its fee is all of it."""
+    bench = await make_desk()
+    bench.wallet.fee_msat = fee_msat
+    await at(bench, timedelta())
+    assert await bench.states() == ["ALERT"]
+    (letter,) = await bench.letters()
+    assert "got another amount" in letter
+    assert not [text for text in await bench.client_letters("ana") if "arrived" in text]
+    for hours in range(1, 30, 7):
+        await at(bench, hours * HOUR)
+    assert await bench.states() == ["ALERT"]
+    assert bench.wallet.count("pay") == 1
+    bench.wallet.fee_msat = 0
+    await at(bench, 40 * HOUR)
+    assert await bench.states() == ["DONE"]
+
+
 # Invoices that are not taken
 
 

@@ -99,7 +99,7 @@ async def test_preimage_of_the_payees_server_books_a_failed_payment_as_paid(make
     assert bench.wallet.sent() == ["lnbc1"]
     assert await verdicts(bench) == [("arrived", "verify")]
     assert await open_holds(bench) == []
-    (arrived,) = [text for text in await letters_to(bench, "ana") if "have arrived" in text]
+    (arrived,) = [text for text in await bench.client_letters("ana") if "have arrived" in text]
     assert "50,000 sats" in arrived
 
 
@@ -279,12 +279,3 @@ async def test_payout_that_stays_pending_is_told_once(make_desk):
     await hours(bench, 1, 60)
     (letter,) = await bench.letters()
     assert "does not settle: on its way" in letter
-
-
-async def letters_to(bench, name):
-    rows = await bench.database.read(
-        lambda tx: tx.execute(
-            "SELECT text FROM outbox JOIN client ON pubkey = recipient WHERE name = ?", (name,)
-        ).fetchall()
-    )
-    return [row["text"] for row in rows]

@@ -13,7 +13,8 @@ from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavaila
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
 from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts, top_ups
-from dca_bot.ledger.audit import audit_ledger, compare_payments, paid_by_hash
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.lnbits.client import LnbitsWallet

@@ -4,11 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import payout_moves
-from dca_bot.ledger.audit import Invoiced, compare_payments, paid_by_hash
+from dca_bot.core.ports import Credit, Payment, PaymentStatus
+from dca_bot.core.witness import Outcome, Witness
+from dca_bot.errors import LnbitsRefused
+from dca_bot.ledger import holds, payout_moves, witnesses
+from dca_bot.ledger.audit_payments import (
+    Invoiced,
+    audit_payments,
+    compare_payments,
+    paid_by_hash,
+)
+from dca_bot.ledger.clients import ADDRESS, Destination
+from dca_bot.ledger.holds import HoldReason
 
-from .story import START, hex_of
+from .story import KEY, START, hex_of
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
@@ -107,3 +116,100 @@ def test_payout_taken_over_from_lnbits_is_clean(story):
     payment = replace(story.payment(held), fee_msat=1234)
     story.do(payout_moves.take_over, held, payment, now=story.now)
     assert compare_payments(story.read(paid_by_hash), [payment]) == []
+
+
+class Wallets:
+    """LNbits as the clients' invoice keys see it: `rows` by key, None where it refuses the key."""
+
+    def __init__(self, source, rows):
+        self.source = source
+        self.rows = rows
+
+    async def tagged_payments(self):
+        for payment in self.source:
+            yield payment
+
+    async def credits_of(self, invoice_key):
+        if self.rows[invoice_key] is None:
+            raise LnbitsRefused("LNbits refuses the key.", status=404)
+        for row in self.rows[invoice_key]:
+            yield row
+
+
+def audit(story, *, source=(), rows=()):
+    """Hold LNbits' rows against the ledger; the clients' wallet has the key of the story."""
+    wallets = Wallets(source, {KEY.value: rows})
+    return story.runner.run(audit_payments(story.database, wallets))
+
+
+@pytest.fixture
+def done(story):
+    """A payout of 600 sats to ana's wallet that is DONE."""
+    story.client("ana", balance=1000)
+    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
+    return story.bring(id_, "DONE")
+
+
+@pytest.mark.parametrize(
+    ("credit", "beginning"),
+    [
+        (Credit(SUCCESS, 600_000), None),
+        (Credit(SUCCESS, 0), "Payout {} is 600 sats, the client's wallet got 0 msat"),
+        (Credit(SUCCESS, 599_000), "Payout {} is 600 sats, the client's wallet got 599000 msat"),
+        (Credit(SUCCESS, 601_000), "Payout {} is 600 sats, the client's wallet got 601000 msat"),
+        (Credit(PENDING, 600_000), "Payout {} is paid, in the client's wallet it is pending"),
+        (None, "Payout {} is paid, the client's wallet has no row of it"),
+    ],
+)
+def test_audit_finds_what_did_not_come_in_at_the_client_in_the_past(story, done, credit, beginning):
+    rows = [(done.attempt.payment_hash, credit)] if credit else []
+    found = audit(story, source=[story.payment(done)], rows=[("f" * 64, Credit(SUCCESS, 1)), *rows])
+    assert (found.rows, found.notes) == (1, ())
+    if beginning is None:
+        assert found.findings == ()
+    else:
+        (finding,) = found.findings
+        assert finding.startswith(beginning.format(done.id[:8]))
+
+
+def test_wallet_that_can_not_be_asked_any_more_is_noted(story, done):
+    found = audit(story, source=[story.payment(done)], rows=None)
+    assert found.findings == ()
+    (note,) = found.notes
+    assert note.startswith("What 1 payouts brought can't be checked")
+    assert KEY.value not in note
+
+
+def test_what_an_operator_settled_by_hand_is_noted(story):
+    story.client("ana", balance=1000)
+    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
+    alerted = story.bring(id_, "ALERT")
+    story.do(holds.open_hold, "payout", id_, HoldReason.ALERTED, now=story.now)
+    story.do(payout_moves.finish, alerted, now=story.now)
+    story.do(holds.close, "payout", id_, outcome="accepted", now=story.now)
+    found = audit(story, source=[story.payment(alerted)], rows=[])
+    assert (found.findings, found.notes) == ((), (f"Payout {id_[:8]} was settled by hand.",))
+
+
+@pytest.mark.parametrize("status", [FAILED, SUCCESS])
+@pytest.mark.parametrize(
+    ("witness", "why"),
+    [(Witness.OPERATOR, "an operator's word"), (Witness.VERIFY, "the preimage of the payee's")],
+)
+def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
+    story, witness, why, status
+):
+    story.client("ana", balance=1000, destination=Destination(ADDRESS, "ana@example.com"))
+    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
+    doubted = story.bring(id_, "IN_DOUBT")
+    if witness is Witness.VERIFY:
+        told = {"preimage": "07" * 32, "now": story.now}
+        story.do(witnesses.record_verdict, doubted, Outcome.ARRIVED, witness, **told)
+    message_id = "m1" if witness is Witness.OPERATOR else None
+    story.do(payout_moves.book_as_arrived, doubted, now=story.now, message_id=message_id)
+    row = replace(story.payment(doubted, status=status), fee_msat=9)
+    found = audit(story, source=[row])
+    assert found.findings == ()
+    (note,) = [note for note in found.notes if id_[:8] in note]
+    assert why in note
+    assert story.findings() == ()

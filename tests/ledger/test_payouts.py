@@ -6,8 +6,9 @@ import pytest
 from dca_bot.core.payout import CANCELLABLE, PayoutState, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, clients, holds, payout_moves, payouts, reports
+from dca_bot.ledger import books, clients, holds, payout_moves, payout_need, payouts, reports
 from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.reports import Got
 
 from .story import ADDRESS, KEY, START, WAYS, Story, hex_of
@@ -449,3 +450,28 @@ def test_a_payment_of_another_payout_is_not_taken_over(story, ana):
     with pytest.raises(sqlite3.IntegrityError):
         story.do(payout_moves.take_over, held, theirs, now=story.now)
     assert (story.payout(held.id), story.owed(ana)) == (held, 600)
+
+
+@pytest.mark.parametrize("place", [KEY, ADDRESS])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("state", [*WAYS])
+def test_each_sat_that_is_owed_stands_in_one_figure(story, state, place, held):
+    """What is to be paid, held, homeless or under way is, together, what is owed."""
+    ana = story.client("ana", balance=10_000, destination=place)
+    story.cash_out("d1", 600, 60)
+    (payout,) = story.payouts(ana)
+    story.bring(payout.id, state)
+    if held and state == "IN_DOUBT":
+        story.do(holds.open_hold, "payout", payout.id, HoldReason.FAILED_TO_ADDRESS, now=story.now)
+    need, parts = (
+        story.need(),
+        (
+            payout_need.held,
+            payout_need.under_way,
+            payout_need.collecting,
+        ),
+    )
+    figures = [need.amount_sat, need.above_ceiling.sat, need.homeless.sat]
+    figures += [story.read(part).sat for part in parts]
+    assert sum(figures) == story.owed(ana)
+    assert sorted(figures)[:-1] == [0] * 5

@@ -6,6 +6,9 @@ import sqlite3
 import pytest
 
 from dca_bot.core.payout import PayoutState
+from dca_bot.core.witness import Outcome, Witness
+from dca_bot.ledger import witnesses
+from dca_bot.ledger.clients import ADDRESS, Destination
 
 from .story import KEY, WAYS, hex_of
 
@@ -238,6 +241,41 @@ ATTACKS = {
         " payment_hash, expires_at, created_at, verify_url, NULL FROM attempt",
         "UNIQUE constraint failed: attempt.payment_hash",
     ),
+    "a look at the payee's server is altered": (
+        "UPDATE verify_look SET said = 'unsettled'",
+        "looks are never altered",
+    ),
+    "a look at the payee's server is deleted": (
+        "DELETE FROM verify_look",
+        "looks are never deleted",
+    ),
+    "a verdict is altered": ("UPDATE verdict SET outcome = 'unpaid'", "verdicts are never altered"),
+    "a verdict is deleted": ("DELETE FROM verdict", "verdicts are never deleted"),
+    "a verdict of another client": (
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, number + 1, client_id + 1, 'unpaid', 'verify', 1 FROM verdict",
+        "a verdict is of the client of its payout",
+    ),
+    "two verdicts on one invoice": (
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, number, client_id, 'unpaid', 'verify', 1 FROM verdict",
+        "UNIQUE constraint failed: verdict.payout_id, verdict.number",
+    ),
+    "an arrival that LNbits tells without a preimage": (
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, number + 1, client_id, 'arrived', 'lnbits', 1 FROM verdict",
+        "CHECK constraint failed",
+    ),
+    "an operator's word without a message": (
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, number + 1, client_id, 'unpaid', 'operator', 1 FROM verdict",
+        "CHECK constraint failed",
+    ),
+    "LNbits alone says unpaid": (
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, number + 1, client_id, 'unpaid', 'lnbits', 1 FROM verdict",
+        "CHECK constraint failed",
+    ),
     "a client closes with a balance": (
         "UPDATE client SET state = 'closed' WHERE id = 1",
         "a client who has or is owed something stays",
@@ -281,6 +319,16 @@ def ledger(story):
         OTHER,
     )
     story.sql("UPDATE payout SET told = 'told' WHERE id = ?", paid.id)
+    story.sql(
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, preimage, at)"
+        " VALUES (?, 1, ?, 'arrived', 'lnbits', '07', 1)",
+        paid.id,
+        ana,
+    )
+    story.sql(
+        "INSERT INTO verify_look (payout_id, number, said, looked_at) VALUES (?, 1, 'settled', 1)",
+        paid.id,
+    )
     return story
 
 
@@ -406,3 +454,78 @@ def test_an_owed_client_cannot_be_closed(story):
         story.state(ana, "closed")
     story.bring(id_, "DONE")
     story.state(ana, "closed")
+
+
+# A failed payment to an address: one witness is no proof
+
+
+@pytest.fixture
+def doubted(story):
+    """Two payouts to ana's address: one in doubt, one planned."""
+    place = Destination(ADDRESS, "ana@example.com")
+    ana = story.client("ana", balance=100_000, destination=place)
+    story.cash_out("d1", 600, 60)
+    story.cash_out("d2", 700, 70)
+    first, second = story.payouts(ana)
+    story.bring(first.id, "IN_DOUBT")
+    return story, first.id, second.id
+
+
+def verdict(story, payout_id, outcome, witness, *, preimage="", message_id=None):
+    told = {"preimage": preimage, "message_id": message_id, "now": story.now}
+    story.do(
+        witnesses.record_verdict,
+        story.payout(payout_id),
+        Outcome(outcome),
+        Witness(witness),
+        **told,
+    )
+
+
+def test_failed_payment_to_an_address_is_not_given_up_without_a_second_witness(doubted):
+    story, first, _ = doubted
+    with pytest.raises(sqlite3.IntegrityError, match="one witness is no proof"):
+        story.step(first, "VOID")
+    verdict(story, first, "arrived", "verify", preimage="07")
+    with pytest.raises(sqlite3.IntegrityError, match="one witness is no proof"):
+        story.step(first, "VOID")
+    assert story.payout(first).state == "IN_DOUBT"
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "success"])
+def test_payment_to_an_address_that_was_seen_is_not_given_up_by_a_404(doubted, status):
+    story, _, second = doubted
+    story.bring(second, "SUBMITTED")
+    story.sql("UPDATE payout SET source_status = ? WHERE id = ?", status, second)
+    with pytest.raises(sqlite3.IntegrityError, match="one witness is no proof"):
+        story.step(second, "VOID")
+
+
+def test_payment_to_an_address_that_lnbits_has_never_shown_is_given_up(doubted):
+    story, _, second = doubted
+    story.bring(second, "SUBMITTED")
+    assert story.step(second, "VOID").state == "VOID"
+
+
+def test_payee_alone_gives_up_one_invoice_until_lnbits_proves_a_payment(doubted):
+    story, first, second = doubted
+    story.bring(second, "IN_DOUBT")
+    refused = pytest.raises(sqlite3.IntegrityError, match="too often")
+    with refused:
+        verdict(story, first, "unpaid", "verify")
+    verdict(story, second, "unpaid", "operator", message_id="m1")
+    story.step(second, "VOID")
+    verdict(story, first, "unpaid", "verify")
+    story.step(first, "VOID")
+    for step in ("PLANNED", "INVOICED", "SUBMITTED", "IN_DOUBT"):
+        story.step(second, step)
+    with refused:
+        verdict(story, second, "unpaid", "verify")
+    for step in ("PLANNED", "INVOICED", "SUBMITTED", "DEBITED"):
+        story.step(first, step)
+    with refused:
+        verdict(story, second, "unpaid", "verify")
+    verdict(story, first, "arrived", "lnbits", preimage="07")
+    verdict(story, second, "unpaid", "verify")
+    assert story.step(second, "VOID").state == "VOID"
+    assert story.findings() == ()

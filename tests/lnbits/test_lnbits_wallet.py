@@ -302,3 +302,21 @@ async def test_wallet_id_is_that_of_the_admin_key_s_wallet(lnbits, source, sourc
     async with LnbitsWallet(lnbits.url, admin_key=UNKNOWN_KEY) as wallet:
         with pytest.raises(LnbitsRefused):
             await wallet.wallet_id()
+
+
+async def test_credits_are_what_came_in_at_the_clients_wallet(source, alice, order):
+    paid, unpaid = [
+        await source.request_invoice(alice.invoice_key, **{**order, "amount_sat": sat})
+        for sat in (700, 800)
+    ]
+    await source.pay(paid.bolt11, **MARKS)
+    credits_ = {hash_: credit async for hash_, credit in source.credits_of(alice.invoice_key)}
+    assert credits_ == {
+        paid.payment_hash: Credit(PaymentStatus.SUCCESS, 700_000),
+        unpaid.payment_hash: Credit(PaymentStatus.PENDING, 800_000),
+    }
+
+
+async def test_credits_of_a_key_that_lnbits_does_not_know_are_refused(source):
+    with pytest.raises(LnbitsRefused):
+        [row async for row in source.credits_of(UNKNOWN_KEY)]

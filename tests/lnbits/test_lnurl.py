@@ -6,7 +6,7 @@ import socket
 import httpx
 import pytest
 
-from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStatus
+from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStatus, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.lnurl import LightningAddresses
 
@@ -396,3 +396,98 @@ async def test_callback_without_an_invoice_is_refused(web, addresses, body):
         await addresses.request_invoice(
             AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
         )
+
+
+# LUD-21: what the payee's server says of an invoice
+
+
+@pytest.mark.parametrize(
+    ("verify", "kept"),
+    [
+        ("{url}/verify/1", True),
+        ("https://127.0.0.1:{port}/verify/1", True),
+        ("https://other.example/verify/1", False),
+        ("http://127.0.0.1:1/verify/1", False),
+        ("https://127.0.0.1/verify/1", False),
+        ("file:///etc/passwd", False),
+        ("", False),
+        (None, False),
+        (True, False),
+        ({"url": "{url}/verify/1"}, False),
+        ("{url}/" + "x" * 3000, False),
+        ("http://[", False),
+    ],
+)
+async def test_verify_is_kept_at_the_callbacks_own_host_alone(web, addresses, verify, kept):
+    if isinstance(verify, str):
+        verify = verify.replace("{url}", web.url).replace("{port}", str(web.port))
+    web.answer("/cb", {"pr": "lnbc1x", "verify": verify})
+    made = await addresses.request_invoice(
+        AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
+    )
+    assert made == AddressInvoice("lnbc1x", verify if kept else "")
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://pay.example/verify/1", True),
+        ("https://pay.example:443/verify/1", True),
+        ("https://pay.example:8443/verify/1", False),
+        ("http://pay.example/verify/1", False),
+        ("https://ana@pay.example/verify/1", False),
+        ("https://evil.example/verify/1", False),
+        ("https://127.0.0.1/verify/1", False),
+    ],
+)
+def test_verify_of_others_is_https_on_port_443(addresses, url, kept):
+    callback = httpx.URL("https://pay.example/cb")
+    assert addresses._verify_url(url, callback=callback) == (url if kept else "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"status": "OK", "settled": True, "preimage": "AB" * 32}, (True, "ab" * 32, "")),
+        (
+            {"status": "OK", "settled": False, "preimage": None, "pr": "lnbc1x"},
+            (False, "", "lnbc1x"),
+        ),
+        ({"settled": False}, (False, "", "")),
+    ],
+)
+async def test_answer_about_an_invoice_is_read(web, addresses, answer, expected):
+    web.answer("/verify/1", answer)
+    assert await addresses.verify(f"{web.url}/verify/1") == VerifyAnswer(*expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "how"),
+    [
+        ({"status": "ERROR", "reason": "Not found"}, {}),
+        ({"status": "ERROR", "settled": False}, {}),
+        ({"status": "OK", "settled": "false"}, {}),
+        ({"status": "OK", "settled": 0}, {}),
+        ({"status": "OK"}, {}),
+        ([], {}),
+        (b"<html>", {}),
+        ({"status": "OK", "settled": False}, {"status": 404}),
+        ({"status": "OK", "settled": True}, {"status": 500}),
+        (b"", {"status": 302, "headers": ["Location: /verify/2"]}),
+        (b'{"settled": false}' + b" " * 70_000, {}),
+    ],
+)
+async def test_answer_that_is_not_clear_says_nothing(web, addresses, answer, how):
+    web.answer("/verify/1", answer, **how)
+    web.answer("/verify/2", {"status": "OK", "settled": False})
+    with pytest.raises(DestinationUnavailable) as error:
+        await addresses.verify(f"{web.url}/verify/1")
+    assert "verify" not in str(error.value)
+    assert len(web.asked) == 1
+
+
+async def test_server_of_an_invoice_that_is_not_public_is_not_asked(web):
+    async with LightningAddresses(None, resolve=resolver("10.0.0.1")) as addresses:
+        with pytest.raises(DestinationUnavailable):
+            await addresses.verify("https://pay.example/verify/1")
+    assert web.asked == []

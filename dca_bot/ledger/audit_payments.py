@@ -1,0 +1,218 @@
+"""Holds LNbits' rows against the ledger: what left the source wallet, and what came in at the clients'.
+
+The invariant: LNbits moves while it is read, so a difference counts only where it is there against both
+the ledger before and the ledger after.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
+from dca_bot.core.witness import Witness
+from dca_bot.errors import LnbitsRefused
+from dca_bot.ledger import foreign, witnesses
+from dca_bot.ledger.clients import INVOICE_KEY
+from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.holds import HoldReason
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsAudit:
+    """What LNbits' rows say beside the ledger.
+
+    `rows` are the source wallet's rows with the bot's tag. A finding is wrong; a note is known and
+    explained, and wants no action.
+    """
+
+    rows: int
+    findings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """A payout as one of its invoices asked for it; `fee_msat` is None where that one isn't paid.
+
+    `booked_by` is the witness on whose word it is booked as paid, though LNbits calls it failed.
+    """
+
+    payout_id: str
+    amount_sat: int
+    fee_msat: int | None
+    booked_by: Witness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a client's wallet at LNbits must have got; `is_by_hand`: the operator settled it by hand."""
+
+    payout_id: str
+    amount_sat: int
+    is_by_hand: bool
+
+
+async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
+    """Hold the source wallet's tagged rows, and the clients' rows, against the ledger.
+
+    Raise LnbitsUnavailable or LnbitsRefused.
+    """
+    before = await database.read(paid_by_hash)
+    expected = await database.read(expected_credits)
+    payments = [payment async for payment in wallet.tagged_payments()]
+    after = await database.read(paid_by_hash)
+    settled = await database.read(foreign.settled_hashes)
+    earlier = set(compare_payments(before, payments, settled))
+    lasting = [text for text in compare_payments(after, payments, settled) if text in earlier]
+    credit_findings, credit_notes = await _audit_credits(wallet, expected)
+    unproven = await database.read(witnesses.unproven_count)
+    return PaymentsAudit(
+        rows=len(payments),
+        findings=(*lasting, *credit_findings),
+        notes=(*_booked(after), *credit_notes, *_unproven(unproven)),
+    )
+
+
+def paid_by_hash(tx: Tx) -> dict[str, Invoiced]:
+    """Return what the ledger says of every recorded payment hash."""
+    booked = witnesses.booked_beside_lnbits(tx)
+    rows = tx.execute(
+        "SELECT payment_hash, payout.id, amount_sat,"
+        " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
+        " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
+    )
+    return {
+        row["payment_hash"]: Invoiced(
+            row["id"], row["amount_sat"], row["fee_msat"], booked.get(row["payment_hash"])
+        )
+        for row in rows
+    }
+
+
+def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
+    """Return what the clients' wallets at LNbits must have got, by invoice key and payment hash."""
+    rows = tx.execute(
+        "SELECT payout.id, payout.destination, amount_sat, payment_hash, EXISTS (SELECT 1 FROM hold"
+        "   WHERE kind = 'payout' AND ref = payout.id AND reason = ? AND outcome = 'accepted')"
+        " AS by_hand FROM payout JOIN attempt ON payout_id = payout.id AND number = attempt"
+        " WHERE state = 'DONE' AND destination_kind = ?",
+        (HoldReason.ALERTED, INVOICE_KEY),
+    )
+    found: dict[str, dict[str, Expected]] = {}
+    for row in rows:
+        one = Expected(row["id"], row["amount_sat"], is_by_hand=bool(row["by_hand"]))
+        found.setdefault(row["destination"], {})[row["payment_hash"]] = one
+    return found
+
+
+def compare_payments(
+    recorded: Mapping[str, Invoiced],
+    payments: Iterable[Payment],
+    settled: Container[str] = (),
+) -> list[str]:
+    """Hold the source wallet's tagged rows against the ledger's payouts.
+
+    `settled` are the hashes of payments that the operator has settled by hand.
+    """
+    findings: list[str] = []
+    paid: set[str] = set()
+    for payment in payments:
+        known = recorded.get(payment.payment_hash)
+        is_paid = known is not None and known.fee_msat is not None
+        is_by_hand = payment.payment_hash in settled and not is_paid
+        if payment.status is not PaymentStatus.SUCCESS or is_by_hand:
+            continue
+        if known is None:
+            findings.append(
+                f"LNbits paid {-payment.amount_msat // 1000} sats for payout"
+                f" {payment.external_id[:8]}, which the ledger doesn't know."
+            )
+            continue
+        findings += _differences(known, payment)
+        if known.payout_id in paid:
+            findings.append(f"Payout {known.payout_id[:8]} was paid twice.")
+        paid.add(known.payout_id)
+    due = (one for one in recorded.values() if one.fee_msat is not None and not one.booked_by)
+    missing = {one.payout_id for one in due} - paid
+    findings += [
+        f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
+        for payout_id in sorted(missing)
+    ]
+    return findings
+
+
+def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
+    """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
+    name = known.payout_id[:8]
+    if payment.amount_msat != -known.amount_sat * 1000:
+        yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
+    if known.fee_msat is None:
+        yield f"LNbits has paid payout {name}, the ledger doesn't say so."
+    elif known.fee_msat != payment.fee_msat and not known.booked_by:
+        yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
+    # LNbits before 1.6 may have kept no external id.
+    if payment.external_id not in ("", known.payout_id):
+        yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
+
+
+async def _audit_credits(
+    wallet: Wallet, expected: Mapping[str, Mapping[str, Expected]]
+) -> tuple[list[str], list[str]]:
+    """Hold what the clients' wallets got against what was paid; return findings and notes.
+
+    A wallet whose key LNbits refuses by now can't be asked, which is no fault of its payouts.
+    """
+    findings, notes = list[str](), list[str]()
+    for invoice_key, due in expected.items():
+        try:
+            got = {
+                payment_hash: credit
+                async for payment_hash, credit in wallet.credits_of(invoice_key)
+                if payment_hash in due
+            }
+        except LnbitsRefused:
+            notes.append(
+                f"What {len(due)} payouts brought can't be checked: LNbits refuses the key"
+                f" {invoice_key[:4]}… of their wallet."
+            )
+            continue
+        wrong = [one for hash_, one in due.items() if _is_other(one, got.get(hash_))]
+        findings += [
+            _credit_text(one, got.get(hash_))
+            for hash_, one in due.items()
+            if one in wrong and not one.is_by_hand
+        ]
+        notes += [
+            f"Payout {one.payout_id[:8]} was settled by hand." for one in wrong if one.is_by_hand
+        ]
+    return findings, notes
+
+
+def _is_other(one: Expected, credit: Credit | None) -> bool:
+    """Tell whether a client's wallet got anything else than what was sent."""
+    return credit != Credit(PaymentStatus.SUCCESS, one.amount_sat * 1000)
+
+
+def _credit_text(one: Expected, credit: Credit | None) -> str:
+    name = one.payout_id[:8]
+    if credit is None:
+        return f"Payout {name} is paid, the client's wallet has no row of it."
+    if credit.status is not PaymentStatus.SUCCESS:
+        return f"Payout {name} is paid, in the client's wallet it is {credit.status}."
+    return f"Payout {name} is {one.amount_sat} sats, the client's wallet got {credit.amount_msat} msat."
+
+
+def _booked(recorded: Mapping[str, Invoiced]) -> Iterator[str]:
+    """Name the payouts that are booked as paid though LNbits calls them failed."""
+    words = {
+        Witness.OPERATOR: "an operator's word",
+        Witness.VERIFY: "the preimage of the payee's server",
+    }
+    for one in recorded.values():
+        if one.booked_by:
+            why = words[one.booked_by]
+            yield f"Payout {one.payout_id[:8]} is booked as paid on {why}; LNbits calls it failed."
+
+
+def _unproven(count: int) -> Iterator[str]:
+    if count:
+        yield f"Payouts to addresses that are paid by LNbits' word alone, without a preimage: {count}."

@@ -51,6 +51,7 @@ NARROW = {
     ("deposit_client", "client_id=? AND confirmed_at>?"),  # after a cash-out, or in a span of time
     ("distribution_at", "at>?"),  # two weeks
     ("distribution_processed", "processed_at>?"),  # a day
+    ("distribution_processed", "processed_at>? AND processed_at<?"),  # a day
     ("entry_posting", "posting_id=?"),
     ("foreign_distribution", "distribution_id=?"),
     ("foreign_distribution", "distribution_id>? AND distribution_id<?"),  # a day's runs

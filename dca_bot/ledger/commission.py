@@ -138,9 +138,9 @@ def _set(
         "INSERT INTO commission_part (terms_id, client_id, percent_bp) VALUES (?, ?, ?)",
         [(before.id + 1, part.client_id, part.percent_bp) for part in parts],
     )
+    last = tx.execute("SELECT coalesce(max(id), 0) AS id FROM posting").fetchone()
     tx.execute(
-        "INSERT INTO commission_terms (id, set_at, message_id, after_posting)"
-        " SELECT ?, ?, ?, coalesce(max(id), 0) FROM posting",
-        (before.id + 1, micros(now), message_id),
+        "INSERT INTO commission_terms (id, set_at, message_id, after_posting) VALUES (?, ?, ?, ?)",
+        (before.id + 1, micros(now), message_id, last["id"]),
     )
     return in_force(tx)

@@ -13,6 +13,7 @@ from dca_bot.chat.render import Texts
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
 from dca_bot.core.calendar import local_date
 from dca_bot.core.funds import TopUp, Trouble
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, commission, deposits, foreign, mail, missed
 from dca_bot.ledger.cash_outs import RecordedCashOut
@@ -249,6 +250,18 @@ class Herald:
     def cancelled_paid(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that LNbits has paid, or may pay, what was cancelled here."""
         told = Say("push.cancelled_paid", payout=describe.payout_short(payout))
+        self.tell_operators(tx, told, now)
+
+    def given_up_paid(self, tx: Tx, payout: Payout, payment_hash: str, now: datetime) -> None:
+        """Tell that LNbits has paid, or may pay, an invoice that was given up as unpaid."""
+        is_void = payout.state is PayoutState.VOID
+        told = Say(
+            "push.given_up_paid_void" if is_void else "push.given_up_paid",
+            payout=describe.payout_short(payout),
+            hash=payment_hash,
+            name=payout.client_name,
+            id=payout.id[: describe.ID_LENGTH],
+        )
         self.tell_operators(tx, told, now)
 
     def source_changed(self, tx: Tx, now: datetime) -> None:

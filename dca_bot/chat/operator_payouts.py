@@ -22,6 +22,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger.clients import ADDRESS
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -56,12 +57,12 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
         refuse_without_word(payout, ctx, facts)
     elif payout.state is not PayoutState.VOID:
         raise refuse("payout.not_void", payout=describe.payout(payout))
-    is_doubted = is_doubted or not payouts.is_proven_void(tx, payout)
+    if is_doubted or not payouts.is_proven_void(tx, payout):
+        return _doubt_effect(payout)
     return Say(
-        "payout.retry_doubt_effect" if is_doubted else "payout.retry_effect",
+        "payout.retry_effect",
         payout=describe.payout_short(payout),
         wallet=describe.destination(payout.destination),
-        name=payout.client_name,
     )
 
 
@@ -163,6 +164,8 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     if hold.reason != HoldReason.KNOWN_PAYOUT:
         raise refuse("payout.hold_unclear", id=hold.id)
     paid = _paid(tx, payout, ctx, facts)
+    if paid is None and _is_to_address(payout):
+        return _doubt_effect(payout)
     if paid is None:
         return Say("payout.failed_effect", payout=describe.payout_short(payout))
     return Say("payout.take_over_effect", payout=describe.payout_short(payout))
@@ -224,6 +227,20 @@ def _refuse_uncancellable(
     _refuse_if_failed_lately(tx, payout, known, ctx)
     if foreign.may_still_cover(tx, payout, now=ctx.now):
         raise refuse("hold.still_paying")
+
+
+def _is_to_address(payout: Payout) -> bool:
+    return payout.destination is not None and payout.destination.kind == ADDRESS
+
+
+def _doubt_effect(payout: Payout) -> Say:
+    """Tell what a new invoice means while LNbits alone says that the old one was not paid."""
+    return Say(
+        "payout.retry_doubt_effect",
+        payout=describe.payout_short(payout),
+        wallet=describe.destination(payout.destination),
+        name=payout.client_name,
+    )
 
 
 def _cancel_commission(

@@ -12,7 +12,7 @@ from datetime import datetime
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
-from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -54,9 +54,7 @@ async def reconcile(
 
     hashes: list[str] = []
     if since is not None:
-        hashes = await database.read(
-            lambda tx: foreign.open_hashes(tx, now=now, limit=RENEWED_MAX + 1)
-        )
+        hashes = await database.read(lambda tx: _may_change(tx, now))
     mark = await wallet.list_mark()
     is_long = len(hashes) > RENEWED_MAX
     async for payment in wallet.tagged_payments(None if is_long else since):
@@ -79,7 +77,7 @@ def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: 
             foreign.renew(tx, payment)
     new = [payment for payment in unknown if foreign.remember(tx, payment, now=now)]
     for payment in new:
-        _tell_if_cancelled(tx, payment, herald, now)
+        _tell_if_given_up(tx, payment, herald, now)
     for payment in unknown:
         for payout in _affected(tx, payment, now):
             if not _is_settled(tx, payout, payment):
@@ -117,15 +115,25 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
         herald.hold_opened(tx, hold, now)
 
 
-def _tell_if_cancelled(tx: Tx, payment: Payment, herald: Herald, now: datetime) -> None:
-    """Tell the operators that LNbits has paid a payout that was cancelled."""
-    payout = payouts.by_id(tx, payment.external_id)
-    if (
-        payout is not None
-        and payout.state is PayoutState.CANCELLED
-        and payment.status is not PaymentStatus.FAILED
-    ):
+def _may_change(tx: Tx, now: datetime) -> list[str]:
+    """Return the payments that an hourly look asks for by their hash, as they may be old rows."""
+    given_up = witnesses.given_up_hashes(tx, since=now - FAILED_FOR_GOOD, limit=RENEWED_MAX + 1)
+    return [*foreign.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
+
+
+def _tell_if_given_up(tx: Tx, payment: Payment, herald: Herald, now: datetime) -> None:
+    """Tell the operators that LNbits has paid, or may pay, what was cancelled or given up as unpaid.
+
+    An unsent payout of that payment is held instead.
+    """
+    own = payouts.of_invoice(tx, payment.payment_hash)
+    payout = own or payouts.by_id(tx, payment.external_id)
+    if payout is None or payment.status is PaymentStatus.FAILED:
+        return
+    if payout.state is PayoutState.CANCELLED:
         herald.cancelled_paid(tx, payout, now)
+    elif own is not None and payout.state not in payouts.UNSENT:
+        herald.given_up_paid(tx, payout, payment.payment_hash, now)
 
 
 def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:

@@ -52,12 +52,13 @@ class ForeignPayment:
 def is_recorded(tx: Tx, payment: Payment) -> bool:
     """Tell whether the ledger knows that it sent a payment.
 
-    It doesn't where it has the invoice but not that it was submitted: that copy is too old.
+    It doesn't where it has the invoice but not that it was submitted: that copy is too old; and where it
+    has given the invoice up, and LNbits pays it after all.
     """
     row = tx.execute(
         "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
-        " AND (submitted_at IS NOT NULL AND payout.state NOT IN"
-        " ('PLANNED', 'INVOICED', 'MERGED', 'CANCELLED') OR ? = 'failed')",
+        " AND (submitted_at IS NOT NULL AND number = payout.attempt AND payout.state NOT IN"
+        " ('PLANNED', 'INVOICED', 'MERGED', 'CANCELLED', 'VOID') OR ? = 'failed')",
         (payment.payment_hash, payment.status),
     )
     return row.fetchone() is not None

@@ -199,6 +199,13 @@ def has_invoice(tx: Tx, payment_hash: str) -> bool:
     return row.fetchone() is not None
 
 
+def of_invoice(tx: Tx, payment_hash: str) -> Payout | None:
+    """Find the payout that an invoice was recorded for, in whatever attempt."""
+    row = tx.execute("SELECT payout_id FROM attempt WHERE payment_hash = ?", (payment_hash,))
+    found = row.fetchone()
+    return None if found is None else by_id(tx, found["payout_id"])
+
+
 def payment_hashes(tx: Tx, wanted: str) -> set[str]:
     """Return the hashes of all invoices recorded for a payout."""
     rows = tx.execute("SELECT payment_hash FROM attempt WHERE payout_id = ?", (wanted,))

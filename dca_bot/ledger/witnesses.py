@@ -174,6 +174,16 @@ def unproven_count(tx: Tx) -> int:
     return int(row["n"])
 
 
+def given_up_hashes(tx: Tx, *, since: datetime, limit: int) -> list[str]:
+    """Return the invoices that were given up since then on a second witness's word."""
+    rows = tx.execute(
+        "SELECT payment_hash FROM verdict JOIN attempt USING (payout_id, number)"
+        " WHERE outcome = 'unpaid' AND at > ? LIMIT ?",
+        (micros(since), limit),
+    )
+    return [row["payment_hash"] for row in rows]
+
+
 def booked_beside_lnbits(tx: Tx) -> dict[str, Witness]:
     """Return, by payment hash, the invoices that are booked as paid on another word than LNbits'."""
     rows = tx.execute(

@@ -253,6 +253,25 @@ async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make
     assert bench.wallet.sent() == ["lnbc1"]
 
 
+async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_desk):
+    """The payee's server said unpaid twice, a second invoice was paid, and then the first one too."""
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await bench.settler.look_once()
+    await hours(bench, 0, 27)
+    bench.wallet.on_pay = bench.wallet.succeed
+    await hours(bench, 27, 30)
+    assert await bench.states() == ["DONE"]
+    first = bench.wallet.invoices["lnbc1"]
+    bench.wallet.row(first, PaymentStatus.SUCCESS)
+    bench.clock.ahead = 32 * HOUR
+    await bench.settler.look_once()
+    await bench.settler.look_once()
+    told = [text for text in await bench.letters() if "may have it twice" in text]
+    assert len(told) == 1
+    assert first.payment_hash in told[0]
+
+
 # What does not settle is told
 
 

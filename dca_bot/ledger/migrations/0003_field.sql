@@ -55,6 +55,7 @@ CREATE TABLE verdict (
   CHECK ((message_id IS NOT NULL) = (witness = 'operator'))
 ) STRICT;
 CREATE INDEX verdict_of_client ON verdict (client_id, id);
+CREATE INDEX verdict_unpaid ON verdict (at) WHERE outcome = 'unpaid';
 CREATE TRIGGER verdict_is_final BEFORE UPDATE ON verdict
 BEGIN SELECT RAISE(ABORT, 'verdicts are never altered'); END;
 CREATE TRIGGER verdict_stays BEFORE DELETE ON verdict

@@ -82,6 +82,13 @@ TABLES = (
         " ORDER BY share.id",
     ),
     Table(
+        "missed_sales",
+        f"SELECT distribution_id AS distribution, {_WHO}, processed_at FROM missed_sale"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " JOIN client ON client.id = missed_sale.client_id"
+        " ORDER BY distribution.rowid, client.id",
+    ),
+    Table(
         "fixed_runs",
         "SELECT id AS fixed_run, day, state, reason, clients, price AS price_of_one_btc_whole,"
         " price_source, ceiling_minor AS day_limit_minor, due_at, changed_at"

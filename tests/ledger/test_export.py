@@ -230,6 +230,14 @@ def test_cash_out_is_at_the_machine_as_operators_know_it(story, tmp_path):
     assert row["machine"] == "Market (dddddddd)"
 
 
+def test_cash_out_that_passed_somebody_by_is_exported_with_the_client(story, tmp_path):
+    story.client("ana", balance=1_000)
+    story.client("ben", balance=1_000, destination=None)
+    story.cash_out("c1", 5_000, 400)
+    (row,) = export(story, tmp_path / "out")["missed_sales"]
+    assert (row["distribution"], row["client"]) == ("c1", "ben")
+
+
 def test_log_says_who_did_what(story, tmp_path):
     ana = story.client("ana")
     for actor, client_id, command in (("0a" * 32, None, "deposit"), (hex_of("ana"), ana, "pause")):

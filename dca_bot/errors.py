@@ -67,6 +67,8 @@ class Refusal(StrEnum):
     NO_PAYMENTS = "The Lightning address takes no payments."
     NOT_PUBLIC = "The server is not on the public internet; it is not asked."
     ASTRAY = "The Lightning address leads to a web address that is not asked."
+    KEY = "key_refused"
+    """LNbits doesn't know the invoice key of the client's wallet."""
     NO_INVOICE = "That is not a Lightning invoice."
     NO_AMOUNT = "The invoice names no amount; only one that does is paid."
     NO_TIMES = "The invoice's date or expiry can't be read; it is not paid."
@@ -80,11 +82,13 @@ class DestinationRefused(DcaBotError):
     """A destination can't be paid as it is (not an address, admin key, unsafe host, wrong invoice).
 
     `why` is a Refusal or other words; `detail` (a host, say) stands beside it in the error's text alone.
+    `may_pass`: a server in trouble can answer so for a while; it is a refusal once it repeats.
     """
 
-    def __init__(self, why: str, detail: str = "") -> None:
+    def __init__(self, why: str, detail: str = "", *, may_pass: bool = False) -> None:
         super().__init__(f"{why} ({detail})" if detail else why)
         self.why = why
+        self.may_pass = may_pass
 
 
 class DestinationUnavailable(DcaBotError):

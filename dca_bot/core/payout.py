@@ -37,6 +37,8 @@ CREDIT_GRACE = timedelta(minutes=10)
 SLOW_AFTER = timedelta(minutes=30)
 """The operators hear of a payout that was sent and has not settled for so long."""
 ATTEMPTS_MAX = 3
+PASSING_TRIES = 6
+"""So often in a row, within some five minutes, a server may answer as one that is in trouble."""
 
 
 class PayoutState(StrEnum):
@@ -75,6 +77,7 @@ class Waiting(StrEnum):
     FAILED = "LNbits says failed"
     NOT_VOID = "the invoice is not void yet"
     VANISHED = "row_vanished"
+    NO_USABLE_ANSWER = "no_usable_answer"
     ARRIVING = "arriving"
     OTHER_AMOUNT = "LNbits shows another amount than was asked for"
     UNKNOWN_DEBIT = "the client has the sats, the source wallet doesn't know"

@@ -16,6 +16,7 @@ from dca_bot.errors import (
     DestinationUnavailable,
     LnbitsRefused,
     LnbitsUnavailable,
+    Refusal,
     StateChanged,
     place_of,
 )
@@ -208,7 +209,7 @@ class Settler:
             await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
-            await self._step_aside(payout, error.why, least_s=600)
+            await self._step_aside_refused(payout, error)
         except LnbitsUnavailable as error:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:
@@ -246,6 +247,19 @@ class Settler:
             case _:
                 pass
         return False
+
+    async def _step_aside_refused(self, payout: Payout, error: DestinationRefused) -> None:
+        """Wait for long where a destination refuses; shortly, for a while, where that may pass.
+
+        Until then no reason stands there that sounds as if it were for good; a server's own words do.
+        """
+        tries = (await self.till.fresh(payout)).tries
+        if not error.may_pass or tries >= rules.PASSING_TRIES:
+            await self._step_aside(payout, error.why, least_s=600)
+            return
+        is_ours = error.why in frozenset(Refusal)
+        why = rules.Waiting.NO_USABLE_ANSWER if is_ours else error.why
+        await self._step_aside(payout, why, least_s=0)
 
     async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
         try:

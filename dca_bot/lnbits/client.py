@@ -176,7 +176,8 @@ class LnbitsWallet:
                 invoice_key, body | _marks(external_id, extra), amount_sat=amount_sat
             )
         except LnbitsRefused as error:
-            raise DestinationRefused(str(error)) from error
+            # LNbits that is just starting knows no wallet for a moment, and nor does a proxy before it.
+            raise DestinationRefused(Refusal.KEY, str(error), may_pass=True) from error
 
     async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:
         """Make an invoice that funds the source wallet."""

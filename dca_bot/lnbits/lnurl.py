@@ -6,6 +6,7 @@ LNbits is the one exception: it is used as written.
 """
 
 import asyncio
+import codecs
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, ValidationError
 
 from dca_bot.core.internet import is_public
 from dca_bot.core.ports import AddressInvoice, AddressTerms, VerifyAnswer
@@ -25,6 +26,7 @@ FETCH_LIMIT_S = 15
 VERIFY_LIMIT_S = 10
 REDIRECTS_MAX = 3
 HTTPS_PORT = 443
+_FAULTS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 REDIRECTS = (301, 302, 303, 307, 308)
 CONNECTIONS_MAX = 8
 CALLBACK_CHARS_MAX = 2048
@@ -35,19 +37,38 @@ Model = TypeVar("Model", bound=BaseModel)
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 _NAME = re.compile(r"(?!\.+$)[a-z0-9_.+-]{1,210}")
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_SCHEME = re.compile(r"lightning:(//)?", re.IGNORECASE)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{4,253}}$)(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]){_LABEL}")
 
 
+def _whole(value: object) -> object:
+    """Return a whole number that a server wrote as a text or with a point: "1000", 1000.0."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _length(value: object) -> object:
+    """Return how many characters of a comment are taken; a value that says nothing clear takes none."""
+    whole = _whole(value)
+    return max(whole, 0) if type(whole) is int else 0
+
+
+Whole = Annotated[StrictInt, BeforeValidator(_whole)]
+
+
 class PayRequest(BaseModel):
-    """LUD-06's answer of an address; amounts in msat."""
+    """LUD-06's answer of an address; amounts in msat. Its metadata is not used, so it may be missing."""
 
     tag: str
     callback: Annotated[str, Field(max_length=CALLBACK_CHARS_MAX)]
-    metadata: str
-    min_msat: Annotated[StrictInt, Field(alias="minSendable", ge=1)]
-    max_msat: Annotated[StrictInt, Field(alias="maxSendable", ge=1)]
-    comment_length_max: Annotated[StrictInt, Field(alias="commentAllowed", ge=0)] = 0
+    min_msat: Annotated[Whole | None, Field(alias="minSendable")] = None
+    max_msat: Annotated[Whole, Field(alias="maxSendable")]
+    comment_length_max: Annotated[
+        StrictInt, BeforeValidator(_length), Field(alias="commentAllowed")
+    ] = 0
 
 
 class CallbackAnswer(BaseModel):
@@ -120,7 +141,8 @@ class LightningAddresses:
         callback = _parse_url(answer.callback)
         if not (self._is_trusted(url) and self._is_trusted(callback)):
             _check_url(callback)
-        min_sat, max_sat = -(-answer.min_msat // 1000), min(answer.max_msat, MSAT_MAX) // 1000
+        min_sat = -(-max(answer.min_msat or 1, 1) // 1000)
+        max_sat = min(answer.max_msat, MSAT_MAX) // 1000
         if answer.tag != "payRequest" or min_sat > max_sat:
             raise DestinationRefused(Refusal.NO_PAYMENTS, address)
         return AddressTerms(min_sat, max_sat, answer.callback, answer.comment_length_max)
@@ -137,7 +159,8 @@ class LightningAddresses:
             params["comment"] = said
         url = _parse_url(terms.callback).copy_merge_params(params)
         answer = _read(CallbackAnswer, await self._get(url), host=_name(url))
-        return AddressInvoice(answer.pr, self._verify_url(answer.verify, callback=url))
+        bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
+        return AddressInvoice(bolt11, self._verify_url(answer.verify, callback=url))
 
     async def verify(self, verify_url: str) -> VerifyAnswer:
         """Ask whether an invoice is settled (LUD-21): one answer with status 200, no redirect.
@@ -254,13 +277,19 @@ def _check_url(url: httpx.URL) -> str:
 
 
 def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
+    """Return what a server answered; raise DestinationUnavailable for a fault of the server."""
+    if reply.status in _FAULTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
     if reply.words("status").upper() == "ERROR":
-        raise DestinationRefused(reply.words("reason") or Refusal.NO_REASON, host)
+        why = reply.words("reason") or Refusal.NO_REASON
+        raise DestinationRefused(why, host, may_pass=True)
     if reply.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        raise DestinationRefused(Refusal.UNKNOWN, host)
+        raise DestinationRefused(Refusal.UNKNOWN, host, may_pass=True)
     if reply.status != HTTPStatus.OK:
         raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
     try:
-        return model.model_validate_json(reply.body)
+        return model.model_validate_json(reply.body.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
-        raise DestinationRefused(Refusal.NO_SERVICE, host) from error
+        member = next((str(part) for one in error.errors() for part in one["loc"][:1]), "no JSON")
+        detail = f"{host}: {member}"
+        raise DestinationRefused(Refusal.NO_SERVICE, detail, may_pass=True) from error

@@ -1,7 +1,9 @@
 """Lightning addresses: what others choose can't lead the bot into its own network."""
 
 import asyncio
+import json
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +12,31 @@ from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStat
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.lnurl import LightningAddresses
 
+FIELD = Path(__file__).parent.parent / "data" / "field" / "lnurl"
+AS_WRITTEN = (2, 10_000, 5)
+# What servers write beside or instead of the usual, and (least sats, most sats, length of a comment)
+SERVED = {
+    "numbers with a point": ({"minSendable": 1000.0, "maxSendable": 2e6}, (1, 2_000, 5)),
+    "numbers as texts": ({"minSendable": "1500", "maxSendable": "2000000"}, (2, 2_000, 5)),
+    "more than there is": ({"maxSendable": 10**30}, (2, 21 * 10**14, 5)),
+    "least zero": ({"minSendable": 0}, (1, 10_000, 5)),
+    "least negative": ({"minSendable": -1000}, (1, 10_000, 5)),
+    "least null": ({"minSendable": None}, (1, 10_000, 5)),
+    "least missing": ({"minSendable": "missing"}, (1, 10_000, 5)),
+    "metadata null": ({"metadata": None}, AS_WRITTEN),
+    "metadata as a list": ({"metadata": [["text/plain", "x"]]}, AS_WRITTEN),
+    "comment of a negative length": ({"commentAllowed": -1}, (2, 10_000, 0)),
+    "comment true": ({"commentAllowed": True}, (2, 10_000, 0)),
+    "comment with a point": ({"commentAllowed": 5.0}, AS_WRITTEN),
+    "comment in words": ({"commentAllowed": "yes"}, (2, 10_000, 0)),
+    "status OK": ({"status": "OK"}, AS_WRITTEN),
+    "reason null": ({"status": "ok", "reason": None}, AS_WRITTEN),
+    "zaps": ({"allowsNostr": True, "nostrPubkey": "a" * 64}, AS_WRITTEN),
+    "zaps with no key": ({"allowsNostr": "true", "nostrPubkey": None}, AS_WRITTEN),
+    "payer's data": ({"payerData": {"name": {"mandatory": False}}}, AS_WRITTEN),
+    "payer's data null": ({"payerData": None}, AS_WRITTEN),
+    "other currencies": ({"currencies": [{"code": "EUR", "multiplier": 1.5}]}, AS_WRITTEN),
+}
 WELL_KNOWN = "/.well-known/lnurlp/alice"
 PUBLIC = "93.184.216.34"
 
@@ -346,6 +373,10 @@ async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
         (200, b"[" * 60_000, Refusal.NO_SERVICE),
         (200, [], Refusal.NO_SERVICE),
         (200, {"tag": "payRequest"}, Refusal.NO_SERVICE),
+        (200, b"", Refusal.NO_SERVICE),
+        (200, b'{"tag": "payRequest", "callback": "https://exa', Refusal.NO_SERVICE),
+        (200, "payRequest", Refusal.NO_SERVICE),
+        (410, b"<html>gone</html>", Refusal.UNKNOWN),
     ],
 )
 async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
@@ -355,14 +386,16 @@ async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
     with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
     assert caught.value.why == why
+    assert caught.value.may_pass, "a server in trouble answers so, too"
     assert str(caught.value).startswith(f"{why} (")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, status):
-    web.answer(WELL_KNOWN, b"", status=status)
+@pytest.mark.parametrize("body", [b"", b"<html>", {"status": "ERROR", "reason": "node offline"}])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
+async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, status, body):
+    web.answer(WELL_KNOWN, body, status=status)
     with pytest.raises(DestinationUnavailable):
         await addresses.terms(alice_at_web)
 
@@ -371,22 +404,86 @@ async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, sta
     "changes",
     [
         {"tag": "withdrawRequest"},
-        {"minSendable": 0},
-        {"minSendable": -1000},
-        {"minSendable": "1000"},
+        {"minSendable": True},
+        {"minSendable": "1,000"},
         {"minSendable": 1000.5},
+        {"maxSendable": None},
+        {"maxSendable": 0},
+        {"maxSendable": -1},
+        {"maxSendable": "a lot"},
+        {"maxSendable": [10**9]},
+        {"callback": "http://abcdefghijklmnop.onion/cb"},
         {"maxSendable": 1000},
         {"minSendable": 1001, "maxSendable": 1999},
         {"callback": None},
         {"callback": "https://example.com/" + "x" * 3000},
-        {"metadata": None},
-        {"commentAllowed": -1},
     ],
 )
 async def test_terms_that_cannot_be_met_are_refused(web, addresses, alice_at_web, changes):
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", **changes))
     with pytest.raises(DestinationRefused):
         await addresses.terms(alice_at_web)
+
+
+@pytest.mark.parametrize("case", sorted(SERVED))
+async def test_terms_as_servers_write_them_are_read(web, addresses, alice_at_web, case):
+    served = pay_request(f"{web.url}/cb") | SERVED[case][0]
+    web.answer(WELL_KNOWN, {name: value for name, value in served.items() if value != "missing"})
+    terms = await addresses.terms(alice_at_web)
+    assert (terms.min_sat, terms.max_sat, terms.comment_length_max) == SERVED[case][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("comment-false", (1, 100_000_000, 0)),
+        ("comment-null", (1, 100_000_000, 0)),
+        ("comment-string", (1, 100_000_000, 255)),
+        ("max-zero", Refusal.NO_PAYMENTS),
+        ("metadata-missing", (1, 100_000_000, 255)),
+        ("min-string", (1, 100_000_000, 255)),
+        ("min-zero", (1, 100_000_000, 255)),
+    ],
+)
+async def test_answer_from_the_field_is_read_as_it_is_meant(
+    web, addresses, alice_at_web, name, expected
+):
+    answer = json.loads((FIELD / f"{name}.json").read_text())
+    web.answer(WELL_KNOWN, answer | {"callback": f"{web.url}/cb"})
+    try:
+        terms = await addresses.terms(alice_at_web)
+        found = (terms.min_sat, terms.max_sat, terms.comment_length_max)
+    except DestinationRefused as error:
+        found = error.why
+    assert found == expected
+
+
+async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web):
+    web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", maxSendable="a lot"))
+    with pytest.raises(DestinationRefused, match="maxSendable"):
+        await addresses.terms(alice_at_web)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pr": "lightning:lnbc1x"},
+        {"pr": "LIGHTNING:lnbc1x"},
+        {"pr": "lightning://lnbc1x"},
+        {"pr": " lnbc1x\n"},
+        {"pr": "lnbc1x", "status": "OK", "routes": [], "disposable": False},
+        {"pr": "lnbc1x", "routes": None, "successAction": None, "disposable": None},
+        {"pr": "lnbc1x", "successAction": {"tag": "message", "message": "thanks"}},
+        {"pr": "lnbc1x", "verify": 7, "reason": None},
+    ],
+)
+async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, given):
+    web.answer("/cb?session=7", given)
+    web.answer("/cb", given)
+    terms = AddressTerms(1, 10, f"{web.url}/cb?session=7")
+    made = await addresses.request_invoice(terms, amount_sat=1, comment="")
+    assert made.bolt11 == "lnbc1x"
+    assert web.asked[-1][0] == "/cb?session=7&amount=1000"
 
 
 @pytest.mark.parametrize("body", [{"pr": ""}, {"pr": None}, {"pr": "x" * 8000}, {}])

@@ -1,0 +1,102 @@
+"""What may pass is waited for shortly; what repeats is a refusal, and waited for longer."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+
+from dca_bot.core.payout import PASSING_TRIES, Waiting
+from dca_bot.errors import DestinationRefused, Refusal
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = Destination(INVOICE_KEY, "key")
+PLACE = Destination(ADDRESS, "ana@example.com")
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+async def make_desk(tmp_path):
+    """Make a bench whose destination answers with `bench.faults` before it does as it should."""
+    benches = []
+
+    async def make(destination, *faults):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", destination, minor=10**9)
+        await bench.distribute(50_000, 40_000)
+        bench.faults = list(faults)
+        part, name = (
+            (wallet, "request_invoice") if destination is KEY else (bench.addresses, "terms")
+        )
+        ask = getattr(part, name)
+
+        async def answer(*args, **named):
+            if bench.faults:
+                raise bench.faults.pop(0)
+            return await ask(*args, **named)
+
+        setattr(part, name, answer)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+async def look(bench):
+    """Let the settler look when the payout is due; return for how long it waited, and why now."""
+    (payout,) = await bench.payouts()
+    waited = max(payout.try_at - bench.clock.now(), timedelta())
+    bench.clock.ahead += waited
+    await bench.settler.work_once()
+    (payout,) = await bench.payouts()
+    return waited, payout.waiting
+
+
+PASSING = [
+    (KEY, DestinationRefused(Refusal.KEY, may_pass=True)),
+    (PLACE, DestinationRefused(Refusal.NO_SERVICE, may_pass=True)),
+    (PLACE, DestinationRefused(Refusal.UNKNOWN, may_pass=True)),
+]
+
+
+@pytest.mark.parametrize(("destination", "fault"), PASSING)
+async def test_answer_that_was_garbled_once_costs_seconds(make_desk, destination, fault):
+    bench = await make_desk(destination, fault)
+    assert (await look(bench))[1] == Waiting.NO_USABLE_ANSWER
+    waited, _ = await look(bench)
+    assert (waited, await bench.states()) == (5 * SECOND, ["DONE"])
+
+
+@pytest.mark.parametrize(("destination", "fault"), PASSING)
+async def test_answer_that_repeats_is_a_refusal_and_waited_for_longer(
+    make_desk, destination, fault
+):
+    bench = await make_desk(destination, *[fault] * (PASSING_TRIES + 2))
+    looks = [await look(bench) for _ in range(PASSING_TRIES + 2)]
+    assert [why for _, why in looks[:PASSING_TRIES]] == [Waiting.NO_USABLE_ANSWER] * PASSING_TRIES
+    assert [why for _, why in looks[PASSING_TRIES:]] == [fault.why] * 2
+    pauses = [waited // SECOND for waited, _ in looks]
+    assert pauses == [0, 5, 10, 20, 40, 80, 160, 600]
+    await look(bench)
+    assert await bench.states() == ["DONE"]
+
+
+async def test_words_of_a_server_are_shown_from_the_first_time_on(make_desk):
+    bench = await make_desk(PLACE, DestinationRefused("node offline", may_pass=True))
+    assert (await look(bench))[1] == "node offline"
+    waited, _ = await look(bench)
+    assert waited == 5 * SECOND
+
+
+async def test_what_cannot_pass_is_a_refusal_at_once(make_desk):
+    bench = await make_desk(PLACE, DestinationRefused(Refusal.NO_PAYMENTS))
+    assert (await look(bench))[1] == Refusal.NO_PAYMENTS
+    waited, _ = await look(bench)
+    assert waited == 10 * MINUTE

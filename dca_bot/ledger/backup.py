@@ -16,14 +16,16 @@ from pathlib import Path
 from dca_bot.errors import LedgerError
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
-from dca_bot.ledger.private import make_private_file, sync_to_disk
+from dca_bot.ledger.private import claim_private_file, remove_unclaimed, sync_to_disk
 
 PART = ".part"
 STEP_PAGES = 256
 """One step of a copy, a megabyte; between two of them it can be broken off."""
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 _NAME = re.compile(r"ledger-(\d{4}-\d\d-\d\dT\d{6}Z)\.sqlite3")
-_UNFINISHED = re.compile(_NAME.pattern + re.escape(PART) + r"(-journal|-wal|-shm)?")
+_BESIDE = ("-journal", "-wal", "-shm")
+_UNFINISHED = re.compile(_NAME.pattern + re.escape(PART) + f"({'|'.join(_BESIDE)})?")
+_HEAD = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,22 @@ def prune(folder: Path, *, keep: int, now: datetime) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a copy that was broken off has left."""
-    for path in folder.iterdir():
+    """Remove what a copy that was broken off has left, but nothing that is being written."""
+    for path in sorted(folder.iterdir()):
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
-            path.unlink()
+            part = path.with_name(path.name.partition(PART)[0] + PART)
+            if part.exists() and not remove_unclaimed(part):
+                continue
+            path.unlink(missing_ok=True)
 
 
 def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = None) -> None:
     """Copy the ledger as it is now into a new file of mode 600, whether a bot runs on it or not.
 
     The copy is one plain file, and bears a mark by which a bot knows what it was started on. A ledger
-    of any version is copied, so that there can be a copy before a new program is started. Raise
-    LedgerError if the target is there already, if it can't be written, if the copy isn't sound, or
-    once `stop` is set; then nothing is left behind.
+    of any version is copied, so that there can be a copy before a new program is started. What a copy
+    that was killed has left is replaced. Raise LedgerError if the target is there already, if it is
+    being written or can't be, if the copy isn't sound, or once `stop` is set; then nothing is left.
     """
     source = existing_ledger(data_dir)
     if os.path.lexists(target):
@@ -82,14 +87,7 @@ def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = 
             f"{target} is there already, and is not overwritten; choose another name."
         )
     part = target.with_name(target.name + PART)
-    try:
-        os.close(make_private_file(part))
-    except FileExistsError:
-        raise LedgerError(
-            f"There is {part}: a copy is being made, or one was broken off. Then remove it."
-        ) from None
-    except OSError as error:
-        raise _not_written(target, error.strerror) from error
+    claim = _claim(part, target)
     try:
         _fill(part, source, stop or threading.Event())
         sync_to_disk(part)
@@ -102,6 +100,41 @@ def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = 
         raise _not_written(target, str(error)) from error
     finally:
         part.unlink(missing_ok=True)
+        os.close(claim)
+
+
+def _claim(part: Path, target: Path) -> int:
+    """Become the only one who writes a copy, in place of one that was killed; return the claim."""
+    try:
+        claim = claim_private_file(part)
+        try:
+            _empty(claim, part)
+        except BaseException:
+            os.close(claim)
+            raise
+    except BlockingIOError:
+        raise LedgerError(
+            f"{part} is just being written: another copy of that name is under way."
+        ) from None
+    except FileExistsError:
+        raise LedgerError(
+            f"{part} is there, and is no copy that was broken off; remove it, or choose another name."
+        ) from None
+    except OSError as error:
+        raise _not_written(target, error.strerror) from error
+    return claim
+
+
+def _empty(claim: int, part: Path) -> None:
+    """Empty what a killed copy has left; raise FileExistsError for anything else.
+
+    It is empty or begins as SQLite's files do, or with zeros, as the first page may come last.
+    """
+    if os.pread(claim, len(_HEAD), 0) not in (b"", _HEAD, bytes(len(_HEAD))):
+        raise FileExistsError(str(part))
+    os.ftruncate(claim, 0)
+    for ending in _BESIDE:
+        part.with_name(part.name + ending).unlink(missing_ok=True)
 
 
 def _fill(part: Path, source: Path, stop: threading.Event) -> None:

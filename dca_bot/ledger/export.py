@@ -9,8 +9,8 @@ import csv
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,15 @@ from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
 from dca_bot.ledger.export_tables import TABLES, Table
 from dca_bot.ledger.instant import instant
-from dca_bot.ledger.private import make_private_file, make_private_folder
+from dca_bot.ledger.private import (
+    claim_private_file,
+    make_private_file,
+    make_private_folder,
+)
 
 FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+UNFINISHED = ".unfinished"
+"""Stands in a folder for as long as an export writes into it."""
 MSAT_DIGITS = 3
 PERCENT_DIGITS = 2
 Write = Callable[[Any], str]
@@ -46,17 +52,14 @@ def export_ledger(
 ) -> Mapping[str, int]:
     """Write each table into a file of `folder`, which is made or empty; return the rows of each.
 
-    Raise LedgerError if the folder has something in it, if others can read it, if it can't be
-    written, or once `stop` is set; then none of the files is left.
+    What an export that was killed has left there is replaced. Raise LedgerError if the folder has
+    something else in it, if others can read it, if it is being written or can't be, or once `stop` is
+    set; then none of the files is left.
     """
     ledger = existing_ledger(data_dir)
     make_private_folder(folder, setting="folder")
     try:
-        if any(folder.iterdir()):
-            raise LedgerError(
-                f"{folder} is not empty; choose a new folder, nothing is overwritten."
-            )
-        with closing(connect_to_read(ledger)) as tx:
+        with _claimed(folder), closing(connect_to_read(ledger)) as tx:
             tx.set_progress_handler((stop or threading.Event()).is_set, 100_000)
             tx.create_function("price_minor", 2, rate_minor, deterministic=True)
             tx.create_function("npub", 1, form.npub, deterministic=True)
@@ -64,9 +67,52 @@ def export_ledger(
             refuse_other_version(tx)
             facts.check_currency(tx, form.currency)
             return _write_all(tx, folder, form)
+    except BlockingIOError:
+        raise LedgerError(f"An export to {folder} is just being written.") from None
     except (OSError, sqlite3.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise LedgerError(f"The export to {folder} could not be made ({why}).") from error
+
+
+def is_being_written(folder: Path) -> bool:
+    """Tell whether an export into this folder is under way; if it was killed, its files are removed."""
+    mark = folder.joinpath(UNFINISHED)
+    if not mark.exists():
+        return False
+    try:
+        claim = claim_private_file(mark)
+    except OSError:
+        return True
+    _remove_files(folder)
+    mark.unlink()
+    os.close(claim)
+    return False
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder that is empty, or that an export which was killed has left."""
+    mark = folder.joinpath(UNFINISHED)
+    if not mark.exists():
+        _refuse_full(folder)
+    claim = claim_private_file(mark)
+    try:
+        _remove_files(folder)
+        _refuse_full(folder)
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+        os.close(claim)
+
+
+def _refuse_full(folder: Path) -> None:
+    if any(path.name != UNFINISHED for path in folder.iterdir()):
+        raise LedgerError(f"{folder} is not empty; choose a new folder, nothing is overwritten.")
+
+
+def _remove_files(folder: Path) -> None:
+    for table in TABLES:
+        folder.joinpath(f"{table.name}.csv").unlink(missing_ok=True)
 
 
 def neutral(text: str) -> str:

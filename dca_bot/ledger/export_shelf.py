@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.export import Form, export_ledger
+from dca_bot.ledger.export import Form, export_ledger, is_being_written
 from dca_bot.ledger.export_tables import TABLES
 from dca_bot.ledger.private import make_private_folder
 
 SHELF = "exports"
 KEPT = 5
+PART = ".part"
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(\.part)?")
 
 
@@ -25,23 +26,33 @@ def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.E
     shelf = data_dir.joinpath(SHELF)
     make_private_folder(shelf, setting="bot.data_dir")
     folder = shelf.joinpath(f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}")
-    part = folder.with_name(f"{folder.name}.part")
-    if folder.exists() or part.exists():
+    part = folder.with_name(f"{folder.name}{PART}")
+    if folder.exists() or (part.exists() and is_being_written(part)):
         raise LedgerError(f"{folder} is just being made; look there, or try again in a moment.")
     try:
         export_ledger(data_dir, part, form, stop=stop)
         part.rename(folder)
-        _prune(shelf)
+        _prune(shelf, folder.name)
     except OSError as error:
         raise LedgerError(f"{folder} could not be made ({error.strerror}).") from error
     finally:
-        _remove(part)
+        with suppress(OSError):
+            part.rmdir()
     return folder.absolute()
 
 
-def _prune(shelf: Path) -> None:
+def _prune(shelf: Path, newest: str) -> None:
+    """Remove the oldest exports; those that were killed are none.
+
+    Names behind the newest one's are of a clock that was ahead: they stand behind all others.
+    """
     ours = [path for path in shelf.iterdir() if _NAME.fullmatch(path.name)]
-    for folder in sorted(ours, reverse=True)[KEPT:]:
+    for part in [path for path in ours if path.suffix == PART]:
+        ours.remove(part)
+        if not is_being_written(part):
+            _remove(part)
+    ranked = sorted(sorted(ours, reverse=True), key=lambda folder: folder.name > newest)
+    for folder in ranked[KEPT:]:
         _remove(folder)
 
 

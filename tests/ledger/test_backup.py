@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import shutil
 import signal
@@ -37,6 +38,20 @@ async def main():
         print(n, flush=True)
 
 asyncio.run(main())
+"""
+
+
+# Another process: stops in the middle of a copy, and waits to be killed.
+COPIER = """
+import pathlib, sys, time
+from dca_bot.ledger.backup import copy_ledger
+
+class Stop:
+    def is_set(self):
+        print("copying", flush=True)
+        time.sleep(600)
+
+copy_ledger(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), stop=Stop())
 """
 
 
@@ -161,11 +176,91 @@ def test_nothing_is_overwritten(data, tmp_path):
     for name in ("there", "dangling"):
         with pytest.raises(LedgerError, match="is there already, and is not overwritten"):
             copy_ledger(data, tmp_path / name)
-    with pytest.raises(LedgerError, match=r"broken off\.part: a copy is being made, or"):
+    with pytest.raises(LedgerError, match=r"broken off\.part is there, and is no copy that was"):
         copy_ledger(data, tmp_path / "broken off")
     assert (tmp_path / "there").read_text() == "mine"
     assert (tmp_path / f"broken off{PART}").read_text() == "mine"
     assert not (tmp_path / "broken off").exists()
+
+
+@pytest.fixture
+def copying(data, tmp_path):
+    """A process in the middle of a copy to `copy.sqlite3`; it is killed in the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COPIER, str(data), str(tmp_path / "copy.sqlite3")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "copying\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_copy_that_was_killed_is_replaced_by_the_next(copying, data, tmp_path):
+    copying.kill()
+    copying.wait()
+    assert (tmp_path / f"copy.sqlite3{PART}").exists()
+    (tmp_path / f"copy.sqlite3{PART}-journal").write_bytes(b"a journal that would be played back")
+    copy_ledger(data, tmp_path / "copy.sqlite3")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.sqlite3", "data"]
+    restore(tmp_path / "copy.sqlite3", tmp_path / "restored")
+    assert read_facts(tmp_path / "restored")[0]["first"] == "1"
+
+
+@pytest.mark.parametrize("left", [b"", bytes(4096), b"SQLite format 3\0" + bytes(4096)])
+def test_whatever_a_killed_copy_can_have_left_is_replaced(data, tmp_path, left):
+    part = tmp_path / f"copy.sqlite3{PART}"
+    part.write_bytes(left)
+    part.chmod(0o600)
+    copy_ledger(data, tmp_path / "copy.sqlite3")
+    restore(tmp_path / "copy.sqlite3", tmp_path / "restored")
+    assert read_facts(tmp_path / "restored")[1] == ()
+
+
+def test_copy_that_is_being_written_is_left_alone(copying, data, tmp_path):
+    part = tmp_path / f"copy.sqlite3{PART}"
+    with pytest.raises(LedgerError, match="just being written: another copy of that name"):
+        copy_ledger(data, tmp_path / "copy.sqlite3")
+    remove_unfinished(tmp_path)
+    assert part.exists()
+    assert copying.poll() is None
+
+
+def test_copy_under_way_in_the_folder_of_copies_is_no_leftover(data, tmp_path):
+    target = tmp_path / copy_name(NOW)
+    part = target.with_name(target.name + PART)
+    process = subprocess.Popen(
+        [sys.executable, "-c", COPIER, str(data), str(target)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        process.stdout.readline()
+        remove_unfinished(tmp_path)
+        assert part.exists()
+    finally:
+        process.kill()
+        process.communicate()
+    remove_unfinished(tmp_path)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "of others", "pipe"])
+def test_what_is_no_leftover_of_a_copy_is_refused_and_stays(data, tmp_path, kind):
+    part = tmp_path / f"copy.sqlite3{PART}"
+    (tmp_path / "mine").touch(mode=0o600)
+    match kind:
+        case "link":
+            part.symlink_to(tmp_path / "mine")
+        case "folder":
+            part.mkdir()
+        case "of others":
+            part.touch(mode=0o644)
+        case "pipe":
+            os.mkfifo(part, 0o600)
+    with pytest.raises(LedgerError, match="no copy that was broken off"):
+        copy_ledger(data, tmp_path / "copy.sqlite3")
+    assert part.is_symlink() or part.exists()
+    assert (tmp_path / "mine").exists()
 
 
 def test_damaged_ledger_makes_no_copy(data, tmp_path):

@@ -4,8 +4,10 @@ import csv
 import re
 import resource
 import shutil
+import subprocess
+import sys
 import threading
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -29,9 +31,10 @@ from dca_bot.ledger import (
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.export import Form, export_ledger, neutral
+from dca_bot.ledger.export_shelf import KEPT, export_to_shelf
 from dca_bot.ledger.export_tables import TABLES
 
-from .story import KEY, hex_of
+from .story import KEY, START, hex_of
 
 FORM = Form("GTQ", ZoneInfo("America/Guatemala"), npub="npub-{}".format)
 DAY = date(2026, 3, 1)
@@ -351,6 +354,83 @@ def test_export_that_breaks_off_leaves_no_file(busy, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list((tmp_path / "full").iterdir()) == []
+
+
+# Another process: stops in the middle of an export, and waits to be killed.
+EXPORTER = """
+import pathlib, sys, time
+from zoneinfo import ZoneInfo
+from dca_bot.ledger import export
+
+def npub(_key):
+    print("exporting", flush=True)
+    time.sleep(600)
+
+form = export.Form("GTQ", ZoneInfo("UTC"), npub)
+export.export_ledger(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), form)
+"""
+
+
+def test_export_that_was_killed_is_replaced_and_one_under_way_is_not(busy, tmp_path):
+    folder = tmp_path / "out"
+    done = {
+        "actor": hex_of("op"),
+        "client_id": None,
+        "message_id": "m",
+        "command": "c",
+        "done": "d",
+    }
+    busy.do(command_log.record, **done, now=busy.now)
+    process = subprocess.Popen(
+        [sys.executable, "-c", EXPORTER, str(busy.folder), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "exporting\n"
+        with pytest.raises(LedgerError, match="just being written"):
+            export_ledger(busy.folder, folder, FORM)
+        assert any(folder.glob("*.csv"))
+    finally:
+        process.kill()
+        process.communicate()
+    assert export_ledger(busy.folder, folder, FORM)["payouts"] > 0
+    assert {path.suffix for path in folder.iterdir()} == {".csv"}
+    with pytest.raises(LedgerError, match="is not empty"):
+        export_ledger(busy.folder, folder, FORM)
+
+
+def test_killed_export_that_somebody_has_put_something_into_is_refused(busy, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir(mode=0o700)
+    (folder / ".unfinished").touch(mode=0o600)
+    (folder / "notes.ods").touch()
+    with pytest.raises(LedgerError, match="is not empty"):
+        export_ledger(busy.folder, folder, FORM)
+    assert (folder / "notes.ods").exists()
+
+
+def test_killed_exports_on_the_shelf_push_no_good_one_out(busy):
+    shelf, stop = busy.folder / "exports", threading.Event()
+    for day in range(1, 6):
+        export_to_shelf(busy.folder, FORM, START + timedelta(days=day), stop)
+    kept = sorted(path.name for path in shelf.iterdir())
+    for day in (20, 21):
+        part = shelf / f"{START + timedelta(days=day):%Y-%m-%dT%H%M%SZ}.part"
+        part.mkdir(mode=0o700)
+        (part / ".unfinished").touch(mode=0o600)
+        (part / "clients.csv").touch(mode=0o600)
+    newest = export_to_shelf(busy.folder, FORM, START + timedelta(days=6), stop)
+    assert sorted(path.name for path in shelf.iterdir()) == [*kept[1:], newest.name]
+
+
+def test_exports_of_a_clock_that_was_ahead_push_no_new_one_out(busy):
+    stop = threading.Event()
+    for days in range(400, 400 + KEPT):
+        export_to_shelf(busy.folder, FORM, START + timedelta(days=days), stop)
+    made = [export_to_shelf(busy.folder, FORM, START + timedelta(days=n), stop) for n in (1, 2)]
+    assert all(folder.is_dir() for folder in made)
+    assert len(list(made[0].parent.iterdir())) == KEPT
 
 
 def _many_deposits(tx, count):

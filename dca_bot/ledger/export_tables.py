@@ -117,8 +117,8 @@ TABLES = (
     ),
     Table(
         "attempts",
-        "SELECT payout_id AS payout, number, payment_hash, created_at, expires_at"
-        " FROM attempt ORDER BY payout_id, number",
+        "SELECT payout_id AS payout, number, payment_hash, created_at, expires_at, outcome, witness"
+        " FROM attempt LEFT JOIN verdict USING (payout_id, number) ORDER BY payout_id, number",
     ),
     Table(
         "foreign_payments",

@@ -235,8 +235,11 @@ def book_as_arrived(
 ) -> None:
     """Book a payout in doubt as paid: the payee's preimage is recorded, or an operator's word is it.
 
-    `message_id` is the operator's message. LNbits calls the payment failed and has taken no fee.
+    `message_id` is the operator's message. LNbits calls the payment failed and has taken no fee. Raise
+    StateChanged for a payout that is not in doubt, or that nobody says has arrived.
     """
+    if payout.state is not PayoutState.IN_DOUBT:
+        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state}, not in doubt.")
     if message_id is not None:
         witnesses.record_verdict(
             tx, payout, Outcome.ARRIVED, Witness.OPERATOR, message_id=message_id, now=now

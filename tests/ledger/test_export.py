@@ -50,6 +50,8 @@ NOT_EXPORTED = {
     "payout_move",
     "person",
     "slow_destination",
+    "verify_due",
+    "verify_look",
 }
 SECRET = "0123456789abcdef" * 2
 

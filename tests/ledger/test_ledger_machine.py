@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dca_bot.core.payout import payout_id
+from dca_bot.core.witness import Witness
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import clients, commission, deposits, payout_moves, payouts
 from dca_bot.ledger.clients import Destination
@@ -35,6 +36,7 @@ STEPS = {
     "finish": {"DEBITED": "DONE", "ALERT": "DONE", "DONE": "DONE"},
     "alert": {"DEBITED": "ALERT", "ALERT": "ALERT"},
     "void": {"SUBMITTED": "VOID", "IN_DOUBT": "VOID", "VOID": "VOID"},
+    "book": {"IN_DOUBT": "DONE"},
     "cancel": dict.fromkeys(("PLANNED", "INVOICED", "HELD", "VOID"), "CANCELLED"),
 }
 OVER = ("DONE", "CANCELLED", "MERGED")
@@ -370,7 +372,7 @@ class LedgerMachine(RuleBasedStateMachine):
         sat = sum(share["sat"] for share in self.covered(id_))
         payout["state"] = to
         payout["sent"] |= step in ("submit", "take over")
-        if step in ("debit", "take over"):
+        if step in ("debit", "take over", "book"):
             self.totals["paid"] += sat
         if step == "cancel":
             self.clients[payout["client"]]["balance"] += minor
@@ -411,7 +413,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.story.do(payout_moves.move, payout, payouts.PayoutState.ALERT)
 
     def do_void(self, payout):
-        self.story.do(payout_moves.move, payout, payouts.PayoutState.VOID)
+        """Give an attempt up; one to an address that is in doubt on an operator's word."""
+        to_address = payout.destination is not None and payout.destination.kind == clients.ADDRESS
+        if to_address and payout.state == "IN_DOUBT":
+            told = {"now": self.story.now, "message_id": "m"}
+            self.story.do(payout_moves.void_by_verdict, payout, Witness.OPERATOR, **told)
+        else:
+            self.story.do(payout_moves.move, payout, payouts.PayoutState.VOID)
+
+    def do_book(self, payout):
+        self.story.do(payout_moves.book_as_arrived, payout, now=self.story.now, message_id="m")
 
     def do_cancel(self, payout):
         self.story.do(payout_moves.cancel, payout, now=self.story.now)

@@ -3,6 +3,7 @@
 # make test    format check, lint, types, import rules and all tests
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
+# make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
 
 # LNbits needs Python before 3.13; the package runs on 3.11 and later.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -14,7 +15,7 @@ JOBS ?= 2
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench lnbits-versions clean
 
 setup: .venv/.complete .lnbits/.complete
 
@@ -51,5 +52,8 @@ format: setup
 bench: setup
 	$(BIN)/python tests/benchmarks.py
 
+lnbits-versions: setup
+	@$(BIN)/python tests/lnbits_versions.py
+
 clean:
-	rm -rf .venv .lnbits .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from lnbits_servers import SQLITE, Server, databases, server_on
 from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
 
@@ -27,10 +28,13 @@ def price_stub() -> Iterator[PriceStub]:
 
 
 @pytest.fixture(scope="session")
-def lnbits(price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
+def lnbits(request, price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
     """An LNbits of this worker's own: payments inside it only."""
-    with start_lnbits(find_lnbits(), tmp_path_factory.mktemp("lnbits"), price=price_stub) as lnbits:
-        yield lnbits
+    zone = databases(SQLITE)[0]
+    postgres = None if zone == SQLITE else request.getfixturevalue("postgres")
+    folder = tmp_path_factory.mktemp("lnbits")
+    with server_on(zone, folder, price=price_stub, postgres=postgres) as server:
+        yield server.process
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +46,16 @@ def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProces
     funding = funded_by(lnbits.url, node)
     with start_lnbits(find_lnbits(), data_dir, price=price_stub, funding=funding) as remote:
         yield remote
+
+
+@pytest.fixture(scope="module")
+def lnbits_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
+    """An LNbits on the database that the parameter names."""
+    zone = request.param
+    postgres = None if zone == SQLITE else request.getfixturevalue("postgres")
+    folder = tmp_path_factory.mktemp("lnbits")
+    with server_on(zone, folder, price=price_stub, postgres=postgres) as server:
+        yield server
 
 
 @pytest.fixture

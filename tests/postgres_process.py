@@ -80,6 +80,12 @@ class PostgresProcess:
         )
         return done.stdout.strip()
 
+    def create_empty_database(self) -> str:
+        self.databases += 1
+        name = f"other_{self.databases}"
+        self.sql(f"CREATE DATABASE {name}")
+        return name
+
     def create_database(self, template: str = SAMPLE) -> str:
         self.databases += 1
         name = f"lamassu_{self.databases}"

@@ -6,6 +6,7 @@ here is synchronous: it can be used from any event loop, or from none.
 """
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -239,7 +240,7 @@ def start_lnbits(
 
     LNbits keeps its settings in the data folder: `price` has to live as long as the folder.
     """
-    settings = {"LNBITS_PRICE_AGGREGATOR_URL": price.url, **(funding or fake_funding())}
+    settings = {**_price_settings(price), **(funding or fake_funding())}
     lnbits = LnbitsProcess(lnbits_bin, data_dir, port=port or free_port(), settings=settings)
     try:
         lnbits.start()
@@ -248,6 +249,15 @@ def start_lnbits(
         lnbits.close()
         raise
     return lnbits
+
+
+def _price_settings(price: PriceStub) -> dict[str, str]:
+    """Name the one price service; before LNbits 1.5 it stands in a list of providers."""
+    provider = {"name": "stub", "api_url": f"{price.url}/rate/{{TO}}", "path": "$.rates.median"}
+    return {
+        "LNBITS_PRICE_AGGREGATOR_URL": price.url,
+        "LNBITS_EXCHANGE_RATE_PROVIDERS": json.dumps([provider]),
+    }
 
 
 def _site_packages(python: Path) -> Path:

@@ -1,0 +1,114 @@
+"""Run the wallet tests against older versions of LNbits, on SQLite and on PostgreSQL, and print a table.
+
+Each version has an environment of its own under `.lnbits-versions`. What a run starts is ended with it.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PINS = ROOT / "deploy" / "lnbits-versions.txt"
+ENVIRONMENTS = ROOT / ".lnbits-versions"
+TESTS = (
+    "tests/lnbits/test_lnbits_wallet.py",
+    "tests/lnbits/test_external_payments.py",
+    "tests/jobs/test_lnbits_zones.py",
+)
+DATABASES = {"SQLite": "sqlite", "PostgreSQL": "Asia/Kolkata America/Guatemala"}
+INSTALL_LIMIT_S = 600
+RUN_LIMIT_S = 1200
+END_LIMIT_S = 60
+
+
+def main() -> int:
+    """Test the versions that are named, else all; return 0 if every test has passed."""
+    wanted = sys.argv[1:]
+    table = {}
+    for requirements in pinned():
+        version = requirements[0].partition("==")[2]
+        if not wanted or version in wanted:
+            binary = install(version, requirements)
+            for name, zones in DATABASES.items():
+                table[version, name] = run(version, name, binary, zones)
+    print(f"\n{'LNbits':<8}" + "".join(f"{name:<28}" for name in DATABASES))
+    for version in dict.fromkeys(version for version, _ in table):
+        print(f"{version:<8}" + "".join(f"{table[version, name]:<28}" for name in DATABASES))
+    return 0 if all(re.fullmatch(r"\d+ passed", result) for result in table.values()) else 1
+
+
+def pinned() -> list[list[str]]:
+    lines = PINS.read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if line and not line.startswith("#")]
+
+
+def install(version: str, requirements: list[str]) -> Path:
+    """Make the environment of a version, unless it is there; return its `lnbits` command."""
+    folder = ENVIRONMENTS / version
+    complete = folder / ".complete"
+    if not complete.exists():
+        print(f"== LNbits {version} into {folder.relative_to(ROOT)}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_LIMIT_S)
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", *requirements]
+        subprocess.run(pip, check=True, timeout=INSTALL_LIMIT_S)
+        complete.touch()
+    return folder / "bin" / "lnbits"
+
+
+def run(version: str, name: str, binary: Path, zones: str) -> str:
+    """Run the tests on a database; return pytest's count of what has passed and failed."""
+    print(f"== LNbits {version} on {name}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="dca-bot-versions-") as folder:
+        environment = {
+            **os.environ,
+            "DCA_BOT_LNBITS_BIN": str(binary),
+            "DCA_BOT_LNBITS_DATABASES": zones,
+            "TMPDIR": folder,
+        }
+        tests = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *TESTS],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = tests.communicate(timeout=RUN_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            # pytest ends what it has started when it is interrupted.
+            tests.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                tests.communicate(timeout=END_LIMIT_S)
+            output = f"no end within {RUN_LIMIT_S} s"
+        finally:
+            end_group(tests)
+            end_postgres(Path(folder))
+    result = output.strip().splitlines()[-1]
+    if tests.returncode:
+        print(output, flush=True)
+    print(result, flush=True)
+    return re.sub(r" in [\d.]+s.*", "", result)
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def end_postgres(folder: Path) -> None:
+    """End a PostgreSQL whose starter was killed; a stopped one has no such file any more."""
+    for path in folder.glob("**/data/postmaster.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(path.read_text().splitlines()[0]), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

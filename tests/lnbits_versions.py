@@ -24,6 +24,7 @@ DATABASES = {"SQLite": "sqlite", "PostgreSQL": "Asia/Kolkata America/Guatemala"}
 INSTALL_LIMIT_S = 600
 RUN_LIMIT_S = 1200
 END_LIMIT_S = 60
+SHOWN_MAX = 20
 
 
 def main() -> int:
@@ -36,9 +37,9 @@ def main() -> int:
             binary = install(version, requirements)
             for name, zones in DATABASES.items():
                 table[version, name] = run(version, name, binary, zones)
-    print(f"\n{'LNbits':<8}" + "".join(f"{name:<28}" for name in DATABASES))
+    say(f"\n{'LNbits':<8}" + "".join(f"{name:<28}" for name in DATABASES))
     for version in dict.fromkeys(version for version, _ in table):
-        print(f"{version:<8}" + "".join(f"{table[version, name]:<28}" for name in DATABASES))
+        say(f"{version:<8}" + "".join(f"{table[version, name]:<28}" for name in DATABASES))
     return 0 if all(re.fullmatch(r"\d+ passed", result) for result in table.values()) else 1
 
 
@@ -52,7 +53,7 @@ def install(version: str, requirements: list[str]) -> Path:
     folder = ENVIRONMENTS / version
     complete = folder / ".complete"
     if not complete.exists():
-        print(f"== LNbits {version} into {folder.relative_to(ROOT)}", flush=True)
+        say(f"== LNbits {version} into {folder.relative_to(ROOT)}")
         subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_LIMIT_S)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", *requirements]
         subprocess.run(pip, check=True, timeout=INSTALL_LIMIT_S)
@@ -62,8 +63,10 @@ def install(version: str, requirements: list[str]) -> Path:
 
 def run(version: str, name: str, binary: Path, zones: str) -> str:
     """Run the tests on a database; return pytest's count of what has passed and failed."""
-    print(f"== LNbits {version} on {name}", flush=True)
+    say(f"== LNbits {version} on {name}")
     with tempfile.TemporaryDirectory(prefix="dca-bot-versions-") as folder:
+        # PostgreSQL, which refuses root, runs in it as somebody else.
+        Path(folder).chmod(0o755)
         environment = {
             **os.environ,
             "DCA_BOT_LNBITS_BIN": str(binary),
@@ -90,10 +93,11 @@ def run(version: str, name: str, binary: Path, zones: str) -> str:
         finally:
             end_group(tests)
             end_postgres(Path(folder))
-    result = output.strip().splitlines()[-1]
-    if tests.returncode:
-        print(output, flush=True)
-    print(result, flush=True)
+    log = ENVIRONMENTS / f"{version}-{name}.log"
+    log.write_text(output, encoding="utf-8")
+    *_, result = lines = output.strip().splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    say("\n".join([*failed[:SHOWN_MAX], f"{result}; all of it: {log.relative_to(ROOT)}"]))
     return re.sub(r" in [\d.]+s.*", "", result)
 
 
@@ -108,6 +112,11 @@ def end_postgres(folder: Path) -> None:
     for path in folder.glob("**/data/postmaster.pid"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(path.read_text().splitlines()[0]), signal.SIGKILL)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

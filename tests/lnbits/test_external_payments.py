@@ -6,6 +6,7 @@ The second one also takes the kills: invoices of a FakeWallet don't outlive its 
 import asyncio
 
 import pytest
+from lnbits_servers import version
 
 from dca_bot.core.ports import Credit, PayAnswer, PaymentStatus
 from dca_bot.errors import LnbitsUnavailable
@@ -28,7 +29,8 @@ async def test_external_invoice_is_paid(source, remote_source, alice, order):
     assert reply.answer is PayAnswer.ANSWERED
     payment = await remote_source.payment(invoice.payment_hash)
     assert (payment.status, payment.amount_msat) == (PaymentStatus.SUCCESS, -500_000)
-    assert payment.preimage
+    # LNbits 1.0 has none from another LNbits.
+    assert payment.preimage or version() == (1, 0)
     credited = await source.credited(alice.invoice_key, invoice.payment_hash)
     assert credited == Credit(PaymentStatus.SUCCESS, invoice.amount_msat)
 

@@ -256,11 +256,12 @@ class LnbitsWallet:
     async def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
         """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
 
+        Rows of a kind that the bot doesn't make, and can't read, are left out.
         What is guaranteed: `payment_list.all_rows`. Raise LnbitsRefused for a key that LNbits refuses.
         """
         page = partial(self._page, key=invoice_key)
         async for row in all_rows(page, INCOMING, page_rows=self._page_rows):
-            if row.amount >= 0:
+            if row.amount >= 0 and row.is_readable():
                 read_row = row.read()
                 yield read_row.payment_hash, read_row.to_credit()
 

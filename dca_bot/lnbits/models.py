@@ -103,6 +103,14 @@ class ListedRow(BaseModel, extra="allow"):
         in_extra = self.extra.get("tag") if isinstance(self.extra, dict) else None
         return tag in (in_extra, self.tag)
 
+    def is_readable(self) -> bool:
+        """Tell whether the row is one that LNbits writes for a Lightning payment."""
+        try:
+            PaymentRow.model_validate(self.model_dump())
+        except ValidationError:
+            return False
+        return True
+
     def read(self) -> PaymentRow:
         """Return the whole row; raise LnbitsUnavailable where it isn't one that LNbits 1.0 writes."""
         try:

@@ -156,6 +156,15 @@ async def test_unreadable_row_of_others_hides_no_row_of_the_bot(web, wallet, cha
     assert [payment.external_id async for payment in wallet.tagged_payments()] == ["payout-1"]
 
 
+async def test_unreadable_row_of_a_client_hides_no_credit_of_the_bot(web, wallet):
+    rows = [
+        {**ROW, "amount": 1000, "fee": 0, "status": "success"},
+        {**ROW, "amount": 5, "checking_id": "other", "payment_hash": "fiat_sub_1"},
+    ]
+    web.answer(f"{PAYMENTS}/paginated", {"data": rows, "total": 2})
+    assert [hash_ async for hash_, _ in wallet.credits_of(KEY)] == [HASH]
+
+
 async def test_unreadable_row_of_the_bot_is_an_error_and_not_left_out(web, wallet):
     row = {**ROW, "status": "refunded", "extra": {"tag": "aio-dca"}}
     web.answer(f"{PAYMENTS}/paginated", {"data": [row], "total": 1})

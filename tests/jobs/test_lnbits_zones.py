@@ -10,7 +10,7 @@ from lnbits_servers import ZONES, databases
 from test_settle import assert_clean
 
 from dca_bot.ledger import foreign
-from dca_bot.ledger.audit import audit_payments
+from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -76,10 +76,10 @@ async def test_start_hourly_look_and_audit_find_every_payment_and_accuse_none(be
     await bench.settler.look_once()
     assert await remembered(bench) == {"hourly", "start"}
 
-    rows, findings = await audit_payments(bench.database, bench.wallet)
-    assert rows == PAYOUTS + 2
-    assert len(findings) == 2
-    assert all("which the ledger doesn't know" in text for text in findings)
+    audit = await audit_payments(bench.database, bench.wallet)
+    assert audit.rows == PAYOUTS + 2
+    assert len(audit.findings) == 2
+    assert all("which the ledger doesn't know" in text for text in audit.findings)
 
     for payout in await bench.payouts():
         (payment,) = await bench.wallet.payments_of(payout.id)

@@ -86,8 +86,8 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
 
 
 def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
-    """Stop deciding and paying."""
-    if facts.paused(tx):
+    """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
+    if facts.get(tx, facts.PAUSED) is not None:
         return Say("pause_all.already")
     facts.put(tx, facts.PAUSED, ctx.now.isoformat())
     ctx.herald.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)

@@ -19,6 +19,7 @@ from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger import (
     cash_outs,
     clients,
+    clock,
     commission,
     distributions,
     facts,
@@ -639,3 +640,35 @@ async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(mak
         ("lost", "late", HoldReason.LOST, "by itself"),
         ("cash-out", "late", HoldReason.KNOWN_DISTRIBUTION, None),
     ]
+
+
+async def test_first_start_by_a_clock_that_was_ahead_ignores_nothing_once_the_clock_is_right(
+    make_ingest,
+):
+    bench = await make_ingest()
+    await bench.client("ana", minor=50_000)
+    ahead = NOW + 400 * DAY
+    bench.ingest.start_at, bench.ingest.from_first_start = ahead, True
+    for work in (
+        lambda tx: facts.put(tx, facts.START_AT, ahead.isoformat()),
+        lambda tx: clock.see(tx, ahead),
+    ):
+        await bench.database.transact(work)
+    bench.server.put(cash_out("sold", NOW + MINUTE))
+    bench.clock.ahead = HOUR
+    await bench.poll()
+    assert await bench.distributed() == []
+    await bench.database.transact(lambda tx: clock.note(tx, NOW))
+    await bench.database.transact(lambda tx: clock.accept(tx, NOW))
+    await bench.poll()
+    assert await bench.distributed() == ["sold"]
+
+
+async def test_start_that_is_configured_in_the_future_is_waited_for(make_ingest):
+    bench = await make_ingest()
+    bench.ingest.start_at = NOW + DAY
+    bench.server.put(cash_out("sold", NOW - HOUR))
+    await bench.database.transact(lambda tx: clock.note(tx, NOW))
+    await bench.poll()
+    assert await bench.distributed() == []
+    assert bench.ingest.start_at == NOW + DAY

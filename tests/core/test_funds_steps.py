@@ -45,6 +45,7 @@ OVER = {"expires_at": NOW}
         (purse(0), LOW, Step.NOTHING),
         (purse(499), told(Trouble.LOW, **OVER), Step.WARN),
         (purse(499), told(Trouble.LOW, asked_sat=100), Step.WARN),  # paid, and still low
+        (purse(499), told(Trouble.LOW, asked_sat=0, balance_sat=599), Step.NOTHING),  # no invoice
         (purse(500), LOW, Step.NOTHING),
         (purse(874), LOW, Step.NOTHING),
         (purse(874), told(Trouble.LOW, **OVER), Step.NOTHING),

@@ -10,6 +10,7 @@ import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
 from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
@@ -97,6 +98,79 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
     found = {payout.id: payout for payout in await bench.payouts()}
     assert (found[first.id].state, found[first.id].waiting) == ("HELD", HoldReason.CEILING_DAY)
     assert bench.wallet.sent() == []
+
+
+# Ceilings and an address's bounds, to the sat
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [
+        ({"payout_max_sat": 50_000}, "DONE"),
+        ({"payout_max_sat": 49_999}, "HELD"),
+        ({"day_max_sat": 50_000}, "DONE"),
+        ({"day_max_sat": 49_999}, "HELD"),
+    ],
+)
+async def test_ceiling_is_what_may_just_be_paid(make_desk, limits, state):
+    bench = await make_desk(**limits)
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "state"),
+    [((50_000, 50_000), "DONE"), ((1, 49_999), "PLANNED"), ((50_001, 10**9), None)],
+)
+async def test_bounds_of_an_address_are_what_it_just_takes(make_desk, bounds, state):
+    bench = await make_desk(PLACE)
+    bench.addresses.min_sat, bench.addresses.max_sat = bounds
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    assert await bench.states() == ([] if state is None else [state])
+
+
+async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(make_desk):
+    bench = await make_desk(PLACE, payout_max_sat=60_000)
+    bench.addresses.min_sat = 60_001
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.waiting) == (
+        "PLANNED",
+        "The address takes at least 60001 sats.",
+    )
+
+
+async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_minimum_rises(
+    make_desk,
+):
+    bench = await make_desk(PLACE)
+    bench.wallet.on_pay = lambda _invoice: None  # LNbits never sees the request
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    await at(bench, 2 * HOUR)
+    assert await bench.states() == ["VOID"]
+    bench.addresses.min_sat = 60_000
+    await at(bench, 3 * HOUR)
+    await at(bench, 4 * HOUR)
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.waiting) == (
+        "PLANNED",
+        "The address takes at least 60000 sats.",
+    )
+
+
+async def test_invoice_that_came_before_is_named_as_the_reason(make_desk):
+    bench = await make_desk(PLACE)
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    bench.addresses.repeats = "lnbc1"
+    await bench.distribute(50_000, 40_000)
+    await at(bench, MINUTE)
+    second = (await bench.payouts())[1]
+    assert (second.state, second.waiting) == ("PLANNED", Refusal.SAME_INVOICE)
 
 
 # What is debited

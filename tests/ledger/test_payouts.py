@@ -1,4 +1,5 @@
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from dca_bot.core.payout import CANCELLABLE, PayoutState, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import books, clients, holds, payout_moves, payout_need, payouts, reports
+from dca_bot.ledger import foreign as foreign_payments
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.reports import Got
@@ -385,6 +387,20 @@ def test_a_payout_that_lnbits_has_paid_is_not_cancelled(story, ana, status, work
         with pytest.raises(StateChanged, match="LNbits has paid"):
             story.step(payout.id, "CANCELLED")
     assert story.balance(ana) == (10_000 if works else 9_940)
+
+
+@pytest.mark.parametrize(
+    ("age", "may_revive"), [(timedelta(0), True), (timedelta(microseconds=1), False)]
+)
+def test_a_failed_payment_may_revive_for_a_week_and_ten_minutes(story, ana, age, may_revive):
+    payout = planned(story)
+    lost = story.payment(payout, status=PaymentStatus.FAILED, hash_=hex_of("lost"))
+    lost = replace(lost, external_id="lost", extra={"distributions": ["d1"], "client": "ana"})
+    story.do(foreign_payments.remember, lost, now=story.now)
+    later = story.now + timedelta(days=7, minutes=10, microseconds=-1) + age
+    assert story.read(foreign_payments.covers_share, payout, now=later) is may_revive
+    assert bool(story.read(foreign_payments.still_paying, "d1", now=later)) is may_revive
+    assert story.owed(ana) == 600
 
 
 def test_a_cancelled_payouts_fiat_buys_anew(story, ana):

@@ -4,8 +4,9 @@ The invariant: LNbits moves while it is read, so a difference counts only where 
 the ledger before and the ledger after.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
@@ -14,6 +15,9 @@ from dca_bot.ledger import foreign, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
+
+BATCH = 500
+ODD_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +55,106 @@ class Expected:
     is_by_hand: bool
 
 
+@dataclass(slots=True)
+class Seen:
+    """What has been read of LNbits' list: how many rows, and which payouts they have paid.
+
+    Of the rows themselves only those are kept that don't agree with the ledger, at most ODD_MAX.
+    """
+
+    booked: Mapping[str, Witness]
+    rows: int = 0
+    paid: set[str] = field(default_factory=set)
+    odd: list[Payment] = field(default_factory=list)
+    more: int = 0
+
+
 async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
     """Hold the source wallet's tagged rows, and the clients' rows, against the ledger.
 
     Raise LnbitsUnavailable or LnbitsRefused.
     """
-    before = await database.read(paid_by_hash)
+    begun = await database.read(_last_posting)
     expected = await database.read(expected_credits)
-    payments = [payment async for payment in wallet.tagged_payments()]
-    after = await database.read(paid_by_hash)
-    settled = await database.read(foreign.settled_hashes)
-    earlier = set(compare_payments(before, payments, settled))
-    lasting = [text for text in compare_payments(after, payments, settled) if text in earlier]
+    seen = Seen(await database.read(witnesses.booked_beside_lnbits))
+    batch: list[Payment] = []
+
+    async def sort_in() -> None:
+        await database.read(lambda tx: _sort_in(tx, seen, tuple(batch)))
+        batch.clear()
+
+    async for payment in wallet.tagged_payments():
+        batch.append(payment)
+        if len(batch) == BATCH:
+            await sort_in()
+    await sort_in()
+    lasting = await database.read(lambda tx: _lasting(tx, seen, begun=begun))
     credit_findings, credit_notes = await _audit_credits(wallet, expected)
+    booked = await database.read(lambda tx: paid_by_hash(tx, witnesses.booked_beside_lnbits(tx)))
     unproven = await database.read(witnesses.unproven_count)
     return PaymentsAudit(
-        rows=len(payments),
+        rows=seen.rows,
         findings=(*lasting, *credit_findings),
-        notes=(*_booked(after), *credit_notes, *_unproven(unproven)),
+        notes=(*_booked(booked), *credit_notes, *_unproven(unproven)),
     )
 
 
-def paid_by_hash(tx: Tx) -> dict[str, Invoiced]:
-    """Return what the ledger says of every recorded payment hash."""
-    booked = witnesses.booked_beside_lnbits(tx)
+def _last_posting(tx: Tx) -> int:
+    return int(tx.execute("SELECT coalesce(max(id), 0) FROM posting").fetchone()[0])
+
+
+def _sort_in(tx: Tx, seen: Seen, payments: Sequence[Payment]) -> None:
+    """Tell the payments that agree with the ledger from those that may not."""
+    hashes = [payment.payment_hash for payment in payments]
+    recorded = paid_by_hash(tx, hashes, booked=seen.booked)
+    for payment in payments:
+        seen.rows += 1
+        if payment.status is not PaymentStatus.SUCCESS:
+            continue
+        known = recorded.get(payment.payment_hash)
+        is_odd = known is None or known.payout_id in seen.paid or any(_differences(known, payment))
+        if known is not None and not is_odd:
+            seen.paid.add(known.payout_id)
+        elif len(seen.odd) < ODD_MAX:
+            seen.odd.append(replace(payment, extra=None, preimage=""))
+        else:
+            seen.more += 1
+
+
+def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[str]:
+    """Compare once more, with the ledger as it is by now, what didn't agree with it before.
+
+    LNbits' list must have what was paid before the reading began, up to the posting `begun`.
+    """
+    rows = tx.execute(
+        "SELECT payout_id, payment_hash FROM posting JOIN payout ON payout.id = posting.payout_id"
+        " JOIN attempt USING (payout_id) WHERE posting.kind = 'payout' AND posting.id <= ?"
+        " AND number = payout.attempt",
+        (begun,),
+    )
+    unseen = [row["payment_hash"] for row in rows if row["payout_id"] not in seen.paid]
+    recorded = paid_by_hash(tx, [*unseen, *(payment.payment_hash for payment in seen.odd)])
+    settled = foreign.settled_hashes(tx)
+    findings = compare_payments(recorded, seen.odd, settled, seen.paid)
+    if seen.more:
+        findings.append(f"{seen.more} more payments of LNbits' list weren't compared.")
+    return findings
+
+
+def paid_by_hash(
+    tx: Tx, hashes: Iterable[str] | None = None, *, booked: Mapping[str, Witness] | None = None
+) -> dict[str, Invoiced]:
+    """Return what the ledger says of these payment hashes; of every recorded one if none are given.
+
+    `booked` are those that are paid on another word than LNbits', where they are read already.
+    """
+    booked = witnesses.booked_beside_lnbits(tx) if booked is None else booked
     rows = tx.execute(
         "SELECT payment_hash, payout.id, amount_sat,"
         " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
         " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
+        + ("" if hashes is None else " WHERE payment_hash IN (SELECT value FROM json_each(?))"),
+        () if hashes is None else (json.dumps(list(hashes)),),
     )
     return {
         row["payment_hash"]: Invoiced(
@@ -108,13 +184,15 @@ def compare_payments(
     recorded: Mapping[str, Invoiced],
     payments: Iterable[Payment],
     settled: Container[str] = (),
+    earlier: Iterable[str] = (),
 ) -> list[str]:
     """Hold the source wallet's tagged rows against the ledger's payouts.
 
-    `settled` are the hashes of payments that the operator has settled by hand.
+    `settled` are the hashes of payments that the operator has settled by hand, `earlier` the payouts
+    whose payment was seen among earlier rows.
     """
     findings: list[str] = []
-    paid: set[str] = set()
+    paid = set(earlier)
     for payment in payments:
         known = recorded.get(payment.payment_hash)
         is_paid = known is not None and known.fee_msat is not None

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ from dca_bot.config import (
     Config,
     read_secret,
 )
+from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
@@ -38,6 +40,7 @@ from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.keep import Keep
+from dca_bot.jobs.lease import Lease
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
@@ -54,6 +57,7 @@ from dca_bot.ledger.audit import audit_beside
 from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
+from dca_bot.ledger.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
@@ -102,6 +106,9 @@ class Outside:
     clock: Clock
     chance: random.Random
     supervisor: Supervisor = field(default_factory=Supervisor)
+    bot: str = ""
+    """The bot's public key: two bots that share it never pay from one wallet."""
+    host: str = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +271,8 @@ async def run(config: Config) -> None:
             clock=SystemClock(),
             chance=secrets.SystemRandom(),
             supervisor=supervisor_of(os.environ),
+            bot=key.public_key,
+            host=socket.gethostname(),
         )
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
@@ -301,12 +310,20 @@ async def build_jobs(
 ) -> Jobs:
     """Hold the configuration against the ledger, then build the jobs and join them."""
     clock, wallet, signals = outside.clock, outside.wallet, Signals()
-    texts = load_texts(programme)
-    herald = Herald(programme, texts, npub)
+    texts, instance = load_texts(programme), f"{outside.chance.getrandbits(64):016x}"
+    bot_name = f"{short_name(instance)} ({outside.host})"
+    herald = Herald(programme, texts, npub, bot_name=bot_name)
     data_dir = config.path(config.bot.data_dir)
-    desk = _desk(programme, database, outside, signals, data_dir=data_dir)
+    desk = _desk(programme, database, outside, signals, data_dir=data_dir, bot_name=bot_name)
+    start_at = await database.transact(
+        lambda tx: _begin(tx, config, herald, now=clock.now(), uptime=clock.uptime())
+    )
+    ledger_id = await database.transact(lambda tx: facts.ledger_id(tx, outside.chance))
+    ended = note_instance(data_dir, instance)
+    party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
+    lease = Lease(database, wallet, herald, clock, party)
     funds = Funds(database, wallet, herald, programme, clock)
-    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock)
+    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock, lease)
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     poll_s = config.lamassu.poll_seconds
     return Jobs(
@@ -318,9 +335,7 @@ async def build_jobs(
             programme=programme,
             clock=clock,
             signals=signals,
-            start_at=await database.transact(
-                lambda tx: _begin(tx, config, herald, now=clock.now(), uptime=clock.uptime())
-            ),
+            start_at=start_at,
             lookback=timedelta(days=config.lamassu.lookback_days),
             poll_s=poll_s,
             from_first_start=config.start_at is None,
@@ -356,7 +371,13 @@ async def build_jobs(
 
 
 def _desk(
-    programme: Programme, database: Database, outside: Outside, signals: Signals, *, data_dir: Path
+    programme: Programme,
+    database: Database,
+    outside: Outside,
+    signals: Signals,
+    *,
+    data_dir: Path,
+    bot_name: str,
 ) -> Desk:
     """Lay out what commands use."""
     clock, form = outside.clock, Form(programme.currency, programme.timezone, npub)
@@ -380,6 +401,7 @@ def _desk(
             PartState(part.name, part.reachable, part.since)
             for part in tuple(signals.parts.values())
         ],
+        bot_name=bot_name,
     )
 
 

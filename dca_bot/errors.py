@@ -57,6 +57,10 @@ class LnbitsRefused(DcaBotError):
         self.status = status
 
 
+class LeaseRefused(DcaBotError):
+    """LNbits makes no invoice of 1 sat in the source wallet, so it can't keep the lease; in its words."""
+
+
 class Refusal(StrEnum):
     """Why a destination can't be paid, where the program says it and not the destination itself."""
 

@@ -10,7 +10,7 @@ from dca_bot.config import Config
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, machine_cash, mail, payout_need, payouts, reports
+from dca_bot.ledger import facts, leases, machine_cash, mail, payout_need, payouts, reports
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.clients import everyone
@@ -36,9 +36,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
     )
     uncovered = values["uncovered"] or "not known before each machine was counted"
     lines = [
-        "PAUSED: nothing is shared out or paid. Send the bot: resume all"
-        if values["paused"]
-        else "Running: nothing is paused.",
+        _paying(values),
         f"Lamassu last read: {at('last_poll_at')}"
         if values["last_poll_at"]
         else "Lamassu was not read yet.",
@@ -72,6 +70,19 @@ def _not_counted(values: dict[str, Any]) -> list[str]:
     }
     listed = ", ".join(f"{sat_text(sat)} {why}" for why, sat in parts.items() if sat)
     return [f"Not counted: {listed}"] if listed else []
+
+
+def _paying(values: dict[str, Any]) -> str:
+    if values["disputed"]:
+        return (
+            "PAUSED: another bot pays, or has paid, from this wallet on a copy of the ledger. Stop it"
+            " for good, then send the bot: resume all"
+        )
+    if values["paused"]:
+        return "PAUSED: nothing is shared out or paid. Send the bot: resume all"
+    if values["lease_refused"]:
+        return f"NOTHING IS PAID: LNbits keeps no lease ({values['lease_refused']})."
+    return "Running: nothing is paused."
 
 
 async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
@@ -112,8 +123,11 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     ceilings = Ceilings(limits.payout_max_sat, limits.day_max_sat)
     need, held = payout_need.need(tx, ceilings, now=now), payout_need.held(tx)
     uncovered = machine_cash.uncovered_minor(tx)
+    dispute = leases.open_dispute(tx)
     return {
         "paused": facts.paused(tx),
+        "disputed": None if dispute is None else str(dispute.reason),
+        "lease_refused": facts.get(tx, facts.LEASE_REFUSED),
         "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
         "clients": len(everyone(tx)),
         "balances": fiat_text(totals.get("balance", 0), currency),

@@ -134,7 +134,8 @@ class Command:
     in several messages if there is much to tell.
     With a `plan` the command moves or promises money: the plan tells the effect, a code is bound to
     it, and `apply` does it. If `code_with` names a parameter, that is so, and there is a look, only
-    where it was given; else there is an answer. `then` sets signals after the transaction.
+    where it was given; else there is an answer. `code_if` limits it to ledgers of which it is true.
+    `then` sets signals after the transaction.
     """
 
     words: tuple[str, ...]
@@ -144,6 +145,7 @@ class Command:
     plan: Plan | None = None
     apply: Apply | None = None
     code_with: str = ""
+    code_if: Callable[[sqlite3.Connection], bool] | None = None
     then: Callable[[Desk], None] | None = None
 
     @property
@@ -176,6 +178,10 @@ class Command:
     def needs_code(self, args: Args) -> bool:
         """Tell whether the effect is told first and confirmed by a code."""
         return self.plan is not None and (not self.code_with or args.has(self.code_with))
+
+    def is_coded(self, tx: sqlite3.Connection, args: Args) -> bool:
+        """Tell whether, as the ledger is now, the effect is told first and confirmed by a code."""
+        return self.needs_code(args) and (self.code_if is None or self.code_if(tx))
 
     def needs_look(self, args: Args) -> bool:
         """Tell whether the world outside is read first."""

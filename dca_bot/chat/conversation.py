@@ -276,7 +276,7 @@ class Conversation:
     ) -> tuple[tuple[Say, ...], _Outcome]:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = order.command, order.args
-        if not command.needs_code(args):
+        if not command.is_coded(tx, args):
             return self._answer(tx, ctx, order, facts), _Outcome.ANSWERED
         assert command.plan is not None
         assert command.apply is not None

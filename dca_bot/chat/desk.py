@@ -31,6 +31,7 @@ class Desk:
     once more, for what reads much of it.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
     LNbits is given `answer_limit_s` for an answer that a command waits for.
+    `bot_name` tells this bot from one on a copy of the ledger.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
@@ -51,3 +52,4 @@ class Desk:
     currency: str
     parts: Callable[[], Sequence[PartState]]
     answer_limit_s: float = 10
+    bot_name: str = ""

@@ -10,9 +10,10 @@ from datetime import datetime
 from dca_bot.chat import describe, obstacles, outlook
 from dca_bot.chat.owed import need_of
 from dca_bot.chat.render import Texts
-from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say
+from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.calendar import local_date
 from dca_bot.core.funds import TopUp, Trouble
+from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, commission, deposits, foreign, mail, missed
@@ -30,14 +31,23 @@ CLOCK = "clock"
 
 
 class Herald:
-    """Writes pushes into the outbox; `npub` shows a public key as people know it."""
+    """Writes pushes into the outbox.
+
+    `npub` shows a public key as people know it; `bot_name` tells this bot from one on a copy.
+    """
 
     def __init__(
-        self, programme: Programme, texts: Texts, npub: Callable[[str], str] = str
+        self,
+        programme: Programme,
+        texts: Texts,
+        npub: Callable[[str], str] = str,
+        *,
+        bot_name: str = "",
     ) -> None:
         self._programme = programme
         self._texts = texts
         self._npub = npub
+        self._bot_name = bot_name
 
     # Clients
 
@@ -267,6 +277,20 @@ class Herald:
     def source_changed(self, tx: Tx, now: datetime) -> None:
         """Tell that nothing is paid, as the source wallet is another one than before."""
         self.tell_operators(tx, Say("push.source_changed"), now)
+
+    def lease_disputed(self, tx: Tx, dispute: Dispute, now: datetime) -> None:
+        """Tell that this bot has stopped paying, as another one pays or may pay from the same wallet."""
+        told = Say(
+            "push.lease_disputed",
+            why=Word("lease", dispute.reason),
+            me=self._bot_name,
+            rival=short_name(dispute.rival.instance),
+        )
+        self.tell_operators(tx, told, now)
+
+    def lease_refused(self, tx: Tx, words: str, now: datetime) -> None:
+        """Tell that nothing is paid, as LNbits makes no invoice to keep the lease in."""
+        self.tell_operators(tx, Say("push.lease_refused", why=words), now)
 
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command that was carried out to all operators but the one who gave it."""

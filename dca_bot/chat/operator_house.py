@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.ask import ask_balance
-from dca_bot.chat.command import Args, Command, Context, Facts
+from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import clients, clock, facts, mail, payouts, reports
+from dca_bot.ledger import clients, clock, facts, leases, mail, payouts, reports
 from dca_bot.ledger.audit import LedgerAudit
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.database import Tx
@@ -58,7 +59,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     return Say(
         "lines",
         lines=(
-            Say("status.paused") if facts.paused(tx) else Say("status.running"),
+            _paying(tx, ctx),
             _last_poll(tx),
             *(_part(part) for part in found.parts),
             _source(found),
@@ -103,6 +104,27 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("resume_all.done")
 
 
+def takeover_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Tell that this bot goes on, and which other one must not run any more."""
+    dispute = leases.open_dispute(tx)
+    assert dispute is not None
+    return Say(
+        "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
+    )
+
+
+def takeover_apply(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Done:
+    """Take over: accept the other bot's rows at LNbits, and go on."""
+    leases.accept(tx, now=ctx.now)
+    facts.drop(tx, facts.PAUSED)
+    return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
+
+
+def is_disputed(tx: Tx) -> bool:
+    """Tell whether another bot's row at LNbits has stopped this one."""
+    return leases.open_dispute(tx) is not None
+
+
 def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
     """Tell what the audit found."""
     assert isinstance(found, AuditFindings)
@@ -140,10 +162,30 @@ HOUSE_COMMANDS = (
     Command(("status",), look=look_around, answer=status_answer),
     Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
     Command(("pause", "all"), answer=pause_answer),
-    Command(("resume", "all"), answer=resume_answer, then=wake_jobs),
+    Command(
+        ("resume", "all"),
+        answer=resume_answer,
+        plan=takeover_plan,
+        apply=takeover_apply,
+        code_if=is_disputed,
+        then=wake_jobs,
+    ),
     TABLES_EXPORT,
     Command(("audit",), look=look_audit, answer=audit_answer),
 )
+
+
+def _paying(tx: Tx, ctx: Context) -> Say:
+    dispute = leases.open_dispute(tx)
+    if dispute is not None:
+        why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
+        return Say("status.disputed", why=why, me=ctx.desk.bot_name, rival=rival)
+    if facts.paused(tx):
+        return Say("status.paused")
+    refused = facts.get(tx, facts.LEASE_REFUSED)
+    if refused is not None:
+        return Say("status.lease_refused", why=refused)
+    return Say("status.running")
 
 
 def _last_poll(tx: Tx) -> Say:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from dca_bot.core.cash_out import CashOut
+from dca_bot.core.lease import LeaseReading, LeaseRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,17 @@ class Wallet(Protocol):
 
     async def payments_of(self, external_id: str) -> Sequence[Payment]:
         """Return the source wallet's outgoing rows with this external id, failed ones too."""
+        ...
+
+    async def write_lease(self, row: LeaseRow) -> None:
+        """Have LNbits keep a row of the lease; raise LeaseRefused if it won't."""
+        ...
+
+    async def lease_rows(self, *, down_to: int, look_id: str) -> LeaseReading:
+        """Return the lease's rows, at least all of generation `down_to` and higher.
+
+        `look_id` is another one for each look.
+        """
         ...
 
     async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:

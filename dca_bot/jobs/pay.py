@@ -35,7 +35,7 @@ class Payer:
     async def pay(self, payout: Payout) -> Payout | None:
         """Bring a PLANNED or INVOICED payout to its pay request; return it if that has left.
 
-        Raise OutOfFunds, DestinationRefused, DestinationUnavailable, LnbitsUnavailable or
+        Raise OutOfFunds, NotHeld, DestinationRefused, DestinationUnavailable, LnbitsUnavailable or
         StateChanged; whatever was recorded by then stands.
         """
         if payout.destination is None:
@@ -54,6 +54,7 @@ class Payer:
             return None
         if await self._is_known_to_lnbits(payout):
             return None
+        await self.till.lease.check()
         submitted = await self.till.database.transact(lambda tx: self._submit(tx, payout))
         if submitted is not None:
             await self.till.send(submitted)

@@ -21,6 +21,7 @@ from dca_bot.errors import (
     place_of,
 )
 from dca_bot.jobs.guard import Guard, Guarded
+from dca_bot.jobs.lease import NotHeld
 from dca_bot.jobs.pay import Payer
 from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
@@ -37,6 +38,7 @@ FIRST_RETRY_S = 5
 RECONCILE_EVERY = timedelta(hours=1)
 MINIMUM_RENEWED_EVERY = timedelta(days=1)
 UNCLEAR_MAX = 3
+MAY_BE_SENT = (*payouts.UNSENT, PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
 REFUSALS_MAX = 3
 _log = logging.getLogger(__name__)
 
@@ -116,9 +118,10 @@ class Settler:
         till, now = self.till, self.till.clock.now()
         await self._renew_minimums()
         await till.database.transact(lambda tx: self._plan_all(tx, now))
+        paying = await self._may_pay(now)
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
-        pass_ = Pass(paying=not await till.database.read(facts.paused))
+        pass_ = Pass(paying=paying and not await till.database.read(facts.paused))
         for payout in due:
             await self._take(payout, pass_)
         await till.funds.report()
@@ -128,6 +131,25 @@ class Settler:
     def _plan_all(self, tx: Tx, now: datetime) -> None:
         clock.see(tx, now)
         payout_moves.plan_all(tx, now=now)
+
+    async def _may_pay(self, now: datetime) -> bool:
+        """Take the lease if something is to be sent; tell whether this bot may send it.
+
+        What a rival may have paid before this bot took the lease is looked for at LNbits first.
+        """
+        till, lease = self.till, self.till.lease
+        if await till.database.read(facts.paused):
+            await lease.announce()
+            return False
+        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
+        if all(payout.state not in MAY_BE_SENT for payout in due):
+            return True
+        if not await lease.hold():
+            return False
+        if lease.must_reconcile:
+            await self._reconcile(since=None)
+            lease.must_reconcile = False
+        return True
 
     async def _know_source(self) -> None:
         """Refuse to pay from another wallet than before while payouts of that one are unsettled.
@@ -199,7 +221,7 @@ class Settler:
         try:
             pass_.sent += await self._step(payout, paying=pass_.paying)
             pass_.unclear = 0
-        except OutOfFunds:
+        except (OutOfFunds, NotHeld):
             pass_.paying = False
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", payout.id[:8])

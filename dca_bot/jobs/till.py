@@ -12,6 +12,7 @@ from dca_bot.core.payout import Finding, Waiting
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStatus, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
+from dca_bot.jobs.lease import Lease
 from dca_bot.ledger import clock, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Database, Tx
@@ -37,6 +38,7 @@ class Till:
     herald: Herald
     programme: Programme
     clock: Clock
+    lease: Lease
 
     async def move(self, work: Callable[[Tx], None]) -> None:
         """Record one step; raise StateChanged if the payout has moved meanwhile."""
@@ -88,7 +90,11 @@ class Till:
         raise OutOfFunds
 
     async def send(self, payout: Payout) -> None:
-        """Ask LNbits to pay; whatever it answers, only the hash's row counts."""
+        """Ask LNbits to pay; whatever it answers, only the hash's row counts.
+
+        Raise NotHeld if another bot has the lease: then nothing was sent.
+        """
+        await self.lease.check()
         attempt = attempt_of(payout)
         reply = await self.wallet.pay(
             attempt.bolt11, external_id=payout.id, extra=self.payment_extra(payout)

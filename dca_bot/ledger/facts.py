@@ -1,5 +1,6 @@
 """Single values that outlive a restart, by name."""
 
+import random
 from datetime import datetime
 
 from dca_bot.errors import LedgerError
@@ -41,6 +42,10 @@ LOOKED_AT = "looked_at"
 """When the watch last looked at what is in reach (ISO 8601)."""
 POLLS_DUE_AT = "polls_due_at"
 """Since when Lamassu should be read (ISO 8601): the watch's start, or the end of a pause."""
+LEDGER_ID = "ledger_id"
+"""What copies of this ledger have in common and other ledgers haven't."""
+LEASE_REFUSED = "lease_refused"
+"""Why LNbits keeps no lease row, in LNbits' words; present while the operators know that."""
 SOURCE_WALLET = "source_wallet"
 """The id of the LNbits wallet that payouts leave from."""
 SOURCE_REFUSED = "source_refused"
@@ -82,6 +87,15 @@ def moment(tx: Tx, name: str) -> datetime | None:
     """Return a value that is an instant, or None."""
     value = get(tx, name)
     return None if value is None else datetime.fromisoformat(value)
+
+
+def ledger_id(tx: Tx, chance: random.Random) -> str:
+    """Return what copies of this ledger have in common; a new ledger gets it here."""
+    known = get(tx, LEDGER_ID)
+    if known is None:
+        known = f"{chance.getrandbits(128):032x}"
+        put(tx, LEDGER_ID, known)
+    return known
 
 
 def check_currency(tx: Tx, currency: str) -> None:

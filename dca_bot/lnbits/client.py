@@ -6,12 +6,14 @@ say clearly is an error, never "not paid": the one silent mistake would be to pa
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Self
 
+from dca_bot.core.lease import LeaseReading, LeaseRow
 from dca_bot.core.ports import (
     Credit,
     Invoice,
@@ -21,12 +23,27 @@ from dca_bot.core.ports import (
     Payment,
     PayReply,
 )
-from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
-from dca_bot.lnbits.api import LnbitsApi, describe, pay_reply, read
+from dca_bot.errors import (
+    DestinationRefused,
+    LeaseRefused,
+    LnbitsRefused,
+    LnbitsUnavailable,
+    Refusal,
+)
+from dca_bot.lnbits import lease_rows
+from dca_bot.lnbits.api import (
+    PAYMENT_ERROR,
+    LnbitsApi,
+    describe,
+    is_key_refused,
+    pay_reply,
+    read,
+)
 from dca_bot.lnbits.models import (
     ApiDescription,
     DecodedInvoice,
     ListedRow,
+    MadeInvoice,
     OwnerPage,
     PaymentAnswer,
     PaymentPage,
@@ -293,6 +310,34 @@ class LnbitsWallet:
             async for row in self._rows(hints)
             if row.amount < 0 and row.known_external_id() == external_id
         ]
+
+    async def write_lease(self, row: LeaseRow) -> None:
+        """Have LNbits keep a row of the lease, as an invoice that is not to be paid.
+
+        Raise LeaseRefused if LNbits makes none by its own settings. After LnbitsUnavailable the row
+        may be there all the same, or appear later.
+        """
+        reply = await self._api.post(PAYMENTS, lease_rows.lease_invoice(row), key=self._admin_key)
+        why = reply.words("detail")
+        is_own_word = (
+            reply.status == PAYMENT_ERROR or reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+        is_refusal = bool(why) and is_own_word and not is_key_refused(reply)
+        if reply.status not in (HTTPStatus.CREATED, HTTPStatus.TOO_MANY_REQUESTS) and is_refusal:
+            raise LeaseRefused(why)
+        read(MadeInvoice, reply, status=HTTPStatus.CREATED)
+
+    async def lease_rows(self, *, down_to: int, look_id: str) -> LeaseReading:
+        """Return the lease's rows, at least all of generation `down_to` and higher.
+
+        A new `look_id` for each look keeps a cache between bot and LNbits from answering.
+        """
+        with suppress(ParametersRefused):
+            page = await self._page(lease_rows.top_query(look_id))
+            if (top := lease_rows.read_top(page, down_to=down_to)) is not None:
+                return top
+        listed = [row async for row in self._rows({**lease_rows.HINTS, "look": look_id})]
+        return LeaseReading(lease_rows.to_lease_rows(listed), is_whole=True)
 
     async def _wallet(self, key: str) -> WalletAnswer:
         return read(WalletAnswer, await self._api.get("/api/v1/wallet", key=key))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 
+from dca_bot.core.lease import GENERATION_MAX, LeaseKind, LeaseRow
 from dca_bot.core.market import COIN_SAT
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
@@ -126,6 +127,27 @@ class PaymentPage(BaseModel):
 
     data: list[ListedRow]
     total: StrictInt
+
+
+class MadeInvoice(BaseModel):
+    """POST /api/v1/payments for an invoice of which nothing else matters."""
+
+    payment_hash: PaymentHash
+
+
+class LeaseExtra(BaseModel):
+    """The `extra` of a lease row."""
+
+    tag: str
+    generation: StrictInt = Field(ge=1, le=GENERATION_MAX)
+    instance: str = Field(min_length=1, max_length=64)
+    kind: LeaseKind
+    ledger: str = Field(max_length=64)
+    bot: str = Field(max_length=64)
+
+    def to_row(self) -> LeaseRow:
+        """Return the row in the bot's words."""
+        return LeaseRow(self.generation, self.instance, self.kind, self.ledger, self.bot)
 
 
 class OwnerRow(BaseModel):

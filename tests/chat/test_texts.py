@@ -22,6 +22,7 @@ from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
+from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
 from dca_bot.core.rate import RateProblem
@@ -124,6 +125,7 @@ TERMS = {
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "job": Guarded,
     "language": LANGUAGES,
+    "lease": DisputeReason,
     "mode": allowed("client", "mode"),
     "note": [RECOVERED],
     "obstacle": Obstacle,

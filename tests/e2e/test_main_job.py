@@ -115,6 +115,10 @@ async def test_old_copy_of_the_ledger_is_held_and_settled_by_the_operator(make_w
         lambda: world.rows("SELECT count(*) FROM hold WHERE closed_at IS NULL") == [(3,)]
     )
     after = world.export.sell(100)[1]
+    # With the folder went what tells that the bot which has paid meanwhile has ended.
+    await world.until(lambda: world.rows("SELECT reason FROM lease_dispute") == [("newer-start",)])
+    assert await world.balance_sat(wallet) == paid
+    assert "take over" in await world.operator.order("resume all")
     await world.until(lambda: world.is_settled(2))
     assert await world.balance_sat(wallet) == paid + after
     assert len(world.audit()["findings"]) == 3

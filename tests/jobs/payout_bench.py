@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from dca_bot.chat import describe
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
+from dca_bot.core.lease import LeaseReading, LeaseRow, Party
 from dca_bot.core.ports import (
     AddressInvoice,
     AddressTerms,
@@ -29,6 +31,7 @@ from dca_bot.core.ports import (
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.funds import Funds
+from dca_bot.jobs.lease import Lease
 from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
@@ -36,6 +39,7 @@ from dca_bot.jobs.verify import Verifier
 from dca_bot.ledger import cash_outs, clients, commission, deposits, distributions, payouts
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.database import open_database
+from dca_bot.ledger.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 
@@ -116,9 +120,13 @@ class Bench:
     verifier: Any = None
     distributed: int = 0
     source: Any = None
+    party: Any = None
 
     async def open(self) -> None:
         self.database = await open_database(self.folder / "data")
+        instance = secrets.token_hex(8)
+        ended = note_instance(self.folder / "data", instance)
+        self.party = Party(instance, "the ledger of the bench", ended=ended)
         herald = Herald(self.programme, load_texts(self.programme))
         funds = Funds(self.database, self.wallet, herald, self.programme, self.clock)
         till = Till(
@@ -129,6 +137,7 @@ class Bench:
             herald,
             self.programme,
             self.clock,
+            Lease(self.database, self.wallet, herald, self.clock, self.party),
         )
         signals = Signals()
         self.settler = Settler(till, signals)
@@ -246,6 +255,7 @@ class ScriptedWallet:
         self.fee_msat = 0
         self.reply = PayReply(PayAnswer.ANSWERED)
         self.invoices: dict[str, Invoice] = {}
+        self.leases: list[LeaseRow] = []
         self.on_pay: Callable[[Invoice], None] = self.succeed
         self.change_invoice: Callable[[Invoice], Invoice] = lambda invoice: invoice
 
@@ -325,6 +335,12 @@ class ScriptedWallet:
         (made,) = (i for i in self.invoices.values() if i.payment_hash == payment_hash)
         status = self.payees.get(payment_hash, PaymentStatus.FAILED)
         return Credit(status, made.amount_msat - self.fee_msat)
+
+    async def write_lease(self, row: LeaseRow) -> None:
+        self.leases.append(row)
+
+    async def lease_rows(self, **_about: Any) -> LeaseReading:
+        return LeaseReading(tuple(self.leases), is_whole=True)
 
     async def payments_of(self, _external_id: str) -> list[Payment]:
         return []

@@ -129,6 +129,47 @@ ALTER TABLE client ADD COLUMN missed_told_at INTEGER;           -- told last tha
 
 -- Who pays: the lease at LNbits ---------------------------------------------------------------------------
 
+-- What the copies of one ledger have in common and two ledgers haven't; a new ledger gets a random one.
+INSERT INTO fact (name, value) SELECT 'ledger_id', value FROM fact WHERE name = 'start_at';
+
+-- The rows that bots on this ledger wrote at LNbits, each recorded before it is written.
+CREATE TABLE lease (
+  generation  INTEGER PRIMARY KEY CHECK (generation > 0),
+  instance    TEXT NOT NULL CHECK (instance <> ''),  -- the bot process
+  kind        TEXT NOT NULL CHECK (kind IN ('claim', 'takeover', 'dispute')),
+  recorded_at INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER lease_rises BEFORE INSERT ON lease
+WHEN NEW.generation <= (SELECT coalesce(max(generation), 0) FROM lease)
+BEGIN SELECT RAISE(ABORT, 'each lease has a higher generation than the one before'); END;
+CREATE TRIGGER lease_is_final BEFORE UPDATE ON lease
+BEGIN SELECT RAISE(ABORT, 'leases are never altered'); END;
+CREATE TRIGGER lease_stays BEFORE DELETE ON lease
+BEGIN SELECT RAISE(ABORT, 'leases are never deleted'); END;
+
+-- The rows of another bot that stopped this one; closed by the operators' word.
+CREATE TABLE lease_dispute (
+  id         INTEGER PRIMARY KEY,
+  reason     TEXT NOT NULL CHECK (reason IN ('second-bot', 'taken-over', 'newer-start')),
+  generation INTEGER NOT NULL CHECK (generation > 0),
+  instance   TEXT NOT NULL CHECK (instance <> ''),
+  announce   INTEGER NOT NULL CHECK (announce IN (0, 1)), -- the other bot is still to be stopped by a row
+  opened_at  INTEGER NOT NULL,
+  closed_at  INTEGER
+) STRICT;
+CREATE INDEX lease_dispute_open ON lease_dispute (id) WHERE closed_at IS NULL;
+CREATE TRIGGER lease_dispute_one BEFORE INSERT ON lease_dispute
+WHEN EXISTS (SELECT 1 FROM lease_dispute WHERE closed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'one dispute is open at a time'); END;
+CREATE TRIGGER lease_dispute_stays BEFORE DELETE ON lease_dispute
+BEGIN SELECT RAISE(ABORT, 'disputes are never deleted'); END;
+CREATE TRIGGER lease_dispute_keeps_pause BEFORE DELETE ON fact
+WHEN OLD.name = 'paused' AND EXISTS (SELECT 1 FROM lease_dispute WHERE closed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'a dispute is closed before anything goes on'); END;
+CREATE TRIGGER lease_waits_for_word BEFORE INSERT ON lease
+WHEN NEW.kind <> 'dispute' AND EXISTS (SELECT 1 FROM lease_dispute WHERE closed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'a dispute is closed before the lease is taken'); END;
+
 -- Instants ------------------------------------------------------------------------------------------------
 
 -- How much time the bot must have witnessed, whatever the clock shows, until nothing can happen to an

@@ -1,0 +1,216 @@
+"""Holds the lease that lets this bot, and no other on a copy of the ledger, send pay requests.
+
+The protocol and why it holds stand in `core/lease`. The invariant here: what a pay request rests on is
+a look that began at most LOOK_AGE_MAX_S ago and found the own row and no rival's.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dca_bot.chat.herald import Herald
+from dca_bot.core import lease as rules
+from dca_bot.core.lease import (
+    Claimed,
+    Dispute,
+    LeaseKind,
+    LeaseReading,
+    LeaseRecord,
+    LeaseRow,
+    Party,
+)
+from dca_bot.core.ports import Clock, Wallet
+from dca_bot.errors import LeaseRefused, LnbitsUnavailable
+from dca_bot.ledger import facts, leases
+from dca_bot.ledger.database import Database, Tx
+
+LOOKS_MAX = 3
+SLOW = (
+    f"LNbits takes longer than {rules.LOOK_AGE_MAX_S} s to list the lease's rows, so it isn't sure that no"
+    " other bot pays; the bot tries again."
+)
+WRITE_AGAIN_AFTER = timedelta(minutes=10)
+"""An LNbits that doesn't list what it was asked to keep isn't given a row every few seconds."""
+UNLISTED = (
+    "LNbits doesn't list the row of the lease that it has made in the source wallet; without it nothing"
+    " is paid."
+)
+_log = logging.getLogger(__name__)
+
+
+class NotHeld(Exception):
+    """Another bot has the lease, or it is to be taken anew: no pay request leaves now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """When a look began, by both clocks of the computer."""
+
+    elapsed: timedelta
+    at: datetime
+
+
+@dataclass(slots=True)
+class Lease:
+    """One bot process' part in the lease.
+
+    `must_reconcile`: a rival may have paid until this bot took the lease, so the ledger is to be held
+    against LNbits before the first pay request.
+    """
+
+    database: Database
+    wallet: Wallet
+    herald: Herald
+    clock: Clock
+    party: Party
+    must_reconcile: bool = field(default=False, init=False)
+    _own: LeaseRow | None = field(default=None, init=False)
+    _word: LeaseRow | None = field(default=None, init=False)
+    _is_held: bool = field(default=False, init=False)
+    _look: _Look | None = field(default=None, init=False)
+    _unlisted_since: timedelta | None = field(default=None, init=False)
+
+    async def hold(self) -> bool:
+        """Take the lease if this bot hasn't got it, with its wait; tell whether it has got it now.
+
+        Raise LnbitsUnavailable or LnbitsRefused if LNbits doesn't show who has it.
+        """
+        if not self._is_held:
+            await self._take()
+        return self._is_held
+
+    async def check(self) -> None:
+        """Look who has the lease if the last look is too old; raise NotHeld if not this bot.
+
+        Called right before a pay request. An answer that took longer than a look may be old proves
+        nothing. Raise LnbitsUnavailable or LnbitsRefused as `hold`.
+        """
+        for _ in range(LOOKS_MAX):
+            if not self._is_held or self._own is None:
+                raise NotHeld
+            if self._is_fresh():
+                return
+            found = await self._read(self._own.generation)
+            await self._judge(rules.judge_look(self._own, self.party, found))
+        if not (self._is_held and self._is_fresh()):
+            raise LnbitsUnavailable(SLOW)
+
+    async def announce(self) -> None:
+        """Write the row by which a rival stops too, if this bot has stopped and it is not written yet."""
+        dispute = await self.database.read(leases.open_dispute)
+        if dispute is None or not dispute.announce:
+            return
+        record = await self.database.read(leases.record_of)
+        found = await self._read(record.floor)
+        generation = rules.next_generation(record, found.rows)
+        row = _unlisted(self._word, record, found) or self.party.row(generation, LeaseKind.DISPUTE)
+        self._word = row
+        try:
+            await self._write(row)
+        except LeaseRefused as error:
+            _log.warning("rival can't be told to stop detail=%s", error)
+            return
+        await self.database.transact(leases.note_announced)
+
+    async def _take(self) -> None:
+        record = await self.database.read(leases.record_of)
+        before = await self._read(record.floor)
+        if self._own is None or self._own not in before.rows:
+            planned = rules.plan_claim(self.party, record, before)
+            if isinstance(planned, Dispute):
+                await self._stop(planned)
+                return
+            self._refuse_writing_soon_again()
+            self._own = _unlisted(self._own, record, before) or planned
+            if not await self._claim(self._own):
+                return
+        after = await self._read(min(self._own.generation, record.floor))
+        judged = rules.judge_claim(self._own, self.party, record, before=before, after=after)
+        if judged is Claimed.HELD_AFTER_WAIT:
+            judged = await self._wait(self._own)
+        if judged is Claimed.MISSING:
+            self._unlisted_since = self._elapsed()
+        await self._judge(judged)
+
+    async def _claim(self, row: LeaseRow) -> bool:
+        """Write a row; if LNbits refuses it, say so to the operators, once."""
+        try:
+            await self._write(row)
+        except LeaseRefused as error:
+            words = str(error)
+            await self.database.transact(lambda tx: self._tell_refused(tx, words))
+            return False
+        await self.database.transact(lambda tx: facts.drop(tx, facts.LEASE_REFUSED))
+        return True
+
+    async def _write(self, row: LeaseRow) -> None:
+        """Record a row in the ledger, then have LNbits keep it."""
+        now = self.clock.now()
+        await self.database.transact(lambda tx: leases.note(tx, row, now=now))
+        await self.wallet.write_lease(row)
+
+    async def _wait(self, own: LeaseRow) -> Claimed | Dispute:
+        """Let pass whatever a rival may still send, then look once more."""
+        since = self._elapsed()
+        while left_s := rules.wait_left_s(self._elapsed() - since):
+            await self.clock.sleep(left_s)
+        self.must_reconcile = True
+        return rules.judge_look(own, self.party, await self._read(own.generation))
+
+    async def _read(self, down_to: int) -> LeaseReading:
+        """Look at the rows; the look counts from before it was asked for."""
+        look = _Look(self._elapsed(), self.clock.now())
+        found = await self.wallet.lease_rows(down_to=down_to, look_id=f"{look.elapsed}")
+        self._look = look
+        return found
+
+    async def _judge(self, judged: Claimed | Dispute) -> None:
+        self._is_held = judged is Claimed.HELD
+        if isinstance(judged, Dispute):
+            await self._stop(judged)
+        elif judged is Claimed.MISSING:
+            _log.warning("lease row not listed instance=%s", self.party.instance)
+
+    async def _stop(self, dispute: Dispute) -> None:
+        """Pause everything and tell the operators; a rival that still pays is told by a row."""
+        self._is_held, self._own, self._unlisted_since = False, None, None
+        now = self.clock.now()
+
+        def work(tx: Tx) -> None:
+            if leases.stop(tx, dispute, now=now):
+                self.herald.lease_disputed(tx, dispute, now)
+
+        await self.database.transact(work)
+        _log.error(
+            "lease disputed reason=%s rival=%s generation=%d",
+            dispute.reason,
+            dispute.rival.instance,
+            dispute.rival.generation,
+        )
+        await self.announce()
+
+    def _tell_refused(self, tx: Tx, words: str) -> None:
+        if facts.get(tx, facts.LEASE_REFUSED) is None:
+            self.herald.lease_refused(tx, words, self.clock.now())
+        facts.put(tx, facts.LEASE_REFUSED, words)
+
+    def _elapsed(self) -> timedelta:
+        return self.clock.uptime().elapsed
+
+    def _is_fresh(self) -> bool:
+        look = self._look
+        return look is not None and rules.is_fresh(
+            self._elapsed() - look.elapsed, self.clock.now() - look.at
+        )
+
+    def _refuse_writing_soon_again(self) -> None:
+        since = self._unlisted_since
+        if since is not None and self._elapsed() - since < WRITE_AGAIN_AFTER:
+            raise LnbitsUnavailable(UNLISTED)
+
+
+def _unlisted(row: LeaseRow | None, record: LeaseRecord, found: LeaseReading) -> LeaseRow | None:
+    """Return the row that was recorded last and never came to LNbits, if it is still to be written."""
+    if row is None or row.generation != record.generation:
+        return None
+    return row if all(one.generation < row.generation for one in found.rows) else None

@@ -1,0 +1,28 @@
+"""Which bot processes have run on a data folder: their ids stand in its lock file.
+
+Whoever holds the lock knows that they have ended. The ledger can't tell that: it may be put back from a
+backup, while the lock file stays.
+"""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from dca_bot.ledger.database import LOCK_FILE
+
+KEPT = 200
+_INSTANCE = re.compile(r"[0-9a-f]{16}")
+
+
+def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
+    """Add this process to a folder whose lock it holds; return those before it, the last 200.
+
+    A file that can't be read or written tells of none: then the operators are asked.
+    """
+    path = data_dir / LOCK_FILE
+    before: list[str] = []
+    with suppress(OSError, UnicodeDecodeError):
+        before = _INSTANCE.findall(path.read_text(encoding="ascii"))[-KEPT:]
+    with suppress(OSError):
+        path.write_text("".join(f"{one}\n" for one in (*before, instance)), encoding="ascii")
+    return frozenset(before) - {instance}

@@ -12,7 +12,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
-from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
@@ -98,6 +98,40 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
     found = {payout.id: payout for payout in await bench.payouts()}
     assert (found[first.id].state, found[first.id].waiting) == ("HELD", HoldReason.CEILING_DAY)
     assert bench.wallet.sent() == []
+
+
+@pytest.mark.parametrize(
+    ("left", "sent"), [(10 * MINUTE + TICK, "lnbc1"), (10 * MINUTE, "lnbc2"), (-HOUR, "lnbc2")]
+)
+async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_desk, left, sent):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    before_the_first_request(bench, lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    await at(bench, timedelta())
+    assert await bench.states() == ["INVOICED"]
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    before_the_first_request(bench, lambda _tx: None)
+    for _ in range(2):
+        await at(bench, 24 * HOUR - left)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], [sent])
+
+
+async def test_invoice_of_a_wallet_that_was_left_while_it_was_made_is_dropped(make_desk):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    make = bench.wallet.request_invoice
+
+    async def leave_and_make(key, **named):
+        new = Destination(INVOICE_KEY, "new")
+        await bench.database.transact(lambda tx: clients.set_destination(tx, 1, new))
+        return await make(key, **named)
+
+    bench.wallet.request_invoice = leave_and_make
+    await at(bench, timedelta())
+    assert (await bench.states(), bench.wallet.sent()) == (["PLANNED"], [])
+    bench.wallet.request_invoice = make
+    await at(bench, MINUTE)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc2"])
 
 
 # Ceilings and an address's bounds, to the sat

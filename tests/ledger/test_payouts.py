@@ -447,6 +447,7 @@ def test_a_payment_of_an_invoice_in_the_ledger_is_taken_over(story, ana, attempt
         (PaymentStatus.PENDING, 600),
         (PaymentStatus.FAILED, 600),
         (PaymentStatus.SUCCESS, 599),
+        (PaymentStatus.SUCCESS, 601),
         (PaymentStatus.SUCCESS, -600),
     ],
 )

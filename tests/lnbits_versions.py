@@ -18,6 +18,7 @@ ENVIRONMENTS = ROOT / ".lnbits-versions"
 TESTS = (
     "tests/lnbits/test_lnbits_wallet.py",
     "tests/lnbits/test_external_payments.py",
+    "tests/lnbits/test_shared_wallets.py",
     "tests/jobs/test_lnbits_zones.py",
 )
 DATABASES = {"SQLite": "sqlite", "PostgreSQL": "Asia/Kolkata America/Guatemala"}

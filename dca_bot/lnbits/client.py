@@ -73,6 +73,10 @@ FILTER_REFUSALS = (
 MEMO_BYTES_MAX = 639
 BOLT11_CHARS_MAX = 7089
 NO_ROW = "Payment does not exist."
+SHARED = (
+    "The source wallet is one that somebody else shares: LNbits doesn't show the bot what it has paid"
+    " from it. Put the admin key of a wallet of your own into lnbits.source_admin_key_file."
+)
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BOLT11 = re.compile(r"ln[a-z0-9]+")
@@ -104,6 +108,7 @@ class LnbitsWallet:
         self._admin_key = admin_key
         self._network = network
         self._page_rows = page_rows
+        self._is_own = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,14 +135,19 @@ class LnbitsWallet:
                 f"LNbits is of version {version}; 1.0 or later is needed.", status=HTTPStatus.OK
             )
         wallet = await self._wallet(self._admin_key)
-        return SourceWallet(version, _id_of(wallet), wallet.name, wallet.balance)
+        wallet_id = _id_of(wallet)
+        await self._refuse_shared()
+        return SourceWallet(version, wallet_id, wallet.name, wallet.balance)
 
     async def wallet_id(self) -> str:
         """Return the id of the source wallet (GET /api/v1/wallet).
 
-        Raise LnbitsRefused for an unknown key or an invoice key.
+        Raise LnbitsRefused for an unknown key, an invoice key or a wallet that somebody else shares.
         """
-        return _id_of(await self._wallet(self._admin_key))
+        wallet = await self._wallet(self._admin_key)
+        wallet_id = _id_of(wallet)
+        await self._refuse_shared()
+        return wallet_id
 
     async def balance_msat(self) -> int:
         """Return the source wallet's balance (GET /api/v1/wallet)."""
@@ -248,10 +258,12 @@ class LnbitsWallet:
         """Look a hash up with the source's key; None if it has no outgoing row.
 
         GET /api/v1/payments/{hash}, where `details.status` counts. Without details LNbits doesn't
-        know the source's key and the answer says nothing: LnbitsUnavailable.
+        know the source's key and the answer says nothing: LnbitsUnavailable. Of a shared wallet it answers
+        404 for every hash to a key that may not view payments: LnbitsRefused.
         """
         answer = await self._look_up(self._admin_key, payment_hash)
         if answer is None:
+            await self._refuse_shared(was_funded=True)
             return None
         if answer.details is None:
             raise LnbitsUnavailable(
@@ -284,7 +296,10 @@ class LnbitsWallet:
 
     async def list_mark(self) -> ListMark:
         """Return how far the source wallet's list of outgoing rows has come."""
-        return await mark_list(self._page, OUTGOING, page_rows=self._page_rows)
+        mark = await mark_list(self._page, OUTGOING, page_rows=self._page_rows)
+        if not mark.rows:
+            await self._refuse_shared()
+        return mark
 
     async def tagged_payments(self, since: ListMark | None = None) -> AsyncIterator[Payment]:
         """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
@@ -305,11 +320,14 @@ class LnbitsWallet:
         LNbits filters since 1.6; before, it ignores the filter and every row is read.
         """
         hints = {**OUTGOING, "external_id": external_id}
-        return [
+        found = [
             row.read().to_payment()
             async for row in self._rows(hints)
             if row.amount < 0 and row.known_external_id() == external_id
         ]
+        if not found:
+            await self._refuse_shared()
+        return found
 
     async def write_lease(self, row: LeaseRow) -> None:
         """Have LNbits keep a row of the lease, as an invoice that is not to be paid.
@@ -341,6 +359,23 @@ class LnbitsWallet:
 
     async def _wallet(self, key: str) -> WalletAnswer:
         return read(WalletAnswer, await self._api.get("/api/v1/wallet", key=key))
+
+    async def _refuse_shared(self, *, was_funded: bool = False) -> None:
+        """Raise LnbitsRefused for a source wallet that shows another wallet's payments, or hides them.
+
+        A wallet that has sats, or has had some (`was_funded`), has a row at least: the one they came by.
+        A wallet that has proven to be its own once stays so.
+        """
+        if self._is_own:
+            return
+        wallet = await self._wallet(self._admin_key)
+        reply = await self._api.get(
+            f"{PAYMENTS}/paginated", key=self._admin_key, params={"limit": "1"}
+        )
+        owners = {row.wallet_id for row in read(OwnerPage, reply).data}
+        if owners - {wallet.id} or (not owners and (was_funded or wallet.balance)):
+            raise LnbitsRefused(SHARED, status=HTTPStatus.OK)
+        self._is_own = bool(owners)
 
     async def _make_invoice(self, key: str, body: Mapping[str, Any], *, amount_sat: int) -> Invoice:
         # Invoices with `internal: true` were seen to lose the payee's credit.

@@ -20,12 +20,15 @@ from dca_bot.app import (
 )
 from dca_bot.config import Config, load_config
 from dca_bot.core.cash_out import Verdict, decide
+from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
-from dca_bot.errors import DcaBotError
+from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
-from dca_bot.ledger import facts
+from dca_bot.ledger import facts, leases
 from dca_bot.ledger.database import LEDGER_FILE, reading_database, refuse_unusable
+from dca_bot.ledger.instances import instances
+from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
@@ -144,9 +147,30 @@ async def _check_lnbits(config: Config) -> str:
     async with build_wallet(config, os.environ) as wallet:
         found = await wallet.probe()
         price = await wallet.price(config.bot.currency)
+        lease = await _lease_note(config, wallet)
     balance = sat_text(found.balance_msat // 1000)
     told = f"{price:,.2f} {config.bot.currency}" if price else "NOT TOLD, so fixed mode would wait"
-    return f"version {found.version}, source wallet {found.name!r} has {balance}, 1 BTC is {told}"
+    return f"version {found.version}, source wallet {found.name!r} has {balance}, 1 BTC is {told}{lease}"
+
+
+async def _lease_note(config: Config, wallet: LnbitsWallet) -> str:
+    """Say so if another bot has paid from the source wallet since this ledger was last paid from."""
+    data_dir = config.path(config.bot.data_dir)
+    try:
+        async with reading_database(data_dir, traceless=True) as database:
+            record = await database.read(leases.record_of)
+            ledger_id = await database.read(lambda tx: facts.get(tx, facts.LEDGER_ID) or "")
+        bot = public_id(bot_key(config, os.environ).public_key)
+    except (ConfigError, LedgerError):  # other steps say so
+        return ""
+    party = Party("", public_id(ledger_id), bot, frozenset(instances(data_dir)))
+    found = await wallet.lease_rows(down_to=record.floor, look_id=secrets.token_hex(8))
+    if not party.newer(found.rows, record):
+        return ""
+    return (
+        "; ANOTHER BOT has paid from this wallet since this ledger was last paid from: stop that one for"
+        " good, and resume all will ask for a code"
+    )
 
 
 async def _check_relays(config: Config) -> str:

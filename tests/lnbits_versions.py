@@ -17,6 +17,7 @@ PINS = ROOT / "deploy" / "lnbits-versions.txt"
 ENVIRONMENTS = ROOT / ".lnbits-versions"
 TESTS = (
     "tests/lnbits/test_lnbits_wallet.py",
+    "tests/lnbits/test_lease_at_lnbits.py",
     "tests/lnbits/test_external_payments.py",
     "tests/lnbits/test_shared_wallets.py",
     "tests/jobs/test_lnbits_zones.py",

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from postgres_process import PASSWORD, READER
 from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
+from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
 from dca_bot.demo.relay import local_relay
 from dca_bot.ledger import (
     cash_outs,
@@ -24,12 +27,14 @@ from dca_bot.ledger import (
     deposits,
     distributions,
     facts,
+    leases,
     machine_cash,
     machines,
 )
 from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.database import open_database
+from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, parse_secret_key
 
 ROOT = Path(__file__).parents[1]
@@ -207,6 +212,8 @@ def test_status_tells_what_the_ledger_says(folder):
     values = json.loads(dca_bot("status", "--json", folder=folder).stdout)
     assert values == {
         "paused": False,
+        "disputed": None,
+        "lease_refused": None,
         "last_poll_at": None,
         "clients": 1,
         "balances": "200.00 GTQ",
@@ -572,6 +579,29 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
     assert "Antigua, Zona 10" in lines[3]
     assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[4]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+async def test_check_and_status_tell_of_another_bot_on_a_copy(folder, lnbits):
+    key = (folder / "lnbits.key").read_text(encoding="utf-8").strip()
+    async with ledger_of(folder) as ledger:
+        ledger_id = await ledger.transact(lambda tx: facts.ledger_id(tx, random.Random(1)))
+    row = LeaseRow(1, "77c2000000000000", LeaseKind.CLAIM, public_id(ledger_id), "")
+    async with LnbitsWallet(lnbits.url, admin_key=key) as wallet:
+        await wallet.write_lease(replace(row, ledger="another", instance="of a programme beside"))
+        done = await asyncio.to_thread(dca_bot, "check", folder=folder)
+        assert "ANOTHER BOT" not in done.stdout
+        await wallet.write_lease(row)
+        done = await asyncio.to_thread(dca_bot, "check", folder=folder)
+        assert "ANOTHER BOT has paid from this wallet" in done.stdout
+        assert len((await wallet.lease_rows(down_to=0, look_id="1")).rows) == 2
+    dispute = Dispute(DisputeReason.NEWER_START, row)
+    async with ledger_of(folder) as ledger:
+        await ledger.transact(lambda tx: leases.stop(tx, dispute, now=NOW))
+    assert (
+        json.loads(dca_bot("status", "--json", folder=folder).stdout)["disputed"] == "newer-start"
+    )
+    first, *_ = dca_bot("status", folder=folder).stdout.splitlines()
+    assert first.startswith("PAUSED: another bot pays, or has paid, from this wallet on a copy")
 
 
 async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):

@@ -19,10 +19,15 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
 
     A file that can't be read or written tells of none: then the operators are asked.
     """
-    path = data_dir / LOCK_FILE
-    before: list[str] = []
-    with suppress(OSError, UnicodeDecodeError):
-        before = _INSTANCE.findall(path.read_text(encoding="ascii"))[-KEPT:]
+    before = instances(data_dir)
     with suppress(OSError):
-        path.write_text("".join(f"{one}\n" for one in (*before, instance)), encoding="ascii")
-    return frozenset(before) - {instance}
+        text = "".join(f"{one}\n" for one in (*before, instance))
+        (data_dir / LOCK_FILE).write_text(text, encoding="ascii")
+    return frozenset(before)
+
+
+def instances(data_dir: Path) -> list[str]:
+    """Return the processes that have run on a folder, the last 200; the last one may still run."""
+    with suppress(OSError, UnicodeDecodeError):
+        return _INSTANCE.findall((data_dir / LOCK_FILE).read_text(encoding="ascii"))[-KEPT:]
+    return []

@@ -62,6 +62,14 @@ def test_row_of_a_process_that_is_known_to_have_ended_stops_no_start():
     assert plan_claim(me, LeaseRecord(7, "predecessor"), reading(row(9))) == row(10, "me")
 
 
+def test_process_that_is_said_to_have_ended_does_not_spare_the_wait():
+    """The folder may have been copied, and the process may run on."""
+    me = Party("me", "ledger", "bot", frozenset({"other"}))
+    before, own = reading(row(9)), row(10, "me")
+    judged = judge_claim(own, me, LeaseRecord(), before=before, after=reading(own, row(9)))
+    assert judged is Claimed.HELD_AFTER_WAIT
+
+
 def test_dispute_row_of_a_stopped_bot_stops_no_start():
     stopped = row(9, kind=LeaseKind.DISPUTE)
     assert plan_claim(ME, LeaseRecord(7, "predecessor"), reading(stopped)) == row(10, "me")

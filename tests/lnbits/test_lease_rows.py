@@ -1,11 +1,11 @@
-"""The lease's rows at a real LNbits, among other payments; and what no LNbits should answer."""
+"""What LNbits may answer about the lease's rows, and no healthy one does."""
 
 import pytest
 
 from dca_bot.core.lease import LEASE_TAG, LeaseKind, LeaseReading, LeaseRow
 from dca_bot.errors import LeaseRefused, LnbitsRefused, LnbitsUnavailable
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.lnbits.lease_rows import TOP_ROWS, lease_invoice
+from dca_bot.lnbits.lease_rows import lease_invoice
 
 LIST = "/api/v1/payments/paginated"
 PAY = "/api/v1/payments"
@@ -32,44 +32,6 @@ async def look(wallet, down_to=0):
 async def bot(web):
     async with LnbitsWallet(web.url, admin_key="0" * 32) as wallet:
         yield wallet
-
-
-async def test_rows_come_back_as_they_were_written_and_cost_nothing(source):
-    before = await source.balance_msat()
-    assert await look(source) == LeaseReading((), is_whole=True)
-    written = [row(1), row(2, "other", LeaseKind.DISPUTE), row(3, kind=LeaseKind.TAKEOVER)]
-    for one in written:
-        await source.write_lease(one)
-    assert await look(source) == LeaseReading(tuple(reversed(written)), is_whole=True)
-    assert await source.balance_msat() == before
-    assert [payment async for payment in source.tagged_payments()] == []
-
-
-async def test_rows_are_found_in_one_request_among_many_payments(source, order):
-    """A shop's wallet: other invoices of 1 sat, payments, and a memo that sorts before the lease's."""
-    for number in range(15):
-        memo = {"amount_sat": 1, "memo": f"zzz {number}"}
-        await source.request_invoice(source._admin_key, **{**order, **memo})
-    await source.write_lease(row(7))
-    for number in range(15):
-        memo = {"amount_sat": 1, "memo": f"dca-bot lease {number}"}
-        await source.request_invoice(source._admin_key, **{**order, **memo})
-    assert await look(source, 7) == LeaseReading((row(7),), is_whole=True)
-
-
-async def test_newest_generations_come_first_however_many_there_are(source):
-    """Written in no order, so that LNbits' clock says nothing; nine has fewer digits than ten."""
-    generations = [11, 3, 9, 14, 1, 12, 10, 8, 2, 13, 4, 7, 5, 6]
-    for generation in generations:
-        await source.write_lease(row(generation))
-    found = await look(source, 9)
-    assert [one.generation for one in found.rows] == list(range(14, 14 - TOP_ROWS, -1))
-    assert not found.is_whole
-    whole = await look(source, 3)
-    assert sorted(one.generation for one in whole.rows) == list(range(1, 15)), (
-        "not all are on the page"
-    )
-    assert whole.is_whole
 
 
 async def test_wallet_that_may_hold_no_more_says_so(source, lnbits):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from dca_bot.core.payout import CANCELLABLE, PayoutState, payout_id
+from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import books, clients, holds, payout_moves, payout_need, payouts, reports
@@ -110,6 +110,55 @@ def test_a_minimum_that_sinks_again_brings_the_same_payouts_back(story, ana):
     assert {p.state for p in again} == {PayoutState.PLANNED}
     assert story.bring(first.id, "DONE").amount_sat == 600
     assert story.findings() == ()
+
+
+def test_shares_that_add_up_are_paid_in_the_turn_of_the_oldest_sale(story, ana):
+    story.do(clients.set_destination, ana, FAR)
+    for id_, hours in (("d1", 5), ("d2", 1)):
+        story.record(id_)
+        story.distribute(id_, 600, 60, at=START + timedelta(hours=hours))
+    story.now = START
+    (payout,) = story.payouts(ana)
+    assert (payout.amount_sat, payout.due_at) == (1200, START + timedelta(hours=1))
+
+
+def wait_alike(story, first):
+    """Have the destination of a payout not answer; return why each payout waits then."""
+    until = story.now + timedelta(minutes=5)
+    payout = story.payout(first)
+    story.do(payout_moves.defer, payout, waiting="no answer", until=until)
+    story.do(payout_moves.defer_like, payout, KEY.value)
+    return {found.id: found.waiting for found in story.payouts()}
+
+
+def test_payouts_to_a_server_that_does_not_answer_wait_together(story, ana):
+    first, like, funds = (planned(story, f"d{n}").id for n in range(3))
+    short = story.payout(funds)
+    story.do(payout_moves.defer, short, waiting=Waiting.FUNDS, until=story.now, counted=False)
+    ben = story.client("ben", balance=10_000, destination=ADDRESS)
+    story.cash_out("d9", 600, 60)
+    others = {p.id: "" for p in story.payouts(ben)}
+    (mine,) = [p.id for p in story.payouts(ana) if p.id not in (first, like, funds)]
+    assert wait_alike(story, first) == {
+        first: "no answer",
+        like: "no answer",
+        mine: "no answer",
+        funds: Waiting.FUNDS,
+        **others,
+    }
+
+
+def test_payouts_to_a_wallet_that_was_left_keep_none_to_the_new_one_back(story, ana):
+    first, like = (planned(story, f"d{n}").id for n in range(2))
+    story.do(clients.set_destination, ana, ADDRESS)
+    assert wait_alike(story, first) == {first: "no answer", like: ""}
+
+
+def test_payout_that_was_sent_meanwhile_keeps_no_other_back(story, ana):
+    first, like = (planned(story, f"d{n}").id for n in range(2))
+    story.bring(first, "SUBMITTED")
+    assert wait_alike(story, first) == {first: "no answer", like: ""}
+    assert story.owed(ana) == 1200
 
 
 def test_planning_again_changes_nothing(story, ana):
@@ -253,6 +302,15 @@ def test_a_new_attempt_goes_where_the_first_one_went(story, ana):
     assert (again.attempt.number, again.destination.value) == (2, KEY.value)
     assert story.step(id_, "SUBMITTED").attempts == 2
     assert len(story.read(payouts.payment_hashes, id_)) == 2
+
+
+@pytest.mark.parametrize("aside", ["PLANNED", "HELD"])
+def test_a_new_attempt_that_is_put_aside_still_goes_where_the_first_one_went(story, ana, aside):
+    id_ = story.bring(planned(story).id, "VOID").id
+    story.do(clients.set_destination, ana, ADDRESS)
+    story.step(id_, "PLANNED")
+    story.step(id_, "INVOICED")
+    assert story.step(id_, aside).destination.value == KEY.value
 
 
 # Paying

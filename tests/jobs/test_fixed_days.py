@@ -19,7 +19,7 @@ from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, tickers
+from dca_bot.ledger import clients, facts, tickers
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -65,9 +65,15 @@ class Calendar:
         until = datetime.fromisoformat(until).replace(tzinfo=BERLIN).astimezone(UTC)
         while self.at is None or self.at < until:
             self.at = until if self.at is None else min(self.at + timedelta(minutes=30), until)
-            self.clock.start = self.at
-            await self.schedule.look_once()
-            await self.bench.settle()
+            await self._run_and_pay()
+
+    async def _run_and_pay(self):
+        """Have the runs of the calendar's time made, and their payouts paid in LNbits' time."""
+        self.clock.start = self.at
+        shown = self.at.isoformat()
+        await self.bench.database.transact(lambda tx: facts.put(tx, facts.CLOCK_AT, shown))
+        await self.schedule.look_once()
+        await self.bench.settle()
 
     async def sleep(self, until):
         """Have the bot down up to a local time."""
@@ -75,9 +81,7 @@ class Calendar:
         self.restart()
         self.at = datetime.fromisoformat(until).replace(tzinfo=BERLIN).astimezone(UTC)
         await self.walk(until)
-        self.clock.start = self.at
-        await self.schedule.look_once()
-        await self.bench.settle()
+        await self._run_and_pay()
 
     async def runs(self):
         """Return what became of each run, and when it happened by the local clock."""

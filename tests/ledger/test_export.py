@@ -46,6 +46,8 @@ NOT_EXPORTED = {
     "confirmation",
     "fact",
     "inbox",
+    "lease",
+    "lease_dispute",
     "outbox",
     "payout_move",
     "person",

@@ -19,7 +19,7 @@ from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, facts, tickers
+from dca_bot.ledger import clients, facts, leases, tickers
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -89,6 +89,13 @@ class Calendar:
             lambda tx: tx.execute("SELECT * FROM fixed_run ORDER BY due_at").fetchall()
         )
         return [f"{row['id'][6:]} {row['state']} {_local(row['changed_at'])}" for row in rows]
+
+
+def _take_over(tx):
+    """Have an operator say `resume all` with its code."""
+    assert leases.open_dispute(tx) is not None
+    leases.accept(tx, now=datetime.now(UTC))
+    facts.drop(tx, facts.PAUSED)
 
 
 def _local(at_us):
@@ -192,6 +199,9 @@ async def test_copy_from_before_a_run_pays_it_no_second_time(calendar, balance_s
     await bench.settler.catch_up()
     calendar.restart()
     await calendar.walk("2025-03-29T03:00")
+    # A bot that has paid since the copy was made isn't known to have ended: the operators take over.
+    await bench.database.transact(_take_over)
+    await bench.settle(2)
     assert [line[:22] for line in await calendar.runs()] == [
         "2025-03-28T02:30 held ",
         "2025-03-28T18:00 lapse",

@@ -19,6 +19,7 @@ TESTS = (
     "tests/lnbits/test_lnbits_wallet.py",
     "tests/lnbits/test_lease_at_lnbits.py",
     "tests/lnbits/test_external_payments.py",
+    "tests/lnbits/test_odd_rows.py",
     "tests/lnbits/test_shared_wallets.py",
     "tests/jobs/test_lnbits_zones.py",
 )

@@ -168,7 +168,8 @@ class _Pass:
         while True:
             rows = await self.page(offset)
             yield rows
-            if offset + len(rows) >= self.total:
+            # A count may be wrong too: after a full page there is always a look at the next one.
+            if offset + len(rows) >= self.total and len(rows) < self._page_rows:
                 return
             offset += _step(len(rows))
 
@@ -177,7 +178,7 @@ class _Pass:
         limits = {"limit": str(self._page_rows), "offset": str(offset)}
         page = await self._requests.page({**self._asked, **limits})
         # Beside an empty page LNbits counts 0, whatever the list holds.
-        total = page.total if page.data else min(self.total, offset)
+        total = max(page.total, offset + len(page.data)) if page.data else min(self.total, offset)
         self.is_steady &= total >= self.total
         self.total = total
         return page.data

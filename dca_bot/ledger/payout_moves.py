@@ -205,9 +205,11 @@ def submit(tx: Tx, payout: Payout, *, now: datetime) -> None:
 
 
 def put_in_doubt(tx: Tx, payout: Payout) -> Payout:
-    """Record that LNbits calls a payment failed, which proves nothing; return the payout as it is now."""
-    if payout.state is PayoutState.SUBMITTED:
-        move(tx, payout, PayoutState.IN_DOUBT)
+    """Record that LNbits calls a payment failed, which proves nothing; return the payout as it is now.
+
+    Raise StateChanged where somebody has decided meanwhile: what is not in doubt any more stays so.
+    """
+    move(tx, payout, PayoutState.IN_DOUBT)
     fresh = payouts.by_id(tx, payout.id)
     assert fresh is not None
     return fresh

@@ -1,0 +1,96 @@
+"""A doubt about a payment to an address, while operators, the payee's server and LNbits cross each other."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import (
+    Bench,
+    HandClock,
+    ScriptedAddresses,
+    ScriptedWallet,
+    programme,
+)
+
+from dca_bot.core.witness import Witness
+from dca_bot.ledger import holds, payout_moves, payouts
+from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.clients import ADDRESS, Destination
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PLACE = Destination(ADDRESS, "ana@example.com")
+HOUR = timedelta(hours=1)
+URL = "https://example.com/verify/1"
+
+
+@pytest.fixture
+async def make_desk(tmp_path):
+    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
+    benches = []
+
+    async def make(*, verify_url=URL, **changes):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        wallet.on_pay = wallet.fail
+        addresses = ScriptedAddresses(wallet)
+        addresses.verify_url = verify_url
+        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", PLACE, minor=10**9)
+        await bench.distribute(50_000, 40_000)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+async def at(bench, moment):
+    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
+    bench.clock.ahead = moment
+    await bench.verifier.look_once()
+    await bench.settler.work_once()
+
+
+async def open_holds(bench):
+    return await bench.database.read(holds.still_open)
+
+
+def while_lnbits_is_asked(bench, work):
+    """Have `work` done once in the ledger while LNbits looks a payment up."""
+    asked, rest = bench.wallet.payment, [work]
+
+    async def payment(payment_hash):
+        if rest:
+            await bench.database.transact(rest.pop())
+        return await asked(payment_hash)
+
+    bench.wallet.payment = payment
+
+
+@pytest.mark.parametrize("word", ["retry", "cancel"])
+async def test_operators_word_during_a_look_up_opens_no_new_hold(make_desk, word):
+    bench = await make_desk(verify_url="")
+    await at(bench, timedelta())
+    assert len(await open_holds(bench)) == 1
+    letters = len(await bench.letters())
+
+    def decide(tx):
+        (payout,) = payouts.open_payouts(tx)
+        now = bench.clock.now()
+        payout_moves.void_by_verdict(tx, payout, Witness.OPERATOR, now=now, message_id="m")
+        holds.close(tx, "payout", payout.id, outcome="ignored", now=now)
+        voided = payouts.by_id(tx, payout.id)
+        if word == "retry":
+            payout_moves.retry(tx, voided, now=now)
+        else:
+            payout_moves.cancel(tx, voided, now=now)
+
+    while_lnbits_is_asked(bench, decide)
+    bench.clock.ahead = 30 * HOUR
+    await bench.settler.work_once()
+    assert await open_holds(bench) == []
+    assert len(await bench.letters()) == letters
+    (payout,) = await bench.payouts()
+    assert payout.waiting == ""

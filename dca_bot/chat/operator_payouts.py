@@ -54,7 +54,7 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
     if is_doubted:
-        refuse_without_word(payout, ctx, facts)
+        refuse_without_word(tx, payout, ctx, facts)
     elif payout.state is not PayoutState.VOID:
         raise refuse("payout.not_void", payout=describe.payout(payout))
     if is_doubted or not payouts.is_proven_void(tx, payout):
@@ -218,7 +218,7 @@ def _refuse_uncancellable(
     if payout.state is PayoutState.CANCELLED:
         raise refuse("payout.is_cancelled", payout=describe.payout_short(payout))
     if is_for_word(tx, payout):
-        refuse_without_word(payout, ctx, facts)
+        refuse_without_word(tx, payout, ctx, facts)
     elif not payout.is_cancellable(ctx.now):
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
     _refuse_if_pending(known)

@@ -10,7 +10,7 @@ from dca_bot.chat.say import Moment, Sat, Say, refuse
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Witness, word_from
-from dca_bot.ledger import holds, payout_moves, payouts
+from dca_bot.ledger import holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -43,10 +43,12 @@ def is_for_word(tx: Tx, payout: Payout) -> bool:
     return is_asked and payout.state is PayoutState.IN_DOUBT
 
 
-def refuse_without_word(payout: Payout, ctx: Context, facts: Facts) -> None:
-    """Refuse while an operator can't say yet that a payout in doubt did not arrive."""
+def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> None:
+    """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
     assert payout.attempt is not None
     _refuse_unless_failed(payout, facts)
+    if witnesses.verdict_of(tx, payout) is not None:
+        raise refuse("payout.is_arriving", payout=describe.payout_short(payout))
     early = word_from(payout.attempt.expires_at)
     if ctx.now < early:
         short = describe.payout_short(payout)

@@ -98,10 +98,14 @@ class Doubt:
         _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
 
 
-def may_have_left(payout: Payout) -> bool:
-    """Tell whether a payment to a Lightning address was seen at the source wallet: it may have left."""
-    to_address = payout.destination is not None and payout.destination.kind == ADDRESS
-    return to_address and (payout.source_status != "" or payout.state is PayoutState.IN_DOUBT)
+def is_to_address(payout: Payout) -> bool:
+    """Tell whether a payout leaves LNbits, for a Lightning address."""
+    return payout.destination is not None and payout.destination.kind == ADDRESS
+
+
+def was_seen(payout: Payout) -> bool:
+    """Tell whether a payment was seen at the source wallet, or is in doubt for another reason."""
+    return payout.source_status != "" or payout.state is PayoutState.IN_DOUBT
 
 
 def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:

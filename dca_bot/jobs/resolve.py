@@ -13,9 +13,9 @@ from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import LnbitsRefused
-from dca_bot.jobs.doubt import Doubt, may_have_left, tell_if_last
+from dca_bot.jobs.doubt import Doubt, is_to_address, tell_if_last, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import facts, holds, payout_moves, payouts
+from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
@@ -46,7 +46,9 @@ class Resolver:
                 await self._debit(payout, payment)
             case Finding.PENDING:
                 await self.till.move(lambda tx: self._wait_pending(tx, payout, now))
-            case Finding.UNSENT | Finding.FAILED | Finding.DEAD if may_have_left(payout):
+            case Finding.UNSENT | Finding.FAILED | Finding.DEAD if await self._may_have_left(
+                payout
+            ):
                 await Doubt(self.till).ask(payout, attempt, is_failed=payment is not None)
             case Finding.UNSENT:
                 await self._send_again(payout, attempt, paying=paying)
@@ -57,6 +59,14 @@ class Resolver:
             case Finding.NONSENSE:
                 await self._alert(payout, rules.Waiting.OTHER_AMOUNT)
         await self.tell_if_slow(payout)
+
+    async def _may_have_left(self, payout: Payout) -> bool:
+        """Tell whether a payment to an address may have left, as LNbits or the payee's server has shown."""
+        if not is_to_address(payout):
+            return False
+        return was_seen(payout) or await self.till.database.read(
+            lambda tx: witnesses.is_called_paid(tx, payout)
+        )
 
     async def _note_seen(self, payout: Payout, payment: Payment | None) -> Payout:
         """Record what the source wallet shows where that is news; a row can vanish with LNbits' data."""

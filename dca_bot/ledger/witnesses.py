@@ -146,6 +146,16 @@ def verdict_of(tx: Tx, payout: Payout) -> Verdict | None:
     return Verdict(Outcome(row["outcome"]), Witness(row["witness"]), row["preimage"])
 
 
+def is_called_paid(tx: Tx, payout: Payout) -> bool:
+    """Tell whether the payee's server has called a payout's last invoice paid, with a proof or without."""
+    row = tx.execute(
+        "SELECT 1 FROM verify_look WHERE payout_id = ? AND number = ?"
+        " AND said IN ('settled', 'unproven') LIMIT 1",
+        (payout.id, payout.attempts),
+    )
+    return row.fetchone() is not None
+
+
 def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Case:
     """Return all that is known of a payment to an address that LNbits calls failed, or shows no more.
 

@@ -6,6 +6,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.witness import Outcome, Witness
 from dca_bot.ledger import holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.holds import HoldReason
 
@@ -120,6 +121,22 @@ async def test_no_word_counts_where_lnbits_goes_on_with_it(talk, doubted, comman
     assert "does not call it failed any more" in refused
     assert await state(talk) == "IN_DOUBT"
     assert await verdict(talk, doubted) is None
+
+
+@pytest.mark.parametrize("command", ["payout retry", "payout cancel"])
+async def test_no_word_counts_against_a_proof(talk, doubted, command):
+    """The payee's server has shown the preimage, and the payout worker hasn't come to it yet."""
+    talk.clock.at = doubted.attempt.expires_at + DAY
+    asked = await talk.tell("op", f"{command} {doubted.id[:8]}")
+
+    def prove(tx):
+        arrived, preimage = Outcome.ARRIVED, "ab" * 32
+        now = talk.clock.now()
+        witnesses.record_verdict(tx, doubted, arrived, Witness.VERIFY, preimage=preimage, now=now)
+
+    await talk.database.transact(prove)
+    assert "nothing is to be decided" in await talk.tell("op", f"confirm {code_in(asked)}")
+    assert await state(talk) == "IN_DOUBT"
 
 
 @pytest.mark.parametrize("command", ["hold accept 1", "payout retry {id}", "payout cancel {id}"])

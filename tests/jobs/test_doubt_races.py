@@ -8,9 +8,11 @@ from payout_bench import (
     HandClock,
     ScriptedAddresses,
     ScriptedWallet,
+    preimage_of,
     programme,
 )
 
+from dca_bot.core.ports import VerifyAnswer
 from dca_bot.core.witness import Witness
 from dca_bot.ledger import holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
@@ -51,6 +53,11 @@ async def at(bench, moment):
     bench.clock.ahead = moment
     await bench.verifier.look_once()
     await bench.settler.work_once()
+
+
+async def hours(bench, first, last):
+    for hour in range(first, last):
+        await at(bench, hour * HOUR)
 
 
 async def open_holds(bench):
@@ -94,3 +101,15 @@ async def test_operators_word_during_a_look_up_opens_no_new_hold(make_desk, word
     assert len(await bench.letters()) == letters
     (payout,) = await bench.payouts()
     assert payout.waiting == ""
+
+
+@pytest.mark.parametrize("said", [preimage_of(1), ""])
+async def test_what_the_payees_server_calls_paid_is_not_paid_again_though_lnbits_knows_nothing(
+    make_desk, said
+):
+    bench = await make_desk()
+    bench.wallet.on_pay = lambda _invoice: None
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=said)
+    await hours(bench, 0, 100)
+    assert set(bench.wallet.sent()) == {"lnbc1"}
+    assert await bench.states() == ["DONE" if said else "IN_DOUBT"]

@@ -71,10 +71,13 @@ WHEN NEW.outcome = 'unpaid' AND NEW.witness = 'verify' AND (
   OR EXISTS (SELECT 1 FROM open_payout WHERE client_id = NEW.client_id AND id <> NEW.payout_id
     AND state = 'IN_DOUBT' AND destination_kind = 'address'))
 BEGIN SELECT RAISE(ABORT, 'the payee alone has said that it was not paid too often'); END;
--- LNbits' word alone gives no invoice to an address up once a payment of it was seen there.
+-- LNbits' word alone gives no invoice to an address up once a payment of it was seen there, or the payee's
+-- server has called it paid.
 CREATE TRIGGER void_needs_two_witnesses BEFORE UPDATE OF state ON payout
 WHEN NEW.state = 'VOID' AND OLD.state <> 'VOID' AND OLD.destination_kind = 'address'
-  AND (OLD.state = 'IN_DOUBT' OR OLD.source_status <> '') AND NOT EXISTS
+  AND (OLD.state = 'IN_DOUBT' OR OLD.source_status <> '' OR EXISTS
+    (SELECT 1 FROM verify_look WHERE payout_id = OLD.id AND number = OLD.attempt AND said IN ('settled', 'unproven')))
+  AND NOT EXISTS
   (SELECT 1 FROM verdict WHERE payout_id = OLD.id AND number = OLD.attempt AND outcome = 'unpaid')
 BEGIN SELECT RAISE(ABORT, 'one witness is no proof'); END;
 

@@ -22,6 +22,8 @@ from dca_bot.ledger.payouts import Attempt, Payout
 
 LOOK_AGAIN = timedelta(minutes=10)
 LOOK_AGAIN_LATE = timedelta(hours=1)
+ASKED_AGAIN = timedelta(days=1)
+"""A question to the operators that LNbits has taken back for longer is asked anew."""
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +66,10 @@ class Doubt:
         doubted = payout_moves.put_in_doubt(tx, payout)
         until = now + LOOK_AGAIN
         payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
-        hold = holds.open_hold(tx, "payout", payout.id, HoldReason.FAILED_TO_ADDRESS, now=now)
+        reason, asked_at = HoldReason.FAILED_TO_ADDRESS, doubted.submitted_at or now
+        if holds.reopen(tx, "payout", payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)):
+            return  # LNbits goes to and fro: the operators know.
+        hold = holds.open_hold(tx, "payout", payout.id, reason, now=now)
         if hold is not None:
             self.till.herald.hold_opened(tx, hold, now)
             _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])
@@ -72,7 +77,7 @@ class Doubt:
     def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
         doubted = payout_moves.put_in_doubt(tx, payout)
         if payout.state is PayoutState.SUBMITTED:
-            self.till.herald.payout_in_doubt(tx, doubted, now)
+            tell_of_doubt(self.till, tx, doubted, now)
         is_over = now > rules.over_at(attempt.expires_at)
         until = now + (LOOK_AGAIN_LATE if is_over else LOOK_AGAIN)
         payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
@@ -106,6 +111,13 @@ def is_to_address(payout: Payout) -> bool:
 def was_seen(payout: Payout) -> bool:
     """Tell whether a payment was seen at the source wallet, or is in doubt for another reason."""
     return payout.source_status != "" or payout.state is PayoutState.IN_DOUBT
+
+
+def tell_of_doubt(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
+    """Tell the operators once of an attempt that LNbits calls failed, however often it does."""
+    if payout.doubt_told_at is None:
+        payout_moves.note_doubt_told(tx, payout, now=now)
+        till.herald.payout_in_doubt(tx, payout, now)
 
 
 def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:

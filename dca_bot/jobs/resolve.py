@@ -13,7 +13,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import LnbitsRefused
-from dca_bot.jobs.doubt import Doubt, is_to_address, tell_if_last, was_seen
+from dca_bot.jobs.doubt import Doubt, is_to_address, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
@@ -149,7 +149,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             fresh = payout_moves.put_in_doubt(tx, payout)
             if payout.state is PayoutState.SUBMITTED:
-                self.till.herald.payout_in_doubt(tx, fresh, now)
+                tell_of_doubt(self.till, tx, fresh, now)
             until = min(over if over > now else now + VOID_POLL, now + VOID_POLL)
             payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=until)
 
@@ -250,6 +250,8 @@ class Resolver:
                 return
             payout_moves.alert(tx, payout, why, look_at=now + ALERT_POLL)
             holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
+            # The operators may have been asked already whether it arrived: that is no question any more.
+            holds.reword(tx, "payout", payout.id, HoldReason.ALERTED)
             self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)

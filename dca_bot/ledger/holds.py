@@ -43,6 +43,19 @@ def open_hold(tx: Tx, kind: str, ref: str, reason: str, *, now: datetime) -> Hol
     return None if done.rowcount == 0 else _one(tx, "id = ?", done.lastrowid or 0)
 
 
+def reopen(tx: Tx, kind: str, ref: str, reason: str, *, since: datetime) -> bool:
+    """Open the last hold on a thing again, if it was for this reason and has closed by itself since then.
+
+    Tell whether that was so; it keeps its number.
+    """
+    done = tx.execute(
+        "UPDATE hold SET closed_at = NULL, outcome = NULL WHERE reason = ? AND outcome = 'by itself'"
+        " AND closed_at >= ? AND id = (SELECT max(id) FROM hold WHERE kind = ? AND ref = ?)",
+        (reason, micros(since), kind, ref),
+    )
+    return done.rowcount == 1
+
+
 def reword(tx: Tx, kind: str, ref: str, reason: str) -> None:
     """Have the open hold on a thing, if there is one, say why the thing is held now."""
     tx.execute(

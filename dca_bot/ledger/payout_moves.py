@@ -147,6 +147,11 @@ def note_slow_told(tx: Tx, payout: Payout, *, now: datetime) -> None:
     move(tx, payout, payout.state, slow_told_at=micros(now))
 
 
+def note_doubt_told(tx: Tx, payout: Payout, *, now: datetime) -> None:
+    """Record that the operators know that LNbits calls a payout's current attempt failed."""
+    move(tx, payout, payout.state, doubt_told_at=micros(now))
+
+
 def record_invoice(
     tx: Tx,
     payout: Payout,
@@ -174,6 +179,7 @@ def record_invoice(
         source_status="",
         said="",
         slow_told_at=None,
+        doubt_told_at=None,
     )
     tx.execute(
         "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at,"

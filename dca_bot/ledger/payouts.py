@@ -67,6 +67,7 @@ class Payout:
     source_status: str = ""
     said: str = ""
     slow_told_at: datetime | None = None
+    doubt_told_at: datetime | None = None
 
     def is_cancellable(self, now: datetime) -> bool:
         """Tell whether it can be taken back, as nothing can be paid any more."""
@@ -283,6 +284,7 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         source_status=row["source_status"],
         said=row["said"],
         slow_told_at=instant_or_none(row["slow_told_at"]),
+        doubt_told_at=instant_or_none(row["doubt_told_at"]),
     )
 
 

@@ -12,7 +12,7 @@ from payout_bench import (
     programme,
 )
 
-from dca_bot.core.ports import VerifyAnswer
+from dca_bot.core.ports import PaymentStatus, VerifyAnswer
 from dca_bot.core.witness import Witness
 from dca_bot.ledger import holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
@@ -20,7 +20,7 @@ from dca_bot.ledger.clients import ADDRESS, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = Destination(ADDRESS, "ana@example.com")
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 URL = "https://example.com/verify/1"
 
 
@@ -113,3 +113,39 @@ async def test_what_the_payees_server_calls_paid_is_not_paid_again_though_lnbits
     await hours(bench, 0, 100)
     assert set(bench.wallet.sent()) == {"lnbc1"}
     assert await bench.states() == ["DONE" if said else "IN_DOUBT"]
+
+
+@pytest.mark.parametrize("verify_url", ["", URL])
+async def test_lnbits_that_goes_to_and_fro_is_told_once(make_desk, verify_url):
+    bench = await make_desk(verify_url=verify_url)
+    await at(bench, timedelta())
+    for step in range(60):
+        status = PaymentStatus.FAILED if step % 2 else PaymentStatus.PENDING
+        bench.wallet.row(bench.wallet.last(), status)
+        await at(bench, step * 11 * MINUTE)
+    assert await bench.states() == ["IN_DOUBT"]
+    told = [text for text in await bench.letters() if "does not settle" not in text]
+    assert len(told) == 1
+    assert [hold.id for hold in await open_holds(bench)] == ([] if verify_url else [1])
+
+
+async def test_question_that_comes_back_after_more_than_a_day_is_asked_anew(make_desk):
+    bench = await make_desk(verify_url="")
+    await at(bench, timedelta())
+    bench.wallet.row(bench.wallet.last(), PaymentStatus.PENDING)
+    await at(bench, HOUR)
+    bench.wallet.fail(bench.wallet.last())
+    await at(bench, 27 * HOUR)
+    asked = [text for text in await bench.letters() if "waits for your decision" in text]
+    assert len(asked) == 2
+    assert [hold.id for hold in await open_holds(bench)] == [2]
+
+
+async def test_alert_takes_the_place_of_the_question_whether_it_arrived(make_desk):
+    bench = await make_desk(verify_url="")
+    await at(bench, timedelta())
+    bench.wallet.row(bench.wallet.last(), PaymentStatus.SUCCESS, amount_msat=1000)
+    await at(bench, HOUR)
+    assert await bench.states() == ["ALERT"]
+    (hold,) = await open_holds(bench)
+    assert hold.reason == holds.HoldReason.ALERTED

@@ -8,8 +8,10 @@ ALTER TABLE payout ADD COLUMN source_status TEXT NOT NULL DEFAULT ''
   CHECK (source_status IN ('', 'pending', 'failed', 'success'));
 ALTER TABLE payout ADD COLUMN said TEXT NOT NULL DEFAULT '';    -- LNbits' words to a pay request that it did not carry out
 ALTER TABLE payout ADD COLUMN slow_told_at INTEGER;             -- the operators know that the current attempt does not settle
+ALTER TABLE payout ADD COLUMN doubt_told_at INTEGER;            -- the operators know that LNbits calls the current attempt failed
 ALTER TABLE attempt ADD COLUMN verify_url TEXT NOT NULL DEFAULT ''; -- where the payee's server tells of the invoice (LUD-21)
 UPDATE payout SET source_status = 'failed' WHERE state IN ('IN_DOUBT', 'VOID');
+UPDATE payout SET doubt_told_at = submitted_at WHERE state = 'IN_DOUBT';
 
 -- What the payee's server answered about an invoice.
 CREATE TABLE verify_look (

@@ -178,7 +178,7 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
         payout_moves.finish(tx, payout, now=ctx.now)
         return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
     if hold.reason == HoldReason.FAILED_TO_ADDRESS:
-        return _released(tx, ctx, hold, word_apply(tx, ctx, hold))
+        return _released(tx, ctx, hold, word_apply(tx, ctx, hold, facts))
     payout = _held(tx, hold)
     paid = _paid(tx, payout, ctx, facts) if hold.reason == HoldReason.KNOWN_PAYOUT else None
     if paid is not None:

@@ -7,8 +7,8 @@ not arrive" counts only long after the invoice's expiry.
 from dca_bot.chat import describe
 from dca_bot.chat.command import Context, Facts
 from dca_bot.chat.say import Moment, Sat, Say, refuse
-from dca_bot.core.payout import PayoutState
-from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
 from dca_bot.ledger import holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.database import Tx
@@ -17,8 +17,10 @@ from dca_bot.ledger.payouts import Payout
 
 
 def word_plan(tx: Tx, hold: Hold, facts: Facts) -> Say:
-    """Tell what booking a payout in doubt as arrived means."""
+    """Tell what booking a payout in doubt as arrived means, on a word or as LNbits has paid it before."""
     payout = _doubted(tx, hold)
+    if _paid_before(payout, facts) is not None:
+        return Say("payout.take_over_effect", payout=describe.payout_short(payout))
     _refuse_unless_failed(payout, facts)
     return Say(
         "payout.by_word_effect",
@@ -28,9 +30,13 @@ def word_plan(tx: Tx, hold: Hold, facts: Facts) -> Say:
     )
 
 
-def word_apply(tx: Tx, ctx: Context, hold: Hold) -> Say:
+def word_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     """Book a payout in doubt as arrived, and tell the payee; return what was done."""
     payout = _doubted(tx, hold)
+    paid = _paid_before(payout, facts)
+    if paid is not None:
+        payout_moves.take_over(tx, payout, paid, now=ctx.now)
+        return Say("payout.taken_over", payout=describe.payout_short(payout))
     payout_moves.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
     ctx.herald.payout_arrived(tx, payout, ctx.now)
     return Say("payout.by_word", payout=describe.payout_short(payout))
@@ -46,6 +52,9 @@ def is_for_word(tx: Tx, payout: Payout) -> bool:
 def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> None:
     """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
     assert payout.attempt is not None
+    hold = holds.open_on(tx, "payout", payout.id)
+    if hold is not None and _paid_before(payout, facts) is not None:
+        raise refuse("payout.paid_before", payout=describe.payout_short(payout), id=hold.id)
     _refuse_unless_failed(payout, facts)
     if witnesses.verdict_of(tx, payout) is not None:
         raise refuse("payout.is_arriving", payout=describe.payout_short(payout))
@@ -74,6 +83,13 @@ def _doubted(tx: Tx, hold: Hold) -> Payout:
     if payout is None or payout.state is not PayoutState.IN_DOUBT:
         raise refuse("hold.not_held", id=hold.id)
     return payout
+
+
+def _paid_before(payout: Payout, facts: Facts) -> Payment | None:
+    """Return LNbits' one payment of a payout, if it is of an invoice that was given up before."""
+    assert payout.attempt is not None
+    paid = sole_payment(facts if isinstance(facts, tuple) else (), payout.amount_sat)
+    return None if paid is None or paid.payment_hash == payout.attempt.payment_hash else paid
 
 
 def _refuse_unless_failed(payout: Payout, facts: Facts) -> None:

@@ -281,7 +281,7 @@ def _book(
 
 
 def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
-    """Record for a held payout the payment that LNbits had made for it already.
+    """Record for a payout that is held or in doubt the payment that LNbits had made for it already.
 
     Raise StateChanged if that payment hasn't succeeded or is of another amount.
     """
@@ -295,7 +295,7 @@ def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Non
     move(
         tx,
         payout,
-        PayoutState.HELD,
+        payout.state,
         attempt=number or payout.attempts + 1,
         submitted_at=micros(payment.seen_at or now),
         destination=payout.destination.value,

@@ -162,3 +162,48 @@ async def test_two_operators_words_make_one_verdict(talk, doubted):
     await talk.tell("op2", f"confirm {code_in(other)}")
     assert await state(talk) == "DONE"
     assert await verdict(talk, doubted) == ("arrived", "operator")
+
+
+@pytest.fixture
+async def paid_before(talk, doubted):
+    """The first invoice was given up and paid anew; the second is in doubt, and now the first is paid."""
+    talk.clock.at = doubted.attempt.expires_at + DAY
+    await talk.do("op", f"payout retry {doubted.id[:8]}")
+    await talk.bring_to(doubted.id, "invoice", "submit")
+    now = talk.clock.now()
+
+    def doubt(tx):
+        sent = payouts.by_id(tx, doubted.id)
+        payout_moves.note_seen(tx, sent, PaymentStatus.FAILED)
+        payout_moves.put_in_doubt(tx, sent)
+        holds.open_hold(tx, "payout", sent.id, HoldReason.FAILED_TO_ADDRESS, now=now)
+
+    await talk.database.transact(doubt)
+    second = await talk.payout()
+    talk.wallet.payments = [
+        talk.paid(doubted),
+        talk.paid(second, status=PaymentStatus.FAILED),
+    ]
+    talk.clock.at = second.attempt.expires_at + DAY
+    return second
+
+
+@pytest.mark.usefixtures("paid_before")
+async def test_earlier_invoice_that_lnbits_has_paid_settles_the_payout(talk, doubted):
+    asked = await talk.tell("op", "hold accept 2")
+    assert "LNbits" in asked
+    assert "on your word" not in asked
+    await talk.tell("op", f"confirm {code_in(asked)}")
+    found = await talk.payout()
+    assert (found.state, found.attempt.payment_hash) == ("DEBITED", doubted.attempt.payment_hash)
+    assert (await talk.client("maria")).owed_sat == 0
+    assert await talk.tell("op", "holds") == "Nothing is held."
+    assert await talk.audit() == ()
+
+
+@pytest.mark.parametrize("command", ["payout retry", "payout cancel"])
+async def test_what_an_earlier_invoice_has_paid_is_not_undone(talk, paid_before, command):
+    refused = await talk.tell("op", f"{command} {paid_before.id[:8]}")
+    assert "hold accept 2" in refused
+    assert "goes on by itself" not in refused
+    assert await state(talk) == "IN_DOUBT"

@@ -18,6 +18,12 @@ from dca_bot.ledger.holds import HoldReason
 
 BATCH = 500
 ODD_MAX = 1000
+_SAYS = {
+    PaymentStatus.FAILED: "calls it failed",
+    PaymentStatus.PENDING: "has it pending",
+    PaymentStatus.SUCCESS: "calls it paid by now",
+    None: "does not show it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,12 @@ class Expected:
 class Seen:
     """What has been read of LNbits' list: how many rows, and which payouts they have paid.
 
-    Of the rows themselves only those are kept that don't agree with the ledger, at most ODD_MAX.
+    Of the rows themselves only those are kept that don't agree with the ledger, at most ODD_MAX; `shown`
+    is how those stand that are `booked` on another word.
     """
 
     booked: Mapping[str, Witness]
+    shown: dict[str, PaymentStatus] = field(default_factory=dict)
     rows: int = 0
     paid: set[str] = field(default_factory=set)
     odd: list[Payment] = field(default_factory=list)
@@ -95,7 +103,7 @@ async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
     return PaymentsAudit(
         rows=seen.rows,
         findings=(*lasting, *credit_findings),
-        notes=(*_booked(booked), *credit_notes, *_unproven(unproven)),
+        notes=(*_booked(booked, seen), *credit_notes, *_unproven(unproven)),
     )
 
 
@@ -109,6 +117,8 @@ def _sort_in(tx: Tx, seen: Seen, payments: Sequence[Payment]) -> None:
     recorded = paid_by_hash(tx, hashes, booked=seen.booked)
     for payment in payments:
         seen.rows += 1
+        if payment.payment_hash in seen.booked:
+            seen.shown[payment.payment_hash] = payment.status
         if payment.status is not PaymentStatus.SUCCESS:
             continue
         known = recorded.get(payment.payment_hash)
@@ -279,16 +289,17 @@ def _credit_text(one: Expected, credit: Credit | None) -> str:
     return f"Payout {name} is {one.amount_sat} sats, the client's wallet got {credit.amount_msat} msat."
 
 
-def _booked(recorded: Mapping[str, Invoiced]) -> Iterator[str]:
-    """Name the payouts that are booked as paid though LNbits calls them failed."""
+def _booked(recorded: Mapping[str, Invoiced], seen: Seen) -> Iterator[str]:
+    """Name the payouts that were booked as paid though LNbits did not call them so, and what it says now."""
     words = {
         Witness.OPERATOR: "an operator's word",
         Witness.VERIFY: "the preimage of the payee's server",
     }
-    for one in recorded.values():
-        if one.booked_by:
+    for payment_hash, one in recorded.items():
+        if one.booked_by and payment_hash in seen.booked:
             why = words[one.booked_by]
-            yield f"Payout {one.payout_id[:8]} is booked as paid on {why}; LNbits calls it failed."
+            says = _SAYS[seen.shown.get(payment_hash)]
+            yield f"Payout {one.payout_id[:8]} is booked as paid on {why}; LNbits {says}."
 
 
 def _unproven(count: int) -> Iterator[str]:

@@ -192,13 +192,16 @@ def test_what_an_operator_settled_by_hand_is_noted(story):
     assert (found.findings, found.notes) == ((), (f"Payout {id_[:8]} was settled by hand.",))
 
 
-@pytest.mark.parametrize("status", [FAILED, SUCCESS])
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [(FAILED, "calls it failed"), (SUCCESS, "calls it paid by now"), (None, "does not show it")],
+)
 @pytest.mark.parametrize(
     ("witness", "why"),
     [(Witness.OPERATOR, "an operator's word"), (Witness.VERIFY, "the preimage of the payee's")],
 )
 def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
-    story, witness, why, status
+    story, witness, why, status, says
 ):
     story.client("ana", balance=1000, destination=Destination(ADDRESS, "ana@example.com"))
     id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
@@ -208,11 +211,12 @@ def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
         story.do(witnesses.record_verdict, doubted, Outcome.ARRIVED, witness, **told)
     message_id = "m1" if witness is Witness.OPERATOR else None
     story.do(payout_moves.book_as_arrived, doubted, now=story.now, message_id=message_id)
-    row = replace(story.payment(doubted, status=status), fee_msat=9)
-    found = audit(story, source=[row])
+    row = replace(story.payment(doubted, status=status or FAILED), fee_msat=9)
+    found = audit(story, source=[row] if status else [])
     assert found.findings == ()
     (note,) = [note for note in found.notes if id_[:8] in note]
     assert why in note
+    assert note.endswith(f"LNbits {says}.")
     assert story.findings() == ()
 
 

@@ -170,14 +170,16 @@ class LightningAddresses:
         """
         try:
             url = _parse_url(verify_url)
-            request = await self._request(url, url)
-            reply = await fetch(
-                self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=VERIFY_LIMIT_S
-            )
+            # A name server that keeps silent takes of the same time.
+            async with asyncio.timeout(VERIFY_LIMIT_S):
+                request = await self._request(url, url)
+                reply = await fetch(
+                    self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=VERIFY_LIMIT_S
+                )
             if reply.status != HTTPStatus.OK or reply.words("status").upper() not in ("", "OK"):
                 raise DestinationUnavailable(f"{_name(url)} did not say whether it was paid.")
             answer = SettledAnswer.model_validate_json(reply.body)
-        except (NoAnswer, DestinationRefused, ValidationError) as error:
+        except (NoAnswer, TimeoutError, DestinationRefused, ValidationError) as error:
             raise DestinationUnavailable("The server did not say whether it was paid.") from error
         return VerifyAnswer(answer.settled, (answer.preimage or "").lower(), answer.pr or "")
 

@@ -10,6 +10,7 @@ import pytest
 
 from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStatus, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
+from dca_bot.lnbits import lnurl
 from dca_bot.lnbits.lnurl import LightningAddresses
 
 FIELD = Path(__file__).parent.parent / "data" / "field" / "lnurl"
@@ -336,6 +337,16 @@ async def test_slow_name_server_is_given_up_on():
     async with LightningAddresses(resolve=resolve, limit_s=0.05) as addresses:
         with pytest.raises(DestinationUnavailable, match="did not answer"):
             await addresses.terms("alice@example.com")
+
+
+async def test_slow_name_server_is_given_up_on_when_a_payment_is_asked_about(monkeypatch):
+    async def resolve(_host):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(lnurl, "VERIFY_LIMIT_S", 0.05)
+    async with asyncio.timeout(5), LightningAddresses(resolve=resolve) as addresses:
+        with pytest.raises(DestinationUnavailable, match="did not say"):
+            await addresses.verify("https://pay.example/verify/1")
 
 
 async def test_silent_server_is_given_up_on(web, alice_at_web):

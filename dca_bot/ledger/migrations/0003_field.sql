@@ -13,6 +13,15 @@ ALTER TABLE attempt ADD COLUMN verify_url TEXT NOT NULL DEFAULT ''; -- where the
 UPDATE payout SET source_status = 'failed' WHERE state IN ('IN_DOUBT', 'VOID');
 UPDATE payout SET doubt_told_at = submitted_at WHERE state = 'IN_DOUBT';
 
+-- An invoice to an address that was given up on LNbits' word alone, and whose payout has not been sent anew: the
+-- operators decide, as for one that is still VOID.
+UPDATE payout SET state = 'HELD', waiting = 'LNbits knows this payout already'
+  WHERE state IN ('PLANNED', 'INVOICED') AND submitted_at IS NOT NULL AND destination_kind = 'address';
+INSERT INTO hold (kind, ref, reason, opened_at)
+  SELECT 'payout', id, waiting, submitted_at FROM payout
+  WHERE state = 'HELD' AND submitted_at IS NOT NULL AND waiting = 'LNbits knows this payout already'
+  ON CONFLICT (kind, ref) WHERE closed_at IS NULL DO NOTHING;
+
 -- What the payee's server answered about an invoice.
 CREATE TABLE verify_look (
   id        INTEGER PRIMARY KEY,

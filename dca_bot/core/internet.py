@@ -11,7 +11,7 @@ def is_public(text: str) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    if isinstance(address, IPv6Address) and _embeds_another(address):
+    if isinstance(address, IPv6Address) and (address.is_site_local or _embeds_another(address)):
         return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified

@@ -27,6 +27,7 @@ from dca_bot.core.internet import is_public
         ("192.0.2.1", False),
         ("2001:0:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("fec0::1", False),
         ("2002:7f00:1::", False),
         ("localhost", False),
     ],

@@ -159,6 +159,7 @@ _PULLED = (
     "UPDATE person SET protocol_at = :now WHERE protocol_at > :now",
     "UPDATE client SET key_at = :now WHERE key_at > :now",
     "UPDATE client SET created_at = :now WHERE created_at > :now",
+    "UPDATE client SET missed_told_at = :now WHERE missed_told_at > :now",
     # What the ceiling of a day, the credit's grace, digests and the daily summary count.
     "UPDATE payout SET submitted_at = :now WHERE submitted_at > :now",
     f"UPDATE payout SET debited_at = :now WHERE {_OPEN_PAYOUT} AND debited_at > :now",

@@ -1,5 +1,6 @@
 """What a clock that was wrong has noted, and what becomes of it once the clock is right."""
 
+import re
 import sqlite3
 from datetime import timedelta
 
@@ -249,3 +250,64 @@ def test_leap_of_the_clock_is_what_has_not_passed(story):
     assert leap(2 * DAY, 6) == 2 * DAY - 6 * HOUR
     assert leap(3 * DAY, 7, "b") == timedelta(), "the computer was off"
     assert leap(3 * DAY - HOUR, 8, "b") == timedelta(), "it went back"
+
+
+# Every instant that the ledger keeps
+
+
+IS_TOLD = "tells that something is done, not when"
+IS_SHOWN = "is shown, and nothing depends on it"
+IS_FINAL = "is never altered; what depends on its order goes by sequence"
+IS_OUTSIDE = "was told by somebody else's clock"
+STAYS = {
+    "attempt.expires_at": IS_OUTSIDE,
+    "attempt.created_at": IS_FINAL,
+    "cash_move.at": IS_FINAL,
+    "cash_move.recorded_at": IS_FINAL,
+    "cash_out.at": IS_OUTSIDE,
+    "cash_out.created_at": IS_OUTSIDE,
+    "cash_out.first_seen_at": IS_SHOWN,
+    "cash_out.changed_at": IS_SHOWN,
+    "cash_out.report_told_at": IS_TOLD,
+    "client.fixed_wanted_at": IS_TOLD,
+    "command_log.at": IS_FINAL,
+    "commission_terms.set_at": IS_FINAL,
+    "confirmation.used_at": IS_TOLD,
+    "deposit.created_at": IS_SHOWN,
+    "deposit.voided_at": IS_TOLD,
+    "distribution.at": IS_FINAL,
+    "distribution.processed_at": IS_FINAL,
+    "fixed_run.due_at": "follows from its local date and time",
+    "fixed_run.changed_at": "a run that lapsed in the future is open again",
+    "fixed_run.told_at": IS_TOLD,
+    "foreign_payment.settled_at": IS_TOLD,
+    "inbox.received_at": IS_SHOWN,
+    "lease.recorded_at": IS_SHOWN,
+    "lease_dispute.closed_at": IS_TOLD,
+    "lease_dispute.opened_at": IS_SHOWN,
+    "outbox.dropped_at": IS_TOLD,
+    "outbox.sent_at": IS_TOLD,
+    "payout.due_at": "gives the order of payouts alone, and is never altered",
+    "payout.slow_told_at": IS_TOLD,
+    "posting.posted_at": IS_FINAL,
+    "verdict.at": IS_FINAL,
+    "verify_look.looked_at": "is never altered; a payee's word counts after the time that was witnessed",
+    "alarm.told_at": IS_TOLD,
+    "slow_destination.told_at": IS_TOLD,
+}
+
+
+def test_each_instant_of_the_schema_is_pulled_back_or_stays_for_a_reason(story):
+    columns = story.sql(
+        "SELECT tables.name || '.' || columns.name AS name FROM sqlite_schema tables,"
+        " pragma_table_info(tables.name) columns WHERE tables.type = 'table'"
+        " AND (columns.name LIKE '%\\_at' ESCAPE '\\' OR columns.name IN ('at', 'since'))"
+    )
+    pulled = {
+        ".".join(re.match(r"UPDATE (\w+) SET (\w+) = ", statement).groups())
+        for statement in clock._PULLED
+    }
+    known = {row["name"] for row in columns}
+    assert known - pulled == {name for name in STAYS if name in known}
+    assert pulled <= known
+    assert not pulled & set(STAYS)

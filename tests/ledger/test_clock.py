@@ -287,6 +287,7 @@ STAYS = {
     "lease_dispute.opened_at": IS_SHOWN,
     "outbox.dropped_at": IS_TOLD,
     "outbox.sent_at": IS_TOLD,
+    "payout.doubt_told_at": IS_TOLD,
     "payout.due_at": "gives the order of payouts alone, and is never altered",
     "payout.slow_told_at": IS_TOLD,
     "posting.posted_at": IS_FINAL,

@@ -115,7 +115,6 @@ class Resolver:
             )
         elif paying:
             await self.till.need_funds(payout)
-            await self.till.lease.check()
             if not await self.till.database.transact(lambda tx: self._resubmit(tx, payout, now)):
                 return
             fresh = await self.till.fresh(payout)

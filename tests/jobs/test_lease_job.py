@@ -160,6 +160,19 @@ async def test_rival_that_appears_while_the_ledger_is_slow_is_seen_before_the_re
     assert (await disputed(bench)).instance == "rival"
 
 
+async def test_payout_that_was_sent_is_not_sent_again_beside_a_rival(bench):
+    """The request was lost; the rival's ledger may have another invoice for it."""
+    bench.wallet.on_pay = lambda _invoice: None
+    await sell(bench)
+    await bench.settle()
+    assert await bench.states() == ["SUBMITTED"]
+    bench.clock.ahead += timedelta(minutes=1)
+    bench.wallet.leases.append(rival(bench, 2))
+    await bench.settle(3)
+    assert len(bench.wallet.sent()) == 1
+    assert await disputed(bench) is not None
+
+
 async def test_paused_bot_looks_at_nothing_and_writes_nothing(bench):
     await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
     await sell(bench)
@@ -197,6 +210,7 @@ async def test_rival_that_took_over_by_the_operators_word_is_not_stopped(bench):
     bench.wallet.leases.append(rival(bench, 2, kind=LeaseKind.TAKEOVER))
     await bench.settle(3)
     assert len(bench.wallet.sent()) == 1
+    assert sorted(await bench.states()) == ["DONE", "INVOICED"], "what never left can be cancelled"
     assert [row.kind for row in bench.wallet.leases] == [LeaseKind.CLAIM, LeaseKind.TAKEOVER]
     (told,) = [text for text in await bench.letters() if "taken over" in text]
     assert "resume all" in told

@@ -317,7 +317,7 @@ class LnbitsWallet:
     async def payments_of(self, external_id: str) -> Sequence[Payment]:
         """Return the source wallet's outgoing rows with this external id, failed ones too.
 
-        LNbits filters since 1.6; before, it ignores the filter and every row is read.
+        LNbits filters since 1.5; before, it ignores the filter and every row is read.
         """
         hints = {**OUTGOING, "external_id": external_id}
         found = [

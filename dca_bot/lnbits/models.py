@@ -75,7 +75,7 @@ class PaymentRow(BaseModel):
         return Credit(self.status, self.amount - abs(self.fee))
 
     def known_external_id(self) -> str:
-        """Return the external id; before LNbits 1.6 it is only in `extra`."""
+        """Return the external id; before LNbits 1.5 it is only in `extra`."""
         return self.external_id or str((self.extra or {}).get("external_id", ""))
 
 
@@ -95,7 +95,7 @@ class ListedRow(BaseModel, extra="allow"):
     extra: Any = None
 
     def known_external_id(self) -> str:
-        """Return the external id; before LNbits 1.6 it is only in `extra`."""
+        """Return the external id; before LNbits 1.5 it is only in `extra`."""
         in_extra = self.extra.get("external_id") if isinstance(self.extra, dict) else None
         return str(self.external_id or in_extra or "")
 

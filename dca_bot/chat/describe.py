@@ -396,6 +396,7 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
     keys: dict[str, str] = {
         HoldReason.KNOWN_PAYOUT: "hold.payout_known",
         HoldReason.ALERTED: "hold.payout_alerted",
+        HoldReason.ARRIVED_AFTER_ALL: "hold.payout_arrived",
     }
     return Say(
         keys.get(one.reason, "hold.payout_ceiling"),

@@ -274,6 +274,16 @@ class Herald:
         )
         self.tell_operators(tx, told, now)
 
+    def given_up_proven(self, tx: Tx, payout: Payout, payment_hash: str, now: datetime) -> None:
+        """Tell that an invoice that was given up has arrived, while the payout went on without it."""
+        told = Say(
+            "push.given_up_proven",
+            payout=describe.payout_short(payout),
+            hash=payment_hash,
+            name=payout.client_name,
+        )
+        self.tell_operators(tx, told, now)
+
     def source_changed(self, tx: Tx, now: datetime) -> None:
         """Tell that nothing is paid, as the source wallet is another one than before."""
         self.tell_operators(tx, Say("push.source_changed"), now)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
+from dca_bot.core.witness import Outcome
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.doubt import Doubt, is_to_address, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
@@ -44,6 +45,8 @@ class Resolver:
             case Finding.DEBITED:
                 assert payment is not None
                 await self._debit(payout, payment)
+            case Finding.PENDING if await self._is_proven_late(payout, now):
+                await Doubt(self.till).ask(payout, attempt, is_failed=False)
             case Finding.PENDING:
                 await self.till.move(lambda tx: self._wait_pending(tx, payout, now))
             case Finding.UNSENT | Finding.FAILED | Finding.DEAD if await self._may_have_left(
@@ -67,6 +70,13 @@ class Resolver:
         return was_seen(payout) or await self.till.database.read(
             lambda tx: witnesses.is_called_paid(tx, payout)
         )
+
+    async def _is_proven_late(self, payout: Payout, now: datetime) -> bool:
+        """Tell whether the payee's preimage is here, while LNbits has not settled a payment for long."""
+        if payout.submitted_at is None or now - payout.submitted_at <= rules.SLOW_AFTER:
+            return False
+        verdict = await self.till.database.read(lambda tx: witnesses.verdict_of(tx, payout))
+        return verdict is not None and verdict.outcome is Outcome.ARRIVED
 
     async def _note_seen(self, payout: Payout, payment: Payment | None) -> Payout:
         """Record what the source wallet shows where that is news; a row can vanish with LNbits' data."""

@@ -6,10 +6,12 @@ It runs beside the payout worker, so that a slow server keeps no payout back.
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from dca_bot.chat.herald import Herald
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
@@ -17,6 +19,8 @@ from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import payout_moves, payouts, witnesses
 from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import Payout
 from dca_bot.ledger.witnesses import Question
 
 LOOK_S = 30
@@ -69,7 +73,9 @@ class Verifier:
         payout = payouts.by_id(tx, question.payout_id)
         assert payout is not None
         witnesses.note_look(tx, question, payout, said, now=now)
-        if payout.attempts != question.number:
+        if witnesses.was_given_up(tx, payout, question.number):
+            if said is Said.SETTLED:
+                self._stop_paying_again(tx, payout, question, now)
             return
         if said is Said.SETTLED and answer is not None:
             witnesses.record_verdict(
@@ -78,6 +84,19 @@ class Verifier:
         if payout.state in payouts.IN_QUESTION:
             payout_moves.look_again(tx, payout, now=now)
             self.signals.settle.ring()
+
+    def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
+        """Hold a payout whose earlier invoice has arrived after all, or tell that it is paid twice."""
+        witnesses.forget(tx, question.payout_id, question.number)
+        if payout.state is PayoutState.VOID:
+            payout_moves.retry(tx, payout, now=now)
+            payout = replace(payout, state=PayoutState.PLANNED)
+        if payout.state not in payouts.UNSENT:
+            self.herald.given_up_proven(tx, payout, question.payment_hash, now)
+            return
+        hold = payout_moves.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
+        if hold is not None:
+            self.herald.hold_opened(tx, hold, now)
 
 
 def judge(answer: VerifyAnswer | None, question: Question) -> Said:

@@ -19,6 +19,7 @@ class HoldReason(StrEnum):
     KNOWN_PAYOUT = "LNbits knows this payout already"
     KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
     FAILED_TO_ADDRESS = "failed_to_address"
+    ARRIVED_AFTER_ALL = "arrived_after_all"
     LOST = "LNbits has paid this distribution, and nothing else tells of it"
 
 

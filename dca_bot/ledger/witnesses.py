@@ -83,13 +83,10 @@ def note_look(tx: Tx, question: Question, payout: Payout, said: Said, *, now: da
         "INSERT INTO verify_look (payout_id, number, said, looked_at) VALUES (?, ?, ?, ?)",
         (question.payout_id, question.number, said, micros(now)),
     )
-    is_current = payout.attempts == question.number
-    is_over = not is_current or payout.state in (PayoutState.VOID, PayoutState.CANCELLED)
+    is_paid = payout.debited_at is not None and payout.attempts == question.number
     tries = question.tries + 1
-    at = next_look(
-        tries, is_paid=payout.debited_at is not None, expires_at=question.expires_at, now=now
-    )
-    if at is None or is_over:
+    at = next_look(tries, is_paid=is_paid, expires_at=question.expires_at, now=now)
+    if at is None:
         forget(tx, question.payout_id, question.number)
     else:
         tx.execute(
@@ -132,7 +129,16 @@ def record_verdict(
             message_id,
         ),
     )
-    forget(tx, payout.id, payout.attempts)
+    if outcome is Outcome.ARRIVED:  # what was given up can still arrive, so its server is asked on
+        forget(tx, payout.id, payout.attempts)
+
+
+def was_given_up(tx: Tx, payout: Payout, number: int) -> bool:
+    """Tell whether an invoice of a payout was given up: a newer one counts, or nothing is to be paid."""
+    verdict = verdict_of(tx, payout)
+    is_unpaid = verdict is not None and verdict.outcome is Outcome.UNPAID
+    is_over = payout.state in (PayoutState.VOID, PayoutState.CANCELLED)
+    return payout.attempts != number or is_unpaid or is_over
 
 
 def verdict_of(tx: Tx, payout: Payout) -> Verdict | None:

@@ -17,7 +17,8 @@ from payout_bench import (
 )
 
 from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
-from dca_bot.ledger import holds, payout_moves, payouts, witnesses
+from dca_bot.core.witness import Witness
+from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, Destination
 
@@ -270,6 +271,59 @@ async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_desk
     told = [text for text in await bench.letters() if "may have it twice" in text]
     assert len(told) == 1
     assert first.payment_hash in told[0]
+
+
+async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_desk):
+    bench = await make_desk()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
+    for minutes in (0, 5, 29):
+        await at(bench, minutes * MINUTE)
+        assert await bench.states() == ["SUBMITTED"]
+    await hours(bench, 1, 3)
+    assert await bench.states() == ["DONE"]
+    assert await verdicts(bench) == [("arrived", "verify")]
+    assert bench.wallet.sent() == ["lnbc1"]
+
+
+async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make_desk):
+    """An operator had it paid anew, all is paused, and then the payee's server shows the preimage."""
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await hours(bench, 0, 2)
+    now = bench.clock.now()
+
+    def pay_anew(tx):
+        (payout,) = payouts.open_payouts(tx)
+        told = {"now": now, "message_id": "m"}
+        payout_moves.void_by_verdict(tx, payout, Witness.OPERATOR, **told)
+        payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
+        facts.put(tx, facts.PAUSED, now.isoformat())
+
+    await bench.database.transact(pay_anew)
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
+    await hours(bench, 3, 5)
+    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await hours(bench, 5, 9)
+    assert await bench.states() == ["HELD"]
+    assert bench.wallet.sent() == ["lnbc1"]
+    (hold,) = await open_holds(bench)
+    assert hold.reason == "arrived_after_all"
+
+
+async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_desk):
+    """The payee's server said unpaid twice, a second invoice was paid, and then the first has arrived."""
+    bench = await make_desk()
+    bench.addresses.answer = UNPAID
+    await hours(bench, 0, 27)
+    bench.wallet.on_pay = bench.wallet.succeed
+    await hours(bench, 27, 30)
+    assert await bench.states() == ["DONE"]
+    bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
+    await hours(bench, 30, 60)
+    told = [text for text in await bench.letters() if "may have it twice" in text]
+    assert len(told) == 1
+    assert hash_of(1) in told[0]
 
 
 # What does not settle is told

@@ -265,12 +265,16 @@ class Wallet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AddressTerms:
-    """What a Lightning address accepts (LUD-06): whole sats, from `min_sat` to `max_sat`."""
+    """What a Lightning address accepts (LUD-06): whole sats, from `min_sat` to `max_sat`.
+
+    `is_own`: the address is at the operator's own LNbits, whose host is asked as it is configured.
+    """
 
     min_sat: int
     max_sat: int
     callback: str
     comment_length_max: int = 0
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

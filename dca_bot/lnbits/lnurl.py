@@ -137,15 +137,22 @@ class LightningAddresses:
         Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
         """
         url = self._well_known(address)
-        answer = _read(PayRequest, await self._get(url), host=_name(url))
+        is_own = self._is_trusted(url)
+        answer = _read(PayRequest, await self._get(url, is_own=is_own), host=_name(url))
         callback = _parse_url(answer.callback)
-        if not (self._is_trusted(url) and self._is_trusted(callback)):
+        if not (is_own and self._is_trusted(callback)):
             _check_url(callback)
         min_sat = -(-max(answer.min_msat or 1, 1) // 1000)
         max_sat = min(answer.max_msat, MSAT_MAX) // 1000
         if answer.tag != "payRequest" or min_sat > max_sat:
             raise DestinationRefused(Refusal.NO_PAYMENTS, address)
-        return AddressTerms(min_sat, max_sat, answer.callback, answer.comment_length_max)
+        return AddressTerms(
+            min_sat,
+            max_sat,
+            answer.callback,
+            answer.comment_length_max,
+            is_own=is_own,
+        )
 
     async def request_invoice(
         self, terms: AddressTerms, *, amount_sat: int, comment: str
@@ -158,9 +165,10 @@ class LightningAddresses:
         if said := comment[: terms.comment_length_max]:
             params["comment"] = said
         url = _parse_url(terms.callback).copy_merge_params(params)
-        answer = _read(CallbackAnswer, await self._get(url), host=_name(url))
+        reply = await self._get(url, is_own=terms.is_own)
+        answer = _read(CallbackAnswer, reply, host=_name(url))
         bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
-        return AddressInvoice(bolt11, self._verify_url(answer.verify, callback=url))
+        return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=terms.is_own))
 
     async def verify(self, verify_url: str) -> VerifyAnswer:
         """Ask whether an invoice is settled (LUD-21): one answer with status 200, no redirect.
@@ -172,7 +180,7 @@ class LightningAddresses:
             url = _parse_url(verify_url)
             # A name server that keeps silent takes of the same time.
             async with asyncio.timeout(VERIFY_LIMIT_S):
-                request = await self._request(url, url)
+                request = await self._request(url, is_own=True)
                 reply = await fetch(
                     self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=VERIFY_LIMIT_S
                 )
@@ -183,7 +191,7 @@ class LightningAddresses:
             raise DestinationUnavailable("The server did not say whether it was paid.") from error
         return VerifyAnswer(answer.settled, (answer.preimage or "").lower(), answer.pr or "")
 
-    def _verify_url(self, given: object, *, callback: httpx.URL) -> str:
+    def _verify_url(self, given: object, callback: httpx.URL, *, is_own: bool) -> str:
         """Return the URL that a callback names if it may be asked: at the callback's own host.
 
         The operator's own LNbits is used as written, everybody else by https on port 443.
@@ -194,7 +202,7 @@ class LightningAddresses:
             url = _parse_url(given)
             if url.netloc != callback.netloc:
                 return ""
-            if not self._is_trusted(url):
+            if not (is_own and self._is_trusted(url)):
                 _check_url(url)
         except DestinationRefused:
             return ""
@@ -210,12 +218,12 @@ class LightningAddresses:
     def _is_trusted(self, url: httpx.URL) -> bool:
         return self._trusted is not None and url.netloc == self._trusted.netloc
 
-    async def _get(self, url: httpx.URL) -> Reply:
+    async def _get(self, url: httpx.URL, *, is_own: bool) -> Reply:
         start = url
         try:
             async with asyncio.timeout(self._limit_s):
                 for _ in range(1 + REDIRECTS_MAX):
-                    request = await self._request(url, start)
+                    request = await self._request(url, is_own=is_own)
                     reply = await fetch(
                         self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=self._limit_s
                     )
@@ -231,9 +239,12 @@ class LightningAddresses:
             Refusal.ASTRAY, f"{_name(start)} redirects more than {REDIRECTS_MAX} times"
         )
 
-    async def _request(self, url: httpx.URL, start: httpx.URL) -> httpx.Request:
-        """Aim a request at the operator's host as written, or at a checked public address."""
-        if self._trusted and self._is_trusted(url) and self._is_trusted(start):
+    async def _request(self, url: httpx.URL, *, is_own: bool) -> httpx.Request:
+        """Aim a request at the operator's host as written, or at a checked public address.
+
+        `is_own`: the address that led here is at the operator's host; nobody else's may lead there.
+        """
+        if self._trusted and is_own and self._is_trusted(url):
             return self._http.build_request("GET", url.copy_with(scheme=self._trusted.scheme))
         host = _check_url(url)
         return self._http.build_request(

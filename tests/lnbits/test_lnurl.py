@@ -109,7 +109,7 @@ async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, ali
 
 async def test_comment_is_left_out_where_none_is_taken(web, addresses):
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = AddressTerms(1, 10, f"{web.url}/cb")
+    terms = AddressTerms(1, 10, f"{web.url}/cb", is_own=True)
     await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
     assert web.asked[-1][0] == "/cb?amount=1000"
 
@@ -296,9 +296,8 @@ async def test_cookies_of_a_hostile_address_are_neither_kept_nor_sent_back(
 
 
 async def test_stranger_cannot_point_at_the_trusted_loopback_host(web, addresses):
-    stranger = httpx.URL("https://pay.example.com/.well-known/lnurlp/eve")
     with pytest.raises(DestinationRefused):
-        await addresses._request(httpx.URL(web.url), stranger)
+        await addresses._request(httpx.URL(web.url), is_own=False)
 
 
 async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, alice_at_web):
@@ -315,7 +314,7 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, 
 async def test_connection_goes_to_the_checked_address_under_the_host_s_name():
     async with LightningAddresses(resolve=resolver(PUBLIC, "1.1.1.1")) as addresses:
         url = addresses._well_known("alice@pay.example.com")
-        request = await addresses._request(url, url)
+        request = await addresses._request(url, is_own=False)
     assert request.url.host == PUBLIC
     assert request.headers["Host"] == "pay.example.com"
     assert request.extensions["sni_hostname"] == "pay.example.com"
@@ -491,7 +490,7 @@ async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web)
 async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, given):
     web.answer("/cb?session=7", given)
     web.answer("/cb", given)
-    terms = AddressTerms(1, 10, f"{web.url}/cb?session=7")
+    terms = AddressTerms(1, 10, f"{web.url}/cb?session=7", is_own=True)
     made = await addresses.request_invoice(terms, amount_sat=1, comment="")
     assert made.bolt11 == "lnbc1x"
     assert web.asked[-1][0] == "/cb?session=7&amount=1000"
@@ -502,7 +501,7 @@ async def test_callback_without_an_invoice_is_refused(web, addresses, body):
     web.answer("/cb", body)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(
-            AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
+            AddressTerms(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
         )
 
 
@@ -531,7 +530,7 @@ async def test_verify_is_kept_at_the_callbacks_own_host_alone(web, addresses, ve
         verify = verify.replace("{url}", web.url).replace("{port}", str(web.port))
     web.answer("/cb", {"pr": "lnbc1x", "verify": verify})
     made = await addresses.request_invoice(
-        AddressTerms(1, 10, f"{web.url}/cb"), amount_sat=1, comment=""
+        AddressTerms(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
     )
     assert made == AddressInvoice("lnbc1x", verify if kept else "")
 
@@ -550,7 +549,7 @@ async def test_verify_is_kept_at_the_callbacks_own_host_alone(web, addresses, ve
 )
 def test_verify_of_others_is_https_on_port_443(addresses, url, kept):
     callback = httpx.URL("https://pay.example/cb")
-    assert addresses._verify_url(url, callback=callback) == (url if kept else "")
+    assert addresses._verify_url(url, callback, is_own=False) == (url if kept else "")
 
 
 @pytest.mark.parametrize(
@@ -599,3 +598,15 @@ async def test_server_of_an_invoice_that_is_not_public_is_not_asked(web):
         with pytest.raises(DestinationUnavailable):
             await addresses.verify("https://pay.example/verify/1")
     assert web.asked == []
+
+
+async def test_callback_of_somebody_elses_address_does_not_lead_to_the_operators_own_host(web):
+    """Only an address at the operator's LNbits may lead there as it is configured."""
+    web.answer("/cb", {"pr": "lnbc1x", "verify": f"{web.url}/verify/1"})
+    async with LightningAddresses(web.url, resolve=resolver(PUBLIC)) as addresses:
+        foreign = AddressTerms(1, 10, f"{web.url}/cb")
+        with pytest.raises(DestinationRefused):
+            await addresses.request_invoice(foreign, amount_sat=1, comment="")
+        assert web.asked == []
+        callback = httpx.URL(f"{web.url}/cb")
+        assert addresses._verify_url(f"{web.url}/verify/1", callback, is_own=False) == ""

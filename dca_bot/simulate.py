@@ -108,7 +108,7 @@ def contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -
         found = contradiction_of(rows[outcome.id], currency) if outcome.allotment else None
         if found is not None:
             reported = fiat_text(found.reported_minor, currency)
-            said = f"reported complete more than once: {reported} may have left"
+            said = f"reported the whole amount more than once: {reported} may have left"
             yield (
                 f"Cash-out {outcome.id}: {fiat_text(found.fiat_minor, currency)} are confirmed, but the"
                 f" machine {said if found.is_repeated else f'reported {reported}'}. It is distributed;"

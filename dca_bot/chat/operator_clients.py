@@ -42,7 +42,7 @@ _NPUB = Param("NPUB", read_word)
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     """Tell who would be added, with what first deposit."""
     pubkey = _free_pubkey(tx, ctx, args)
-    name = refuse_taken_name(tx, args.text("NAME"))
+    name = refuse_taken_name(tx, ctx, args.text("NAME"))
     amount = Fiat(args.number("AMOUNT"))
     return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
 
@@ -233,7 +233,7 @@ CLIENT_MANAGEMENT = (
 
 
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
-    name = refuse_taken_name(tx, args.text("NAME"))
+    name = refuse_taken_name(tx, ctx, args.text("NAME"))
     for former in clients.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(

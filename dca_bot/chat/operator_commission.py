@@ -63,9 +63,9 @@ async def look_recipient(desk: Desk, args: Args) -> Destination | None:
     return await look_destination(desk, args) if args.has("DESTINATION") else None
 
 
-def set_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
+def set_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     """Tell who would get which part from now on, and where it is paid to."""
-    wanted = _wanted(tx, args, facts)
+    wanted = _wanted(tx, ctx, args, facts)
     before, payee = wanted.before, wanted.payee
     was_bp = before.percent_bp if before else 0
     where = wanted.destination or (payee.destination if payee else None)
@@ -86,7 +86,7 @@ def set_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
 
 def set_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     """Set a part by a new version of the terms, and the destination if one was given."""
-    wanted = _wanted(tx, args, facts)
+    wanted = _wanted(tx, ctx, args, facts)
     payee = wanted.payee
     if payee is None:
         assert wanted.destination is not None
@@ -150,11 +150,11 @@ COMMISSION_COMMANDS = (
 )
 
 
-def _wanted(tx: Tx, args: Args, facts: Facts) -> Wanted:
+def _wanted(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
     assert facts is None or isinstance(facts, Destination)
     payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
-    name = payee.name if payee else refuse_taken_name(tx, read_new_name(args.text("NAME"), ""))
+    name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
     if payee is None and facts is None:
         raise refuse("commission.needs_destination", name=name)
     if payee is not None and payee.role != RECIPIENT and facts is not None:

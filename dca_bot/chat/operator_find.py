@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dca_bot.chat.amounts import is_amount_like
+from dca_bot.chat.command import COMMAND_WORDS
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.ledger import clients, machines
 from dca_bot.ledger.clients import CLIENT, Client
@@ -115,8 +116,14 @@ def read_source(tx: Tx, note: str) -> Source:
 
 
 def refuse_second_command(tx: Tx, note: str) -> None:
-    """Refuse a note that gives another client another amount: `deposit maria 100 juan 200`."""
-    name, amount, *_ = [*note.split()[:2], "", ""]
+    """Refuse a note that gives another client another amount: `deposit maria 100 juan 200`.
+
+    The command itself may be written again before: `deposit maria 100 deposit juan 200`.
+    """
+    words = note.split()
+    while words and words[0].casefold() in COMMAND_WORDS:
+        del words[0]
+    name, amount, *_ = [*words[:2], "", ""]
     if is_amount_like(amount) and clients.alike(tx, name.rstrip(",:;")):
         raise refuse("wrong.lines")
 

@@ -13,11 +13,11 @@ from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
-from dca_bot.core.market import cost_sat
+from dca_bot.core.market import coin_minor, cost_sat
 from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
-from dca_bot.ledger import forecast, top_ups
+from dca_bot.ledger import forecast, tickers, top_ups
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payout_need import Need
 
@@ -114,8 +114,9 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
     flow = forecast.flow_pace(tx, ctx.now)
     fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, WEEK_DAYS))
     flow_sat = (need_for(flow, 1), need_for(flow, WEEK_DAYS))
-    if coin is not None:
-        most_sat = cost_sat(forecast.flow_balances_minor(tx), coin)
+    known = coin or _lamassu_coin(tx, ctx.programme.currency)
+    if known is not None:
+        most_sat = cost_sat(forecast.flow_balances_minor(tx), known)
         flow_sat = (min(flow_sat[0], most_sat), min(flow_sat[1], most_sat))
     sums_sat = None
     if not fixed_minor[0]:
@@ -124,6 +125,12 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
         fixed_sat = [cost_sat(minor, coin) for minor in fixed_minor]
         sums_sat = (fixed_sat[0] + flow_sat[0], fixed_sat[1] + flow_sat[1])
     return Expected(fixed_minor, flow_sat, sums_sat)
+
+
+def _lamassu_coin(tx: Tx, currency: str) -> Fraction | None:
+    """Return Lamassu's newest price, which bounds what balances can buy where LNbits tells none."""
+    ticker = tickers.newest(tx)
+    return None if ticker is None else coin_minor(ticker.price, currency)
 
 
 def _balance(purse: Purse) -> Say:

@@ -6,20 +6,22 @@ The invariant: nobody's name is changed, and whoever had one before such names w
 import json
 from datetime import datetime
 
-from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.chat.command import COMMAND_WORDS, Context
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, refuse
-from dca_bot.core.names import shape
+from dca_bot.core.names import shape, skeleton
 from dca_bot.ledger import clients, commission, facts
 from dca_bot.ledger.clients import RECIPIENT
 from dca_bot.ledger.database import Tx
 
 
-def refuse_taken_name(tx: Tx, name: str) -> str:
+def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
     """Return a new name; CommandRefused if it is an open client's, or looks like one.
 
     A recipient who gets commission no more, and has got all of it, is in nobody's way.
     """
+    if skeleton(name) in {skeleton(word) for word in ctx.known.aliases}:
+        raise refuse("wrong.name_taken_by_command")
     alike = clients.alike(tx, name)
     for taken in alike:
         if not commission.is_spent(tx, taken):

@@ -24,11 +24,9 @@ def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
 
 
 def flow_balances_minor(tx: Tx) -> int:
-    """Return the balances of everybody in flow mode: what cash-outs can still be shared out for."""
+    """Return the balances of who takes part in flow mode: what cash-outs can still be shared out for."""
     row = tx.execute(
-        "SELECT coalesce(sum(account.balance), 0) AS minor FROM client"
-        " JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
-        " WHERE state = 'active' AND mode = 'flow'"
+        "SELECT coalesce(sum(balance_minor), 0) AS minor FROM participant WHERE mode = 'flow'"
     ).fetchone()
     return int(row["minor"])
 

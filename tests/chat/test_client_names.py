@@ -183,3 +183,10 @@ async def test_operators_are_told_of_unclear_names_once(talk):
         letters = await start()
         assert len(letters) == before + 2
     assert letters[-1].endswith("Named like a part of a command: daily")
+
+
+@pytest.mark.parametrize("word", ["saldo", "Saldo", "ayuda", "historial"])
+async def test_other_word_for_a_command_is_nobodys_new_name(talk, word):
+    told = await talk.tell("op", f"client add {word} {{maria}}")
+    assert "command" in told
+    assert await talk.client(word) is None

@@ -1,12 +1,14 @@
 """`funds` for the operator, and how long a client's deposit lasts."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting
-from dca_bot.ledger import top_ups
+from dca_bot.core.rate import Ticker
+from dca_bot.ledger import tickers, top_ups
 
 ADDRESS = "maria@example.com"
 
@@ -164,6 +166,26 @@ async def test_cash_outs_need_no_more_than_the_balances_can_buy(talk):
     await talk.distribute("c1", sat=20_000, fiat_minor=10_000)
     told = await talk.tell("op", "funds")
     assert "Expected need: 1,250 sats a day, 1,250 sats in 7 days" in told
+
+
+async def test_cash_that_can_not_buy_needs_nothing_of_the_source_wallet(talk):
+    """Her wallet is gone, so no cash-out is shared out for what is left of her balance."""
+    await talk.add_client("maria", balance="5000", wallet=ADDRESS)
+    await flow(talk)
+    assert "Expected need: 18,572 sats a day" in await talk.tell("op", "funds")
+    await talk.sql("UPDATE client SET destination = NULL, destination_kind = NULL")
+    assert "Expected need: nothing" in await talk.tell("op", "funds")
+
+
+async def test_balances_bound_what_is_needed_also_without_lnbits_price(talk):
+    await talk.add_client("maria", balance="1401", wallet=ADDRESS)
+    await flow(talk)
+    ticker = Ticker(Decimal(800_000), talk.clock.now())
+    await talk.database.transact(lambda tx: tickers.note(tx, ticker, now=talk.clock.now()))
+    talk.wallet.hanging = {"price"}
+    talk.be_impatient()
+    told = await talk.tell("op", "funds")
+    assert "Expected need: 125 sats a day, 125 sats in 7 days" in told
 
 
 async def test_top_up_brings_the_wallet_through_a_week_where_that_takes_more(talk):

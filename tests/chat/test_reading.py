@@ -74,6 +74,8 @@ async def test_second_client_on_the_same_line_is_no_note(talk, command):
     await talk.add_client("juan", wallet="")
     told = await talk.tell("op", f"{command} maria 100 Juán: 200")
     assert "in a message of its own" in told
+    again = await talk.tell("op", f"{command} maria 100 {command} juan 200")
+    assert "in a message of its own" in again
     assert "(juan sent 2)" in await talk.tell("op", f"{command} maria 100 juan sent 2")
 
 

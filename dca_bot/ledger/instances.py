@@ -22,12 +22,12 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
     before = instances(data_dir)
     with suppress(OSError):
         text = "".join(f"{one}\n" for one in (*before, instance))
-        (data_dir / LOCK_FILE).write_text(text, encoding="ascii")
+        data_dir.joinpath(LOCK_FILE).write_text(text, encoding="ascii")
     return frozenset(before)
 
 
 def instances(data_dir: Path) -> list[str]:
     """Return the processes that have run on a folder, the last 200; the last one may still run."""
     with suppress(OSError, UnicodeDecodeError):
-        return _INSTANCE.findall((data_dir / LOCK_FILE).read_text(encoding="ascii"))[-KEPT:]
+        return _INSTANCE.findall(data_dir.joinpath(LOCK_FILE).read_text(encoding="ascii"))[-KEPT:]
     return []

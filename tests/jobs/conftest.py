@@ -1,9 +1,17 @@
 """The payout bench on a fresh source wallet of a real LNbits."""
 
 import pytest
+from doubt_bench import NOW, PLACE, URL
 from ingest_bench import Bench as IngestBench
 from ingest_bench import Server
-from payout_bench import Bench, FaultyWallet, programme
+from payout_bench import (
+    Bench,
+    FaultyWallet,
+    HandClock,
+    ScriptedAddresses,
+    ScriptedWallet,
+    programme,
+)
 
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.lnbits.client import LnbitsWallet
@@ -33,6 +41,30 @@ async def make_bench(lnbits, wallets, tmp_path):
         await bench.database.aclose()
         await wallet.aclose()
         await addresses.aclose()
+
+
+@pytest.fixture
+async def make_doubted(tmp_path):
+    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
+    benches = []
+
+    async def make(*, verify_url=URL, **changes):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        wallet.on_pay = wallet.fail
+        addresses = ScriptedAddresses(wallet)
+        addresses.verify_url = verify_url
+        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", PLACE, minor=10**9)
+        await bench.distribute(50_000, 40_000)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
 
 
 @pytest.fixture

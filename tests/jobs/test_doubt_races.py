@@ -1,67 +1,14 @@
 """A doubt about a payment to an address, while operators, the payee's server and LNbits cross each other."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from payout_bench import (
-    Bench,
-    HandClock,
-    ScriptedAddresses,
-    ScriptedWallet,
-    preimage_of,
-    programme,
-)
+from doubt_bench import HOUR, MINUTE, URL, at, hours, open_holds
+from payout_bench import preimage_of
 
 from dca_bot.core.ports import PaymentStatus, VerifyAnswer
 from dca_bot.core.witness import Witness
 from dca_bot.ledger import holds, payout_moves, payouts
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import ADDRESS, Destination
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLACE = Destination(ADDRESS, "ana@example.com")
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-URL = "https://example.com/verify/1"
-
-
-@pytest.fixture
-async def make_desk(tmp_path):
-    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
-    benches = []
-
-    async def make(*, verify_url=URL, **changes):
-        clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
-        wallet.on_pay = wallet.fail
-        addresses = ScriptedAddresses(wallet)
-        addresses.verify_url = verify_url
-        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", PLACE, minor=10**9)
-        await bench.distribute(50_000, 40_000)
-        return bench
-
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
-
-
-async def at(bench, moment):
-    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
-    bench.clock.ahead = moment
-    await bench.verifier.look_once()
-    await bench.settler.work_once()
-
-
-async def hours(bench, first, last):
-    for hour in range(first, last):
-        await at(bench, hour * HOUR)
-
-
-async def open_holds(bench):
-    return await bench.database.read(holds.still_open)
 
 
 def while_lnbits_is_asked(bench, work):
@@ -77,8 +24,8 @@ def while_lnbits_is_asked(bench, work):
 
 
 @pytest.mark.parametrize("word", ["retry", "cancel"])
-async def test_operators_word_during_a_look_up_opens_no_new_hold(make_desk, word):
-    bench = await make_desk(verify_url="")
+async def test_operators_word_during_a_look_up_opens_no_new_hold(make_doubted, word):
+    bench = await make_doubted(verify_url="")
     await at(bench, timedelta())
     assert len(await open_holds(bench)) == 1
     letters = len(await bench.letters())
@@ -105,9 +52,9 @@ async def test_operators_word_during_a_look_up_opens_no_new_hold(make_desk, word
 
 @pytest.mark.parametrize("said", [preimage_of(1), ""])
 async def test_what_the_payees_server_calls_paid_is_not_paid_again_though_lnbits_knows_nothing(
-    make_desk, said
+    make_doubted, said
 ):
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.wallet.on_pay = lambda _invoice: None
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=said)
     await hours(bench, 0, 100)
@@ -116,8 +63,8 @@ async def test_what_the_payees_server_calls_paid_is_not_paid_again_though_lnbits
 
 
 @pytest.mark.parametrize("verify_url", ["", URL])
-async def test_lnbits_that_goes_to_and_fro_is_told_once(make_desk, verify_url):
-    bench = await make_desk(verify_url=verify_url)
+async def test_lnbits_that_goes_to_and_fro_is_told_once(make_doubted, verify_url):
+    bench = await make_doubted(verify_url=verify_url)
     await at(bench, timedelta())
     for step in range(60):
         status = PaymentStatus.FAILED if step % 2 else PaymentStatus.PENDING
@@ -129,8 +76,8 @@ async def test_lnbits_that_goes_to_and_fro_is_told_once(make_desk, verify_url):
     assert [hold.id for hold in await open_holds(bench)] == ([] if verify_url else [1])
 
 
-async def test_question_that_comes_back_after_more_than_a_day_is_asked_anew(make_desk):
-    bench = await make_desk(verify_url="")
+async def test_question_that_comes_back_after_more_than_a_day_is_asked_anew(make_doubted):
+    bench = await make_doubted(verify_url="")
     await at(bench, timedelta())
     bench.wallet.row(bench.wallet.last(), PaymentStatus.PENDING)
     await at(bench, HOUR)
@@ -141,8 +88,8 @@ async def test_question_that_comes_back_after_more_than_a_day_is_asked_anew(make
     assert [hold.id for hold in await open_holds(bench)] == [2]
 
 
-async def test_alert_takes_the_place_of_the_question_whether_it_arrived(make_desk):
-    bench = await make_desk(verify_url="")
+async def test_alert_takes_the_place_of_the_question_whether_it_arrived(make_doubted):
+    bench = await make_doubted(verify_url="")
     await at(bench, timedelta())
     bench.wallet.row(bench.wallet.last(), PaymentStatus.SUCCESS, amount_msat=1000)
     await at(bench, HOUR)

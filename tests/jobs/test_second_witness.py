@@ -3,70 +3,15 @@
 The same on a real LNbits whose node lies: the last tests here.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from payout_bench import (
-    Bench,
-    HandClock,
-    ScriptedAddresses,
-    ScriptedWallet,
-    hash_of,
-    preimage_of,
-    programme,
-)
+from doubt_bench import HOUR, MINUTE, UNPAID, at, hours, open_holds
+from payout_bench import hash_of, preimage_of
 
 from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import ADDRESS, Destination
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLACE = Destination(ADDRESS, "ana@example.com")
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-URL = "https://example.com/verify/1"
-UNPAID = VerifyAnswer(is_settled=False)
-
-
-@pytest.fixture
-async def make_desk(tmp_path):
-    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
-    benches = []
-
-    async def make(*, verify_url=URL, **changes):
-        clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
-        wallet.on_pay = wallet.fail
-        addresses = ScriptedAddresses(wallet)
-        addresses.verify_url = verify_url
-        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", PLACE, minor=10**9)
-        await bench.distribute(50_000, 40_000)
-        return bench
-
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
-
-
-async def at(bench, moment):
-    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
-    bench.clock.ahead = moment
-    await bench.verifier.look_once()
-    await bench.settler.work_once()
-
-
-async def hours(bench, first, last):
-    for hour in range(first, last):
-        await at(bench, hour * HOUR)
-
-
-async def open_holds(bench):
-    return await bench.database.read(holds.still_open)
+from dca_bot.ledger import facts, payout_moves, payouts, witnesses
 
 
 async def verdicts(bench):
@@ -76,8 +21,10 @@ async def verdicts(bench):
     return [tuple(row) for row in rows]
 
 
-async def test_failed_payment_to_an_address_is_not_paid_again_without_a_second_witness(make_desk):
-    bench = await make_desk(verify_url="")
+async def test_failed_payment_to_an_address_is_not_paid_again_without_a_second_witness(
+    make_doubted,
+):
+    bench = await make_doubted(verify_url="")
     await hours(bench, 0, 200)
     assert await bench.states() == ["IN_DOUBT"]
     assert bench.wallet.sent() == ["lnbc1"]
@@ -89,8 +36,8 @@ async def test_failed_payment_to_an_address_is_not_paid_again_without_a_second_w
     assert hash_of(1) in letter
 
 
-async def test_preimage_of_the_payees_server_books_a_failed_payment_as_paid(make_desk):
-    bench = await make_desk()
+async def test_preimage_of_the_payees_server_books_a_failed_payment_as_paid(make_doubted):
+    bench = await make_doubted()
     await at(bench, timedelta())
     assert await bench.states() == ["IN_DOUBT"]
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
@@ -106,9 +53,9 @@ async def test_preimage_of_the_payees_server_books_a_failed_payment_as_paid(make
 
 @pytest.mark.parametrize("preimage", ["", preimage_of(2), "no preimage"])
 async def test_settled_without_the_preimage_proves_nothing_and_the_operators_decide(
-    make_desk, preimage
+    make_doubted, preimage
 ):
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage)
     await hours(bench, 0, 100)
     assert await bench.states() == ["IN_DOUBT"]
@@ -116,8 +63,8 @@ async def test_settled_without_the_preimage_proves_nothing_and_the_operators_dec
     assert len(await open_holds(bench)) == 1
 
 
-async def test_two_answers_unpaid_a_day_apart_after_the_expiry_give_the_invoice_up(make_desk):
-    bench = await make_desk()
+async def test_two_answers_unpaid_a_day_apart_after_the_expiry_give_the_invoice_up(make_doubted):
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await hours(bench, 0, 25)  # the invoice lives for an hour
     assert await bench.states() == ["IN_DOUBT"]
@@ -129,8 +76,8 @@ async def test_two_answers_unpaid_a_day_apart_after_the_expiry_give_the_invoice_
     assert await verdicts(bench) == [("unpaid", "verify")]
 
 
-async def test_payees_word_counts_once_until_lnbits_proves_a_payment(make_desk):
-    bench = await make_desk()
+async def test_payees_word_counts_once_until_lnbits_proves_a_payment(make_doubted):
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await hours(bench, 0, 200)
     assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
@@ -151,8 +98,8 @@ async def test_payees_word_counts_once_until_lnbits_proves_a_payment(make_desk):
     ]
 
 
-async def test_two_payouts_of_one_payee_in_doubt_are_for_the_operators(make_desk):
-    bench = await make_desk()
+async def test_two_payouts_of_one_payee_in_doubt_are_for_the_operators(make_doubted):
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await bench.distribute(60_000, 50_000)
     await hours(bench, 0, 100)
@@ -161,8 +108,8 @@ async def test_two_payouts_of_one_payee_in_doubt_are_for_the_operators(make_desk
     assert len(await open_holds(bench)) == 2
 
 
-async def test_server_that_never_answers_leaves_it_to_the_operators(make_desk):
-    bench = await make_desk()
+async def test_server_that_never_answers_leaves_it_to_the_operators(make_doubted):
+    bench = await make_doubted()
     await hours(bench, 0, 72)
     assert await open_holds(bench) == []
     await hours(bench, 72, 80)
@@ -171,9 +118,9 @@ async def test_server_that_never_answers_leaves_it_to_the_operators(make_desk):
     assert 60 < bench.addresses.asked < 90
 
 
-async def test_row_that_lnbits_showed_and_shows_no_more_is_for_the_operators(make_desk):
+async def test_row_that_lnbits_showed_and_shows_no_more_is_for_the_operators(make_doubted):
     """LNbits' database was put back from an old copy: 404 says nothing about what has left."""
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
     await at(bench, timedelta())
@@ -186,8 +133,8 @@ async def test_row_that_lnbits_showed_and_shows_no_more_is_for_the_operators(mak
     assert "shows it no more" in (await bench.payouts_text())
 
 
-async def test_failed_payment_that_goes_on_after_all_closes_the_hold_by_itself(make_desk):
-    bench = await make_desk(verify_url="")
+async def test_failed_payment_that_goes_on_after_all_closes_the_hold_by_itself(make_doubted):
+    bench = await make_doubted(verify_url="")
     await at(bench, timedelta())
     assert len(await open_holds(bench)) == 1
     bench.wallet.row(bench.wallet.last(), PaymentStatus.PENDING)
@@ -198,8 +145,8 @@ async def test_failed_payment_that_goes_on_after_all_closes_the_hold_by_itself(m
     assert await bench.states() == ["DONE"]
 
 
-async def test_payee_is_asked_for_the_proof_of_what_lnbits_calls_paid(make_desk):
-    bench = await make_desk()
+async def test_payee_is_asked_for_the_proof_of_what_lnbits_calls_paid(make_doubted):
+    bench = await make_doubted()
     bench.wallet.on_pay = bench.wallet.succeed
     bench.addresses.answer = UNPAID
     await at(bench, timedelta())
@@ -215,8 +162,8 @@ async def test_payee_is_asked_for_the_proof_of_what_lnbits_calls_paid(make_desk)
     assert bench.addresses.asked == asked
 
 
-async def test_preimage_of_lnbits_proves_and_nobody_is_asked(make_desk):
-    bench = await make_desk()
+async def test_preimage_of_lnbits_proves_and_nobody_is_asked(make_doubted):
+    bench = await make_doubted()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(
         invoice, PaymentStatus.SUCCESS, preimage=preimage_of(1)
     )
@@ -226,8 +173,8 @@ async def test_preimage_of_lnbits_proves_and_nobody_is_asked(make_desk):
     assert await bench.database.read(witnesses.unproven_count) == 0
 
 
-async def test_restart_in_the_middle_of_a_doubt_changes_nothing(make_desk):
-    bench = await make_desk()
+async def test_restart_in_the_middle_of_a_doubt_changes_nothing(make_doubted):
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     for hour in range(30):
         await at(bench, hour * HOUR)
@@ -238,9 +185,9 @@ async def test_restart_in_the_middle_of_a_doubt_changes_nothing(make_desk):
     assert await verdicts(bench) == [("unpaid", "verify")]
 
 
-async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make_desk):
+async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make_doubted):
     """An upgrade finds an invoice to an address that was given up on LNbits' word alone."""
-    bench = await make_desk()
+    bench = await make_doubted()
     await at(bench, timedelta())
 
     def as_before(tx):
@@ -254,9 +201,9 @@ async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make
     assert bench.wallet.sent() == ["lnbc1"]
 
 
-async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_desk):
+async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_doubted):
     """The payee's server said unpaid twice, a second invoice was paid, and then the first one too."""
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await bench.settler.look_once()
     await hours(bench, 0, 27)
@@ -273,8 +220,8 @@ async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_desk
     assert first.payment_hash in told[0]
 
 
-async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_desk):
-    bench = await make_desk()
+async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_doubted):
+    bench = await make_doubted()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
     for minutes in (0, 5, 29):
@@ -286,9 +233,9 @@ async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_desk):
     assert bench.wallet.sent() == ["lnbc1"]
 
 
-async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make_desk):
+async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make_doubted):
     """An operator had it paid anew, all is paused, and then the payee's server shows the preimage."""
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await hours(bench, 0, 2)
     now = bench.clock.now()
@@ -311,9 +258,9 @@ async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make
     assert hold.reason == "arrived_after_all"
 
 
-async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_desk):
+async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_doubted):
     """The payee's server said unpaid twice, a second invoice was paid, and then the first has arrived."""
-    bench = await make_desk()
+    bench = await make_doubted()
     bench.addresses.answer = UNPAID
     await hours(bench, 0, 27)
     bench.wallet.on_pay = bench.wallet.succeed
@@ -329,8 +276,8 @@ async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_desk):
 # What does not settle is told
 
 
-async def test_payout_that_lnbits_refuses_each_time_is_told_with_its_words(make_desk):
-    bench = await make_desk()
+async def test_payout_that_lnbits_refuses_each_time_is_told_with_its_words(make_doubted):
+    bench = await make_doubted()
     bench.wallet.on_pay = lambda _invoice: None
     bench.wallet.reply = PayReply(
         PayAnswer.ANSWERED, "Payment amount 50000 is too high. Max is 1000"
@@ -343,8 +290,8 @@ async def test_payout_that_lnbits_refuses_each_time_is_told_with_its_words(make_
     assert "Max is 1000" in (await bench.payouts_text())
 
 
-async def test_payout_that_stays_pending_is_told_once(make_desk):
-    bench = await make_desk()
+async def test_payout_that_stays_pending_is_told_once(make_doubted):
+    bench = await make_doubted()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
     for minutes in range(0, 29, 5):
         await at(bench, minutes * MINUTE)

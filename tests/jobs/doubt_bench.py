@@ -1,0 +1,29 @@
+"""A payout to a Lightning address on a scripted LNbits that calls payments failed, hour by hour."""
+
+from datetime import UTC, datetime, timedelta
+
+from dca_bot.core.ports import VerifyAnswer
+from dca_bot.ledger import holds
+from dca_bot.ledger.clients import ADDRESS, Destination
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PLACE = Destination(ADDRESS, "ana@example.com")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+URL = "https://example.com/verify/1"
+UNPAID = VerifyAnswer(is_settled=False)
+
+
+async def at(bench, moment):
+    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
+    bench.clock.ahead = moment
+    await bench.verifier.look_once()
+    await bench.settler.work_once()
+
+
+async def hours(bench, first, last):
+    for hour in range(first, last):
+        await at(bench, hour * HOUR)
+
+
+async def open_holds(bench):
+    return await bench.database.read(holds.still_open)

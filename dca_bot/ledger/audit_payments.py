@@ -237,7 +237,7 @@ def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
         yield f"LNbits has paid payout {name}, the ledger doesn't say so."
     elif known.fee_msat != payment.fee_msat and not known.booked_by:
         yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
-    # LNbits before 1.6 may have kept no external id.
+    # LNbits before 1.5 may have kept no external id.
     if payment.external_id not in ("", known.payout_id):
         yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
 

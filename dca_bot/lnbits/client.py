@@ -428,7 +428,7 @@ def _cut(memo: str) -> str:
 
 
 def _marks(external_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Name a payment for LNbits; versions before 1.6 keep the external id only in `extra`."""
+    """Name a payment for LNbits; versions before 1.5 keep the external id only in `extra`."""
     return {
         "external_id": external_id,
         "extra": {"tag": TAG, "external_id": external_id, **extra},

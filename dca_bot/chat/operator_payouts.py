@@ -22,7 +22,6 @@ from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
-from dca_bot.ledger.clients import ADDRESS
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
@@ -164,7 +163,7 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     if hold.reason != HoldReason.KNOWN_PAYOUT:
         raise refuse("payout.hold_unclear", id=hold.id)
     paid = _paid(tx, payout, ctx, facts)
-    if paid is None and _is_to_address(payout):
+    if paid is None and payout.is_to_address:
         return _doubt_effect(payout)
     if paid is None:
         return Say("payout.failed_effect", payout=describe.payout_short(payout))
@@ -227,10 +226,6 @@ def _refuse_uncancellable(
     _refuse_if_failed_lately(tx, payout, known, ctx)
     if foreign.may_still_cover(tx, payout, now=ctx.now):
         raise refuse("hold.still_paying")
-
-
-def _is_to_address(payout: Payout) -> bool:
-    return payout.destination is not None and payout.destination.kind == ADDRESS
 
 
 def _doubt_effect(payout: Payout) -> Say:

@@ -15,7 +15,6 @@ from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
 from dca_bot.jobs.till import Till
 from dca_bot.ledger import holds, payout_moves, witnesses
-from dca_bot.ledger.clients import ADDRESS
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Attempt, Payout
@@ -101,11 +100,6 @@ class Doubt:
 
         await self.till.move(work)
         _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
-
-
-def is_to_address(payout: Payout) -> bool:
-    """Tell whether a payout leaves LNbits, for a Lightning address."""
-    return payout.destination is not None and payout.destination.kind == ADDRESS
 
 
 def was_seen(payout: Payout) -> bool:

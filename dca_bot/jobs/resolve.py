@@ -14,7 +14,7 @@ from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome
 from dca_bot.errors import LnbitsRefused
-from dca_bot.jobs.doubt import Doubt, is_to_address, tell_if_last, tell_of_doubt, was_seen
+from dca_bot.jobs.doubt import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
@@ -65,7 +65,7 @@ class Resolver:
 
     async def _may_have_left(self, payout: Payout) -> bool:
         """Tell whether a payment to an address may have left, as LNbits or the payee's server has shown."""
-        if not is_to_address(payout):
+        if not payout.is_to_address:
             return False
         return was_seen(payout) or await self.till.database.read(
             lambda tx: witnesses.is_called_paid(tx, payout)

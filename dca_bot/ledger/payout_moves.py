@@ -30,7 +30,7 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
-from dca_bot.ledger.clients import ADDRESS, Client
+from dca_bot.ledger.clients import Client
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.instant import micros, micros_of
@@ -231,8 +231,7 @@ def debit(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> None:
         preimage=payment.preimage,
         source_status=PaymentStatus.SUCCESS,
     )
-    to_address = payout.destination is not None and payout.destination.kind == ADDRESS
-    if to_address and proves(payment.preimage, payment.payment_hash):
+    if payout.is_to_address and proves(payment.preimage, payment.payment_hash):
         witnesses.record_verdict(
             tx, payout, Outcome.ARRIVED, Witness.LNBITS, preimage=payment.preimage, now=now
         )

@@ -11,7 +11,7 @@ from dca_bot.core.payout import (
     is_cancellable,
 )
 from dca_bot.ledger import clients
-from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger.clients import ADDRESS, Client, Destination
 from dca_bot.ledger.database import Tx
 from dca_bot.ledger.instant import instant, instant_or_none, micros, span_or_none
 
@@ -77,6 +77,11 @@ class Payout:
             expires_at=self.attempt.expires_at if self.attempt else None,
             now=now,
         )
+
+    @property
+    def is_to_address(self) -> bool:
+        """Tell whether it goes to a Lightning address, and so leaves LNbits."""
+        return self.destination is not None and self.destination.kind == ADDRESS
 
     @property
     def is_commission(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,30 +34,52 @@ from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
 RELAY_LIMIT_S = 15
-Step = Callable[[Config], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of `check`; `after` names the steps without which this one can't succeed.
+
+    Where one of those failed, this step isn't tried: it would say the same once more.
+    """
+
+    name: str
+    run: Callable[[Config], Awaitable[str]]
+    after: tuple[str, ...] = ()
 
 
 async def run_checks(config_path: Path) -> bool:
     """Print a line for each step; True if all is in order. Nothing is changed anywhere."""
     config = load_config(config_path)
     typer.echo(f"✓ {config_path} is complete")
-    steps: list[tuple[str, Step]] = [
-        ("Nostr keys", _check_keys),
-        ("Data folder", _check_data_dir),
-        *_steps_to_postgres(config),
-        ("Lamassu", _check_lamassu),
-        ("LNbits", _check_lnbits),
-        ("Relays", _check_relays),
-    ]
-    results = [await _try(name, step, config) for name, step in steps]
-    return all(results)
+    broken: set[str] = set()
+    for step in _steps(config):
+        causes = [name for name in step.after if name in broken]
+        if causes:
+            typer.echo(f"· {step.name}: not tried; {causes[0]} comes first")
+        if causes or not await _try(step, config):
+            broken.add(step.name)
+    return not broken
 
 
-async def _try(name: str, step: Step, config: Config) -> bool:
+def _steps(config: Config) -> tuple[Step, ...]:
+    """Return the steps in the order in which they are tried."""
+    way = _steps_to_lamassu(config)
+    return (
+        Step("Nostr keys", _check_keys),
+        Step("Data folder", _check_data_dir),
+        *way,
+        Step("Lamassu", _check_lamassu, after=tuple(step.name for step in way)),
+        Step("LNbits", _check_lnbits),
+        Step("Relays", _check_relays, after=("Nostr keys",)),
+    )
+
+
+async def _try(step: Step, config: Config) -> bool:
     try:
-        typer.echo(f"✓ {name}: {await step(config)}")
+        typer.echo(f"✓ {step.name}: {await step.run(config)}")
     except DcaBotError as error:
-        typer.echo(f"✗ {name}: {error}")
+        typer.echo(f"✗ {step.name}: {error}")
         return False
     return True
 
@@ -79,12 +102,16 @@ async def _check_data_dir(config: Config) -> str:
     return f"{path} is there{', and a bot is running on it' if is_running else ''}"
 
 
-def _steps_to_postgres(config: Config) -> list[tuple[str, Step]]:
+def _steps_to_lamassu(config: Config) -> tuple[Step, ...]:
     """Return what has to work before Lamassu's database can be read."""
     if config.lamassu.source != "postgres":
-        return []
-    tunnel: list[tuple[str, Step]] = [("SSH tunnel", _check_tunnel)]
-    return [*(tunnel if config.lamassu.postgres.tunnel else []), ("PostgreSQL", _check_postgres)]
+        return ()
+    if not config.lamassu.postgres.tunnel:
+        return (Step("PostgreSQL", _check_postgres),)
+    return (
+        Step("SSH tunnel", _check_tunnel),
+        Step("PostgreSQL", _check_postgres, after=("SSH tunnel",)),
+    )
 
 
 async def _check_tunnel(config: Config) -> str:

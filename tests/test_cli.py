@@ -614,8 +614,9 @@ async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
     assert "cross" in sentence(done)
     marks = {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
-    assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "✗", "✗", "✗"]
+    assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "✗", "✗", "·"]
     assert "chmod 600" in marks["Nostr keys"]
+    assert marks["Relays"] == "· Relays: not tried; Nostr keys comes first"
     assert "chmod 700" in marks["Data folder"]
 
 
@@ -782,12 +783,20 @@ async def test_check_shows_the_way_to_the_database_step_by_step(
 async def test_check_tells_which_step_to_the_database_fails(tmp_path, lamassu_server, relay):
     write_postgres_config(tmp_path, lamassu_server, relay)
     lines = await check_lines(tmp_path)
-    assert [lines[name][0] for name in ("SSH tunnel", "PostgreSQL", "Lamassu")] == ["✓", "✗", "✗"]
+    assert [lines[name][0] for name in ("SSH tunnel", "PostgreSQL", "Lamassu")] == ["✓", "✗", "·"]
     assert "There is no lamassu.pgpass" in lines["PostgreSQL"]
     write_secret(tmp_path / "lamassu.pgpass", "a wrong secret")
     assert "or the password" in (await check_lines(tmp_path))["PostgreSQL"]
     (tmp_path / "lamassu.pgpass").chmod(0o644)
     assert "chmod 600" in (await check_lines(tmp_path))["PostgreSQL"]
+
+
+async def test_check_says_once_what_is_wrong_with_the_tunnel(tmp_path, lamassu_server, relay):
+    write_postgres_config(tmp_path, lamassu_server, relay)
+    write_secret(tmp_path / "lamassu.pgpass", PASSWORD)
     await lamassu_server.stop()
-    assert "can't be reached" in (await check_lines(tmp_path))["SSH tunnel"]
+    lines = await check_lines(tmp_path)
     await lamassu_server.start()
+    assert "can't be reached" in lines["SSH tunnel"]
+    for name in ("PostgreSQL", "Lamassu"):
+        assert lines[name] == f"· {name}: not tried; SSH tunnel comes first"

@@ -1,6 +1,7 @@
 # make setup   installs everything: .venv (dca-bot) and .lnbits (LNbits, for demo and tests)
 # make demo    shows the main job end to end; STAY=1 keeps everything running at the end
 # make test    format check, lint, types, import rules and all tests
+# make test-long   the tests that are too long for every change: another seed of the kills
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
 # make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
@@ -11,11 +12,12 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 BIN := .venv/bin
 LNBITS := .lnbits/bin/lnbits
-JOBS ?= 2
+# Twice the cores that it is made for: much of a test on real parts is waiting.
+JOBS ?= 4
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint format bench lnbits-versions clean
+.PHONY: setup demo test test-long lint format bench lnbits-versions clean
 
 setup: .venv/.complete .lnbits/.complete
 
@@ -38,6 +40,9 @@ demo: setup
 
 test: setup lint
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
+
+test-long: setup
+	$(BIN)/pytest -n $(JOBS) -m long -q
 
 lint: setup
 	$(BIN)/ruff format --check .

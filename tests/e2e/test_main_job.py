@@ -59,7 +59,7 @@ async def test_lost_replies_of_lnbits_pay_nothing_twice(make_world, wallets):
     assert world.audit()["findings"] == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_bot_killed_again_and_again_pays_every_share_once(make_world, lnbits, wallets, seed):
     world = await make_world()
     world.start()

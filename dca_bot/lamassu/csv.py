@@ -6,27 +6,48 @@ The invariant: a transfer that broke off is noticed, never read as a shorter tab
 import re
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import IO
 
 from dca_bot.errors import ExportBroken, TableBroken
-from dca_bot.lamassu.diagnosis import HEAD_BYTES, UTF8_MARK, begins, not_text, not_the_export
+from dca_bot.lamassu.diagnosis import (
+    HEAD_BYTES,
+    UTF8_MARK,
+    begins,
+    not_text,
+    not_the_export,
+    odd_row,
+    other_shape,
+)
 
 Row = dict[str, str | None]
 
+_EMPTY_TEXT = '""'
 _RECORD_BYTES_MAX = 2**24
 _OTHER_NULLS = frozenset({r"\N", "NULL"})
+# Words that a text column may hold in earnest.
+_TYPED_NULLS = frozenset({"null", "(null)", "<null>", "[NULL]", "[null]", "None", "nil", "#N/A"})
+_NULL_MARKS = (_EMPTY_TEXT, *_OTHER_NULLS, *_TYPED_NULLS)
+_DAMAGED = (
+    "it has zero bytes, as a crash of the computer or a full disk leaves them; export it anew"
+)
 _FREE_TEXT = frozenset({"error", "name"})
+_QUOTED = re.compile(r'"[^"]*"')
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the export with the columns that are read; the others are passed over."""
+    """A table of the export with the columns that are read; the others are passed over.
+
+    `typed` columns are no text (times, numbers, flags): `""` in one of them is no value.
+    """
 
     name: str
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
+    typed: frozenset[str] = frozenset()
 
 
 def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
@@ -38,7 +59,10 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
     """
     _refuse_other_files(file, table)
     records = _records(file, table)
-    header = _split(next(records, None) or "", table)
+    first = next(records, None) or ""
+    header = _split(first, table)
+    # A program that quotes even the names quotes all, so that NULL becomes `""`; PostgreSQL doesn't.
+    empty_texts = table.typed if '"' in first else frozenset[str]()
     _refuse_header(header, table)
     wanted = [
         (name, place)
@@ -52,18 +76,19 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
         fields = _split(record, table)
         if len(fields) != len(header):
             counts = f"a row has {len(fields)} fields, the header {len(header)}"
-            raise _broken(table, f"{counts}. {begins(record)}")
+            raise _broken(table, f"{counts}. {begins(record)}", odd_row(record))
         row = {name: fields[place] for name, place in wanted}
         # Looking through the whole record is quicker than through its fields.
-        if any(word in record for word in _OTHER_NULLS):
-            _refuse_other_nulls(row, table)
+        if any(word in record for word in _NULL_MARKS):
+            _refuse_other_nulls(row, table, empty_texts)
         yield row
 
 
 def _refuse_other_files(file: IO[bytes], table: Table) -> None:
     """Raise TableBroken unless the file's first line has the required columns; stand at its beginning.
 
-    A first line that isn't whole is left to be noticed as a transfer that broke off.
+    A first line that isn't whole and looks like nothing else is left to be noticed as a transfer that
+    broke off.
     """
     head = file.read(HEAD_BYTES)
     if why := not_text(head):
@@ -71,11 +96,15 @@ def _refuse_other_files(file: IO[bytes], table: Table) -> None:
     start = len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0
     file.seek(start)
     first, end, _ = head[start:].partition(b"\n")
+    text = head[start:].decode(errors="replace")
     if first and not end:
+        if why := other_shape(text):
+            raise _other(table, why)
         return
+    if first.endswith(b"\r\r"):
+        raise _other(table, f"ends each line with two CR; let lines end with LF. {begins(text)}")
     if not table.required <= set(_split_header(first)):
-        text = head[start:].decode(errors="replace")
-        raise _other(table, not_the_export(text, table.required))
+        raise _other(table, not_the_export(text, table.name, table.required))
 
 
 def _refuse_header(header: list[str | None], table: Table) -> None:
@@ -91,16 +120,22 @@ def _refuse_header(header: list[str | None], table: Table) -> None:
         )
 
 
-def _refuse_other_nulls(row: Row, table: Table) -> None:
-    """Raise TableBroken where NULL isn't an empty field: then each missing error would be an error."""
+def _refuse_other_nulls(row: Row, table: Table, empty_texts: AbstractSet[str]) -> None:
+    """Raise TableBroken where NULL isn't an empty field: then each missing error would be an error.
+
+    `empty_texts`: columns in which `""` stands for NULL too.
+    """
     for name, value in row.items():
-        if value in _OTHER_NULLS and name not in _FREE_TEXT:
-            raise _other(table, f"writes NULL as {value} ({name}); leave the NULL option out")
+        is_other = value in _OTHER_NULLS and name not in _FREE_TEXT
+        is_other |= value in _TYPED_NULLS and name in table.typed
+        if is_other or (value == "" and name in empty_texts):
+            written = f"writes NULL as {value or _EMPTY_TEXT} ({name})"
+            raise _other(table, f"{written}; leave the field empty, as psql does without an option")
 
 
 def _split_header(line: bytes) -> list[str]:
     names = line.removesuffix(b"\r").decode(errors="replace").split(",")
-    return [name.removeprefix('"').removesuffix('"') for name in names]
+    return [name[1:-1] if _QUOTED.fullmatch(name) else name for name in names]
 
 
 def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
@@ -110,17 +145,21 @@ def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
         while quotes % 2 or not line.endswith(b"\n"):
             line = file.readline(_RECORD_BYTES_MAX)
             if not line:
-                raise ExportBroken(_sentence(table, "the last row is not whole"))
+                raise _cut_off(table, record)
             quotes += line.count(b'"')
             if len(record) <= _RECORD_BYTES_MAX:
                 record += line
         if len(record) > _RECORD_BYTES_MAX:
             yield None
             continue
+        if b"\0" in record:
+            raise _broken(table, _DAMAGED)
         try:
             yield record.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError:
-            raise _broken(table, "it is not UTF-8 (set PGCLIENTENCODING=UTF8)") from None
+            shown = begins(record.decode(errors="replace"))
+            why = f"it is not UTF-8 (set PGCLIENTENCODING=UTF8). {shown}"
+            raise _broken(table, why) from None
 
 
 def _split(record: str, table: Table) -> list[str | None]:
@@ -131,7 +170,7 @@ def _split(record: str, table: Table) -> list[str | None]:
     while place < len(line):
         match = _FIELD.match(line, place)
         if match is None:
-            raise _broken(table, "a quote stands where none can be")
+            raise _broken(table, f"a quote stands where none can be. {begins(record)}")
         quoted, plain = match.groups()
         fields.append(plain or None if quoted is None else quoted.replace('""', '"'))
         place = match.end()
@@ -142,9 +181,15 @@ def _other(table: Table, what: str) -> TableBroken:
     return TableBroken(f"The export of {table.name} {what}. Nothing of it was used.")
 
 
-def _broken(table: Table, what: str) -> TableBroken:
-    return TableBroken(_sentence(table, what))
+def _broken(table: Table, what: str, more: str = "") -> TableBroken:
+    return TableBroken(_sentence(table, what, more))
 
 
-def _sentence(table: Table, what: str) -> str:
-    return f"The export of {table.name} is broken: {what}. Nothing of it was used."
+def _cut_off(table: Table, record: bytearray) -> ExportBroken:
+    if b"\0" in record:
+        return _broken(table, _DAMAGED)
+    return ExportBroken(_sentence(table, "the last row is not whole"))
+
+
+def _sentence(table: Table, what: str, more: str = "") -> str:
+    return f"The export of {table.name} is broken: {what}.{more} Nothing of it was used."

@@ -35,6 +35,10 @@ _UNREADABLE_MAX = 100
 _RECYCLERS = (*(f"recycler_{number}" for number in range(1, 7)), "1f", "1r", "2f", "2r", "3f", "3r")
 _PLACES = ("1", "2", "3", "4", *_RECYCLERS)
 _NO_ZONE = re.compile(r"\d{4,}-\d\d-\d\d [\d:]{4,8}(\.\d+)?")
+_SPREADSHEET = re.compile(
+    r"\d\d?[./-]\d\d?[./-](\d\d){1,2} \d\d?:\d\d( ?[ap]\.? ?m\.?)?", re.IGNORECASE
+)
+_NUMERIC = re.compile(r"-?\d+(\.\d+)?|NaN|-?Infinity", re.ASCII)
 _OTHER_STYLE = re.compile(
     r"(\w{3} )?(\d\d?[./-]\d\d?[./-]\d{4,}|\w{3} \d\d?|\d\d? \w{3}) [\d:]{4,8}"
 )
@@ -52,6 +56,9 @@ def _parse_instant(value: str | None) -> datetime:
 
 
 def _number_or_nan(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    """Read a number as PostgreSQL writes it: one with an exponent was rounded by a spreadsheet."""
+    if isinstance(value, str) and not _NUMERIC.fullmatch(value):
+        return Decimal("NaN")
     try:
         return parse(value)
     except ValidationError:
@@ -59,6 +66,8 @@ def _number_or_nan(value: object, parse: ValidatorFunctionWrapHandler) -> object
 
 
 def _number_or_none(value: object, parse: ValidatorFunctionWrapHandler) -> object:
+    if isinstance(value, str) and not _NUMERIC.fullmatch(value):
+        return None
     try:
         return parse(value)
     except ValidationError:
@@ -134,17 +143,29 @@ class CashInRow(BaseModel):
     send_confirmed: Annotated[bool, _FalseIfNull]
 
 
+def _typed(model: type[BaseModel]) -> frozenset[str]:
+    """Return the columns of a model that are no text."""
+    fields = model.model_fields.items()
+    return frozenset(name for name, of in fields if of.annotation not in (str, str | None))
+
+
 # Columns that a server of the program's range may lack; then they are NULL.
 _LATER = frozenset({"discount", "received_crypto_atoms", "error_code", "fixed_fee"})
-CASH_OUTS = Table("cash_out_txs", frozenset(CashOutRow.model_fields) - _LATER, _LATER)
+_FIRST_NOTES = frozenset({"dispensed_1", "dispensed_2", "denomination_1", "denomination_2"})
+_LATER_NOTES = frozenset(
+    f"{what}_{place}" for what in ("dispensed", "denomination") for place in _PLACES[2:]
+)
+CASH_OUTS = Table(
+    "cash_out_txs", frozenset(CashOutRow.model_fields) - _LATER, _LATER, _typed(CashOutRow)
+)
 ACTIONS = Table(
     "cash_out_actions",
-    frozenset(ActionRow.model_fields)
-    | {"dispensed_1", "dispensed_2", "denomination_1", "denomination_2"},
-    frozenset(f"{what}_{place}" for what in ("dispensed", "denomination") for place in _PLACES[2:]),
+    frozenset(ActionRow.model_fields) | _FIRST_NOTES,
+    _LATER_NOTES,
+    _typed(ActionRow) | _FIRST_NOTES | _LATER_NOTES,
 )
 DEVICES = Table("devices", frozenset(DeviceRow.model_fields))
-CASH_INS = Table("cash_in_txs", frozenset(CashInRow.model_fields))
+CASH_INS = Table("cash_in_txs", frozenset(CashInRow.model_fields), typed=_typed(CashInRow))
 
 
 def read_export(
@@ -161,10 +182,10 @@ def read_export(
     cash-ins that came whole and can't be read.
     """
     left_out = _LeftOut()
-    rows = _validated(CashOutRow, read_rows(cash_outs, CASH_OUTS), CASH_OUTS, left_out)
+    rows = _validated(CashOutRow, _rows(cash_outs, CASH_OUTS, left_out), CASH_OUTS, left_out)
     found = contents_by_id((row.id, _cash_out(row)) for row in rows if row.created >= since)
-    reports = _read_reports(read_rows(actions, ACTIONS), found.keys(), left_out)
-    device_rows = iter(()) if devices is None else read_rows(devices, DEVICES)
+    reports = _read_reports(_rows(actions, ACTIONS, left_out), found.keys(), left_out)
+    device_rows = iter(()) if devices is None else _rows(devices, DEVICES, left_out)
     machines = _read_machines(device_rows, left_out)
     paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, left_out)
     return Export(
@@ -193,6 +214,19 @@ class _LeftOut:
             self.sentences.append(sentence)
 
 
+def _rows(file: IO[bytes], table: Table, left_out: _LeftOut) -> Iterator[Row]:
+    """Yield the rows of a table; a header that comes again is told, and is no row."""
+    for row in read_rows(file, table):
+        name, value = next(iter(row.items()))
+        if name == value and all(name == value for name, value in row.items()):
+            left_out.tell(
+                f"{table.name} has its header more than once: several exports stand in one file."
+                " Each row of them counts once."
+            )
+        else:
+            yield row
+
+
 def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
     """Read the machines' names; of two names for one machine the first by alphabet is used, and told."""
     valid = _validated(DeviceRow, rows, DEVICES, left_out)
@@ -212,7 +246,7 @@ def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tupl
     One that is there with different contents moves nothing, and is told.
     """
     try:
-        rows = _validated(CashInRow, read_rows(file, CASH_INS), CASH_INS, left_out)
+        rows = _validated(CashInRow, _rows(file, CASH_INS, left_out), CASH_INS, left_out)
         found = contents_by_id((row.id, _cash_in(row)) for row in rows if row.created >= since)
     except TableBroken as error:
         left_out.sentences.insert(0, lacks_cash_ins(str(error)))
@@ -314,6 +348,11 @@ def _validated(
 def _other_style(row: Row, columns: Sequence[str]) -> str:
     """Say why timestamps can't be read where another DateStyle, or a missing time zone, is the reason."""
     for value in (row.get(column) or "" for column in columns):
+        if _SPREADSHEET.fullmatch(value):
+            return (
+                f": the session's DateStyle is not ISO ({value}), or a spreadsheet has saved the file;"
+                " export it anew, with PGDATESTYLE=ISO before psql"
+            )
         if _OTHER_STYLE.match(value):
             return (
                 f": the session's DateStyle is not ISO ({one_line(value)[:40]}); put PGDATESTYLE=ISO"

@@ -149,20 +149,26 @@ class SshCsvSource:
         self, process: asyncssh.SSHClientProcess[bytes], file: IO[bytes], table: str
     ) -> None:
         """Copy the output into the file; raise SourceUnavailable unless it ended well."""
-        _, complaint = await asyncio.gather(
+        size_bytes, complaint = await asyncio.gather(
             self._copy(process.stdout, file, table), _first_bytes(process.stderr)
         )
         await process.wait_closed()
+        said = one_line(complaint.decode(errors="replace"))
         if process.exit_status != 0:
-            said = one_line(complaint.decode(errors="replace"))
             ended = process.exit_status is not None and process.exit_status > 0
             raise (_CommandFailed if ended else SourceUnavailable)(
                 f"The export command for {table} failed on {self._server.host}"
                 f" (exit status {process.exit_status}: {said or 'it said nothing'}); run it there"
                 " by hand and check [lamassu.csv] command."
             )
+        if said and not size_bytes:
+            raise _CommandFailed(
+                f"The export command for {table} printed no table on {self._server.host} ({said});"
+                " run it there by hand and check [lamassu.csv] command."
+            )
 
-    async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> None:
+    async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> int:
+        """Return how many bytes were copied."""
         size_bytes = 0
         while chunk := await stream.read(_CHUNK_BYTES):
             size_bytes += len(chunk)
@@ -172,6 +178,7 @@ class SshCsvSource:
                     " [lamassu.csv] command, and shorten lookback_days or set a later start_at."
                 )
             file.write(chunk)
+        return size_bytes
 
     async def _give_up(self, file: IO[bytes]) -> None:
         """Leave nothing half-read behind: neither the file nor a connection in doubt."""

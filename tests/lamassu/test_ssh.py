@@ -1,6 +1,7 @@
 import asyncio
 import re
 import shlex
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.errors import ExportBroken, SourceUnavailable, TableBroken
+from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.ssh import SshCsvSource, SshLimits, SshServer, fill_command
 
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
+FIELD = Path(__file__).parents[1] / "data" / "field"
 TABLES = ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"]
 
 
@@ -26,6 +29,8 @@ class Lamassu:
     authorized: Path
     fault: str = ""
     faulty: str = "cash_out_actions"
+    printed: bytes = b""
+    complaint: bytes = b""
     commands: list[str] = field(default_factory=list)
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     logins: int = 0
@@ -65,9 +70,9 @@ class Lamassu:
                 process.stdout.write(data)
                 process.stderr.write(b"\nERROR:  relation \x1b[1mis missing\nLINE 1: select\n")
                 process.exit(1)
-            case "much complaint":
-                process.stderr.write(b"psql: warning\n" * 500_000)
-                process.stdout.write(data)
+            case "something else":
+                process.stdout.write(self.printed)
+                process.stderr.write(self.complaint)
                 process.exit(0)
             case "killed":
                 process.stdout.write(data)
@@ -227,8 +232,60 @@ async def test_cash_ins_that_hang_keep_no_cash_out_back_for_long(lamassu, login)
     await source.aclose()
 
 
+@pytest.mark.parametrize(
+    ("printed", "complaint", "words"),
+    [
+        (b"Last login: Mon\n", b"", "has something before its header line, .* Last login: Mon"),
+        (b"sudo: a password is required\n", b"", "is a message of a program, .* sudo: a password"),
+        (
+            b"",
+            b"psql: error: no database\n",
+            r"printed no table on .* \(psql: error: no database\)",
+        ),
+        (b"", b"", "is empty; export all columns, with a header"),
+        (b"\x1b]0;dca@lamassu\x07<html>\n", b"", "begins: .0;dca@lamassu<html>. Nothing"),
+    ],
+)
+@pytest.mark.parametrize("faulty", ["cash_out_txs", "cash_in_txs"])
+async def test_what_a_command_prints_instead_of_the_export_is_told(
+    lamassu, source, faulty, printed, complaint, words
+):
+    lamassu.fault, lamassu.faulty, lamassu.complaint = "something else", faulty, complaint
+    after = (lamassu.export / f"{faulty}.csv").read_bytes() if b"login" in printed else b""
+    lamassu.printed = printed + after
+    if faulty == "cash_in_txs":
+        export = await source.fetch(SINCE)
+        assert len(export.cash_outs) > 0
+        assert re.search(f"cash_in_txs .*{words}", export.unreadable[0])
+    else:
+        with pytest.raises(SourceUnavailable, match=f"cash_out_txs .*{words}"):
+            await source.fetch(SINCE)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in FIELD.iterdir() if (path / "cash_out_txs.csv").exists())
+)
+async def test_exports_of_the_field_are_read_or_refused_as_in_a_folder(
+    lamassu, source, sample, tmp_path, name
+):
+    lamassu.export = shutil.copytree(FIELD / name, tmp_path / "field")
+    for table in ("devices", "cash_in_txs"):
+        shutil.copy(sample / "export" / f"{table}.csv", lamassu.export)
+    beginning = datetime(1970, 1, 1, tzinfo=UTC)
+    if name in {"no-header", "psql-aligned", "semicolons"}:
+        with pytest.raises(TableBroken) as in_folder:
+            read_directory(lamassu.export, beginning)
+        with pytest.raises(TableBroken, match=re.escape(str(in_folder.value))):
+            await source.fetch(beginning)
+    else:
+        wanted, found = read_directory(lamassu.export, beginning), await source.fetch(beginning)
+        assert (found.cash_outs, found.unreadable) == (wanted.cash_outs, wanted.unreadable)
+        assert found.cash_outs
+
+
 async def test_command_that_complains_much_is_still_read(lamassu, source):
-    lamassu.fault = "much complaint"
+    lamassu.fault, lamassu.complaint = "something else", b"psql: warning\n" * 500_000
+    lamassu.printed = (lamassu.export / "cash_out_actions.csv").read_bytes()
     assert len((await source.fetch(SINCE)).cash_outs) > 0
 
 

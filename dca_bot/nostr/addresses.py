@@ -1,15 +1,14 @@
 """Decides where a relay may be that others chose: by wss, at public addresses only.
 
 A 10050 list comes from anybody, so it must not make the bot knock at doors inside its own network.
-The address that was checked is the one connected to, so a name can't change in between.
+The addresses that were checked are the ones connected to, so a name can't change in between.
 """
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from dca_bot.core.internet import is_public
+from dca_bot.core.internet import public_addresses
 from dca_bot.nostr.relay import Endpoint
 
 _RESOLVE_LIMIT_S = 5
@@ -28,7 +27,10 @@ def normalize(url: str) -> str | None:
         return None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = parts.hostname.removesuffix(".")
+    if not host:
+        return None
+    host = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     query = f"?{parts.query}" if parts.query else ""
@@ -36,7 +38,7 @@ def normalize(url: str) -> str | None:
 
 
 async def find_public(url: str) -> Endpoint | None:
-    """Resolve a relay's URL; None unless it is wss and every address of it is public."""
+    """Resolve a relay's URL to its public addresses; None unless it is wss and has one."""
     parts = urlsplit(url)
     if parts.scheme != "wss" or not parts.hostname:
         return None
@@ -48,11 +50,5 @@ async def find_public(url: str) -> Endpoint | None:
             )
     except (OSError, UnicodeError):
         return None
-    return choose_public([str(address[0]) for *_, address in found], port)
-
-
-def choose_public(hosts: Sequence[str], port: int) -> Endpoint | None:
-    """Pick the first of a name's addresses; None if there is one that is not public."""
-    if not hosts or not all(is_public(host) for host in hosts):
-        return None
-    return Endpoint(hosts[0], port)
+    hosts = public_addresses(str(address[0]) for *_, address in found)
+    return Endpoint(hosts, port) if hosts else None

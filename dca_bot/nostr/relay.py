@@ -26,6 +26,10 @@ from dca_bot.nostr.wire import Event
 
 _LOG = logging.getLogger(__name__)
 _OPEN_LIMIT_S = 10
+_ADDRESS_LIMIT_S = 2
+"""How long one address of a relay may take to open where there is another one to try."""
+_NEXT_ADDRESS_S = 0.25
+"""How long after one address of the bot's own relay the next is tried beside it (RFC 8305)."""
 _PING_S = 20
 _CLOSE_LIMIT_S = 2
 _PUBLISH_LIMIT_S = 15
@@ -46,9 +50,9 @@ class RelayState:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a relay's host name was found to be."""
+    """The addresses that a relay's host name stands for, at least one, in the order to try them."""
 
-    host: str
+    hosts: tuple[str, ...]
     port: int
 
 
@@ -80,7 +84,8 @@ class Relay:
     """One relay by its URL.
 
     With `since` the bot's mail is read, from then on at first and from the time of the last
-    connection afterwards. An `endpoint` fixes where to connect, whatever the name resolves to.
+    connection afterwards. An `endpoint` fixes where to connect, whatever the name resolves to: the
+    first of its addresses that a connection can be opened to.
     """
 
     def __init__(
@@ -176,17 +181,27 @@ class Relay:
             self._queries.pop(name, None)
 
     async def _open(self) -> ClientConnection:
-        fixed: dict[str, Any] = {}
-        if self._endpoint is not None:
-            fixed = {"host": self._endpoint.host, "port": self._endpoint.port, "proxy": None}
+        """Open a connection to the relay's name, or to its endpoint's addresses one after the other."""
+        if self._endpoint is None:
+            return await self._open_at(happy_eyeballs_delay=_NEXT_ADDRESS_S)
+        fixed: dict[str, Any] = {"port": self._endpoint.port, "proxy": None}
+        *others, last = self._endpoint.hosts
+        share_s = min(_ADDRESS_LIMIT_S, _OPEN_LIMIT_S / (len(others) + 2))
+        for host in others:
+            # What a relay answers, a refusal too, is no OSError: then no other address is tried.
+            with suppress(OSError):
+                return await self._open_at(limit_s=share_s, host=host, **fixed)
+        return await self._open_at(host=last, **fixed)
+
+    async def _open_at(self, *, limit_s: float = _OPEN_LIMIT_S, **place: Any) -> ClientConnection:
         return await connect(
             self.url,
-            open_timeout=_OPEN_LIMIT_S,
+            open_timeout=limit_s,
             ping_interval=None,
             close_timeout=_CLOSE_LIMIT_S,
             max_size=_FRAME_BYTES_MAX,
             compression=None,
-            **fixed,
+            **place,
         )
 
     async def _connect(self) -> None:

@@ -1,6 +1,9 @@
+import asyncio
+
 import pytest
 
-from dca_bot.nostr.addresses import choose_public, find_public, normalize
+from dca_bot.nostr.addresses import find_public, normalize
+from dca_bot.nostr.relay import Endpoint
 
 
 @pytest.mark.parametrize(
@@ -8,6 +11,9 @@ from dca_bot.nostr.addresses import choose_public, find_public, normalize
     [
         ("wss://Relay.Example.com/", "wss://relay.example.com"),
         ("WSS://relay.example.com:443", "wss://relay.example.com"),
+        ("wss://relay.example.com.", "wss://relay.example.com"),
+        ("wss://relay.example.com.:7777/", "wss://relay.example.com:7777"),
+        ("wss://.", None),
         ("wss://relay.example.com/inbox/", "wss://relay.example.com/inbox"),
         ("wss://relay.example.com:7777", "wss://relay.example.com:7777"),
         ("ws://127.0.0.1:80/", "ws://127.0.0.1"),
@@ -43,11 +49,18 @@ async def test_relay_chosen_by_others_is_not_looked_for_inside(url):
 
 
 async def test_relay_at_a_public_address_is_pinned_to_it():
-    endpoint = await find_public("wss://1.1.1.1:7777/inbox")
-    assert (endpoint.host, endpoint.port) == ("1.1.1.1", 7777)
+    assert await find_public("wss://1.1.1.1:7777/inbox") == Endpoint(("1.1.1.1",), 7777)
 
 
-def test_name_with_one_inner_address_among_public_ones_is_refused():
-    assert choose_public(["1.1.1.1", "127.0.0.1"], 443) is None
-    assert choose_public([], 443) is None
-    assert choose_public(["1.1.1.1", "8.8.8.8"], 443).host == "1.1.1.1"
+async def test_relay_is_looked_for_at_all_public_addresses_of_its_name(monkeypatch):
+    found = ["2606:4700::1", "2606:4700::2", "10.0.0.1", "1.1.1.1"]
+
+    async def getaddrinfo(host, port, **_):
+        assert host == "relay.example.com"
+        return [(0, 0, 0, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    hosts = ("2606:4700::1", "1.1.1.1", "2606:4700::2")
+    assert await find_public("wss://relay.example.com") == Endpoint(hosts, 443)
+    found[:] = ["10.0.0.1", "fd00::1"]
+    assert await find_public("wss://relay.example.com") is None

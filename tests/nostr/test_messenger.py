@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import nostr_sdk
 import pytest
+from dead_hosts import REFUSING, SILENT, silence
 from websockets.asyncio.server import serve
 from websockets.utils import accept_key
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import dm, keys, wire
+from dca_bot.nostr import dm, keys, relay, wire
 from dca_bot.nostr.abroad import GRACE_S
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relay import Endpoint, Relay
@@ -403,7 +404,7 @@ async def test_relay_chosen_by_others_inside_the_network_is_not_connected_to(bot
 
 async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
     async def find(url):
-        return Endpoint("127.0.0.1", urlsplit(url).port)
+        return Endpoint(("127.0.0.1",), urlsplit(url).port)
 
     async with (
         local_relay() as home,
@@ -414,6 +415,47 @@ async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
         named = abroad.replace("127.0.0.1", "relay.example")
         assert await send(ours, to(alice, "hello abroad"), [named])
         assert (await received(hers))[0].text == "hello abroad"
+
+
+@pytest.mark.parametrize("host", [REFUSING, SILENT, "::1"])
+async def test_relay_is_visited_at_its_next_address_where_one_cannot_be_reached(
+    bot, alice, host, monkeypatch
+):
+    monkeypatch.setattr(relay, "_ADDRESS_LIMIT_S", 0.2)
+
+    async def find(url):
+        return Endpoint((host, "127.0.0.1"), urlsplit(url).port)
+
+    async with (
+        local_relay() as home,
+        local_relay() as abroad,
+        running(messenger_of(bot, [home], find_endpoint=find)) as ours,
+        running(messenger_of(alice, [abroad])) as hers,
+    ):
+        with silence(urlsplit(abroad).port):
+            named = abroad.replace("127.0.0.1", "relay.example")
+            assert await send(ours, to(alice, "hello abroad"), [named])
+        assert (await received(hers))[0].text == "hello abroad"
+
+
+async def test_relay_that_refuses_is_not_asked_at_its_other_addresses(bot, alice):
+    visits = []
+
+    async def refuse(connection, _request):
+        visits.append(connection.remote_address)
+        return connection.respond(403, "no")
+
+    async def find(url):
+        return Endpoint(("127.0.0.1", "127.0.0.1"), urlsplit(url).port)
+
+    async with (
+        serve(None, "127.0.0.1", 0, process_request=refuse) as server,
+        local_relay() as home,
+        running(messenger_of(bot, [home], find_endpoint=find)) as ours,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        assert not await send(ours, to(alice), [f"ws://relay.example:{port}"])
+    assert len(visits) == 1
 
 
 @asynccontextmanager
@@ -442,7 +484,7 @@ def found_by_name(**ports):
     async def find(url):
         name = urlsplit(url).hostname
         return next(
-            Endpoint("127.0.0.1", at) for start, at in ports.items() if name.startswith(start)
+            Endpoint(("127.0.0.1",), at) for start, at in ports.items() if name.startswith(start)
         )
 
     return find
@@ -542,7 +584,7 @@ async def test_relay_that_sends_poison_ends_neither_the_messenger_nor_other_rela
         await socket.wait_closed()
 
     async def find(url):
-        return Endpoint("127.0.0.1", urlsplit(url).port)
+        return Endpoint(("127.0.0.1",), urlsplit(url).port)
 
     async with (
         local_relay() as good,

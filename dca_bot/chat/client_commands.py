@@ -15,9 +15,8 @@ from dca_bot.chat.command import (
     Facts,
     Param,
     read_page,
-    read_word,
 )
-from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
@@ -155,7 +154,7 @@ CLIENT_COMMANDS = (
     *FIXED_SAVING,
     Command(
         ("wallet",),
-        (Param("DESTINATION", read_word, optional=True),),
+        (MAY_HAVE_DESTINATION,),
         look=look_destination,
         answer=wallet_answer,
         plan=wallet_plan,

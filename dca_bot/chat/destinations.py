@@ -3,28 +3,37 @@
 The invariant: an admin key is refused and never stored, not even in a refusal or a log.
 """
 
-import re
-
 from dca_bot.chat.ask import in_time
-from dca_bot.chat.command import Args, holds_key
+from dca_bot.chat.command import Args, Param, holds_key, read_word
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import Word, refuse
+from dca_bot.chat.say import NOTHING, Say, Word, refuse
+from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
-from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused
+from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 
-_INVOICE_KEY = re.compile(r"[0-9a-f]{32}")
-_ADDRESS = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9.:\[\]-]{1,190}")
+DESTINATION = Param("DESTINATION", read_word, rest=True)
+"""Several words, as some people write `ana @ example.com`; what can't be paid is told by what it is."""
+MAY_HAVE_DESTINATION = Param("DESTINATION", read_word, optional=True, rest=True)
+_PROVIDERS_FAULT = (
+    Refusal.ASTRAY,
+    Refusal.LIMITS,
+    Refusal.NOT_PUBLIC,
+    Refusal.PAYER_DATA,
+)
+"""Refusals that whoever has the address can't mend but by another wallet."""
 
 
 async def look_destination(desk: Desk, args: Args) -> Destination:
     """Turn the argument DESTINATION into a destination that can be paid; CommandRefused if it can't."""
-    written = args.text("DESTINATION").lower().removeprefix("lightning:")
-    if _INVOICE_KEY.fullmatch(written):
-        return await _look_key(desk, written)
-    if _ADDRESS.fullmatch(written) and not holds_key(written):
-        return await _look_address(desk, written)
-    raise refuse("destination.unreadable")
+    found = read_destination(args.text("DESTINATION"))
+    if found.form is Form.INVOICE_KEY:
+        return await _look_key(desk, found.value)
+    if found.form is Form.ADDRESS and not holds_key(found.value):
+        return await _look_address(desk, found.value)
+    if found.form in (Form.ADDRESS, Form.UNKNOWN):
+        raise refuse("destination.unreadable")
+    raise refuse("destination.other_form", what=Word("form", found.form))
 
 
 async def _look_key(desk: Desk, key: str) -> Destination:
@@ -43,7 +52,9 @@ async def _look_address(desk: Desk, address: str) -> Destination:
     try:
         terms = await desk.addresses.terms(address)
     except DestinationRefused as error:
-        raise refuse("destination.address_refused", why=Word("reason", error.why)) from None
+        advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
+        why = Word("reason", error.why)
+        raise refuse("destination.address_refused", why=why, advice=advice) from None
     except DestinationUnavailable:
         raise refuse("destination.address_unavailable") from None
     return Destination(ADDRESS, address, max(terms.min_sat, 1))

@@ -17,7 +17,7 @@ from dca_bot.chat.command import (
     read_new_name,
     read_word,
 )
-from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
@@ -223,7 +223,7 @@ CLIENT_MANAGEMENT = (
     Command(("client", "close"), (NAME,), answer=close_answer),
     Command(
         ("client", "wallet"),
-        (NAME, Param("DESTINATION", read_word)),
+        (NAME, DESTINATION),
         look=look_destination,
         plan=wallet_plan,
         apply=wallet_apply,

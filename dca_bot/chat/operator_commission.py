@@ -15,10 +15,9 @@ from dca_bot.chat.command import (
     Param,
     read_new_name,
     read_percent,
-    read_word,
 )
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.destinations import look_destination
+from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.operator_clients import NAME
 from dca_bot.chat.operator_find import find_payee
 from dca_bot.chat.operator_names import refuse_taken_name
@@ -140,7 +139,7 @@ COMMISSION_COMMANDS = (
         (
             NAME,
             Param("PERCENT", read_percent),
-            Param("DESTINATION", read_word, optional=True),
+            MAY_HAVE_DESTINATION,
         ),
         look=look_recipient,
         plan=set_plan,

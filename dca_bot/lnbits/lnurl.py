@@ -1,51 +1,53 @@
-"""Lightning addresses (LUD-16, LUD-06): hosts that others choose are fetched with suspicion.
+"""Lightning addresses (LUD-16, LUD-06): what servers that others choose say is read here.
 
-Only https on port 443 of a host whose every address is public; the connection goes to an address
-that was checked, so a name can't change its meaning between check and use. The operator's own
-LNbits is the one exception: it is used as written.
+Amounts are whole msat, and no unit is guessed. Optional members are forgiven whatever they hold; what
+a payment depends on is refused, with its name, where it can't be read.
 """
 
 import asyncio
 import codecs
 import re
-import socket
-from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, ValidationError
 
-from dca_bot.core.internet import is_public
 from dca_bot.core.ports import AddressInvoice, AddressTerms, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
-from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
+from dca_bot.lnbits.public_web import (
+    FETCH_LIMIT_S,
+    PublicWeb,
+    Resolve,
+    check_url,
+    host_of,
+    parse_url,
+    resolve,
+)
+from dca_bot.lnbits.wire import NoAnswer, Reply
 
-ANSWER_BYTES_MAX = 64 * 1024
-FETCH_LIMIT_S = 15
 VERIFY_LIMIT_S = 10
-REDIRECTS_MAX = 3
-HTTPS_PORT = 443
 _FAULTS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-REDIRECTS = (301, 302, 303, 307, 308)
-CONNECTIONS_MAX = 8
 CALLBACK_CHARS_MAX = 2048
 INVOICE_CHARS_MAX = 7089
 MSAT_MAX = 21 * 10**17
 
 Model = TypeVar("Model", bound=BaseModel)
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 _NAME = re.compile(r"(?!\.+$)[a-z0-9_.+-]{1,210}")
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _SCHEME = re.compile(r"lightning:(//)?", re.IGNORECASE)
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{4,253}}$)(?:{_LABEL}\.)+(?=[a-z0-9-]*[a-z]){_LABEL}")
+_REFUSALS = {
+    "minSendable": Refusal.LIMITS,
+    "maxSendable": Refusal.LIMITS,
+    "pr": Refusal.NO_INVOICE,
+}
+"""Why an answer is refused in which this member can't be read; NO_SERVICE for any other."""
 
 
 def _whole(value: object) -> object:
     """Return a whole number that a server wrote as a text or with a point: "1000", 1000.0."""
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         return int(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -69,6 +71,34 @@ class PayRequest(BaseModel):
     comment_length_max: Annotated[
         StrictInt, BeforeValidator(_length), Field(alias="commentAllowed")
     ] = 0
+    payer_data: Annotated[Any, Field(alias="payerData")] = None
+
+    @property
+    def must_name_payer(self) -> bool:
+        """Tell whether no payment is taken from who doesn't say who pays (LUD-18)."""
+        wanted = self.payer_data.values() if isinstance(self.payer_data, dict) else ()
+        return any(isinstance(one, dict) and one.get("mandatory") is True for one in wanted)
+
+    @property
+    def min_sat(self) -> int:
+        """Return the smallest payment, rounded up as less would be refused."""
+        return -(-max(self.min_msat or 1, 1) // 1000)
+
+    @property
+    def max_sat(self) -> int:
+        """Return the largest payment, rounded down as more would be refused."""
+        return min(self.max_msat, MSAT_MAX) // 1000
+
+    def check(self, detail: str) -> None:
+        """Raise DestinationRefused, saying why, if no payment can be made to the address."""
+        if self.tag != "payRequest":
+            raise DestinationRefused(Refusal.OTHER_SERVICE, f"{detail}: tag")
+        if self.max_msat <= 0:
+            raise DestinationRefused(Refusal.NO_PAYMENTS, detail)
+        if self.min_sat > self.max_sat:
+            raise DestinationRefused(Refusal.LIMITS, f"{detail}: minSendable, maxSendable")
+        if self.must_name_payer:
+            raise DestinationRefused(Refusal.PAYER_DATA, f"{detail}: payerData")
 
 
 class CallbackAnswer(BaseModel):
@@ -86,13 +116,6 @@ class SettledAnswer(BaseModel):
     pr: str | None = None
 
 
-async def resolve(host: str) -> Sequence[str]:
-    """Look up every address of a host."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, HTTPS_PORT, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
 class LightningAddresses:
     """Lightning addresses of anybody; fulfils `core.ports.Addresses`.
 
@@ -108,18 +131,7 @@ class LightningAddresses:
         resolve: Resolve = resolve,
         limit_s: float = FETCH_LIMIT_S,
     ) -> None:
-        self._trusted = httpx.URL(trusted_url) if trusted_url else None
-        self._resolve = resolve
-        self._limit_s = limit_s
-        # A connection is checked for one host's name, so it serves one request only.
-        self._http = httpx.AsyncClient(
-            timeout=limit_s,
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=0),
-            headers={"Accept": "application/json", "Connection": "close"},
-            cookies=no_cookies(),
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-        )
+        self._web = PublicWeb(trusted_url, resolve=resolve, limit_s=limit_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,7 +141,7 @@ class LightningAddresses:
 
     async def aclose(self) -> None:
         """Let go of connections."""
-        await self._http.aclose()
+        await self._web.http.aclose()
 
     async def terms(self, address: str) -> AddressTerms:
         """Fetch what `name@host` accepts (LUD-16): the smallest amount rounded up, the largest down.
@@ -137,18 +149,15 @@ class LightningAddresses:
         Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
         """
         url = self._well_known(address)
-        is_own = self._is_trusted(url)
-        answer = _read(PayRequest, await self._get(url, is_own=is_own), host=_name(url))
-        callback = _parse_url(answer.callback)
-        if not (is_own and self._is_trusted(callback)):
-            _check_url(callback)
-        min_sat = -(-max(answer.min_msat or 1, 1) // 1000)
-        max_sat = min(answer.max_msat, MSAT_MAX) // 1000
-        if answer.tag != "payRequest" or min_sat > max_sat:
-            raise DestinationRefused(Refusal.NO_PAYMENTS, address)
+        is_own = self._web.is_trusted(url)
+        answer = _read(PayRequest, await self._web.get(url, is_own=is_own), host=host_of(url))
+        answer.check(address)
+        callback = parse_url(answer.callback)
+        if not (is_own and self._web.is_trusted(callback)):
+            check_url(callback)
         return AddressTerms(
-            min_sat,
-            max_sat,
+            answer.min_sat,
+            answer.max_sat,
             answer.callback,
             answer.comment_length_max,
             is_own=is_own,
@@ -164,9 +173,9 @@ class LightningAddresses:
         params = {"amount": str(amount_sat * 1000)}
         if said := comment[: terms.comment_length_max]:
             params["comment"] = said
-        url = _parse_url(terms.callback).copy_merge_params(params)
-        reply = await self._get(url, is_own=terms.is_own)
-        answer = _read(CallbackAnswer, reply, host=_name(url))
+        url = parse_url(terms.callback).copy_merge_params(params)
+        reply = await self._web.get(url, is_own=terms.is_own)
+        answer = _read(CallbackAnswer, reply, host=host_of(url))
         bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
         return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=terms.is_own))
 
@@ -177,15 +186,12 @@ class LightningAddresses:
         payer and payee: no error names more than its host.
         """
         try:
-            url = _parse_url(verify_url)
+            url = parse_url(verify_url)
             # A name server that keeps silent takes of the same time.
             async with asyncio.timeout(VERIFY_LIMIT_S):
-                request = await self._request(url, is_own=True)
-                reply = await fetch(
-                    self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=VERIFY_LIMIT_S
-                )
+                reply = await self._web.ask(url, is_own=True, limit_s=VERIFY_LIMIT_S)
             if reply.status != HTTPStatus.OK or reply.words("status").upper() not in ("", "OK"):
-                raise DestinationUnavailable(f"{_name(url)} did not say whether it was paid.")
+                raise DestinationUnavailable(f"{host_of(url)} did not say whether it was paid.")
             answer = SettledAnswer.model_validate_json(reply.body)
         except (NoAnswer, TimeoutError, DestinationRefused, ValidationError) as error:
             raise DestinationUnavailable("The server did not say whether it was paid.") from error
@@ -199,94 +205,20 @@ class LightningAddresses:
         if not isinstance(given, str) or not 0 < len(given) <= CALLBACK_CHARS_MAX:
             return ""
         try:
-            url = _parse_url(given)
+            url = parse_url(given)
             if url.netloc != callback.netloc:
                 return ""
-            if not (is_own and self._is_trusted(url)):
-                _check_url(url)
+            if not (is_own and self._web.is_trusted(url)):
+                check_url(url)
         except DestinationRefused:
             return ""
         return given
 
     def _well_known(self, address: str) -> httpx.URL:
         name, _, host = address.strip().lower().partition("@")
-        trusted = self._trusted is not None and host == self._trusted.netloc.decode()
-        if not _NAME.fullmatch(name) or not (trusted or _HOST.fullmatch(host)):
+        if not _NAME.fullmatch(name) or not self._web.can_be_host(host):
             raise DestinationRefused(Refusal.NO_ADDRESS)
         return httpx.URL(f"https://{host}/.well-known/lnurlp/{name}")
-
-    def _is_trusted(self, url: httpx.URL) -> bool:
-        return self._trusted is not None and url.netloc == self._trusted.netloc
-
-    async def _get(self, url: httpx.URL, *, is_own: bool) -> Reply:
-        start = url
-        try:
-            async with asyncio.timeout(self._limit_s):
-                for _ in range(1 + REDIRECTS_MAX):
-                    request = await self._request(url, is_own=is_own)
-                    reply = await fetch(
-                        self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=self._limit_s
-                    )
-                    if reply.status not in REDIRECTS:
-                        return reply
-                    url = _parse_url(reply.location, base=url)
-        except (NoAnswer, TimeoutError) as error:
-            reason = error.reason if isinstance(error, NoAnswer) else "too slow"
-            raise DestinationUnavailable(
-                f"{_name(url)} did not answer as it should ({reason}). Try again later."
-            ) from error
-        raise DestinationRefused(
-            Refusal.ASTRAY, f"{_name(start)} redirects more than {REDIRECTS_MAX} times"
-        )
-
-    async def _request(self, url: httpx.URL, *, is_own: bool) -> httpx.Request:
-        """Aim a request at the operator's host as written, or at a checked public address.
-
-        `is_own`: the address that led here is at the operator's host; nobody else's may lead there.
-        """
-        if self._trusted and is_own and self._is_trusted(url):
-            return self._http.build_request("GET", url.copy_with(scheme=self._trusted.scheme))
-        host = _check_url(url)
-        return self._http.build_request(
-            "GET",
-            url.copy_with(host=await self._public_address(host)),
-            headers={"Host": host},
-            extensions={"sni_hostname": host},
-        )
-
-    async def _public_address(self, host: str) -> str:
-        try:
-            addresses = await self._resolve(host)
-        except OSError as error:
-            raise DestinationUnavailable(
-                f"There is no host {host} at present. Check the spelling, or try again later."
-            ) from error
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise DestinationRefused(Refusal.NOT_PUBLIC, host)
-        return addresses[0]
-
-
-def _parse_url(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
-    try:
-        return base.join(text) if base else httpx.URL(text)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise DestinationRefused(Refusal.ASTRAY, "it is broken") from error
-
-
-def _name(url: httpx.URL) -> str:
-    """Return the host in ASCII; httpx's own `host` fails for an `xn--` name that stands for none."""
-    return url.raw_host.decode()
-
-
-def _check_url(url: httpx.URL) -> str:
-    """Return the host of a web address that somebody else chose, if it may be asked at all."""
-    host = _name(url)
-    plain = url.scheme == "https" and url.port is None and not url.userinfo
-    if not plain or not _HOST.fullmatch(host):
-        raise DestinationRefused(
-            Refusal.ASTRAY, "only https at a public host is, without port or password"
-        )
-    return host
 
 
 def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
@@ -304,5 +236,5 @@ def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
         return model.model_validate_json(reply.body.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         member = next((str(part) for one in error.errors() for part in one["loc"][:1]), "no JSON")
-        detail = f"{host}: {member}"
-        raise DestinationRefused(Refusal.NO_SERVICE, detail, may_pass=True) from error
+        why = _REFUSALS.get(member, Refusal.NO_SERVICE)
+        raise DestinationRefused(why, f"{host}: {member}", may_pass=True) from error

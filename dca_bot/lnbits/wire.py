@@ -29,6 +29,10 @@ class NoAnswer(DcaBotError):
         self.reason = reason
 
 
+class NoConnection(NoAnswer):
+    """No connection came about, by TCP or by TLS, so nothing was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer with its whole body; `location` is where a redirect points."""
@@ -62,7 +66,7 @@ async def fetch(
     """Send a request and read at most `size_max` bytes within `limit_s` seconds in all.
 
     Redirects are not followed, and nothing is unpacked: what is counted is what came. Raise
-    NoAnswer; what was asked may have happened all the same.
+    NoAnswer; unless it is NoConnection, what was asked may have happened all the same.
     """
     request.headers["Accept-Encoding"] = "identity"
     try:
@@ -74,6 +78,8 @@ async def fetch(
                 await response.aclose()
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {limit_s:g} s") from error
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise NoConnection(_reason(error)) from error
     except _FAULTS as error:
         raise NoAnswer(_reason(error)) from error
     return Reply(response.status_code, body, response.headers.get("Location", ""))

@@ -22,6 +22,7 @@ from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
 from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
+from dca_bot.core.destination_text import Form
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
@@ -123,6 +124,7 @@ TERMS = {
     "client": allowed("client", "state"),
     "deposit": [*allowed("deposit", "state"), WITHDRAWN],
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
+    "form": set(Form) - {Form.ADDRESS, Form.INVOICE_KEY, Form.UNKNOWN},
     "job": Guarded,
     "language": LANGUAGES,
     "lease": DisputeReason,

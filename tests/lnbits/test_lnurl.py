@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import re
 import socket
 from pathlib import Path
 
@@ -36,6 +38,23 @@ SERVED = {
     "zaps with no key": ({"allowsNostr": "true", "nostrPubkey": None}, AS_WRITTEN),
     "payer's data": ({"payerData": {"name": {"mandatory": False}}}, AS_WRITTEN),
     "payer's data null": ({"payerData": None}, AS_WRITTEN),
+    "payer's data as a list": ({"payerData": ["name"]}, AS_WRITTEN),
+    "payer's data in words": ({"payerData": {"name": "mandatory"}}, AS_WRITTEN),
+    "payer's data neither yes nor no": ({"payerData": {"name": {"mandatory": 0}}}, AS_WRITTEN),
+    "numbers with an exponent": ({"maxSendable": 1e7}, (2, 10_000, 5)),
+    "numbers as texts with spaces": (
+        {"minSendable": " 1500 ", "maxSendable": "2000000\n"},
+        (2, 2_000, 5),
+    ),
+    "least one": ({"minSendable": 1}, (1, 10_000, 5)),
+    "least as much as most": ({"minSendable": 5000, "maxSendable": 5000}, (5, 5, 5)),
+    "comment of a huge length": ({"commentAllowed": 10**30}, (2, 10_000, 10**30)),
+    "comment as a list": ({"commentAllowed": [255]}, (2, 10_000, 0)),
+    "comment not a number": ({"commentAllowed": math.nan}, (2, 10_000, 0)),
+    "metadata a number": ({"metadata": 7}, AS_WRITTEN),
+    "status a number": ({"status": 200}, AS_WRITTEN),
+    "status null": ({"status": None, "reason": "x"}, AS_WRITTEN),
+    "other members": ({"success": True, "domain": None, "disposable": "no"}, AS_WRITTEN),
     "other currencies": ({"currencies": [{"code": "EUR", "multiplier": 1.5}]}, AS_WRITTEN),
 }
 WELL_KNOWN = "/.well-known/lnurlp/alice"
@@ -194,11 +213,11 @@ async def test_what_is_no_address_is_refused_without_asking(address):
         ["64:ff9b::7f00:1"],
         ["2002:7f00:1::"],
         ["2001:0:7f00:1::"],
-        [PUBLIC, "127.0.0.1"],
+        ["127.0.0.1", "10.0.0.1", "::1"],
         [],
     ],
 )
-async def test_host_with_any_address_that_is_not_public_is_refused(resolved):
+async def test_host_without_a_public_address_is_refused(resolved):
     async with LightningAddresses(resolve=resolver(*resolved)) as addresses:
         with pytest.raises(DestinationRefused, match="not on the public internet"):
             await addresses.terms("alice@example.com")
@@ -292,12 +311,12 @@ async def test_cookies_of_a_hostile_address_are_neither_kept_nor_sent_back(
         await addresses.terms(alice_at_web)
     assert len(web.asked) == 4
     assert all("cookie" not in head.lower() for _, head in web.asked)
-    assert not list(addresses._http.cookies.jar)
+    assert not list(addresses._web.http.cookies.jar)
 
 
 async def test_stranger_cannot_point_at_the_trusted_loopback_host(web, addresses):
     with pytest.raises(DestinationRefused):
-        await addresses._request(httpx.URL(web.url), is_own=False)
+        await addresses._web.ask(httpx.URL(web.url), is_own=False, limit_s=1)
 
 
 async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, alice_at_web):
@@ -309,15 +328,6 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, 
     web.answer("/3", b"", status=302, headers=["Location: /4"])
     with pytest.raises(DestinationRefused, match="redirects more than 3 times"):
         await addresses.terms(alice_at_web)
-
-
-async def test_connection_goes_to_the_checked_address_under_the_host_s_name():
-    async with LightningAddresses(resolve=resolver(PUBLIC, "1.1.1.1")) as addresses:
-        url = addresses._well_known("alice@pay.example.com")
-        request = await addresses._request(url, is_own=False)
-    assert request.url.host == PUBLIC
-    assert request.headers["Host"] == "pay.example.com"
-    assert request.extensions["sni_hostname"] == "pay.example.com"
 
 
 async def test_unknown_host_may_be_tried_again():
@@ -378,6 +388,10 @@ async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
         (200, {"status": "ERROR", "reason": "closed\nfor today"}, "closed for today"),
         (400, {"status": "error", "reason": "r" * 9000}, "…"),
         (200, {"status": "ERROR"}, Refusal.NO_REASON),
+        (200, {"status": "Error", "reason": None}, Refusal.NO_REASON),
+        (404, {"status": "ERROR", "reason": 404}, Refusal.NO_REASON),
+        (404, {"status": "ERROR", "reason": "User not found"}, "User not found"),
+        (404, {"detail": "Not found"}, Refusal.UNKNOWN),
         (404, b"", Refusal.UNKNOWN),
         (200, b"<html>", Refusal.NO_SERVICE),
         (200, b"[" * 60_000, Refusal.NO_SERVICE),
@@ -411,28 +425,45 @@ async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, sta
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "why"),
     [
-        {"tag": "withdrawRequest"},
-        {"minSendable": True},
-        {"minSendable": "1,000"},
-        {"minSendable": 1000.5},
-        {"maxSendable": None},
-        {"maxSendable": 0},
-        {"maxSendable": -1},
-        {"maxSendable": "a lot"},
-        {"maxSendable": [10**9]},
-        {"callback": "http://abcdefghijklmnop.onion/cb"},
-        {"maxSendable": 1000},
-        {"minSendable": 1001, "maxSendable": 1999},
-        {"callback": None},
-        {"callback": "https://example.com/" + "x" * 3000},
+        ({"tag": "withdrawRequest"}, Refusal.OTHER_SERVICE),
+        ({"tag": "channelRequest"}, Refusal.OTHER_SERVICE),
+        ({"tag": None}, Refusal.NO_SERVICE),
+        ({"minSendable": True}, Refusal.LIMITS),
+        ({"minSendable": "1,000"}, Refusal.LIMITS),
+        ({"minSendable": "1 000"}, Refusal.LIMITS),
+        ({"minSendable": "1000 sat"}, Refusal.LIMITS),
+        ({"minSendable": 1000.5}, Refusal.LIMITS),
+        ({"maxSendable": None}, Refusal.LIMITS),
+        ({"maxSendable": "a lot"}, Refusal.LIMITS),
+        ({"maxSendable": [10**9]}, Refusal.LIMITS),
+        ({"maxSendable": {"sat": 5}}, Refusal.LIMITS),
+        ({"maxSendable": False}, Refusal.LIMITS),
+        ({"maxSendable": math.nan}, Refusal.LIMITS),
+        ({"maxSendable": math.inf}, Refusal.LIMITS),
+        ({"maxSendable": 1000}, Refusal.LIMITS),
+        ({"minSendable": 1001, "maxSendable": 1999}, Refusal.LIMITS),
+        ({"maxSendable": 0}, Refusal.NO_PAYMENTS),
+        ({"maxSendable": "0"}, Refusal.NO_PAYMENTS),
+        ({"minSendable": 0, "maxSendable": 0}, Refusal.NO_PAYMENTS),
+        ({"maxSendable": -1}, Refusal.NO_PAYMENTS),
+        ({"payerData": {"name": {"mandatory": True}}}, Refusal.PAYER_DATA),
+        ({"payerData": {"pubkey": None, "email": {"mandatory": True}}}, Refusal.PAYER_DATA),
+        ({"callback": "http://abcdefghijklmnop.onion/cb"}, Refusal.ASTRAY),
+        ({"callback": "http://example.com/cb"}, Refusal.ASTRAY),
+        ({"callback": "/cb"}, Refusal.ASTRAY),
+        ({"callback": None}, Refusal.NO_SERVICE),
+        ({"callback": "https://example.com/" + "x" * 3000}, Refusal.NO_SERVICE),
     ],
 )
-async def test_terms_that_cannot_be_met_are_refused(web, addresses, alice_at_web, changes):
-    web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", **changes))
-    with pytest.raises(DestinationRefused):
+async def test_terms_that_cannot_be_met_are_refused_with_what_is_wrong(
+    web, addresses, alice_at_web, changes, why
+):
+    web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb") | changes)
+    with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
+    assert caught.value.why == why
 
 
 @pytest.mark.parametrize("case", sorted(SERVED))
@@ -468,6 +499,34 @@ async def test_answer_from_the_field_is_read_as_it_is_meant(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("headers", "wrap"),
+    [
+        (["Content-Type: text/html"], "{}"),
+        (["Content-Type: application/json; charset=latin-1"], "\r\n {} \n"),
+        ([], "\ufeff{}"),
+        ([], '{{"tag": "none", {}'),
+    ],
+)
+async def test_answer_is_read_whatever_stands_around_it(
+    web, addresses, alice_at_web, headers, wrap
+):
+    """A byte order mark, another content type, a member that is there twice: the last counts."""
+    body = json.dumps(pay_request(f"{web.url}/cb"))
+    body = wrap.format(body.removeprefix("{") if "tag" in wrap else body)
+    web.answer(WELL_KNOWN, body.encode(), headers=headers)
+    terms = await addresses.terms(alice_at_web)
+    assert (terms.min_sat, terms.max_sat) == (2, 10_000)
+
+
+@pytest.mark.parametrize("url", ["HTTPS://Pay.Example/cb", "https://pay.example:443/cb?a=1#part"])
+async def test_callback_in_capitals_or_with_its_usual_port_is_taken(
+    web, addresses, alice_at_web, url
+):
+    web.answer(WELL_KNOWN, pay_request(url))
+    assert (await addresses.terms(alice_at_web)).callback == url
+
+
 async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web):
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", maxSendable="a lot"))
     with pytest.raises(DestinationRefused, match="maxSendable"):
@@ -485,6 +544,9 @@ async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web)
         {"pr": "lnbc1x", "routes": None, "successAction": None, "disposable": None},
         {"pr": "lnbc1x", "successAction": {"tag": "message", "message": "thanks"}},
         {"pr": "lnbc1x", "verify": 7, "reason": None},
+        {"pr": "lnbc1x", "successAction": {"tag": "url", "url": "http://other.example"}},
+        {"pr": "lnbc1x", "successAction": ["thanks"], "routes": {}},
+        {"pr": "lnbc1x", "successAction": {"tag": "aes", "iv": 0}, "disposable": "yes"},
     ],
 )
 async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, given):
@@ -496,10 +558,21 @@ async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, gi
     assert web.asked[-1][0] == "/cb?session=7&amount=1000"
 
 
-@pytest.mark.parametrize("body", [{"pr": ""}, {"pr": None}, {"pr": "x" * 8000}, {}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"pr": ""},
+        {"pr": None},
+        {"pr": ["lnbc1x"]},
+        {"pr": {"invoice": "lnbc1x"}},
+        {"pr": "x" * 8000},
+        {"routes": []},
+        {},
+    ],
+)
 async def test_callback_without_an_invoice_is_refused(web, addresses, body):
     web.answer("/cb", body)
-    with pytest.raises(DestinationRefused):
+    with pytest.raises(DestinationRefused, match=re.escape(Refusal.NO_INVOICE)):
         await addresses.request_invoice(
             AddressTerms(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
         )

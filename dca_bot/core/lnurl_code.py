@@ -1,0 +1,52 @@
+"""Reads LNURL codes (LUD-01): a URL in bech32, which people copy from a QR code."""
+
+_ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_PREFIX = "lnurl"
+_CHECKSUM_LETTERS = 6
+CODE_CHARS_MAX = 2_000
+
+
+def is_lnurl_code(text: str) -> bool:
+    """Tell whether a text begins as an LNURL code does, whole or not."""
+    return text.lower().startswith(f"{_PREFIX}1")
+
+
+def decode_lnurl(code: str) -> str | None:
+    """Return the URL in an LNURL code; None where letters are missing or mistyped."""
+    lower = code.lower()
+    if code not in (lower, code.upper()) or len(code) > CODE_CHARS_MAX or not is_lnurl_code(code):
+        return None
+    letters = lower.removeprefix(f"{_PREFIX}1")
+    if len(letters) < _CHECKSUM_LETTERS or not set(letters) <= set(_ALPHABET):
+        return None
+    values = [_ALPHABET.index(letter) for letter in letters]
+    expanded = [ord(c) >> 5 for c in _PREFIX] + [0] + [ord(c) & 31 for c in _PREFIX]
+    if _checksum([*expanded, *values]) != 1:
+        return None
+    try:
+        return _to_bytes(values[:-_CHECKSUM_LETTERS]).decode("ascii")
+    except UnicodeDecodeError:
+        return None
+
+
+def _checksum(values: list[int]) -> int:
+    """Return BIP 173's checksum; 1 for what was copied whole."""
+    state = 1
+    for value in values:
+        top = state >> 25
+        state = (state & 0x1FFFFFF) << 5 ^ value
+        for place, factor in enumerate(_GENERATOR):
+            state ^= factor if (top >> place) & 1 else 0
+    return state
+
+
+def _to_bytes(values: list[int]) -> bytes:
+    """Join groups of 5 bits to bytes; what is left over is padding."""
+    found, bits, held = bytearray(), 0, 0
+    for value in values:
+        held, bits = (held << 5 | value) & 0xFFF, bits + 5
+        if bits >= 8:
+            bits -= 8
+            found.append(held >> bits & 0xFF)
+    return bytes(found)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,10 +25,11 @@ from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
+from dca_bot.file_rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import LEDGER_FILE, reading_database, refuse_unusable
+from dca_bot.ledger.database import has_ledger, reading_database, refuse_unusable
 from dca_bot.ledger.instances import instances
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import npub
@@ -68,6 +70,7 @@ def _steps(config: Config) -> tuple[Step, ...]:
     return (
         Step("Nostr keys", _check_keys),
         Step("Data folder", _check_data_dir),
+        Step("Backups", _check_backups, after=("Data folder",)),
         *way,
         Step("Lamassu", _check_lamassu, after=tuple(step.name for step in way)),
         Step("LNbits", _check_lnbits),
@@ -93,13 +96,18 @@ async def _check_keys(config: Config) -> str:
 
 async def _check_data_dir(config: Config) -> str:
     path = config.path(config.bot.data_dir)
+    is_running = refuse_unusable(path)
     if not path.exists():
         return f"{path} will be made by the first start"
-    if not path.is_dir():
-        raise DcaBotError(f"{path} is no folder; choose another bot.data_dir.")
-    is_running = refuse_unusable(path)
     await _first_start(config)
     return f"{path} is there{', and a bot is running on it' if is_running else ''}"
+
+
+async def _check_backups(config: Config) -> str:
+    if not config.backup.every_hours:
+        return "none are made by the bot itself (backup.every_hours = 0)"
+    refuse_unfit_folder(config.backup_dir, setting="backup.path")
+    return f"every {config.backup.every_hours} hours into {config.backup_dir}"
 
 
 def _steps_to_lamassu(config: Config) -> tuple[Step, ...]:
@@ -146,7 +154,10 @@ async def _check_lamassu(config: Config) -> str:
         export = await source.fetch(now - timedelta(days=config.lamassu.lookback_days))
     finally:
         await source.aclose()
-    start_at = config.start_at or await _first_start(config) or now
+    first_start = None
+    with suppress(LedgerError):  # the data folder's step says so
+        first_start = await _first_start(config)
+    start_at = config.start_at or first_start or now
     decisions = [
         decide(cash_out, currency=config.bot.currency, now=now) for cash_out in export.cash_outs
     ]
@@ -163,7 +174,7 @@ async def _check_lamassu(config: Config) -> str:
 
 async def _first_start(config: Config) -> datetime | None:
     data_dir = config.path(config.bot.data_dir)
-    if not (data_dir / LEDGER_FILE).exists():
+    if not has_ledger(data_dir):
         return None
     async with reading_database(data_dir, traceless=True) as database:
         await database.read(lambda tx: facts.check_currency(tx, config.bot.currency))

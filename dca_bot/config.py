@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
@@ -26,11 +25,14 @@ from pydantic import (
 
 from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
-from dca_bot.errors import ConfigError, DcaBotError, in_words
+from dca_bot.errors import ConfigError, DcaBotError, FileRefused, in_words
+from dca_bot.file_rights import read_text, refuse_unfit_new_file
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
 POSTGRES_PASSWORD_VARIABLE = "DCA_BOT_POSTGRES_PASSWORD"  # noqa: S105 (the variable's name)
+CONFIG_BYTES_MAX = 2**20
+SECRET_BYTES_MAX = 2**16
 
 
 class _Section(BaseModel):
@@ -92,6 +94,15 @@ def _each_once(times: tuple[time, ...]) -> tuple[time, ...]:
     return tuple(sorted(times))
 
 
+def _plain_path(path: Path) -> Path:
+    """Refuse what only a shell would replace: a folder with that very name would be made."""
+    if "\0" in str(path):
+        raise ValueError("has a character in it that no path can have")
+    if str(path).startswith(("~", "$")):
+        raise ValueError(f"{str(path)!r} is taken as it is written; write the whole path, from /")
+    return path
+
+
 def _currency(code: str) -> str:
     try:
         return checked_currency(code)
@@ -114,6 +125,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
 _FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(r"(?<!\$)\{[a-z_]+\}")
+FilePath = Annotated[Path, AfterValidator(_plain_path)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 StartAt = Annotated[AwareDatetime, Field(strict=True), AfterValidator(_since_bitcoin)]
 RelayUrl = Annotated[str, AfterValidator(_relay_url)]
@@ -124,7 +136,7 @@ Sats = Annotated[int, Field(ge=0, le=SAT_MAX)]
 class BotConfig(_Section):
     """`[bot]`."""
 
-    data_dir: Path = Path("data")
+    data_dir: FilePath = Path("data")
     language: str = "en"
     timezone: Annotated[str, AfterValidator(_known_zone)] = "America/Guatemala"
     currency: Annotated[str, AfterValidator(_currency)] = "GTQ"
@@ -133,7 +145,7 @@ class BotConfig(_Section):
 class NostrConfig(_Section):
     """`[nostr]`."""
 
-    private_key_file: Path = Path("bot.nsec")
+    private_key_file: FilePath = Path("bot.nsec")
     relays: Annotated[tuple[RelayUrl, ...], Field(min_length=1, max_length=10)]
     operators: Annotated[tuple[str, ...], Field(min_length=1)]
     operator_protocols: Annotated[tuple[DmProtocol, ...], Field(min_length=1)] = (DmProtocol.NIP17,)
@@ -146,8 +158,8 @@ class SshConfig(_Section):
     host: str
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     username: str
-    private_key_file: Path
-    known_hosts_file: Path
+    private_key_file: FilePath
+    known_hosts_file: FilePath
 
 
 class CsvConfig(_Section):
@@ -172,7 +184,7 @@ class CsvConfig(_Section):
 class DirectoryConfig(_Section):
     """`[lamassu.directory]`."""
 
-    path: Path = Path("export")
+    path: FilePath = Path("export")
 
 
 class PostgresConfig(_Section):
@@ -182,10 +194,10 @@ class PostgresConfig(_Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
     database: str = "lamassu"
     user: str = "dca_readonly"
-    password_file: Path = Path("lamassu.pgpass")
+    password_file: FilePath = Path("lamassu.pgpass")
     tunnel: bool = True
     tls: Literal["auto", "disable", "require", "verify-full"] = "auto"
-    ca_file: Path | None = None
+    ca_file: FilePath | None = None
     statement_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
     @model_validator(mode="after")
@@ -235,7 +247,7 @@ class LnbitsConfig(_Section):
     """`[lnbits]`."""
 
     url: Annotated[str, AfterValidator(_http_url)]
-    source_admin_key_file: Path = Path("lnbits.key")
+    source_admin_key_file: FilePath = Path("lnbits.key")
     low_balance_sat: Sats = 500_000
     top_up_to_sat: Sats = 2_000_000
 
@@ -287,7 +299,7 @@ class NotificationsConfig(_Section):
 class BackupConfig(_Section):
     """`[backup]`."""
 
-    path: Path = Path("backups")
+    path: FilePath = Path("backups")
     every_hours: Annotated[int, Field(ge=0, le=24 * 7)] = 24
     keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
@@ -342,13 +354,13 @@ class Config(_Section):
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError with every fault in it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, private=False, bytes_max=CONFIG_BYTES_MAX)
     except FileNotFoundError:
         raise ConfigError(
             f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
+    except FileRefused as error:
+        raise ConfigError(str(error)) from error
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -375,24 +387,40 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, re
 def read_secret_file(path: Path, *, remedy: str) -> str:
     """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_text(path, private=True, bytes_max=SECRET_BYTES_MAX).strip()
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}; {remedy}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read ({in_words(error)}).") from error
-    if mode & 0o077:
-        raise ConfigError(f"Other users can read {path}. Run: chmod 600 {path}")
+    except FileRefused as error:
+        raise ConfigError(str(error)) from error
     if not text:
         raise ConfigError(f"{path} is empty. Remove it, then {remedy}.")
     return text
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Make a file that only its owner can read; raise FileExistsError if it is there already."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    """Make a file that only its owner can read; raise FileExistsError if it is there already.
+
+    Where it can't be written whole, raise ConfigError and leave nothing.
+    """
+    try:
+        refuse_unfit_new_file(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise
+    except (FileRefused, OSError) as error:
+        raise _not_written(path, error) from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        path.unlink()
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: Exception) -> ConfigError:
+    if isinstance(error, FileRefused):
+        return ConfigError(str(error))
+    return ConfigError(f"{path} can't be written ({in_words(error)}).")
 
 
 def _minor(amount: Decimal, currency: str, key: str) -> int:

@@ -26,6 +26,10 @@ class ConfigError(DcaBotError):
     """The configuration or a secret's file can't be used."""
 
 
+class FileRefused(DcaBotError):
+    """A file or folder can't be used as it is: of another user, of another kind, open to others."""
+
+
 class SourceUnavailable(DcaBotError):
     """Lamassu could not be read this time; nothing was changed, the next poll tries again."""
 

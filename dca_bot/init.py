@@ -1,7 +1,9 @@
 """`dca-bot init`: a first configuration and the bot's key."""
 
 import json
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import segno
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig, write_secret
 from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.file_rights import refuse_unfit_new_file
 from dca_bot.nostr.keys import generate, parse_public_key
 
 TEMPLATE = """\
@@ -58,16 +61,15 @@ password_file = "lamassu.pgpass"
 def ask_and_write(config_path: Path) -> None:
     """Ask for what has no default, then write; nothing that exists is overwritten."""
     folder = config_path.parent
-    if not folder.is_dir():
-        raise ConfigError(f"There is no folder {folder}; make it first.")
     key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
     password_path = folder / "lamassu.pgpass"
+    refuse_unfit_new_file(config_path)
     for path in (config_path, key_path):
-        if path.exists():
+        if os.path.lexists(path):
             alone = f" A key alone is made by: dca-bot chat --new --key {key_path}"
             raise ConfigError(
                 f"{path} is there already; move it away, or use it as it is."
-                + ("" if key_path.exists() else alone)
+                + ("" if os.path.lexists(key_path) else alone)
             )
     operator = typer.prompt("Your npub (the operator's)", value_proc=_npub)
     relays = typer.prompt(
@@ -99,13 +101,9 @@ def ask_and_write(config_path: Path) -> None:
     key = generate()
     others = {wallet_path: admin_key, password_path: password}
     files = {key_path: key.nsec(), config_path: text.rstrip()} | {
-        path: secret for path, secret in others.items() if secret and not path.exists()
+        path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
     }
-    try:
-        for path, content in files.items():
-            write_secret(path, content)
-    except OSError as error:
-        raise ConfigError(f"{error.filename} can't be written ({error.strerror}).") from error
+    _write_all(files)
     typer.echo(f"\nWrote {', '.join(str(path) for path in files)}.")
     typer.echo(f"Keep a copy of {key_path}: it is the bot's identity.")
     if not wallet_path.exists():
@@ -113,6 +111,23 @@ def ask_and_write(config_path: Path) -> None:
     typer.echo(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
     segno.make(f"nostr:{key.npub}", error="l").terminal(compact=True)
     typer.echo("\nNext: dca-bot check")
+
+
+def _write_all(files: Mapping[Path, str]) -> None:
+    """Write all of these new files, or none: the next `init` finds the folder as this one did."""
+    written: list[Path] = []
+    try:
+        for path, content in files.items():
+            write_secret(path, content)
+            written.append(path)
+    except BaseException as error:
+        for path in written:
+            path.unlink()
+        if isinstance(error, FileExistsError):
+            raise ConfigError(
+                f"{error.filename} has just been made by another; try again."
+            ) from error
+        raise
 
 
 def _ask_lamassu() -> tuple[str, str]:

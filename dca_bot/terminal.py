@@ -261,8 +261,6 @@ def make_key(path: Path) -> str:
         write_secret(path, key.nsec())
     except FileExistsError:
         raise ConfigError(f"{path} is there already, and is not overwritten.") from None
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written ({error.strerror}).") from error
     return key.npub
 
 

@@ -575,9 +575,9 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
     assert done.returncode == 0, done
     lines = done.stdout.splitlines()
-    assert [line[0] for line in lines] == ["✓"] * 6
-    assert "Antigua, Zona 10" in lines[3]
-    assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[4]
+    assert [line[0] for line in lines] == ["✓"] * 7
+    assert "Antigua, Zona 10" in lines[4]
+    assert "1,234 sats, 1 BTC is 826,091.28 GTQ" in lines[5]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
@@ -614,7 +614,7 @@ async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
     assert "cross" in sentence(done)
     marks = {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
-    assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "✗", "✗", "·"]
+    assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "·", "✗", "✗", "·"]
     assert "chmod 600" in marks["Nostr keys"]
     assert marks["Relays"] == "· Relays: not tried; Nostr keys comes first"
     assert "chmod 700" in marks["Data folder"]

@@ -280,7 +280,7 @@ def test_new_key_is_for_its_owner_alone_and_nothing_is_overwritten(tmp_path):
     assert parse_secret_key(path.read_text()).npub == shown_npub
     with pytest.raises(ConfigError, match="not overwritten"):
         make_key(path)
-    with pytest.raises(ConfigError, match="can't be written"):
+    with pytest.raises(ConfigError, match="make it first"):
         make_key(tmp_path / "nowhere" / "me.nsec")
 
 

@@ -17,8 +17,9 @@ from typing import TypeVar
 import aiosqlite
 
 from dca_bot.core.names import skeleton
-from dca_bot.errors import LedgerError, in_words
-from dca_bot.ledger.private import make_private_folder, refuse_readable_by_others
+from dca_bot.errors import FileRefused, LedgerError, in_words
+from dca_bot.file_rights import refuse_unfit_folder, refuse_unfit_own_file
+from dca_bot.ledger.private import make_private_folder
 
 T = TypeVar("T")
 Tx = sqlite3.Connection
@@ -26,6 +27,20 @@ Tx = sqlite3.Connection
 
 LEDGER_FILE = "ledger.sqlite3"
 LOCK_FILE = "ledger.lock"
+FILES = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", LOCK_FILE)
+_WELL_BUT_CLOSED = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""What SQLite reports of a ledger that it can't get at: that says nothing against the file."""
 _log = logging.getLogger(__name__)
 
 
@@ -81,15 +96,18 @@ async def open_database(
     With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed; and
     no file appears beside it with `traceless`, which is for a glance: it counts on nobody starting to
     write meanwhile.
-    Raise LedgerError when the folder or a file can be read by others, when another bot has the
+    Raise LedgerError when the folder or a file isn't its user's alone, when another bot has the
     ledger, or when it was written by a newer version.
     """
     async with AsyncExitStack() as exits:
         path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
-        is_at_rest = traceless and not path.with_name(f"{path.name}-wal").exists()
+        is_at_rest = traceless and _is_at_rest(path)
         mode = f"?mode=ro{'&immutable=1' if is_at_rest else ''}" if read_only else ""
         uri = f"{path.absolute().as_uri()}{mode}"
-        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
+        try:
+            connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
+        except sqlite3.Error as error:
+            raise _not_opened(data_dir, error) from error
         exits.push_async_callback(connection.close)
         connection.row_factory = sqlite3.Row
         database = Database(connection, exits.pop_all())
@@ -106,10 +124,7 @@ async def open_database(
             await database.migrate()
     except sqlite3.DatabaseError as error:
         await database.aclose()
-        raise LedgerError(
-            f"The ledger in {data_dir} can't be read ({error}). Stop here, keep the file for"
-            " inspection, and put the last copy back."
-        ) from error
+        raise _not_opened(data_dir, error) from error
     except BaseException:
         await database.aclose()
         raise
@@ -149,16 +164,19 @@ def refuse_unusable(data_dir: Path) -> bool:
     Return whether a bot is running there: then its files are its own to judge. Not for the process of
     a running bot: looking into its ledger's file drops its locks.
     """
-    path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
-    refuse_readable_by_others(data_dir, path)
-    if lock_path.exists():
-        lock = os.open(lock_path, os.O_RDONLY)
-        try:
-            if not _lock(lock):
-                return True
-        finally:
-            os.close(lock)
-    _refuse_foreign_wal(path)
+    _refuse_unfit(data_dir, write=True)
+    lock_path = data_dir / LOCK_FILE
+    try:
+        if lock_path.exists():
+            lock = os.open(lock_path, os.O_RDONLY)
+            try:
+                if not _lock(lock):
+                    return True
+            finally:
+                os.close(lock)
+        _refuse_foreign_wal(data_dir / LEDGER_FILE)
+    except OSError as error:
+        raise _out_of_order(data_dir, error) from error
     return False
 
 
@@ -173,12 +191,21 @@ def migrate(tx: Tx) -> None:
 
 
 def existing_ledger(data_dir: Path) -> Path:
-    """Return the ledger's file; raise LedgerError if there is none or others can read it."""
+    """Return the ledger's file; raise LedgerError if there is none or it isn't its user's alone."""
     path = data_dir / LEDGER_FILE
-    if not path.exists():
+    if not has_ledger(data_dir):
         raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
-    refuse_readable_by_others(data_dir, path)
     return path
+
+
+def has_ledger(data_dir: Path) -> bool:
+    """Tell whether a bot has been started on a folder; raise LedgerError if it isn't its user's alone.
+
+    A start that was killed at once leaves an empty file.
+    """
+    _refuse_unfit(data_dir, write=False)
+    path = data_dir / LEDGER_FILE
+    return path.exists() and path.stat().st_size > 0
 
 
 def version_of(tx: Tx) -> int:
@@ -232,7 +259,7 @@ def _migrate_to(tx: Tx, number: int, script: str) -> None:
 def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
     path = data_dir / LEDGER_FILE
     make_private_folder(data_dir, setting="bot.data_dir")
-    refuse_readable_by_others(path)
+    _refuse_unfit(data_dir, write=True)
     try:
         lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         exits.callback(os.close, lock)
@@ -241,11 +268,54 @@ def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
         _refuse_foreign_wal(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise LedgerError(
-            f"The bot can't write in {data_dir} ({in_words(error)}). Give the folder to the bot's user:"
-            f" chown -R USER {data_dir}"
-        ) from error
+        raise _out_of_order(data_dir, error) from error
     return path
+
+
+def _refuse_unfit(data_dir: Path, *, write: bool) -> None:
+    """Raise LedgerError unless folder and files are there for one user alone, or can be made so."""
+    try:
+        refuse_unfit_folder(data_dir, setting="bot.data_dir", write=write)
+        for name in FILES:
+            refuse_unfit_own_file(data_dir / name, write=write)
+        _refuse_emptied(data_dir)
+    except FileRefused as error:
+        raise LedgerError(str(error)) from error
+
+
+def _refuse_emptied(data_dir: Path) -> None:
+    """Raise LedgerError for an empty ledger where a bot has run: a new one would forget everybody.
+
+    A first start that was killed leaves one too, but no name in the lock file.
+    """
+    path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
+    has_run = lock_path.exists() and lock_path.stat().st_size > 0
+    if has_run and path.exists() and path.stat().st_size == 0:
+        raise LedgerError(
+            f"{path} is empty, but a bot has run here: put the last copy in its place, or remove it to"
+            " begin anew."
+        )
+
+
+def _out_of_order(data_dir: Path, error: OSError) -> LedgerError:
+    return LedgerError(
+        f"The files in {data_dir} can't be used ({in_words(error)}): see to their disk, or choose"
+        " another bot.data_dir."
+    )
+
+
+def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:
+    """Say what SQLite reports; a copy is put back only in the place of a file that is damaged."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _WELL_BUT_CLOSED:
+        return LedgerError(
+            f"The ledger in {data_dir} can't be opened ({error}). The file itself may be well: see to"
+            " its disk, and to other programs that have it open, then try again."
+        )
+    return LedgerError(
+        f"The ledger in {data_dir} can't be read ({error}). Stop here, keep the file for"
+        " inspection, and put the last copy back."
+    )
 
 
 def _scripts() -> list[str]:
@@ -270,6 +340,12 @@ def _refuse_foreign_wal(path: Path) -> None:
             f"{wal.name} belongs to another ledger than the copy that was put back beside it. "
             f"Move {wal} and {path.name}-shm away, to where the old ledger is kept, then start again."
         )
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Tell whether all of a ledger stands in its file; a killed bot leaves an empty -wal at most."""
+    wal, shm = (path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm"))
+    return not wal.exists() or (wal.stat().st_size == 0 and not shm.exists())
 
 
 def _lock(lock: int) -> bool:

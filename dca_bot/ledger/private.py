@@ -5,21 +5,25 @@ import os
 import stat
 from pathlib import Path
 
-from dca_bot.errors import LedgerError
+from dca_bot.errors import FileRefused, LedgerError, in_words
+from dca_bot.file_rights import refuse_unfit_folder
 
 
 def make_private_folder(folder: Path, *, setting: str) -> None:
-    """Have a folder of mode 700; raise LedgerError if it can't be made or others can read it.
+    """Have a folder of mode 700; raise LedgerError if it can't be made or isn't its user's alone.
 
     `setting` is what the operator changes to get another one.
     """
     try:
+        refuse_unfit_folder(folder, setting=setting)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_unfit_folder(folder, setting=setting)
+    except FileRefused as error:
+        raise LedgerError(str(error)) from error
     except OSError as error:
         raise LedgerError(
-            f"The folder {folder} can't be made ({error.strerror}); choose another {setting}."
+            f"The folder {folder} can't be made ({in_words(error)}); choose another {setting}."
         ) from error
-    refuse_readable_by_others(folder)
 
 
 def make_private_file(path: Path) -> int:
@@ -90,14 +94,6 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
     found = os.fstat(descriptor)
     return (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino)
-
-
-def refuse_readable_by_others(*places: Path) -> None:
-    """Raise LedgerError, with the command that helps, if another user can read one of these."""
-    for place in places:
-        if place.exists() and stat.S_IMODE(place.stat().st_mode) & 0o077:
-            fix = "chmod 700" if place.is_dir() else "chmod 600"
-            raise LedgerError(f"Other users can read {place}. Run: {fix} {place}")
 
 
 def sync_to_disk(place: Path) -> None:

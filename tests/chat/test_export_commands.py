@@ -158,7 +158,8 @@ async def test_newest_exports_stay_and_nothing_that_somebody_put_there_is_lost(t
 async def test_export_that_fails_is_told_with_the_reason_and_leaves_nothing(talk):
     (talk.folder / "exports").touch()
     answer = await talk.tell("op", "export")
-    assert answer.startswith("The tables could not be written. The folder")
+    assert "The tables could not be written. " in answer
+    assert "exports is a file, not a folder; move it away" in answer
     (talk.folder / "exports").unlink()
     (talk.folder / "exports").mkdir(mode=0o755)
     (talk.folder / "exports").chmod(0o755)

@@ -330,7 +330,7 @@ def test_folder_with_something_in_it_is_refused(story, tmp_path):
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize(("make", "said"), [("open", "chmod 700"), ("file", "can't be made")])
+@pytest.mark.parametrize(("make", "said"), [("open", "chmod 700"), ("file", "move it away")])
 def test_place_that_is_unsafe_or_no_folder_is_refused(story, tmp_path, make, said):
     folder = tmp_path / "out"
     if make == "file":

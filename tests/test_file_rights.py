@@ -1,0 +1,513 @@
+"""Each path of the bot and what can be wrong with it: `check` and `run` say the same, with what to do."""
+
+import asyncio
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
+
+from dca_bot import check, file_rights
+from dca_bot.app import bot_key, build_source, build_wallet
+from dca_bot.config import load_config, write_secret
+from dca_bot.errors import DcaBotError, LedgerError
+from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
+from dca_bot.ledger.private import make_private_folder
+from dca_bot.nostr.keys import generate
+
+ROOT = 0
+CONFIG = f"""\
+[nostr]
+relays = ["ws://127.0.0.1:9"]
+operators = ["{generate().npub}"]
+[lamassu]
+source = "directory"
+[lnbits]
+url = "http://127.0.0.1:9"
+"""
+WAL, SHM = f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm"
+SECRETS = ("bot.nsec", "lnbits.key")
+LEDGER_FILES = tuple(f"data/{name}" for name in (LEDGER_FILE, WAL, SHM, LOCK_FILE))
+FOLDERS = ("data", "data/backups")
+STEPS = {"bot.nsec": "Nostr keys", "lnbits.key": "LNbits", "data/backups": "Backups"}
+
+
+@pytest.fixture(scope="module")
+def started():
+    """A folder with all that a bot has after its first start."""
+    with open_folder() as folder:
+        with as_bot():
+            (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+            write_secret(folder / "bot.nsec", generate().nsec())
+            write_secret(folder / "lnbits.key", "0" * 32)
+            assert asyncio.run(start(folder)) == ""
+        yield folder
+
+
+@pytest.fixture
+def bot(started):
+    """Such a folder to be spoilt, of a user who isn't root."""
+    with open_folder() as folder:
+        with as_bot():
+            shutil.copytree(started, folder, dirs_exist_ok=True)
+        yield folder
+
+
+async def start(folder):
+    """Do what `run` does until the jobs begin, and end; return what it says."""
+    try:
+        config = load_config(folder / "config.toml")
+        async with build_wallet(config, {}):
+            build_source(config, {})
+            bot_key(config, {})
+            database = await open_database(config.path(config.bot.data_dir))
+            await database.aclose()
+        make_private_folder(config.backup_dir, setting="backup.path")
+    except DcaBotError as error:
+        return str(error)
+    return ""
+
+
+async def look(folder, name):
+    """Return what `check` says of what it reads, in the step where it does; "" for a good one."""
+    try:
+        config = load_config(folder / "config.toml")
+        (step,) = [s for s in check._steps(config) if s.name == STEPS.get(name, "Data folder")]
+        await step.run(config)
+    except DcaBotError as error:
+        return "" if "127.0.0.1:9" in str(error) else str(error)
+    return ""
+
+
+def both_say(folder, name):
+    """Return the sentence in which `run` and `check` agree."""
+    with as_bot():
+        before = files_of(folder)
+        seen = asyncio.run(look(folder, name))
+        assert files_of(folder) == before, "check changes nothing"
+        said = asyncio.run(start(folder))
+    assert seen == said
+    return said
+
+
+def files_of(folder):
+    return {path: path.lstat().st_mode for path in folder.rglob("*")}
+
+
+def emptied(path):
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if path.is_dir():
+        for child in path.iterdir():
+            emptied(child)
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def placed(path):
+    """Have a file there, as after a start; -wal and -shm are gone then."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+
+
+# Wrong kinds: each is put in the place of what should be there.
+
+
+def put_folder(path):
+    path.mkdir(mode=0o700)
+
+
+def put_file(path):
+    path.write_text("something", encoding="utf-8")
+    path.chmod(0o600)
+
+
+def put_pipe(path):
+    os.mkfifo(path, 0o600)
+
+
+def put_socket(path):
+    with socket.socket(socket.AF_UNIX) as near:
+        near.bind(str(path))
+
+
+def put_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def put_dangling(path):
+    path.symlink_to("nowhere")
+
+
+def put_loop(path):
+    path.symlink_to(path.name)
+
+
+KINDS = {
+    put_folder: "is a folder, not a file; move it away",
+    put_pipe: "is a named pipe, not a file; move it away",
+    put_socket: "is a socket, not a file; move it away",
+    put_device: "is a device, not a file; move it away",
+    put_dangling: "is a link to nowhere, which isn't there; remove the link",
+    put_loop: "is a link that leads back to itself; remove it",
+}
+
+
+@pytest.mark.parametrize("put", KINDS)
+@pytest.mark.parametrize("name", ["config.toml", *SECRETS])
+def test_what_is_no_file_is_named_and_never_waited_for(bot, name, put):
+    emptied(bot / name)
+    put(bot / name)
+    said = both_say(bot, name)
+    assert said.startswith(f"{bot / name} ")
+    assert KINDS[put] in said
+
+
+@pytest.mark.parametrize("put", KINDS)
+@pytest.mark.parametrize("name", LEDGER_FILES)
+def test_ledger_that_is_no_plain_file_is_named_and_not_followed(bot, name, put):
+    emptied(bot / name)
+    put(bot / name)
+    said = both_say(bot, name)
+    assert said.startswith(f"{bot / name} ")
+    assert KINDS[put] in said or "is a link; put the file itself there" in said
+
+
+@pytest.mark.parametrize(
+    "put", [put_file, put_pipe, put_socket, put_device, put_dangling, put_loop]
+)
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_is_no_folder_is_named(bot, name, put):
+    emptied(bot / name)
+    put(bot / name)
+    if os.geteuid() == 0:
+        os.chown(bot / name, NOBODY, NOBODY, follow_symlinks=False)
+    said = both_say(bot, name)
+    assert said.startswith(f"{bot / name} is ")
+    setting = "bot.data_dir" if name == "data" else "backup.path"
+    assert f"choose another {setting}" in said
+
+
+# Modes
+
+MODES = {
+    "config.toml": (0o666, "Everybody can change {path}. Run: chmod o-w {path}"),
+    **dict.fromkeys(SECRETS, (0o644, "Other users can read {path}. Run: chmod 600 {path}")),
+    **dict.fromkeys(LEDGER_FILES, (0o640, "Other users can read {path}. Run: chmod 600 {path}")),
+    **dict.fromkeys(FOLDERS, (0o755, "Other users can read {path}. Run: chmod 700 {path}")),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_what_is_open_to_others_is_refused_with_the_command_that_helps(bot, name):
+    mode, sentence = MODES[name]
+    placed(bot / name)
+    (bot / name).chmod(mode)
+    said = both_say(bot, name)
+    assert said == sentence.format(path=bot / name)
+    words = said.rpartition("Run: ")[2].split()
+    with as_bot():
+        subprocess.run(words, check=True)
+    assert both_say(bot, name) == ""
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_what_its_own_user_may_not_read_is_refused_with_the_command_that_helps(bot, name):
+    placed(bot / name)
+    (bot / name).chmod(0)
+    said = both_say(bot, name)
+    assert str(bot / name) in said
+    words = said.rpartition("Run: ")[2].split()
+    assert words[0] == "chmod"
+    with as_bot():
+        subprocess.run(words, check=True)
+    assert both_say(bot, name) == ""
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
+def test_secret_that_only_its_owner_can_read_is_good(bot, mode):
+    (bot / "bot.nsec").chmod(mode)
+    assert both_say(bot, "bot.nsec") == ""
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o644, 0o664, 0o755])
+def test_configuration_that_others_only_read_is_good(bot, mode):
+    (bot / "config.toml").chmod(mode)
+    assert both_say(bot, "config.toml") == ""
+
+
+def test_configuration_in_a_folder_where_everybody_can_replace_it_is_refused(bot):
+    bot.chmod(0o777)
+    said = both_say(bot, "config.toml")
+    assert said == f"Everybody can replace {bot / 'config.toml'}. Run: chmod o-w {bot}"
+    bot.chmod(0o1777)
+    assert both_say(bot, "config.toml") == "", "as in /tmp, only owners replace their files"
+
+
+# Owners
+
+
+@needs_root
+@pytest.mark.parametrize("name", [*SECRETS, *LEDGER_FILES, *FOLDERS])
+@pytest.mark.parametrize("owner", [ROOT, NAMELESS])
+def test_what_belongs_to_another_user_is_refused_with_the_command_that_helps(bot, name, owner):
+    placed(bot / name)
+    os.chown(bot / name, owner, owner)
+    said = both_say(bot, name)
+    who = "root" if owner == ROOT else str(NAMELESS)
+    assert said.startswith(f"{bot / name} belongs to {who}, but nobody runs dca-bot.")
+    assert ("Put sudo -u '#54321' before the command, or run: " in said) is (owner != ROOT)
+    words = said.rpartition("un: sudo ")[2].split()
+    assert words[0] == "chown"
+    subprocess.run(words, check=True)
+    assert both_say(bot, name) == ""
+
+
+@needs_root
+def test_all_that_roots_first_start_has_left_is_given_back_by_one_command(bot):
+    for path in [bot / "data", *(bot / "data").rglob("*")]:
+        os.chown(path, ROOT, ROOT)
+    said = both_say(bot, "data")
+    subprocess.run(said.rpartition("Run: sudo ")[2].split(), check=True)
+    assert both_say(bot, "data") == both_say(bot, "data/backups") == ""
+
+
+@needs_root
+def test_configuration_of_another_user_is_good_unless_it_is_closed(bot):
+    path = bot / "config.toml"
+    os.chown(path, ROOT, ROOT)
+    assert both_say(bot, "config.toml") == ""
+    path.chmod(0o600)
+    said = both_say(bot, "config.toml")
+    assert (
+        said == f"{path} belongs to root, but nobody runs dca-bot. Run: sudo chown nobody: {path}"
+    )
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["bot.nsec", "data", "config.toml"])
+def test_folder_that_the_bots_user_may_not_enter_is_named(bot, name):
+    os.chown(bot, ROOT, ROOT)
+    bot.chmod(0o700)
+    said = both_say(bot, name)
+    assert f"out of nobody's reach, as {bot} belongs to root" in said
+    subprocess.run(said.rpartition("run: sudo ")[2].split(), check=True)
+    assert both_say(bot, name) == ""
+
+
+# What isn't there yet
+
+
+@needs_root
+@pytest.mark.parametrize("owner", [NOBODY, NAMELESS])
+def test_root_makes_nothing_in_a_folder_of_another_user(bot, owner):
+    for name in ("data/backups", "data"):
+        emptied(bot / name)
+    os.chown(bot, owner, owner)
+    for name in SECRETS:
+        os.chown(bot / name, ROOT, ROOT)
+    seen, said = asyncio.run(look(bot, "data")), asyncio.run(start(bot))
+    who = "nobody" if owner == NOBODY else "'#54321'"
+    assert seen == said
+    assert said.startswith(f"{bot} belongs to ")
+    assert said.endswith(f", but root runs dca-bot. Put sudo -u {who} before the command.")
+    assert not (bot / "data").exists()
+
+
+COMMANDS = {
+    "run": lambda data: asyncio.run(open_database(data)),
+    "check": check.refuse_unusable,
+    "status": existing_ledger,
+    "backup": lambda data: copy_ledger(data, data.with_name("copy")),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_root_reads_and_writes_nothing_of_another_users_ledger(bot, command):
+    data, before = bot / "data", files_of(bot)
+    with pytest.raises(LedgerError, match="Put sudo -u nobody before the command"):
+        COMMANDS[command](data)
+    assert files_of(bot) == before
+
+
+@needs_root
+def test_data_folder_that_cannot_be_made_names_the_folder_above(bot):
+    for name in ("data/backups", "data"):
+        emptied(bot / name)
+    os.chown(bot, ROOT, ROOT)
+    said = both_say(bot, "data")
+    assert said.startswith(f"{bot / 'data'} can't be made. {bot} belongs to root, but nobody runs")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folder_that_is_missing_is_made_by_run_alone(bot, name):
+    for one in ("data/backups", "data"):
+        emptied(bot / one)
+    assert both_say(bot, name) == ""
+    assert (bot / "data/backups").stat().st_mode & 0o777 == 0o700
+
+
+# What stands in it
+
+
+def test_secret_that_is_empty_or_too_much_or_no_text_is_named(bot):
+    path = bot / "bot.nsec"
+    contents = {
+        b"": "is empty",
+        b" \r\n": "is empty",
+        b"\xff\xfen\0s\0": "no text in UTF-8); save it as UTF-8",
+        b"x" * 70_000: "more than 65,536 bytes",
+    }
+    for content, sentence in contents.items():
+        path.write_bytes(content)
+        said = both_say(bot, "bot.nsec")
+        assert str(path) in said
+        assert sentence in said
+
+
+@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
+def test_file_of_five_gigabytes_is_not_read_whole(bot, name):
+    with (bot / name).open("wb") as file:
+        file.truncate(5 * 2**30)
+    assert "bytes; put the right file there" in both_say(bot, name)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
+def test_byte_order_mark_of_windows_editors_is_passed_over(bot, name):
+    text = (bot / name).read_text(encoding="utf-8")
+    (bot / name).write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert both_say(bot, name) == ""
+
+
+def test_link_to_a_good_secret_is_followed(bot):
+    (bot / "bot.nsec").rename(bot / "elsewhere")
+    (bot / "bot.nsec").symlink_to("elsewhere")
+    (bot / "second").hardlink_to(bot / "lnbits.key")
+    assert both_say(bot, "bot.nsec") == both_say(bot, "lnbits.key") == ""
+
+
+@pytest.mark.parametrize("name", LEDGER_FILES[:1])
+def test_ledger_with_a_second_name_is_refused(bot, name):
+    (bot / "snapshot").hardlink_to(bot / name)
+    said = both_say(bot, name)
+    assert said.startswith(f"{bot / name} has a second name")
+    assert f"find / -samefile {bot / name}" in said
+
+
+def test_ledger_that_was_emptied_is_not_begun_anew(bot):
+    path = bot / "data" / LEDGER_FILE
+    path.write_bytes(b"")
+    assert both_say(bot, "data") == "", "a first start that was killed"
+    (bot / "data" / LOCK_FILE).write_text("0123456789abcdef\n", encoding="ascii")
+    path.write_bytes(b"")
+    said = both_say(bot, "data")
+    assert said.startswith(
+        f"{path} is empty, but a bot has run here: put the last copy in its place"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ('"bot.nsec/key"', "bot.nsec is a file, so there can't be a "),
+        (f'"{"x" * 300}"', "can't be used (File name too long); correct the path"),
+    ],
+)
+def test_path_that_leads_nowhere_is_refused(bot, written, sentence):
+    text = CONFIG.replace("[lamassu]", f"private_key_file = {written}\n[lamassu]")
+    (bot / "config.toml").write_text(text, encoding="utf-8")
+    assert sentence in both_say(bot, "bot.nsec")
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (r'"a\u0000b"', "has a character in it that no path can have"),
+        ('"~/bot.nsec"', "'~/bot.nsec' is taken as it is written; write the whole path"),
+        ('"$HOME/bot.nsec"', "is taken as it is written"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("nostr", "private_key_file"),
+        ("lnbits", "source_admin_key_file"),
+        ("bot", "data_dir"),
+        ("backup", "path"),
+        ("lamassu.directory", "path"),
+        ("lamassu.postgres", "password_file"),
+        ("lamassu.postgres", "ca_file"),
+    ],
+)
+def test_path_that_only_a_shell_would_understand_is_refused(bot, section, key, written, sentence):
+    line = f"{key} = {written}"
+    text = CONFIG if f"[{section}]" in CONFIG else f"{CONFIG}[{section}]\n"
+    path = bot / "config.toml"
+    path.write_text(text.replace(f"[{section}]", f"[{section}]\n{line}"), encoding="utf-8")
+    said = both_say(bot, "config.toml")
+    assert f"{section}.{key}: " in said
+    assert sentence in said
+
+
+def test_command_for_a_folder_with_a_blank_can_be_pasted(bot):
+    folder = bot / "my data"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with (
+        as_bot(),
+        pytest.raises(LedgerError, match=r"(chmod 700|sudo chown -R nobody:) '/.*my data'"),
+    ):
+        make_private_folder(folder, setting="bot.data_dir")
+
+
+# Disks
+
+
+def test_full_disk_is_refused_before_anything_is_written(bot, monkeypatch):
+    monkeypatch.setattr(file_rights, "FREE_BYTES_MIN", 2**62)
+    said = both_say(bot, "data")
+    assert said == f"The disk of {bot / 'data'} is full. Free some space: df {bot / 'data'}"
+
+
+READ_ONLY = """
+import os, subprocess, sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
+from test_file_rights import both_say
+folder = Path({folder!r})
+subprocess.run(["mount", "--bind", "-o", "ro", str(folder), str(folder)], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+print(both_say(folder, "data"))
+"""
+
+
+@needs_root
+def test_read_only_file_system_is_named_and_where_systemd_has_it_from(bot):
+    code = READ_ONLY.format(tests=str(Path(__file__).parent), folder=str(bot))
+    can = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    if can.returncode:
+        pytest.skip("no mounts are allowed here")
+    words = ["unshare", "--mount", sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert f"{bot / 'data'} can't be written: what it lies on is read-only" in done.stdout
+    assert "ReadWritePaths" in done.stdout
+
+
+def test_regular_files_alone_are_ever_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DcaBotError, match="is a named pipe"):
+        file_rights.open_to_read(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"content")
+    with file_rights.open_to_read(tmp_path / "file") as file:
+        assert file.read() == b"content"
+        assert stat.S_ISREG(os.fstat(file.fileno()).st_mode)

@@ -35,7 +35,8 @@ async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it
     )
     assert await maria.tell("maria", "wallet somewhere") == (
         "Esa no es una billetera a la que pueda pagar. Envíe una dirección Lightning como"
-        " nombre@example.com, o la invoice key de una billetera LNbits (32 letras y números)."
+        " nombre@example.com (la app de la billetera la muestra donde se recibe), o la invoice key"
+        " de una billetera LNbits (32 letras y números)."
     )
     assert "No conozco ese comando" in await maria.tell("maria", "holds")
     assert "saldo y lo que recibió" in await maria.tell("maria", "help")

@@ -4,42 +4,49 @@
 # make test-long   the tests that are too long for every change: another seed of the kills
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
+# make python-versions   runs `make test` with each supported Python that is installed (.venv-3.13 and so on)
 # make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
 
-# LNbits needs Python before 3.13; the package runs on 3.11 and later.
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
-	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
-	&& echo $$p && break; done)
-BIN := .venv/bin
+# The package runs on Python 3.11 to 3.13, LNbits on 3.11 and 3.12.
+VERSIONS := 3.12 3.11 3.13
+LNBITS_VERSIONS := 3.12 3.11
+PYTHONS := $(or $(PYTHON),$(VERSIONS:%=python%) python3)
+LNBITS_PYTHONS := $(or $(LNBITS_PYTHON),$(PYTHON) $(LNBITS_VERSIONS:%=python%) python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
 LNBITS := .lnbits/bin/lnbits
 # Twice the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 4
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+ENVIRONMENT := sh deploy/environment.sh
+# Has the recipe run for an environment that isn't whole, even if no file is newer.
+unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test test-long lint format bench lnbits-versions clean
+.PHONY: setup demo test test-long python-versions lint format bench lnbits-versions clean FORCE
 
-setup: .venv/.complete .lnbits/.complete
+setup: $(VENV)/.complete .lnbits/.complete
 
-.venv/.complete: pyproject.toml deploy/constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "== dca-bot and its tools into .venv (1 of 2): about 60 packages, a minute or two"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q -c deploy/constraints.txt -e '.[dev]'
-	@touch $@
+$(VENV)/.complete: pyproject.toml deploy/constraints.txt $(call unless_whole,$(VENV))
+	@echo "== dca-bot and its tools into $(VENV) (1 of 2): about 60 packages, a minute or two"
+	@$(ENVIRONMENT) $(VENV) "$(VERSIONS)" "$(PYTHONS)" PYTHON -c deploy/constraints.txt -e '.[dev]'
 
-.lnbits/.complete: deploy/lnbits-constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+.lnbits/.complete: deploy/lnbits-constraints.txt $(call unless_whole,.lnbits)
 	@echo "== LNbits into .lnbits, an environment of its own (2 of 2): about 95 packages, a minute or two"
-	@test -x .lnbits/bin/python || $(PYTHON) -m venv .lnbits
-	@.lnbits/bin/python -m pip install -q -c deploy/lnbits-constraints.txt lnbits
-	@touch $@
+	@$(ENVIRONMENT) .lnbits "$(LNBITS_VERSIONS)" "$(LNBITS_PYTHONS)" LNBITS_PYTHON -c deploy/lnbits-constraints.txt lnbits
 
 demo: setup
 	@STAY=$(STAY) $(BIN)/dca-bot demo
 
 test: setup lint
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
+
+# Each version that is on the PATH; one at least has to be.
+python-versions:
+	@set -e; found=; for version in $(VERSIONS); do \
+		python$$version -c '' 2>/dev/null || continue; found=$$version; \
+		echo "== Python $$version"; $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON=python$$version; \
+	done; test -n "$$found" || { echo "None of Python $(VERSIONS) is on the PATH."; exit 1; }
 
 test-long: setup
 	$(BIN)/pytest -n $(JOBS) -m long -q
@@ -61,4 +68,4 @@ lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py
 
 clean:
-	rm -rf .venv .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv .venv-* .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info

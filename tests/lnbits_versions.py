@@ -54,13 +54,14 @@ def pinned() -> list[list[str]]:
 def install(version: str, requirements: list[str]) -> Path:
     """Make the environment of a version, unless it is there; return its `lnbits` command."""
     folder = ENVIRONMENTS / version
-    complete = folder / ".complete"
-    if not complete.exists():
+    script = ["sh", ROOT / "deploy" / "environment.sh"]
+    if subprocess.run([*script, "--is-whole", folder], check=False).returncode != 0:
         say(f"== LNbits {version} into {folder.relative_to(ROOT)}")
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_LIMIT_S)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", *requirements]
-        subprocess.run(pip, check=True, timeout=INSTALL_LIMIT_S)
-        complete.touch()
+        python = ROOT / ".lnbits" / "bin" / "python"
+        which = ["3.12 3.11", python, "LNBITS_PYTHON"]
+        subprocess.run(
+            [*script, folder, *which, *requirements], check=True, timeout=INSTALL_LIMIT_S
+        )
     return folder / "bin" / "lnbits"
 
 

@@ -30,7 +30,6 @@ PAGE_MAX = 1000
 _UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
 _NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _NAME = re.compile(r"\w[\w.-]*")
-_KEY = re.compile(r"(?i)(?<![0-9a-z])([0-9a-f]{32}|[0-9a-f]{64}|nsec1[0-9a-z]+)(?![0-9a-z])")
 _MARKS = "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
 """Characters of no width that apps put around what is copied; the joiners of emoji are not among them."""
 _WITHOUT_MARKS = str.maketrans("", "", _MARKS)
@@ -94,6 +93,7 @@ class Param:
     """A parameter: how it is shown and read; only the last ones may be optional.
 
     The last one may take the `rest` of the words, or all that is left `verbatim`, line breaks too.
+    `takes_key` tells whether a text is a key that belongs here; elsewhere it is a secret, sent by mistake.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Param:
     optional: bool = False
     rest: bool = False
     verbatim: bool = False
+    takes_key: Callable[[str], bool] = lambda _text: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +274,22 @@ def wrong_argument(command: Command, refused: CommandRefused) -> CommandRefused:
     return refuse("wrong.argument", why=refused.say, usage=usage(command))
 
 
-def holds_key(text: str) -> bool:
-    """Tell whether a text looks as if it had an LNbits key or a private key in it."""
-    return _KEY.search(text) is not None
+def without_key_taken(text: str, known: Known, currency: str) -> str:
+    """Return a message without the key that stands where its command takes one: `wallet KEY`."""
+    line = known.spell_out(text)
+    tokens = line.translate(_WITHOUT_MARKS).split()
+    command = known.match([token.lower() for token in tokens])
+    if command is None or len(line.splitlines()) > 1:
+        return text
+    try:
+        given = _join_units(command, tokens[len(command.words) :], currency)
+    except CommandRefused:
+        return text
+    for place, param in enumerate(command.params[: len(given)]):
+        end = len(given) if param.rest else place + 1
+        if param.takes_key(" ".join(given[place:end])):
+            return " ".join([*given[:place], *given[end:]])
+    return text
 
 
 # Readers: text and currency in, value out; what can't be read raises DcaBotError or CommandRefused.
@@ -305,11 +319,9 @@ def read_word(text: str, _currency: str) -> str:
 
 
 def read_note(text: str, _currency: str) -> str:
-    """Read free text, which is stored; so it may not hold a key."""
+    """Read free text, which is stored."""
     if len(text) > NOTE_LENGTH_MAX:
         raise refuse("wrong.note_long", max=NOTE_LENGTH_MAX)
-    if holds_key(text):
-        raise refuse("wrong.note_key")
     return text
 
 
@@ -360,7 +372,7 @@ def read_page(text: str, currency: str) -> int:
 
 
 def _refuse_no_name(name: str) -> None:
-    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name) or holds_key(name):
+    if len(name) > NAME_LENGTH_MAX or not _NAME.fullmatch(name):
         raise refuse("wrong.name")
 
 

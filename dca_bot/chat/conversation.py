@@ -2,7 +2,7 @@
 
 The invariant: repeatable reads of the outside come first; then the inbox row, the effects and the
 replies are recorded in one transaction, so a message runs once, whatever crashes, and what is refused
-changes nothing.
+changes nothing. A message with a secret in it is answered with a warning, and goes no further.
 """
 
 import logging
@@ -28,9 +28,11 @@ from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.render import Texts
 from dca_bot.chat.say import CommandRefused, Say, refuse
+from dca_bot.chat.secret_warnings import CHARS_MAX, Role, secret_in, warning
 from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
+from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
 from dca_bot.ledger import clients, command_log, confirmations, facts, mail, reports
 from dca_bot.ledger.clients import Client
@@ -128,27 +130,34 @@ class Conversation:
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
         """Answer once, and only so many strangers an hour; the others leave no trace."""
         if self._time_problem(message, now) is None and self._strangers.take(now):
-            await self._reply_only(message, STRANGER, Say("stranger"))
+            secret = find_secret(message.text[:CHARS_MAX])
+            told = Say("stranger") if secret is None else warning(secret, Role.STRANGER)
+            await self._reply_only(message, STRANGER, told)
 
     async def _handle(self, message: IncomingMessage, sender: _Sender, now: datetime) -> None:
-        problem = self._problem(message, sender, now)
-        limit = self._problems if problem else self._commands
+        secret = await secret_in(message.text, self._known(sender.client), self._desk)
+        problem = self._problem(message, sender, secret, now)
+        limit = self._problems if problem and secret is None else self._commands
         match limit.judge(message.sender, now):
             case Ruling.SILENCE:
                 await self._reply_only(message, "limited", None)
-            case Ruling.NOTICE:
+            case Ruling.NOTICE if secret is None:
                 await self._reply_only(message, "limited", _limited(limit.per))
             case _ if problem:
                 await self._reply_only(message, "refused", problem)
             case _:
                 await self._carry_out(message, sender)
 
-    def _problem(self, message: IncomingMessage, sender: _Sender, now: datetime) -> Say | None:
+    def _problem(
+        self, message: IncomingMessage, sender: _Sender, secret: Secret | None, now: datetime
+    ) -> Say | None:
         """Tell why a message may not run at all."""
+        is_operator = sender.client is None
+        if secret is not None:
+            return warning(secret, Role.OPERATOR if is_operator else Role.CLIENT)
         by_time = self._time_problem(message, now)
         if by_time is not None:
             return by_time
-        is_operator = sender.client is None
         if is_operator and message.protocol not in self._programme.operator_protocols:
             return Say("problem.protocol")
         return Say("problem.too_long") if len(message.text) > TEXT_LENGTH_MAX else None

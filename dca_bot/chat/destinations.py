@@ -3,18 +3,27 @@
 The invariant: an admin key is refused and never stored, not even in a refusal or a log.
 """
 
+from dataclasses import replace
+
 from dca_bot.chat.ask import in_time
-from dca_bot.chat.command import Args, Param, holds_key, read_word
+from dca_bot.chat.command import Args, Param, read_word
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Say, Word, refuse
 from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
+from dca_bot.core.secrets import hex_keys
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 
-DESTINATION = Param("DESTINATION", read_word, rest=True)
+
+def _is_invoice_key(text: str) -> bool:
+    """Tell whether a text is one key and no other."""
+    return len(hex_keys(text)) == 1 and read_destination(text).form is Form.INVOICE_KEY
+
+
+DESTINATION = Param("DESTINATION", read_word, rest=True, takes_key=_is_invoice_key)
 """Several words, as some people write `ana @ example.com`; what can't be paid is told by what it is."""
-MAY_HAVE_DESTINATION = Param("DESTINATION", read_word, optional=True, rest=True)
+MAY_HAVE_DESTINATION = replace(DESTINATION, optional=True)
 _PROVIDERS_FAULT = (
     Refusal.ASTRAY,
     Refusal.LIMITS,
@@ -29,7 +38,7 @@ async def look_destination(desk: Desk, args: Args) -> Destination:
     found = read_destination(args.text("DESTINATION"))
     if found.form is Form.INVOICE_KEY:
         return await _look_key(desk, found.value)
-    if found.form is Form.ADDRESS and not holds_key(found.value):
+    if found.form is Form.ADDRESS:
         return await _look_address(desk, found.value)
     if found.form in (Form.ADDRESS, Form.UNKNOWN):
         raise refuse("destination.unreadable")

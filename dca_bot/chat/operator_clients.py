@@ -21,6 +21,7 @@ from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
+from dca_bot.core.secrets import Secret, is_key
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
     clients,
@@ -36,7 +37,13 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
 
 NAME = Param("NAME", read_name)
-_NPUB = Param("NPUB", read_word)
+
+
+def _is_hex(text: str) -> bool:
+    return is_key(text.lower().removeprefix("nostr:"), Secret.HEX_KEY)
+
+
+_NPUB = Param("NPUB", read_word, takes_key=_is_hex)
 
 
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:

@@ -2,7 +2,7 @@
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, holds_key
+from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
 from dca_bot.chat.say import Moment, Say, refuse
 from dca_bot.ledger import clients, command_log
 from dca_bot.ledger.command_log import LoggedCommand
@@ -40,11 +40,9 @@ def log_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
 
 
 def read_broadcast(text: str, _currency: str) -> str:
-    """Read what is to be sent to all clients; line breaks stay, a key is refused."""
+    """Read what is to be sent to all clients; line breaks stay."""
     if len(text) > TEXT_CHARS_MAX or len(text.encode()) > TEXT_BYTES_MAX:
         raise refuse("broadcast.long", max=TEXT_CHARS_MAX)
-    if holds_key(text):
-        raise refuse("wrong.note_key")
     return text
 
 

@@ -49,6 +49,8 @@ _EAST_ASIAN = ("BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HI
 
 def folded(text: str) -> str:
     """Return a text without case, accents, forms of compatibility, and characters that nobody sees."""
+    if text.isascii():
+        return text.casefold()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", visible(text)).casefold())
     plain = "".join(char for char in apart if not _is_in(char, _ACCENTS))
     return unicodedata.normalize("NFKC", visible(plain)).casefold()
@@ -56,6 +58,8 @@ def folded(text: str) -> str:
 
 def visible(text: str) -> str:
     """Take out the characters that nobody sees: of no width, or for the direction of writing."""
+    if text.isascii():
+        return text
     return "".join(
         char
         for char in text

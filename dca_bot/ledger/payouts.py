@@ -1,7 +1,7 @@
 """The payouts' record, read: what is planned, what was sent, and what became of it."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -210,6 +210,11 @@ def of_invoice(tx: Tx, payment_hash: str) -> Payout | None:
     row = tx.execute("SELECT payout_id FROM attempt WHERE payment_hash = ?", (payment_hash,))
     found = row.fetchone()
     return None if found is None else by_id(tx, found["payout_id"])
+
+
+def known_ids(tx: Tx, words: Iterable[str]) -> set[str]:
+    """Return those of some words that a payout's id begins with, or that are an invoice's hash."""
+    return {word for word in words if by_prefix(tx, word, limit=1) or has_invoice(tx, word)}
 
 
 def payment_hashes(tx: Tx, wanted: str) -> set[str]:

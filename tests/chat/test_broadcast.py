@@ -68,7 +68,7 @@ async def test_one_client_more_needs_a_new_code(three):
 
 @pytest.mark.parametrize("text", [ADMIN_KEY, f"pay to {ADMIN_KEY} please", "nsec1qqqq"])
 async def test_what_looks_like_a_key_is_sent_to_nobody_and_not_kept(three, text):
-    assert "looks like a secret key" in await three.tell("op", f"broadcast {text}")
+    assert "did not keep it" in await three.tell("op", f"broadcast {text}")
     assert text.encode() not in three.ledger_bytes()
 
 

@@ -110,7 +110,7 @@ SCENES = {
         ("op", "client add ñandú {juan}", "added"),
         ("op", "commission set ÑANDÚ 10 x@example.com", "ñandú is a client"),
         ("op", "commission set pause 10 x@example.com", "part of a command"),
-        ("op", f"commission set {INVOICE_KEY} 10 x@example.com", "one word of letters"),
+        ("op", f"commission set {INVOICE_KEY} 10 x@example.com", "did not keep it"),
     ],
     "a recipient is no client": [
         ("op", ROSA, "40% of"),

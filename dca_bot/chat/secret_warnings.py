@@ -1,0 +1,53 @@
+"""Finds secrets in messages, and says what it was, that it wasn't kept, and what to do now."""
+
+from enum import Enum, auto
+
+from dca_bot.chat.command import Known, without_key_taken
+from dca_bot.chat.desk import Desk
+from dca_bot.chat.say import NOTHING, Say
+from dca_bot.core.secrets import Secret, find_secret, hex_keys
+from dca_bot.ledger import payouts
+
+CHARS_MAX = 8000
+"""So much of a message is looked at: four times what can be carried out."""
+_KEYS_MAX = 80
+_TEXTS = {
+    Secret.NOSTR_KEY: "secret.nostr_key",
+    Secret.SEED_WORDS: "secret.seed_words",
+    Secret.PRIVATE_KEY: "secret.private_key",
+    Secret.ACCOUNT_LINK: "secret.account_link",
+    Secret.ACCESS: "secret.access",
+    Secret.MONEY: "secret.money",
+    Secret.WALLET_KEY: "secret.wallet_key",
+    Secret.HEX_KEY: "secret.hex_key",
+}
+
+
+class Role(Enum):
+    """Who has written: clients and operators set a wallet by a command of their own."""
+
+    CLIENT = auto()
+    OPERATOR = auto()
+    STRANGER = auto()
+
+
+async def secret_in(text: str, known: Known, desk: Desk) -> Secret | None:
+    """Tell which secret a message holds; a key that its command takes, or an id of the ledger, is none."""
+    text = text[:CHARS_MAX]
+    secret = find_secret(text)
+    if secret not in (Secret.WALLET_KEY, Secret.HEX_KEY):
+        return secret
+    text = without_key_taken(text, known, desk.currency)
+    keys = hex_keys(text)[:_KEYS_MAX]
+    public = await desk.database.read(lambda tx: payouts.known_ids(tx, keys))
+    return find_secret(text, public=public)
+
+
+def warning(secret: Secret, role: Role) -> Say:
+    """Return the warning; to whoever may have meant to set a wallet, also with the command for that."""
+    command = {
+        Role.CLIENT: Say("secret.client_command"),
+        Role.OPERATOR: Say("secret.operator_command"),
+        Role.STRANGER: NOTHING,
+    }
+    return Say(_TEXTS[secret], command=command[role])

@@ -1,0 +1,179 @@
+"""Finds what must be neither kept nor passed on in what people write: keys, seed words, access links.
+
+Shape decides, not a checksum: a mistyped key is hardly less of a secret than the key. What public
+things look like too is let pass: Nostr public keys as npub, ids with hyphens, node ids of 66 digits.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+from dca_bot.core.names import folded, visible
+
+
+class Secret(StrEnum):
+    """The kinds of secrets, by what their owner has to do once one was written to somebody."""
+
+    NOSTR_KEY = "nostr_key"
+    SEED_WORDS = "seed_words"
+    PRIVATE_KEY = "private_key"
+    ACCOUNT_LINK = "account_link"
+    """LNbits' link of an account (`?usr=`): the account itself, which can't get another id."""
+    ACCESS = "access"
+    """A connection or login that can be ended where it was made: NWC, macaroon, URL with a password."""
+    MONEY = "money"
+    """A token that pays whoever redeems it first: Cashu, LNURL-withdraw."""
+    WALLET_KEY = "wallet_key"
+    """32 hex digits, as LNbits writes admin keys, invoice keys and ids of users."""
+    HEX_KEY = "hex_key"
+    """64 hex digits: a private key, or a public key or hash; only its owner knows which."""
+
+
+_BECH32 = "[ac-hj-np-z02-9]"
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
+_ALONE, _END = "(?<![0-9A-Za-z])", "(?![0-9A-Za-z])"
+_PATTERNS = {
+    Secret.NOSTR_KEY: (
+        r"(?i)(?:nsec|ncryptsec)1[0-9a-z]{4}",
+        # Spaced or over several lines, as some apps break what is long.
+        rf"(?i)n\s?s\s?e\s?c\s?1(?:[\s.,_-]{{0,3}}{_BECH32}){{40}}",
+    ),
+    Secret.ACCOUNT_LINK: (r"(?i)[?&#]usr=[0-9a-z]{3}",),
+    Secret.ACCESS: (
+        r"(?i)(?:lndconnect|lndhub|lnbits|clnrest|c-lightning-rest|cln-grpc|bunker)://\S{8}",
+        r"(?i)nostr\+?walletconnect:\S{8}",
+        r"(?i)[?&#](?:secret|macaroon|rune|(?:access_?)?token|api[-_]?key|admin_?key|password)=\S{8}",
+        r"(?i)(?:password|passwd|pgpassword)=\S{4}",
+        r"://[^\s/@:]{0,200}:[^\s/@]{1,200}@",
+        rf"(?i){_ALONE}0201036c6e64[0-9a-f]{{20}}",  # a macaroon of lnd, in hex and base64
+        rf"{_ALONE}AgE[A-D][\w+/-]{{60}}",
+        r"eyJ[\w-]{10,2000}\.eyJ[\w-]{10}",  # a JSON web token
+    ),
+    Secret.MONEY: (
+        r"(?:cashu|Cashu|CASHU)[AB][\w-]{10}",
+        r"(?i)lnurlw:\S{8}",
+        "[\ufe00-\ufe0f\U000e0100-\U000e01ef]{20}",  # a Cashu token inside an emoji
+    ),
+    Secret.PRIVATE_KEY: (
+        rf"{_ALONE}[t-zT-Z]prv{_BASE58}{{60}}",
+        rf"{_ALONE}(?:5[HJK]{_BASE58}{{49}}|[KL]{_BASE58}{{51}}|6P{_BASE58}{{56}}){_END}",
+        r"(?i)BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY",
+        r"(?i)AGE-SECRET-KEY-1[0-9a-z]{20}|PuTTY-User-Key-File|b3BlbnNzaC1rZXktdjE",
+        rf"(?i){_ALONE}ms1{_BECH32}{{40}}",  # a master seed by BIP-93
+    ),
+}
+_SECRETS = {
+    kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in _PATTERNS.items()
+}
+_HEX_WORD = re.compile(r"(?i)(?<![0-9a-z])(?:0x)?([0-9a-f]{28,36}|[0-9a-f]{56,65})(?![0-9a-z])")
+_HEX_GROUPS = re.compile(
+    r"(?i)(?<![0-9a-z-])[0-9a-f]{4,27}(?:\s{1,3}[0-9a-f]{4,27}){1,20}(?![0-9a-z-])"
+)
+_MIXED = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]+")
+_WALLET_KEY_MIN, _HEX_KEY_MIN = 28, 56
+
+_WORD = re.compile(r"[^\W\d_]+")
+_LABELS = frozenset({"word", "words", "palabra", "palabras"})
+"""What people number seed words with: `palabra 3: ...`."""
+_ROW, _PHRASE = 8, 12
+"""Words of the list in a row that are no sentence any more, and the words of the shortest phrase."""
+_TYPOS_MAX = 2
+"""So many words of a phrase may be mistyped."""
+_COMMON_WORDS = (
+    "about above again all also another any before can either every first have into just later make"
+    " more must never now once one only other own same since such that then there they this time under"
+    " until use what when where will you"
+    " bien dos este hacer otro poco sobre todo una uno ver"
+)
+_COMMON = frozenset(_COMMON_WORDS.split())
+"""Words of the lists that sentences are full of; of words drawn by lot one in fifty is among them."""
+_COMMON_MAX = 2
+_SHORT = 4
+"""The first four letters tell a word of the list, so some people write no more."""
+
+
+def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
+    """Tell which kind of secret a text holds, None if none is seen; the time grows with its length.
+
+    `public` are words that look like a key in hex and are none, in lower case.
+    """
+    for kind, patterns in _SECRETS.items():
+        if any(pattern.search(text) for pattern in patterns):
+            return kind
+    plain = unicodedata.normalize("NFKC", visible(text))
+    if plain != text:
+        return find_secret(plain, public=public)
+    if _has_seed_words(text):
+        return Secret.SEED_WORDS
+    keys = [*(key for key in hex_keys(text) if key not in public), *_hex_groups(text)]
+    kinds = {_kind_of(key) for key in keys}
+    return next((kind for kind in (Secret.WALLET_KEY, Secret.HEX_KEY) if kind in kinds), None)
+
+
+def hex_keys(text: str) -> list[str]:
+    """Return the words of a text that are as long as a key in hex, or nearly so, in lower case."""
+    return [found.lower() for found in _HEX_WORD.findall(text)]
+
+
+def is_key(text: str, kind: Secret) -> bool:
+    """Tell whether a text is nothing but one key in hex, WALLET_KEY or HEX_KEY."""
+    return hex_keys(text) == [text.lower()] and _kind_of(text) is kind
+
+
+def _kind_of(key: str) -> Secret:
+    return Secret.HEX_KEY if len(key) >= _HEX_KEY_MIN else Secret.WALLET_KEY
+
+
+def _hex_groups(text: str) -> Iterator[str]:
+    """Yield keys in hex that were written in groups, or broken over two lines."""
+    for found in _HEX_GROUPS.finditer(text):
+        groups = found[0].lower().split()
+        mixed = sum(_MIXED.fullmatch(group) is not None for group in groups)
+        joined = "".join(groups)
+        if mixed > 1 and len(joined) >= _WALLET_KEY_MIN:
+            yield joined
+
+
+def _has_seed_words(text: str) -> bool:
+    """Tell whether a whole phrase stands in a text, or much of one, or their beginnings."""
+    words = [word for word in _WORD.findall(folded(text)) if word not in _LABELS]
+    for listed, short in _seed_words():
+        for start in range(len(words) - _ROW + 1):
+            phrase = words[start : start + _PHRASE]
+            if _is_seed(phrase, listed) or _is_shortened(phrase, short):
+                return True
+    return False
+
+
+def _is_seed(phrase: Sequence[str], listed: frozenset[str]) -> bool:
+    """Tell whether words are a phrase, whole or begun; the same words again and again are none."""
+    hits = [word in listed for word in phrase]
+    if len(phrase) == _PHRASE and all(hits):
+        return len({*phrase}) > 1
+    is_whole = len(phrase) == _PHRASE and sum(hits) >= _PHRASE - _TYPOS_MAX
+    return (is_whole and _is_drawn(phrase)) or (all(hits[:_ROW]) and _is_drawn(phrase[:_ROW]))
+
+
+def _is_drawn(words: Sequence[str]) -> bool:
+    """Tell whether words may be drawn by lot: in a sentence the common ones come again and again."""
+    common = sum(word in _COMMON for word in words)
+    return len({*words}) >= len(words) - 1 and common <= _COMMON_MAX
+
+
+def _is_shortened(phrase: Sequence[str], short: frozenset[str]) -> bool:
+    are_short = all(len(word) <= _SHORT and word in short for word in phrase)
+    return len(phrase) == _PHRASE and are_short and _is_drawn(phrase)
+
+
+@cache
+def _seed_words() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    """Return BIP-39's lists, in English and Spanish: whole words, and their first four letters."""
+    folder = resources.files("dca_bot.core").joinpath("seed_words")
+    lists = (
+        folded(folder.joinpath(f"{language}.txt").read_text(encoding="utf-8")).split()
+        for language in ("en", "es")
+    )
+    return tuple((frozenset(words), frozenset(word[:_SHORT] for word in words)) for words in lists)

@@ -62,6 +62,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.program import command
 from dca_bot.supervisor import Supervisor, supervisor_of
 
 NAME = "dca-bot"
@@ -166,7 +167,7 @@ def programme_of(config: Config) -> Programme:
 def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
     """Read the bot's Nostr key."""
     path = config.path(config.nostr.private_key_file)
-    remedy = f"make one with: dca-bot chat --new --key {path}, or put one there"
+    remedy = f"make one with: {command('chat', '--new', '--key', path)}, or put one there"
     text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
     try:
         return parse_secret_key(text)

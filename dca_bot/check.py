@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import typer
-
 from dca_bot.app import (
     SystemClock,
     bot_key,
@@ -21,6 +19,7 @@ from dca_bot.app import (
     ssh_server,
 )
 from dca_bot.config import Config, load_config
+from dca_bot.console import say
 from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
@@ -53,12 +52,12 @@ class Step:
 async def run_checks(config_path: Path) -> bool:
     """Print a line for each step; True if all is in order. Nothing is changed anywhere."""
     config = load_config(config_path)
-    typer.echo(f"✓ {config_path} is complete")
+    say(f"✓ {config_path} is complete")
     broken: set[str] = set()
     for step in _steps(config):
         causes = [name for name in step.after if name in broken]
         if causes:
-            typer.echo(f"· {step.name}: not tried; {causes[0]} comes first")
+            say(f"· {step.name}: not tried; {causes[0]} comes first")
         if causes or not await _try(step, config):
             broken.add(step.name)
     return not broken
@@ -80,9 +79,9 @@ def _steps(config: Config) -> tuple[Step, ...]:
 
 async def _try(step: Step, config: Config) -> bool:
     try:
-        typer.echo(f"✓ {step.name}: {await step.run(config)}")
+        say(f"✓ {step.name}: {await step.run(config)}")
     except DcaBotError as error:
-        typer.echo(f"✗ {step.name}: {error}")
+        say(f"✗ {step.name}: {error}")
         return False
     return True
 

@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from dca_bot import __version__
-from dca_bot.errors import DcaBotError
+from dca_bot.console import close_stdout, complain, flush, say, settle_streams
+from dca_bot.errors import DcaBotError, in_words
+from dca_bot.program import CONFIG_DEFAULT
 
 app = typer.Typer(
     help="Shares the bitcoin of Lamassu cash-outs among savings clients, by encrypted Nostr messages.",
@@ -21,32 +23,48 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ConfigPath = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+# `readable=False`: whether a file can be read is found out by reading it, so that a wrong file ends
+# with 1 and a sentence, and only wrong words with 2.
+ConfigPath = Annotated[
+    Path, typer.Option("--config", readable=False, help="The configuration file.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 """Libraries whose own INFO lines would show addresses and requests."""
 
 
 @app.command()
-def init(config: ConfigPath = Path("config.toml")) -> None:
+def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
     """Ask a few questions, write a configuration and the bot's key, show its npub."""
     from dca_bot.init import ask_and_write
 
-    ask_and_write(config)
+    try:
+        ask_and_write(config)
+    except typer.Abort:
+        complain("")
+        raise DcaBotError(
+            "The questions were not answered to the end, so nothing is written. Start again at a"
+            " terminal."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DcaBotError(
+            f"The answer can't be read as {error.encoding}, so nothing is written. Set the terminal"
+            " to UTF-8, or type it without accents."
+        ) from None
 
 
 @app.command()
-def check(config: ConfigPath = Path("config.toml")) -> None:
+def check(config: ConfigPath = CONFIG_DEFAULT) -> None:
     """Try each outside part, step by step, and say what to do where it fails; change nothing."""
     from dca_bot.check import run_checks
 
     if not asyncio.run(run_checks(config)):
-        raise DcaBotError("Not everything is in order yet; see the lines marked with a cross.")
+        raise DcaBotError("Not everything is in order yet; see each ✗ above.")
 
 
 @app.command()
 def run(
-    config: ConfigPath = Path("config.toml"),
+    config: ConfigPath = CONFIG_DEFAULT,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log details too.")] = False,
 ) -> None:
     """Run the bot until it is told to stop (SIGTERM, Ctrl-C)."""
@@ -58,7 +76,7 @@ def run(
 
 
 @app.command()
-def status(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
+def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     """Show what the ledger says now; the bot may be running."""
     from zoneinfo import ZoneInfo
 
@@ -68,29 +86,29 @@ def status(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> No
     loaded = load_config(config)
     values = asyncio.run(read_status(loaded))
     zone = ZoneInfo(loaded.bot.timezone)
-    typer.echo(json_text.dumps(values) if json else render_status(values, zone))
+    say(json_text.dumps(values) if json else render_status(values, zone))
 
 
 @app.command()
-def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> None:
+def audit(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     """Prove the ledger from its entries up, and against LNbits; the bot may be running."""
     from dca_bot.config import load_config
     from dca_bot.inspection import run_audit
 
     result, why = asyncio.run(run_audit(load_config(config)))
     if json:
-        typer.echo(json_text.dumps(result))
+        say(json_text.dumps(result))
     else:
         for finding in result["findings"]:
-            typer.echo(f"✗ {finding}")
+            say(f"✗ {finding}")
         for note in result["notes"]:
-            typer.echo(f"· {note}")
-        typer.echo(
+            say(f"· {note}")
+        say(
             f"{result['entries']} entries, {result['distributions']} distributions,"
             f" {result['payouts']} payouts, {result['payments'] or 'no'} payments at LNbits looked at."
         )
         if not result["findings"] and not why:
-            typer.echo("All is well: everything adds up.")
+            say("All is well: everything adds up.")
     if result["findings"]:
         raise DcaBotError(f"{len(result['findings'])} finding(s): hold payments until it is clear.")
     if why:
@@ -102,32 +120,38 @@ def audit(config: ConfigPath = Path("config.toml"), json: AsJson = False) -> Non
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")],
-    config: ConfigPath = Path("config.toml"),
+    file: Annotated[
+        Path, typer.Argument(readable=False, help="The new file; nothing is overwritten.")
+    ],
+    config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Copy the ledger into a new file; the bot may be running."""
     from dca_bot.keeping import make_copy
 
     make_copy(config, file)
-    typer.echo(f"The ledger is copied to {file}.")
+    say(f"The ledger is copied to {file}.")
 
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
-    config: ConfigPath = Path("config.toml"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", readable=False, help="A new or empty folder.")
+    ],
+    config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Write the ledger's tables as CSV files for a bookkeeper; the bot may be running."""
     from dca_bot.keeping import make_export
 
     files = make_export(config, folder)
-    typer.echo(f"{files} files are in {folder}.")
+    say(f"{files} files are in {folder}.")
 
 
 @app.command()
 def simulate(
-    export: Annotated[Path, typer.Option(help="A folder with the exported tables as CSV.")],
-    clients: Annotated[Path, typer.Option(help="A CSV file with name,balance.")],
+    export: Annotated[
+        Path, typer.Option(readable=False, help="A folder with the exported tables as CSV.")
+    ],
+    clients: Annotated[Path, typer.Option(readable=False, help="A CSV file with name,balance.")],
     currency: Annotated[str, typer.Option(help="The bot's currency.")] = "GTQ",
     now: Annotated[
         str | None, typer.Option(help="Count the 48 hours of waiting to this time (ISO 8601).")
@@ -142,7 +166,9 @@ def simulate(
 
 @app.command()
 def chat(
-    key: Annotated[Path, typer.Option(help="Your own key (nsec or hex), a file of mode 600.")],
+    key: Annotated[
+        Path, typer.Option(readable=False, help="Your own key (nsec or hex), a file of mode 600.")
+    ],
     relay: Annotated[
         list[str] | None, typer.Option(help="A relay of the bot; may be given several times.")
     ] = None,
@@ -158,7 +184,7 @@ def chat(
 
     if new:
         npub = make_key(key)
-        typer.echo(f"A new key is in {key}. Its npub, for nostr.operators or client add:\n{npub}")
+        say(f"A new key is in {key}. Its npub, for nostr.operators or client add:\n{npub}")
         return
     if not relay or not to:
         raise typer.BadParameter("--relay and --to say where the bot is; both are needed.")
@@ -171,7 +197,9 @@ def chat(
 def demo(
     _config: Annotated[
         Path | None,
-        typer.Option("--config", help="Not used: the demo brings its own configuration."),
+        typer.Option(
+            "--config", readable=False, help="Not used: the demo brings its own configuration."
+        ),
     ] = None,
     stay: Annotated[
         bool,
@@ -192,18 +220,31 @@ def demo(
 @app.command()
 def version() -> None:
     """Show the version."""
-    typer.echo(__version__)
+    say(__version__)
 
 
 def main() -> None:
     """Run the command that the words name."""
+    settle_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            flush()
     except DcaBotError as error:
-        typer.echo(f"dca-bot: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
     except BrokenPipeError:
+        close_stdout()
         sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{in_words(error)}.")
+
+
+def _fail(sentence: str) -> None:
+    complain(f"dca-bot: {sentence}")
+    close_stdout()
+    sys.exit(1)
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

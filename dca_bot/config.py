@@ -27,6 +27,7 @@ from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
 from dca_bot.errors import ConfigError, DcaBotError, FileRefused, in_words
 from dca_bot.file_rights import read_text, refuse_unfit_new_file
+from dca_bot.program import command, with_config
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
@@ -357,7 +358,8 @@ def load_config(path: Path) -> Config:
         text = read_text(path, private=False, bytes_max=CONFIG_BYTES_MAX)
     except FileNotFoundError:
         raise ConfigError(
-            f"There is no {path}. Make one with `dca-bot init`, or copy config.example.toml."
+            f"There is no {path}. Make one with `{command('init', *with_config(path))}`, or copy"
+            " config.example.toml."
         ) from None
     except FileRefused as error:
         raise ConfigError(str(error)) from error

@@ -11,9 +11,11 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig, write_secret
+from dca_bot.console import can_write, columns, say
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.file_rights import refuse_unfit_new_file
 from dca_bot.nostr.keys import generate, parse_public_key
+from dca_bot.program import command, with_config
 
 TEMPLATE = """\
 # Made by `dca-bot init`. Every key with its meaning: config.example.toml
@@ -66,7 +68,8 @@ def ask_and_write(config_path: Path) -> None:
     refuse_unfit_new_file(config_path)
     for path in (config_path, key_path):
         if os.path.lexists(path):
-            alone = f" A key alone is made by: dca-bot chat --new --key {key_path}"
+            make_key = command("chat", "--new", "--key", key_path)
+            alone = f" A key alone is made by: {make_key}"
             raise ConfigError(
                 f"{path} is there already; move it away, or use it as it is."
                 + ("" if os.path.lexists(key_path) else alone)
@@ -104,13 +107,25 @@ def ask_and_write(config_path: Path) -> None:
         path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
     }
     _write_all(files)
-    typer.echo(f"\nWrote {', '.join(str(path) for path in files)}.")
-    typer.echo(f"Keep a copy of {key_path}: it is the bot's identity.")
+    say(f"\nWrote {', '.join(str(path) for path in files)}.")
+    say(f"Keep a copy of {key_path}: it is the bot's identity.")
     if not wallet_path.exists():
-        typer.echo(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
-    typer.echo(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
-    segno.make(f"nostr:{key.npub}", error="l").terminal(compact=True)
-    typer.echo("\nNext: dca-bot check")
+        say(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
+    say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
+    _show_qr(f"nostr:{key.npub}")
+    say(f"\nNext: {command('check', *with_config(config_path))}")
+
+
+def _show_qr(text: str) -> None:
+    """Print a QR code, or a line that says why there is none."""
+    code = segno.make(text, error="l")
+    width, _ = code.symbol_size()
+    if not can_write("█▀▄"):
+        say("(No QR code: this terminal's encoding has no blocks.)")
+    elif 0 < columns() < width:
+        say(f"(No QR code: it needs a terminal of {width} columns.)")
+    else:
+        code.terminal(compact=True)
 
 
 def _write_all(files: Mapping[Path, str]) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dca_bot.console import say
 from dca_bot.core.allotment import Allotment, Portion, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
@@ -94,7 +95,7 @@ def run_simulation(
         complaints.print(sentence)
     if json:
         for outcome in outcomes:
-            print(dumps(record(outcome), ensure_ascii=False))  # noqa: T201
+            say(dumps(record(outcome)))
     else:
         console = Console(highlight=False)
         console.print(render_table(outcomes, currency))

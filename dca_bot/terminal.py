@@ -5,7 +5,6 @@ one before was answered, and it ends when nothing more comes.
 """
 
 import asyncio
-import codecs
 import os
 import signal
 import sys
@@ -24,6 +23,7 @@ from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.nostr.addresses import normalize
 from dca_bot.nostr.correspondent import Correspondent
 from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
+from dca_bot.program import command
 
 LOOK_S = 0.2
 CONNECT_LIMIT = timedelta(seconds=5)
@@ -33,6 +33,11 @@ QUIET = timedelta(seconds=4)
 SKEW_MAX = timedelta(minutes=10)
 """The bot's clock may be so far behind."""
 PROMPT = "> "
+UNANSWERED = (
+    f"No answer came within {ANSWER_LIMIT.seconds} seconds. A relay has the message, so the bot may still"
+    " carry it out: look before you send it again. Is the bot running, is this its npub, and does it"
+    " use this relay?"
+)
 
 
 class Screen:
@@ -77,24 +82,35 @@ class Screen:
             self._is_asking = False
 
 
+class LineUnreadable(DcaBotError):
+    """A line was typed in another encoding; a name or an amount in it would be another one."""
+
+
 class Lines:
     """What is typed, line by line; `get` returns None at the end (Ctrl-D)."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+    def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
+        self._encoding = encoding
         # A thread that waits for a person can't be ended, so it must not keep the program.
         threading.Thread(target=self._read, args=(descriptor,), daemon=True).start()
 
     async def get(self) -> str | None:
-        """Wait for the next line."""
-        return await self._queue.get()
+        """Wait for the next line; raise LineUnreadable for one that isn't in the encoding."""
+        line = await self._queue.get()
+        try:
+            return None if line is None else line.decode(self._encoding)
+        except UnicodeDecodeError:
+            raise LineUnreadable(
+                f"That line isn't in {self._encoding.upper()}, so it was not sent."
+            ) from None
 
     def _read(self, descriptor: int) -> None:
-        decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        rest = b""
         with suppress(RuntimeError):  # the loop has ended meanwhile
             while chunk := _read_some(descriptor):
-                *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+                *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
             for last in ([rest] if rest else []) + [None]:
@@ -125,13 +141,19 @@ class Chat:
         self._started_at = clock.now().replace(microsecond=0)
         self._heard_at = self._started_at
         self._heard = 0
+        self._unanswered_since: datetime | None = None
         self._is_ready = False
 
     async def run(self) -> None:
         """Talk until the lines end; raise DcaBotError if the bot is not reached, one by one."""
         trouble: DcaBotError | None = None
         async with asyncio.TaskGroup() as group:
-            beside = (self._correspondent.run(), self._listen(), self._watch_relays())
+            beside = (
+                self._correspondent.run(),
+                self._listen(),
+                self._watch_relays(),
+                self._watch_silence(),
+            )
             jobs = [group.create_task(job) for job in beside]
             try:
                 await self._talk()
@@ -146,13 +168,24 @@ class Chat:
     async def _talk(self) -> None:
         await self._get_ready()
         self._screen.ask()
-        while (line := await self._lines.get()) is not None:
+        while (line := await self._next_line()) is not None:
             self._screen.answered()
             if line.strip():
                 await self._say(line.strip())
             self._screen.ask()
         if self._one_by_one:
             await self._until(lambda: self._clock.now() - self._heard_at >= QUIET)
+
+    async def _next_line(self) -> str | None:
+        """Wait for the next line; one that can't be read ends a pipe, and is told at a terminal."""
+        try:
+            return await self._lines.get()
+        except LineUnreadable as error:
+            if self._one_by_one:
+                raise
+            self._screen.answered()
+            self._screen.note(str(error))
+            return ""
 
     async def _get_ready(self) -> None:
         """Wait for the relays, and let pass by what they had stored."""
@@ -172,10 +205,9 @@ class Chat:
     async def _say(self, text: str) -> None:
         heard = self._heard
         await self._send(self._correspondent.compose(text))
+        self._unanswered_since = self._clock.now()
         if self._one_by_one and not await self._until(lambda: self._heard > heard, ANSWER_LIMIT):
-            raise DcaBotError(
-                "The bot has not answered. Is it running, is this its npub, and does it use this relay?"
-            )
+            raise DcaBotError(UNANSWERED)
 
     async def _send(self, message: OutgoingMessage) -> None:
         """Send a message until a relay takes it; the bot executes it once, however often it comes."""
@@ -194,6 +226,7 @@ class Chat:
                 self._screen.message(message.text, message.sent_at)
                 self._heard += 1
                 self._heard_at = self._clock.now()
+                self._unanswered_since = None
 
     def _is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message isn't from before; the bot's clock may be a little behind."""
@@ -215,6 +248,15 @@ class Chat:
                         self._screen.note(
                             f"{relay.url} is out of reach: {relay.detail}. I keep trying."
                         )
+            await self._clock.sleep(LOOK_S)
+
+    async def _watch_silence(self) -> None:
+        """Tell once that no answer has come yet; at a terminal the person decides how long to wait."""
+        while not self._one_by_one:
+            since = self._unanswered_since
+            if since is not None and self._clock.now() - since > ANSWER_LIMIT:
+                self._unanswered_since = None
+                self._screen.note(f"{UNANSWERED} I keep listening.")
             await self._clock.sleep(LOOK_S)
 
     async def _until(self, is_true: Callable[[], bool], limit: timedelta | None = None) -> bool:
@@ -240,7 +282,7 @@ async def talk(
 
 async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: DmProtocol) -> None:
     """Carry out `dca-bot chat`; SIGINT, SIGTERM and SIGHUP end it cleanly."""
-    remedy = f"make one with: dca-bot chat --new --key {key_file}"
+    remedy = f"make one with: {command('chat', '--new', '--key', key_file)}"
     key = parse_secret_key(read_secret_file(key_file, remedy=remedy))
     other = parse_public_key(to)
     for url in relays:
@@ -250,8 +292,9 @@ async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: 
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel)
+    lines = Lines(sys.stdin.fileno(), sys.stdin.encoding or "utf-8")
     with suppress(asyncio.CancelledError):
-        await talk(key, other, relays, Lines(sys.stdin.fileno()), protocol=protocol)
+        await talk(key, other, relays, lines, protocol=protocol)
 
 
 def make_key(path: Path) -> str:

@@ -145,7 +145,8 @@ def test_demo_takes_a_configuration_and_says_that_it_uses_none(tmp_path):
 def test_missing_configuration_ends_with_1_and_says_what_to_do(tmp_path, command):
     done = dca_bot(command, "--config", "no.toml", folder=tmp_path)
     assert sentence(done) == (
-        "There is no no.toml. Make one with `dca-bot init`, or copy config.example.toml.\n"
+        "There is no no.toml. Make one with `dca-bot init --config no.toml`, or copy"
+        " config.example.toml.\n"
     )
     assert done.stdout == ""
 
@@ -612,7 +613,7 @@ async def test_check_goes_on_after_what_fails_and_ends_with_1(tmp_path):
         (tmp_path / "data").mkdir(mode=0o755)
         (tmp_path / "data").chmod(0o755)
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
-    assert "cross" in sentence(done)
+    assert "see each ✗ above" in sentence(done)
     marks = {line[2:].split(":")[0]: line for line in done.stdout.splitlines()}
     assert [line[0] for line in marks.values()] == ["✓", "✗", "✗", "·", "✗", "✗", "·"]
     assert "chmod 600" in marks["Nostr keys"]

@@ -101,6 +101,11 @@ def test_fault_is_named_with_its_place(tmp_path, old, new, said):
         load_config(changed(tmp_path, old, new))
 
 
+def test_currency_that_is_none_is_told_with_the_nearest_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"bot\.currency: 'GTG' is no currency .* mean GTQ\?"):
+        load_config(changed(tmp_path, 'currency = "GTQ"', 'currency = "GTG"'))
+
+
 @pytest.mark.parametrize("currency", ["G T", "A1B", "gtq", "ÄBC", "GTQ\\n"])
 def test_currency_is_three_capital_letters(tmp_path, currency):
     with pytest.raises(ConfigError, match=r"bot\.currency: .* three capital letters"):

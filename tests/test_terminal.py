@@ -70,13 +70,13 @@ class Table:
                 job.cancel()
             await asyncio.wait(jobs)
 
-    def chat(self, *, relays=None, one_by_one=True):
+    def chat(self, *, relays=None, one_by_one=True, encoding="utf-8"):
         clock = QuickClock()
         near = Correspondent(
             self.person, self.bot.public_key, relays or [self.url], clock, protocol=self.protocol
         )
         screen = Screen(is_terminal=False)
-        return Chat(near, Lines(self.reads), screen, clock, one_by_one=one_by_one)
+        return Chat(near, Lines(self.reads, encoding), screen, clock, one_by_one=one_by_one)
 
     def type(self, *lines, end=True):
         os.write(self.types, "".join(f"{line}\n" for line in lines).encode())
@@ -178,9 +178,57 @@ async def test_bot_that_does_not_answer_is_an_error_for_a_pipe(url):
     table = Table(url)
     async with table.answering(mute=True):
         table.type("status", "clients")
-        with pytest.raises(DcaBotError, match="has not answered"):
+        with pytest.raises(DcaBotError, match="No answer came within 30 seconds"):
             await table.chat().run()
     assert table.heard == ["status"]
+
+
+async def test_bot_that_does_not_answer_ends_no_conversation_at_a_terminal(url, capsys):
+    table = Table(url)
+    async with table.answering(mute=True):
+        table.type("status", end=False)
+        chat = asyncio.create_task(table.chat(one_by_one=False).run())
+        said = ""
+        while "No answer came within 30 seconds" not in said:
+            said += capsys.readouterr().err
+            await asyncio.sleep(0.02)
+        assert "may still carry it out" in said
+        assert not chat.done()
+        table.type("clients")
+        await chat
+    assert table.heard == ["status", "clients"]
+    assert "No answer came" not in capsys.readouterr().err
+
+
+async def test_line_in_another_encoding_is_not_sent_and_ends_a_pipe(url):
+    table = Table(url)
+    async with table.answering():
+        os.write(table.types, b"status\nclient pause \xf1and\xfa\nclients\n")
+        os.close(table.types)
+        with pytest.raises(DcaBotError, match="isn't in UTF-8, so it was not sent"):
+            await table.chat().run()
+    assert table.heard == ["status"]
+
+
+async def test_line_in_another_encoding_is_told_at_a_terminal(url, capsys):
+    table = Table(url)
+    async with table.answering():
+        os.write(table.types, b"client pause \xf1and\xfa\nclients\n")
+        chat = asyncio.create_task(table.chat(one_by_one=False).run())
+        await eventually(lambda: table.heard)
+        os.close(table.types)
+        await chat
+    assert table.heard == ["clients"]
+    assert "isn't in UTF-8, so it was not sent" in capsys.readouterr().err
+
+
+async def test_lines_are_read_in_the_terminals_own_encoding(url):
+    table = Table(url)
+    async with table.answering():
+        os.write(table.types, "client pause ñandú".encode("latin-1"))
+        os.close(table.types)
+        await table.chat(encoding="latin-1").run()
+    assert table.heard == ["client pause ñandú"]
 
 
 async def test_relay_that_is_not_there_is_told_and_an_error_for_a_pipe(capsys):

@@ -5,6 +5,7 @@ says otherwise. Codes are those of ISO 4217; signs and names are those that peop
 Americas, in English and Spanish, and of the currencies most known elsewhere.
 """
 
+import difflib
 import re
 import unicodedata
 from enum import Enum, auto
@@ -21,10 +22,14 @@ _ALL_CODES = (
     " JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU"
     " MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD"
     " RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY"
-    " TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VEF VES VND VUV WST XAF XAG XAU XCD XOF XPF YER"
+    " TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VEF VES VND VUV WST XAF XAG XAU XCD XCG XOF XPF YER"
     " ZAR ZMW ZWG ZWL BTC XBT LBTC ETH USDT USDC LTC XMR"
 )
 _CODES = frozenset(_ALL_CODES.split())
+_NO_NOTES = "BOV CHE CHW CLF COU MXV USN UYI UYW XAG XAU BTC XBT LBTC ETH USDT USDC LTC XMR"
+_FORMER_AT_LAMASSU = frozenset({"BYR", "MRO", "STD"})
+"""Codes that Lamassu's list of currencies still has; beside an amount nobody writes them."""
+_CASH_CODES = _CODES.difference(_NO_NOTES.split()) | _FORMER_AT_LAMASSU
 _WORDS_LIKE_CODES = frozenset({"all", "bob", "sos", "top", "try"})
 """Unless in capitals these are English or Spanish words, or a name, with which a note may begin."""
 
@@ -141,6 +146,22 @@ def mark_of(word: str, unit: str) -> Mark | None:
     if found is None:
         return Mark.OWN if bare and bare.upper() == unit else None
     return Mark.OWN if unit in found else Mark.OTHER
+
+
+def is_cash(code: str) -> bool:
+    """Tell whether a code is that of a currency in which a machine can have notes."""
+    return code in _CASH_CODES
+
+
+def nearest_cash(text: str) -> str | None:
+    """Return the currency of cash that a sign, a name or a misspelt code most likely means."""
+    bare = text.strip().rstrip(".")
+    named = _named_by(bare)
+    if named is not None:
+        return next(iter(named)) if len(named) == 1 and named <= _CASH_CODES else None
+    alike = difflib.get_close_matches(bare.upper(), sorted(_CASH_CODES))
+    # People mistype a code's end more often than its beginning.
+    return min(alike, key=lambda code: code[:1] != bare[:1].upper(), default=None)
 
 
 def _named_by(bare: str) -> frozenset[str] | None:

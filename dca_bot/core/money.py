@@ -6,15 +6,16 @@ The invariant: nothing here rounds silently, and no amount that can be read in t
 import re
 from collections.abc import Sequence
 
-from dca_bot.core.currencies import SATS, Mark, mark_of
+from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash
 from dca_bot.errors import DcaBotError, OtherUnit
 
 FIAT_MINOR_MAX = 10**15
 SAT_MAX = 21 * 10**14
 
-_CODE = re.compile("[A-Z]{3}")
 # ISO 4217, active codes whose minor unit is not a hundredth.
-_WITHOUT_MINOR = re.compile("BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|UYI|VND|VUV|XAF|XOF|XPF")
+_WITHOUT_MINOR = re.compile(
+    "BIF|BYR|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|UYI|VND|VUV|XAF|XOF|XPF"
+)
 _THOUSANDTHS = re.compile("BHD|IQD|JOD|KWD|LYD|OMR|TND")
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -25,10 +26,15 @@ _MARKED = re.compile(r"([^0-9]*)([0-9](?:.*[0-9])?)([^0-9]*)")
 
 
 def checked_currency(code: str) -> str:
-    """Return a currency's code (ISO 4217); raise DcaBotError if it can't be one."""
-    if not _CODE.fullmatch(code):
-        raise DcaBotError(f"{code!r} is no currency; write three capital letters, like GTQ.")
-    return code
+    """Return a currency's code (ISO 4217); raise DcaBotError unless a machine can have its notes."""
+    if is_cash(code):
+        return code
+    near = nearest_cash(code)
+    meant = f" Did you mean {near}?" if near else ""
+    raise DcaBotError(
+        f"{code[:20]!r} is no currency of cash; write its three capital letters (ISO 4217), like"
+        f" GTQ.{meant}"
+    )
 
 
 def minor_digits(currency: str) -> int:

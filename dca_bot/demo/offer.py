@@ -21,7 +21,7 @@ async def offer_chat(world: World) -> None:
     """Ask, and let the person talk with the running bot until Ctrl-D or Ctrl-C."""
     with contextlib.suppress(asyncio.CancelledError):
         print(QUESTION, end="", flush=True)  # noqa: T201 - the line goes on with the answer
-        lines = Lines(sys.stdin.fileno())
+        lines = Lines(sys.stdin.fileno(), sys.stdin.encoding)
         answer = await lines.get()
         if (answer or "").strip().lower() not in ("y", "yes"):
             return

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.currencies import SATS, Mark, mark_of
-from dca_bot.core.money import parse_fiat, parse_sat
-from dca_bot.errors import OtherUnit
+from dca_bot.core.money import checked_currency, minor_digits, parse_fiat, parse_sat
+from dca_bot.errors import DcaBotError, OtherUnit
 
 OTHERS = (
     *(
@@ -130,3 +130,57 @@ def test_fiat_is_no_amount_of_sats(text):
 @given(st.text(max_size=12), st.sampled_from(["GTQ", "USD", SATS]))
 def test_any_word_is_judged(word, unit):
     assert mark_of(word, unit) in (Mark.OWN, Mark.OTHER, None)
+
+
+# ISO 4217, the currencies in use that have notes, by the digits of their minor unit.
+CASH = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    2: (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF"
+        " CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD"
+        " HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA"
+        " MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN"
+        " QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP"
+        " TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+    ),
+}
+# In Lamassu's own list of currencies, of 2016, though no longer in use.
+FORMER = {0: "BYR", 2: "ANG CUC HRK MRO SLL STD VEF ZWL"}
+
+
+@pytest.mark.parametrize("listed", [CASH, FORMER], ids=["in use", "at Lamassu"])
+def test_every_currency_of_cash_is_taken_with_its_own_minor_unit(listed):
+    found = {
+        code: minor_digits(checked_currency(code))
+        for codes in listed.values()
+        for code in codes.split()
+    }
+    assert found == {code: digits for digits, codes in listed.items() for code in codes.split()}
+
+
+def test_there_are_as_many_currencies_in_use_as_iso_4217_lists():
+    assert sum(len(codes.split()) for codes in CASH.values()) == 156
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(("GTG", "GTQ"), ("gtq", "GTQ"), ("Q", "GTQ"), ("quetzal", "GTQ"), ("GQT", "GTQ")),
+        *(("€", "EUR"), ("USDD", "USD"), ("soles", "PEN"), ("GTQ\n", "GTQ")),
+        *(("XYZ", None), ("USDT", None), ("BTC", None), ("sats", None), ("$", None)),
+        *(
+            ("XAU", None),
+            ("CLF", None),
+            ("dollars", None),
+            ("", None),
+            ("x" * 500, None),
+        ),
+    ],
+)
+def test_what_is_no_currency_of_cash_is_refused_with_the_nearest_code(written, meant):
+    with pytest.raises(DcaBotError, match="is no currency of cash") as refused:
+        checked_currency(written)
+    said = str(refused.value)
+    assert (f"Did you mean {meant}?" in said) if meant else ("mean" not in said)
+    assert len(said) < 150

@@ -438,6 +438,19 @@ async def test_relay_is_visited_at_its_next_address_where_one_cannot_be_reached(
         assert (await received(hers))[0].text == "hello abroad"
 
 
+async def test_own_relay_is_connected_to_though_its_first_address_keeps_silent(bot, monkeypatch):
+    async def getaddrinfo(_host, port, **_):
+        found = [(SILENT, port), ("127.0.0.1", port)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in found]
+
+    async with local_relay() as home:
+        with silence(urlsplit(home).port):
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+            named = home.replace("127.0.0.1", "relay.example")
+            async with asyncio.timeout(5), running(messenger_of(bot, [named])) as ours:
+                assert ours.connected() == 1
+
+
 async def test_relay_that_refuses_is_not_asked_at_its_other_addresses(bot, alice):
     visits = []
 

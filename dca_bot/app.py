@@ -399,7 +399,7 @@ def _desk(
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: [
-            PartState(part.name, part.reachable, part.since)
+            PartState(part.name, part.reachable, part.since, part.detail)
             for part in tuple(signals.parts.values())
         ],
         bot_name=bot_name,

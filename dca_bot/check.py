@@ -25,6 +25,7 @@ from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.file_rights import refuse_unfit_folder
+from dca_bot.lamassu.ages import ages_text
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger import facts, leases
@@ -134,9 +135,9 @@ async def _check_postgres(config: Config) -> str:
         found = await source.rights()
     finally:
         await source.aclose()
-    changes = ", ".join(found.writable)
+    changes, standby = ", ".join(found.writable), ", a standby" if found.is_standby else ""
     return (
-        f"version {found.version}, {postgres.user} may read {', '.join(found.readable) or 'nothing'}"
+        f"version {found.version}{standby}, {postgres.user} may read {', '.join(found.readable) or 'nothing'}"
         f" in {postgres.database}, TLS: {postgres.tls_mode if not postgres.tunnel else 'through SSH'}"
         + (
             f"; it may CHANGE {changes}, which the bot never does: take that away"
@@ -167,7 +168,7 @@ async def _check_lamassu(config: Config) -> str:
         f"{len(decisions)} cash-outs in {config.lamassu.lookback_days} days, {len(good)} of them"
         f" clean successes, {sum(at >= start_at for at in good)} of these since"
         f" {start_at:%Y-%m-%d %H:%M} UTC, from when on they are distributed;"
-        f" machines: {machines}{unreadable}"
+        f" machines: {machines}; {ages_text(export, now)}{unreadable}"
     )
 
 

@@ -8,9 +8,19 @@ from zoneinfo import ZoneInfo
 from dca_bot.app import build_wallet
 from dca_bot.config import Config
 from dca_bot.core.ceilings import Ceilings
+from dca_bot.core.freshness import STANDBY, is_stale
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, leases, machine_cash, mail, payout_need, payouts, reports
+from dca_bot.ledger import (
+    facts,
+    leases,
+    machine_cash,
+    mail,
+    payout_need,
+    payouts,
+    readings,
+    reports,
+)
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.clients import everyone
@@ -28,7 +38,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
     """Write what `read_status` returned for a person, with times of this zone."""
 
     def at(name: str) -> str:
-        return f"{datetime.fromisoformat(values[name]).astimezone(zone):%Y-%m-%d %H:%M}"
+        return _shown(values[name], zone)
 
     states = ", ".join(f"{count} {state}" for state, count in values["payouts_by_state"].items())
     machines = ", ".join(
@@ -40,6 +50,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
         f"Lamassu last read: {at('last_poll_at')}"
         if values["last_poll_at"]
         else "Lamassu was not read yet.",
+        *_age(values, zone),
         f"Clients: {values['clients']}, with balances of {values['balances']} in all",
         f"To be paid: {sat_text(values['owed_sat'])}, payouts: {values['open_payouts']}"
         + (f" ({states})" if states else ""),
@@ -57,6 +68,24 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
         f"Balances beyond the cash in the machines: {uncovered}",
     ]
     return "\n".join(lines)
+
+
+def _age(values: dict[str, Any], zone: ZoneInfo) -> list[str]:
+    """Write of when what was read is."""
+    copy, newest_at = values["read_from"], values["newest_transaction_at"]
+    lines = []
+    if copy is not None:
+        name = "the standby database" if copy["name"] == STANDBY else copy["name"]
+        at = _shown(copy["as_of"], zone)
+        of = f"NOT RENEWED since {at}: newer sales are not seen" if copy["stale"] else f"of {at}"
+        lines.append(f"Read from {name}, {of}")
+    if newest_at is not None:
+        lines.append(f"Newest transaction read: {_shown(newest_at, zone)}")
+    return lines
+
+
+def _shown(at: str, zone: ZoneInfo) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _not_counted(values: dict[str, Any]) -> list[str]:
@@ -129,6 +158,8 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "disputed": None if dispute is None else str(dispute.reason),
         "lease_refused": facts.get(tx, facts.LEASE_REFUSED),
         "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
+        "read_from": _copy(tx, now),
+        "newest_transaction_at": facts.get(tx, facts.NEWEST_AT),
         "clients": len(everyone(tx)),
         "balances": fiat_text(totals.get("balance", 0), currency),
         "owed_sat": need.amount_sat,
@@ -154,3 +185,11 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         },
         "uncovered": None if uncovered is None else fiat_text(uncovered, currency),
     }
+
+
+def _copy(tx: Tx, now: datetime) -> dict[str, Any] | None:
+    """Return what was read instead of Lamassu itself, if so."""
+    copy = readings.oldest_copy(tx)
+    if copy is None:
+        return None
+    return {"name": copy.name, "as_of": copy.as_of.isoformat(), "stale": is_stale(copy, now)}

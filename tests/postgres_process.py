@@ -120,6 +120,28 @@ def postgres_process() -> Iterator[PostgresProcess]:
             process.stop("immediate")
 
 
+@contextmanager
+def standby_of(primary: PostgresProcess) -> Iterator[PostgresProcess]:
+    """Run a standby of a cluster, which follows it."""
+    with tempfile.TemporaryDirectory(prefix="dca-bot-standby-") as name:
+        folder, port = Path(name), _free_port()
+        if _is_root():
+            os.chown(folder, _NOBODY, _NOBODY)
+        standby = PostgresProcess(folder, primary.binaries, port, primary.admin_password)
+        whom = f"user=postgres password={primary.admin_password}"
+        standby.run(
+            *("pg_basebackup", "-D", "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"),
+            *("-d", f"host=127.0.0.1 port={primary.port} {whom}"),
+        )
+        with (folder / "data" / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+            file.write(f"port = {port}\n")
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop("immediate")
+
+
 def create_tables() -> str:
     """Write Lamassu's schema as its information_schema tells it."""
     with (DATA / "enums.csv").open(newline="", encoding="utf-8") as file:

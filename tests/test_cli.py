@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from lamassu_server import LamassuServer
@@ -20,6 +23,7 @@ from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
+from dca_bot.core.ports import Copy
 from dca_bot.demo.relay import local_relay
 from dca_bot.ledger import (
     cash_outs,
@@ -30,6 +34,7 @@ from dca_bot.ledger import (
     leases,
     machine_cash,
     machines,
+    readings,
 )
 from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
@@ -216,6 +221,8 @@ def test_status_tells_what_the_ledger_says(folder):
         "disputed": None,
         "lease_refused": None,
         "last_poll_at": None,
+        "read_from": None,
+        "newest_transaction_at": None,
         "clients": 1,
         "balances": "200.00 GTQ",
         "owed_sat": 100_000,
@@ -628,6 +635,45 @@ async def test_check_says_what_a_file_is_that_is_not_the_export(tmp_path):
         done = await asyncio.to_thread(dca_bot, "check", folder=tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("✗ Lamassu")]
     assert "cash_out_txs has fields that are separated by ;, not by commas" in line
+
+
+@pytest.mark.parametrize("days", [0, 3])
+async def test_check_tells_the_age_of_each_file_and_warns_of_one_that_nobody_renews(
+    tmp_path, relay, days
+):
+    export = shutil.copytree(EXPORT, tmp_path / "export", copy_function=shutil.copyfile)
+    write_config(tmp_path, relay=relay, export=export)
+    written_at = time.time() - days * 86_400 - 600
+    for path in (export / "cash_out_txs.csv", export / "devices.csv"):
+        os.utime(path, (written_at, written_at))
+    line = (await check_lines(tmp_path))["Lamassu"]
+    age = f"{days} days" if days else "10 minutes"
+    assert (
+        f"; cash_out_txs.csv {age} old, cash_out_actions.csv 0 minutes old, devices.csv {age} old,"
+        in line
+    )
+    assert ", cash_in_txs.csv 0 minutes old, no transaction in it" in line
+    warning = "NOT RENEWED for more than 26 hours: cash_out_txs.csv; see to what renews it"
+    assert (warning in line) is bool(days)
+    assert line[0] == "✓"
+
+
+async def test_status_tells_of_a_copy_that_nobody_renews(folder):
+    as_of = datetime.now(UTC) - timedelta(days=3)
+    async with ledger_of(folder) as ledger:
+        copy = Copy("cash_out_txs.csv", as_of)
+        await ledger.transact(lambda tx: readings.note(tx, copy, NOW))
+    values = json.loads(
+        (await asyncio.to_thread(dca_bot, "status", "--json", folder=folder)).stdout
+    )
+    assert values["read_from"] == {"name": copy.name, "as_of": as_of.isoformat(), "stale": True}
+    assert values["newest_transaction_at"] == NOW.isoformat()
+    lines = (await asyncio.to_thread(dca_bot, "status", folder=folder)).stdout.splitlines()
+    shown = f"{as_of.astimezone(ZoneInfo('America/Guatemala')):%Y-%m-%d %H:%M}"
+    assert (
+        f"Read from cash_out_txs.csv, NOT RENEWED since {shown}: newer sales are not seen" in lines
+    )
+    assert "Newest transaction read: 2026-02-28 18:00" in lines
 
 
 def files_of(folder):

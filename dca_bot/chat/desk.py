@@ -14,11 +14,15 @@ from dca_bot.ledger.database import Database
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """Whether an outside part (Lamassu, LNbits, the relays) is in reach, and since when that is so."""
+    """Whether an outside part (Lamassu, LNbits, the relays) is in reach, and since when that is so.
+
+    `detail`: why it isn't, as the part or its reader said it.
+    """
 
     name: str
     reachable: bool
     since: datetime
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

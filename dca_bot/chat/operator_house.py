@@ -7,6 +7,7 @@ from dca_bot.chat.ask import ask_balance
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
 from dca_bot.chat.operator_cash import three_sides
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
@@ -61,7 +62,8 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
         lines=(
             _paying(tx, ctx),
             _last_poll(tx),
-            *(_part(part) for part in found.parts),
+            *age_lines(tx, ctx.now),
+            *(part_state(part) for part in found.parts),
             _source(found),
             to_be_paid(need),
             *not_counted(tx, need),
@@ -78,12 +80,14 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
 
 
 def poll_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
-    """Say that Lamassu is read now; the signal is set after the transaction."""
+    """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
     if facts.paused(tx):
         raise refuse("status.paused")
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")
-    return Say("poll.done")
+    parts = [part for part in ctx.desk.parts() if part.name == LAMASSU]
+    lines = (Say("poll.done"), *lost_parts(parts), copy_age(tx, ctx.now, only_stale=True))
+    return Say("lines", lines=lines)
 
 
 def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
@@ -202,12 +206,6 @@ def _backup(tx: Tx) -> Say:
         return known or Say("status.no_backup")
     told = Say("status.backup_failing", since=Moment(failing))
     return Say("lines", lines=(told, known or NOTHING))
-
-
-def _part(part: PartState) -> Say:
-    if part.reachable:
-        return Say("status.in_reach", part=part.name)
-    return Say("status.out_of_reach", part=part.name, since=Moment(part.since))
 
 
 def _source(found: Surroundings) -> Say:

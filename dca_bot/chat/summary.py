@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from dca_bot.chat import obstacles
+from dca_bot.chat.lamassu_state import age_lines, lost_parts
 from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
@@ -28,6 +29,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             Say("summary.heading", since=Moment(since)),
             Say("status.paused") if facts.paused(tx) else NOTHING,
             _polls(tx),
+            *age_lines(tx, now),
             *_done(tx, since, now),
             to_be_paid(need),
             *not_counted(tx, need),
@@ -37,7 +39,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             _low(summary.low_names(tx)),
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=mail.unsent(tx)),
-            *_out_of_reach(found),
+            *lost_parts(found.parts),
         ),
     )
 
@@ -89,11 +91,3 @@ def _missed(tx: Tx, since: datetime) -> Say:
     found = missed.since(tx, since)
     names = obstacles.name_list(found.names)
     return Say("summary.missed", n=found.count, names=names) if found.count else NOTHING
-
-
-def _out_of_reach(found: Surroundings) -> Sequence[Say]:
-    return [
-        Say("status.out_of_reach", part=part.name, since=Moment(part.since))
-        for part in found.parts
-        if not part.reachable
-    ]

@@ -5,7 +5,7 @@ them, so a simulated world can take their place.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -58,12 +58,25 @@ class CashIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of Lamassu's data that was read: a file, by its name, or a standby database.
+
+    `as_of`: what came to Lamassu later isn't in it.
+    """
+
+    name: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """One consistent reading of the Lamassu server.
 
     `machines` maps device_id to the machine's name. `unreadable` has a sentence for each row that
     could not be read at all (no usable id), within bounds, and for cash-ins that are missing
     altogether; what it names changes nothing. `unreadable_ids` has every cash-out among those rows.
+    `copies` has what was read instead of Lamassu itself, if so; `core.freshness` judges their age. Two
+    readings of the same rows are equal, wherever they came from.
     """
 
     cash_outs: tuple[CashOut, ...]
@@ -71,6 +84,7 @@ class Export:
     unreadable: tuple[str, ...] = ()
     cash_ins: tuple[CashIn, ...] = ()
     unreadable_ids: frozenset[str] = frozenset()
+    copies: tuple[Copy, ...] = field(default=(), compare=False)
 
 
 class CashOutSource(Protocol):

@@ -16,6 +16,7 @@ from dca_bot.chat.say import Say
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
 from dca_bot.core.change import terms
+from dca_bot.core.freshness import newest_transaction, oldest_copy
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
@@ -35,6 +36,7 @@ from dca_bot.ledger import (
     holds,
     lost,
     machines,
+    readings,
     tickers,
 )
 from dca_bot.ledger.database import Database, Tx
@@ -130,7 +132,7 @@ class Ingest:
             if await self._cashier.warn():
                 self.signals.deliver.ring()
         await self._tell_unreadable(export)
-        await self.database.transact(lambda tx: facts.note_poll(tx, now))
+        await self.database.transact(lambda tx: _note_poll(tx, export, now))
 
     async def _know_start(self) -> None:
         """Where rows count from the first start on, that is pulled back if the clock was ahead then."""
@@ -329,6 +331,11 @@ class Ingest:
         now = self.clock.now()
         if self.signals.note(LAMASSU, reachable=reachable, now=now, detail=detail):
             _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
+
+
+def _note_poll(tx: Tx, export: Export, now: datetime) -> None:
+    facts.note_poll(tx, now)
+    readings.note(tx, oldest_copy(export, now), newest_transaction(export, now))
 
 
 def _named(cash_out: CashOut) -> Say:

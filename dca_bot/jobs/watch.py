@@ -3,7 +3,8 @@
 The invariant: one alarm and one all-clear for each outage. Since when something is lost, and what was
 told of it, stands in the ledger, so a restart neither repeats an alarm nor puts one off; an alarm that
 could not leave while the outage lasted is told with its end, as one. While everything is paused nobody
-reads Lamassu, so nothing is said of it, but that an alarm stands no longer.
+reads Lamassu, so nothing is said of it, but that an alarm stands no longer. An alarm of a stale copy stands
+until a poll has read a newer one.
 """
 
 import logging
@@ -11,17 +12,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Moment, Say, Word
+from dca_bot.chat.say import NOTHING, Moment, Say, Word
+from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
-from dca_bot.ledger import alarms, facts, mail, slow_destinations
+from dca_bot.ledger import alarms, facts, mail, readings, slow_destinations
 from dca_bot.ledger.database import Database, Tx
 
 LOOK_S = 15
 POLLS = "polls"
 """The alarm that Lamassu isn't read, whatever the cause."""
+COPY = "copy"
+"""The alarm that Lamassu is read from a copy that nobody renews."""
 HELD_BACK = STEADY + timedelta(minutes=1)
 """So long an alarm waits after the relays came back: what it tells of may be over as well."""
 SLOW_AFTER = timedelta(hours=24)
@@ -89,7 +93,7 @@ class Watch:
                 mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
             self._note_look(tx, now)
             told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
-            return any((*told, self._see_polls(tx, now), is_back))
+            return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
 
         if await self.database.transact(work):
             self.signals.deliver.ring()
@@ -126,8 +130,8 @@ class Watch:
         is_told = part.name == LAMASSU and alarms.since(tx, POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
-        shown = f"{part.name} ({part.detail})" if part.detail else name
-        told = Say("push.out_of_reach", part=shown, since=Moment(lost_at))
+        why = Say("push.why", detail=part.detail) if part.detail else NOTHING
+        told = Say("push.out_of_reach", part=name, since=Moment(lost_at), why=why)
         self._start(tx, part.name, told, since=lost_at, now=now)
         return True
 
@@ -152,6 +156,27 @@ class Watch:
         key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
         self._start(tx, POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
+
+    def _see_copy(self, tx: Tx, now: datetime) -> bool:
+        """Give the alarm that what is read is stale, or its all-clear; only by a poll of late.
+
+        Without one, the polls' own alarm tells.
+        """
+        polled_at, due_at = facts.last_poll_at(tx), facts.moment(tx, facts.POLLS_DUE_AT) or now
+        if polled_at is None or polled_at < due_at or now - polled_at >= self.polls_after:
+            return False
+        alarm, copy = alarms.since(tx, COPY), readings.oldest_copy(tx)
+        stale = copy if copy is not None and is_stale(copy, now) else None
+        if alarm is None and stale is not None:
+            name = Word("copy", stale.name)
+            told = Say("push.copy_stale", copy=name, since=Moment(stale.as_of))
+            self._start(tx, COPY, told, since=stale.as_of, now=now)
+            return True
+        if alarm is None or stale is not None:
+            return False
+        over = Say("push.copy_renewed", since=Moment(alarm))
+        unheard = Say("push.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
+        return self._end(tx, COPY, over=over, unheard=unheard, now=now)
 
     def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
         """End an alarm of which nobody will see the end; tell whether there was one."""

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import Copy, Export
 from dca_bot.errors import SourceUnavailable, one_line
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.rows import (
@@ -23,6 +23,7 @@ from dca_bot.lamassu.rows import (
 )
 
 _LISTED_MAX = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DirectorySource:
@@ -56,9 +57,20 @@ def read_directory(path: Path, since: datetime) -> Export:
             cash_ins, failure = None, lacks_cash_ins(str(error))
         try:
             export = read_export(cash_outs, actions, devices, cash_ins=cash_ins, since=since)
+            copies = tuple(_copy(file) for file in (cash_outs, actions, devices, cash_ins) if file)
         except OSError as error:
             raise _unavailable(path, path, error) from error
-    return replace(export, unreadable=(failure, *export.unreadable)) if failure else export
+    unreadable = (failure, *export.unreadable) if failure else export.unreadable
+    return replace(export, unreadable=unreadable, copies=copies)
+
+
+def _copy(file: IO[bytes]) -> Copy:
+    """Take a file's time, which moving it leaves; it can't have been written after its arrival here."""
+    state = os.fstat(file.fileno())
+    # A file's own time can lie ahead, where another computer has set it; that of its inode can't.
+    nanoseconds = max(min(state.st_mtime_ns, state.st_ctime_ns), 0)
+    as_of = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return Copy(Path(file.name).name, as_of)
 
 
 def _open(files: ExitStack, path: Path, table: Table) -> IO[bytes]:

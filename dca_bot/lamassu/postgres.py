@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import asyncpg
 
-from dca_bot.core.ports import Export
+from dca_bot.core.freshness import STANDBY
+from dca_bot.core.ports import Copy, Export
 from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.postgres_login import (
@@ -56,19 +57,28 @@ WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
 """
 _RIGHTS = """
 SELECT current_setting('server_version') AS version,
+       pg_is_in_recovery() AS standby,
        array_agg(name) FILTER (WHERE has_any_column_privilege(oid, 'SELECT')) AS readable,
        array_agg(name) FILTER (WHERE has_table_privilege(oid, 'INSERT, UPDATE, DELETE')) AS writable
 FROM (SELECT name, to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name) AS asked
 """
 
 
+# A standby that has replayed nothing since its start tells no time; then nothing is known of its age.
+_REPLAYED = "SELECT pg_is_in_recovery() AS standby, pg_last_xact_replay_timestamp() AS replayed_at"
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a login may do with the tables that are read, and the server's version."""
+    """What a login may do with the tables that are read, and the server's version.
+
+    `is_standby`: the server replays what another one does, and may lag behind it.
+    """
 
     version: str
     readable: tuple[str, ...]
     writable: tuple[str, ...]
+    is_standby: bool
 
 
 class PostgresSource:
@@ -91,13 +101,14 @@ class PostgresSource:
         """Read every cash-out created at `since` or later, with its actions, and every cash-in."""
         async with self._turn:
             with ExitStack() as files:
-                (cash_outs, actions, devices), cash_ins, failure = await self._try_read(
+                (cash_outs, actions, devices), cash_ins, failure, copies = await self._try_read(
                     files, since
                 )
                 export = await asyncio.to_thread(
                     read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
-        return replace(export, unreadable=(failure, *export.unreadable)) if failure else export
+        unreadable = (failure, *export.unreadable) if failure else export.unreadable
+        return replace(export, unreadable=unreadable, copies=copies)
 
     async def rights(self) -> Rights:
         """Look up what the role may do; raise SourceUnavailable."""
@@ -109,7 +120,8 @@ class PostgresSource:
             except BaseException:
                 await self.aclose()
                 raise
-        return Rights(row["version"], tuple(row["readable"] or ()), tuple(row["writable"] or ()))
+        readable, writable = tuple(row["readable"] or ()), tuple(row["writable"] or ())
+        return Rights(row["version"], readable, writable, row["standby"])
 
     async def aclose(self) -> None:
         """Close the connection and the tunnel."""
@@ -120,11 +132,13 @@ class PostgresSource:
 
     async def _try_read(
         self, files: ExitStack, since: datetime
-    ) -> tuple[list[IO[bytes]], IO[bytes] | None, str]:
+    ) -> tuple[list[IO[bytes]], IO[bytes] | None, str, tuple[Copy, ...]]:
         """Read all tables; whatever goes wrong leaves no connection in doubt behind."""
         try:
             with self._explained():
                 transaction = await self._begin()
+                # Before the tables: what is replayed meanwhile makes them newer, never older.
+                copies = await self._standby()
                 tables = [
                     await self._download(files, table, since)
                     for table in (CASH_OUTS, ACTIONS, DEVICES)
@@ -134,7 +148,24 @@ class PostgresSource:
         except BaseException:
             await self.aclose()
             raise
-        return tables, cash_ins, failure
+        return tables, cash_ins, failure, copies
+
+    async def _standby(self) -> tuple[Copy, ...]:
+        """Tell up to when a standby has replayed; nothing for a server that others replay.
+
+        A service that only looks like PostgreSQL may not tell; the reading goes on.
+        """
+        savepoint = self._connection.transaction()
+        await savepoint.start()
+        try:
+            row = await self._connection.fetchrow(_REPLAYED)
+            await savepoint.commit()
+        except asyncpg.PostgresError as error:
+            _log.debug("standby not asked error=%s", type(error).__name__)
+            await savepoint.rollback()
+            return ()
+        is_known = row["standby"] and row["replayed_at"] is not None
+        return (Copy(STANDBY, row["replayed_at"]),) if is_known else ()
 
     async def _try_cash_ins(
         self, files: ExitStack, since: datetime

@@ -23,6 +23,7 @@ from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.destination_text import Form
+from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
@@ -122,6 +123,7 @@ SCHEMA = schema()
 TERMS = {
     "cash_out": allowed("cash_out", "state"),
     "client": allowed("client", "state"),
+    "copy": [STANDBY],
     "deposit": [*allowed("deposit", "state"), WITHDRAWN],
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "form": set(Form) - {Form.ADDRESS, Form.INVOICE_KEY, Form.UNKNOWN},

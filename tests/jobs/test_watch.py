@@ -130,6 +130,18 @@ async def test_long_outage_is_told_once_and_its_end_once(tower, part):
     assert len(await tower.look(400, every=10)) == 2
 
 
+@pytest.mark.parametrize(("language", "why"), [("en", "Why: "), ("es", "Motivo: ")])
+async def test_reason_of_an_outage_stands_on_a_line_of_its_own(make_tower, language, why):
+    tower = await make_tower(language=language)
+    detail = "The export of cash_out_txs is JSON, not CSV. Nothing of it was used."
+    tower.signals.note(LAMASSU, reachable=False, now=tower.clock.now(), detail=detail)
+    (alarm,) = await tower.look(16)
+    told, reason = alarm.splitlines()
+    assert told.startswith("Lamassu: ")
+    assert detail not in told
+    assert reason == why + detail
+
+
 async def test_short_outages_are_not_told(tower):
     tower.note(LNBITS, reachable=True)
     for minutes in range(0, 80, 20):

@@ -1,0 +1,43 @@
+"""Says how Lamassu is read: when last, how old what was read is, and why it can't be read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dca_bot.chat.desk import PartState
+from dca_bot.chat.say import NOTHING, Moment, Say, Word
+from dca_bot.core.freshness import is_stale
+from dca_bot.ledger import readings
+from dca_bot.ledger.database import Tx
+
+LAMASSU = "Lamassu"
+"""The name of the part that is read, as the jobs note it."""
+
+
+def part_state(part: PartState) -> Say:
+    """Tell whether an outside part is in reach, and the reason if it is known."""
+    if part.reachable:
+        return Say("status.in_reach", part=part.name)
+    lost = Say("status.out_of_reach", part=part.name, since=Moment(part.since))
+    why = Say("status.why", detail=part.detail) if part.detail else NOTHING
+    return Say("lines", lines=(lost, why))
+
+
+def lost_parts(parts: Sequence[PartState]) -> tuple[Say, ...]:
+    """Tell which parts are out of reach, and why."""
+    return tuple(part_state(part) for part in parts if not part.reachable)
+
+
+def age_lines(tx: Tx, now: datetime) -> tuple[Say, ...]:
+    """Tell how old the last reading is: the copy that it came from, and its newest transaction."""
+    newest_at = readings.newest_transaction_at(tx)
+    newest = Say("status.newest", at=Moment(newest_at)) if newest_at else NOTHING
+    return copy_age(tx, now), newest
+
+
+def copy_age(tx: Tx, now: datetime, *, only_stale: bool = False) -> Say:
+    """Tell of when the copy is that was read, and that it is stale if it is; nothing of Lamassu itself."""
+    copy = readings.oldest_copy(tx)
+    if copy is None or (only_stale and not is_stale(copy, now)):
+        return NOTHING
+    key = "status.copy_stale" if is_stale(copy, now) else "status.copy"
+    return Say(key, copy=Word("copy", copy.name), at=Moment(copy.as_of))

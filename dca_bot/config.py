@@ -32,8 +32,6 @@ from dca_bot.program import command, with_config
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
 LNBITS_KEY_VARIABLE = "DCA_BOT_LNBITS_ADMIN_KEY"
 POSTGRES_PASSWORD_VARIABLE = "DCA_BOT_POSTGRES_PASSWORD"  # noqa: S105 (the variable's name)
-CONFIG_BYTES_MAX = 2**20
-SECRET_BYTES_MAX = 2**16
 
 
 class _Section(BaseModel):
@@ -355,7 +353,7 @@ class Config(_Section):
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError with every fault in it."""
     try:
-        text = read_text(path, private=False, bytes_max=CONFIG_BYTES_MAX)
+        text = read_text(path, private=False)
     except FileNotFoundError:
         raise ConfigError(
             f"There is no {path}. Make one with `{command('init', *with_config(path))}`, or copy"
@@ -389,7 +387,7 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, re
 def read_secret_file(path: Path, *, remedy: str) -> str:
     """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
-        text = read_text(path, private=True, bytes_max=SECRET_BYTES_MAX).strip()
+        text = read_text(path, private=True).strip()
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}; {remedy}.") from None
     except FileRefused as error:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from dca_bot.errors import FileRefused, in_words
 
+FILE_BYTES_MAX = 2**20
 FREE_BYTES_MIN = 2**20
 _KINDS = {
     stat.S_IFREG: "a file",
@@ -43,16 +44,14 @@ def open_to_read(path: Path) -> BinaryIO:
     return file
 
 
-def read_text(path: Path, *, private: bool, bytes_max: int) -> str:
-    """Return the text of a file, without a byte order mark; no more than `bytes_max` is ever read.
+def read_text(path: Path, *, private: bool) -> str:
+    """Return the text of a file, without a byte order mark.
 
     Raise FileNotFoundError, or FileRefused as `refuse_unfit_file` does.
     """
     refuse_unfit_file(path, private=private)
     with open_to_read(path) as file:
-        content = file.read(bytes_max + 1)
-    if len(content) > bytes_max:
-        raise FileRefused(f"{path} has more than {bytes_max:,} bytes; put the right file there.")
+        content = file.read(FILE_BYTES_MAX)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
@@ -63,9 +62,14 @@ def refuse_unfit_file(path: Path, *, private: bool) -> None:
     """Raise FileRefused unless a file can be read, and nobody else decides what stands in it.
 
     A `private` file belongs to who has started the program, and only its owner can read it. Any other may
-    belong to anybody, but not everybody may change or replace it. Raise FileNotFoundError if there is none.
+    belong to anybody, but not everybody may change or replace it. What is too large for a key or a
+    configuration is none. Raise FileNotFoundError if there is no file.
     """
     found = _look(path, stat.S_IFREG)
+    if found.st_size > FILE_BYTES_MAX:
+        raise FileRefused(
+            f"{path} has more than {FILE_BYTES_MAX:,} bytes; put the right file there."
+        )
     if private:
         _refuse_foreign(path, found)
         _refuse_readable(path, found)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from json import dumps
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +22,7 @@ from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError
+from dca_bot.file_rights import open_to_read
 from dca_bot.lamassu.directory import read_directory
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -64,9 +66,9 @@ def simulate(
 def read_clients(path: Path, currency: str) -> dict[str, int]:
     """Read `name,balance` lines into balances in minor units; raise DcaBotError by line."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with TextIOWrapper(open_to_read(path), encoding="utf-8-sig", newline="") as file:
             return _parse_clients(file, path, currency)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise DcaBotError(f"{path} can't be read ({error.strerror}).") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DcaBotError(f"{path} is no CSV file in UTF-8 ({error}).") from error

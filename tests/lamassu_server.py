@@ -47,6 +47,7 @@ class LamassuServer:
             self._host_key = asyncssh.generate_private_key("ssh-ed25519")
             self._client_key = asyncssh.generate_private_key("ssh-ed25519")
             self._client_key.write_private_key(self.folder / "lamassu.key")
+            (self.folder / "lamassu.key").chmod(0o600)
         allowed = f"{self.options} {self._client_key.export_public_key().decode()}"
         (self.folder / "authorized_keys").write_text(allowed.strip(), encoding="utf-8")
         self._listener = await asyncssh.create_server(

@@ -1,5 +1,7 @@
 """Runs a part of a test as another user, whom modes stop; root passes every mode."""
 
+# Python finds it only when it parses its first date, and may be in a folder that is closed to others.
+import _strptime  # noqa: F401
 import os
 import tempfile
 from collections.abc import Iterator

@@ -7,16 +7,18 @@ import socket
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
 
-from dca_bot import check, file_rights
+from dca_bot import check, file_rights, init
 from dca_bot.app import bot_key, build_source, build_wallet
 from dca_bot.config import load_config, write_secret
 from dca_bot.errors import DcaBotError, LedgerError
-from dca_bot.ledger.backup import copy_ledger
+from dca_bot.init import ask_and_write
+from dca_bot.ledger.backup import PART, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
 from dca_bot.ledger.private import make_private_folder
 from dca_bot.nostr.keys import generate
@@ -356,6 +358,96 @@ def test_folder_that_is_missing_is_made_by_run_alone(bot, name):
     assert (bot / "data/backups").stat().st_mode & 0o777 == 0o700
 
 
+COMMAND_LINE = """
+import os, sys, concurrent.futures.thread
+from dca_bot import cli, app, check, init, inspection, keeping
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid({user}); os.setuid({user})
+for words in (["check"], ["run"], ["status"], ["audit"], ["backup", "copy"], ["export", "out"]):
+    sys.argv = ["dca-bot", *words]
+    try:
+        cli.main()
+    except SystemExit as end:
+        print(f"{{words[0]}} ended with {{end.code}}", file=sys.stderr)
+"""
+
+
+def each_command(folder, user):
+    """Return what each command line says in a process of its own that has become another user."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND_LINE.format(user=user)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(check.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(" ended with 1\n") == 6, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@needs_root
+def test_no_command_ends_in_a_traceback_on_what_roots_first_start_has_left(bot):
+    for path in [bot / "bot.nsec", bot / "data", *(bot / "data").rglob("*")]:
+        os.chown(path, ROOT, ROOT)
+    checked, said = each_command(bot, NOBODY)
+    assert "dca-bot: bot.nsec belongs to root, but nobody runs dca-bot. Run: sudo chown" in said
+    sentence = "data belongs to root, but nobody runs dca-bot. Run: sudo chown -R nobody: "
+    assert said.count(f"dca-bot: {sentence}") == 4
+    assert f"✗ Data folder: {sentence}" in checked
+
+
+@needs_root
+def test_root_is_told_to_run_each_command_as_the_bots_user_and_leaves_nothing(bot):
+    before = files_of(bot)
+    checked, said = each_command(bot, ROOT)
+    assert said.count("belongs to nobody, but root runs dca-bot. Put sudo -u nobody before") == 5
+    assert "✗ Data folder: data belongs to nobody, but root runs dca-bot." in checked
+    assert files_of(bot) == before
+
+
+@needs_root
+def test_init_by_root_in_the_folder_of_the_bots_user_asks_nothing_and_writes_nothing():
+    with open_folder() as folder:
+        with pytest.raises(DcaBotError, match=r"Put sudo -u nobody before the command\.$"):
+            ask_and_write(folder / "config.toml")
+        with pytest.raises(DcaBotError, match=r"Put sudo -u nobody before the command\.$"):
+            write_secret(folder / "me.nsec", "nsec1")
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
+def test_init_sees_a_link_that_leads_nowhere_before_it_asks(tmp_path, name):
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(DcaBotError, match=f"{name} is there already; move it away"):
+        ask_and_write(tmp_path / "config.toml")
+
+
+def test_init_that_is_broken_off_leaves_none_of_its_files(tmp_path):
+    (tmp_path / "config.toml").touch()
+    files = {tmp_path / "bot.nsec": "a key", tmp_path / "config.toml": "a configuration"}
+    with pytest.raises(DcaBotError, match=r"config\.toml has just been made by another"):
+        init._write_all(files)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert (tmp_path / "config.toml").read_bytes() == b""
+
+
+@needs_root
+def test_unfinished_copy_of_another_user_stays_and_stops_no_copies(bot):
+    folder = bot / "data" / "backups"
+    name = copy_name(datetime(2026, 1, 1, tzinfo=UTC))
+    for left in (folder / f"{name}{PART}", folder / name):
+        left.touch(mode=0o600)
+        os.chown(left, ROOT, ROOT)
+    with as_bot():
+        remove_unfinished(folder)
+        prune(folder, keep=0, now=datetime(2026, 2, 1, tzinfo=UTC))
+    assert [path.name for path in folder.iterdir()] == [f"{name}{PART}"]
+
+
 # What stands in it
 
 
@@ -365,7 +457,7 @@ def test_secret_that_is_empty_or_too_much_or_no_text_is_named(bot):
         b"": "is empty",
         b" \r\n": "is empty",
         b"\xff\xfen\0s\0": "no text in UTF-8); save it as UTF-8",
-        b"x" * 70_000: "more than 65,536 bytes",
+        b"x" * 2_000_000: "more than 1,048,576 bytes",
     }
     for content, sentence in contents.items():
         path.write_bytes(content)

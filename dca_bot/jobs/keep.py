@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core.ports import Clock
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, in_words
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import facts
@@ -55,7 +55,7 @@ class Keep:
         except LedgerError as error:
             why = str(error)
         except OSError as error:
-            why = f"The folder {self.folder} can't be used ({error.strerror})."
+            why = f"{error.filename or self.folder} can't be used ({in_words(error)})."
         try:
             await self._record(now, made=made, why=why)
         except sqlite3.OperationalError as error:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import asyncpg
 
-from dca_bot.errors import SourceUnavailable, in_words
+from dca_bot.errors import FileRefused, SourceUnavailable, in_words
+from dca_bot.file_rights import refuse_unfit_file
 
 TlsMode = Literal["disable", "require", "verify-full"]
 _APPLICATION = "dca-bot"
@@ -254,7 +255,16 @@ def _tls(server: PostgresServer) -> ssl.SSLContext | bool:
     if server.tls == "disable":
         return False
     try:
+        if server.ca_file is not None:
+            refuse_unfit_file(server.ca_file, private=False)
         context = ssl.create_default_context(cafile=server.ca_file)
+    except FileNotFoundError:
+        raise SourceUnavailable(
+            f"There is no {server.ca_file}: put the certificate of whoever signed the server's there,"
+            " as PEM."
+        ) from None
+    except FileRefused as error:
+        raise SourceUnavailable(str(error)) from error
     except (OSError, ValueError) as error:
         raise SourceUnavailable(
             f"{server.ca_file} holds no certificate ({in_words(error)}); put that of whoever"

@@ -16,7 +16,8 @@ from typing import IO
 import asyncssh
 
 from dca_bot.core.ports import Export
-from dca_bot.errors import SourceUnavailable, in_words, one_line
+from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
+from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.lamassu.rows import (
     ACTIONS,
     CASH_INS,
@@ -195,6 +196,7 @@ def fill_command(template: str, table: str, since: datetime) -> str:
 async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
     """Log in with the one key, to the one host key known; raise SourceUnavailable."""
     address = f"{server.host}:{server.port}"
+    _refuse_unfit_files(server)
     try:
         return await asyncssh.connect(
             server.host,
@@ -226,8 +228,6 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
             f"{server.private_key_file} is not a usable SSH key ({in_words(error)}); make one"
             " without a passphrase: `ssh-keygen -t ed25519`."
         ) from error
-    except FileNotFoundError as error:
-        raise SourceUnavailable(_missing(server, Path(error.filename))) from error
     except ValueError as error:
         if "idna" in str(error):
             raise SourceUnavailable(
@@ -244,6 +244,17 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
         raise SourceUnavailable(
             f"{address} can't be reached ({in_words(error)}); check host, port and network."
         ) from error
+
+
+def _refuse_unfit_files(server: SshServer) -> None:
+    """Raise SourceUnavailable unless the key is the bot's alone, and not everybody names the server's."""
+    for path in (server.private_key_file, server.known_hosts_file):
+        try:
+            refuse_unfit_file(path, private=path == server.private_key_file)
+        except FileNotFoundError:
+            raise SourceUnavailable(_missing(server, path)) from None
+        except FileRefused as error:
+            raise SourceUnavailable(str(error)) from error
 
 
 def _missing(server: SshServer, path: Path) -> str:

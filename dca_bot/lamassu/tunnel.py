@@ -27,13 +27,30 @@ async def open_tunnel(
     connection = await connect(server, limit_s=limit_s)
     try:
         await _try_way(connection, server, host, port, limit_s=limit_s)
-        with tempfile.TemporaryDirectory(prefix="dca-bot-") as folder:
+        with _near_end() as folder:
             path = Path(folder) / f".s.PGSQL.{port}"
-            await connection.forward_local_path_to_port(str(path), host, port)
+            try:
+                await connection.forward_local_path_to_port(str(path), host, port)
+            except OSError as error:
+                raise _no_near_end(error) from error
             yield folder
     finally:
         connection.abort()
         await connection.wait_closed()
+
+
+def _near_end() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="dca-bot-")
+    except OSError as error:
+        raise _no_near_end(error) from error
+
+
+def _no_near_end(error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"The tunnel's near end can't be made ({in_words(error)}): have a folder for temporary files"
+        " that isn't full and that the bot can write, with a short path (TMPDIR)."
+    )
 
 
 async def _try_way(

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dca_bot.errors import LedgerError
+from dca_bot.errors import FileRefused, LedgerError
+from dca_bot.file_rights import refuse_unfit_new_file
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
 from dca_bot.ledger.private import claim_private_file, remove_unclaimed, sync_to_disk
@@ -87,6 +88,10 @@ def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = 
             f"{target} is there already, and is not overwritten; choose another name."
         )
     part = target.with_name(target.name + PART)
+    try:
+        refuse_unfit_new_file(target)
+    except FileRefused as error:
+        raise LedgerError(str(error)) from error
     claim = _claim(part, target)
     try:
         _fill(part, source, stop or threading.Event())

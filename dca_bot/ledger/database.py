@@ -134,7 +134,7 @@ async def open_database(
 @asynccontextmanager
 async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncIterator[Database]:
     """Open a ledger for reading, of which another process may be the bot; raise LedgerError."""
-    _refuse_foreign_wal(data_dir / LEDGER_FILE)
+    _refuse_foreign_wal(existing_ledger(data_dir))
     async with _reading(data_dir, traceless=traceless) as database:
         yield database
 

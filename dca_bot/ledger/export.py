@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, in_words
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
 from dca_bot.ledger.export_tables import TABLES, Table
@@ -69,9 +69,14 @@ def export_ledger(
             return _write_all(tx, folder, form)
     except BlockingIOError:
         raise LedgerError(f"An export to {folder} is just being written.") from None
+    except FileExistsError as error:
+        raise LedgerError(
+            f"{error} is there, and is nothing that an export has left; choose a new folder."
+        ) from None
     except (OSError, sqlite3.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise LedgerError(f"The export to {folder} could not be made ({why}).") from error
+        raise LedgerError(
+            f"The export to {folder} could not be made ({in_words(error)})."
+        ) from error
 
 
 def is_being_written(folder: Path) -> bool:

@@ -61,8 +61,14 @@ def claim_private_file(path: Path) -> int:
 
 
 def remove_unclaimed(path: Path) -> bool:
-    """Remove a file that nobody has claimed, as its writer was killed; tell whether it was so."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    """Remove a file that nobody has claimed, as its writer was killed; tell whether it was so.
+
+    Another user's stays: nobody can see whether it is claimed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()

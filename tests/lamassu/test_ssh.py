@@ -101,6 +101,7 @@ class Lamassu:
 async def lamassu(sample, tmp_path) -> AsyncIterator[Lamassu]:
     client_key = asyncssh.generate_private_key("ssh-ed25519")
     client_key.write_private_key(tmp_path / "lamassu.key")
+    (tmp_path / "lamassu.key").chmod(0o600)
     client_key.write_public_key(tmp_path / "authorized_keys")
     server = Lamassu(
         sample / "export",
@@ -355,6 +356,7 @@ async def test_server_with_an_unknown_key_is_refused_before_any_command(
 
 async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path):
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "other.key")
+    (tmp_path / "other.key").chmod(0o600)
     source = make_source(replace(login, private_key_file=tmp_path / "other.key"))
     with pytest.raises(SourceUnavailable, match=r"other\.key for dca: add its public part"):
         await source.fetch(SINCE)

@@ -281,10 +281,16 @@ def test_torn_reference_makes_no_copy(data, tmp_path):
         copy_ledger(data, tmp_path / "copy.sqlite3")
 
 
-@pytest.mark.parametrize("target", ["nowhere/copy.sqlite3", "file/copy.sqlite3"])
-def test_copy_that_cannot_be_written_says_so_and_leaves_nothing(data, tmp_path, target):
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nowhere/copy.sqlite3", "There is no folder .*nowhere; make it first"),
+        ("file/copy.sqlite3", "file is a file, not a folder; move it away"),
+    ],
+)
+def test_copy_that_cannot_be_written_says_so_and_leaves_nothing(data, tmp_path, target, said):
     (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match="could not be made"):
+    with pytest.raises(LedgerError, match=said):
         copy_ledger(data, tmp_path / target)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
 

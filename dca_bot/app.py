@@ -54,6 +54,7 @@ from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource, SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_beside
+from dca_bot.ledger.backup import keep_before
 from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
@@ -258,7 +259,8 @@ async def run(config: Config) -> None:
         exits.push_async_callback(source.aclose)
         key = bot_key(config, os.environ)
         # No ledger is made or migrated before all secrets could be read.
-        database = await open_database(config.path(config.bot.data_dir))
+        data_dir = config.path(config.bot.data_dir)
+        database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
         exits.push_async_callback(database.aclose)
         listened_at = await database.read(lambda tx: facts.moment(tx, facts.LISTENED_AT))
         if listened_at is not None and listened_at > SystemClock().now():

@@ -121,6 +121,10 @@ class LedgerError(DcaBotError):
     """The ledger can't be used: held by another bot, of a newer version, readable by others."""
 
 
+class LedgerOutdated(LedgerError):
+    """The ledger is of an earlier version: the bot's next start brings it up to date."""
+
+
 class StateChanged(LedgerError):
     """A compare-and-set found another state than expected; nothing was changed."""
 

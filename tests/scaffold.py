@@ -1,6 +1,8 @@
 """What several folders of tests begin with: the rules of a programme, and a row of Lamassu."""
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +10,18 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedTerms, Programme
+
+
+@contextmanager
+def without_triggers(ledger: sqlite3.Connection, *names: str) -> Iterator[None]:
+    """Do what these triggers, or all, forbid; the schema is as it was afterwards."""
+    rows = ledger.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    dropped = {name: sql for name, sql in rows if not names or name in names}
+    for name in dropped:
+        ledger.execute(f"DROP TRIGGER {name}")
+    yield
+    for sql in dropped.values():
+        ledger.execute(sql)
 
 
 def programme(operators: Iterable[str], /, **changes: Any) -> Programme:

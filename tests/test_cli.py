@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from lamassu_server import LamassuServer
 from postgres_process import PASSWORD, READER
+from scaffold import without_triggers
 
 from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
@@ -315,8 +316,8 @@ def test_audit_of_a_sound_ledger_ends_with_0(folder):
 
 async def test_audit_of_a_ledger_that_was_tampered_with_names_it_and_ends_with_1(folder):
     def tamper(tx):
-        tx.execute("DROP TRIGGER IF EXISTS payout_is_fixed")
-        tx.execute("UPDATE payout SET amount_sat = amount_sat + 1")
+        with without_triggers(tx, "payout_is_fixed"):
+            tx.execute("UPDATE payout SET amount_sat = amount_sat + 1")
 
     async with ledger_of(folder) as ledger:
         await ledger.transact(tamper)

@@ -4,6 +4,7 @@ A copy bears its name only when it is whole: it is written under another one, ch
 brought to disk, and then renamed. What is committed meanwhile isn't in it, and nobody waits for it.
 """
 
+import filecmp
 import os
 import re
 import sqlite3
@@ -11,13 +12,15 @@ import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from dca_bot.errors import FileRefused, LedgerError
 from dca_bot.file_rights import refuse_unfit_new_file
 from dca_bot.ledger import facts
-from dca_bot.ledger.database import connect_to_read, existing_ledger, version_of
+from dca_bot.ledger.database import connect_to_read, existing_ledger
 from dca_bot.ledger.private import claim_private_file, remove_unclaimed, sync_to_disk
+from dca_bot.ledger.schema import version_of
 
 PART = ".part"
 STEP_PAGES = 256
@@ -106,6 +109,32 @@ def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = 
     finally:
         part.unlink(missing_ok=True)
         os.close(claim)
+
+
+def keep_before(data_dir: Path, version: int) -> None:
+    """Copy the ledger to `before-version-3.sqlite3` beside it, before it is brought to version 3.
+
+    Nothing is overwritten and no copy is ever removed: one that differs from those of the same name gets
+    a number. Starts that break off in a migration again and again keep one copy. Raise LedgerError.
+    """
+    new = data_dir.joinpath(f"before-version-{version}.new")
+    new.unlink(missing_ok=True)
+    try:
+        copy_ledger(data_dir, new)
+    except LedgerError as error:
+        raise LedgerError(
+            f"The ledger isn't brought to version {version} before there is a copy of it, and nothing was"
+            f" changed. {error} Then start again."
+        ) from error
+    for number in count(1):
+        more = "" if number == 1 else f"-{number}"
+        kept = data_dir.joinpath(f"before-version-{version}{more}.sqlite3")
+        if not kept.exists():
+            new.rename(kept)
+            return
+        if filecmp.cmp(new, kept, shallow=False):
+            break
+    new.unlink()
 
 
 def _claim(part: Path, target: Path) -> int:

@@ -1,24 +1,22 @@
-"""The ledger's file: one writer, durable transactions, numbered migrations.
+"""The ledger's file: one writer, durable transactions.
 
 A transaction is one plain function that runs whole in the database's thread and never awaits, so
 nobody else's statement can get between its own. A crash leaves either all of it or nothing.
 """
 
 import fcntl
-import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 
-from dca_bot.core.names import skeleton
 from dca_bot.errors import FileRefused, LedgerError, in_words
 from dca_bot.file_rights import refuse_unfit_folder, refuse_unfit_own_file
+from dca_bot.ledger.migrate import migrate, refuse_other_version
 from dca_bot.ledger.private import make_private_folder
 
 T = TypeVar("T")
@@ -41,7 +39,6 @@ _WELL_BUT_CLOSED = frozenset(
     }
 )
 """What SQLite reports of a ledger that it can't get at: that says nothing against the file."""
-_log = logging.getLogger(__name__)
 
 
 class Database:
@@ -59,9 +56,9 @@ class Database:
         """Run `work` on one consistent state of the ledger."""
         return await self._run(work, begin="BEGIN")
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date; raise LedgerError if it is newer than this program."""
-        await self._in_thread(migrate)
+    async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
+        """Bring the schema up to date as `migrate.migrate` does; raise LedgerError if it can't be."""
+        await self._in_thread(lambda tx: migrate(tx, keep_copy))
 
     async def aclose(self) -> None:
         """Close the file and let another bot have it."""
@@ -89,15 +86,21 @@ class Database:
 
 
 async def open_database(
-    data_dir: Path, *, read_only: bool = False, traceless: bool = False
+    data_dir: Path,
+    *,
+    read_only: bool = False,
+    traceless: bool = False,
+    keep_copy: Callable[[int], None] | None = None,
 ) -> Database:
     """Open the ledger in `data_dir`, make or migrate it, and keep other bots out.
+
+    `keep_copy` is called, with the version that comes, before a ledger of an earlier version is changed.
 
     With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed; and
     no file appears beside it with `traceless`, which is for a glance: it counts on nobody starting to
     write meanwhile.
     Raise LedgerError when the folder or a file isn't its user's alone, when another bot has the
-    ledger, or when it was written by a newer version.
+    ledger, or when its tables aren't those of a version that this program knows.
     """
     async with AsyncExitStack() as exits:
         path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
@@ -121,7 +124,7 @@ async def open_database(
         if read_only:
             await database.read(refuse_other_version)
         else:
-            await database.migrate()
+            await database.migrate(keep_copy)
     except sqlite3.DatabaseError as error:
         await database.aclose()
         raise _not_opened(data_dir, error) from error
@@ -180,16 +183,6 @@ def refuse_unusable(data_dir: Path) -> bool:
     return False
 
 
-def migrate(tx: Tx) -> None:
-    """Bring the schema up to date, one numbered file after the other, each whole or not at all."""
-    _refuse_newer(tx)
-    tx.create_function("name_skeleton", 1, skeleton, deterministic=True)
-    scripts, version = _scripts(), version_of(tx)
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        _migrate_to(tx, number, script)
-        _log.info("ledger migrated version=%d", number)
-
-
 def existing_ledger(data_dir: Path) -> Path:
     """Return the ledger's file; raise LedgerError if there is none or it isn't its user's alone."""
     path = data_dir / LEDGER_FILE
@@ -208,27 +201,6 @@ def has_ledger(data_dir: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def version_of(tx: Tx) -> int:
-    """Return the version of a ledger's schema; 0 for a file that is none yet."""
-    return int(tx.execute("PRAGMA user_version").fetchone()[0])
-
-
-def refuse_other_version(tx: Tx) -> None:
-    """Raise LedgerError unless the ledger has the schema that this program knows."""
-    _refuse_newer(tx)
-    if version_of(tx) != len(_scripts()):
-        raise LedgerError("The ledger was written by another version of dca-bot; start it once.")
-
-
-def _refuse_newer(tx: Tx) -> None:
-    version, known = version_of(tx), len(_scripts())
-    if version > known:
-        raise LedgerError(
-            f"The ledger has version {version}, this program knows {known}: "
-            "install the newer dca-bot again."
-        )
-
-
 def connect_to_read(path: Path) -> Tx:
     """Return a connection of one's own to a ledger's file, which a bot may be writing to.
 
@@ -236,24 +208,6 @@ def connect_to_read(path: Path) -> Tx:
     """
     uri = f"{path.absolute().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
-
-
-def _migrate_to(tx: Tx, number: int, script: str) -> None:
-    """Run one script as one transaction; it may make a table anew that others refer to."""
-    enforced = tx.execute("PRAGMA foreign_keys").fetchone()[0]
-    tx.execute("PRAGMA foreign_keys = OFF")
-    tx.execute("PRAGMA legacy_alter_table = ON")
-    try:
-        tx.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};")
-        assert tx.execute("PRAGMA foreign_key_check").fetchone() is None, "nothing is torn"
-        tx.execute("COMMIT")
-    except BaseException:
-        if tx.in_transaction:
-            tx.execute("ROLLBACK")
-        raise
-    finally:
-        tx.execute("PRAGMA legacy_alter_table = OFF")
-        tx.execute(f"PRAGMA foreign_keys = {enforced}")
 
 
 def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
@@ -316,12 +270,6 @@ def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:
         f"The ledger in {data_dir} can't be read ({error}). Stop here, keep the file for"
         " inspection, and put the last copy back."
     )
-
-
-def _scripts() -> list[str]:
-    folder = resources.files("dca_bot.ledger") / "migrations"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    return [f.read_text(encoding="utf-8") for f in files]
 
 
 def _refuse_foreign_wal(path: Path) -> None:

@@ -21,9 +21,10 @@ from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.ledger import facts
-from dca_bot.ledger.database import connect_to_read, existing_ledger, refuse_other_version
+from dca_bot.ledger.database import connect_to_read, existing_ledger
 from dca_bot.ledger.export_tables import TABLES, Table
 from dca_bot.ledger.instant import instant
+from dca_bot.ledger.migrate import refuse_other_version
 from dca_bot.ledger.private import (
     claim_private_file,
     make_private_file,

@@ -2,9 +2,9 @@
 
 import random
 from datetime import datetime
+from sqlite3 import Connection as Tx  # not from `database`, which opens a ledger by its facts
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.database import Tx
 
 CURRENCY = "currency"
 """What all minor units of the ledger are of (ISO 4217)."""
@@ -62,6 +62,10 @@ UNCOVERED = "uncovered"
 TOP_UP = "top_up"
 """While the source wallet is low or short: which of the two, the top-up invoice's expiry (µs), the
 balance (msat) when the operators were told, and the invoice's amount (sats)."""
+PROGRAM = "program"
+"""The version of dca-bot that opened the ledger last."""
+SCHEMA = "schema"
+"""What the schema was when a bot opened the ledger last: its fingerprint, and a digest of its letters."""
 BACKUP_AT = "backup_at"
 """When the last copy of the ledger was made by itself: ISO 8601."""
 BACKUP_FAILING = "backup_failing"

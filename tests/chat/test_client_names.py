@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from scaffold import without_triggers
 from talk import PEOPLE
 
 from dca_bot.chat.operator_names import tell_of_unclear_names
@@ -38,14 +39,14 @@ async def old_client(talk, name, person, *, role="client"):
 
     def work(tx):
         now = talk.clock.now()
-        tx.execute("DROP TRIGGER IF EXISTS client_has_own_name")
-        if role == "recipient":
-            recipient = commission.add_recipient(
-                tx, name=name, destination=ROSA, language="en", now=now
-            )
-            commission.set_part(tx, recipient.id, 1000, now=now)
-        else:
-            clients.add(tx, name=name, pubkey=PEOPLE[person], language="en", now=now)
+        with without_triggers(tx, "client_has_own_name"):
+            if role == "recipient":
+                recipient = commission.add_recipient(
+                    tx, name=name, destination=ROSA, language="en", now=now
+                )
+                commission.set_part(tx, recipient.id, 1000, now=now)
+            else:
+                clients.add(tx, name=name, pubkey=PEOPLE[person], language="en", now=now)
 
     await talk.database.transact(work)
 

@@ -9,8 +9,9 @@ from ingest_bench import DAY, HOUR, NOW, START_AT, cash_out
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.change import terms
-from dca_bot.ledger.database import LEDGER_FILE, _migrate_to, _scripts
+from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.instant import micros
+from dca_bot.ledger.schema import run_script
 
 FEE = {"fiat": Decimal("780.00000"), "fixed_fee": Decimal("20.00000")}
 PARTLY = (Action(1, "dispense", NOW - 3 * DAY, ((100, 3),)),)
@@ -35,8 +36,8 @@ def make_ledger(tmp_path):
         folder.mkdir(mode=0o700)
         (folder / LEDGER_FILE).touch(mode=0o600)
         ledger = sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)
-        for number, script in enumerate(_scripts()[:2], start=1):
-            _migrate_to(ledger, number, script)
+        for number in (1, 2):
+            run_script(ledger, number)
         for row, state, reason, amounts in found:
             at, seen = micros(row.created_at), micros(NOW - HOUR)
             values = (row.id, state, reason, at, at, *amounts, seen, seen, old_terms(row))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from scaffold import without_triggers
 
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
@@ -44,12 +45,10 @@ def ledger(story):
 def damage(story, statements):
     """Change the ledger as nothing but another program could: no triggers, no checks."""
     connection = sqlite3.connect(story.folder / LEDGER_FILE, isolation_level=None)
-    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for (name,) in names:
-        connection.execute(f"DROP TRIGGER {name}")
     connection.execute("PRAGMA ignore_check_constraints = ON")
-    for statement in statements.split(";"):
-        connection.execute(statement)
+    with without_triggers(connection):
+        for statement in statements.split(";"):
+            connection.execute(statement)
     connection.close()
 
 

@@ -12,8 +12,9 @@ import pytest
 from dca_bot.errors import LedgerError
 from dca_bot.ledger import clients, facts, holds, machine_cash, machines, reports
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE, _scripts, open_database
+from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.ledger.reports import Got
+from dca_bot.ledger.schema import VERSION, run_script
 
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
 OTHER_BOT = """
@@ -146,7 +147,8 @@ def make_first_version(folder, more=""):
     folder.mkdir(mode=0o700)
     (folder / LEDGER_FILE).touch(mode=0o600)
     old = sqlite3.connect(folder / LEDGER_FILE)
-    old.executescript(f"PRAGMA foreign_keys = ON; {_scripts()[0]} PRAGMA user_version = 1;")
+    old.execute("PRAGMA foreign_keys = ON")
+    run_script(old, 1)
     old.executescript(f"BEGIN; {FIRST_VERSION} {more} COMMIT;")
     old.close()
 
@@ -316,7 +318,7 @@ async def test_a_newer_ledger_is_refused_and_let_go(folder, read_only):
     set_version(folder, 99)
     with pytest.raises(LedgerError, match="install the newer dca-bot"):
         await open_database(folder, read_only=read_only)
-    set_version(folder, len(_scripts()))
+    set_version(folder, VERSION)
     await (await open_database(folder)).aclose()
 
 

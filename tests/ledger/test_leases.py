@@ -8,7 +8,8 @@ import pytest
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRecord, LeaseRow
 from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import LEDGER_FILE, _migrate_to, _scripts, open_database
+from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.schema import run_script
 
 from .story import START as NOW
 
@@ -33,8 +34,8 @@ async def test_copies_of_an_old_ledger_that_are_upgraded_apart_have_one_id(tmp_p
         folder.mkdir(mode=0o700)
         (folder / LEDGER_FILE).touch(mode=0o600)
         with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as old:
-            for version, script in enumerate(_scripts()[:2], start=1):
-                _migrate_to(old, version, script)
+            for version in (1, 2):
+                run_script(old, version)
             old.execute("INSERT INTO fact VALUES ('start_at', ?)", (STARTED,))
         database = await open_database(folder)
         ids.append(

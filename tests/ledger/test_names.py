@@ -10,7 +10,8 @@ from dca_bot.core.names import skeleton
 from dca_bot.ledger import clients
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.backup import copy_ledger
-from dca_bot.ledger.database import LEDGER_FILE, _migrate_to, _scripts, open_database
+from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.schema import run_script
 
 from .story import START as NOW
 from .story import hex_of
@@ -24,8 +25,8 @@ def make_old_ledger(folder, version):
     folder.mkdir(mode=0o700)
     (folder / LEDGER_FILE).touch(mode=0o600)
     with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as old:
-        for number, script in enumerate(_scripts()[:version], start=1):
-            _migrate_to(old, number, script)
+        for number in range(1, version + 1):
+            run_script(old, number)
         for name in OLD_NAMES:
             old.execute(
                 "INSERT INTO client (name, pubkey, language, created_at) VALUES (?, ?, 'en', 0)",

@@ -4,10 +4,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from scaffold import without_triggers
 
 from dca_bot.ledger import holds, payouts
-from dca_bot.ledger.database import LEDGER_FILE, _migrate_to, _scripts, open_database
+from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.schema import run_script
 
 SENT = 1_760_000_000_000_000
 
@@ -17,19 +19,19 @@ def make_old_ledger(folder, *, state, kind, submitted_at):
     folder.mkdir(mode=0o700)
     (folder / LEDGER_FILE).touch(mode=0o600)
     with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as old:
-        for number, script in enumerate(_scripts()[:2], start=1):
-            _migrate_to(old, number, script)
+        for number in (1, 2):
+            run_script(old, number)
         old.execute(
             "INSERT INTO client (name, pubkey, language, created_at) VALUES ('ana', ?, 'en', 1)",
             ("a" * 64,),
         )
-        old.execute("DROP TRIGGER payout_starts")
-        old.execute(
-            "INSERT INTO payout (id, client_id, amount_sat, state, attempt, destination,"
-            " destination_kind, try_at, due_at, submitted_at)"
-            " VALUES ('p1', 1, 500, ?, 1, 'ana@example.com', ?, 1, 1, ?)",
-            (state, kind, submitted_at),
-        )
+        with without_triggers(old, "payout_starts"):
+            old.execute(
+                "INSERT INTO payout (id, client_id, amount_sat, state, attempt, destination,"
+                " destination_kind, try_at, due_at, submitted_at)"
+                " VALUES ('p1', 1, 500, ?, 1, 'ana@example.com', ?, 1, 1, ?)",
+                (state, kind, submitted_at),
+            )
 
 
 @pytest.mark.parametrize("state", ["PLANNED", "INVOICED"])

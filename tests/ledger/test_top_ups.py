@@ -7,9 +7,10 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting, needed_msat
 from dca_bot.ledger import clients, holds, payout_moves, payout_need, top_ups
-from dca_bot.ledger.database import LEDGER_FILE, _scripts
+from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payout_need import Need, Part
+from dca_bot.ledger.schema import run_script
 
 from .story import ADDRESS, CEILINGS, START, WAYS
 
@@ -32,7 +33,7 @@ def test_shortage_of_the_first_version_is_still_known(story):
     story.close()
     (story.folder / LEDGER_FILE).unlink()
     old = sqlite3.connect(story.folder / LEDGER_FILE)
-    old.executescript(f"{_scripts()[0]} PRAGMA user_version = 1;")
+    run_script(old, 1)
     with old:
         old.execute("INSERT INTO fact VALUES ('shortage', '1772366400000000 5000 70')")
     old.close()

@@ -1,0 +1,152 @@
+"""Brings a ledger to this program's version, and refuses one whose tables are another's.
+
+Each step is one transaction. The ledger keeps which dca-bot opened it last, and what its schema was then:
+
+    empty ──▶ this version          tables of an earlier build ──repair──▶ tables of that version ──┐
+    earlier version ──copy──▶ migrations, one after the other ──▶ this version ◀────────────────────┘
+    newer version, tables of another build, tables altered by another program: refused, unchanged
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from dca_bot import __version__
+from dca_bot.errors import LedgerError, LedgerOutdated
+from dca_bot.ledger import facts
+from dca_bot.ledger.repair import is_repairable, repair
+from dca_bot.ledger.schema import (
+    MIGRATIONS,
+    VERSION,
+    differences,
+    fingerprint,
+    run_script,
+    text_digest,
+    version_of,
+)
+
+Tx = sqlite3.Connection
+NAMED_MAX = 3
+_log = logging.getLogger(__name__)
+
+
+def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
+    """Bring a ledger up to date; raise LedgerError if its tables aren't those of its version.
+
+    `keep_copy` is called with the version that comes, before anything in a filled ledger is changed.
+    """
+    version = version_of(tx)
+    refuse_newer(tx)
+    broken = _refuse_altered(tx, version)
+    if version and keep_copy and (broken or version < VERSION):
+        keep_copy(VERSION)
+    if broken:
+        repair(tx, version)
+        _log.info("ledger repaired version=%d", version)
+    for number in range(version + 1, VERSION + 1):
+        _step(tx, number)
+    _note_opened(tx)
+
+
+def refuse_other_version(tx: Tx) -> None:
+    """Raise LedgerError unless a ledger has the tables that this program knows."""
+    refuse_newer(tx)
+    version = version_of(tx)
+    if _refuse_altered(tx, version) or version != VERSION:
+        raise LedgerOutdated(
+            f"{_file(tx)} is a ledger of an earlier dca-bot, of version {version}; the next start brings"
+            f" it to version {VERSION}. What that changes, says: dca-bot upgrade-check"
+        )
+
+
+def refuse_newer(tx: Tx) -> None:
+    """Raise LedgerError if a ledger's version is one that this program doesn't know."""
+    version = version_of(tx)
+    if version <= VERSION:
+        return
+    program = opened_by(tx)
+    copies = sorted(path.name for path in Path(_file(tx)).parent.glob("before-version-*.sqlite3"))
+    raise LedgerError(
+        f"{_file(tx)} has version {version}, and dca-bot {__version__} knows {VERSION}: install the newer"
+        f" dca-bot{f' {program}' if program else ''} again, or put back a copy from before it"
+        f"{f' ({copies[-1]})' if copies else ''}."
+    )
+
+
+def opened_by(tx: Tx) -> str | None:
+    """Return the version of dca-bot that opened a ledger last; None if that was before 0.2.0."""
+    try:
+        return facts.get(tx, facts.PROGRAM)
+    except sqlite3.Error:  # no table `fact`: a ledger of the future, or none yet
+        return None
+
+
+def _step(tx: Tx, number: int) -> None:
+    try:
+        run_script(tx, number)
+    except sqlite3.IntegrityError as error:
+        raise LedgerError(
+            f"{_file(tx)} could not be brought to version {number}, and is as it was ({error}). Install"
+            " the dca-bot from before again, and report this."
+        ) from error
+    _log.info("ledger migrated version=%d", number)
+
+
+def _refuse_altered(tx: Tx, version: int) -> bool:
+    """Raise LedgerError unless the tables are those of a version, or True if they can be made so."""
+    if version == 0:
+        _refuse_unnumbered(tx)
+        return False
+    expected = MIGRATIONS[version - 1].fingerprint
+    if facts.get(tx, facts.SCHEMA) == f"{expected} {text_digest(tx)}":
+        return False
+    found = fingerprint(tx)
+    if is_repairable(version, found):
+        return True
+    if found != expected and (parts := differences(tx, version)):
+        raise LedgerError(_altered(tx, version, parts))
+    return False
+
+
+def _refuse_unnumbered(tx: Tx) -> None:
+    if tx.execute("SELECT 1 FROM sqlite_schema WHERE name = 'posting'").fetchone():
+        raise LedgerError(
+            f"{_file(tx)} has lost its version: another program has written it anew (as .dump and"
+            " .recover of sqlite3 do). Put back the last copy that the bot has made."
+        )
+
+
+def _altered(tx: Tx, version: int, parts: list[str]) -> str:
+    """Say what differs and what to do: another build has other tables, another program alters them."""
+    named = ", ".join(parts[:NAMED_MAX]) + (" …" if len(parts) > NAMED_MAX else "")
+    kept = (facts.get(tx, facts.SCHEMA) or "").partition(" ")[0]
+    if not kept or kept == MIGRATIONS[version - 1].fingerprint:
+        return (
+            f"{_file(tx)} isn't as dca-bot made it: another program, or an unfinished dca-bot, has altered"
+            f" {named}. Put back the last copy from before that."
+        )
+    program = opened_by(tx)
+    return (
+        f"{_file(tx)} has the tables of another build, dca-bot {program} ({named}): install that"
+        f" build again, or put back the last copy from before it."
+    )
+
+
+def _note_opened(tx: Tx) -> None:
+    """Keep which program has opened a ledger, and its schema; nothing is written where both are known."""
+    opened = {
+        facts.PROGRAM: __version__,
+        facts.SCHEMA: f"{MIGRATIONS[-1].fingerprint} {text_digest(tx)}",
+    }
+    changed = {name: value for name, value in opened.items() if facts.get(tx, name) != value}
+    if not changed:
+        return
+    tx.execute("BEGIN IMMEDIATE")
+    for name, value in changed.items():
+        facts.put(tx, name, value)
+    tx.execute("COMMIT")
+
+
+def _file(tx: Tx) -> str:
+    return str(tx.execute("PRAGMA database_list").fetchone()[2]) or "The ledger"

@@ -1,0 +1,194 @@
+"""The ledger's schema: its numbered migrations, and a fingerprint that tells whether tables are theirs.
+
+A migration is frozen: ledgers made with it exist. What has to change afterwards is a new migration.
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from dca_bot.core.names import skeleton
+from dca_bot.errors import LedgerError
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: a script, its SHA-256, the fingerprint of the schema after it.
+
+    `changes` tells an operator what the step brings.
+    """
+
+    file: str
+    sha256: str
+    fingerprint: str
+    changes: str
+
+
+MIGRATIONS = (
+    Migration(
+        "0001_ledger.sql",
+        "63f84f707261",
+        "361fb117e54ed3a5",
+        "clients, deposits, cash-outs and payouts",
+    ),
+    Migration(
+        "0002_programme.sql",
+        "c718aa716b0f",
+        "706437965b5175a0",
+        "fixed mode, shares of the commission, the machines' cash, and a log of commands",
+    ),
+    Migration(
+        "0003_field.sql",
+        "9e70a038a820",
+        "6d30b5ef603b8951",
+        "fixed fees, look-alike names, and a lease that keeps two bots apart; payouts to Lightning"
+        " addresses that were given up on LNbits' word alone wait for yours (`holds`)",
+    ),
+)
+"""The first makes version 1 of the ledger, the second version 2. The file names are listed here, so a
+removed script that an old installation has left behind in the folder is never run."""
+VERSION = len(MIGRATIONS)
+
+_TOKEN = re.compile(
+    r"""(?P<text>'(?:[^']|'')*')|["`](?P<name>(?:[^"`]|"")*)["`]
+      |(?P<space>--[^\n]*|/\*.*?\*/|\s+)|(?P<word>\w+|.)""",
+    re.DOTALL | re.VERBOSE,
+)
+_OBJECTS = (
+    "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
+    " WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type, name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaObject:
+    """A table, view, index or trigger, with its SQL in normal form."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str
+
+
+def version_of(tx: sqlite3.Connection) -> int:
+    """Return the version of a ledger's schema; 0 for a file that is none yet."""
+    return int(tx.execute("PRAGMA user_version").fetchone()[0])
+
+
+def script(number: int) -> str:
+    """Return the script that makes a version; raise LedgerError if the file isn't the frozen one."""
+    migration = MIGRATIONS[number - 1]
+    content = resources.files("dca_bot.ledger").joinpath("migrations", migration.file).read_bytes()
+    if not hashlib.sha256(content).hexdigest().startswith(migration.sha256):
+        raise LedgerError(
+            f"This installation of dca-bot is mixed up: {migration.file} isn't the script that belongs"
+            " to it. Install dca-bot anew, into a new virtual environment."
+        )
+    return content.decode()
+
+
+def run_script(tx: sqlite3.Connection, number: int) -> None:
+    """Bring a ledger from the version before to version `number`, wholly or not at all."""
+    tx.create_function("name_skeleton", 1, skeleton, deterministic=True)
+    with altering(tx):
+        # executescript() would commit an open transaction first, so it begins its own.
+        tx.executescript(f"BEGIN IMMEDIATE;\n{script(number)}\nPRAGMA user_version = {number};")
+
+
+@contextmanager
+def altering(tx: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does to tables, or roll it back; tables that others refer to can be replaced."""
+    enforced = tx.execute("PRAGMA foreign_keys").fetchone()[0]
+    tx.execute("PRAGMA foreign_keys = OFF")
+    tx.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        yield
+        _refuse_torn(tx)
+        tx.execute("COMMIT")
+    except BaseException:
+        if tx.in_transaction:
+            tx.execute("ROLLBACK")
+        raise
+    finally:
+        tx.execute("PRAGMA legacy_alter_table = OFF")
+        tx.execute(f"PRAGMA foreign_keys = {enforced}")
+
+
+def _refuse_torn(tx: sqlite3.Connection) -> None:
+    torn = tx.execute("PRAGMA foreign_key_check").fetchone()
+    if torn:
+        raise sqlite3.IntegrityError(f"a row of {torn[0]} lacks its row of {torn[2]}")
+
+
+def fingerprint(tx: sqlite3.Connection) -> str:
+    """Return a digest of the schema that is the same whichever version of SQLite has written it down.
+
+    ALTER TABLE rewrites the SQL that SQLite keeps, with other quotes and spaces in each version. What
+    ANALYZE keeps isn't part of it.
+    """
+    lines = (f"{one.kind}|{one.name}|{one.sql}" for one in objects(tx))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def text_digest(tx: sqlite3.Connection) -> str:
+    """Return a digest of the schema letter by letter: quick, and never the same for two schemas."""
+    rows = tx.execute(_OBJECTS).fetchall()
+    return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
+
+
+def objects(tx: sqlite3.Connection) -> list[SchemaObject]:
+    """Return what a schema consists of, in order of kind and name."""
+    rows = tx.execute(_OBJECTS).fetchall()
+    return [SchemaObject(kind, name, table, _normal(sql)) for kind, name, table, sql in rows]
+
+
+@cache
+def published(version: int) -> tuple[tuple[str, str, str], ...]:
+    """Return kind, name and SQL of each part of a version's schema, in the order in which it is made."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as tx:
+        for number in range(1, version + 1):
+            run_script(tx, number)
+        rows = tx.execute(
+            "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
+        ).fetchall()
+    return tuple((kind, name, sql) for kind, name, sql in rows)
+
+
+def differences(tx: sqlite3.Connection, version: int) -> list[str]:
+    """Return which parts of a ledger's schema aren't as a version has them, each as `table client`.
+
+    Tables, views and plain indexes of another program, a replicator's say, change nothing and don't count.
+    """
+    wanted = {(kind, name): _normal(sql) for kind, name, sql in published(version)}
+    found = {(one.kind, one.name): one for one in objects(tx)}
+    changed = [key for key, sql in wanted.items() if key not in found or found[key].sql != sql]
+    ours = {name for kind, name in wanted if kind in ("table", "view")}
+    added = [
+        (one.kind, one.name)
+        for key, one in found.items()
+        if key not in wanted and one.table in ours and _acts(one)
+    ]
+    return [f"{kind} {name}" for kind, name in changed + added]
+
+
+def _acts(one: SchemaObject) -> bool:
+    """Tell whether something added to a table of ours can change or refuse what is written to it."""
+    return one.kind == "trigger" or one.sql.startswith("create unique")
+
+
+def _normal(sql: str) -> str:
+    """Return SQL without comments, quotes around names, spaces and case, but for texts in it."""
+    return " ".join(_normal_tokens(sql))
+
+
+def _normal_tokens(sql: str) -> Iterator[str]:
+    for token in _TOKEN.finditer(sql):
+        if token["text"] is not None:
+            yield token["text"]
+        elif token["space"] is None:
+            yield (token["word"] if token["name"] is None else token["name"]).lower()

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from dca_bot.config_secrets import refuse_secrets
 from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
 from dca_bot.errors import ConfigError, DcaBotError, FileRefused, in_words
@@ -365,6 +366,7 @@ def load_config(path: Path) -> Config:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    refuse_secrets(path, values)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:

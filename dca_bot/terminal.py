@@ -18,6 +18,7 @@ from rich.console import Console
 
 from dca_bot.app import SystemClock
 from dca_bot.config import read_secret_file, write_secret
+from dca_bot.config_secrets import refuse_key_as_path
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.nostr.addresses import normalize
@@ -282,6 +283,7 @@ async def talk(
 
 async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: DmProtocol) -> None:
     """Carry out `dca-bot chat`; SIGINT, SIGTERM and SIGHUP end it cleanly."""
+    refuse_key_as_path(key_file)
     remedy = f"make one with: {command('chat', '--new', '--key', key_file)}"
     key = parse_secret_key(read_secret_file(key_file, remedy=remedy))
     other = parse_public_key(to)
@@ -299,6 +301,7 @@ async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: 
 
 def make_key(path: Path) -> str:
     """Write a new key into a file for its owner alone and return its npub; raise ConfigError."""
+    refuse_key_as_path(path)
     key = generate()
     try:
         write_secret(path, key.nsec())

@@ -84,6 +84,7 @@ class Refusal(StrEnum):
     KEY = "key_refused"
     """LNbits doesn't know the invoice key of the client's wallet."""
     NO_INVOICE = "That is not a Lightning invoice."
+    OTHER_NETWORK = "other_network"
     NO_AMOUNT = "The invoice names no amount; only one that does is paid."
     NO_TIMES = "The invoice's date or expiry can't be read; it is not paid."
     OTHER_AMOUNT = "The invoice is for another amount than was asked for."

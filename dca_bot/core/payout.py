@@ -26,7 +26,7 @@ INVOICE_LIFE = timedelta(hours=24)
 LIFE_MAX = timedelta(days=7)
 """A foreign invoice that lives longer would keep its payout in doubt for as long."""
 TOP_UP_LIFE = timedelta(hours=24)
-TOP_UP_MEMO = "dca-bot: funds for payouts"
+TOP_UP_MEMO = "dca-bot: topup"
 OWN_MARGIN = timedelta(minutes=10)
 FOREIGN_MARGIN = timedelta(seconds=60)
 SETTLED_AFTER = timedelta(minutes=10)
@@ -209,11 +209,11 @@ def backoff_s(tries: int, *, first_s: int = 5, max_s: int = 600) -> int:
 
 
 def memo(amount_sat: int, minor: int, currency: str) -> str:
-    """Write what a person sees beside the payment in the wallet."""
+    """Write what a person sees beside the payment in the wallet: without words, in no language."""
     if not minor:
         return f"DCA: {sat_text(amount_sat)}"
     unit = 10 ** minor_digits(currency)
     price = f"{rate_minor(minor, amount_sat) // unit:,}"
     return (
-        f"DCA: {sat_text(amount_sat)} for {fiat_text(minor, currency)} (1 BTC = {price} {currency})"
+        f"DCA: {sat_text(amount_sat)} = {fiat_text(minor, currency)} (1 BTC = {price} {currency})"
     )

@@ -228,10 +228,8 @@ class LnbitsWallet:
             raise DestinationRefused(Refusal.NO_INVOICE, "LNbits can't decode it")
         decoded = read(DecodedInvoice, reply)
         if decoded.currency != self._network:
-            raise DestinationRefused(
-                f"The invoice is for another network (ln{decoded.currency}, "
-                f"not ln{self._network}); it can't be paid from here."
-            )
+            detail = f"ln{decoded.currency}, not ln{self._network}"
+            raise DestinationRefused(Refusal.OTHER_NETWORK, detail)
         if decoded.amount_msat <= 0:
             raise DestinationRefused(Refusal.NO_AMOUNT)
         return Invoice(

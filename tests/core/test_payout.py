@@ -215,9 +215,9 @@ def test_the_price_of_a_coin_is_rounded_half_up(minor, sat, rate):
 @pytest.mark.parametrize(
     ("sat", "minor", "currency", "text"),
     [
-        (227_000, 180_000, "GTQ", "DCA: 227,000 sats for 1,800.00 GTQ (1 BTC = 792,951 GTQ)"),
+        (227_000, 180_000, "GTQ", "DCA: 227,000 sats = 1,800.00 GTQ (1 BTC = 792,951 GTQ)"),
         (1, 0, "GTQ", "DCA: 1 sat"),
-        (500, 1000, "CLP", "DCA: 500 sats for 1,000 CLP (1 BTC = 200,000,000 CLP)"),
+        (500, 1000, "CLP", "DCA: 500 sats = 1,000 CLP (1 BTC = 200,000,000 CLP)"),
     ],
 )
 def test_a_memo_tells_sats_fiat_and_rate(sat, minor, currency, text):

@@ -229,7 +229,7 @@ async def test_top_up_invoice_can_be_paid_by_any_wallet(lnbits, source, wallets)
             "can't decode",
         ),
         ("l" * 7090, "not a Lightning invoice"),
-        (TESTNET_INVOICE, "another network"),
+        (TESTNET_INVOICE, "other_network"),
         (AMOUNTLESS_INVOICE, "no amount"),
     ],
     ids=["empty", "address", "garbage", "lnurl", "too long", "testnet", "amountless"],

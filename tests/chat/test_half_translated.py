@@ -1,0 +1,73 @@
+"""What is said in Spanish has no English in it, in the catalogue as in answers put together from it."""
+
+import re
+
+import pytest
+from talk import Talk, code_in, make_programme
+from test_commission_commands import SCENES as COMMISSION_SCENES
+from test_scenes import SCENES
+from test_texts import ENGLISH, TEXTS
+
+from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.ledger.database import open_database
+
+SPANISH = TEXTS.catalogues["es"]
+WORD = re.compile(r"[^\W\d_]+")
+TYPED = "amount command destination fiat machine name percent sats sat"
+NAMES = (
+    "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"
+    " lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
+)
+"""Programs, formats, columns and settings."""
+SHARED = (
+    "a active app bitcoin bot bots d e emojis error es español final internet me no plan real relays sale"
+    " t use web y z admin invoice key cash ins out outs compare english in"
+)
+"""Words of both languages, those that Spanish has for these things, and what tells of English in it."""
+ALLOWED = COMMAND_WORDS.union(*(words.split() for words in (TYPED, NAMES, SHARED)))
+ONLY_ENGLISH = (
+    "about after again already also and are as at because been before but by can cannot could every"
+    " for from had has have here how if into is it its more must nobody not nothing now of on once only"
+    " or other please send should since some so still than that the their them then there they this to"
+    " took until was were what when where which who why will with write yet you your"
+)
+
+
+def words(text):
+    """Return the words of a text without its fields."""
+    return {word.lower() for word in WORD.findall(re.sub(r"\{\w+\}", " ", text))}
+
+
+def is_prose(key):
+    return not key.endswith(".example") and not key.startswith("alias.")
+
+
+def test_spanish_catalogue_has_no_word_of_the_english_one_but_names_and_commands():
+    english = set().union(*(words(text) for key, text in ENGLISH.items() if is_prose(key)))
+    found = {
+        key: words(text) & (english - ALLOWED) for key, text in SPANISH.items() if is_prose(key)
+    }
+    assert {key: left for key, left in found.items() if left} == {}
+
+
+@pytest.fixture
+async def spanish(tmp_path):
+    folder = tmp_path / "data"
+    database = await open_database(folder)
+    yield Talk(database, folder, make_programme(language="es"))
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    "scene", [*SCENES.values(), *COMMISSION_SCENES.values()], ids=[*SCENES, *COMMISSION_SCENES]
+)
+async def test_nothing_that_is_said_in_a_spanish_scene_has_english_in_it(spanish, scene):
+    reply, typed = "", set()
+    for who, written, _ in scene:
+        text = f"confirm {code_in(reply)}" if written == "confirm" else written
+        typed |= words(text)
+        reply = await spanish.tell(who, text)
+    said = [row["text"] for row in await spanish.sql("SELECT text FROM outbox")]
+    assert said
+    english = {text: words(text) & {*ONLY_ENGLISH.split()} - typed for text in said}
+    assert {text: left for text, left in english.items() if left} == {}

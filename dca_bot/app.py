@@ -51,7 +51,8 @@ from dca_bot.jobs.watch import Watch
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
-from dca_bot.lamassu.ssh import SshCsvSource, SshServer
+from dca_bot.lamassu.ssh import SshCsvSource
+from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_beside
 from dca_bot.ledger.backup import keep_before

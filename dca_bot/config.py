@@ -62,6 +62,16 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _ssh_host(host: str) -> str:
+    """Take a name or an address alone; one colon parts a port, more are those of IPv6."""
+    if not host or host.count(":") == 1 or _NOT_OF_HOST.search(host):
+        raise ValueError(
+            f"{host!r} is no host; write the name or address only, like lamassu.example.com: port and"
+            " username are keys of their own"
+        )
+    return host
+
+
 def _parts(url: str, *schemes: str) -> SplitResult | None:
     """Take an address apart; None if nothing could ever be connected to by it."""
     try:
@@ -124,6 +134,7 @@ _IN_WORDS = {
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
 _FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_NOT_OF_HOST = re.compile(r"[\s/@\[\]]")
 _PLACE = re.compile(r"(?<!\$)\{[a-z_]+\}")
 FilePath = Annotated[Path, AfterValidator(_plain_path)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
@@ -155,9 +166,9 @@ class NostrConfig(_Section):
 class SshConfig(_Section):
     """`[lamassu.ssh]`."""
 
-    host: str
+    host: Annotated[str, AfterValidator(_ssh_host)]
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    username: str
+    username: Annotated[str, Field(min_length=1)]
     private_key_file: FilePath
     known_hosts_file: FilePath
 

@@ -58,6 +58,10 @@ database = {database}
 user = {user}
 password_file = "lamassu.pgpass"
 """
+_SSH_ANSWERED = dict.fromkeys(
+    ("host", "username", "private_key_file", "known_hosts_file"), "answered"
+)
+"""What stands for other answers while one is checked."""
 
 
 def ask_and_write(config_path: Path) -> None:
@@ -149,7 +153,7 @@ def _ask_lamassu() -> tuple[str, str]:
     """Return the section, and the database's password if there is one."""
     if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
         return DIRECTORY.format(path=json.dumps(typer.prompt("Folder", default="export"))), ""
-    host = typer.prompt("Lamassu's host")
+    host = typer.prompt("Lamassu's host", value_proc=_host)
     port = typer.prompt("Port", default="22", value_proc=_port)
     username = typer.prompt("User name", default="dca")
     postgres, password = _ask_postgres()
@@ -214,9 +218,13 @@ def _timezone(text: str) -> str:
 
 
 def _port(text: str) -> int:
-    unasked = {"host": "", "username": "", "private_key_file": "", "known_hosts_file": ""}
-    _check(SshConfig, port=text, **unasked)
+    _check(SshConfig, **_SSH_ANSWERED | {"port": text})
     return int(text)
+
+
+def _host(text: str) -> str:
+    _check(SshConfig, **_SSH_ANSWERED | {"host": text.strip()})
+    return text.strip()
 
 
 def _check(section: type[BaseModel], **values: object) -> None:

@@ -11,7 +11,7 @@ import asyncssh
 from postgres_process import PASSWORD, READER, PostgresProcess
 
 from dca_bot.lamassu.postgres_login import PostgresServer
-from dca_bot.lamassu.ssh import SshServer
+from dca_bot.lamassu.ssh_login import SshServer
 
 _SESSIONS = """
 SELECT pid FROM pg_stat_activity

@@ -13,6 +13,7 @@ from dca_bot.config import (
     CsvConfig,
     LamassuConfig,
     PostgresConfig,
+    SshConfig,
     load_config,
     read_secret,
     write_secret,
@@ -219,3 +220,28 @@ def test_secret_is_never_overwritten(tmp_path):
     with pytest.raises(FileExistsError):
         write_secret(tmp_path / "key", "second")
     assert (tmp_path / "key").read_text().strip() == "first"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "dca@lamassu.example.com",
+        "ssh://lamassu.example.com",
+        "lamassu:22",
+        "[::1]",
+        "a b",
+        "a/b",
+    ],
+)
+def test_host_of_ssh_is_a_name_or_an_address_alone(host):
+    with pytest.raises(ValidationError, match="is no host; write the name or address only"):
+        SshConfig(host=host, username="dca", private_key_file="k", known_hosts_file="h")
+
+
+@pytest.mark.parametrize(
+    "host", ["lamassu", "lamassu.example.com", "10.0.0.1", "::1", "fe80::1%eth0"]
+)
+def test_name_and_address_of_a_host_are_taken(host):
+    taken = SshConfig(host=host, username="dca", private_key_file="k", known_hosts_file="h")
+    assert taken.host == host

@@ -219,7 +219,7 @@ def test_file_that_may_not_be_read_ends_with_1_and_is_named(folder, words):
     [
         (["check", "--config", "."], "."),
         (["check", "--config", "config.toml/x"], "config.toml/x"),
-        (["backup", "nowhere/copy"], "nowhere/copy"),
+        (["backup", "nowhere/copy"], "nowhere"),
         (["export", "config.toml"], "config.toml"),
         (["simulate", "--export", ".", "--clients", "."], "."),
         (["chat", "--key", "nobody.nsec", "--relay", "ws://h", "--to", "x"], "nobody.nsec"),

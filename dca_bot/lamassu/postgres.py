@@ -34,7 +34,7 @@ from dca_bot.lamassu.rows import (
     lacks_cash_ins,
     read_export,
 )
-from dca_bot.lamassu.ssh import SshServer
+from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.lamassu.tunnel import open_tunnel
 
 _log = logging.getLogger(__name__)

@@ -10,14 +10,13 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO
 
 import asyncssh
 
 from dca_bot.core.ports import Export
-from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
-from dca_bot.file_rights import refuse_unfit_file
+from dca_bot.errors import SourceUnavailable, in_words, one_line
+from dca_bot.lamassu.export_command import Ending, fill_command, what_to_do
 from dca_bot.lamassu.rows import (
     ACTIONS,
     CASH_INS,
@@ -26,6 +25,7 @@ from dca_bot.lamassu.rows import (
     lacks_cash_ins,
     read_export,
 )
+from dca_bot.lamassu.ssh_login import SshServer, connect
 
 _log = logging.getLogger(__name__)
 
@@ -33,22 +33,10 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK_BYTES = 2**18
 _MEMORY_BYTES = 2**23
 _COMPLAINT_BYTES = 2**12
-_KEEPALIVE_S = 15
 
 
 class _CommandFailed(SourceUnavailable):
     """The command itself failed or took too long; what was read before it stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class SshServer:
-    """Where to log in and with what; both files are paths, the key's has no passphrase."""
-
-    host: str
-    port: int
-    username: str
-    private_key_file: Path
-    known_hosts_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +142,20 @@ class SshCsvSource:
             self._copy(process.stdout, file, table), _first_bytes(process.stderr)
         )
         await process.wait_closed()
+        if process.exit_status == 0 and (size_bytes or not complaint.strip()):
+            return
+        if not complaint.strip() and size_bytes <= _COMPLAINT_BYTES:
+            # Some refuse on stdout, like the shell nologin.
+            file.seek(0)
+            complaint = file.read()
+        signal = process.exit_signal[0] if process.exit_signal else None
         said = one_line(complaint.decode(errors="replace"))
-        if process.exit_status != 0:
-            ended = process.exit_status is not None and process.exit_status > 0
-            raise (_CommandFailed if ended else SourceUnavailable)(
-                f"The export command for {table} failed on {self._server.host}"
-                f" (exit status {process.exit_status}: {said or 'it said nothing'}); run it there"
-                " by hand and check [lamassu.csv] command."
-            )
-        if said and not size_bytes:
-            raise _CommandFailed(
-                f"The export command for {table} printed no table on {self._server.host} ({said});"
-                " run it there by hand and check [lamassu.csv] command."
-            )
+        ending = Ending(process.exit_status, signal, said)
+        remedy = what_to_do(ending, self._command, self._server.username)
+        raise (_CommandFailed if ending.is_its_own else SourceUnavailable)(
+            f"The export command for {table} {'printed no table' if ending.status == 0 else 'failed'} on"
+            f" {self._server.host} ({ending}): {remedy}."
+        )
 
     async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> int:
         """Return how many bytes were copied."""
@@ -185,88 +174,6 @@ class SshCsvSource:
         """Leave nothing half-read behind: neither the file nor a connection in doubt."""
         file.close()
         await self.aclose()
-
-
-def fill_command(template: str, table: str, since: datetime) -> str:
-    """Put table and time into a command; both consist of characters no shell minds."""
-    instant = since.astimezone(UTC).isoformat()
-    return template.replace("{table}", table).replace("{since}", instant)
-
-
-async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
-    """Log in with the one key, to the one host key known; raise SourceUnavailable."""
-    address = f"{server.host}:{server.port}"
-    _refuse_unfit_files(server)
-    try:
-        return await asyncssh.connect(
-            server.host,
-            server.port,
-            username=server.username,
-            client_keys=[str(server.private_key_file)],
-            known_hosts=str(server.known_hosts_file),
-            preferred_auth="publickey",
-            agent_path=None,
-            config=None,
-            connect_timeout=limit_s,
-            login_timeout=limit_s,
-            keepalive_interval=_KEEPALIVE_S,
-        )
-    except asyncssh.HostKeyNotVerifiable as error:
-        raise SourceUnavailable(
-            f"The key of {address} is not in {server.known_hosts_file}: run"
-            f" `ssh-keyscan -p {server.port} {server.host}`, compare the key with the one that the"
-            " server's owner tells you, and add the line to that file. If it was there before and"
-            " nobody changed the server, somebody may be listening: add nothing."
-        ) from error
-    except asyncssh.PermissionDenied as error:
-        raise SourceUnavailable(
-            f"{address} refuses the key {server.private_key_file} for {server.username}: add its"
-            " public part to that user's authorized_keys on the server."
-        ) from error
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        raise SourceUnavailable(
-            f"{server.private_key_file} is not a usable SSH key ({in_words(error)}); make one"
-            " without a passphrase: `ssh-keygen -t ed25519`."
-        ) from error
-    except ValueError as error:
-        if "idna" in str(error):
-            raise SourceUnavailable(
-                f"{server.host} is no host name ({in_words(error)}); correct [lamassu.ssh] host."
-            ) from error
-        raise SourceUnavailable(
-            f"{server.known_hosts_file} can't be read ({in_words(error)}); correct it."
-        ) from error
-    except TimeoutError as error:
-        raise SourceUnavailable(
-            f"{address} did not answer within {limit_s:g} seconds; check host, port and firewall."
-        ) from error
-    except (asyncssh.Error, OSError) as error:
-        raise SourceUnavailable(
-            f"{address} can't be reached ({in_words(error)}); check host, port and network."
-        ) from error
-
-
-def _refuse_unfit_files(server: SshServer) -> None:
-    """Raise SourceUnavailable unless the key is the bot's alone, and not everybody names the server's."""
-    for path in (server.private_key_file, server.known_hosts_file):
-        try:
-            refuse_unfit_file(path, private=path == server.private_key_file)
-        except FileNotFoundError:
-            raise SourceUnavailable(_missing(server, path)) from None
-        except FileRefused as error:
-            raise SourceUnavailable(str(error)) from error
-
-
-def _missing(server: SshServer, path: Path) -> str:
-    if path != server.private_key_file:
-        return (
-            f"There is no {path}: run `ssh-keyscan -p {server.port} {server.host} > {path}`, and"
-            " compare the key with the one that the server's owner tells you."
-        )
-    return (
-        f"There is no {path}: make it with `ssh-keygen -t ed25519 -N '' -f {path}`, and add"
-        f" {path}.pub to the authorized_keys of {server.username} on {server.host}."
-    )
 
 
 async def _run(

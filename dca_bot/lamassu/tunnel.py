@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 
 from dca_bot.errors import SourceUnavailable, in_words, one_line
-from dca_bot.lamassu.ssh import SshServer, connect
+from dca_bot.lamassu.ssh_login import SshServer, connect
 
 
 @asynccontextmanager

@@ -13,7 +13,9 @@ import pytest
 
 from dca_bot.errors import ExportBroken, SourceUnavailable, TableBroken
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.lamassu.ssh import SshCsvSource, SshLimits, SshServer, fill_command
+from dca_bot.lamassu.export_command import fill_command
+from dca_bot.lamassu.ssh import SshCsvSource, SshLimits
+from dca_bot.lamassu.ssh_login import SshServer, keyscan
 
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
 FIELD = Path(__file__).parents[1] / "data" / "field"
@@ -31,6 +33,7 @@ class Lamassu:
     faulty: str = "cash_out_actions"
     printed: bytes = b""
     complaint: bytes = b""
+    status: int = 0
     commands: list[str] = field(default_factory=list)
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     logins: int = 0
@@ -73,7 +76,7 @@ class Lamassu:
             case "something else":
                 process.stdout.write(self.printed)
                 process.stderr.write(self.complaint)
-                process.exit(0)
+                process.exit(self.status)
             case "killed":
                 process.stdout.write(data)
                 process.exit_with_signal("KILL")
@@ -178,7 +181,11 @@ def test_filled_command_holds_nothing_a_shell_minds():
             SourceUnavailable,
             r"cash_out_actions failed .*exit status 1: ERROR:  relation \[1mis missing\).*by hand",
         ),
-        ("killed", SourceUnavailable, "cash_out_actions failed .*it said nothing"),
+        (
+            "killed",
+            SourceUnavailable,
+            r"failed .*\(ended by SIGKILL: it said nothing\): look there",
+        ),
         ("cut", SourceUnavailable, "broke while cash_out_actions was read|failed"),
         ("no exit status", SourceUnavailable, "cash_out_actions failed .*exit status None"),
         ("truncated", ExportBroken, "cash_out_actions is broken: the last row is not whole"),
@@ -193,6 +200,34 @@ async def test_incomplete_reading_gives_nothing_and_the_next_one_works(
         await source.fetch(SINCE)
     lamassu.fault = ""
     assert len((await source.fetch(SINCE)).cash_outs) > 0
+
+
+@pytest.mark.parametrize(
+    ("printed", "complaint", "status", "words"),
+    [
+        (
+            b"",
+            b"",
+            64,
+            r"exit status 64: it said nothing\): the server most likely binds the key to another"
+            r' command .* set \[lamassu\.csv\] command = "\{table\} \{since\}"',
+        ),
+        (b"", b"dca-export takes a table\n", 64, "exit status 64: dca-export takes a table"),
+        (
+            b"This account is currently not available.\n",
+            b"",
+            1,
+            r"currently not available\.\): there dca may run no commands: .*shell",
+        ),
+    ],
+)
+async def test_server_that_runs_another_command_is_told_with_what_to_set(
+    lamassu, source, printed, complaint, status, words
+):
+    lamassu.fault, lamassu.faulty, lamassu.status = "something else", "cash_out_txs", status
+    lamassu.printed, lamassu.complaint = printed, complaint
+    with pytest.raises(SourceUnavailable, match=words):
+        await source.fetch(SINCE)
 
 
 @pytest.mark.parametrize(
@@ -341,17 +376,40 @@ async def test_cancelled_reading_leaves_a_working_source(lamassu, source):
     assert len((await source.fetch(SINCE)).cash_outs) > 0
 
 
-@pytest.mark.parametrize("known", ["", "another"])
+@pytest.mark.parametrize(
+    ("marker", "algorithm", "words"),
+    [
+        ("#", "ssh-ed25519", r"is not in .*known_hosts: run `{keyscan}`"),
+        ("", "ssh-ed25519", r"shows another key than .*change nothing.*`{keyscan}`"),
+        (
+            "",
+            "ecdsa-sha2-nistp256",
+            r"hung up .*knows its ecdsa-sha2-nistp256 key only.*`{keyscan}`",
+        ),
+    ],
+)
 async def test_server_with_an_unknown_key_is_refused_before_any_command(
-    lamassu, source, tmp_path, known
+    lamassu, source, tmp_path, marker, algorithm, words
 ):
-    if known:
-        other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-        known = f"[127.0.0.1]:{lamassu.port} {other}"
-    (tmp_path / "known_hosts").write_text(known)
-    with pytest.raises(SourceUnavailable, match=rf"ssh-keyscan -p {lamassu.port} 127.0.0.1"):
+    key = asyncssh.generate_private_key(algorithm)
+    line = f"{marker} [127.0.0.1]:{lamassu.port} {key.export_public_key().decode()}"
+    (tmp_path / "known_hosts").write_text(line.strip())
+    said = words.format(keyscan=f"ssh-keyscan -p {lamassu.port} 127.0.0.1")
+    with pytest.raises(SourceUnavailable, match=said):
         await source.fetch(SINCE)
     assert lamassu.commands == []
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "command"),
+    [
+        ("lamassu.example.com", 22, "ssh-keyscan lamassu.example.com"),
+        ("lamassu.example.com", 2222, "ssh-keyscan -p 2222 lamassu.example.com"),
+        ("::1", 2222, "ssh-keyscan -p 2222 ::1"),
+    ],
+)
+def test_keyscan_names_the_port_unless_it_is_the_usual_one(login, host, port, command):
+    assert keyscan(replace(login, host=host, port=port)) == command
 
 
 async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path):
@@ -371,7 +429,9 @@ async def test_refused_client_key_tells_where_to_add_it(lamassu, login, tmp_path
             r"There is no .*lamassu\.key: make it with `ssh-keygen .* add .*lamassu\.key\.pub",
         ),
         ("key garbage", "is not a usable SSH key .*ssh-keygen"),
-        ("key encrypted", "is not a usable SSH key .*without a passphrase"),
+        ("key encrypted", r"has a passphrase, .*`ssh-keygen -p -N '' -f .*lamassu\.key`"),
+        ("key public", r"is the public half of a key; .*without \.pub"),
+        ("key of PuTTY", "is a key in PuTTY's format; .*puttygen"),
         ("known_hosts missing", "There is no .*known_hosts: run `ssh-keyscan"),
         ("known_hosts garbage", r"known_hosts can't be read .*correct it"),
         ("known_hosts binary", r"known_hosts can't be read .*correct it"),
@@ -388,6 +448,10 @@ async def test_unusable_files_are_named(source, tmp_path, change, words):
             asyncssh.generate_private_key("ssh-ed25519").write_private_key(
                 key, "pkcs8-pem", passphrase="x"
             )
+        case "key public":
+            asyncssh.generate_private_key("ssh-ed25519").write_public_key(key)
+        case "key of PuTTY":
+            key.write_text("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n")
         case "known_hosts missing":
             known_hosts.unlink()
         case "known_hosts garbage":
@@ -412,6 +476,18 @@ async def test_host_that_is_no_name_is_told(login, host):
     source = make_source(replace(login, host=host))
     with pytest.raises(SourceUnavailable, match=rf"{host} is no host name .*correct.*host"):
         await source.fetch(SINCE)
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail\r\n"])
+async def test_port_on_which_no_ssh_listens_is_told(login, greeting):
+    async def greet(_reader, writer):
+        writer.write(greeting)
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        source = make_source(replace(login, port=server.sockets[0].getsockname()[1]))
+        with pytest.raises(SourceUnavailable, match=r"hung up before the login .*SSH listens"):
+            await source.fetch(SINCE)
 
 
 async def test_server_that_never_greets_ends_at_the_time_limit(login):

@@ -1,0 +1,188 @@
+"""Logs in to a server over SSH, and says in a sentence what a refusal means and what to do.
+
+The invariant: only the one configured key logs in, and only to a server whose own key is known.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+from dca_bot.errors import FileRefused, SourceUnavailable, in_words
+from dca_bot.file_rights import open_to_read, refuse_unfit_file
+
+_KEEPALIVE_S = 15
+_HEAD_BYTES = 64
+_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2 PUBLIC KEY")
+_PUTTY = b"PuTTY-User-Key-File"
+
+
+@dataclass(frozen=True, slots=True)
+class SshServer:
+    """Where to log in and with what; both files are paths, the key's has no passphrase."""
+
+    host: str
+    port: int
+    username: str
+    private_key_file: Path
+    known_hosts_file: Path
+
+    @property
+    def address(self) -> str:
+        """Return host and port for messages."""
+        return f"{self.host}:{self.port}"
+
+
+async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
+    """Log in with the one key, to the one host key known; raise SourceUnavailable."""
+    _refuse_unfit_files(server)
+    try:
+        return await asyncssh.connect(
+            server.host,
+            server.port,
+            username=server.username,
+            client_keys=[str(server.private_key_file)],
+            known_hosts=str(server.known_hosts_file),
+            preferred_auth="publickey",
+            agent_path=None,
+            config=None,
+            connect_timeout=limit_s,
+            login_timeout=limit_s,
+            keepalive_interval=_KEEPALIVE_S,
+        )
+    except (asyncssh.Error, ValueError, OSError) as error:
+        raise SourceUnavailable(_why_refused(error, server, limit_s)) from error
+
+
+def keyscan(server: SshServer) -> str:
+    """Write the command that prints a server's keys as known_hosts has them."""
+    port = [] if server.port == asyncssh.DEFAULT_PORT else ["-p", str(server.port)]
+    return shlex.join(["ssh-keyscan", *port, server.host])
+
+
+def _refuse_unfit_files(server: SshServer) -> None:
+    """Raise SourceUnavailable unless the key is the bot's alone, and not everybody names the server's."""
+    for path in (server.private_key_file, server.known_hosts_file):
+        try:
+            refuse_unfit_file(path, private=path == server.private_key_file)
+        except FileNotFoundError:
+            raise SourceUnavailable(_missing(server, path)) from None
+        except FileRefused as error:
+            raise SourceUnavailable(str(error)) from error
+
+
+def _why_refused(error: Exception, server: SshServer, limit_s: float) -> str:
+    said = in_words(error)
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            text = _unknown_server(server)
+        case asyncssh.PermissionDenied():
+            text = (
+                f"{server.address} refuses the key {server.private_key_file} for {server.username}:"
+                " add its public part to that user's authorized_keys on the server, or correct"
+                " [lamassu.ssh] username. The server's log says why (journalctl -u ssh)."
+            )
+        case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
+            text = _unusable_key(server.private_key_file, said)
+        case ValueError() if "idna" in str(error):
+            text = f"{server.host} is no host name ({said}); correct [lamassu.ssh] host."
+        case ValueError():
+            text = f"{server.known_hosts_file} can't be read ({said}); correct it."
+        case TimeoutError():
+            text = (
+                f"{server.address} did not answer within {limit_s:g} seconds; check host, port and"
+                " firewall."
+            )
+        case (
+            asyncssh.ConnectionLost()
+            | asyncssh.KeyExchangeFailed()
+            | ConnectionResetError()
+            | BrokenPipeError()
+        ):
+            text = _hung_up(server, said)
+        case _:
+            text = f"{server.address} can't be reached ({said}); check host, port and network."
+    return text
+
+
+def _unknown_server(server: SshServer) -> str:
+    """Tell a server that nobody has noted yet from one that shows another key than before."""
+    if _noted(server):
+        return (
+            f"{server.address} shows another key than {server.known_hosts_file} has for it. Unless"
+            " somebody who runs that server tells you that it has a new one, somebody may be"
+            f" listening: change nothing. Else compare what `{keyscan(server)}` prints with the key"
+            " that they tell you, and put its line in the old one's place."
+        )
+    return (
+        f"The key of {server.address} is not in {server.known_hosts_file}: run `{keyscan(server)}`,"
+        " compare the key with the one that the server's owner tells you, and add the line to that"
+        " file."
+    )
+
+
+def _hung_up(server: SshServer, said: str) -> str:
+    algorithms = ", ".join(sorted({key.get_algorithm() for key in _noted(server)}))
+    other_key = (
+        f" {server.known_hosts_file} knows its {algorithms} key only; if it has no such key any"
+        f" more, compare what `{keyscan(server)}` prints and add that."
+    )
+    return (
+        f"{server.address} hung up before the login ({said}): check that SSH listens on this port,"
+        " and that the server doesn't keep this computer out (fail2ban, MaxStartups)."
+        f"{other_key if algorithms else ''}"
+    )
+
+
+def _noted(server: SshServer) -> Sequence[asyncssh.SSHKey]:
+    """Return the keys that known_hosts has for a server."""
+    path = str(server.known_hosts_file)
+    keys, *_ = asyncssh.match_known_hosts(path, server.host, "", server.port)
+    return keys
+
+
+def _unusable_key(path: Path, said: str) -> str:
+    quoted = shlex.quote(str(path))
+    if "assphrase" in said:
+        return (
+            f"{path} has a passphrase, which nobody is there to type; take it off with"
+            f" `ssh-keygen -p -N '' -f {quoted}`, or make a key without a passphrase."
+        )
+    head = _head(path)
+    if head.startswith(_PUBLIC):
+        return (
+            f"{path} is the public half of a key; [lamassu.ssh] private_key_file is the other half,"
+            " without .pub."
+        )
+    if head.startswith(_PUTTY):
+        return (
+            f"{path} is a key in PuTTY's format; turn it into OpenSSH's with"
+            f" `puttygen {quoted} -O private-openssh -o lamassu.key`."
+        )
+    return (
+        f"{path} is not a usable SSH key ({said}); make one without a passphrase:"
+        f" `ssh-keygen -t ed25519 -N '' -f lamassu.key`."
+    )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open_to_read(path) as file:
+            return file.read(_HEAD_BYTES)
+    except (OSError, FileRefused):
+        return b""
+
+
+def _missing(server: SshServer, path: Path) -> str:
+    quoted = shlex.quote(str(path))
+    if path != server.private_key_file:
+        return (
+            f"There is no {path}: run `{keyscan(server)} > {quoted}`, and compare the key with the"
+            " one that the server's owner tells you."
+        )
+    return (
+        f"There is no {path}: make it with `ssh-keygen -t ed25519 -N '' -f {quoted}`, and add"
+        f" {path}.pub to the authorized_keys of {server.username} on {server.host}."
+    )

@@ -7,6 +7,7 @@ pay request is carried out less than 10 s after the check that let it leave.
 
 import random
 import sqlite3
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -25,13 +26,12 @@ PAY_WITHIN_NS = (WAIT_S - LOOK_AGE_MAX_S) * S - 1
 PACES_S = (0,), (0, 0, 0, 1), (0, 0, 1, 4, 6, 9, 16)
 
 
-def empty_ledger():
-    ledger = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(ledger)
-    return ledger
-
-
-TEMPLATE = empty_ledger()
+@pytest.fixture(scope="module")
+def template():
+    """The ledger that each world's first bot begins with."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:
+        migrate(ledger)
+        yield ledger
 
 
 class Step:
@@ -98,6 +98,13 @@ class World:
     payouts: list = field(default_factory=lambda: ["p0", "p1", "p2"])
     bots: list = field(default_factory=list)
     starts: int = 0
+    ledgers: ExitStack = field(default_factory=ExitStack)
+
+    def copy_of(self, ledger):
+        """Copy a ledger for another bot; the copy is closed with the world."""
+        copy = Copy(ledger)
+        self.ledgers.callback(copy.connection.close)
+        return copy
 
     def uptime(self):
         return Uptime("first", timedelta(microseconds=self.now_ns // 1000))
@@ -200,24 +207,26 @@ class Bot:
         self.resume()
 
 
-def world_of(bots, *, used):
+@contextmanager
+def world_of(template, bots, *, used):
     """Make so many bots on copies of one ledger, whose bot has paid before where it was `used`.
 
     That bot is the first of them; it runs on.
     """
     world = World()
-    world.bots = [Bot(world, Copy(TEMPLATE), 0)]
-    if used:
-        finish(world)
-        assert sorted(world.paid) == world.payouts
-        world.payouts.append("p3")
-    world.bots += [copy_of(world.bots[0], number) for number in range(1, bots)]
-    return world
+    with world.ledgers:
+        world.bots = [Bot(world, world.copy_of(template), 0)]
+        if used:
+            finish(world)
+            assert sorted(world.paid) == world.payouts
+            world.payouts.append("p3")
+        world.bots += [copy_of(world.bots[0], number) for number in range(1, bots)]
+        yield world
 
 
 def copy_of(bot, number):
     """Start another bot on a copy of a bot's ledger as it is now."""
-    return Bot(bot.world, Copy(bot.database.connection), number)
+    return Bot(bot.world, bot.world.copy_of(bot.database.connection), number)
 
 
 def actions_of(world, bots):
@@ -289,25 +298,25 @@ def walk(world, chance, *, stretches=60):
 
 @pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize("bots", [2, 3])
-def test_no_order_of_steps_pays_a_payout_twice(bots, used):
+def test_no_order_of_steps_pays_a_payout_twice(template, bots, used):
     for seed in range(WALKS):
-        world = world_of(bots, used=used)
-        walk(world, random.Random(seed))
-        finish(world)
-        assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
+        with world_of(template, bots, used=used) as world:
+            walk(world, random.Random(seed))
+            finish(world)
+            assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_bots_that_go_on_side_by_side_stop_all_but_one(used):
+def test_bots_that_go_on_side_by_side_stop_all_but_one(template, used):
     """Requests and answers in any order, hardly any time in between: as two bots polling in step."""
     stopped = 0
     for seed in range(WALKS):
-        world = world_of(2, used=used)
-        run_side_by_side(world, random.Random(seed))
-        assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
-        running = sum(not bot.is_stopped() for bot in world.bots)
-        assert running <= 1, f"with seed {seed}"
-        stopped += not running
+        with world_of(template, 2, used=used) as world:
+            run_side_by_side(world, random.Random(seed))
+            assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
+            running = sum(not bot.is_stopped() for bot in world.bots)
+            assert running <= 1, f"with seed {seed}"
+            stopped += not running
     assert stopped > WALKS // 4, "where one has seen the other's claim, both have stopped"
 
 
@@ -326,15 +335,15 @@ def run_side_by_side(world, chance):
         finish(world)
 
 
-def test_single_bot_pays_everything_also_after_kills():
-    world = world_of(1, used=True)
-    for number in range(12):
-        world.payouts.append(f"p{len(world.payouts)}")
-        run_steps(world, number)
-        kill(world, world.bots[0])
-    finish(world)
-    assert sorted(world.paid) == sorted(world.payouts)
-    assert not world.bots[0].is_stopped()
+def test_single_bot_pays_everything_also_after_kills(template):
+    with world_of(template, 1, used=True) as world:
+        for number in range(12):
+            world.payouts.append(f"p{len(world.payouts)}")
+            run_steps(world, number)
+            kill(world, world.bots[0])
+        finish(world)
+        assert sorted(world.paid) == sorted(world.payouts)
+        assert not world.bots[0].is_stopped()
 
 
 def run_steps(world, count):
@@ -359,27 +368,27 @@ def run_until(world, bot, is_there):
 
 
 @pytest.mark.parametrize(("late_s", "times"), [(9, 1), (60, 2)])
-def test_frozen_process_can_pay_one_payout_twice_and_no_second_one(late_s, times):
+def test_frozen_process_can_pay_one_payout_twice_and_no_second_one(template, late_s, times):
     """The documented limit: between the check and the payment lies more than the wait allows."""
-    world = world_of(1, used=True)
-    (frozen,) = world.bots
-    world.payouts += ["p4", "p5"]
-    run_until(world, frozen, lambda: is_payment(frozen))
-    request, begun_ns = frozen.waits_for, world.now_ns
-    world.requests.remove(request)  # nobody sees to its deadline
-    other = copy_of(frozen, 1)
-    world.bots.append(other)
-    run_until(world, other, lambda: "p3" in world.paid or isinstance(other.waits_for, Sleep))
-    world.let_pass(late_s * S)
-    if times == 2:
-        run_until(world, other, lambda: "p3" in world.paid)
-        assert world.now_ns - begun_ns >= WAIT_S * S
-    request.carry_out()
-    frozen.resume()
-    finish(world)
-    assert world.paid.count("p3") == times
-    assert max(world.paid.count("p4"), world.paid.count("p5")) <= 1
-    assert frozen.is_stopped()
+    with world_of(template, 1, used=True) as world:
+        (frozen,) = world.bots
+        world.payouts += ["p4", "p5"]
+        run_until(world, frozen, lambda: is_payment(frozen))
+        request, begun_ns = frozen.waits_for, world.now_ns
+        world.requests.remove(request)  # nobody sees to its deadline
+        other = copy_of(frozen, 1)
+        world.bots.append(other)
+        run_until(world, other, lambda: "p3" in world.paid or isinstance(other.waits_for, Sleep))
+        world.let_pass(late_s * S)
+        if times == 2:
+            run_until(world, other, lambda: "p3" in world.paid)
+            assert world.now_ns - begun_ns >= WAIT_S * S
+        request.carry_out()
+        frozen.resume()
+        finish(world)
+        assert world.paid.count("p3") == times
+        assert max(world.paid.count("p4"), world.paid.count("p5")) <= 1
+        assert frozen.is_stopped()
 
 
 def is_payment(bot):

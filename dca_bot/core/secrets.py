@@ -114,8 +114,11 @@ def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
 
 
 def hex_keys(text: str) -> list[str]:
-    """Return the words of a text that are as long as a key in hex, or nearly so, in lower case."""
-    return [found.lower() for found in _HEX_WORD.findall(text)]
+    """Return the words of a text that are as long as a key in hex, or nearly so, in lower case.
+
+    Digits alone are the number of something, a bank's reference perhaps.
+    """
+    return [found.lower() for found in _HEX_WORD.findall(text) if not found.isdigit()]
 
 
 def is_key(text: str, kind: Secret) -> bool:

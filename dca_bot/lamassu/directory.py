@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from dca_bot.core.ports import Copy, Export
-from dca_bot.errors import SourceUnavailable, one_line
+from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
+from dca_bot.file_rights import open_to_read
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.rows import (
     ACTIONS,
@@ -55,56 +56,60 @@ def read_directory(path: Path, since: datetime) -> Export:
             cash_ins, failure = _open_if_there(files, path, CASH_INS), ""
         except SourceUnavailable as error:
             cash_ins, failure = None, lacks_cash_ins(str(error))
+        opened = {CASH_OUTS: cash_outs, ACTIONS: actions, DEVICES: devices, CASH_INS: cash_ins}
         try:
             export = read_export(cash_outs, actions, devices, cash_ins=cash_ins, since=since)
-            copies = tuple(_copy(file) for file in (cash_outs, actions, devices, cash_ins) if file)
+            copies = tuple(_copy(_name(table), file) for table, file in opened.items() if file)
         except OSError as error:
-            raise _unavailable(path, path, error) from error
+            raise _unreadable(path, error) from error
     unreadable = (failure, *export.unreadable) if failure else export.unreadable
     return replace(export, unreadable=unreadable, copies=copies)
 
 
-def _copy(file: IO[bytes]) -> Copy:
+def _name(table: Table) -> str:
+    return f"{table.name}.csv"
+
+
+def _copy(name: str, file: IO[bytes]) -> Copy:
     """Take a file's time, which moving it leaves; it can't have been written after its arrival here."""
     state = os.fstat(file.fileno())
     # A file's own time can lie ahead, where another computer has set it; that of its inode can't.
     nanoseconds = max(min(state.st_mtime_ns, state.st_ctime_ns), 0)
-    as_of = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    return Copy(Path(file.name).name, as_of)
+    return Copy(name, _EPOCH + timedelta(microseconds=nanoseconds // 1000))
 
 
 def _open(files: ExitStack, path: Path, table: Table) -> IO[bytes]:
-    file = path / f"{table.name}.csv"
+    file = path / _name(table)
     try:
-        return files.enter_context(file.open("rb"))
+        return files.enter_context(open_to_read(file))
+    except FileNotFoundError:
+        raise SourceUnavailable(
+            f"{file} can't be read (it isn't there); {_remedy(path, file)}."
+        ) from None
+    except FileRefused as error:
+        is_packed = os.path.isfile(path)  # noqa: PTH113 (raises for no folder that is closed)
+        remedy = f"{path} is a file: unpack it if it is packed, and name the folder."
+        raise SourceUnavailable(remedy if is_packed else str(error)) from error
     except OSError as error:
-        raise _unavailable(path, file, error) from error
+        raise _unreadable(file, error) from error
 
 
 def _open_if_there(files: ExitStack, path: Path, table: Table) -> IO[bytes] | None:
     """Open a file that may be missing; a link that leads nowhere isn't missing."""
-    is_there = os.path.lexists(path / f"{table.name}.csv")
+    is_there = os.path.lexists(path / _name(table))
     return _open(files, path, table) if is_there else None
 
 
-def _unavailable(path: Path, file: Path, error: OSError) -> SourceUnavailable:
-    remedy = _remedy(path, file, error)
-    return SourceUnavailable(f"{file} can't be read ({error.strerror}); {remedy}.")
+def _unreadable(path: Path, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"{path} can't be read ({in_words(error)}); look at what it lies on.")
 
 
-def _remedy(path: Path, file: Path, error: OSError) -> str:
-    """Say what to do about a file that can't be read, by what is there instead."""
-    if isinstance(error, PermissionError):
-        return "let the bot's user read it, and enter the folders above it"
-    if path.is_file():
-        return f"{path} is a file: unpack it if it is packed, and name the folder"
-    if file.is_dir():
-        return f"it is a folder: put the file {file.name} in its place"
-    if file.is_symlink() and not file.exists():
-        return "it is a link that leads to no file: make it anew"
-    if isinstance(error, FileNotFoundError) and (found := next(_alike(path, file), None)):
-        return f"there is {one_line(str(found))}: if that is meant, make it {file}"
-    return f"put the exported CSV files into {path}"
+def _remedy(path: Path, file: Path) -> str:
+    """Say what to do about a file that is missing, by what is there instead."""
+    found = next(_alike(path, file), None)
+    if found is None:
+        return f"put the exported CSV files into {path}"
+    return f"there is {one_line(str(found))}: if that is meant, make it {file}"
 
 
 def _alike(path: Path, file: Path) -> Iterator[Path]:

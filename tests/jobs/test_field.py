@@ -87,14 +87,21 @@ def test_file_that_is_not_the_export_is_refused_by_what_it_is(name, capsys):
     assert REFUSED[name] in str(told.value)
 
 
-async def test_operators_are_told_what_the_file_is_that_is_not_the_export(make_ingest):
-    bench = await make_ingest(DirectorySource(FIELD / "semicolons"))
-    await bench.ingest._try_poll()
+@pytest.mark.parametrize("name", REFUSED)
+async def test_operators_and_journal_are_told_what_the_file_is_that_is_not_the_export(
+    make_ingest, caplog, name
+):
+    bench = await make_ingest(DirectorySource(FIELD / name))
+    for _ in range(3):
+        await bench.ingest._try_poll()
+    (record,) = [record for record in caplog.records if "Lamassu reachable" in record.getMessage()]
+    assert REFUSED[name] in record.getMessage()
+    assert await bench.rows("SELECT id FROM cash_out") == []
     tower = Tower(bench.database)
     tower.watch.signals.parts |= bench.signals.parts
     tower.polling = False
     (letter,) = await tower.look(20)
-    assert REFUSED["semicolons"] in letter
+    assert REFUSED[name] in letter
 
 
 @pytest.mark.parametrize("later", [[], ["2"]])

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import lzma
+import os
 import re
 import shutil
 import tarfile
@@ -305,12 +306,25 @@ def test_folder_in_the_place_of_a_file_and_a_file_in_that_of_a_folder_are_told(f
     path = folder / "cash_out_txs.csv"
     path.unlink()
     path.mkdir()
-    with pytest.raises(SourceUnavailable, match=r"it is a folder: put the file cash_out_txs\.csv"):
+    with pytest.raises(SourceUnavailable, match=r"cash_out_txs\.csv is a folder, not a file"):
         read_directory(folder, BEGINNING)
     packed = folder.with_suffix(".zip")
     packed.write_bytes(zipped("cash_out_txs.csv"))
     with pytest.raises(SourceUnavailable, match=r"export\.zip is a file: unpack it"):
         read_directory(packed, BEGINNING)
+
+
+@pytest.mark.parametrize("table", ["cash_out_txs", "devices", "cash_in_txs"])
+def test_named_pipe_is_refused_and_not_waited_for(folder, table):
+    path = folder / f"{table}.csv"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    words = f"{table}.csv is a named pipe, not a file; move it away"
+    if table == "cash_in_txs":
+        assert re.search(words, read_directory(folder, BEGINNING).unreadable[0])
+    else:
+        with pytest.raises(SourceUnavailable, match=words):
+            read_directory(folder, BEGINNING)
 
 
 @pytest.mark.parametrize("target", ["itself", "nowhere"])
@@ -319,7 +333,7 @@ def test_link_that_leads_to_no_file_is_not_read_as_a_missing_one(folder, table, 
     path = folder / f"{table}.csv"
     path.unlink(missing_ok=True)
     path.symlink_to(path if target == "itself" else folder / "nothing")
-    words = f"{table}.csv can't be read .*it is a link that leads to no file"
+    words = f"{table}.csv is a link .*; remove "
     if table == "cash_in_txs":
         export = read_directory(folder, BEGINNING)
         assert len(export.cash_outs) == 3

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.herald import Herald
-from dca_bot.chat.operator_names import tell_of_unclear_names
+from dca_bot.chat.operator_names import tell_of_client_operators, tell_of_unclear_names
 from dca_bot.chat.render import LANGUAGES, load_texts
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
@@ -31,7 +31,7 @@ from dca_bot.config import (
 from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
+from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.converse import converse
@@ -53,7 +53,7 @@ from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource
 from dca_bot.lamassu.ssh_login import SshServer
-from dca_bot.ledger import facts
+from dca_bot.ledger import facts, start
 from dca_bot.ledger.audit import audit_beside
 from dca_bot.ledger.backup import keep_before
 from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
@@ -64,6 +64,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.operators import parse_operators, refuse_own_key
 from dca_bot.program import command
 from dca_bot.supervisor import Supervisor, supervisor_of
 
@@ -136,15 +137,11 @@ def programme_of(config: Config) -> Programme:
         raise ConfigError(
             f"bot.language: {config.bot.language!r} has no texts; write {' or '.join(LANGUAGES)}."
         )
-    try:
-        operators = frozenset(parse_public_key(text) for text in config.nostr.operators)
-    except DcaBotError as error:
-        raise ConfigError(f"nostr.operators: {error}") from error
     return Programme(
         currency=config.bot.currency,
         timezone=ZoneInfo(config.bot.timezone),
         language=config.bot.language,
-        operators=operators,
+        operators=parse_operators(config.nostr.operators),
         operator_protocols=frozenset(config.nostr.operator_protocols),
         message_age_max=config.message_age_max,
         flow_enabled=config.flow.enabled,
@@ -167,15 +164,17 @@ def programme_of(config: Config) -> Programme:
 
 
 def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
-    """Read the bot's Nostr key."""
+    """Read the bot's Nostr key; raise ConfigError for none, or for one that is an operator's too."""
     path = config.path(config.nostr.private_key_file)
     remedy = f"make one with: {command('chat', '--new', '--key', path)}, or put one there"
     text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
     try:
-        return parse_secret_key(text)
+        key = parse_secret_key(text)
     except KeyRefused as error:
         place = NOSTR_KEY_VARIABLE if environment.get(NOSTR_KEY_VARIABLE) else path
         raise ConfigError(f"{place}: {error}") from None
+    refuse_own_key(config.nostr.operators, key.public_key)
+    return key
 
 
 def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
@@ -320,7 +319,7 @@ async def build_jobs(
     data_dir = config.path(config.bot.data_dir)
     desk = _desk(programme, database, outside, signals, data_dir=data_dir, bot_name=bot_name)
     start_at = await database.transact(
-        lambda tx: _begin(tx, config, herald, now=clock.now(), uptime=clock.uptime())
+        lambda tx: _begin(tx, config, programme, herald, now=clock.now(), uptime=clock.uptime())
     )
     ledger_id = await database.transact(lambda tx: facts.ledger_id(tx, outside.chance))
     ended = note_instance(data_dir, instance)
@@ -406,21 +405,25 @@ def _desk(
             for part in tuple(signals.parts.values())
         ],
         bot_name=bot_name,
+        bot_pubkey=outside.bot,
     )
 
 
-def _begin(tx: Tx, config: Config, herald: Herald, *, now: datetime, uptime: Uptime) -> datetime:
-    """Hold the ledger against the configuration; return the instant before which nothing is touched.
-
-    That is the configured one, else the first start.
-    """
+def _begin(
+    tx: Tx, config: Config, programme: Programme, herald: Herald, *, now: datetime, uptime: Uptime
+) -> datetime:
+    """Hold the ledger against the configuration; return the instant before which nothing is touched."""
     facts.keep_currency(tx, config.bot.currency)
     look_at_clock(tx, herald, now, uptime=uptime)
     if facts.drop(tx, facts.COPIED):
         facts.put(tx, facts.RESTORED_AT, now.isoformat())
         herald.restored(tx, facts.last_poll_at(tx), now)
     tell_of_unclear_names(tx, herald, now)
-    first = facts.moment(tx, facts.START_AT)
-    if first is None:
-        facts.put(tx, facts.START_AT, now.isoformat())
-    return config.start_at or first or now
+    tell_of_client_operators(tx, herald, programme.operators, now)
+    begun = start.begin(tx, config.start_at, now)
+    if begun.asks:
+        herald.start_moved_back(tx, begun, now)
+        _log.warning("start_at moved back, paused start_at=%s", begun.at.isoformat())
+    if begun.at > now:
+        _log.warning("nothing is shared out yet start_at=%s", begun.at.isoformat())
+    return begun.at

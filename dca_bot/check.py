@@ -3,39 +3,39 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from dca_bot.app import (
     SystemClock,
     bot_key,
     build_postgres,
-    build_source,
     build_wallet,
     programme_of,
     ssh_server,
 )
+from dca_bot.check_lamassu import check_lamassu
 from dca_bot.config import Config, load_config
 from dca_bot.console import say
-from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.file_rights import refuse_unfit_folder
-from dca_bot.lamassu.ages import ages_text
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
-from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import has_ledger, reading_database, refuse_unusable
+from dca_bot.ledger import clients, facts, leases
+from dca_bot.ledger.database import Tx, has_ledger, reading_database, refuse_unusable
 from dca_bot.ledger.instances import instances
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import npub
 from dca_bot.nostr.pool import NostrMessenger
 
 RELAY_LIMIT_S = 15
+STEP_LIMIT_S = 60
+"""A step that hangs ends so; the parts' own limits are shorter, and their words better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +48,108 @@ class Step:
     name: str
     run: Callable[[Config], Awaitable[str]]
     after: tuple[str, ...] = ()
+    limit_s: float = STEP_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A step's line, as it is printed."""
+
+    line: str
+    is_good: bool
 
 
 async def run_checks(config_path: Path) -> bool:
     """Print a line for each step; True if all is in order. Nothing is changed anywhere."""
     config = load_config(config_path)
     say(f"✓ {config_path} is complete")
-    broken: set[str] = set()
-    for step in _steps(config):
-        causes = [name for name in step.after if name in broken]
-        if causes:
-            say(f"· {step.name}: not tried; {causes[0]} comes first")
-        if causes or not await _try(step, config):
-            broken.add(step.name)
-    return not broken
+    return await take_all(_steps(config), config)
+
+
+async def take_all(steps: Sequence[Step], config: Config) -> bool:
+    """Take the steps at the same time and tell them in their order; True if all are good."""
+    tasks: dict[str, asyncio.Task[Result]] = {}
+    for step in steps:
+        before = {name: tasks[name] for name in step.after}
+        tasks[step.name] = asyncio.create_task(_take(step, config, before))
+    results = []
+    # No task group: what `say` raises, a broken pipe for one, would leave it in an ExceptionGroup.
+    try:
+        for task in tasks.values():
+            results.append(await task)
+            say(results[-1].line)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+    return all(result.is_good for result in results)
 
 
 def _steps(config: Config) -> tuple[Step, ...]:
-    """Return the steps in the order in which they are tried."""
-    way = _steps_to_lamassu(config)
+    """Return the steps in the order in which they are told; only one at a time opens the ledger."""
+    way, ledger = _steps_to_lamassu(config), asyncio.Lock()
+    lamassu = partial(check_lamassu, ledger=ledger)
     return (
         Step("Nostr keys", _check_keys),
-        Step("Data folder", _check_data_dir),
+        Step("Data folder", partial(_check_data_dir, ledger=ledger)),
         Step("Backups", _check_backups, after=("Data folder",)),
         *way,
-        Step("Lamassu", _check_lamassu, after=tuple(step.name for step in way)),
-        Step("LNbits", _check_lnbits),
+        Step("Lamassu", lamassu, after=tuple(step.name for step in way)),
+        Step("LNbits", partial(_check_lnbits, ledger=ledger)),
         Step("Relays", _check_relays, after=("Nostr keys",)),
     )
 
 
-async def _try(step: Step, config: Config) -> bool:
+async def _take(step: Step, config: Config, before: Mapping[str, asyncio.Task[Result]]) -> Result:
+    """Take a step once those before it are taken."""
+    broken = [name for name, task in before.items() if not (await task).is_good]
+    if broken:
+        return Result(f"· {step.name}: not tried; {broken[0]} comes first", is_good=False)
     try:
-        say(f"✓ {step.name}: {await step.run(config)}")
+        async with asyncio.timeout(step.limit_s) as limit:
+            return Result(f"✓ {step.name}: {await step.run(config)}", is_good=True)
     except DcaBotError as error:
-        say(f"✗ {step.name}: {error}")
-        return False
-    return True
+        return Result(f"✗ {step.name}: {error}", is_good=False)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        late = f"not done within {step.limit_s:g} s. Look at its load."
+        return Result(f"✗ {step.name}: {late}", is_good=False)
 
 
 async def _check_keys(config: Config) -> str:
     key = bot_key(config, os.environ)
-    operators = programme_of(config).operators
+    operators, entries = programme_of(config).operators, config.nostr.operators
     names = ", ".join(f"{npub(operator)[:12]}…" for operator in sorted(operators))
-    return f"the bot is {key.npub}; operators: {names}"
+    twice = "; ONE STANDS THERE TWICE" if len(operators) < len(entries) else ""
+    return f"the bot is {key.npub}; operators: {names}{twice}"
 
 
-async def _check_data_dir(config: Config) -> str:
+async def _check_data_dir(config: Config, *, ledger: asyncio.Lock) -> str:
     path = config.path(config.bot.data_dir)
-    is_running = refuse_unusable(path)
-    if not path.exists():
-        return f"{path} will be made by the first start"
-    await _first_start(config)
-    return f"{path} is there{', and a bot is running on it' if is_running else ''}"
+    async with ledger:
+        is_running = refuse_unusable(path)
+        if not path.exists():
+            return f"{path} will be made by the first start"
+        note = await _ledger_note(config, path)
+    return f"{path} is there{', and a bot is running on it' if is_running else ''}{note}"
+
+
+async def _ledger_note(config: Config, data_dir: Path) -> str:
+    """Hold the ledger against the configuration; raise LedgerError as a start would."""
+    if not has_ledger(data_dir):
+        return ""
+    operators: frozenset[str] = frozenset()
+    with suppress(ConfigError):  # the keys' step says so
+        operators = programme_of(config).operators
+
+    def look(tx: Tx) -> list[str]:
+        facts.check_currency(tx, config.bot.currency)
+        return clients.names_of(tx, operators)
+
+    async with reading_database(data_dir, traceless=True) as database:
+        names = await database.read(look)
+    return f"; CLIENT AND OPERATOR at once: {', '.join(names)}" if names else ""
 
 
 async def _check_backups(config: Config) -> str:
@@ -147,55 +196,22 @@ async def _check_postgres(config: Config) -> str:
     )
 
 
-async def _check_lamassu(config: Config) -> str:
-    source = build_source(config, os.environ)
-    now = datetime.now(UTC)
-    try:
-        export = await source.fetch(now - timedelta(days=config.lamassu.lookback_days))
-    finally:
-        await source.aclose()
-    first_start = None
-    with suppress(LedgerError):  # the data folder's step says so
-        first_start = await _first_start(config)
-    start_at = config.start_at or first_start or now
-    decisions = [
-        decide(cash_out, currency=config.bot.currency, now=now) for cash_out in export.cash_outs
-    ]
-    good = [found.at for found in decisions if found.verdict is Verdict.DISTRIBUTE]
-    machines = ", ".join(sorted(export.machines.values())) or "none listed"
-    unreadable = f"; LEFT OUT: {export.unreadable[0]}" if export.unreadable else ""
-    return (
-        f"{len(decisions)} cash-outs in {config.lamassu.lookback_days} days, {len(good)} of them"
-        f" clean successes, {sum(at >= start_at for at in good)} of these since"
-        f" {start_at:%Y-%m-%d %H:%M} UTC, from when on they are distributed;"
-        f" machines: {machines}; {ages_text(export, now)}{unreadable}"
-    )
-
-
-async def _first_start(config: Config) -> datetime | None:
-    data_dir = config.path(config.bot.data_dir)
-    if not has_ledger(data_dir):
-        return None
-    async with reading_database(data_dir, traceless=True) as database:
-        await database.read(lambda tx: facts.check_currency(tx, config.bot.currency))
-        return await database.read(lambda tx: facts.moment(tx, facts.START_AT))
-
-
-async def _check_lnbits(config: Config) -> str:
+async def _check_lnbits(config: Config, *, ledger: asyncio.Lock) -> str:
     async with build_wallet(config, os.environ) as wallet:
+        await wallet.greet()
         found = await wallet.probe()
         price = await wallet.price(config.bot.currency)
-        lease = await _lease_note(config, wallet)
+        lease = await _lease_note(config, wallet, ledger)
     balance = sat_text(found.balance_msat // 1000)
     told = f"{price:,.2f} {config.bot.currency}" if price else "NOT TOLD, so fixed mode would wait"
     return f"version {found.version}, source wallet {found.name!r} has {balance}, 1 BTC is {told}{lease}"
 
 
-async def _lease_note(config: Config, wallet: LnbitsWallet) -> str:
+async def _lease_note(config: Config, wallet: LnbitsWallet, ledger: asyncio.Lock) -> str:
     """Say so if another bot has paid from the source wallet since this ledger was last paid from."""
     data_dir = config.path(config.bot.data_dir)
     try:
-        async with reading_database(data_dir, traceless=True) as database:
+        async with ledger, reading_database(data_dir, traceless=True) as database:
             record = await database.read(leases.record_of)
             ledger_id = await database.read(lambda tx: facts.get(tx, facts.LEDGER_ID) or "")
         bot = public_id(bot_key(config, os.environ).public_key)
@@ -221,17 +237,17 @@ async def _check_relays(config: Config) -> str:
     running = asyncio.create_task(messenger.run())
     try:
         for _ in range(RELAY_LIMIT_S * 5):
-            if messenger.connected() == len(config.nostr.relays):
+            if messenger.connected() == len(messenger.relay_states()):
                 break
             await asyncio.sleep(0.2)
         states = messenger.relay_states()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    lost = [state.url for state in states if not state.listening]
+    lost = [f"{state.url} ({state.detail})" for state in states if not state.listening]
     if lost:
         raise DcaBotError(
-            f"{', '.join(lost)} did not answer within {RELAY_LIMIT_S} s."
+            f"{', '.join(lost)} could not be used within {RELAY_LIMIT_S} s."
             " Check nostr.relays, or choose others."
         )
     return f"{len(states)} connected"

@@ -158,7 +158,7 @@ class NostrConfig(_Section):
 
     private_key_file: FilePath = Path("bot.nsec")
     relays: Annotated[tuple[RelayUrl, ...], Field(min_length=1, max_length=10)]
-    operators: Annotated[tuple[str, ...], Field(min_length=1)]
+    operators: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
     operator_protocols: Annotated[tuple[DmProtocol, ...], Field(min_length=1)] = (DmProtocol.NIP17,)
     max_message_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 6
 

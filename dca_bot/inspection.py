@@ -140,6 +140,7 @@ async def _audit_payments(
     database: Database, wallet: LnbitsWallet
 ) -> tuple[PaymentsAudit | None, str]:
     try:
+        await wallet.greet()
         return await audit_payments(database, wallet), ""
     except (LnbitsUnavailable, LnbitsRefused) as error:
         return None, str(error)

@@ -34,6 +34,7 @@ from dca_bot.ledger import (
     mail,
     payout_moves,
     payouts,
+    start,
 )
 from dca_bot.ledger.backup import copies
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
@@ -402,6 +403,30 @@ async def test_first_start_is_kept_for_good(bot, configured):
     bot.start(start_at=configured)
     await until(lambda: bot.lamassu.reads > reads)
     assert await bot.database.read(lambda tx: facts.get(tx, facts.START_AT)) == first
+
+
+@pytest.mark.parametrize("days", [None, -30, 30])
+async def test_start_at_that_lies_ahead_is_said_in_the_journal(bot, caplog, days):
+    caplog.set_level(logging.WARNING)
+    bot.start(start_at=None if days is None else NOW + timedelta(days=days))
+    await until(lambda: bot.lamassu.reads)
+    assert ("nothing is shared out yet start_at=2026-03-31" in caplog.text) is (days == 30)
+
+
+async def test_start_at_moved_back_reads_nothing_before_the_operators_word(bot):
+    bot.start()
+    await until(lambda: bot.lamassu.reads)
+    bot.stop.set()
+    await ended(bot)
+    bot.stop.clear()
+    reads = bot.lamassu.reads
+    bot.start(start_at=NOW - timedelta(days=300))
+    await until(lambda: any("was moved back" in text for text in bot.relays.sent))
+    for _ in range(20):
+        await bot.clock.sleep(60)
+    assert bot.lamassu.reads == reads
+    await bot.database.transact(start.accept)
+    await until(lambda: bot.lamassu.reads > reads)
 
 
 def test_operator_whose_key_is_none_is_refused_by_name():

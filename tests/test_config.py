@@ -20,9 +20,10 @@ from dca_bot.config import (
 )
 from dca_bot.errors import ConfigError
 
-START_AT = "start_at = 2026-01-01T00:00:00Z"
+START_AT = "# start_at = 2026-01-01T00:00:00Z"
 TIMES = 'times = ["09:00", "18:00"]'
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+SPEC = Path(__file__).parent / "data" / "config.spec.toml"
 
 
 def changed(tmp_path, old, new):
@@ -37,12 +38,28 @@ def test_example_is_complete_and_loads():
     config = load_config(EXAMPLE)
     assert programme_of(config).low_deposit_minor == 20_000
     written = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
-    for section, field in Config.model_fields.items():
-        if section != "base":
-            assert set(field.annotation.model_fields) <= set(written[section])
+    lacking = {
+        (section, key)
+        for section, field in Config.model_fields.items()
+        if section != "base"
+        for key in set(field.annotation.model_fields) - set(written[section])
+    }
+    assert lacking == {("lamassu", "start_at")}, "one that is set shares out old cash-outs"
     postgres = Config.model_fields["lamassu"].annotation.model_fields["postgres"].annotation
     # There is no way to write that no file is given.
     assert set(postgres.model_fields) - set(written["lamassu"]["postgres"]) == {"ca_file"}
+
+
+def test_example_leaves_start_at_to_the_first_start_and_names_it_all_the_same():
+    assert load_config(EXAMPLE).start_at is None
+    contract = tomllib.loads(SPEC.read_text(encoding="utf-8"))
+    (line,) = [
+        line.removeprefix("# ")
+        for line in EXAMPLE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("# start_at = ")
+    ]
+    assert tomllib.loads(line)["start_at"] == contract["lamassu"]["start_at"]
+    assert "never touched" in line
 
 
 def test_example_explains_every_key():

@@ -60,10 +60,14 @@ class _Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Who writes: a client, an operator (then `client` is None), or somebody who is neither."""
+    """Who writes: a client, an operator (then `client` is None), or somebody who is neither.
+
+    `is_early`: an operator's first message to this ledger, written before its life began.
+    """
 
     is_known: bool
     client: Client | None = None
+    is_early: bool = False
 
 
 class Conversation:
@@ -107,18 +111,26 @@ class Conversation:
                 place_of(error),
             )
             if sender.is_known:
-                await self._reply_only(message, "failed", Say("failed", reference=reference))
+                key = "failed" if sender.client else "failed_operator"
+                await self._reply_only(message, "failed", Say(key, reference=reference))
 
     def _sender(self, tx: Tx, message: IncomingMessage) -> _Sender | None:
         """Tell who writes; None if there is nothing to do, as the message was handled before.
 
-        So it was where the ledger is a copy that was put back since: what it ran is lost with the inbox.
-        What a client wrote as a stranger, before being added or with a new key, is not carried out either.
+        A message from before the ledger's life may have been handled on another ledger, whose inbox isn't
+        in this one: an operator is told so once. What a client wrote as a stranger, before being added or
+        with a new key, is not carried out either.
         """
-        restored_at = facts.restored_at(tx)
-        if mail.is_received(tx, message) or (restored_at and message.sent_at < restored_at):
+        if mail.is_received(tx, message):
             return None
-        if message.sender in self._programme.operators:
+        alive_since, is_operator = (
+            facts.alive_since(tx),
+            message.sender in self._programme.operators,
+        )
+        if alive_since is not None and message.sent_at < alive_since:
+            is_to_be_told = is_operator and mail.person(tx, message.sender) is None
+            return _Sender(is_known=True, is_early=True) if is_to_be_told else None
+        if is_operator:
             return _Sender(is_known=True)
         client = clients.by_pubkey(tx, message.sender)
         if client is not None:
@@ -158,6 +170,8 @@ class Conversation:
         by_time = self._time_problem(message, now)
         if by_time is not None:
             return by_time
+        if sender.is_early:
+            return Say("problem.before_start")
         if is_operator and message.protocol not in self._programme.operator_protocols:
             return Say("problem.protocol")
         return Say("problem.too_long") if len(message.text) > TEXT_LENGTH_MAX else None

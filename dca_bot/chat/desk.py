@@ -35,7 +35,7 @@ class Desk:
     once more, for what reads much of it.
     `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
     LNbits is given `answer_limit_s` for an answer that a command waits for.
-    `bot_name` tells this bot from one on a copy of the ledger.
+    `bot_name` tells this bot from one on a copy of the ledger; `bot_pubkey` is its Nostr key.
     `is_reconciled` tells whether the ledger was held against LNbits since the start.
     """
 
@@ -57,3 +57,4 @@ class Desk:
     parts: Callable[[], Sequence[PartState]]
     answer_limit_s: float = 10
     bot_name: str = ""
+    bot_pubkey: str = ""

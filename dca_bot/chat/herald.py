@@ -25,6 +25,7 @@ from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
 from dca_bot.ledger.slow_destinations import SlowDestination
+from dca_bot.ledger.start import Start
 
 CLOCK = "clock"
 """The alarm that the clock is in doubt."""
@@ -312,6 +313,11 @@ class Herald:
         """Tell that the bot was started on a copy of the ledger, and what to do."""
         last = Say("status.last_poll", at=Moment(polled_at)) if polled_at else Say("status.no_poll")
         self.tell_operators(tx, Say("push.restored", last=last), now)
+
+    def start_moved_back(self, tx: Tx, begun: Start, now: datetime) -> None:
+        """Tell that everything is paused because older cash-outs would count, and what to do."""
+        told = Say("push.start_moved_back", start=Moment(begun.at), used=Moment(begun.used))
+        self.tell_operators(tx, told, now)
 
     def low_on_funds(
         self, tx: Tx, top_up: TopUp, bolt11: str, *, free_sat: int, now: datetime

@@ -255,13 +255,15 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
 
 
 def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
-    """Read the argument NPUB; nobody else, and no operator, may have it."""
+    """Read the argument NPUB; no other client, no operator and not the bot may have it."""
     try:
         pubkey = ctx.desk.parse_public_key(args.text("NPUB"))
     except (DcaBotError, ValueError):
         raise refuse("wrong.npub") from None
     if pubkey in ctx.programme.operators:
         raise refuse("client.npub_of_operator")
+    if pubkey == ctx.desk.bot_pubkey:
+        raise refuse("client.npub_of_bot")
     taken = clients.by_pubkey(tx, pubkey)
     if taken is not None:
         raise refuse("client.npub_taken", name=taken.name)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from dca_bot.chat.ask import ask_balance
+from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done, Facts
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
@@ -13,7 +14,7 @@ from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import clients, clock, facts, leases, mail, payouts, reports
+from dca_bot.ledger import clients, clock, facts, leases, mail, payouts, reports, start
 from dca_bot.ledger.audit import LedgerAudit
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.database import Tx
@@ -43,8 +44,9 @@ async def look_around(desk: Desk, _args: Args) -> Surroundings:
 
 
 async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
-    """Prove the ledger, and hold LNbits' payments against it."""
+    """Prove the ledger, and hold LNbits' payments against it, unless LNbits hangs."""
     try:
+        await in_time(desk, desk.wallet.balance_msat())
         async with desk.reading_database() as database:
             payments = await audit_payments(database, desk.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
@@ -61,6 +63,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
         "lines",
         lines=(
             _paying(tx, ctx),
+            _starts_later(tx, ctx.now),
             _last_poll(tx),
             *age_lines(tx, ctx.now),
             *(part_state(part) for part in found.parts),
@@ -108,25 +111,38 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("resume_all.done")
 
 
-def takeover_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
-    """Tell that this bot goes on, and which other one must not run any more."""
-    dispute = leases.open_dispute(tx)
-    assert dispute is not None
+def resume_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+    """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
+    dispute, at = leases.open_dispute(tx), start.asked(tx)
+    if dispute is None:
+        assert at is not None
+        return Say("resume_all.start_effect", start=Moment(at))
     return Say(
         "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
     )
 
 
-def takeover_apply(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Done:
-    """Take over: accept the other bot's rows at LNbits, and go on."""
-    leases.accept(tx, now=ctx.now)
+def resume_apply(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Done:
+    """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
+    was_disputed = is_disputed(tx)
+    if was_disputed:
+        leases.accept(tx, now=ctx.now)
+    else:
+        start.accept(tx)
     facts.drop(tx, facts.PAUSED)
-    return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
+    if was_disputed:
+        return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
+    return Done(Say("resume_all.done"))
 
 
 def is_disputed(tx: Tx) -> bool:
     """Tell whether another bot's row at LNbits has stopped this one."""
     return leases.open_dispute(tx) is not None
+
+
+def needs_word(tx: Tx) -> bool:
+    """Tell whether the operator has to decide something before the bot may go on."""
+    return is_disputed(tx) or start.asked(tx) is not None
 
 
 def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
@@ -169,9 +185,9 @@ HOUSE_COMMANDS = (
     Command(
         ("resume", "all"),
         answer=resume_answer,
-        plan=takeover_plan,
-        apply=takeover_apply,
-        code_if=is_disputed,
+        plan=resume_plan,
+        apply=resume_apply,
+        code_if=needs_word,
         then=wake_jobs,
     ),
     TABLES_EXPORT,
@@ -184,12 +200,20 @@ def _paying(tx: Tx, ctx: Context) -> Say:
     if dispute is not None:
         why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
         return Say("status.disputed", why=why, me=ctx.desk.bot_name, rival=rival)
+    at = start.asked(tx)
+    if at is not None:
+        return Say("status.start_asked", start=Moment(at))
     if facts.paused(tx):
         return Say("status.paused")
     refused = facts.get(tx, facts.LEASE_REFUSED)
     if refused is not None:
         return Say("status.lease_refused", why=refused)
     return Say("status.running")
+
+
+def _starts_later(tx: Tx, now: datetime) -> Say:
+    at = start.ahead(tx, now)
+    return NOTHING if at is None else Say("status.starts_later", start=Moment(at))
 
 
 def _last_poll(tx: Tx) -> Say:

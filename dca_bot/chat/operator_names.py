@@ -1,9 +1,12 @@
 """Names that may be taken for one another: new ones are refused, old ones are told to the operators.
 
+So are clients whose npub has become an operator's by the configuration.
+
 The invariant: nobody's name is changed, and whoever had one before such names were refused keeps it.
 """
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 
 from dca_bot.chat.command import COMMAND_WORDS, Context
@@ -51,3 +54,15 @@ def tell_of_unclear_names(tx: Tx, herald: Herald, now: datetime) -> None:
     if any(names not in told for names in unclear):
         herald.tell_operators(tx, Say("push.unclear_names", names=unclear_names(tx)), now)
         facts.put(tx, facts.UNCLEAR_NAMES, json.dumps(unclear))
+
+
+def tell_of_client_operators(
+    tx: Tx, herald: Herald, operators: Collection[str], now: datetime
+) -> None:
+    """Tell the operators once of clients whose npub is an operator's: they have no client commands."""
+    names = clients.names_of(tx, operators)
+    told = json.loads(facts.get(tx, facts.CLIENT_OPERATORS) or "[]")
+    if set(names) - set(told):
+        herald.tell_operators(tx, Say("push.client_operators", names=", ".join(names)), now)
+    if names != told:
+        facts.put(tx, facts.CLIENT_OPERATORS, json.dumps(names))

@@ -5,7 +5,7 @@ once; an incomplete reading changes nothing.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -111,12 +111,19 @@ class Ingest:
         now = self.clock.now()
         await self._know_start()
         full = has_passed(FULL_READ_EVERY, since=self._full_read_at, now=now)
-        first = self.start_at - REDEEM_LATER
+        first = reads_since(self.start_at)
         since = first if full else max(first, now - self.lookback)
         export = await self.source.fetch(since)
         async with self._guard.over(Guarded.TICKER):
             await self._note_ticker(export)
-        found = await self._spare(self._decide(export))
+        found = await self._spare(
+            judge(
+                export,
+                currency=self.programme.currency,
+                start_at=self.start_at,
+                now=self.clock.now(),
+            )
+        )
         await self._record(export, found)
         async with self._guard.over(Guarded.MISSING):
             await self._look_whether_partial(export, found, since)
@@ -155,19 +162,9 @@ class Ingest:
         if ticker is not None:
             await self.database.transact(lambda tx: tickers.note(tx, ticker, now=now))
 
-    def _decide(self, export: Export) -> list[Found]:
-        now = self.clock.now()
-        decided = (
-            (cash_out, decide(cash_out, currency=self.programme.currency, now=now))
-            for cash_out in export.cash_outs
-        )
-        return [(cash_out, found) for cash_out, found in decided if found.at >= self.start_at]
-
     async def _spare(self, found: list[Found]) -> list[Found]:
-        """Let sales wait that lack their report, where so many do that the reading must be partial."""
         lacking = lacking_report(found)
-        known = await self.database.read(lambda tx: cash_outs.states(tx, lacking))
-        return spared(found, {id_ for id_, (state, _) in known.items() if state in _STAYING})
+        return spare(found, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
 
     async def _final(self, found: Iterable[Found]) -> list[Found]:
         """Return what is still to be distributed, oldest first."""
@@ -175,7 +172,7 @@ class Ingest:
         ids = [cash_out.id for cash_out, _ in final]
         known = await self.database.read(lambda tx: cash_outs.states(tx, ids))
         return sorted(
-            (pair for pair in final if not _is_decided(known.get(pair[0].id))),
+            (pair for pair in final if not is_decided(known.get(pair[0].id))),
             key=lambda pair: (pair[1].at, pair[0].id),
         )
 
@@ -262,7 +259,7 @@ class Ingest:
         """Do everything that one cash-out changes; None if there is nothing to do now."""
         now = self.clock.now()
         known = cash_outs.states(tx, [cash_out.id]).get(cash_out.id)
-        if _is_decided(known) or facts.paused(tx):
+        if is_decided(known) or facts.paused(tx):
             return None
         if foreign.of_cash_out(tx, cash_out.id):
             if known != (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION):
@@ -338,6 +335,30 @@ def _note_poll(tx: Tx, export: Export, now: datetime) -> None:
     readings.note(tx, oldest_copy(export, now), newest_transaction(export, now))
 
 
+def reads_since(start_at: datetime) -> datetime:
+    """Return since when rows are read where cash-outs count from `start_at` on."""
+    return start_at - REDEEM_LATER
+
+
+def judge(export: Export, *, currency: str, start_at: datetime, now: datetime) -> list[Found]:
+    """Decide each cash-out of a reading; those from before `start_at` are left out."""
+    decided = (
+        (cash_out, decide(cash_out, currency=currency, now=now)) for cash_out in export.cash_outs
+    )
+    return [(cash_out, found) for cash_out, found in decided if found.at >= start_at]
+
+
+def is_decided(known: tuple[str, str] | None) -> bool:
+    """Tell by state and reason whether a cash-out was distributed, or the operator gave it to nobody."""
+    state, reason = known or ("", "")
+    return state == cash_outs.DISTRIBUTED or reason == Reason.BY_OPERATOR
+
+
+def spare(found: list[Found], known: Mapping[str, tuple[str, str]]) -> list[Found]:
+    """Let sales wait that lack their report, where so many do that the reading must be partial."""
+    return spared(found, {id_ for id_, (state, _) in known.items() if state in _STAYING})
+
+
 def _named(cash_out: CashOut) -> Say:
     return Say("job.cash_out", id=cash_out.id)
 
@@ -349,9 +370,3 @@ def _is_news(tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reaso
     held = cash_outs.by_id(tx, cash_out.id) if state == cash_outs.HELD else None
     figures = (decision.amounts, decision.dispensed_minor)
     return held is not None and (held.amounts, held.dispensed_minor) != figures
-
-
-def _is_decided(known: tuple[str, str] | None) -> bool:
-    """Tell whether a cash-out was distributed, or the operator has given it to nobody."""
-    state, reason = known or ("", "")
-    return state == cash_outs.DISTRIBUTED or reason == Reason.BY_OPERATOR

@@ -110,6 +110,12 @@ def names(tx: Tx) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
+def names_of(tx: Tx, pubkeys: Iterable[str]) -> list[str]:
+    """Return the names of the clients who write with one of these keys, by name."""
+    found = (by_pubkey(tx, pubkey) for pubkey in pubkeys)
+    return sorted(client.name for client in found if client is not None)
+
+
 def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     """Return the clients who are not closed, by name; without a limit all."""
     rows = tx.execute(

@@ -174,6 +174,7 @@ _PULLED = (
 )
 _FACTS = (
     facts.START_AT,
+    facts.START_USED,
     facts.LAST_POLL_AT,
     facts.LISTENED_AT,
     facts.RESTORED_AT,

@@ -1,7 +1,7 @@
 """Single values that outlive a restart, by name."""
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from sqlite3 import Connection as Tx  # not from `database`, which opens a ledger by its facts
 
 from dca_bot.errors import LedgerError
@@ -10,6 +10,10 @@ CURRENCY = "currency"
 """What all minor units of the ledger are of (ISO 4217)."""
 START_AT = "start_at"
 """When the bot first started: ISO 8601."""
+START_USED = "start_used"
+"""From which instant on cash-outs counted at the last start (ISO 8601): `start_at`, or the first start."""
+START_ASKED = "start_asked"
+"""An earlier such instant (ISO 8601), present while the operators are asked whether it shall count."""
 PAUSED = "paused"
 """Present while the operator has stopped deciding and paying."""
 LAST_POLL_AT = "last_poll_at"
@@ -33,7 +37,7 @@ LISTENED_AT = "listened_at"
 COPIED = "copied"
 """Present in a copy of the ledger, until a bot is started on it."""
 RESTORED_AT = "restored_at"
-"""When a bot was last started on a copy (ISO 8601): what was written to it before isn't carried out."""
+"""When a bot was last started on a copy (ISO 8601)."""
 CLOCK_AT = "clock_at"
 """The latest time that the clock has shown (ISO 8601)."""
 CLOCK_BACK_AT = "clock_back_at"
@@ -57,6 +61,8 @@ SOURCE_REFUSED = "source_refused"
 """The id of another wallet, which the operators have been told isn't paid from."""
 UNCLEAR_NAMES = "unclear_names"
 """The clients' names of which the operators were told that they look alike or read like a command (JSON)."""
+CLIENT_OPERATORS = "client_operators"
+"""The clients' names of which the operators were told that an operator has their npub (JSON)."""
 UNCOVERED = "uncovered"
 """Present while the operators know that the clients' balances exceed the machines' cash."""
 TOP_UP = "top_up"
@@ -70,6 +76,9 @@ BACKUP_AT = "backup_at"
 """When the last copy of the ledger was made by itself: ISO 8601."""
 BACKUP_FAILING = "backup_failing"
 """Since when no copy can be made, ISO 8601; present while that is so, and the operators know it."""
+
+FIRST_WORD = timedelta(minutes=2)
+"""Operators write while the bot is starting for the first time, and phones' clocks may be slow."""
 
 
 def get(tx: Tx, name: str) -> str | None:
@@ -134,10 +143,16 @@ def last_poll_at(tx: Tx) -> datetime | None:
     return moment(tx, LAST_POLL_AT)
 
 
-def restored_at(tx: Tx) -> datetime | None:
-    """Return when the bot was started on a copy, in whole seconds as messages' times are; None if never."""
-    restored = moment(tx, RESTORED_AT)
-    return None if restored is None else restored.replace(microsecond=0)
+def alive_since(tx: Tx) -> datetime | None:
+    """Return when this ledger's life began: the bot's first start on it, or the last one on a copy.
+
+    In whole seconds, as messages' times are; None before any start. What was written to the bot before
+    isn't carried out. The first start is taken FIRST_WORD earlier; on a copy not even a moment is, as it
+    may hold a code that was used since.
+    """
+    first, restored = moment(tx, START_AT), moment(tx, RESTORED_AT)
+    begun = [at for at in (first and first - FIRST_WORD, restored) if at is not None]
+    return max(begun).replace(microsecond=0) if begun else None
 
 
 def polls(tx: Tx) -> int:
@@ -146,5 +161,5 @@ def polls(tx: Tx) -> int:
 
 
 def paused(tx: Tx) -> bool:
-    """Tell whether deciding and paying are stopped, by the operator or by a clock in doubt."""
-    return get(tx, PAUSED) is not None or get(tx, CLOCK_DOUBTED) is not None
+    """Tell whether deciding and paying are stopped: by the operator, a doubted clock or a `start_at`."""
+    return any(get(tx, name) is not None for name in (PAUSED, CLOCK_DOUBTED, START_ASKED))

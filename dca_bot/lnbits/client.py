@@ -4,6 +4,7 @@ A pay answer is only a hint: nothing here decides from it whether money moved. W
 say clearly is an error, never "not paid": the one silent mistake would be to pay twice.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -72,6 +73,7 @@ FILTER_REFUSALS = (
 # LNbits takes 640 characters, but BOLT11 has room for 1023 groups of 5 bits.
 MEMO_BYTES_MAX = 639
 BOLT11_CHARS_MAX = 7089
+GREETING_LIMIT_S = 15
 NO_ROW = "Payment does not exist."
 SHARED = (
     "The source wallet is one that somebody else shares: LNbits doesn't show the bot what it has paid"
@@ -119,6 +121,20 @@ class LnbitsWallet:
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._api.aclose()
+
+    async def greet(self, *, limit_s: float = GREETING_LIMIT_S) -> None:
+        """Ask for little, so that nobody waits for much from an LNbits that hangs.
+
+        Raise LnbitsUnavailable where no answer comes within `limit_s`.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.balance_msat()
+        except TimeoutError:
+            raise LnbitsUnavailable(
+                f"LNbits was asked for the balance and said nothing for {limit_s:g} s."
+                " It may hang: look whether its own page opens, and restart it if not."
+            ) from None
 
     async def version(self) -> str:
         """Return LNbits' version (GET /openapi.json, without a key)."""

@@ -11,9 +11,19 @@ import coincurve
 from pynostr import bech32
 from pynostr.key import PublicKey
 
+from dca_bot.core.names import visible
 from dca_bot.errors import KeyRefused
 
 _NPROFILE_PUBKEY = 0
+_SECRET_PREFIXES = ("nsec1", "ncryptsec1")
+_OTHER_KINDS = {
+    "note1": "a note, not a person",
+    "nevent1": "a note, not a person",
+    "naddr1": "an article, not a person",
+    "nrelay1": "a relay, not a person",
+    "lnurl1": "a payment code, not a person",
+    "bc1": "a Bitcoin address, not a person",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,11 @@ def generate(source: random.Random | None = None) -> SecretKey:
             continue
 
 
+def is_secret(text: str) -> bool:
+    """Tell whether a text is, or begins as, a secret key that must not be shown."""
+    return _bare(text).lower().startswith(_SECRET_PREFIXES)
+
+
 def parse_secret_key(text: str) -> SecretKey:
     """Read an nsec or 64 hex digits; raise KeyRefused with a sentence that leaves the key out."""
     text = text.strip()
@@ -64,14 +79,20 @@ def parse_secret_key(text: str) -> SecretKey:
 def parse_public_key(text: str) -> str:
     """Read an npub, an nprofile or 64 hex digits, with or without `nostr:`, into lowercase hex.
 
+    White space in it is skipped: a checksum or the length tells whether all of it is there.
     Raise KeyRefused with a sentence when it is mistyped, not on the curve, or a secret key.
     """
-    text = text.strip()
-    if text.lower().startswith("nostr:"):
-        text = text[len("nostr:") :]
-    if text.lower().startswith("nsec1"):
+    if is_secret(text):
         raise KeyRefused(
             "This is a secret key (nsec): never send it to anybody. The npub is needed here."
+        )
+    text = _bare(text)
+    for prefix, what in _OTHER_KINDS.items():
+        if text.lower().startswith(prefix):
+            raise KeyRefused(f"This is {what}; copy the npub from the person's profile.")
+    if "@" in text:
+        raise KeyRefused(
+            "This is a name that can change hands; copy the npub from the person's profile."
         )
     return _checked_point(_public_key_bytes(text))
 
@@ -79,6 +100,12 @@ def parse_public_key(text: str) -> str:
 def npub(public_key: str) -> str:
     """Write a public key in hex as npub."""
     return str(PublicKey(bytes.fromhex(public_key)).bech32())
+
+
+def _bare(text: str) -> str:
+    """Return what people copied without `nostr:`, white space and marks that nobody sees."""
+    text = "".join(visible(text).split())
+    return text[len("nostr:") :] if text.lower().startswith("nostr:") else text
 
 
 def _public_key_bytes(text: str) -> bytes:

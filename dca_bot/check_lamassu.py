@@ -1,0 +1,115 @@
+"""The Lamassu line of `dca-bot check`: what a reading holds, and what a start would do with it."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dca_bot.app import build_source
+from dca_bot.config import Config
+from dca_bot.core.money import fiat_text
+from dca_bot.core.ports import Export
+from dca_bot.errors import LedgerError
+from dca_bot.jobs.foretell import Foretold, foretell
+from dca_bot.jobs.ingest import reads_since
+from dca_bot.lamassu.ages import ages_text
+from dca_bot.ledger import cash_outs, facts, start
+from dca_bot.ledger.database import Tx, has_ledger, reading_database
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What the ledger says: from when on cash-outs count (`used`: at the last start), and what is known.
+
+    Without a ledger, `used` is None.
+    """
+
+    start_at: datetime
+    used: datetime | None
+    states: dict[str, tuple[str, str]]
+
+
+async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
+    """Read what a start would read, and foretell what it would do; raise SourceUnavailable."""
+    now = datetime.now(UTC)
+    past = await _past(config, ledger, now, ())
+    recently = now - timedelta(days=config.lamassu.lookback_days)
+    since = min(reads_since(past.start_at), recently)
+    source = build_source(config, os.environ)
+    try:
+        export = await source.fetch(since)
+    finally:
+        await source.aclose()
+    past = await _past(config, ledger, now, tuple(one.id for one in export.cash_outs))
+    found = foretell(
+        export, past.states, currency=config.bot.currency, start_at=past.start_at, now=now
+    )
+    return f"{_reading(export, since, now)}; {_outlook(config, past, found, now)}"
+
+
+async def _past(config: Config, ledger: asyncio.Lock, now: datetime, ids: tuple[str, ...]) -> _Past:
+    """Look into the ledger; one that can't be read counts as none, as another line says so."""
+    data_dir = config.path(config.bot.data_dir)
+
+    def look(tx: Tx) -> _Past:
+        first = start.counts_from(tx, config.start_at, now)
+        used = facts.moment(tx, facts.START_USED) or facts.moment(tx, facts.START_AT)
+        return _Past(first, used, cash_outs.states(tx, ids))
+
+    nothing = _Past(config.start_at or now, None, {})
+    try:
+        if not has_ledger(data_dir):
+            return nothing
+        async with ledger, reading_database(data_dir, traceless=True) as database:
+            return await database.read(look)
+    except LedgerError:
+        return nothing
+
+
+def _reading(export: Export, since: datetime, now: datetime) -> str:
+    machines = ", ".join(sorted(export.machines.values())) or "none listed"
+    unreadable = f"; LEFT OUT: {export.unreadable[0]}" if export.unreadable else ""
+    return (
+        f"{len(export.cash_outs)} cash-outs since {since:%Y-%m-%d}; machines: {machines};"
+        f" {ages_text(export, now)}{unreadable}"
+    )
+
+
+def _outlook(config: Config, past: _Past, found: Foretold, now: datetime) -> str:
+    """Say what is shared out from when on, and how to have it otherwise."""
+    start_at = f"{past.start_at:%Y-%m-%d %H:%M} UTC"
+    if past.start_at > now:
+        return f"NOTHING IS SHARED OUT BEFORE {start_at}, which lies ahead (lamassu.start_at)"
+    if past.used is None and config.start_at is None:
+        return "none of them counts: what is sold after the bot's first start is shared out"
+    if not (found.shared or found.held or found.waiting or found.ignored):
+        known = f"all {found.known} since then are in the ledger" if found.known else "none yet"
+        return f"cash-outs count from {start_at} on: {known}, nothing is new{_warning(past, found)}"
+    counts = (
+        f"of those since {start_at} {found.known} are in the ledger, and the next start shares out"
+        f" {found.shared}{_shared(config, found)}, holds {found.held}, lets {found.waiting} wait and"
+        f" ignores {found.ignored}"
+    )
+    return counts + _warning(past, found)
+
+
+def _shared(config: Config, found: Foretold) -> str:
+    if found.oldest is None:
+        return ""
+    paid = fiat_text(found.shared_minor, config.bot.currency)
+    return f" ({paid}, the oldest of {found.oldest:%Y-%m-%d})"
+
+
+def _warning(past: _Past, found: Foretold) -> str:
+    """Warn of old cash-outs that nobody may have wanted to be shared out."""
+    if past.used is None and found.shared:
+        return (
+            ". THAT IS FOR GOOD, and as no client has a balance of that time, all of it is recorded as"
+            " yours. Not what you want? Leave lamassu.start_at out"
+        )
+    if past.used is not None and past.start_at < past.used:
+        return (
+            f". lamassu.start_at WAS MOVED BACK from {past.used:%Y-%m-%d %H:%M} UTC: the bot pauses and"
+            " asks the operators first"
+        )
+    return ""

@@ -1,0 +1,52 @@
+"""Reads `nostr.operators`: who may command the bot.
+
+The invariant: the bot never starts with an operator whose messages it couldn't obey, and no secret key
+that stands in the list is shown.
+"""
+
+from collections.abc import Sequence
+
+from dca_bot.errors import ConfigError, KeyRefused
+from dca_bot.nostr.keys import is_secret, parse_public_key
+
+_SHOWN_CHARS = 16
+_LEAKED = (
+    "is a secret key. Whoever could read the file has it: make a new key in your app, use the old one"
+    " no more, and write the new one's npub here."
+)
+_OWN = (
+    "is the bot's own npub, so nobody could command it. Write the npub of the account that you"
+    " will write to the bot from."
+)
+
+
+def parse_operators(entries: Sequence[str]) -> frozenset[str]:
+    """Return the operators' public keys in hex; raise ConfigError that names each wrong entry."""
+    keys, faults = set(), []
+    for number, text in enumerate(entries, start=1):
+        try:
+            keys.add(parse_public_key(text))
+        except KeyRefused as error:
+            faults.append(_fault(entries, number, text, str(error)))
+    if faults:
+        raise ConfigError("nostr.operators: " + "\n".join(faults))
+    return frozenset(keys)
+
+
+def refuse_own_key(entries: Sequence[str], bot_pubkey: str) -> None:
+    """Raise ConfigError where an operator's key is the bot's own, or an entry is no key."""
+    parse_operators(entries)
+    for number, text in enumerate(entries, start=1):
+        if parse_public_key(text) == bot_pubkey:
+            raise ConfigError(f"nostr.operators: {_place(entries, number)} {_OWN}")
+
+
+def _fault(entries: Sequence[str], number: int, text: str, why: str) -> str:
+    if is_secret(text):
+        return f"{_place(entries, number)} {_LEAKED}"
+    cut = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+    return f"{_place(entries, number)}, {cut!r}: {why}"
+
+
+def _place(entries: Sequence[str], number: int) -> str:
+    return f"entry {number} of {len(entries)}"

@@ -141,7 +141,8 @@ def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
     """Make the table that a person reads."""
     table = Table(title="Dry run")
     for heading in ("Time (UTC)", "Cash-out", "Decision", "Who gets what"):
-        table.add_column(heading, no_wrap=heading == "Time (UTC)")
+        # A narrow terminal breaks words rather than leave out amounts.
+        table.add_column(heading, no_wrap=heading == "Time (UTC)", overflow="fold")
     for outcome in outcomes:
         decision = outcome.decision
         what = decision.verdict.value + (f": {decision.reason}" if decision.reason else "")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +15,7 @@ import pytest
 
 from dca_bot.cli import app
 from dca_bot.config import write_secret
+from dca_bot.ledger import machines
 from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.nostr.keys import generate
 
@@ -89,6 +91,13 @@ def test_simulate_is_readable_in_an_encoding_without_its_letters(folder, encodin
     assert f"{name}: 124,153 sats for 1,000.00 GTQ" in done.stdout.decode(encoding)
 
 
+def test_simulate_leaves_no_amount_out_on_a_narrow_terminal(folder):
+    words = ("--export", EXPORT, "--clients", "clients.csv")
+    done = run("simulate", *words, folder=folder, env={"COLUMNS": "40"})
+    assert done.returncode == 0
+    assert "…" not in done.stdout.decode()
+
+
 def test_json_keeps_each_letter_in_any_encoding(folder):
     words = ("--json", "--export", EXPORT, "--clients", "clients.csv")
     done = run("simulate", *words, folder=folder, env=NO_UTF8)
@@ -104,20 +113,19 @@ def test_init_leaves_out_a_qr_code_that_the_encoding_has_no_blocks_for(tmp_path,
     assert "(No QR code: this terminal's encoding has no blocks.)" in done.stdout.decode(encoding)
 
 
-async def test_audit_is_readable_in_an_encoding_without_its_marks(folder):
+async def test_audit_and_status_are_readable_in_an_encoding_without_their_marks(folder):
     write_secret(folder / "lnbits.key", "0" * 32)
     database = await open_database(folder / "data")
-    try:
-        await database.transact(
-            lambda tx: tx.execute("CREATE TABLE stray (id INTEGER PRIMARY KEY) STRICT")
-        )
-    finally:
-        await database.aclose()
-    for command in ("audit", "status"):
-        done = run(command, folder=folder, env=NO_UTF8)
-        assert "Traceback" not in done.stderr.decode("ascii")
-        assert done.returncode == (1 if command == "audit" else 0)
-        assert done.stdout.decode("ascii")
+    await database.transact(lambda tx: machines.note(tx, "cobán"))
+    await database.aclose()
+    with closing(sqlite3.connect(folder / "data" / LEDGER_FILE)) as ledger, ledger:
+        ledger.execute("UPDATE account SET balance = balance + 1 WHERE id = 1")
+    audit = run("audit", folder=folder, env=NO_UTF8)
+    assert audit.stdout.decode("ascii").startswith("FAILED ")
+    assert "finding(s): hold payments" in sentence(audit)
+    status = run("status", folder=folder, env=NO_UTF8)
+    assert (status.returncode, status.stderr) == (0, b"")
+    assert "coban not counted yet" in status.stdout.decode("ascii")
 
 
 @pytest.mark.parametrize("words", [["demo", "--help"], ["chat", "--help"], ["chat"]])

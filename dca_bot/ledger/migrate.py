@@ -25,6 +25,7 @@ from dca_bot.ledger.schema import (
     text_digest,
     version_of,
 )
+from dca_bot.program import command
 
 Tx = sqlite3.Connection
 NAMED_MAX = 3
@@ -56,7 +57,7 @@ def refuse_other_version(tx: Tx) -> None:
     if _refuse_altered(tx, version) or version != VERSION:
         raise LedgerOutdated(
             f"{_file(tx)} is a ledger of an earlier dca-bot, of version {version}; the next start brings"
-            f" it to version {VERSION}. What that changes, says: dca-bot upgrade-check"
+            f" it to version {VERSION}. What that changes, says: {command('upgrade-check')}"
         )
 
 

@@ -217,10 +217,39 @@ def demo(
         raise DcaBotError("Ledger and wallets differ, or the demo was ended.")
 
 
+@app.command("upgrade-check")
+def upgrade_check(
+    wheel: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="A wheel of dca-bot to try, before it is installed."),
+    ] = None,
+    config: ConfigPath = CONFIG_DEFAULT,
+) -> None:
+    """Try on a copy of the ledger what the next start would change; the bot may be running."""
+    from dca_bot.upgrade_check import check_upgrade
+    from dca_bot.upgrade_wheel import check_wheel
+
+    if wheel is None:
+        check_upgrade(config)
+    else:
+        check_wheel(config, wheel)
+
+
 @app.command()
-def version() -> None:
+def version(json: AsJson = False) -> None:
     """Show the version."""
-    say(__version__)
+    import platform
+    import sqlite3
+
+    from dca_bot.ledger.schema import VERSION
+
+    values = {
+        "version": __version__,
+        "ledger_version": VERSION,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    say(json_text.dumps(values) if json else __version__)
 
 
 def main() -> None:

@@ -77,13 +77,16 @@ def remove_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = None) -> None:
+def copy_ledger(
+    data_dir: Path, target: Path, *, stop: threading.Event | None = None, traceless: bool = False
+) -> None:
     """Copy the ledger as it is now into a new file of mode 600, whether a bot runs on it or not.
 
     The copy is one plain file, and bears a mark by which a bot knows what it was started on. A ledger
     of any version is copied, so that there can be a copy before a new program is started. What a copy
     that was killed has left is replaced. Raise LedgerError if the target is there already, if it is
     being written or can't be, if the copy isn't sound, or once `stop` is set; then nothing is left.
+    `traceless` is for a trial: a bot that starts meanwhile can spoil the copy.
     """
     source = existing_ledger(data_dir)
     if os.path.lexists(target):
@@ -97,7 +100,8 @@ def copy_ledger(data_dir: Path, target: Path, *, stop: threading.Event | None = 
         raise LedgerError(str(error)) from error
     claim = _claim(part, target)
     try:
-        _fill(part, source, stop or threading.Event())
+        with closing(connect_to_read(source, traceless=traceless)) as ledger:
+            _fill(part, ledger, stop or threading.Event())
         sync_to_disk(part)
         part.rename(target)
         with suppress(OSError):  # some file systems can't do it for a folder
@@ -118,23 +122,27 @@ def keep_before(data_dir: Path, version: int) -> None:
     a number. Starts that break off in a migration again and again keep one copy. Raise LedgerError.
     """
     new = data_dir.joinpath(f"before-version-{version}.new")
-    new.unlink(missing_ok=True)
     try:
+        new.unlink(missing_ok=True)
         copy_ledger(data_dir, new)
-    except LedgerError as error:
+        _name_apart(new, f"before-version-{version}")
+    except (LedgerError, OSError) as error:
         raise LedgerError(
             f"The ledger isn't brought to version {version} before there is a copy of it, and nothing was"
             f" changed. {error} Then start again."
         ) from error
+
+
+def _name_apart(new: Path, name: str) -> None:
+    """Rename a copy to the first free of `name`, `name`-2, …; remove it if one of them is the same."""
     for number in count(1):
-        more = "" if number == 1 else f"-{number}"
-        kept = data_dir.joinpath(f"before-version-{version}{more}.sqlite3")
+        kept = new.with_name(f"{name}{'' if number == 1 else f'-{number}'}.sqlite3")
         if not kept.exists():
             new.rename(kept)
             return
         if filecmp.cmp(new, kept, shallow=False):
-            break
-    new.unlink()
+            new.unlink()
+            return
 
 
 def _claim(part: Path, target: Path) -> int:
@@ -171,15 +179,12 @@ def _empty(claim: int, part: Path) -> None:
         part.with_name(part.name + ending).unlink(missing_ok=True)
 
 
-def _fill(part: Path, source: Path, stop: threading.Event) -> None:
+def _fill(part: Path, ledger: sqlite3.Connection, stop: threading.Event) -> None:
     def look_up(*_: int) -> None:
         if stop.is_set():
             raise LedgerError("The copy was broken off, as the bot is stopping.")
 
-    with (
-        closing(connect_to_read(source)) as ledger,
-        closing(sqlite3.connect(part, isolation_level=None)) as copy,
-    ):
+    with closing(sqlite3.connect(part, isolation_level=None)) as copy:
         # One open reading is one state: the bot's commits neither get in nor make it start anew.
         ledger.execute("BEGIN")
         version = version_of(ledger)

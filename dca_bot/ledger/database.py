@@ -104,8 +104,7 @@ async def open_database(
     """
     async with AsyncExitStack() as exits:
         path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
-        is_at_rest = traceless and _is_at_rest(path)
-        mode = f"?mode=ro{'&immutable=1' if is_at_rest else ''}" if read_only else ""
+        mode = _reading_mode(path, traceless=traceless) if read_only else ""
         uri = f"{path.absolute().as_uri()}{mode}"
         try:
             connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
@@ -201,12 +200,13 @@ def has_ledger(data_dir: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def connect_to_read(path: Path) -> Tx:
+def connect_to_read(path: Path, *, traceless: bool = False) -> Tx:
     """Return a connection of one's own to a ledger's file, which a bot may be writing to.
 
     The file itself is never opened beside SQLite: closing it would drop the locks of this process.
+    With `traceless` no file appears beside a ledger that no bot has open, as for `open_database`.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}{_reading_mode(path, traceless=traceless)}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
 
 
@@ -288,6 +288,10 @@ def _refuse_foreign_wal(path: Path) -> None:
             f"{wal.name} belongs to another ledger than the copy that was put back beside it. "
             f"Move {wal} and {path.name}-shm away, to where the old ledger is kept, then start again."
         )
+
+
+def _reading_mode(path: Path, *, traceless: bool) -> str:
+    return f"?mode=ro{'&immutable=1' if traceless and _is_at_rest(path) else ''}"
 
 
 def _is_at_rest(path: Path) -> bool:

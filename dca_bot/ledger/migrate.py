@@ -83,6 +83,11 @@ def opened_by(tx: Tx) -> str | None:
         return None
 
 
+def is_repaired_first(tx: Tx) -> bool:
+    """Tell whether a ledger has tables of a build that `migrate` repairs."""
+    return is_repairable(version_of(tx), fingerprint(tx))
+
+
 def _step(tx: Tx, number: int) -> None:
     try:
         run_script(tx, number)

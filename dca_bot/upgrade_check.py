@@ -1,0 +1,173 @@
+"""`dca-bot upgrade-check`: the ledger's next start, tried on a copy.
+
+The ledger itself is only read, so a bot may be running on it; the copy lies in a folder of its own, which
+nobody else can read and which is removed, by the next check where this one was killed.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dca_bot import __version__
+from dca_bot.app import programme_of
+from dca_bot.config import Config, load_config
+from dca_bot.console import say
+from dca_bot.core.money import sat_text
+from dca_bot.errors import DcaBotError, LedgerError
+from dca_bot.inspection import read_status
+from dca_bot.ledger.audit import LedgerAudit, audit_ledger
+from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.database import LEDGER_FILE, has_ledger
+from dca_bot.ledger.migrate import is_repaired_first, migrate, opened_by
+from dca_bot.ledger.schema import MIGRATIONS, VERSION, version_of
+from dca_bot.trial_folder import trial_folder
+
+ROOM_FACTOR = 4
+"""Copy, migrated copy and its journal take at most so many times the ledger's size."""
+_SUMS = "SELECT kind, coalesce(client_id, 0), unit, balance FROM account WHERE balance <> 0 ORDER BY 1, 2"
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a ledger of any version says of itself."""
+
+    version: int
+    program: str
+    is_repaired: bool
+    sums: list[tuple[Any, ...]]
+    states: dict[str, int]
+
+
+def check_upgrade(config_path: Path) -> None:
+    """Say what this program would make of the configured ledger; raise DcaBotError if it can't start."""
+    config = load_config(config_path)
+    programme_of(config)
+    say(f"✓ {config_path} is complete for dca-bot {__version__}")
+    data_dir = config.path(config.bot.data_dir)
+    if not has_ledger(data_dir):
+        say(
+            f"· There is no ledger in {data_dir} yet: the first start makes one, of version {VERSION}."
+        )
+        return
+    _refuse_small(data_dir, Path(tempfile.gettempdir()))
+    with trial_folder() as folder:
+        try:
+            _try_on_copy(config, data_dir, folder)
+        except LedgerError as error:
+            # What is wrong with the copy is wrong with the ledger.
+            raise LedgerError(str(error).replace(str(folder), str(data_dir))) from error
+
+
+def _refuse_small(data_dir: Path, temporary: Path) -> None:
+    """Raise DcaBotError where copies of the ledger have no room."""
+    needed = ROOM_FACTOR * (data_dir / LEDGER_FILE).stat().st_size
+    for place, remedy in (
+        (data_dir, "Free some space before you start the new version."),
+        (temporary, f"Name a roomier folder: TMPDIR={data_dir} dca-bot upgrade-check"),
+    ):
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise DcaBotError(
+                f"{place} has {_megabytes(free)} left, and {_megabytes(needed)} are needed. {remedy}"
+            )
+
+
+def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
+    copy_ledger(data_dir, folder / LEDGER_FILE, traceless=True)
+    before = _glance(folder)
+    began = time.monotonic()
+    found = _migrate_and_audit(folder)
+    took_s = time.monotonic() - began
+    after = _glance(folder)
+    say(f"✓ The ledger was opened last by {before.program}; {_change_text(before)}")
+    for migration in MIGRATIONS[before.version :]:
+        say(f"  {migration.file}: {migration.changes}")
+    if found.findings:
+        for finding in found.findings:
+            say(f"✗ {finding}")
+        raise DcaBotError(
+            f"The migrated copy has {len(found.findings)} finding(s). Don't install this version; is"
+            " dca-bot audit of the one that runs in order?"
+        )
+    if before.sums != after.sums:
+        raise DcaBotError(
+            "Balances would change by it. Don't install this version, and report this."
+        )
+    say(f"✓ {_same_text(config, folder, found)}")
+    if before.states != after.states:
+        say(f"· Payouts by state: {_states_text(before)}; then {_states_text(after)}")
+    say(
+        f"· It took {took_s:.1f} s on a copy of {_megabytes((folder / LEDGER_FILE).stat().st_size)}"
+    )
+    say(f"· {_way_back(before, data_dir)}")
+    say(f"✓ dca-bot {__version__} can be started")
+
+
+def _migrate_and_audit(folder: Path) -> LedgerAudit:
+    with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as ledger:
+        ledger.row_factory = sqlite3.Row
+        ledger.execute("PRAGMA foreign_keys = ON")
+        ledger.execute("PRAGMA recursive_triggers = ON")
+        ledger.execute("PRAGMA journal_mode = WAL")
+        migrate(ledger)
+        return audit_ledger(ledger)
+
+
+def _glance(folder: Path) -> Glance:
+    with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as ledger:
+        program = opened_by(ledger)
+        return Glance(
+            version=version_of(ledger),
+            program=f"dca-bot {program}" if program else "a dca-bot before 0.2.0",
+            is_repaired=is_repaired_first(ledger),
+            sums=ledger.execute(_SUMS).fetchall(),
+            states=dict(
+                ledger.execute("SELECT state, count(*) FROM payout GROUP BY state ORDER BY state")
+            ),
+        )
+
+
+def _change_text(before: Glance) -> str:
+    if before.is_repaired:
+        return (
+            f"version {before.version}, with tables of an unfinished build: the start repairs them"
+            f" and brings it to version {VERSION}"
+        )
+    if before.version < VERSION:
+        return f"version {before.version}: the start brings it to version {VERSION}"
+    return f"it has version {VERSION} and stays as it is"
+
+
+def _same_text(config: Config, folder: Path, found: LedgerAudit) -> str:
+    """Open the migrated copy as `status` does and say what is in it."""
+    bot = config.bot.model_copy(update={"data_dir": folder})
+    values = asyncio.run(read_status(config.model_copy(update={"bot": bot})))
+    return (
+        f"{values['clients']} clients, balances of {values['balances']} in all and"
+        f" {sat_text(values['paid_sat'])} paid are as before; {found.entries} entries,"
+        f" {found.distributions} distributions and {found.payouts} payouts add up"
+    )
+
+
+def _states_text(one: Glance) -> str:
+    return ", ".join(f"{count} {state}" for state, count in one.states.items())
+
+
+def _way_back(before: Glance, data_dir: Path) -> str:
+    if before.version == VERSION and not before.is_repaired:
+        return f"Going back is possible: install {before.program} again"
+    return (
+        "Going back is possible with the copy that the start makes first,"
+        f" {data_dir / f'before-version-{VERSION}.sqlite3'}, and {before.program}: put it in the ledger's"
+        " place. What happens after the start is lost by that"
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -22,7 +22,7 @@ from dca_bot.config import Config, load_config
 from dca_bot.console import say
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
-from dca_bot.errors import ConfigError, DcaBotError, LedgerError
+from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.file_rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
@@ -147,8 +147,11 @@ async def _ledger_note(config: Config, data_dir: Path) -> str:
         facts.check_currency(tx, config.bot.currency)
         return clients.names_of(tx, operators)
 
-    async with reading_database(data_dir, traceless=True) as database:
-        names = await database.read(look)
+    try:
+        async with reading_database(data_dir, traceless=True) as database:
+            names = await database.read(look)
+    except LedgerOutdated as error:
+        return f"; {error}"
     return f"; CLIENT AND OPERATOR at once: {', '.join(names)}" if names else ""
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dca_bot.app import build_source
 from dca_bot.config import Config
 from dca_bot.core.money import fiat_text
 from dca_bot.core.ports import Export
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.jobs.foretell import Foretold, foretell
 from dca_bot.jobs.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
@@ -21,12 +21,13 @@ from dca_bot.ledger.database import Tx, has_ledger, reading_database
 class _Past:
     """What the ledger says: from when on cash-outs count (`used`: at the last start), and what is known.
 
-    Without a ledger, `used` is None.
+    Without a ledger, `used` is None; `is_earlier`: it isn't of this program's version yet.
     """
 
     start_at: datetime
     used: datetime | None
     states: dict[str, tuple[str, str]]
+    is_earlier: bool = False
 
 
 async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
@@ -62,6 +63,8 @@ async def _past(config: Config, ledger: asyncio.Lock, now: datetime, ids: tuple[
             return nothing
         async with ledger, reading_database(data_dir, traceless=True) as database:
             return await database.read(look)
+    except LedgerOutdated:
+        return replace(nothing, is_earlier=True)
     except LedgerError:
         return nothing
 
@@ -77,6 +80,8 @@ def _reading(export: Export, since: datetime, now: datetime) -> str:
 
 def _outlook(config: Config, past: _Past, found: Foretold, now: datetime) -> str:
     """Say what is shared out from when on, and how to have it otherwise."""
+    if past.is_earlier:
+        return "what is to be shared out can be told once the ledger is of this version"
     start_at = f"{past.start_at:%Y-%m-%d %H:%M} UTC"
     if past.start_at > now:
         return f"NOTHING IS SHARED OUT BEFORE {start_at}, which lies ahead (lamassu.start_at)"

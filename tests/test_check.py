@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ledger.old_ledgers import put_old_ledger
 
-from dca_bot.check import Step, take_all
+from dca_bot.check import Step, _check_data_dir, take_all
 from dca_bot.check_lamassu import check_lamassu
 from dca_bot.config import Config
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
@@ -188,3 +189,16 @@ async def test_check_says_that_a_start_at_moved_back_will_be_asked_about(tmp_pat
     assert f"WAS MOVED BACK from {NOW:%Y-%m-%d %H:%M} UTC: the bot pauses and asks" in line
     line = await lamassu_line(tmp_path)
     assert f"count from {NOW:%Y-%m-%d %H:%M} UTC on: none yet, nothing is new" in line
+
+
+# An earlier ledger
+
+
+async def test_ledger_that_the_next_start_migrates_is_in_order(tmp_path):
+    path = put_old_ledger("v2-64cd33b", tmp_path / "data")
+    before = path.read_bytes()
+    line = await _check_data_dir(config(tmp_path), ledger=asyncio.Lock())
+    assert "of version 2; the next start brings it to version 3" in line
+    assert "what is to be shared out can be told once" in await lamassu_line(tmp_path)
+    assert path.read_bytes() == before
+    assert [one.name for one in (tmp_path / "data").iterdir()] == [path.name]

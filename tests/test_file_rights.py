@@ -16,14 +16,14 @@ from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
 from dca_bot import check, file_rights, init
 from dca_bot.app import bot_key, build_source, build_wallet
 from dca_bot.config import load_config, write_secret
-from dca_bot.errors import DcaBotError, LedgerError
+from dca_bot.errors import DcaBotError, FileRefused, LedgerError
 from dca_bot.init import ask_and_write
 from dca_bot.ledger.backup import PART, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
 from dca_bot.ledger.private import make_private_folder
 from dca_bot.nostr.keys import generate
 
-ROOT = 0
+ROOT, DAEMON = 0, 1
 CONFIG = f"""\
 [nostr]
 relays = ["ws://127.0.0.1:9"]
@@ -89,10 +89,11 @@ async def look(folder, name):
 
 def both_say(folder, name):
     """Return the sentence in which `run` and `check` agree."""
+    before = files_of(folder)
     with as_bot():
-        before = files_of(folder)
         seen = asyncio.run(look(folder, name))
-        assert files_of(folder) == before, "check changes nothing"
+    assert files_of(folder) == before, "check changes nothing"
+    with as_bot():
         said = asyncio.run(start(folder))
     assert seen == said
     return said
@@ -195,7 +196,7 @@ def test_what_is_no_folder_is_named(bot, name, put):
     said = both_say(bot, name)
     assert said.startswith(f"{bot / name} is ")
     setting = "bot.data_dir" if name == "data" else "backup.path"
-    assert f"choose another {setting}" in said
+    assert f"choose another {setting}" in said or "; remove " in said
 
 
 # Modes
@@ -266,7 +267,6 @@ def test_what_belongs_to_another_user_is_refused_with_the_command_that_helps(bot
     said = both_say(bot, name)
     who = "root" if owner == ROOT else str(NAMELESS)
     assert said.startswith(f"{bot / name} belongs to {who}, but nobody runs dca-bot.")
-    assert ("Put sudo -u '#54321' before the command, or run: " in said) is (owner != ROOT)
     words = said.rpartition("un: sudo ")[2].split()
     assert words[0] == "chown"
     subprocess.run(words, check=True)
@@ -274,11 +274,35 @@ def test_what_belongs_to_another_user_is_refused_with_the_command_that_helps(bot
 
 
 @needs_root
+def test_who_isnt_the_owner_is_told_to_be_and_not_to_take_what_belongs_to_another(bot):
+    for name in ("bot.nsec", "data", "data/backups"):
+        os.chown(bot / name, DAEMON, DAEMON)
+        said = both_say(bot, name)
+        assert said.endswith("but nobody runs dca-bot. Put sudo -u daemon before the command.")
+        os.chown(bot / name, NOBODY, NOBODY)
+
+
+@needs_root
+@pytest.mark.parametrize("folder", ["/srv", "/root", "/etc", "/var/lib"])
+def test_no_folder_of_the_system_is_ever_to_be_given_away_or_opened(folder):
+    judges = [
+        lambda: file_rights.refuse_unfit_folder(Path(folder), setting="bot.data_dir"),
+        lambda: file_rights.refuse_unfit_folder(Path(folder, "x"), setting="bot.data_dir"),
+        lambda: file_rights.refuse_unfit_new_file(Path(folder, "bot.nsec")),
+    ]
+    for judge in judges:
+        with pytest.raises(FileRefused, match="belongs to root") as refused, as_bot():
+            judge()
+        assert "chown" not in str(refused.value)
+        assert "chmod" not in str(refused.value)
+
+
+@needs_root
 def test_all_that_roots_first_start_has_left_is_given_back_by_one_command(bot):
     for path in [bot / "data", *(bot / "data").rglob("*")]:
         os.chown(path, ROOT, ROOT)
     said = both_say(bot, "data")
-    subprocess.run(said.rpartition("Run: sudo ")[2].split(), check=True)
+    subprocess.run(said.rpartition("un: sudo ")[2].split(), check=True)
     assert both_say(bot, "data") == both_say(bot, "data/backups") == ""
 
 
@@ -297,10 +321,15 @@ def test_configuration_of_another_user_is_good_unless_it_is_closed(bot):
 @needs_root
 @pytest.mark.parametrize("name", ["bot.nsec", "data", "config.toml"])
 def test_folder_that_the_bots_user_may_not_enter_is_named(bot, name):
-    os.chown(bot, ROOT, ROOT)
     bot.chmod(0o700)
+    os.chown(bot, ROOT, ROOT)
     said = both_say(bot, name)
-    assert f"out of nobody's reach, as {bot} belongs to root" in said
+    assert said.endswith(
+        f" is out of nobody's reach, as {bot} belongs to root; choose another place."
+    )
+    os.chown(bot, NAMELESS, NAMELESS)
+    said = both_say(bot, name)
+    assert f"out of nobody's reach, as {bot} belongs to {NAMELESS}" in said
     subprocess.run(said.rpartition("run: sudo ")[2].split(), check=True)
     assert both_say(bot, name) == ""
 
@@ -347,7 +376,9 @@ def test_data_folder_that_cannot_be_made_names_the_folder_above(bot):
         emptied(bot / name)
     os.chown(bot, ROOT, ROOT)
     said = both_say(bot, "data")
-    assert said.startswith(f"{bot / 'data'} can't be made. {bot} belongs to root, but nobody runs")
+    assert said.startswith(f"nobody can't make {bot / 'data'}, as {bot} belongs to root: run: sudo")
+    subprocess.run(said.rpartition("run: sudo ")[2].split(), check=True)
+    assert both_say(bot, "data") == ""
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -395,7 +426,7 @@ def test_no_command_ends_in_a_traceback_on_what_roots_first_start_has_left(bot):
         os.chown(path, ROOT, ROOT)
     checked, said = each_command(bot, NOBODY)
     assert "dca-bot: bot.nsec belongs to root, but nobody runs dca-bot. Run: sudo chown" in said
-    sentence = "data belongs to root, but nobody runs dca-bot. Run: sudo chown -R nobody: "
+    sentence = "data belongs to root, but nobody runs dca-bot. If it is the bot's, run: sudo chown"
     assert said.count(f"dca-bot: {sentence}") == 4
     assert f"✗ Data folder: {sentence}" in checked
 
@@ -554,10 +585,9 @@ def test_command_for_a_folder_with_a_blank_can_be_pasted(bot):
     folder = bot / "my data"
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
-    with (
-        as_bot(),
-        pytest.raises(LedgerError, match=r"(chmod 700|sudo chown -R nobody:) '/.*my data'"),
-    ):
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    with as_bot(), pytest.raises(LedgerError, match=r"Run: chmod 700 '/.*my data'$"):
         make_private_folder(folder, setting="bot.data_dir")
 
 

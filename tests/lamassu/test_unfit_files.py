@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
@@ -13,8 +14,10 @@ from dca_bot.app import build_source
 from dca_bot.config import load_config
 from dca_bot.errors import DcaBotError, SourceUnavailable
 from dca_bot.lamassu import tunnel
+from dca_bot.lamassu.directory import read_directory
 from dca_bot.nostr.keys import generate
 
+EXPORT = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 HEAD = f"""\
 [nostr]
@@ -158,6 +161,23 @@ def test_closed_file_of_another_user_names_both_and_the_command(source, name, ow
         who = "root" if owner == 0 else owner
         assert said.startswith(f"{folder / name} belongs to {who}, but nobody runs dca-bot.")
         assert said.endswith(f"un: sudo chown nobody: {folder / name}")
+
+
+@pytest.mark.parametrize("table", ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"])
+@pytest.mark.parametrize("fault", ["pipe", "device"])
+def test_export_that_is_no_file_is_never_waited_for(tmp_path, table, fault):
+    for name in ("cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"):
+        (tmp_path / f"{name}.csv").touch()
+    path = tmp_path / f"{table}.csv"
+    spoil(path, fault)
+    if table == "cash_in_txs":
+        for name in ("cash_out_txs", "cash_out_actions", "devices"):
+            (tmp_path / f"{name}.csv").write_bytes((EXPORT / f"{name}.csv").read_bytes())
+        (told,) = read_directory(tmp_path, SINCE).unreadable
+        assert f"{path} is no file; put the exported table there" in told
+    else:
+        with pytest.raises(SourceUnavailable, match=f"{table}.csv is no file; put the exported"):
+            read_directory(tmp_path, SINCE)
 
 
 def test_tunnel_without_a_folder_for_temporary_files_says_so(monkeypatch, tmp_path):

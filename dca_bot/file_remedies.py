@@ -1,0 +1,116 @@
+"""What is said of a file or folder that can't be used, and the command that helps.
+
+The invariant: a command that is named is safe to paste. None gives a folder of the system away, opens
+root's own, or hands one user what belongs to another.
+"""
+
+import errno
+import os
+import pwd
+import shlex
+import stat
+from pathlib import Path
+
+from dca_bot.errors import FileRefused, in_words
+
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+ROOT = 0
+_SYSTEMS_OWN_PARTS = 2
+"""Of so many parts are paths like /srv and /root."""
+
+
+def may(path: Path, rights: int) -> bool:
+    """Tell whether this user has these rights (`os.R_OK` …), as far as the system tells beforehand."""
+    return os.access(path, rights, effective_ids=True)
+
+
+def kind_of(mode: int) -> str:
+    """Return what stands at a path, as a noun; of a mode, or of its type alone."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
+def of_another_user(path: Path, found: os.stat_result, *, instead: str = "") -> str:
+    """Say whose a path is. Its owner is told to run the command; root's is asked for.
+
+    A folder is asked for with all that is in it, so only one that is private, as the bot makes them, and
+    none of the system's own; there `instead` says what else to do.
+    """
+    owner, me, real = name_of(found.st_uid), name_of(os.geteuid()), Path(os.path.realpath(path))
+    said = f"{path} belongs to {owner}, but {me} runs dca-bot."
+    if os.geteuid() == ROOT or not (found.st_uid == ROOT or owner.isdigit()):
+        as_owner = f"'#{owner}'" if owner.isdigit() else owner
+        return f"{said} Put sudo -u {as_owner} before the command."
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{said} Run: sudo chown {me}: {quoted(real)}"
+    if stat.S_IMODE(found.st_mode) & 0o077 or len(real.parts) <= _SYSTEMS_OWN_PARTS:
+        return f"{said} {instead}"
+    return f"{said} If it is the bot's, run: sudo chown -R {me}: {quoted(real)}"
+
+
+def closed(path: Path, found: os.stat_result, mode: int) -> str:
+    """Say why this user can't use what is a file or folder as it should be; `mode` would do."""
+    if is_read_only(path) and stat.S_IMODE(found.st_mode) & mode == mode:
+        return (
+            f"{path} can't be written: what it lies on is read-only. (For a bot that systemd starts, name"
+            " it in ReadWritePaths.)"
+        )
+    if found.st_uid != os.geteuid():
+        return of_another_user(path, found, instead="Choose another place.")
+    if stat.S_IMODE(found.st_mode) & mode != mode:
+        return f"{path} is closed to its own user. Run: chmod {mode:o} {quoted(path)}"
+    return f"{path} is protected against changes. Look why: lsattr -d {quoted(path)}"
+
+
+def astray(path: Path, error: Exception) -> FileRefused:
+    """Say why a path leads nowhere, and which folder on the way is to blame."""
+    number = error.errno if isinstance(error, OSError) else None
+    for folder in reversed(path.absolute().parents):
+        if number == errno.ENOTDIR and not folder.is_dir():
+            kind = kind_of(folder.stat().st_mode)
+            return FileRefused(f"{folder} is {kind}, so there can't be a {path}.")
+        if number == errno.EACCES and not may(folder, os.X_OK):
+            return FileRefused(_no_entry(path, folder))
+    if number == errno.ELOOP:
+        return FileRefused(f"{path} is a link that leads back to itself; remove it.")
+    return FileRefused(f"{path} can't be used ({in_words(error)}); correct the path.")
+
+
+def shut_to_others(path: Path, found: os.stat_result) -> str:
+    """Return the command that keeps everybody from writing."""
+    sudo = "" if os.geteuid() in (ROOT, found.st_uid) else "sudo "
+    return f"{sudo}chmod o-w {quoted(path)}"
+
+
+def is_read_only(path: Path) -> bool:
+    """Tell whether a path lies on a disk that takes no changes."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def name_of(user: int) -> str:
+    """Return a user's name, or the number of one who has none here."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def quoted(path: Path) -> str:
+    """Return a path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+def _no_entry(path: Path, folder: Path) -> str:
+    owner, me = folder.stat().st_uid, os.geteuid()
+    if owner == me:
+        return f"{folder} can't be entered. Run: chmod 700 {quoted(folder)}"
+    said = f"{path} is out of {name_of(me)}'s reach, as {folder} belongs to {name_of(owner)}"
+    if owner == ROOT:
+        return f"{said}; choose another place."
+    return f"{said}; choose another place, or run: sudo chmod a+x {quoted(folder)}"

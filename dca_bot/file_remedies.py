@@ -44,14 +44,20 @@ def of_another_user(path: Path, found: os.stat_result, *, instead: str = "") -> 
     """
     owner, me, real = name_of(found.st_uid), name_of(os.geteuid()), Path(os.path.realpath(path))
     said = f"{path} belongs to {owner}, but {me} runs dca-bot."
-    if os.geteuid() == ROOT or not (found.st_uid == ROOT or owner.isdigit()):
-        as_owner = f"'#{owner}'" if owner.isdigit() else owner
-        return f"{said} Put sudo -u {as_owner} before the command."
+    if os.geteuid() == ROOT:
+        become = (
+            f"setpriv --reuid {owner} --clear-groups"
+            if owner.isdigit()
+            else f"runuser -u {owner} --"
+        )
+        return f"{said} Put {become} before the command."
+    if not (found.st_uid == ROOT or owner.isdigit()):
+        return f"{said} Run the command as {owner}."
     if not stat.S_ISDIR(found.st_mode):
-        return f"{said} Run: sudo chown {me}: {quoted(real)}"
+        return f"{said} As root, run: chown {me}: {quoted(real)}"
     if stat.S_IMODE(found.st_mode) & 0o077 or len(real.parts) <= _SYSTEMS_OWN_PARTS:
         return f"{said} {instead}"
-    return f"{said} If it is the bot's, run: sudo chown -R {me}: {quoted(real)}"
+    return f"{said} If it is the bot's, run, as root: chown -R {me}: {quoted(real)}"
 
 
 def closed(path: Path, found: os.stat_result, mode: int) -> str:
@@ -83,9 +89,9 @@ def astray(path: Path, error: Exception) -> FileRefused:
 
 
 def shut_to_others(path: Path, found: os.stat_result) -> str:
-    """Return the command that keeps everybody from writing."""
-    sudo = "" if os.geteuid() in (ROOT, found.st_uid) else "sudo "
-    return f"{sudo}chmod o-w {quoted(path)}"
+    """Say which command keeps everybody from writing."""
+    who = "Run" if os.geteuid() in (ROOT, found.st_uid) else "As root, run"
+    return f"{who}: chmod o-w {quoted(path)}"
 
 
 def is_read_only(path: Path) -> bool:
@@ -113,4 +119,4 @@ def _no_entry(path: Path, folder: Path) -> str:
     said = f"{path} is out of {name_of(me)}'s reach, as {folder} belongs to {name_of(owner)}"
     if owner == ROOT:
         return f"{said}; choose another place."
-    return f"{said}; choose another place, or run: sudo chmod a+x {quoted(folder)}"
+    return f"{said}; choose another place, or run, as root: chmod a+x {quoted(folder)}"

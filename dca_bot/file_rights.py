@@ -139,7 +139,7 @@ def refuse_unfit_new_file(path: Path) -> None:
 
 
 def _refuse_unfit_new_folder(path: Path) -> None:
-    make = f"run: sudo install -d -o {name_of(os.geteuid())} -m 700 {quoted(path)}"
+    make = f"run, as root: install -d -o {name_of(os.geteuid())} -m 700 {quoted(path)}"
     for folder in path.absolute().parents:
         try:
             found = _look(folder)
@@ -207,9 +207,9 @@ def _refuse_changeable(path: Path, found: os.stat_result) -> None:
     folder = path.resolve().parent
     place = folder.stat()
     if found.st_mode & stat.S_IWOTH:
-        raise FileRefused(f"Everybody can change {path}. Run: {shut_to_others(path, found)}")
+        raise FileRefused(f"Everybody can change {path}. {shut_to_others(path, found)}")
     if place.st_mode & stat.S_IWOTH and not place.st_mode & stat.S_ISVTX:
-        raise FileRefused(f"Everybody can replace {path}. Run: {shut_to_others(folder, place)}")
+        raise FileRefused(f"Everybody can replace {path}. {shut_to_others(folder, place)}")
 
 
 def _refuse_full(folder: Path) -> None:

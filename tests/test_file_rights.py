@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import stat
@@ -97,6 +98,11 @@ def both_say(folder, name):
         said = asyncio.run(start(folder))
     assert seen == said
     return said
+
+
+def command_in(said):
+    """Return the command at the end of a sentence, which is to be pasted."""
+    return re.search(r"\b(chmod|chown|install) .+$", said)[0].split()
 
 
 def files_of(folder):
@@ -216,7 +222,7 @@ def test_what_is_open_to_others_is_refused_with_the_command_that_helps(bot, name
     (bot / name).chmod(mode)
     said = both_say(bot, name)
     assert said == sentence.format(path=bot / name)
-    words = said.rpartition("Run: ")[2].split()
+    words = command_in(said)
     with as_bot():
         subprocess.run(words, check=True)
     assert both_say(bot, name) == ""
@@ -228,7 +234,7 @@ def test_what_its_own_user_may_not_read_is_refused_with_the_command_that_helps(b
     (bot / name).chmod(0)
     said = both_say(bot, name)
     assert str(bot / name) in said
-    words = said.rpartition("Run: ")[2].split()
+    words = command_in(said)
     assert words[0] == "chmod"
     with as_bot():
         subprocess.run(words, check=True)
@@ -267,7 +273,7 @@ def test_what_belongs_to_another_user_is_refused_with_the_command_that_helps(bot
     said = both_say(bot, name)
     who = "root" if owner == ROOT else str(NAMELESS)
     assert said.startswith(f"{bot / name} belongs to {who}, but nobody runs dca-bot.")
-    words = said.rpartition("un: sudo ")[2].split()
+    words = command_in(said)
     assert words[0] == "chown"
     subprocess.run(words, check=True)
     assert both_say(bot, name) == ""
@@ -278,7 +284,7 @@ def test_who_isnt_the_owner_is_told_to_be_and_not_to_take_what_belongs_to_anothe
     for name in ("bot.nsec", "data", "data/backups"):
         os.chown(bot / name, DAEMON, DAEMON)
         said = both_say(bot, name)
-        assert said.endswith("but nobody runs dca-bot. Put sudo -u daemon before the command.")
+        assert said.endswith("but nobody runs dca-bot. Run the command as daemon.")
         os.chown(bot / name, NOBODY, NOBODY)
 
 
@@ -302,7 +308,7 @@ def test_all_that_roots_first_start_has_left_is_given_back_by_one_command(bot):
     for path in [bot / "data", *(bot / "data").rglob("*")]:
         os.chown(path, ROOT, ROOT)
     said = both_say(bot, "data")
-    subprocess.run(said.rpartition("un: sudo ")[2].split(), check=True)
+    subprocess.run(command_in(said), check=True)
     assert both_say(bot, "data") == both_say(bot, "data/backups") == ""
 
 
@@ -314,7 +320,8 @@ def test_configuration_of_another_user_is_good_unless_it_is_closed(bot):
     path.chmod(0o600)
     said = both_say(bot, "config.toml")
     assert (
-        said == f"{path} belongs to root, but nobody runs dca-bot. Run: sudo chown nobody: {path}"
+        said
+        == f"{path} belongs to root, but nobody runs dca-bot. As root, run: chown nobody: {path}"
     )
 
 
@@ -330,7 +337,7 @@ def test_folder_that_the_bots_user_may_not_enter_is_named(bot, name):
     os.chown(bot, NAMELESS, NAMELESS)
     said = both_say(bot, name)
     assert f"out of nobody's reach, as {bot} belongs to {NAMELESS}" in said
-    subprocess.run(said.rpartition("run: sudo ")[2].split(), check=True)
+    subprocess.run(command_in(said), check=True)
     assert both_say(bot, name) == ""
 
 
@@ -346,10 +353,10 @@ def test_root_makes_nothing_in_a_folder_of_another_user(bot, owner):
     for name in SECRETS:
         os.chown(bot / name, ROOT, ROOT)
     seen, said = asyncio.run(look(bot, "data")), asyncio.run(start(bot))
-    who = "nobody" if owner == NOBODY else "'#54321'"
+    who = "runuser -u nobody --" if owner == NOBODY else "setpriv --reuid 54321 --clear-groups"
     assert seen == said
     assert said.startswith(f"{bot} belongs to ")
-    assert said.endswith(f", but root runs dca-bot. Put sudo -u {who} before the command.")
+    assert said.endswith(f", but root runs dca-bot. Put {who} before the command.")
     assert not (bot / "data").exists()
 
 
@@ -365,7 +372,7 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_root_reads_and_writes_nothing_of_another_users_ledger(bot, command):
     data, before = bot / "data", files_of(bot)
-    with pytest.raises(LedgerError, match="Put sudo -u nobody before the command"):
+    with pytest.raises(LedgerError, match="Put runuser -u nobody -- before the command"):
         COMMANDS[command](data)
     assert files_of(bot) == before
 
@@ -376,8 +383,10 @@ def test_data_folder_that_cannot_be_made_names_the_folder_above(bot):
         emptied(bot / name)
     os.chown(bot, ROOT, ROOT)
     said = both_say(bot, "data")
-    assert said.startswith(f"nobody can't make {bot / 'data'}, as {bot} belongs to root: run: sudo")
-    subprocess.run(said.rpartition("run: sudo ")[2].split(), check=True)
+    assert said.startswith(
+        f"nobody can't make {bot / 'data'}, as {bot} belongs to root: run, as root: install"
+    )
+    subprocess.run(command_in(said), check=True)
     assert both_say(bot, "data") == ""
 
 
@@ -425,8 +434,10 @@ def test_no_command_ends_in_a_traceback_on_what_roots_first_start_has_left(bot):
     for path in [bot / "bot.nsec", bot / "data", *(bot / "data").rglob("*")]:
         os.chown(path, ROOT, ROOT)
     checked, said = each_command(bot, NOBODY)
-    assert "dca-bot: bot.nsec belongs to root, but nobody runs dca-bot. Run: sudo chown" in said
-    sentence = "data belongs to root, but nobody runs dca-bot. If it is the bot's, run: sudo chown"
+    assert "dca-bot: bot.nsec belongs to root, but nobody runs dca-bot. As root, run: chown" in said
+    sentence = (
+        "data belongs to root, but nobody runs dca-bot. If it is the bot's, run, as root: chown"
+    )
     assert said.count(f"dca-bot: {sentence}") == 4
     assert f"✗ Data folder: {sentence}" in checked
 
@@ -435,7 +446,9 @@ def test_no_command_ends_in_a_traceback_on_what_roots_first_start_has_left(bot):
 def test_root_is_told_to_run_each_command_as_the_bots_user_and_leaves_nothing(bot):
     before = files_of(bot)
     checked, said = each_command(bot, ROOT)
-    assert said.count("belongs to nobody, but root runs dca-bot. Put sudo -u nobody before") == 5
+    assert (
+        said.count("belongs to nobody, but root runs dca-bot. Put runuser -u nobody -- before") == 5
+    )
     assert "✗ Data folder: data belongs to nobody, but root runs dca-bot." in checked
     assert files_of(bot) == before
 
@@ -443,9 +456,9 @@ def test_root_is_told_to_run_each_command_as_the_bots_user_and_leaves_nothing(bo
 @needs_root
 def test_init_by_root_in_the_folder_of_the_bots_user_asks_nothing_and_writes_nothing():
     with open_folder() as folder:
-        with pytest.raises(DcaBotError, match=r"Put sudo -u nobody before the command\.$"):
+        with pytest.raises(DcaBotError, match=r"Put runuser -u nobody -- before the command\.$"):
             ask_and_write(folder / "config.toml")
-        with pytest.raises(DcaBotError, match=r"Put sudo -u nobody before the command\.$"):
+        with pytest.raises(DcaBotError, match=r"Put runuser -u nobody -- before the command\.$"):
             write_secret(folder / "me.nsec", "nsec1")
         assert list(folder.iterdir()) == []
 

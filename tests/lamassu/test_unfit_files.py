@@ -160,7 +160,7 @@ def test_closed_file_of_another_user_names_both_and_the_command(source, name, ow
             said = both_say(folder, source)
         who = "root" if owner == 0 else owner
         assert said.startswith(f"{folder / name} belongs to {who}, but nobody runs dca-bot.")
-        assert said.endswith(f"un: sudo chown nobody: {folder / name}")
+        assert said.endswith(f"un: chown nobody: {folder / name}")
 
 
 @pytest.mark.parametrize("table", ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"])

@@ -74,6 +74,16 @@ def closed(path: Path, found: os.stat_result, mode: int) -> str:
     return f"{path} is protected against changes. Look why: lsattr -d {quoted(path)}"
 
 
+def unreadable(path: Path, found: os.stat_result) -> str:
+    """Say how a file that isn't secret comes to be readable; its owner may stay who it is."""
+    if found.st_uid == os.geteuid():
+        return f"{path} can't be read. Run: chmod 600 {quoted(path)}"
+    me, owner = name_of(os.geteuid()), name_of(found.st_uid)
+    return (
+        f"{me} can't read {path}, which belongs to {owner}. As root, run: chmod a+r {quoted(path)}"
+    )
+
+
 def astray(path: Path, error: Exception) -> FileRefused:
     """Say why a path leads nowhere, and which folder on the way is to blame."""
     number = error.errno if isinstance(error, OSError) else None

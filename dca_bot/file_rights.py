@@ -23,6 +23,7 @@ from dca_bot.file_remedies import (
     of_another_user,
     quoted,
     shut_to_others,
+    unreadable,
 )
 
 FILE_BYTES_MAX = 2**20
@@ -35,7 +36,7 @@ def open_to_read(path: Path) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
-        raise FileRefused(closed(path, found, 0o600)) from None
+        raise FileRefused(unreadable(path, found)) from None
     file = os.fdopen(descriptor, "rb")
     # Between look and opening, something else can have taken its place.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -320,9 +320,10 @@ def test_configuration_of_another_user_is_good_unless_it_is_closed(bot):
     path.chmod(0o600)
     said = both_say(bot, "config.toml")
     assert (
-        said
-        == f"{path} belongs to root, but nobody runs dca-bot. As root, run: chown nobody: {path}"
+        said == f"nobody can't read {path}, which belongs to root. As root, run: chmod a+r {path}"
     )
+    subprocess.run(command_in(said), check=True)
+    assert both_say(bot, "config.toml") == ""
 
 
 @needs_root

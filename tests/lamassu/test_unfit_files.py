@@ -158,9 +158,12 @@ def test_closed_file_of_another_user_names_both_and_the_command(source, name, ow
         os.chown(folder / "config.toml", NOBODY, NOBODY)
         with as_bot():
             said = both_say(folder, source)
-        who = "root" if owner == 0 else owner
-        assert said.startswith(f"{folder / name} belongs to {who}, but nobody runs dca-bot.")
-        assert said.endswith(f"un: chown nobody: {folder / name}")
+        who, path = "root" if owner == 0 else owner, folder / name
+        assert said == (
+            f"{path} belongs to {who}, but nobody runs dca-bot. As root, run: chown nobody: {path}"
+            if name in PRIVATE
+            else f"nobody can't read {path}, which belongs to {who}. As root, run: chmod a+r {path}"
+        )
 
 
 @pytest.mark.parametrize("table", ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"])
@@ -168,15 +171,15 @@ def test_closed_file_of_another_user_names_both_and_the_command(source, name, ow
 def test_export_that_is_no_file_is_never_waited_for(tmp_path, table, fault):
     for name in ("cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"):
         (tmp_path / f"{name}.csv").touch()
-    path = tmp_path / f"{table}.csv"
+    path, what = tmp_path / f"{table}.csv", {"pipe": "a named pipe", "device": "a device"}[fault]
     spoil(path, fault)
     if table == "cash_in_txs":
         for name in ("cash_out_txs", "cash_out_actions", "devices"):
             (tmp_path / f"{name}.csv").write_bytes((EXPORT / f"{name}.csv").read_bytes())
         (told,) = read_directory(tmp_path, SINCE).unreadable
-        assert f"{path} is no file; put the exported table there" in told
+        assert f"{path} is {what}, not a file; move it away" in told
     else:
-        with pytest.raises(SourceUnavailable, match=f"{table}.csv is no file; put the exported"):
+        with pytest.raises(SourceUnavailable, match=f"{table}.csv is {what}, not a file; move it"):
             read_directory(tmp_path, SINCE)
 
 

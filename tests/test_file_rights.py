@@ -400,11 +400,12 @@ def test_folder_that_is_missing_is_made_by_run_alone(bot, name):
 
 
 COMMAND_LINE = """
-import os, sys, concurrent.futures.thread
-from dca_bot import cli, app, check, init, inspection, keeping
+import os, sys, concurrent.futures.thread, venv
+from dca_bot import cli, app, check, init, inspection, keeping, upgrade_check, upgrade_wheel
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid({user}); os.setuid({user})
-for words in (["check"], ["run"], ["status"], ["audit"], ["backup", "copy"], ["export", "out"]):
+for words in (["check"], ["run"], ["status"], ["audit"], ["backup", "copy"], ["export", "out"],
+              ["upgrade-check"]):
     sys.argv = ["dca-bot", *words]
     try:
         cli.main()
@@ -425,7 +426,7 @@ def each_command(folder, user):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count(" ended with 1\n") == 6, done.stderr
+    assert done.stderr.count(" ended with 1\n") == 7, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
 
@@ -439,7 +440,7 @@ def test_no_command_ends_in_a_traceback_on_what_roots_first_start_has_left(bot):
     sentence = (
         "data belongs to root, but nobody runs dca-bot. If it is the bot's, run, as root: chown"
     )
-    assert said.count(f"dca-bot: {sentence}") == 4
+    assert said.count(f"dca-bot: {sentence}") == 5
     assert f"✗ Data folder: {sentence}" in checked
 
 
@@ -448,7 +449,7 @@ def test_root_is_told_to_run_each_command_as_the_bots_user_and_leaves_nothing(bo
     before = files_of(bot)
     checked, said = each_command(bot, ROOT)
     assert (
-        said.count("belongs to nobody, but root runs dca-bot. Put runuser -u nobody -- before") == 5
+        said.count("belongs to nobody, but root runs dca-bot. Put runuser -u nobody -- before") == 6
     )
     assert "✗ Data folder: data belongs to nobody, but root runs dca-bot." in checked
     assert files_of(bot) == before

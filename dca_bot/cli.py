@@ -46,7 +46,7 @@ def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
             "The questions were not answered to the end, so nothing is written. Start again at a"
             " terminal."
         ) from None
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise DcaBotError(
             f"The answer can't be read as {error.encoding}, so nothing is written. Set the terminal"
             " to UTF-8, or type it without accents."

@@ -14,7 +14,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from dca_bot.cli import app
-from dca_bot.config import write_secret
+from dca_bot.config import load_config, write_secret
 from dca_bot.ledger import machines
 from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.nostr.keys import generate
@@ -140,10 +140,22 @@ def test_file_name_that_is_no_text_is_named_all_the_same(tmp_path):
     assert sentence(done).startswith("There is no ?.toml.")
 
 
-def test_answer_in_another_encoding_ends_init_with_a_sentence(tmp_path):
-    done = run("init", folder=tmp_path, input=b"\xf1and\xfa\n", env={"PYTHONIOENCODING": "utf-8"})
-    assert "can't be read as utf-8, so nothing is written" in sentence(done)
+@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "utf-8"}, {"LC_ALL": "C"}])
+def test_answer_in_another_encoding_ends_init_with_a_sentence(tmp_path, env):
+    answers = "\n".join([generate().npub, *ANSWERS[:-1], ""]).encode() + b"\xf1and\xfa\n"
+    done = run("init", folder=tmp_path, input=answers, env=env)
+    # getpass warns of its own that it can't hide what comes from a pipe.
+    *_, said = done.stderr.decode().splitlines()
+    assert (done.returncode, "Traceback" in done.stderr.decode()) == (1, False)
+    assert said.startswith("dca-bot: The answer can't be read as utf-8, so nothing is written")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_any_letter_of_an_answer_is_in_the_configuration_as_it_was_typed(tmp_path):
+    answers = "\n".join([generate().npub, *ANSWERS[:-1], "exportación 🏧", ""]).encode()
+    assert run("init", folder=tmp_path, input=answers).returncode == 0
+    written = load_config(tmp_path / "config.toml").lamassu.directory.path
+    assert written == Path("exportación 🏧")
 
 
 # Streams that are closed, full or broken

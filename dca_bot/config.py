@@ -413,8 +413,10 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
 def write_secret(path: Path, text: str) -> None:
     """Make a file that only its owner can read; raise FileExistsError if it is there already.
 
-    Where it can't be written whole, raise ConfigError and leave nothing.
+    Where it can't be written whole, raise ConfigError and leave nothing; a text that can't be encoded
+    raises UnicodeEncodeError before anything is made.
     """
+    content = f"{text}\n".encode()
     try:
         refuse_unfit_new_file(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -423,8 +425,8 @@ def write_secret(path: Path, text: str) -> None:
     except (FileRefused, OSError) as error:
         raise _not_written(path, error) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
     except OSError as error:
         path.unlink()
         raise _not_written(path, error) from error

@@ -130,6 +130,8 @@ def resume_apply(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Done:
     else:
         start.accept(tx)
     facts.drop(tx, facts.PAUSED)
+    if facts.paused(tx):  # something else waits for a word of its own
+        return Done(_paying(tx, ctx))
     if was_disputed:
         return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
     return Done(Say("resume_all.done"))

@@ -148,11 +148,14 @@ def alive_since(tx: Tx) -> datetime | None:
 
     In whole seconds, as messages' times are; None before any start. What was written to the bot before
     isn't carried out. The first start is taken FIRST_WORD earlier; on a copy not even a moment is, as it
-    may hold a code that was used since.
+    may hold a code that was used since. Where the clock was ahead then, the operator's word on it has to
+    be heard before: what is written since it is in doubt counts.
     """
     first, restored = moment(tx, START_AT), moment(tx, RESTORED_AT)
     begun = [at for at in (first and first - FIRST_WORD, restored) if at is not None]
-    return max(begun).replace(microsecond=0) if begun else None
+    if not begun:
+        return None
+    return min(max(begun), moment(tx, CLOCK_DOUBTED) or max(begun)).replace(microsecond=0)
 
 
 def polls(tx: Tx) -> int:

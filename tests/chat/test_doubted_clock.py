@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from dca_bot.ledger import clock, facts
+from talk import code_in
+
+from dca_bot.ledger import clock, facts, start
 
 DAY = timedelta(days=1)
 GOING_ON = "Going on: what came meanwhile is processed now."
@@ -24,6 +26,35 @@ async def test_resume_all_takes_the_clock_for_right_and_pulls_back_what_lies_ahe
     assert not await talk.database.read(facts.paused)
     assert await talk.database.read(facts.last_poll_at) == talk.clock.at
     assert await talk.tell("op", "resume all") != GOING_ON
+
+
+async def test_clock_that_was_days_ahead_at_the_first_start_leaves_the_operators_word(talk):
+    await talk.database.transact(lambda tx: start.begin(tx, None, talk.clock.at))
+    await go_back(talk, 400)
+    early = {"age": timedelta(minutes=5)}
+    assert "before I was first started" in await talk.tell("op", "resume all", **early)
+    assert await talk.tell("op", "resume all") == GOING_ON
+    assert not await talk.database.read(facts.paused)
+    assert await talk.tell("op", "resume all", **early) is None, "the first start is pulled back"
+
+
+async def test_message_of_the_doubt_is_carried_out_on_a_copy_but_none_from_before(talk):
+    await talk.database.transact(
+        lambda tx: facts.put(tx, facts.RESTORED_AT, talk.clock.at.isoformat())
+    )
+    await go_back(talk, 2)
+    await talk.tell("op", "resume all", age=timedelta(seconds=10))
+    assert await talk.database.read(facts.paused)
+    assert await talk.tell("op", "resume all") == GOING_ON
+
+
+async def test_going_on_is_not_said_while_something_else_waits_for_a_word(talk):
+    await talk.database.transact(lambda tx: start.begin(tx, None, talk.clock.at))
+    await talk.database.transact(lambda tx: start.begin(tx, talk.clock.at - DAY, talk.clock.at))
+    await go_back(talk, 9)
+    reply = await talk.tell("op", f"confirm {code_in(await talk.tell('op', 'resume all'))}")
+    assert reply.startswith("PAUSED")
+    assert await talk.tell("op", "resume all") == GOING_ON
 
 
 async def test_pause_all_outlasts_the_doubt_of_the_clock(talk):

@@ -13,7 +13,7 @@ from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.jobs.foretell import Foretold, foretell
 from dca_bot.jobs.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
-from dca_bot.ledger import cash_outs, facts, start
+from dca_bot.ledger import cash_outs, start
 from dca_bot.ledger.database import Tx, has_ledger, reading_database
 
 
@@ -53,9 +53,9 @@ async def _past(config: Config, ledger: asyncio.Lock, now: datetime, ids: tuple[
     data_dir = config.path(config.bot.data_dir)
 
     def look(tx: Tx) -> _Past:
-        first = start.counts_from(tx, config.start_at, now)
-        used = facts.moment(tx, facts.START_USED) or facts.moment(tx, facts.START_AT)
-        return _Past(first, used, cash_outs.states(tx, ids))
+        found = start.foresee(tx, config.start_at, now)
+        used = found.used if start.has_begun(tx) else None
+        return _Past(found.at, used, cash_outs.states(tx, ids))
 
     nothing = _Past(config.start_at or now, None, {})
     try:

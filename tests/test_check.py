@@ -180,6 +180,17 @@ async def test_check_of_a_running_programme_tells_what_is_new_alone(tmp_path):
     assert "MOVED BACK" not in line
 
 
+async def test_check_of_a_ledger_from_before_warns_of_no_start_at_that_was_always_there(tmp_path):
+    began = datetime(2025, 1, 1, tzinfo=UTC)
+    async with ledger_of(tmp_path) as ledger:
+        await ledger.transact(lambda tx: start.begin(tx, began, NOW))
+        await ledger.transact(lambda tx: facts.drop(tx, facts.START_USED))
+        line = await lamassu_line(tmp_path, began)
+        assert not (await ledger.transact(lambda tx: start.begin(tx, began, NOW))).asks
+    assert "MOVED BACK" not in line
+    assert "the next start shares out 243" in line
+
+
 async def test_check_says_that_a_start_at_moved_back_will_be_asked_about(tmp_path):
     async with ledger_of(tmp_path) as ledger:
         await ledger.transact(lambda tx: start.begin(tx, None, NOW))

@@ -23,23 +23,32 @@ class Start:
     used: datetime
 
 
-def counts_from(tx: Tx, configured: datetime | None, now: datetime) -> datetime:
-    """Return from when on cash-outs count for a bot that is started now; nothing is recorded."""
-    return configured or facts.moment(tx, facts.START_AT) or now
+def foresee(tx: Tx, configured: datetime | None, now: datetime) -> Start:
+    """Return what a start of the bot would find now; nothing is recorded.
+
+    A ledger from before 0.2.0 doesn't say which instant was used, so the configured one was.
+    """
+    at = configured or facts.moment(tx, facts.START_AT) or now
+    used = facts.moment(tx, facts.START_USED) or at
+    return Start(at, at < used, used)
+
+
+def has_begun(tx: Tx) -> bool:
+    """Tell whether a bot was ever started on a ledger."""
+    return facts.moment(tx, facts.START_AT) is not None
 
 
 def begin(tx: Tx, configured: datetime | None, now: datetime) -> Start:
     """Record a start of the bot; where older cash-outs would count, everything waits for the operator."""
-    at = counts_from(tx, configured, now)
-    if facts.moment(tx, facts.START_AT) is None:
+    found = foresee(tx, configured, now)
+    if not has_begun(tx):
         facts.put(tx, facts.START_AT, now.isoformat())
-    used = facts.moment(tx, facts.START_USED) or at
-    if at < used:
-        facts.put(tx, facts.START_ASKED, at.isoformat())
+    if found.asks:
+        facts.put(tx, facts.START_ASKED, found.at.isoformat())
     else:
-        facts.put(tx, facts.START_USED, at.isoformat())
+        facts.put(tx, facts.START_USED, found.at.isoformat())
         facts.drop(tx, facts.START_ASKED)
-    return Start(at, at < used, used)
+    return found
 
 
 def asked(tx: Tx) -> datetime | None:

@@ -6,7 +6,7 @@ from dca_bot.chat.command import Known, without_key_taken
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
-from dca_bot.ledger import payouts
+from dca_bot.ledger import machines, payouts
 
 CHARS_MAX = 8000
 """So much of a message is looked at: four times what can be carried out."""
@@ -39,7 +39,9 @@ async def secret_in(text: str, known: Known, desk: Desk) -> Secret | None:
         return secret
     text = without_key_taken(text, known, desk.currency)
     keys = hex_keys(text)[:_KEYS_MAX]
-    public = await desk.database.read(lambda tx: payouts.known_ids(tx, keys))
+    public = await desk.database.read(
+        lambda tx: payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
+    )
     return find_secret(text, public=public)
 
 

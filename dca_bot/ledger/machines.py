@@ -6,7 +6,7 @@ beginning of their ids.
 
 import difflib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dca_bot.core.names import folded
@@ -32,6 +32,12 @@ def everything(tx: Tx) -> list[Machine]:
     """Return all machines ever seen, by label."""
     rows = tx.execute("SELECT device_id, name, label FROM machine_label ORDER BY label, device_id")
     return [Machine(row["device_id"], row["name"], row["label"]) for row in rows]
+
+
+def known_ids(tx: Tx, words: Iterable[str]) -> set[str]:
+    """Return those of some words, in lower case, that a machine's id begins with."""
+    ids = [one.device_id.lower() for one in everything(tx)]
+    return {word for word in words if any(id_.startswith(word) for id_ in ids)}
 
 
 def complete(known: Sequence[Machine], words: Sequence[str]) -> tuple[list[Machine], int]:

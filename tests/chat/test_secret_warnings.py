@@ -11,6 +11,7 @@ from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
+from dca_bot.ledger import machines
 
 KEPT_NOT = ("did not keep", "No la guardé", "no lo guardé", "no la guardé", "no las guardé")
 HEX_KEY = "c0ffee5e" + "7b91d3a4" * 7
@@ -229,6 +230,13 @@ async def test_ids_that_the_ledger_has_are_no_secrets(shop):
     assert f"({hash_})" in await shop.tell("op", f"withdraw maria 5 {hash_}")
     other = payout.id[::-1]
     assert "did not keep" in await shop.tell("op", f"payout cancel {other}")
+
+
+async def test_id_of_a_machine_is_no_secret(shop):
+    device_id = HEX_KEY[::-1]
+    assert "did not keep" in await shop.tell("op", f"cash count {device_id} 500")
+    await shop.database.transact(lambda tx: machines.record(tx, {device_id: "Bakery"}))
+    assert "Count of Bakery" in await shop.tell("op", f"cash count {device_id.upper()} 500")
 
 
 async def test_warning_is_in_the_language_of_the_reader(shop):

@@ -23,7 +23,7 @@ _WELL_KNOWN = re.compile(r"/\.well-known/lnurlp/([^/]+)/?")
 _SCHEME = re.compile(r"(?i)(lightning|mailto|nostr|bitcoin|lnurl[pwc]?|keyauth|https?):(?://)?\s*")
 _SPACED_AT = re.compile(r"\s*@\s*")
 _BULLET = re.compile(r"[-*•·\u2013]\s+")
-_IN_ANGLES = re.compile(r"<([^<>]+)>\W*")
+_IN_ANGLES = re.compile(r"<([^<>]+)>\W*$")
 _SPELLED_AT = re.compile(r"(?i)\S+\s*[(\[]?\b(at|arroba)\b[)\]]?\s*\S+\.\S+")
 _INVOICE = re.compile(r"(?i)ln(bc|tb|bcrt|tbs|sb)[0-9a-z]{20,}")
 _OFFER = re.compile(r"(?i)ln[oir]1[0-9a-z]{10,}")
@@ -97,7 +97,8 @@ def _read(text: str, nested: int) -> Reading:
 def _bare(text: str) -> str:
     """Take off what stands around: quotes, brackets, emoji, the signs of coins, a sentence's end."""
     text = _BULLET.sub("", text.strip(), count=1) if _BULLET.match(text.strip()) else text.strip()
-    inner, before = _IN_ANGLES.search(text), text.partition("<")[0].strip()
+    inner = _IN_ANGLES.search(text)
+    before = text[: inner.start()].strip() if inner else ""
     if inner and ("@" not in before or before.lower() in inner[1].lower()):
         text = inner[1]
     text = text.partition("](")[0]

@@ -217,7 +217,8 @@ def _refuse_full(folder: Path) -> None:
     """Raise FileRefused where a ledger could not grow any more."""
     disk = os.statvfs(folder)
     blocks = disk.f_bfree if os.geteuid() == ROOT else disk.f_bavail
-    if blocks * disk.f_frsize < FREE_BYTES_MIN:
+    # Some file systems in memory tell no sizes.
+    if disk.f_blocks and blocks * disk.f_frsize < FREE_BYTES_MIN:
         raise FileRefused(f"The disk of {folder} is full. Free some space: df {quoted(folder)}")
     if disk.f_files and not disk.f_favail:
         raise FileRefused(

@@ -640,6 +640,25 @@ def test_read_only_file_system_is_named_and_where_systemd_has_it_from(bot):
     assert "ReadWritePaths" in done.stdout
 
 
+@needs_root
+def test_file_system_that_tells_no_size_is_not_full(tmp_path):
+    code = f"""
+import subprocess
+from pathlib import Path
+from dca_bot.file_rights import refuse_unfit_folder
+folder = Path({str(tmp_path)!r}).joinpath("data")
+folder.mkdir()
+subprocess.run(["mount", "-t", "ramfs", "-o", "mode=700", "ramfs", folder], check=True)
+refuse_unfit_folder(folder, setting="bot.data_dir")
+"""
+    words = ["unshare", "--mount", sys.executable, "-c", code]
+    can = subprocess.run([*words[:2], "true"], capture_output=True, check=False)
+    if can.returncode:
+        pytest.skip("no mounts are allowed here")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_regular_files_alone_are_ever_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DcaBotError, match="is a named pipe"):

@@ -3,18 +3,26 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import segno
 import typer
 from pydantic import BaseModel, ValidationError
 
-from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig, write_secret
+from dca_bot.config import (
+    NOSTR_KEY_VARIABLE,
+    BotConfig,
+    LnbitsConfig,
+    NostrConfig,
+    SshConfig,
+    write_secret,
+)
 from dca_bot.console import can_write, columns, say
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.file_rights import refuse_unfit_new_file
-from dca_bot.nostr.keys import generate, parse_public_key
+from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
 from dca_bot.program import command, with_config
 
 TEMPLATE = """\
@@ -78,7 +86,9 @@ def ask_and_write(config_path: Path) -> None:
                 f"{path} is there already; move it away, or use it as it is."
                 + ("" if os.path.lexists(key_path) else alone)
             )
-    operator = typer.prompt("Your npub (the operator's)", value_proc=_npub)
+    own = os.environ.get(NOSTR_KEY_VARIABLE)
+    key = _key_of_environment(own) if own else generate()
+    operator = _ask("Your npub (the operator's)", partial(_npub, bot=key))
     relays = typer.prompt(
         "Relays, with spaces between",
         default="wss://relay.damus.io wss://nos.lol",
@@ -105,14 +115,14 @@ def ask_and_write(config_path: Path) -> None:
         lamassu=lamassu,
         url=_toml(url),
     )
-    key = generate()
     others = {wallet_path: admin_key, password_path: password}
-    files = {key_path: key.nsec(), config_path: text.rstrip()} | {
+    files = ({} if own else {key_path: key.nsec()}) | {config_path: text.rstrip()}
+    files |= {
         path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
     }
     _write_all(files)
     say(f"\nWrote {', '.join(str(path) for path in files)}.")
-    say(f"Keep a copy of {key_path}: it is the bot's identity.")
+    say(f"Keep a copy of {NOSTR_KEY_VARIABLE if own else key_path}: it is the bot's identity.")
     if not wallet_path.exists():
         say(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
     say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
@@ -158,7 +168,7 @@ def _ask_lamassu() -> tuple[str, str]:
     """Return the section, and the database's password if there is one."""
     if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
         return DIRECTORY.format(path=_toml(typer.prompt("Folder", default="export"))), ""
-    host = typer.prompt("Lamassu's host", value_proc=_host)
+    host = _ask("Lamassu's host", _host)
     port = typer.prompt("Port", default="22", value_proc=_port)
     username = typer.prompt("User name", default="dca")
     postgres, password = _ask_postgres()
@@ -188,9 +198,27 @@ def _ask_postgres() -> tuple[str, str]:
     return text, password
 
 
-def _npub(text: str) -> str:
+def _key_of_environment(text: str) -> SecretKey:
     try:
-        parse_public_key(text.strip())
+        return parse_secret_key(text)
+    except DcaBotError as error:
+        raise ConfigError(f"{NOSTR_KEY_VARIABLE}: {error}") from None
+
+
+def _ask(question: str, read: Callable[[str], str]) -> str:
+    """Ask for what has no default; without one, the prompt would repeat itself and not say why."""
+    answer: str = typer.prompt(question, default="", show_default=False, value_proc=read)
+    return answer
+
+
+def _npub(text: str, *, bot: SecretKey) -> str:
+    if not text.strip():
+        raise typer.BadParameter(
+            "It is needed, as nobody else may command the bot: your app's profile page shows it, npub1…"
+        )
+    try:
+        if parse_public_key(text) == bot.public_key:
+            raise typer.BadParameter("That is the bot's own npub; yours is needed here.")
     except DcaBotError as error:
         raise typer.BadParameter(str(error)) from error
     return text.strip()
@@ -228,6 +256,8 @@ def _port(text: str) -> int:
 
 
 def _host(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("It is needed: a name or an address, like lamassu.example.com")
     _check(SshConfig, **_SSH_ANSWERED | {"host": text.strip()})
     return text.strip()
 

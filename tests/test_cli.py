@@ -61,15 +61,21 @@ url = {url}
 """
 
 
-def dca_bot(*words, folder, answers=""):
-    """Run `dca-bot` without a terminal, as another program would."""
+def dca_bot(*words, folder, answers="", **variables):
+    """Run `dca-bot` without a terminal, as another program would, with more variables if given."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("DCA_BOT_")
     }
     return subprocess.run(
         [sys.executable, "-m", "dca_bot", *map(str, words)],
         cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"},
+        env={
+            **environment,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            **variables,
+        },
         input=answers,
         capture_output=True,
         text=True,
@@ -462,8 +468,8 @@ def test_simulate_that_cannot_be_done_ends_with_1(clients_csv, words, said):
 # init
 
 
-def answer_init(folder, *lines):
-    return dca_bot("init", folder=folder, answers="\n".join([*lines, ""]))
+def answer_init(folder, *lines, **variables):
+    return dca_bot("init", folder=folder, answers="\n".join([*lines, ""]), **variables)
 
 
 OPERATOR = generate().npub
@@ -520,6 +526,28 @@ def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
     done = answer_init(tmp_path, "npub1nonsense", *BASICS, "", "", "", "n", "")
     assert done.returncode == 0, done
     assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
+
+
+def test_init_says_why_it_asks_again_for_what_was_left_empty(tmp_path):
+    way = ["", "", "", "y", "", "lamassu.example.com", "", "", ""]
+    done = answer_init(tmp_path, "", *BASICS, *way)
+    assert done.returncode == 0, done
+    said = done.stdout + done.stderr
+    assert "nobody else may command the bot" in said
+    assert "a name or an address, like lamassu.example.com" in said
+
+
+def test_init_uses_the_key_of_the_environment_and_refuses_it_as_the_operators(tmp_path):
+    bot = generate()
+    done = answer_init(
+        tmp_path, bot.npub, *BASICS, "", "", "", "n", "", DCA_BOT_NOSTR_KEY=bot.nsec()
+    )
+    assert done.returncode == 0, done
+    assert "the bot's own npub; yours is needed" in done.stdout + done.stderr
+    assert f"yourself:\n{bot.npub}\n" in done.stdout
+    assert not (tmp_path / "bot.nsec").exists()
+    assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
+    assert bot.nsec() not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])

@@ -13,13 +13,14 @@ from dca_bot.chat.desk import Desk
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.operator_house import look_around
 from dca_bot.chat.summary import daily_summary
-from dca_bot.core.calendar import due_date
+from dca_bot.core.calendar import due_date, last_due, local_date
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.ledger import facts
 from dca_bot.ledger.database import Tx
 
 LOOK_S = 30
+_DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -65,15 +66,17 @@ class Summary:
         _log.info("daily summary written")
 
     def _due(self, tx: Tx) -> date | None:
-        """Return the local date whose summary is to be written now."""
-        noted = facts.get(tx, facts.SUMMARY_DATE)
-        done = None if noted is None else date.fromisoformat(noted)
-        now, zone = self.desk.clock.now(), self.programme.timezone
-        due = due_date(now, self.programme.summary_time, zone, done=done)
+        """Return the local date whose summary is to be written now.
+
+        A bot that was just set up has nothing to sum up yet: its first summary is for the first
+        `summary_time` after that, whatever that time is by then.
+        """
+        now, at, zone = self.desk.clock.now(), self.programme.summary_time, self.programme.timezone
+        noted, counted_at = facts.get(tx, facts.SUMMARY_DATE), facts.moment(tx, facts.SUMMARY_AT)
         if noted is None:
-            # A bot that was just set up has nothing to sum up yet.
-            first = due or now.astimezone(zone).date() - timedelta(days=1)
-            facts.put(tx, facts.SUMMARY_DATE, first.isoformat())
+            facts.put(tx, facts.SUMMARY_DATE, (local_date(now, zone) - _DAY).isoformat())
             facts.put(tx, facts.SUMMARY_AT, now.isoformat())
             return None
-        return due
+        if counted_at is not None and last_due(now, at, zone) <= counted_at <= now:
+            return None
+        return due_date(now, at, zone, done=date.fromisoformat(noted))

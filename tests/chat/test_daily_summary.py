@@ -4,7 +4,7 @@ import sqlite3
 import tempfile
 from asyncio import Runner
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -68,6 +68,15 @@ async def test_bot_that_is_set_up_after_the_hour_begins_on_the_next_day(talk):
     assert await look(talk, utc(1, 15)) == []
     assert await look(talk, utc(1, 23)) == []
     assert len(await look(talk, utc(2, 14))) == 1
+
+
+async def test_summary_time_that_is_changed_on_the_first_day_counts_on_that_day(talk):
+    assert await look(talk, utc(1, 15)) == [], "the hour of the first configuration has passed"
+    talk.programme = replace(talk.programme, summary_time=time(12))
+    assert await look(talk, utc(1, 17, 59)) == []
+    assert len(await look(talk, utc(1, 18))) == 1
+    talk.programme = replace(talk.programme, summary_time=time(15))
+    assert await look(talk, utc(1, 22)) == [], "one for each date"
 
 
 async def test_summary_tells_what_the_day_brought(started):

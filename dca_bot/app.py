@@ -64,7 +64,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.operators import parse_operators, refuse_own_key
+from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
 from dca_bot.supervisor import Supervisor, supervisor_of
 
@@ -173,7 +173,7 @@ def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
     except KeyRefused as error:
         place = NOSTR_KEY_VARIABLE if environment.get(NOSTR_KEY_VARIABLE) else path
         raise ConfigError(f"{place}: {error}") from None
-    refuse_own_key(config.nostr.operators, key.public_key)
+    refuse_deaf_entries(config.nostr.operators, key.public_key)
     return key
 
 

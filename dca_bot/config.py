@@ -53,6 +53,14 @@ def _relay_url(url: str) -> str:
     return url
 
 
+def _each_relay_once(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out a relay that is written twice, with and without a slash at the end too."""
+    first: dict[str, str] = {}
+    for url in urls:
+        first.setdefault(url.rstrip("/").lower(), url)
+    return tuple(first.values())
+
+
 def _http_url(url: str) -> str:
     parts = _parts(url, "https", "http")
     if parts is None:
@@ -157,7 +165,9 @@ class NostrConfig(_Section):
     """`[nostr]`."""
 
     private_key_file: FilePath = Path("bot.nsec")
-    relays: Annotated[tuple[RelayUrl, ...], Field(min_length=1, max_length=10)]
+    relays: Annotated[
+        tuple[RelayUrl, ...], Field(min_length=1, max_length=10), AfterValidator(_each_relay_once)
+    ]
     operators: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
     operator_protocols: Annotated[tuple[DmProtocol, ...], Field(min_length=1)] = (DmProtocol.NIP17,)
     max_message_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 6

@@ -14,6 +14,11 @@ _LEAKED = (
     "is a secret key. Whoever could read the file has it: make a new key in your app, use the old one"
     " no more, and write the new one's npub here."
 )
+EXAMPLE_NPUB = "npub1gqen388kvv4pwf2xwj8a5708lw4ua9zt25kmtkagrvtvq8lvxaas42vruv"
+"""Whose npub config.example.toml shows: nobody's."""
+_EXAMPLE = (
+    "is the example's npub, which is nobody's. Write your own: your app's profile page shows it."
+)
 _OWN = (
     "is the bot's own npub, so nobody could command it. Write the npub of the account that you"
     " will write to the bot from."
@@ -33,12 +38,17 @@ def parse_operators(entries: Sequence[str]) -> frozenset[str]:
     return frozenset(keys)
 
 
-def refuse_own_key(entries: Sequence[str], bot_pubkey: str) -> None:
-    """Raise ConfigError where an operator's key is the bot's own, or an entry is no key."""
+def refuse_deaf_entries(entries: Sequence[str], bot_pubkey: str) -> None:
+    """Raise ConfigError for an entry from which no command can come, or one that is no key.
+
+    From the bot's own npub and from the example's none can.
+    """
     parse_operators(entries)
+    deaf = {bot_pubkey: _OWN, parse_public_key(EXAMPLE_NPUB): _EXAMPLE}
     for number, text in enumerate(entries, start=1):
-        if parse_public_key(text) == bot_pubkey:
-            raise ConfigError(f"nostr.operators: {_place(entries, number)} {_OWN}")
+        why = deaf.get(parse_public_key(text))
+        if why is not None:
+            raise ConfigError(f"nostr.operators: {_place(entries, number)} {why}")
 
 
 def _fault(entries: Sequence[str], number: int, text: str, why: str) -> str:

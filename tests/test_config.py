@@ -1,3 +1,4 @@
+import json
 import re
 import tomllib
 from datetime import time
@@ -159,6 +160,13 @@ def test_one_fault_is_told_once(tmp_path, old, new):
     path.write_text(text.replace(', "wss://relay2.example.com"', ""), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"has 1 fault\(s\)"):
         load_config(path)
+
+
+def test_relay_that_stands_there_twice_is_one(tmp_path):
+    a, b = "wss://relay.example.com", "wss://relay2.example.com"
+    for written in ([a, b], [a, a, b], [a, f"{a}/", b], [a, b, "wss://RELAY.example.com"]):
+        relays = load_config(changed(tmp_path, f'["{a}", "{b}"]', json.dumps(written))).nostr.relays
+        assert relays == (a, b)
 
 
 def test_times_of_day_may_be_times_of_toml(tmp_path):

@@ -1,15 +1,16 @@
 """Who may command: each entry that is wrong is named, and no secret is shown."""
 
 import random
+from pathlib import Path
 
 import pytest
 from pynostr import bech32
 
 from dca_bot.app import bot_key, programme_of
-from dca_bot.config import Config, write_secret
+from dca_bot.config import Config, load_config, write_secret
 from dca_bot.errors import ConfigError
 from dca_bot.nostr.keys import generate, npub, parse_public_key
-from dca_bot.operators import parse_operators, refuse_own_key
+from dca_bot.operators import EXAMPLE_NPUB, parse_operators, refuse_deaf_entries
 
 _chance = random.Random(8)
 ANA, BEN, BOT = generate(_chance), generate(_chance), generate(_chance)
@@ -126,6 +127,14 @@ def test_bots_own_npub_among_the_operators_is_refused(tmp_path, text):
     assert bot_key(config(tmp_path, ANA.npub), {}).npub == BOT.npub
 
 
+def test_npub_of_the_example_is_refused_as_nobodys(tmp_path):
+    write_secret(tmp_path / "bot.nsec", BOT.nsec())
+    example = load_config(Path(__file__).parent.parent / "config.example.toml")
+    assert example.nostr.operators == (EXAMPLE_NPUB,)
+    with pytest.raises(ConfigError, match=r"entry 2 of 2 is the example's npub"):
+        bot_key(config(tmp_path, ANA.npub, EXAMPLE_NPUB), {})
+
+
 def test_fifty_operators_can_command_and_a_hundred_and_one_cannot(tmp_path):
     many = [generate().npub for _ in range(101)]
     assert len(programme_of(config(tmp_path, *many[:50])).operators) == 50
@@ -137,4 +146,4 @@ def test_fifty_operators_can_command_and_a_hundred_and_one_cannot(tmp_path):
 
 def test_same_operator_twice_is_one():
     assert parse_operators([ANA.npub, HEX, npub(HEX)]) == {parse_public_key(ANA.npub)}
-    refuse_own_key([ANA.npub, HEX], BOT.public_key)
+    refuse_deaf_entries([ANA.npub, HEX], BOT.public_key)

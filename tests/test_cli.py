@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from lamassu_server import LamassuServer
+from ledger.old_ledgers import put_old_ledger
 from postgres_process import PASSWORD, READER
 from scaffold import without_triggers
 
@@ -142,6 +143,7 @@ def test_help_and_version_end_with_0(tmp_path):
         "export",
         "simulate",
         "demo",
+        "upgrade-check",
     ):
         assert command in done.stdout
     assert dca_bot("version", folder=tmp_path).stdout.strip() == __version__
@@ -298,6 +300,21 @@ async def test_ledger_of_another_currency_is_not_read_as_if_it_were_this_one(fol
     done = await asyncio.to_thread(dca_bot, *words, folder=folder)
     assert done.returncode == 1
     assert "The ledger counts GTQ, but bot.currency is USD. Write GTQ again" in sentence(done)
+
+
+def test_run_keeps_a_copy_of_an_earlier_ledger_before_it_migrates_it(tmp_path):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    path = put_old_ledger("v2-64cd33b", tmp_path / "data")
+    config = tmp_path / "config.toml"
+    config.write_text('[bot]\ncurrency = "USD"\n' + config.read_text(encoding="utf-8"), "utf-8")
+    # It ends there by itself, as the ledger counts another currency.
+    assert "The ledger counts GTQ" in sentence(dca_bot("run", folder=tmp_path))
+    versions = []
+    for ledger in (path.with_name("before-version-3.sqlite3"), path):
+        with closing(sqlite3.connect(ledger)) as opened:
+            versions += opened.execute("PRAGMA user_version").fetchone()
+    assert versions == [2, 3]
 
 
 async def test_status_and_audit_work_beside_a_running_bot(folder):

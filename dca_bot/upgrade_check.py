@@ -26,6 +26,7 @@ from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.database import LEDGER_FILE, has_ledger
 from dca_bot.ledger.migrate import is_repaired_first, migrate, opened_by
 from dca_bot.ledger.schema import MIGRATIONS, VERSION, version_of
+from dca_bot.program import command, with_config
 from dca_bot.trial_folder import trial_folder
 
 ROOM_FACTOR = 4
@@ -55,21 +56,23 @@ def check_upgrade(config_path: Path) -> None:
             f"· There is no ledger in {data_dir} yet: the first start makes one, of version {VERSION}."
         )
         return
-    _refuse_small(data_dir, Path(tempfile.gettempdir()))
+    again = command("upgrade-check", *with_config(config_path))
+    _refuse_small(data_dir, Path(tempfile.gettempdir()), f"TMPDIR={config.base.absolute()} {again}")
     with trial_folder() as folder:
         try:
             _try_on_copy(config, data_dir, folder)
         except LedgerError as error:
             # What is wrong with the copy is wrong with the ledger.
-            raise LedgerError(str(error).replace(str(folder), str(data_dir))) from error
+            said = str(error).replace("The copy ", "The copy of ")
+            raise LedgerError(said.replace(str(folder), str(data_dir))) from error
 
 
-def _refuse_small(data_dir: Path, temporary: Path) -> None:
+def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:
     """Raise DcaBotError where copies of the ledger have no room."""
     needed = ROOM_FACTOR * (data_dir / LEDGER_FILE).stat().st_size
     for place, remedy in (
         (data_dir, "Free some space before you start the new version."),
-        (temporary, f"Name a roomier folder: TMPDIR={data_dir} dca-bot upgrade-check"),
+        (temporary, f"Name a roomier folder: {again}"),
     ):
         free = shutil.disk_usage(place).free
         if free < needed:

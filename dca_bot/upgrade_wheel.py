@@ -5,12 +5,14 @@ The new program looks at the ledger by its own `upgrade-check`, so it alone has 
 
 import os
 import subprocess
+import sys
 import sysconfig
 import venv
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
+from importlib.util import find_spec
 from pathlib import Path
 
 from dca_bot import __version__
@@ -25,6 +27,8 @@ SINCE = (0, 2, 0)
 INSTALL_LIMIT_S, TRY_LIMIT_S = 600, 3600
 METADATA_BYTES_MAX = 1_000_000
 _PIP = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+_PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+"""Settings of pip that would have the wheel installed elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ def _metadata(archive: zipfile.ZipFile, names: Sequence[str]) -> str:
 
 def _install(wheel: Wheel, folder: Path) -> Path:
     """Install a wheel into a new environment, which borrows what is installed here already."""
+    if find_spec("pip") is None:
+        raise DcaBotError(
+            f"A wheel is tried with pip, which isn't there. Run: {sys.executable} -m ensurepip"
+        )
     home = folder / "venv"
     venv.EnvBuilder(symlinks=True).create(home)
     python = home / "bin" / "python"
@@ -103,7 +111,7 @@ def _run(words: Sequence[str], *, limit_s: int, is_shown: bool = False) -> None:
     try:
         done = subprocess.run(  # noqa: S603 - words of our own; nothing of them is read by a shell
             words,
-            env={**os.environ, **_PIP},
+            env={name: value for name, value in os.environ.items() if name not in _PLACES} | _PIP,
             stdin=subprocess.DEVNULL,
             stdout=None if is_shown else subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -116,7 +124,7 @@ def _run(words: Sequence[str], *, limit_s: int, is_shown: bool = False) -> None:
         return
     said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
     errors = [line for line in said if line.startswith("ERROR:")] or said[-1:]
-    raise DcaBotError(one_line(errors[0].removeprefix("ERROR: ").removeprefix(f"{NAME}: ")))
+    raise DcaBotError(one_line(errors[-1].removeprefix("ERROR: ").removeprefix(f"{NAME}: ")))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

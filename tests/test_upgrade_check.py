@@ -299,6 +299,14 @@ def test_file_that_is_no_wheel_of_a_later_version_is_refused_in_one_sentence(
     assert "\n" not in str(refused.value)
 
 
+def test_ledger_that_is_none_is_named_by_its_own_path(folder, capsys):
+    path = put_old_ledger("v3-a96ba80", folder / "data")
+    path.write_bytes(b"not a ledger at all" * 1000)
+    with pytest.raises(LedgerError, match="not a database") as refused:
+        checked(folder, capsys)
+    assert str(refused.value).startswith(f"The copy of {path} could not be made")
+
+
 def test_wheel_tells_its_version_and_its_ledgers(tmp_path):
     found = read_wheel(make_wheel(tmp_path, program(), version="1.2.3rc1"))
     assert (found.version, found.ledger_version) == ("1.2.3rc1", VERSION)

@@ -79,9 +79,8 @@ def unreadable(path: Path, found: os.stat_result) -> str:
     if found.st_uid == os.geteuid():
         return f"{path} can't be read. Run: chmod 600 {quoted(path)}"
     me, owner = name_of(os.geteuid()), name_of(found.st_uid)
-    return (
-        f"{me} can't read {path}, which belongs to {owner}. As root, run: chmod a+r {quoted(path)}"
-    )
+    command = f"chmod a+r {quoted(path.absolute())}"
+    return f"{me} can't read {path}, which belongs to {owner}. As root, run: {command}"
 
 
 def astray(path: Path, error: Exception) -> FileRefused:
@@ -100,8 +99,9 @@ def astray(path: Path, error: Exception) -> FileRefused:
 
 def shut_to_others(path: Path, found: os.stat_result) -> str:
     """Say which command keeps everybody from writing."""
-    who = "Run" if os.geteuid() in (ROOT, found.st_uid) else "As root, run"
-    return f"{who}: chmod o-w {quoted(path)}"
+    if os.geteuid() in (ROOT, found.st_uid):
+        return f"Run: chmod o-w {quoted(path)}"
+    return f"As root, run: chmod o-w {quoted(path.absolute())}"
 
 
 def is_read_only(path: Path) -> bool:

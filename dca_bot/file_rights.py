@@ -140,7 +140,7 @@ def refuse_unfit_new_file(path: Path) -> None:
 
 
 def _refuse_unfit_new_folder(path: Path) -> None:
-    make = f"run, as root: install -d -o {name_of(os.geteuid())} -m 700 {quoted(path)}"
+    make = f"run, as root: install -d -o {name_of(os.geteuid())} -m 700 {quoted(path.absolute())}"
     for folder in path.absolute().parents:
         try:
             found = _look(folder)

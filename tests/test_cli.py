@@ -385,7 +385,7 @@ async def test_backup_works_beside_a_running_bot_and_overwrites_nothing(folder):
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("nowhere/copy.sqlite3", "could not be made"), ("data", "is there already")],
+    [("nowhere/copy.sqlite3", "There is no folder nowhere"), ("data", "is there already")],
 )
 def test_backup_that_cannot_be_made_ends_with_1_and_a_sentence(folder, file, said):
     assert said in sentence(dca_bot("backup", file, folder=folder))

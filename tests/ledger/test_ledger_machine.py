@@ -32,7 +32,7 @@ STEPS = {
     "submit": {"INVOICED": "SUBMITTED", "IN_DOUBT": "SUBMITTED", "SUBMITTED": "SUBMITTED"},
     "doubt": {"SUBMITTED": "IN_DOUBT", "IN_DOUBT": "IN_DOUBT"},
     "debit": {"SUBMITTED": "DEBITED", "IN_DOUBT": "DEBITED"},
-    "take over": {"HELD": "DEBITED"},
+    "take over": {"HELD": "DEBITED", "SUBMITTED": "DEBITED", "IN_DOUBT": "DEBITED"},
     "finish": {"DEBITED": "DONE", "ALERT": "DONE", "DONE": "DONE"},
     "alert": {"DEBITED": "ALERT", "ALERT": "ALERT"},
     "void": {"SUBMITTED": "VOID", "IN_DOUBT": "VOID", "VOID": "VOID"},

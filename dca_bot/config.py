@@ -49,7 +49,8 @@ def _known_zone(name: str) -> str:
 
 def _relay_url(url: str) -> str:
     if _parts(url, "wss", "ws") is None:
-        raise ValueError(f"{url!r} is no relay; write one like wss://relay.example.com")
+        shown = url.partition("?")[0]
+        raise ValueError(f"{shown!r} is no relay; write one like wss://relay.example.com")
     return url
 
 

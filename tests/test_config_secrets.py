@@ -57,11 +57,18 @@ def test_secret_in_the_configuration_is_named_by_its_place_and_not_repeated(
         ("operators", f'["{"4a" * 32}"]'),
         ("data_dir", f'"/volumes/{"4a" * 32}/data"'),
         ("known_hosts_file", f'"/volumes/{KEY}/known_hosts"'),
+        ("relays", '["wss://r.example/?token=hunter2hunter2"]'),
         ("command", "\"psql postgresql://dca:secret@/lamassu -c '{table}'\""),
     ],
 )
 def test_what_the_configuration_may_hold_is_no_secret(tmp_path, key, value):
     assert load_config(changed(tmp_path, key, value)).bot.currency == "GTQ"
+
+
+def test_token_of_a_relay_that_is_none_is_not_repeated(tmp_path):
+    with pytest.raises(ConfigError, match=r"'http://r\.example/' is no relay") as refused:
+        load_config(changed(tmp_path, "relays", '["http://r.example/?token=hunter2hunter2"]'))
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_key_in_place_of_its_files_name_is_refused_and_not_repeated(tmp_path, monkeypatch):

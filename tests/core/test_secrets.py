@@ -151,6 +151,7 @@ def test_secret_is_found_however_it_is_written(text, kind):
         "cash count Market 12300 1500 2500 3500 4500 5500 6500 7500 8500",
         "GT82TRAJ01020000001210029690 es mi cuenta",
         "withdraw maria 5 BAC ref 20260301123456789012345678901234",
+        "withdraw maria 5 cuenta ab12 202603011234 567890123456",
         "help " * 20,
         "La máquina del mercado está cerrada el domingo, pero el lunes abre otra vez a las nueve.",
         "Your rights: that you have, you must make sure that they will have them all, when there is one.",

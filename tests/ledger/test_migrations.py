@@ -133,6 +133,23 @@ async def test_ledger_that_was_migrated_with_its_old_tables_is_repaired_as_one_t
     assert dumps[0] == dumps[1]
 
 
+async def test_alarm_of_a_ledger_that_is_repaired_is_not_given_again(folder):
+    path = put_old_ledger("v2-3dcd5fb", folder)
+    await open_and_close(folder)
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute("SELECT told_at = since FROM alarm").fetchall() == [(1,)]
+
+
+async def test_copy_is_kept_before_a_ledger_is_repaired(folder):
+    path = put_old_ledger("v2-3dcd5fb", folder)
+    with closing(sqlite3.connect(path, isolation_level=None)) as ledger:
+        run_script(ledger, 3)
+        before = fingerprint(ledger)
+    await open_and_close(folder, keep_copy=partial(keep_before, folder))
+    with closing(sqlite3.connect(folder / "before-version-3.sqlite3")) as copy:
+        assert fingerprint(copy) == before
+
+
 STRANGE = {
     "a trigger is gone": ("DROP TRIGGER payout_is_fixed", "trigger payout_is_fixed"),
     "a trigger more": (

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -58,7 +58,8 @@ def _each_relay_once(urls: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out a relay that is written twice, with and without a slash at the end too."""
     first: dict[str, str] = {}
     for url in urls:
-        first.setdefault(url.rstrip("/").lower(), url)
+        scheme, host, *rest = urlsplit(url.rstrip("/"))
+        first.setdefault(urlunsplit((scheme, host.lower(), *rest)), url)
     return tuple(first.values())
 
 

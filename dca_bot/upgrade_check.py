@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dca_bot.config import Config, load_config
 from dca_bot.console import say
 from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError, LedgerError
+from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.inspection import read_status
 from dca_bot.ledger.audit import LedgerAudit, audit_ledger
 from dca_bot.ledger.backup import copy_ledger
@@ -49,6 +50,7 @@ def check_upgrade(config_path: Path) -> None:
     """Say what this program would make of the configured ledger; raise DcaBotError if it can't start."""
     config = load_config(config_path)
     programme_of(config)
+    _refuse_unfit_files(config)
     say(f"✓ {config_path} is complete for dca-bot {__version__}")
     data_dir = config.path(config.bot.data_dir)
     if not has_ledger(data_dir):
@@ -65,6 +67,17 @@ def check_upgrade(config_path: Path) -> None:
             # What is wrong with the copy is wrong with the ledger.
             said = str(error).replace("The copy ", "The copy of ")
             raise LedgerError(said.replace(str(folder), str(data_dir))) from error
+
+
+def _refuse_unfit_files(config: Config) -> None:
+    """Raise FileRefused where this program takes a key's file no more; what is missing may be meant so."""
+    ssh, postgres = config.lamassu.ssh, config.lamassu.postgres
+    private = [config.nostr.private_key_file, config.lnbits.source_admin_key_file]
+    private += [postgres.password_file, *([ssh.private_key_file] if ssh else [])]
+    public = [*([ssh.known_hosts_file] if ssh else []), *filter(None, [postgres.ca_file])]
+    for path in (*private, *public):
+        with suppress(FileNotFoundError):
+            refuse_unfit_file(config.path(path), private=path in private)
 
 
 def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:

@@ -169,6 +169,16 @@ def test_relay_that_stands_there_twice_is_one(tmp_path):
         assert relays == (a, b)
 
 
+def test_relays_whose_paths_differ_in_capitals_are_two(tmp_path):
+    urls = ["wss://relay.example.com/Ana", "wss://relay.example.com/ana"]
+    config = load_config(
+        changed(
+            tmp_path, '["wss://relay.example.com", "wss://relay2.example.com"]', json.dumps(urls)
+        )
+    )
+    assert config.nostr.relays == tuple(urls)
+
+
 def test_times_of_day_may_be_times_of_toml(tmp_path):
     config = load_config(changed(tmp_path, TIMES, 'times = [18:00:00, "09:00"]'))
     assert config.fixed.times == (time(9), time(18))

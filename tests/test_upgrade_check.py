@@ -123,6 +123,16 @@ def test_configuration_that_the_new_program_refuses_ends_the_check(folder, capsy
         checked(folder, capsys)
 
 
+@pytest.mark.parametrize("name", ["bot.nsec", "lnbits.key", "lamassu.key"])
+def test_key_that_the_new_program_refuses_ends_the_check(folder, capsys, name):
+    (folder / name).write_text("a key\n")
+    (folder / name).chmod(0o640)
+    with pytest.raises(DcaBotError, match=f"Other users can read .*chmod 600 .*{name}"):
+        checked(folder, capsys)
+    (folder / name).chmod(0o600)
+    assert "no ledger" in checked(folder, capsys)
+
+
 def test_ledger_that_cannot_be_opened_is_named_by_its_own_path(folder, capsys):
     path = put_old_ledger("v3-a96ba80", folder / "data")
     with closing(sqlite3.connect(path)) as ledger:

@@ -147,7 +147,10 @@ class Conversation:
             await self._reply_only(message, STRANGER, told)
 
     async def _handle(self, message: IncomingMessage, sender: _Sender, now: datetime) -> None:
-        secret = await secret_in(message.text, self._known(sender.client), self._desk)
+        # Looking for secrets takes its time, so a flood is not looked at: nothing of it is kept anyway.
+        is_flood = self._commands.is_silent(message.sender, now)
+        known = self._known(sender.client)
+        secret = None if is_flood else await secret_in(message.text, known, self._desk)
         problem = self._problem(message, sender, secret, now)
         limit = self._problems if problem and secret is None else self._commands
         match limit.judge(message.sender, now):

@@ -31,10 +31,11 @@ class RateLimit:
 
     def judge(self, person: str, now: datetime) -> Ruling:
         """Count a message of this person, and tell what becomes of it."""
-        full_at = min(max(self._full_at.pop(person, now), now), now + self.burst * self.per)
+        full_at = self._full_again(person, now)
         if full_at == now:
             self._noticed.discard(person)
-        passes = full_at - now <= (self.burst - 1) * self.per
+        passes = self._passes(full_at, now)
+        self._full_at.pop(person, None)
         self._keep(person, full_at + self.per if passes else full_at)
         if passes:
             return Ruling.PASS
@@ -42,6 +43,16 @@ class RateLimit:
             return Ruling.SILENCE
         self._noticed.add(person)
         return Ruling.NOTICE
+
+    def is_silent(self, person: str, now: datetime) -> bool:
+        """Tell whether `judge` would now say SILENCE; nothing is counted."""
+        return person in self._noticed and not self._passes(self._full_again(person, now), now)
+
+    def _full_again(self, person: str, now: datetime) -> datetime:
+        return min(max(self._full_at.get(person, now), now), now + self.burst * self.per)
+
+    def _passes(self, full_at: datetime, now: datetime) -> bool:
+        return full_at - now <= (self.burst - 1) * self.per
 
     def _keep(self, person: str, full_at: datetime) -> None:
         self._full_at[person] = full_at

@@ -75,6 +75,9 @@ _HEX_GROUPS = re.compile(
 _MIXED = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]+")
 _WALLET_KEY_MIN, _HEX_KEY_MIN = 28, 56
 
+_LETTERS_OF_SIGN = 3
+"""A ligature has so many; a sign of 18 letters would make a short text a very long one."""
+
 _WORD = re.compile(r"[^\W\d_]+")
 _LABELS = frozenset({"word", "words", "palabra", "palabras"})
 """What people number seed words with: `palabra 3: ...`."""
@@ -103,7 +106,7 @@ def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
     for kind, patterns in _SECRETS.items():
         if any(pattern.search(text) for pattern in patterns):
             return kind
-    plain = unicodedata.normalize("NFKC", visible(text))
+    plain = in_plain_letters(text)
     if plain != text:
         return find_secret(plain, public=public)
     if _has_seed_words(text):
@@ -111,6 +114,17 @@ def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
     keys = [*(key for key in hex_keys(text) if key not in public), *_hex_groups(text)]
     kinds = {_kind_of(key) for key in keys}
     return next((kind for kind in (Secret.WALLET_KEY, Secret.HEX_KEY) if kind in kinds), None)
+
+
+def in_plain_letters(text: str) -> str:
+    """Return a text in plain letters; signs that stand for whole words (`ﷺ`) are no part of a secret."""
+    if text.isascii():
+        return text
+    letters = "".join(
+        char if len(unicodedata.normalize("NFKC", char)) <= _LETTERS_OF_SIGN else " "
+        for char in visible(text)
+    )
+    return unicodedata.normalize("NFKC", letters)
 
 
 def hex_keys(text: str) -> list[str]:

@@ -29,6 +29,18 @@ def test_one_person_never_costs_another():
     assert limit.judge("b", START) is PASS
 
 
+def test_silence_is_foretold_and_nothing_counted_by_that():
+    limit = RateLimit(burst=2, per=timedelta(seconds=10))
+    foretold = []
+    for seconds in (0, 0, 0, 0, 5, 10, 10, 40, 40):
+        now = START + timedelta(seconds=seconds)
+        silent = [limit.is_silent("a", now) for _ in range(3)]
+        foretold.append(
+            (silent == [limit.judge("a", now) is SILENCE] * 3, limit.is_silent("b", now))
+        )
+    assert foretold == [(True, False)] * 9
+
+
 def test_memory_is_bounded():
     limit = RateLimit(burst=1, per=timedelta(days=1))
     for number in range(PEOPLE_MAX + 10):

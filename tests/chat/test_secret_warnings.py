@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 
+from dca_bot.chat import conversation
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
@@ -180,6 +181,21 @@ async def test_many_secrets_at_once_are_all_warned_of_and_never_asked_for_again(
     assert not any("send it again" in reply for reply in replies if reply)
     assert replies[:40] == [replies[0]] * 40
     assert replies[49] is None
+
+
+async def test_flood_is_not_searched_for_secrets(shop, monkeypatch):
+    searched = []
+    search = conversation.secret_in
+
+    def count(text, *where):
+        searched.append(text)
+        return search(text, *where)
+
+    monkeypatch.setattr(conversation, "secret_in", count)
+    for text in (*["x" * 3000] * 30, *[SECRETS["nsec"]] * 100):
+        await shop.deliver(shop.message("maria", text))
+    assert len(searched) == 30 + 41
+    assert kept_by(shop) == set()
 
 
 async def test_question_stays_open_while_a_secret_is_warned_of(shop):

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from dca_bot.core.secrets import Secret, find_secret, hex_keys, is_key
+from dca_bot.core.secrets import Secret, find_secret, hex_keys, in_plain_letters, is_key
 
 BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -192,3 +192,9 @@ def test_hostile_text_costs_little(text, times):
     began = time.process_time()
     find_secret(text * times)
     assert time.process_time() - began < 0.5
+
+
+def test_sign_that_stands_for_words_makes_no_text_a_long_one_and_hides_nothing():
+    phrase = "velvet o\ufb03ce glimpse orphan kidney saddle mimic frost ladder ozone beyond crater"
+    assert find_secret(f"\ufdfa {phrase} \ufdfb") is Secret.SEED_WORDS
+    assert len(in_plain_letters("\ufdfa\u3316\ufb03" * 100)) <= 900

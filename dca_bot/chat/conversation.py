@@ -303,6 +303,8 @@ class Conversation:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = order.command, order.args
         if not command.is_coded(tx, args):
+            if code is not None:  # what it was asked for is over
+                raise refuse("confirm.unknown")
             return self._answer(tx, ctx, order, facts), _Outcome.ANSWERED
         assert command.plan is not None
         assert command.apply is not None

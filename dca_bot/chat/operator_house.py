@@ -116,7 +116,10 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     dispute, at = leases.open_dispute(tx), start.asked(tx)
     if dispute is None:
         assert at is not None
-        return Say("resume_all.start_effect", start=Moment(at))
+        effect = Say("resume_all.start_effect", start=Moment(at))
+        # It is a part of what the code is for, so a pause that comes after the question outlasts it.
+        is_paused = facts.get(tx, facts.PAUSED) is not None
+        return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
     return Say(
         "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
     )

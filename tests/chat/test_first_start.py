@@ -8,7 +8,7 @@ import pytest
 from talk import PEOPLE, code_in
 
 from dca_bot.chat.operator_names import tell_of_client_operators
-from dca_bot.ledger import facts, start
+from dca_bot.ledger import clock, facts, start
 
 DAY = timedelta(days=1)
 
@@ -74,6 +74,32 @@ async def test_own_pause_ends_with_the_same_code(talk):
     await begin(talk, talk.clock.now() - DAY)
     await talk.do("op", "resume all")
     assert not await talk.database.read(facts.paused)
+
+
+async def test_pause_after_the_question_outlasts_its_code(talk):
+    await begin(talk)
+    await begin(talk, talk.clock.now() - DAY)
+    asked = await talk.tell("op", "resume all")
+    await talk.tell("op2", "pause all")
+    again = await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "The pause by pause all ends too." in again
+    assert await talk.database.read(facts.paused)
+    await talk.tell("op", f"confirm {code_in(again)}")
+    assert not await talk.database.read(facts.paused)
+
+
+async def test_code_whose_question_is_over_ends_no_other_pause(talk):
+    await begin(talk)
+    first = talk.clock.now()
+    await begin(talk, first - DAY)
+    asked = await talk.tell("op", "resume all")
+    await begin(talk, first)
+    await talk.tell("op2", "pause all")
+    await talk.database.transact(lambda tx: clock.note(tx, first + 2 * DAY))
+    await talk.database.transact(lambda tx: clock.note(tx, first))
+    assert "not valid" in await talk.tell("op", f"confirm {code_in(asked)}")
+    assert await talk.database.read(clock.is_doubted)
+    assert await talk.database.read(lambda tx: facts.get(tx, facts.PAUSED)) is not None
 
 
 async def test_start_at_that_lies_ahead_is_said_in_status_until_then(talk):

@@ -56,6 +56,7 @@ from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.ledger import facts, start
 from dca_bot.ledger.audit import audit_beside
 from dca_bot.ledger.backup import keep_before
+from dca_bot.ledger.clock import begin_copy
 from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
@@ -416,7 +417,7 @@ def _begin(
     facts.keep_currency(tx, config.bot.currency)
     look_at_clock(tx, herald, now, uptime=uptime)
     if facts.drop(tx, facts.COPIED):
-        facts.put(tx, facts.RESTORED_AT, now.isoformat())
+        begin_copy(tx, now)
         herald.restored(tx, facts.last_poll_at(tx), now)
     tell_of_unclear_names(tx, herald, now)
     tell_of_client_operators(tx, herald, programme.operators, now)

@@ -80,6 +80,16 @@ def accept(tx: Tx, now: datetime) -> bool:
     return was_doubted
 
 
+def begin_copy(tx: Tx, now: datetime) -> None:
+    """Note the start on a copy; if the copy was made in doubt, the doubt begins anew with it.
+
+    So that what is heard while in doubt is heard since this start, and not since the doubt of then.
+    """
+    facts.put(tx, facts.RESTORED_AT, now.isoformat())
+    if is_doubted(tx):
+        facts.put(tx, facts.CLOCK_DOUBTED, now.isoformat())
+
+
 def pull_back(tx: Tx, now: datetime) -> None:
     """Let everything that lies ahead be now, as far as it can be altered: the clock was ahead.
 
@@ -93,6 +103,7 @@ def pull_back(tx: Tx, now: datetime) -> None:
     facts.put(tx, facts.CLOCK_BACK_AT, str(micros(now)))
     for statement in _PULLED:
         tx.execute(statement, values)
+    _pull_start(tx, now)
     for name in _FACTS:
         noted = facts.moment(tx, name)
         if noted is not None and noted > now:
@@ -130,6 +141,13 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
     passed = timedelta(microseconds=total_us - int(before_us))
     leap = now - instant(int(wall_us)) - passed
     return leap if boot == uptime.boot and leap >= LEAP_MIN else timedelta()
+
+
+def _pull_start(tx: Tx, now: datetime) -> None:
+    """Let cash-outs count from now on where that was the first start; what is configured stays."""
+    first, used = facts.moment(tx, facts.START_AT), facts.moment(tx, facts.START_USED)
+    if used is not None and used == first and used > now:
+        facts.put(tx, facts.START_USED, now.isoformat())
 
 
 def _pull_top_up(tx: Tx, now: datetime) -> None:
@@ -174,7 +192,6 @@ _PULLED = (
 )
 _FACTS = (
     facts.START_AT,
-    facts.START_USED,
     facts.LAST_POLL_AT,
     facts.LISTENED_AT,
     facts.RESTORED_AT,

@@ -48,6 +48,16 @@ async def test_message_of_the_doubt_is_carried_out_on_a_copy_but_none_from_befor
     assert await talk.tell("op", "resume all") == GOING_ON
 
 
+async def test_copy_that_was_made_in_doubt_hears_nothing_from_before_its_start(talk):
+    await talk.database.transact(lambda tx: start.begin(tx, None, talk.clock.at))
+    await go_back(talk, 2)
+    talk.clock.at += timedelta(hours=1)
+    await talk.database.transact(lambda tx: clock.begin_copy(tx, talk.clock.at))
+    await talk.tell("op", "resume all", age=timedelta(minutes=30))
+    assert await talk.database.read(facts.paused)
+    assert await talk.tell("op", "resume all") == GOING_ON
+
+
 async def test_going_on_is_not_said_while_something_else_waits_for_a_word(talk):
     await talk.database.transact(lambda tx: start.begin(tx, None, talk.clock.at))
     await talk.database.transact(lambda tx: start.begin(tx, talk.clock.at - DAY, talk.clock.at))

@@ -85,6 +85,17 @@ def test_first_start_by_a_clock_ahead_asks_nothing_once_the_clock_is_right(story
     assert not story.do(start.begin, None, right + 2 * DAY).asks
 
 
+@pytest.mark.parametrize("back", [timedelta(seconds=1), 5 * DAY])
+def test_configured_start_that_lies_ahead_stays_though_the_clock_goes_back(story, begin, back):
+    begin(0)
+    begun = begin(20)
+    story.do(clock.note, story.now)
+    story.do(clock.note, story.now - back)
+    story.do(clock.accept, story.now - back)
+    assert story.read(start.ahead, story.now) == begun.at
+    assert begin(19).asks
+
+
 def test_start_that_lies_ahead_is_known(story, begin):
     begin(20)
     assert story.read(start.ahead, story.now) is not None

@@ -99,7 +99,7 @@ def _bare(text: str) -> str:
     text = _BULLET.sub("", text.strip(), count=1) if _BULLET.match(text.strip()) else text.strip()
     inner = _IN_ANGLES.search(text)
     before = text[: inner.start()].strip() if inner else ""
-    if inner and ("@" not in before or before.lower() in inner[1].lower()):
+    if inner and ("@" not in before or before.lower() == _without_scheme(inner[1])):
         text = inner[1]
     text = text.partition("](")[0]
     first = next((n for n, char in enumerate(text) if _is_inside(char)), len(text))
@@ -108,6 +108,10 @@ def _bare(text: str) -> str:
     while text and not (text[-1].isalnum() or text[-1] in ends):
         text = text[:-1]
     return text
+
+
+def _without_scheme(text: str) -> str:
+    return _SCHEME.sub("", text.strip(), count=1).partition("?")[0].strip().lower()
 
 
 def _is_inside(char: str) -> bool:

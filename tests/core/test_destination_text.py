@@ -133,7 +133,8 @@ OTHERS = {
                       "ana[at]example.com"],
     Form.OTHER_LETTERS: ["josé@example.com", "ana@exämple.com", "ana@ехample.com", "ñandu@example.com"],  # noqa: RUF001
     Form.SEVERAL: ["ana@example.com luis@example.com", "ana@example.com, luis@example.org",
-                   "luis@example.org <ana@example.com>", "<ana@example.com> or luis@example.org",
+                   "luis@example.org <ana@example.com>", "ana@example.co <ana@example.com>",
+                   "ana@example.com <mariana@example.com>", "<ana@example.com> or luis@example.org",
                    "Ana <ana@example.com>, Luis <luis@example.org>"],
     Form.UNKNOWN: [
         "",

@@ -23,7 +23,7 @@ from dca_bot.errors import DcaBotError, LedgerError
 from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.inspection import read_status
 from dca_bot.ledger.audit import LedgerAudit, audit_ledger
-from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.backup import copy_ledger, name_before
 from dca_bot.ledger.database import LEDGER_FILE, has_ledger
 from dca_bot.ledger.migrate import is_repaired_first, migrate, opened_by
 from dca_bot.ledger.schema import MIGRATIONS, VERSION, version_of
@@ -97,6 +97,7 @@ def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:
 def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
     copy_ledger(data_dir, folder / LEDGER_FILE, traceless=True)
     before = _glance(folder)
+    kept = name_before(folder / LEDGER_FILE, data_dir, VERSION)
     began = time.monotonic()
     found = _migrate_and_audit(folder)
     took_s = time.monotonic() - began
@@ -121,7 +122,7 @@ def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
     say(
         f"· It took {took_s:.1f} s on a copy of {_megabytes((folder / LEDGER_FILE).stat().st_size)}"
     )
-    say(f"· {_way_back(before, data_dir)}")
+    say(f"· {_way_back(before, kept)}")
     say(f"✓ dca-bot {__version__} can be started")
 
 
@@ -175,12 +176,12 @@ def _states_text(one: Glance) -> str:
     return ", ".join(f"{count} {state}" for state, count in one.states.items())
 
 
-def _way_back(before: Glance, data_dir: Path) -> str:
+def _way_back(before: Glance, kept: Path) -> str:
     if before.version == VERSION and not before.is_repaired:
         return f"Going back is possible: install {before.program} again"
     return (
         "Going back is possible with the copy that the start makes first,"
-        f" {data_dir / f'before-version-{VERSION}.sqlite3'}, and {before.program}: put it in the ledger's"
+        f" {kept}, and {before.program}: put it in the ledger's"
         " place. What happens after the start is lost by that"
     )
 

@@ -21,6 +21,7 @@ from scaffold import without_triggers
 import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
+from dca_bot.ledger.backup import keep_before
 from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.ledger.schema import VERSION, fingerprint, run_script
 from dca_bot.trial_folder import trial_folder
@@ -82,6 +83,19 @@ def test_check_says_what_the_start_would_change_and_changes_nothing(folder, caps
     assert ("before-version-3.sqlite3" in said) is not name.startswith("v3")
     assert "clients, balances of " in said
     assert said.endswith(f"✓ dca-bot {__version__} can be started\n")
+
+
+def test_way_back_names_the_copy_that_the_start_will_make_and_no_older_one(folder, capsys):
+    data_dir = folder / "data"
+    path = put_old_ledger("v2-64cd33b", data_dir)
+    keep_before(data_dir, 3)
+    assert "before-version-3.sqlite3" in checked(folder, capsys), "it is the very same copy"
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.execute("UPDATE fact SET value = 'later' WHERE name = 'last_poll_at'")
+        ledger.commit()
+    assert "before-version-3-2.sqlite3" in checked(folder, capsys)
+    keep_before(data_dir, 3)
+    assert min(one.name for one in data_dir.glob("before*")) == "before-version-3-2.sqlite3"
 
 
 def test_payouts_that_will_wait_are_told_beforehand(folder, capsys):

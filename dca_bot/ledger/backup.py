@@ -125,7 +125,12 @@ def keep_before(data_dir: Path, version: int) -> None:
     try:
         new.unlink(missing_ok=True)
         copy_ledger(data_dir, new)
-        _name_apart(new, f"before-version-{version}")
+        kept = name_before(new, data_dir, version)
+        if kept.exists():
+            new.unlink()
+        else:
+            new.rename(kept)
+            sync_to_disk(data_dir)
     except (LedgerError, OSError) as error:
         raise LedgerError(
             f"The ledger isn't brought to version {version} before there is a copy of it, and nothing was"
@@ -133,16 +138,15 @@ def keep_before(data_dir: Path, version: int) -> None:
         ) from error
 
 
-def _name_apart(new: Path, name: str) -> None:
-    """Rename a copy to the first free of `name`, `name`-2, …; remove it if one of them is the same."""
-    for number in count(1):
-        kept = new.with_name(f"{name}{'' if number == 1 else f'-{number}'}.sqlite3")
-        if not kept.exists():
-            new.rename(kept)
-            return
-        if filecmp.cmp(new, kept, shallow=False):
-            new.unlink()
-            return
+def name_before(copy: Path, data_dir: Path, version: int) -> Path:
+    """Return where `keep_before` keeps a copy: at the first name that is free or has the very same copy."""
+    names = (
+        data_dir / f"before-version-{version}{'' if number == 1 else f'-{number}'}.sqlite3"
+        for number in count(1)
+    )
+    return next(
+        kept for kept in names if not kept.exists() or filecmp.cmp(copy, kept, shallow=False)
+    )
 
 
 def _claim(part: Path, target: Path) -> int:

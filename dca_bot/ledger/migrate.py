@@ -8,6 +8,7 @@ Each step is one transaction. The ledger keeps which dca-bot opened it last, and
 """
 
 import logging
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from dca_bot.program import command
 
 Tx = sqlite3.Connection
 NAMED_MAX = 3
+_KEPT = re.compile(r"before-version-(\d+)(?:-(\d+))?\.sqlite3")
 _log = logging.getLogger(__name__)
 
 
@@ -67,11 +69,11 @@ def refuse_newer(tx: Tx) -> None:
     if version <= VERSION:
         return
     program = opened_by(tx)
-    copies = sorted(path.name for path in Path(_file(tx)).parent.glob("before-version-*.sqlite3"))
+    copy = _copy_from_before(Path(_file(tx)).parent)
     raise LedgerError(
         f"{_file(tx)} has version {version}, and dca-bot {__version__} knows {VERSION}: install the newer"
         f" dca-bot{f' {program}' if program else ''} again, or put back a copy from before it"
-        f"{f' ({copies[-1]})' if copies else ''}."
+        f"{f' ({copy})' if copy else ''}."
     )
 
 
@@ -86,6 +88,25 @@ def opened_by(tx: Tx) -> str | None:
 def is_repaired_first(tx: Tx) -> bool:
     """Tell whether a ledger has tables of a build that `migrate` repairs."""
     return is_repairable(version_of(tx), fingerprint(tx))
+
+
+def _copy_from_before(folder: Path) -> str | None:
+    """Return the name of the last copy of those kept before migrations that this program can open."""
+    kept = []
+    for path in folder.glob("before-version-*.sqlite3"):
+        numbers = _KEPT.fullmatch(path.name)
+        if numbers and 0 < _version_in(path) <= VERSION:
+            kept.append((int(numbers[1]), int(numbers[2] or 1), path.name))
+    return max(kept)[-1] if kept else None
+
+
+def _version_in(path: Path) -> int:
+    """Return `user_version` from the header of a file that nobody writes; 0 if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return int.from_bytes(file.read(64)[60:], "big")
+    except OSError:
+        return 0
 
 
 def _step(tx: Tx, number: int) -> None:

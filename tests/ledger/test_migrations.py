@@ -260,6 +260,20 @@ async def test_newer_ledger_names_the_program_and_the_copy_from_before_it(folder
         assert f"dca-bot {__version__} knows {VERSION}" in str(said.value)
 
 
+async def test_newer_ledger_names_the_last_of_several_copies_that_can_be_opened(folder):
+    await open_and_close(folder)
+    for value in ("first", "second", "third"):
+        change(folder, f"UPDATE fact SET value = '{value}' WHERE name = 'program'")
+        keep_before(folder, VERSION + 1)
+    with closing(sqlite3.connect(folder / f"before-version-{VERSION + 1}-3.sqlite3")) as third:
+        third.execute(f"PRAGMA user_version = {VERSION + 1}")
+    (folder / f"before-version-{VERSION + 1}-x.sqlite3").touch(mode=0o600)
+    (folder / f"before-version-{VERSION + 1}-4.sqlite3").touch(mode=0o600)
+    change(folder, f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(LedgerError, match=rf"\(before-version-{VERSION + 1}-2\.sqlite3\)"):
+        await open_and_close(folder)
+
+
 @pytest.mark.parametrize("name", ["v1-c6d83de", "v2-64cd33b", "v2-3dcd5fb"])
 async def test_reader_of_an_earlier_ledger_says_what_the_next_start_does(folder, name):
     path = put_old_ledger(name, folder)

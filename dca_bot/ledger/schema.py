@@ -171,7 +171,7 @@ def differences(tx: sqlite3.Connection, version: int) -> list[str]:
     added = [
         (one.kind, one.name)
         for key, one in found.items()
-        if key not in wanted and one.table in ours and _acts(one)
+        if key not in wanted and one.table.lower() in ours and _acts(one)
     ]
     return [f"{kind} {name}" for kind, name in changed + added]
 

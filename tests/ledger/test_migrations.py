@@ -156,6 +156,19 @@ STRANGE = {
         "CREATE TRIGGER mine AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
         "trigger mine",
     ),
+    # SQLite keeps the table's name as the trigger has it.
+    "a trigger more, the table in capitals": (
+        "CREATE TRIGGER mine AFTER INSERT ON ENTRY BEGIN DELETE FROM entry; END",
+        "trigger mine",
+    ),
+    "a trigger more on a view, in capitals": (
+        "CREATE TRIGGER mine INSTEAD OF INSERT ON Client_Got BEGIN DELETE FROM entry; END",
+        "trigger mine",
+    ),
+    "a unique index more, the table in capitals": (
+        "CREATE UNIQUE INDEX once ON Deposit (client_id)",
+        "index once",
+    ),
     "a column more": ("ALTER TABLE client ADD COLUMN phone TEXT", "table client"),
     "a column renamed": ("ALTER TABLE deposit RENAME COLUMN note TO remark", "table deposit"),
     "a check taken out": (

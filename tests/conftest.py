@@ -1,6 +1,8 @@
 """Real parts that several folders of tests share; each starts when a test first asks for it."""
 
+import signal
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pytest
 from lnbits_servers import SQLITE, Server, databases, server_on
@@ -17,6 +19,29 @@ from dca_bot.demo.lnbits_process import (
 from dca_bot.demo.price_stub import PriceStub
 
 MakeWallet = Callable[..., WalletKeys]
+
+
+def pytest_configure():
+    """Have tests' programs hear Ctrl-C though a shell has started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Begin with the slow tests, so that no worker is left alone with one in the end.
+
+    Each of the workers gets the next part of the list; the slow tests are dealt out to the parts' beginnings.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = iter([item for item in items if not item.get_closest_marker("slow")])
+    parts, left = [], len(items)
+    for number in range(workers):
+        size, first = left // (workers - number), slow[number::workers]
+        parts += [*first, *islice(quick, max(size - len(first), 0))]
+        left -= size
+    items[:] = [*parts, *quick]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def demo_at(folder):
     """Return command and environment of a demo that leaves its files in `folder`/temporary."""
@@ -21,6 +23,7 @@ def demo_at(folder):
     }
 
 
+@pytest.mark.slow
 def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     command, environment = demo_at(tmp_path)
     done = subprocess.run(
@@ -48,6 +51,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
 
 
+@pytest.mark.slow
 async def test_demo_lets_who_sits_at_a_terminal_be_the_operator(tmp_path, terminal):
     command, environment = demo_at(tmp_path)
     environment.pop("CI", None)

@@ -13,15 +13,17 @@ from dca_bot.ledger.database import open_database
 
 SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")
+NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+")
+"""Fields, settings and addresses, and the one command line."""
 TYPED = "amount command destination fiat machine name percent sats sat"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"
-    " lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
+    " journalctl lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
 )
 """Programs, formats, columns and settings."""
 SHARED = (
     "a active app bitcoin bot bots d e emojis error es español final internet me no plan real relays sale"
-    " t use web y z admin invoice key cash ins out outs compare english in"
+    " t u use web y z admin invoice key cash ins out outs compare english in"
 )
 """Words of both languages, those that Spanish has for these things, and what tells of English in it."""
 ALLOWED = COMMAND_WORDS.union(*(words.split() for words in (TYPED, NAMES, SHARED)))
@@ -34,8 +36,8 @@ ONLY_ENGLISH = (
 
 
 def words(text):
-    """Return the words of a text without its fields."""
-    return {word.lower() for word in WORD.findall(re.sub(r"\{\w+\}", " ", text))}
+    """Return the words of a text's prose."""
+    return {word.lower() for word in WORD.findall(NO_PROSE.sub(" ", text))}
 
 
 def is_prose(key):

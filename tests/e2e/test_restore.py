@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from test_main_job import add_client
 
 LATER = '\n[fixed]\ntimes = ["23:59"]\n'
@@ -40,6 +41,7 @@ def open_holds(world):
     return dict(world.rows("SELECT ref, kind FROM hold WHERE closed_at IS NULL"))
 
 
+@pytest.mark.slow
 async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_world, wallets):
     world = await make_world()
     config = world.folder / "config.toml"

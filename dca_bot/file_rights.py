@@ -52,6 +52,11 @@ def read_text(path: Path, *, private: bool) -> str:
     """
     refuse_unfit_file(path, private=private)
     with open_to_read(path) as file:
+        if private:
+            # What is read counts: who can write to the folder can have put another file there meanwhile.
+            found = os.fstat(file.fileno())
+            _refuse_of_another_user(path, found)
+            _refuse_readable(path, found)
         content = file.read(FILE_BYTES_MAX)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()

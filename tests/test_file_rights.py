@@ -660,6 +660,29 @@ refuse_unfit_folder(folder, setting="bot.data_dir")
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("spoil", [{"mode": 0o644}, {"owner": NAMELESS}], ids=["mode", "owner"])
+@needs_root
+def test_secret_that_is_replaced_between_look_and_reading_is_not_taken(
+    tmp_path, monkeypatch, spoil
+):
+    path = tmp_path / "key"
+    path.write_text("mine")
+    path.chmod(0o600)
+    judge = file_rights.refuse_unfit_file
+
+    def judge_then_swap(place, *, private):
+        judge(place, private=private)
+        other = tmp_path / "other"
+        other.write_text("another's")
+        other.chmod(spoil.get("mode", 0o600))
+        os.chown(other, spoil.get("owner", os.geteuid()), -1)
+        other.rename(place)
+
+    monkeypatch.setattr(file_rights, "refuse_unfit_file", judge_then_swap)
+    with pytest.raises(FileRefused):
+        file_rights.read_text(path, private=True)
+
+
 def test_regular_files_alone_are_ever_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DcaBotError, match="is a named pipe"):

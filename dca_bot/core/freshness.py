@@ -26,8 +26,9 @@ def copies(export: Export, now: datetime) -> tuple[Copy, ...]:
         "cash_in_txs.csv": (one.created_at for one in export.cash_ins),
         STANDBY: _transactions(export),
     }
+    newest = {copy.name: _newest(rows.get(copy.name, ()), now) for copy in export.copies}
     return tuple(
-        Copy(copy.name, max(filter(None, (copy.as_of, _newest(rows.get(copy.name, ()), now)))))
+        Copy(copy.name, _latest_believed(copy.as_of, newest[copy.name], now))
         for copy in export.copies
     )
 
@@ -49,6 +50,13 @@ def is_stale(copy: Copy, now: datetime) -> bool:
 def newest_transaction(export: Export, now: datetime) -> datetime | None:
     """Return when the newest cash-out or cash-in was created; what lies ahead of the clock doesn't count."""
     return _newest(_transactions(export), now)
+
+
+def _latest_believed(as_of: datetime, newest: datetime | None, now: datetime) -> datetime:
+    """Return a file's time or its newest row's, the later; one far ahead would hide the age for as long."""
+    if newest is None:
+        return as_of
+    return newest if as_of - now > COPY_AGE_MAX else max(as_of, newest)
 
 
 def _transactions(export: Export) -> Iterable[datetime]:

@@ -57,6 +57,10 @@ def reading(ages, *, sold=(), dispensed=(), paid_in=()):
         (reading({SALES: 9 * DAY, ACTIONS: 9 * DAY}, sold=[HOUR]), (ACTIONS, 9 * DAY)),
         # A row from ahead of the clock would hide an export's age for as long.
         (reading({SALES: 9 * DAY}, sold=[-400 * DAY]), (SALES, 9 * DAY)),
+        # So would a file's time, by the clock of who exports; hours are another computer's inexactness.
+        (reading({SALES: -400 * DAY}, sold=[5 * DAY, -9 * DAY]), (SALES, 5 * DAY)),
+        (reading({SALES: -HOUR}, sold=[5 * DAY]), (SALES, -HOUR)),
+        (reading({SALES: -400 * DAY}), (SALES, -400 * DAY)),
         # A standby on which nobody sells.
         (reading({STANDBY: 5 * DAY}), (STANDBY, 5 * DAY)),
         (reading({STANDBY: 5 * DAY}, paid_in=[HOUR]), (STANDBY, HOUR)),

@@ -26,6 +26,7 @@ from dca_bot.config import (
     NOSTR_KEY_VARIABLE,
     POSTGRES_PASSWORD_VARIABLE,
     Config,
+    is_lnbits_key,
     read_secret,
 )
 from dca_bot.core.lease import Party, public_id, short_name
@@ -183,6 +184,12 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
     path = config.path(config.lnbits.source_admin_key_file)
     remedy = "put the source wallet's admin key there"
     admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
+    if not is_lnbits_key(admin_key):
+        # Anything else, an nsec for one, is told to nobody, LNbits included.
+        place = LNBITS_KEY_VARIABLE if environment.get(LNBITS_KEY_VARIABLE) else path
+        raise ConfigError(
+            f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
+        )
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 

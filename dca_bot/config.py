@@ -422,6 +422,11 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
     return text
 
 
+def is_lnbits_key(text: str) -> bool:
+    """Tell whether a text has the shape of a wallet's key at LNbits."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
 def write_secret(path: Path, text: str) -> None:
     """Make a file that only its owner can read; raise FileExistsError if it is there already.
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from dca_bot.config import (
     LnbitsConfig,
     NostrConfig,
     SshConfig,
+    is_lnbits_key,
     write_secret,
 )
 from dca_bot.console import can_write, columns, say
@@ -235,7 +235,7 @@ def _lnbits_url(text: str) -> str:
 
 
 def _admin_key(text: str) -> str:
-    if not re.fullmatch("([0-9a-f]{32})?", text.strip()):
+    if text.strip() and not is_lnbits_key(text.strip()):
         raise typer.BadParameter("A key of LNbits has 32 hex digits; copy it from its API info.")
     return text.strip()
 

@@ -25,6 +25,7 @@ from dca_bot.app import (
 from dca_bot.config import Config, load_config, write_secret
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
+from dca_bot.errors import ConfigError
 from dca_bot.ledger.database import open_database
 from dca_bot.nostr.keys import generate
 
@@ -294,3 +295,17 @@ def test_defaults_are_the_contracts():
         "lnbits": {"url": values["lnbits"]["url"]},
     }
     assert Config.model_validate(least) == written
+
+
+@pytest.mark.parametrize(
+    "key",
+    [KEY.nsec(), f'"{"1" * 32}"', "A" * 32, "1" * 31],
+    ids=["nsec", "quoted", "capitals", "cut"],
+)
+def test_what_is_no_key_of_lnbits_is_sent_to_nobody(tmp_path, key):
+    """An nsec in the wrong file would be in a header of the first request."""
+    write_secret(tmp_path / "lnbits.key", key)
+    config = Config.model_validate(spec_values()).model_copy(update={"base": tmp_path})
+    with pytest.raises(ConfigError, match=r"lnbits.key has no key of LNbits") as refused:
+        build_wallet(config, {})
+    assert key not in str(refused.value)

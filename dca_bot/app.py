@@ -64,7 +64,7 @@ from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
-from dca_bot.nostr.keys import SecretKey, npub, parse_public_key, parse_secret_key
+from dca_bot.nostr.keys import SecretKey, npub, parse_npub, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
@@ -398,7 +398,7 @@ def _desk(
         chance=outside.chance,
         wallet=outside.wallet,
         addresses=outside.addresses,
-        parse_public_key=parse_public_key,
+        parse_npub=parse_npub,
         npub=npub,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),

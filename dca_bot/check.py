@@ -30,7 +30,7 @@ from dca_bot.ledger import clients, facts, leases
 from dca_bot.ledger.database import Tx, has_ledger, reading_database, refuse_unusable
 from dca_bot.ledger.instances import instances
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.nostr.keys import npub
+from dca_bot.nostr.keys import is_hex, npub
 from dca_bot.nostr.pool import NostrMessenger
 
 RELAY_LIMIT_S = 15
@@ -122,7 +122,9 @@ async def _check_keys(config: Config) -> str:
     operators, entries = programme_of(config).operators, config.nostr.operators
     names = ", ".join(f"{npub(operator)[:12]}…" for operator in sorted(operators))
     twice = "; ONE STANDS THERE TWICE" if len(operators) < len(entries) else ""
-    return f"the bot is {key.npub}; operators: {names}{twice}"
+    in_hex = "; ONE IS WRITTEN IN HEX, which a secret key looks like too: write npub1…"
+    doubt = in_hex if any(map(is_hex, entries)) else ""
+    return f"the bot is {key.npub}; operators: {names}{twice}{doubt}"
 
 
 async def _check_data_dir(config: Config, *, ledger: asyncio.Lock) -> str:

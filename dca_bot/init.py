@@ -22,7 +22,7 @@ from dca_bot.config import (
 from dca_bot.console import can_write, columns, say
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.file_rights import refuse_unfit_new_file
-from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
+from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
 from dca_bot.program import command, with_config
 
 TEMPLATE = """\
@@ -217,7 +217,7 @@ def _npub(text: str, *, bot: SecretKey) -> str:
             "It is needed, as nobody else may command the bot: your app's profile page shows it, npub1…"
         )
     try:
-        if parse_public_key(text) == bot.public_key:
+        if parse_npub(text) == bot.public_key:
             raise typer.BadParameter("That is the bot's own npub; yours is needed here.")
     except DcaBotError as error:
         raise typer.BadParameter(str(error)) from error

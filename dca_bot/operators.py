@@ -6,8 +6,9 @@ that stands in the list is shown.
 
 from collections.abc import Sequence
 
+from dca_bot.core.secrets import find_secret
 from dca_bot.errors import ConfigError, KeyRefused
-from dca_bot.nostr.keys import is_secret, parse_public_key
+from dca_bot.nostr.keys import is_hex, is_secret, parse_public_key
 
 _SHOWN_CHARS = 16
 _LEAKED = (
@@ -54,6 +55,8 @@ def refuse_deaf_entries(entries: Sequence[str], bot_pubkey: str) -> None:
 def _fault(entries: Sequence[str], number: int, text: str, why: str) -> str:
     if is_secret(text):
         return f"{_place(entries, number)} {_LEAKED}"
+    if is_hex(text) or find_secret(text) is not None:
+        return f"{_place(entries, number)}, not shown as it looks like a secret: {why}"
     cut = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
     return f"{_place(entries, number)}, {cut!r}: {why}"
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from ledger.old_ledgers import put_old_ledger
 
-from dca_bot.check import Step, _check_data_dir, take_all
+from dca_bot.check import Step, _check_data_dir, _check_keys, take_all
 from dca_bot.check_lamassu import check_lamassu
-from dca_bot.config import Config
+from dca_bot.config import Config, write_secret
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
 from dca_bot.ledger import cash_outs, facts, start
 from dca_bot.ledger.database import open_database
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.nostr.keys import generate
+from dca_bot.nostr.keys import generate, npub
 
 EXPORT = Path(__file__).parent / "data" / "lamassu" / "export"
 NOW = datetime.now(UTC)
@@ -88,6 +88,19 @@ async def test_step_that_hangs_is_ended_and_the_others_are_told(tmp_path, capsys
         "· After: not tried; Lamassu comes first",
         "✓ LNbits: works",
     ]
+
+
+@pytest.mark.parametrize("write", [str, str.upper, "nostr:{}".format])
+async def test_operator_in_hex_is_taken_and_doubted_and_an_npub_is_not(tmp_path, write):
+    write_secret(tmp_path / "bot.nsec", generate().nsec())
+    key = generate().public_key
+    told = {}
+    for operator in (npub(key), write(key)):
+        nostr = {"relays": ["wss://relay.example.com"], "operators": [operator]}
+        told[operator] = await _check_keys(config(tmp_path, nostr=nostr))
+    doubt = "; ONE IS WRITTEN IN HEX, which a secret key looks like too: write npub1…"
+    assert told[write(key)] == told[npub(key)] + doubt
+    assert "HEX" not in told[npub(key)]
 
 
 async def test_steps_own_time_out_is_not_taken_for_the_limit_of_check(tmp_path):

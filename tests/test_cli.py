@@ -554,6 +554,14 @@ def test_init_says_why_it_asks_again_for_what_was_left_empty(tmp_path):
     assert "a name or an address, like lamassu.example.com" in said
 
 
+def test_init_takes_no_operator_in_hex_which_may_be_a_secret_key(tmp_path):
+    in_hex = generate().public_key
+    done = answer_init(tmp_path, in_hex, *BASICS, "a1" * 16, "gtq", "", "n", "exported")
+    assert done.returncode == 0, done
+    assert "In hex a secret key looks like a public one" in done.stdout
+    assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
+
+
 def test_init_uses_the_key_of_the_environment_and_refuses_it_as_the_operators(tmp_path):
     bot = generate()
     done = answer_init(

@@ -1,6 +1,7 @@
 """Who may command: each entry that is wrong is named, and no secret is shown."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from dca_bot.operators import EXAMPLE_NPUB, parse_operators, refuse_deaf_entries
 _chance = random.Random(8)
 ANA, BEN, BOT = generate(_chance), generate(_chance), generate(_chance)
 HEX = ANA.public_key
+OFF_CURVE = "a3a92c6a10b6f149ecb7a649f22da5837e113fd8cf794e3840fa9a7135285d75"
+"""A secret key that, read as a public one, is none, as half of them are."""
 
 
 def encoded(prefix, data=None):
@@ -60,8 +63,6 @@ def test_operator_is_read_in_every_form_that_names_one_key(text):
         (encoded("naddr"), "an article, not a person"),
         (encoded("lnurl"), "a payment code, not a person"),
         ("ana@example.com", "can change hands"),
-        (HEX[:-1], "not a valid npub"),
-        ("f" * 64, "No such public key"),
         ("", "not a valid npub"),
         ("https://njump.me/" + ANA.npub, "not a valid npub"),
         ("npub1...", "not a valid npub"),
@@ -105,6 +106,28 @@ def test_secret_key_among_the_operators_is_called_one_and_not_shown(secret):
     assert "entry 2 of 2 is a secret key" in said
     assert "make a new key" in said
     assert "sec1" not in said.lower().replace("\u200b", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (OFF_CURVE, "No such public key"),
+        (OFF_CURVE.upper(), "No such public key"),
+        (f"nostr:{OFF_CURVE}", "No such public key"),
+        (f" {OFF_CURVE[:32]} {OFF_CURVE[32:]}", "No such public key"),
+        (f"\u200b{OFF_CURVE}", "No such public key"),
+        ("9" * 64, "No such public key"),
+        (OFF_CURVE[:-1], "not a valid npub"),
+        (f"{OFF_CURVE},", "not a valid npub"),
+    ],
+)
+def test_refused_operator_in_hex_is_named_by_its_place_and_shows_no_digit(text, why):
+    with pytest.raises(ConfigError) as refused:
+        parse_operators([BEN.npub, text])
+    said = str(refused.value)
+    assert said.startswith("nostr.operators: entry 2 of 2, not shown")
+    assert why in said
+    assert not re.search("[0-9a-f]{5}", said.lower().removeprefix("nostr.operators"))
 
 
 def config(tmp_path, *operators):

@@ -150,7 +150,10 @@ class Conversation:
         # Looking for secrets takes its time, so a flood is not looked at: nothing of it is kept anyway.
         is_flood = self._commands.is_silent(message.sender, now)
         known = self._known(sender.client)
-        secret = None if is_flood else await secret_in(message.text, known, self._desk)
+        operators = self._programme.operators if sender.client is None else frozenset[str]()
+        secret = None
+        if not is_flood:
+            secret = await secret_in(message.text, known, self._desk, operators)
         problem = self._problem(message, sender, secret, now)
         limit = self._problems if problem and secret is None else self._commands
         match limit.judge(message.sender, now):

@@ -29,7 +29,7 @@ class PartState:
 class Desk:
     """The ports and calls that commands use.
 
-    `parse_public_key` reads an npub or hex and raises DcaBotError or ValueError; `npub` writes one.
+    `parse_npub` reads an npub and raises DcaBotError or ValueError; `npub` writes one.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `audit_ledger` proves the whole ledger, beside everything else; `reading_database` opens the ledger
     once more, for what reads much of it.
@@ -44,7 +44,7 @@ class Desk:
     chance: random.Random
     wallet: Wallet
     addresses: Addresses
-    parse_public_key: Callable[[str], str]
+    parse_npub: Callable[[str], str]
     npub: Callable[[str], str]
     export_tables: Callable[[], Awaitable[Path]]
     audit_ledger: Callable[[], Awaitable[LedgerAudit]]

@@ -21,7 +21,6 @@ from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
-from dca_bot.core.secrets import Secret, is_key
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger import (
     clients,
@@ -37,13 +36,7 @@ from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
 
 NAME = Param("NAME", read_name)
-
-
-def _is_hex(text: str) -> bool:
-    return is_key(text.lower().removeprefix("nostr:"), Secret.HEX_KEY)
-
-
-_NPUB = Param("NPUB", read_word, takes_key=_is_hex)
+_NPUB = Param("NPUB", read_word)
 
 
 def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
@@ -257,7 +250,7 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
 def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
     """Read the argument NPUB; no other client, no operator and not the bot may have it."""
     try:
-        pubkey = ctx.desk.parse_public_key(args.text("NPUB"))
+        pubkey = ctx.desk.parse_npub(args.text("NPUB"))
     except (DcaBotError, ValueError):
         raise refuse("wrong.npub") from None
     if pubkey in ctx.programme.operators:

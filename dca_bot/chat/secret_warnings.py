@@ -1,12 +1,14 @@
 """Finds secrets in messages, and says what it was, that it wasn't kept, and what to do now."""
 
+from collections.abc import Collection
 from enum import Enum, auto
 
 from dca_bot.chat.command import Known, without_key_taken
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
-from dca_bot.ledger import machines, payouts
+from dca_bot.ledger import clients, machines, payouts
+from dca_bot.ledger.database import Tx
 
 CHARS_MAX = 8000
 """So much of a message is looked at: four times what can be carried out."""
@@ -31,18 +33,26 @@ class Role(Enum):
     STRANGER = auto()
 
 
-async def secret_in(text: str, known: Known, desk: Desk) -> Secret | None:
-    """Tell which secret a message holds; a key that its command takes, or an id of the ledger, is none."""
+async def secret_in(
+    text: str, known: Known, desk: Desk, operators: Collection[str]
+) -> Secret | None:
+    """Tell which secret a message holds; a key that its command takes, or an id of the ledger, is none.
+
+    Nor is the public key of a client or of one of the `operators`, who are given where one of them
+    writes: anybody else could find out by it who is a client.
+    """
     text = text[:CHARS_MAX]
     secret = find_secret(text)
     if secret not in (Secret.WALLET_KEY, Secret.HEX_KEY):
         return secret
     text = without_key_taken(text, known, desk.currency)
     keys = hex_keys(text)[:_KEYS_MAX]
-    public = await desk.database.read(
-        lambda tx: payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
-    )
-    return find_secret(text, public=public)
+
+    def public(tx: Tx) -> set[str]:
+        people = {*operators, *clients.known_pubkeys(tx, keys)} if operators else set()
+        return people | payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
+
+    return find_secret(text, public=await desk.database.read(public))
 
 
 def warning(secret: Secret, role: Role) -> Say:

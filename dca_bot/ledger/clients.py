@@ -102,6 +102,11 @@ def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
     return None if row is None else _client(row)
 
 
+def known_pubkeys(tx: Tx, words: Iterable[str]) -> set[str]:
+    """Return those of some words, in lower case, that are a client's public key in hex."""
+    return {word for word in words if by_pubkey(tx, word) is not None}
+
+
 def names(tx: Tx) -> list[str]:
     """Return the names of all clients who are not closed."""
     rows = tx.execute(

@@ -66,6 +66,11 @@ def is_secret(text: str) -> bool:
     return _bare(text).lower().startswith(_SECRET_PREFIXES)
 
 
+def is_hex(text: str) -> bool:
+    """Tell whether a text is 64 hex digits: a public key, or as well a secret one."""
+    return _is_hex_key(_bare(text))
+
+
 def parse_secret_key(text: str) -> SecretKey:
     """Read an nsec or 64 hex digits; raise KeyRefused with a sentence that leaves the key out."""
     text = text.strip()
@@ -95,6 +100,13 @@ def parse_public_key(text: str) -> str:
             "This is a name that can change hands; copy the npub from the person's profile."
         )
     return _checked_point(_public_key_bytes(text))
+
+
+def parse_npub(text: str) -> str:
+    """Read a public key as `parse_public_key` does, but none in hex: half of all secret keys pass for one."""
+    if is_hex(text):
+        raise KeyRefused("In hex a secret key looks like a public one; write the npub (npub1…).")
+    return parse_public_key(text)
 
 
 def npub(public_key: str) -> str:

@@ -46,7 +46,7 @@ from dca_bot.ledger.database import LEDGER_FILE, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
-from dca_bot.nostr.keys import generate, npub, parse_public_key
+from dca_bot.nostr.keys import generate, npub, parse_npub
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INVOICE_KEY = "1a" * 16
@@ -191,7 +191,7 @@ class Talk:
             chance=random.Random(3),
             wallet=self.wallet,
             addresses=self.addresses,
-            parse_public_key=parse_public_key,
+            parse_npub=parse_npub,
             npub=npub,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),

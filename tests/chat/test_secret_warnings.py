@@ -13,8 +13,11 @@ from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger import machines
+from dca_bot.nostr.keys import npub, parse_public_key
 
 KEPT_NOT = ("did not keep", "No la guardé", "no lo guardé", "no la guardé", "no las guardé")
+SECRET_IN_HEX = "1409be252c906e142e3780dc6110af6a3e38a670e629c132ba5ea6b82ddc4c06"
+"""A secret key that, read as a public one, is valid too, as half of them are."""
 HEX_KEY = "c0ffee5e" + "7b91d3a4" * 7
 ENGLISH = "velvet tornado glimpse orphan kidney saddle mimic frost ladder ozone beyond crater"
 SPANISH = "inútil pulga quitar delito genio ático carne don libro helio ropa aplicar"
@@ -64,18 +67,16 @@ def places(command):
     given = [ARGUMENTS.get(name, "word") for name in names]
     for place in range(len(names) + 1):
         rest = [*given[:place], "<secret>", *given[place + 1 :]]
-        yield (names[place] if place < len(names) else ""), f"{command.name} {' '.join(rest)}"
+        yield f"{command.name} {' '.join(rest)}"
 
 
 def cases(commands, secrets):
-    """Yield (place, message, way) for each secret in each place, bare ones first; the forms take turns."""
+    """Yield (message, way) for each secret in each place, bare ones first; the forms take turns."""
     turns = itertools.cycle(itertools.product(FORMS, WAYS))
-    templates = [("", "<secret>"), ("", "hola <secret>"), ("", "hello\n<secret>")]
+    templates = ["<secret>", "hola <secret>", "hello\n<secret>"]
     templates += [place for command in commands for place in places(command)]
-    for (name, template), (kind, secret) in itertools.product(templates, secrets.items()):
+    for template, secret in itertools.product(templates, secrets.values()):
         form, way = next(turns)
-        if name == "NPUB" and kind == "key in hex":  # there it is somebody's public key
-            continue
         yield template.replace("<secret>", form.format(secret)), way
 
 
@@ -227,13 +228,44 @@ async def test_admin_key_in_its_place_is_told_what_to_do_now(shop):
         (f"client wallet maria {ADMIN_KEY}@x.example", "did not keep"),
         (f"client wallet maria {HEX_KEY}", "as long as a private key"),
         (f"client add juan {INVOICE_KEY}", "did not keep"),
-        (f"client add juan {PEOPLE['juan']}", "juan is added"),
-        (f"client npub maria nostr:{PEOPLE['fresh']}", "Give maria another key"),
+        (f"client add juan {PEOPLE['juan']}", "write a Nostr key as npub1…"),
+        (f"client npub maria nostr:{PEOPLE['fresh']}", "write a Nostr key as npub1…"),
+        (f"client add juan {PEOPLE['maria']}", "not a Nostr public key written as npub1…"),
+        (f"client npub maria nostr:{PEOPLE['op2'].upper()}", "written as npub1…"),
+        (f"client add juan {'7' * 64}", "written as npub1…"),
+        (f"payout cancel {PEOPLE['maria']}", "There is no payout"),
         (f"client add {PEOPLE['juan']} {PEOPLE['juan']}", "as long as a private key"),
     ],
 )
 async def test_key_is_taken_only_where_the_command_takes_it(shop, text, expected):
     assert expected in await shop.tell("op", text)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "client add pepa {}",
+        "client add pepa {} 100",
+        "client add pepa nostr:{}",
+        "client npub maria {}",
+        "client npub maria \u200b{}.",
+    ],
+)
+async def test_private_key_in_hex_is_taken_as_nobodys_public_key(shop, template):
+    assert parse_public_key(SECRET_IN_HEX) == SECRET_IN_HEX
+    before = await counts(shop)
+    for form in (SECRET_IN_HEX, SECRET_IN_HEX.upper()):
+        reply = await shop.tell("op", template.format(form))
+        assert "in hex it looks like a secret one" in reply
+    assert await counts(shop) == before
+    assert SECRET_IN_HEX.encode() not in shop.ledger_bytes().lower()
+    assert npub(SECRET_IN_HEX).encode() not in shop.ledger_bytes()
+
+
+async def test_public_key_in_hex_tells_a_client_nothing_about_who_else_is_one(shop):
+    told = [await shop.tell("maria", PEOPLE[who]) for who in ("maria", "op", "fresh")]
+    assert [*{*told}] == [told[0]]
+    assert "did not keep" in told[0]
 
 
 async def test_ids_that_the_ledger_has_are_no_secrets(shop):

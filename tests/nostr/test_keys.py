@@ -103,3 +103,11 @@ def test_keys_agree_with_an_independent_client():
         assert theirs.public_key().to_bech32() == key.npub
         assert keys.parse_public_key(key.npub) == key.public_key
         assert keys.parse_secret_key(key.nsec()) == key
+
+
+def test_key_in_hex_is_no_npub():
+    key = keys.generate(random.Random(1))
+    assert keys.parse_npub(f"nostr:{key.npub}") == key.public_key
+    for text in (key.public_key, key.public_key.upper(), f" nostr:{key.public_key}\u200b"):
+        with pytest.raises(KeyRefused, match="write the npub"):
+            keys.parse_npub(text)

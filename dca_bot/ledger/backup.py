@@ -141,7 +141,7 @@ def keep_before(data_dir: Path, version: int) -> None:
 def name_before(copy: Path, data_dir: Path, version: int) -> Path:
     """Return where `keep_before` keeps a copy: at the first name that is free or has the very same copy."""
     names = (
-        data_dir / f"before-version-{version}{'' if number == 1 else f'-{number}'}.sqlite3"
+        data_dir.joinpath(f"before-version-{version}{'' if number == 1 else f'-{number}'}.sqlite3")
         for number in count(1)
     )
     return next(

@@ -44,15 +44,8 @@ def of_another_user(path: Path, found: os.stat_result, *, instead: str = "") -> 
     """
     owner, me, real = name_of(found.st_uid), name_of(os.geteuid()), Path(os.path.realpath(path))
     said = f"{path} belongs to {owner}, but {me} runs dca-bot."
-    if os.geteuid() == ROOT:
-        become = (
-            f"setpriv --reuid {owner} --clear-groups"
-            if owner.isdigit()
-            else f"runuser -u {owner} --"
-        )
-        return f"{said} Put {become} before the command."
-    if not (found.st_uid == ROOT or owner.isdigit()):
-        return f"{said} Run the command as {owner}."
+    if os.geteuid() == ROOT or not (found.st_uid == ROOT or owner.isdigit()):
+        return f"{said} {_become(owner)}."
     if not stat.S_ISDIR(found.st_mode):
         return f"{said} As root, run: chown {me}: {quoted(real)}"
     if stat.S_IMODE(found.st_mode) & 0o077 or len(real.parts) <= _SYSTEMS_OWN_PARTS:
@@ -122,11 +115,35 @@ def quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
+def _become(owner: str) -> str:
+    """Say how the command is run as another user; as one without a name, only root can."""
+    if os.geteuid() != ROOT:
+        return f"Run the command as {owner}"
+    if owner.isdigit():
+        return f"Put setpriv --reuid {owner} --clear-groups before the command"
+    return f"Put runuser -u {owner} -- before the command"
+
+
 def _no_entry(path: Path, folder: Path) -> str:
-    owner, me = folder.stat().st_uid, os.geteuid()
-    if owner == me:
+    found, me = folder.stat(), name_of(os.geteuid())
+    if found.st_uid == os.geteuid():
         return f"{folder} can't be entered. Run: chmod 700 {quoted(folder)}"
-    said = f"{path} is out of {name_of(me)}'s reach, as {folder} belongs to {name_of(owner)}"
-    if owner == ROOT:
+    owner = name_of(found.st_uid)
+    said = f"{path} is out of {me}'s reach, as {folder} belongs to {owner}"
+    real = Path(os.path.realpath(folder))
+    if found.st_uid == ROOT and _is_left_by_root(real, found):
+        return f"{said}. As root, run: chown -R {me}: {quoted(real)}"
+    if found.st_uid == ROOT:
         return f"{said}; choose another place."
-    return f"{said}; choose another place, or run, as root: chmod a+x {quoted(folder)}"
+    if owner.isdigit():
+        return f"{said}; choose another place, or run, as root: chmod a+x {quoted(folder)}"
+    return f"{said}. {_become(owner)}, or choose another place."
+
+
+def _is_left_by_root(real: Path, found: os.stat_result) -> bool:
+    """Tell whether a private folder of root's was made in a folder of this user's own.
+
+    Not what is mounted there: that is another disk, or a part of the system.
+    """
+    is_private = not stat.S_IMODE(found.st_mode) & 0o077
+    return is_private and real.parent.stat().st_uid == os.geteuid() and not real.is_mount()

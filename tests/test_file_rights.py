@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import socket
 import stat
@@ -342,6 +343,44 @@ def test_folder_that_the_bots_user_may_not_enter_is_named(bot, name):
     assert both_say(bot, name) == ""
 
 
+@needs_root
+def test_who_may_not_enter_a_users_folder_is_told_to_be_that_user_and_not_to_open_it(bot):
+    bot.chmod(0o700)
+    os.chown(bot, DAEMON, DAEMON)
+    assert both_say(bot, "config.toml") == (
+        f"{bot / 'config.toml'} is out of nobody's reach, as {bot} belongs to daemon. Run the command"
+        " as daemon, or choose another place."
+    )
+
+
+@needs_root
+def test_private_folder_that_root_made_in_the_bots_own_is_given_back(bot):
+    (bot / "my keys").mkdir(mode=0o700)
+    (bot / "bot.nsec").rename(bot / "my keys" / "bot.nsec")
+    text = CONFIG.replace("[lamassu]", 'private_key_file = "my keys/bot.nsec"\n[lamassu]')
+    (bot / "config.toml").write_text(text, encoding="utf-8")
+    said = both_say(bot, "bot.nsec")
+    assert said.endswith(f"belongs to root. As root, run: chown -R nobody: '{bot / 'my keys'}'")
+    subprocess.run(shlex.split(said.partition("run: ")[2]), check=True)
+    assert both_say(bot, "bot.nsec") == ""
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o700, 0o750])
+def test_folder_that_a_link_of_the_bots_leads_to_is_never_given_away(bot, mode):
+    """As a link to /root; nor is one that root shares with a group."""
+    with open_folder(owner=ROOT) as elsewhere:
+        shared = bot / "shared"
+        shared.mkdir()
+        shared.chmod(0o750)
+        elsewhere.chmod(mode)
+        (bot / "keys").symlink_to(elsewhere)
+        for name in ("keys", "shared"):
+            with as_bot(), pytest.raises(FileRefused) as refused:
+                file_rights.open_to_read(bot / name / "bot.nsec")
+            assert str(refused.value).endswith(" belongs to root; choose another place.")
+
+
 # What isn't there yet
 
 
@@ -549,9 +588,44 @@ def test_ledger_that_was_emptied_is_not_begun_anew(bot):
     (bot / "data" / LOCK_FILE).write_text("0123456789abcdef\n", encoding="ascii")
     path.write_bytes(b"")
     said = both_say(bot, "data")
-    assert said.startswith(
-        f"{path} is empty, but a bot has run here: put the last copy in its place"
+    assert said == f"{path} is empty{lost_at(bot)}"
+
+
+def lost_at(bot):
+    return (
+        ", but a bot has run here: put the last copy in its place. (To begin anew, choose another"
+        f" bot.data_dir, or remove {bot / 'data' / LOCK_FILE} too.)"
     )
+
+
+@pytest.mark.parametrize("gone", [[LEDGER_FILE], [LEDGER_FILE, WAL, SHM]])
+def test_ledger_that_was_removed_is_not_begun_anew_until_its_lock_file_goes_too(bot, gone):
+    data = bot / "data"
+    lock, ledger = data / LOCK_FILE, data / LEDGER_FILE
+    lock.write_text("0123456789abcdef\n", encoding="ascii")
+    kept = ledger.read_bytes()
+    for name in gone:
+        (data / name).unlink(missing_ok=True)
+    assert both_say(bot, "data") == f"There is no {ledger}{lost_at(bot)}"
+    with as_bot(), pytest.raises(LedgerError, match="but a bot has run here"):
+        existing_ledger(data)
+    assert not ledger.exists()
+    with as_bot():
+        ledger.touch(mode=0o600)
+        ledger.write_bytes(kept)
+    assert both_say(bot, "data") == "", "a copy was put back"
+    ledger.unlink()
+    lock.unlink()
+    assert both_say(bot, "data") == ""
+    assert ledger.stat().st_size > 0, "begun anew, as was meant"
+
+
+def test_first_start_that_was_killed_before_it_made_the_ledger_goes_on(bot):
+    for name in (LEDGER_FILE, WAL, SHM):
+        (bot / "data" / name).unlink(missing_ok=True)
+    assert (bot / "data" / LOCK_FILE).read_bytes() == b""
+    assert both_say(bot, "data") == ""
+    assert (bot / "data" / LEDGER_FILE).stat().st_size > 0
 
 
 @pytest.mark.parametrize(

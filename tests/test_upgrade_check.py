@@ -22,7 +22,7 @@ import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.ledger.backup import keep_before
-from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, open_database
 from dca_bot.ledger.schema import VERSION, fingerprint, run_script
 from dca_bot.trial_folder import trial_folder
 from dca_bot.upgrade_check import check_upgrade
@@ -96,6 +96,20 @@ def test_way_back_names_the_copy_that_the_start_will_make_and_no_older_one(folde
     assert "before-version-3-2.sqlite3" in checked(folder, capsys)
     keep_before(data_dir, 3)
     assert min(one.name for one in data_dir.glob("before*")) == "before-version-3-2.sqlite3"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_ledger_that_was_lost_is_not_called_a_first_start(folder, capsys, is_there):
+    data_dir = folder / "data"
+    path = put_old_ledger("v2-64cd33b", data_dir)
+    path.unlink()
+    if is_there:
+        path.touch(mode=0o600)
+    (data_dir / LOCK_FILE).touch(mode=0o600)
+    assert "There is no ledger in" in checked(folder, capsys), "a first start that was killed"
+    (data_dir / LOCK_FILE).write_text("0123456789abcdef\n", encoding="ascii")
+    with pytest.raises(LedgerError, match="but a bot has run here: put the last copy in its place"):
+        checked(folder, capsys)
 
 
 def test_payouts_that_will_wait_are_told_beforehand(folder, capsys):

@@ -232,22 +232,25 @@ def _refuse_unfit(data_dir: Path, *, write: bool) -> None:
         refuse_unfit_folder(data_dir, setting="bot.data_dir", write=write)
         for name in FILES:
             refuse_unfit_own_file(data_dir / name, write=write)
-        _refuse_emptied(data_dir)
+        _refuse_lost(data_dir)
     except FileRefused as error:
         raise LedgerError(str(error)) from error
 
 
-def _refuse_emptied(data_dir: Path) -> None:
-    """Raise LedgerError for an empty ledger where a bot has run: a new one would forget everybody.
+def _refuse_lost(data_dir: Path) -> None:
+    """Raise LedgerError for no or an empty ledger where a bot has run: a new one would forget everybody.
 
-    A first start that was killed leaves one too, but no name in the lock file.
+    A first start that was killed leaves that too, but no name in the lock file.
     """
     path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
-    has_run = lock_path.exists() and lock_path.stat().st_size > 0
-    if has_run and path.exists() and path.stat().st_size == 0:
+    if not lock_path.exists() or lock_path.stat().st_size == 0:
+        return
+    is_there = path.exists()
+    if not is_there or path.stat().st_size == 0:
+        lost = f"{path} is empty" if is_there else f"There is no {path}"
         raise LedgerError(
-            f"{path} is empty, but a bot has run here: put the last copy in its place, or remove it to"
-            " begin anew."
+            f"{lost}, but a bot has run here: put the last copy in its place. (To begin anew, choose"
+            f" another bot.data_dir, or remove {lock_path} too.)"
         )
 
 

@@ -26,9 +26,10 @@ from dca_bot.config import (
     NOSTR_KEY_VARIABLE,
     POSTGRES_PASSWORD_VARIABLE,
     Config,
-    is_lnbits_key,
     read_secret,
+    secret_place,
 )
+from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
@@ -173,7 +174,7 @@ def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
     try:
         key = parse_secret_key(text)
     except KeyRefused as error:
-        place = NOSTR_KEY_VARIABLE if environment.get(NOSTR_KEY_VARIABLE) else path
+        place = secret_place(path, NOSTR_KEY_VARIABLE, environment)
         raise ConfigError(f"{place}: {error}") from None
     refuse_deaf_entries(config.nostr.operators, key.public_key)
     return key
@@ -184,9 +185,9 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
     path = config.path(config.lnbits.source_admin_key_file)
     remedy = "put the source wallet's admin key there"
     admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
-    if not is_lnbits_key(admin_key):
+    if not is_wallet_key(admin_key):
         # Anything else, an nsec for one, is told to nobody, LNbits included.
-        place = LNBITS_KEY_VARIABLE if environment.get(LNBITS_KEY_VARIABLE) else path
+        place = secret_place(path, LNBITS_KEY_VARIABLE, environment)
         raise ConfigError(
             f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
         )

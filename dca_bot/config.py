@@ -409,6 +409,11 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, re
     return read_secret_file(path, remedy=f"{remedy}, or into {variable}")
 
 
+def secret_place(path: Path, variable: str, environment: Mapping[str, str]) -> str:
+    """Name where `read_secret` finds a secret: the variable or the file."""
+    return variable if environment.get(variable) else str(path)
+
+
 def read_secret_file(path: Path, *, remedy: str) -> str:
     """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
     try:
@@ -420,11 +425,6 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
     if not text:
         raise ConfigError(f"{path} is empty. Remove it, then {remedy}.")
     return text
-
-
-def is_lnbits_key(text: str) -> bool:
-    """Tell whether a text has the shape of a wallet's key at LNbits."""
-    return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
 def write_secret(path: Path, text: str) -> None:

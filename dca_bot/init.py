@@ -16,10 +16,10 @@ from dca_bot.config import (
     LnbitsConfig,
     NostrConfig,
     SshConfig,
-    is_lnbits_key,
     write_secret,
 )
 from dca_bot.console import can_write, columns, say
+from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.file_rights import refuse_unfit_new_file
 from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
@@ -235,7 +235,7 @@ def _lnbits_url(text: str) -> str:
 
 
 def _admin_key(text: str) -> str:
-    if text.strip() and not is_lnbits_key(text.strip()):
+    if text.strip() and not is_wallet_key(text.strip()):
         raise typer.BadParameter("A key of LNbits has 32 hex digits; copy it from its API info.")
     return text.strip()
 

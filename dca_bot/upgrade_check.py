@@ -24,8 +24,8 @@ from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.inspection import read_status
 from dca_bot.ledger.audit import LedgerAudit, audit_ledger
 from dca_bot.ledger.backup import copy_ledger, name_before
-from dca_bot.ledger.database import LEDGER_FILE, has_ledger
-from dca_bot.ledger.migrate import is_repaired_first, migrate, opened_by
+from dca_bot.ledger.database import LEDGER_FILE, has_ledger, open_database
+from dca_bot.ledger.migrate import is_repaired_first, opened_by
 from dca_bot.ledger.schema import MIGRATIONS, VERSION, version_of
 from dca_bot.program import command, with_config
 from dca_bot.trial_folder import trial_folder
@@ -99,7 +99,7 @@ def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
     before = _glance(folder)
     kept = name_before(folder / LEDGER_FILE, data_dir, VERSION)
     began = time.monotonic()
-    found = _migrate_and_audit(folder)
+    found = asyncio.run(_migrate_and_audit(folder))
     took_s = time.monotonic() - began
     after = _glance(folder)
     say(f"✓ The ledger was opened last by {before.program}; {_change_text(before)}")
@@ -126,14 +126,13 @@ def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
     say(f"✓ dca-bot {__version__} can be started")
 
 
-def _migrate_and_audit(folder: Path) -> LedgerAudit:
-    with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as ledger:
-        ledger.row_factory = sqlite3.Row
-        ledger.execute("PRAGMA foreign_keys = ON")
-        ledger.execute("PRAGMA recursive_triggers = ON")
-        ledger.execute("PRAGMA journal_mode = WAL")
-        migrate(ledger)
-        return audit_ledger(ledger)
+async def _migrate_and_audit(folder: Path) -> LedgerAudit:
+    """Open a copy as a start does, which migrates it, and audit it."""
+    database = await open_database(folder)
+    try:
+        return await database.read(audit_ledger)
+    finally:
+        await database.aclose()
 
 
 def _glance(folder: Path) -> Glance:

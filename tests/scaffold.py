@@ -1,15 +1,17 @@
 """What several folders of tests begin with: the rules of a programme, and a row of Lamassu."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedTerms, Programme
+from dca_bot.ledger.database import Database, open_database
 
 
 @contextmanager
@@ -22,6 +24,16 @@ def without_triggers(ledger: sqlite3.Connection, *names: str) -> Iterator[None]:
     yield
     for sql in dropped.values():
         ledger.execute(sql)
+
+
+@asynccontextmanager
+async def ledger_of(folder: Path) -> AsyncIterator[Database]:
+    """Have the ledger of a bot's folder open, as its bot has."""
+    database = await open_database(folder / "data")
+    try:
+        yield database
+    finally:
+        await database.aclose()
 
 
 def programme(operators: Iterable[str], /, **changes: Any) -> Programme:

@@ -2,19 +2,19 @@
 
 import asyncio
 import io
-from contextlib import asynccontextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from ledger.old_ledgers import put_old_ledger
+from scaffold import ledger_of
 
 from dca_bot.check import Step, _check_data_dir, _check_keys, take_all
 from dca_bot.check_lamassu import check_lamassu
 from dca_bot.config import Config, write_secret
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
 from dca_bot.ledger import cash_outs, facts, start
-from dca_bot.ledger.database import open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, npub
 
@@ -39,15 +39,6 @@ def config(folder, start_at=None, url="http://127.0.0.1:9", **changes):
 
 async def lamassu_line(folder, start_at=None):
     return await check_lamassu(config(folder, start_at), ledger=asyncio.Lock())
-
-
-@asynccontextmanager
-async def ledger_of(folder):
-    database = await open_database(folder / "data")
-    try:
-        yield database
-    finally:
-        await database.aclose()
 
 
 # The steps

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 from lamassu_server import LamassuServer
 from ledger.old_ledgers import put_old_ledger
 from postgres_process import PASSWORD, READER
-from scaffold import without_triggers
+from scaffold import ledger_of, without_triggers
 
 from dca_bot import __version__
 from dca_bot.config import load_config, write_secret
@@ -188,15 +188,6 @@ def test_second_bot_on_a_ledger_is_refused(tmp_path):
 
 
 # A ledger with something in it
-
-
-@asynccontextmanager
-async def ledger_of(folder):
-    database = await open_database(folder / "data")
-    try:
-        yield database
-    finally:
-        await database.aclose()
 
 
 def share_out(tx):

@@ -66,6 +66,11 @@ class Reading:
     value: str = ""
 
 
+def is_wallet_key(text: str) -> bool:
+    """Tell whether a text has the shape of a wallet's key at LNbits, admin key or invoice key."""
+    return _KEY.fullmatch(text) is not None
+
+
 def read_destination(text: str) -> Reading:
     """Read a text that was sent as a destination.
 
@@ -81,7 +86,7 @@ def read_destination(text: str) -> Reading:
 def _read(text: str, nested: int) -> Reading:
     bare = _bare(text)
     lower = bare.lower()
-    if _KEY.fullmatch(lower):
+    if is_wallet_key(lower):
         return Reading(Form.INVOICE_KEY, lower)
     scheme = _SCHEME.match(bare)
     if scheme and nested:

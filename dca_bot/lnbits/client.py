@@ -14,6 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Self
 
+from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.lease import LeaseReading, LeaseRow
 from dca_bot.core.ports import (
     Credit,
@@ -80,7 +81,6 @@ SHARED = (
     " from it. Put the admin key of a wallet of your own into lnbits.source_admin_key_file."
 )
 
-_KEY = re.compile(r"[0-9a-f]{32}")
 _BOLT11 = re.compile(r"ln[a-z0-9]+")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -182,7 +182,7 @@ class LnbitsWallet:
         Whose an invoice key is, only the wallet's payments tell: it has none, and is nobody's, while
         its wallet has never had a sat. Raise DestinationRefused if LNbits doesn't know the key.
         """
-        if not _KEY.fullmatch(key):
+        if not is_wallet_key(key):
             raise DestinationRefused(
                 "That is not an LNbits key: a key has 32 characters, 0 to 9 and a to f."
             )

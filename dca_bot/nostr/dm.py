@@ -6,12 +6,11 @@ Whatever leaves `open_message` was signed by its sender and was meant for the bo
 import random
 from datetime import UTC, datetime
 
-import pynostr.key
-
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr import giftwrap
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 from dca_bot.nostr.wire import Event, refuse_expired, sign, verify
 
 KIND_NIP04 = 4
@@ -51,13 +50,12 @@ def seal_message(
     if message.protocol is DmProtocol.NIP17:
         rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
         return giftwrap.wrap(rumor, key, message.recipient, now, source)
-    sender = pynostr.key.PrivateKey(key.raw)
     return sign(
         key,
         kind=KIND_NIP04,
         created_at=created_at,
         tags=(("p", message.recipient),),
-        content=sender.encrypt_message(message.text, message.recipient),
+        content=encrypt_nip04(message.text, key.raw, message.recipient),
     )
 
 
@@ -87,10 +85,9 @@ def _open_nip04(event: Event, key: SecretKey, relay: str) -> IncomingMessage:
 
 
 def _decrypt_nip04(event: Event, key: SecretKey) -> str:
-    receiver = pynostr.key.PrivateKey(key.raw)
     try:
-        return str(receiver.decrypt_message(event.content, event.pubkey))
-    except (ValueError, IndexError, TypeError):
+        return decrypt_nip04(event.content, key.raw, event.pubkey)
+    except ValueError:
         raise MessageRefused("The text of the kind 4 message can't be decrypted.") from None
 
 

@@ -1,18 +1,13 @@
-"""Reads and writes Nostr keys (NIP-19), so that nobody pays or obeys a mistyped one.
-
-pynostr's own decoder checks neither the prefix nor, on every path, the checksum, and it drops a
-last byte of zero: its bech32 primitives are used here, and every check is made here.
-"""
+"""Reads and writes Nostr keys (NIP-19): a mistyped key is refused, so nobody pays or obeys a stranger."""
 
 import random
 from dataclasses import dataclass, field
 
 import coincurve
-from pynostr import bech32
-from pynostr.key import PublicKey
 
 from dca_bot.core.names import visible
 from dca_bot.errors import KeyRefused
+from dca_bot.nostr.primitives import decode_bech32, encode_bech32
 
 _NPROFILE_PUBKEY = 0
 _SECRET_PREFIXES = ("nsec1", "ncryptsec1")
@@ -47,7 +42,7 @@ class SecretKey:
 
     def nsec(self) -> str:
         """Return the secret as text, to be written to the key file and nowhere else."""
-        return _encode_bech32("nsec", self.raw)
+        return encode_bech32("nsec", self.raw)
 
 
 def generate(source: random.Random | None = None) -> SecretKey:
@@ -111,7 +106,7 @@ def parse_npub(text: str) -> str:
 
 def npub(public_key: str) -> str:
     """Write a public key in hex as npub."""
-    return str(PublicKey(bytes.fromhex(public_key)).bech32())
+    return encode_bech32("npub", bytes.fromhex(public_key))
 
 
 def _bare(text: str) -> str:
@@ -153,15 +148,9 @@ def _is_hex_key(text: str) -> bool:
 
 
 def _decode_bech32(prefix: str, text: str) -> bytes:
-    found, words, encoding = bech32.bech32_decode(text)
-    raw = bech32.convertbits(words, 5, 8, False) if words is not None else None  # noqa: FBT003
-    if found != prefix or encoding is not bech32.Encoding.BECH32 or raw is None:
+    found, raw = decode_bech32(text) or ("", b"")
+    if found != prefix:
         raise KeyRefused(f"This is not a valid {prefix}; please copy it again, whole.")
     if prefix != "nprofile" and len(raw) != 32:
         raise KeyRefused(f"This {prefix} has the wrong length; please copy it again, whole.")
-    return bytes(raw)
-
-
-def _encode_bech32(prefix: str, raw: bytes) -> str:
-    words = bech32.convertbits(raw, 8, 5)
-    return str(bech32.bech32_encode(prefix, words, bech32.Encoding.BECH32))
+    return raw

@@ -1,7 +1,5 @@
 """NIP-44 encryption, version 2, with the longer length prefix for 65,536 bytes and more.
 
-The shared point comes from pynostr, whose multiplication takes the same time for every key.
-
 What is decrypted was authenticated first: size bound, then base64, then MAC, then the cipher.
 """
 
@@ -14,10 +12,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from pynostr.key import PrivateKey
 
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.primitives import shared_x
 
 _VERSION = 2
 _LONG_FROM_BYTES = 65_536
@@ -33,10 +31,10 @@ def conversation_key(key: SecretKey, public_key: str) -> bytes:
     `public_key` is x-only hex and must lie on the curve.
     """
     try:
-        shared_x = PrivateKey(key.raw).compute_shared_secret(public_key)
+        shared = shared_x(key.raw, public_key)
     except ValueError:
         raise MessageRefused("The other side's public key does not exist.") from None
-    return hmac.digest(b"nip44-v2", shared_x, "sha256")
+    return hmac.digest(b"nip44-v2", shared, "sha256")
 
 
 def encrypt(text: str, shared_key: bytes, nonce: bytes) -> str:

@@ -12,10 +12,10 @@ from hashlib import sha256
 from typing import Any
 
 import coincurve
-import pynostr.event
 
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.primitives import signed_event
 
 Tags = tuple[tuple[str, ...], ...]
 EVENT_CHARS_MAX = 262_144
@@ -140,12 +140,15 @@ def verify(event: Event) -> None:
 
 
 def sign(key: SecretKey, *, kind: int, created_at: int, tags: Tags, content: str) -> Event:
-    """Build and sign an event with pynostr."""
-    event = pynostr.event.Event(
-        content=content, created_at=created_at, kind=kind, tags=[list(tag) for tag in tags]
+    """Build and sign an event."""
+    fields = signed_event(
+        key.raw,
+        kind=kind,
+        created_at=created_at,
+        tags=[list(tag) for tag in tags],
+        content=content,
     )
-    event.sign(key.raw.hex())
-    return event_from(event.to_dict())
+    return event_from(fields)
 
 
 def refuse_expired(event: Event | UnsignedEvent, now: datetime) -> None:

@@ -7,15 +7,14 @@ nobody else's statement can get between its own. A crash leaves either all of it
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import aiosqlite
-
 from dca_bot.errors import FileRefused, LedgerError, in_words
 from dca_bot.file_rights import refuse_unfit_folder, refuse_unfit_own_file
+from dca_bot.ledger.connection import Connect, Connection, open_in_thread
 from dca_bot.ledger.migrate import migrate, refuse_other_version
 from dca_bot.ledger.private import make_private_folder
 
@@ -44,7 +43,7 @@ _WELL_BUT_CLOSED = frozenset(
 class Database:
     """An open ledger; made by `open_database`."""
 
-    def __init__(self, connection: aiosqlite.Connection, exits: AsyncExitStack) -> None:
+    def __init__(self, connection: Connection, exits: AsyncExitStack) -> None:
         self._connection = connection
         self._exits = exits
 
@@ -58,31 +57,14 @@ class Database:
 
     async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
         """Bring the schema up to date as `migrate.migrate` does; raise LedgerError if it can't be."""
-        await self._in_thread(lambda tx: migrate(tx, keep_copy))
+        await self._connection.run(lambda tx: migrate(tx, keep_copy))
 
     async def aclose(self) -> None:
         """Close the file and let another bot have it."""
         await self._exits.aclose()
 
     async def _run(self, work: Callable[[Tx], T], *, begin: str) -> T:
-        def whole(tx: Tx) -> T:
-            tx.execute(begin)
-            try:
-                result = work(tx)
-                tx.execute("COMMIT")
-            except BaseException:
-                if tx.in_transaction:
-                    tx.execute("ROLLBACK")
-                raise
-            return result
-
-        return await self._in_thread(whole)
-
-    async def _in_thread(self, work: Callable[[Tx], T]) -> T:
-        # aiosqlite has no public call that runs a whole function in its thread; its version is pinned.
-        connection = self._connection
-        execute: Callable[[Callable[[], T]], Awaitable[T]] = connection._execute  # noqa: SLF001
-        return await execute(lambda: work(connection._conn))  # noqa: SLF001
+        return await self._connection.run(lambda tx: _whole(tx, work, begin=begin))
 
 
 async def open_database(
@@ -91,6 +73,7 @@ async def open_database(
     read_only: bool = False,
     traceless: bool = False,
     keep_copy: Callable[[int], None] | None = None,
+    connect: Connect = open_in_thread,
 ) -> Database:
     """Open the ledger in `data_dir`, make or migrate it, and keep other bots out.
 
@@ -107,19 +90,13 @@ async def open_database(
         mode = _reading_mode(path, traceless=traceless) if read_only else ""
         uri = f"{path.absolute().as_uri()}{mode}"
         try:
-            connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10)
+            connection = await connect(uri)
         except sqlite3.Error as error:
             raise _not_opened(data_dir, error) from error
-        exits.push_async_callback(connection.close)
-        connection.row_factory = sqlite3.Row
+        exits.push_async_callback(connection.aclose)
         database = Database(connection, exits.pop_all())
     try:
-        await connection.execute("PRAGMA foreign_keys = ON")
-        # Without it REPLACE deletes rows and no trigger sees it.
-        await connection.execute("PRAGMA recursive_triggers = ON")
-        if not read_only:
-            await connection.execute("PRAGMA journal_mode = WAL")
-            await connection.execute("PRAGMA synchronous = FULL")
+        await connection.run(lambda tx: _set_up(tx, durable=not read_only))
         if read_only:
             await database.read(refuse_other_version)
         else:
@@ -208,6 +185,29 @@ def connect_to_read(path: Path, *, traceless: bool = False) -> Tx:
     """
     uri = f"{path.absolute().as_uri()}{_reading_mode(path, traceless=traceless)}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+
+
+def _set_up(tx: Tx, *, durable: bool) -> None:
+    tx.row_factory = sqlite3.Row
+    tx.execute("PRAGMA foreign_keys = ON")
+    # Without recursive triggers REPLACE deletes rows and no trigger sees the deletion.
+    tx.execute("PRAGMA recursive_triggers = ON")
+    if durable:
+        tx.execute("PRAGMA journal_mode = WAL")
+        tx.execute("PRAGMA synchronous = FULL")
+
+
+def _whole(tx: Tx, work: Callable[[Tx], T], *, begin: str) -> T:
+    """Run `work` as one transaction."""
+    tx.execute(begin)
+    try:
+        result = work(tx)
+        tx.execute("COMMIT")
+    except BaseException:
+        if tx.in_transaction:
+            tx.execute("ROLLBACK")
+        raise
+    return result
 
 
 def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:

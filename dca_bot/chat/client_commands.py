@@ -12,7 +12,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_page,
 )
@@ -31,7 +31,7 @@ from dca_bot.ledger.reports import HistoryLine
 PAGE = Param("PAGE", read_page, optional=True)
 
 
-def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
@@ -58,7 +58,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     )
 
 
-def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def history_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what the client has got, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = reports.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -67,7 +67,7 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return describe.page(Say("history.heading"), rows, args.page, line)
 
 
-def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """List the client's newest deposits."""
     rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
@@ -76,7 +76,7 @@ def deposits_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=(Say("deposits.own_heading"), *lines))
 
 
-def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell how the client is set up."""
     me = ctx.me
     return Say(
@@ -91,7 +91,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     )
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Stop taking part in cash-outs."""
     if ctx.me.state == "stopped":
         return Say("balance.stopped")
@@ -101,7 +101,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("pause.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Take part in cash-outs again."""
     if ctx.me.state == "stopped":
         return Say("balance.stopped")
@@ -114,30 +114,30 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
 
 
-def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell where the client's sats go."""
     if ctx.me.destination is None:
         return Say("wallet.none")
     return Say("wallet.shown", wallet=describe.destination(ctx.me.destination))
 
 
-def wallet_plan(_tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Say:
+def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Say:
     """Tell from where to where the client's payouts move."""
-    assert isinstance(facts, Destination)
+    assert isinstance(seen, Destination)
     return Say(
         "wallet.effect",
         old=describe.destination(ctx.me.destination),
-        new=describe.destination(facts),
-        minimum=describe.minimum(facts),
+        new=describe.destination(seen),
+        minimum=describe.minimum(seen),
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, _args: Args, facts: Facts) -> Done:
+def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Done:
     """Set where future payouts go; those already submitted keep their destination."""
-    assert isinstance(facts, Destination)
-    clients.set_destination(tx, ctx.me.id, facts)
+    assert isinstance(seen, Destination)
+    clients.set_destination(tx, ctx.me.id, seen)
     payout_moves.plan(tx, ctx.me.id, now=ctx.now)
-    wallet = describe.destination(facts)
+    wallet = describe.destination(seen)
     return Done(
         reply=Say("wallet.done", wallet=wallet),
         told_otherwise=Say("client.wallet_changed", name=ctx.me.name, wallet=wallet),

@@ -1,6 +1,6 @@
 """In which language a client is written to: `language`."""
 
-from dca_bot.chat.command import Args, Command, Context, Facts, Param
+from dca_bot.chat.command import Args, Command, Context, Seen, Param
 from dca_bot.chat.render import LANGUAGES
 from dca_bot.chat.say import Say, Word, refuse
 from dca_bot.ledger import clients
@@ -12,7 +12,7 @@ def language_name(language: str) -> Word:
     return Word("language", language)
 
 
-def language_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def language_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Write to the client in another language, beginning with this answer; or tell which it is."""
     language = args.text(_WHICH.name)
     if not language:

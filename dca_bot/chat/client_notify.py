@@ -5,7 +5,7 @@ answer, or never with `off`.
 """
 
 from dca_bot.chat import describe
-from dca_bot.chat.command import Args, Command, Context, Facts, Param
+from dca_bot.chat.command import Args, Command, Context, Seen, Param
 from dca_bot.chat.say import NOTHING, Say, refuse
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals
@@ -24,7 +24,7 @@ def notify_how(notify: str, programme: Programme) -> Say:
     return Say(_HOW[notify], time=f"{programme.digest_time:%H:%M}")
 
 
-def notify_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Change how often the client is told of payouts, or tell how often it is."""
     notify = args.text(_WHICH.name)
     if not notify:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from dca_bot.chat.ask import ask_coin, coin_rate
-from dca_bot.chat.command import Args, Command, Context, Facts
+from dca_bot.chat.command import Args, Command, Context, Seen
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import ALL, RANGE, start_of
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
@@ -35,7 +35,7 @@ async def look_market(desk: Desk, _args: Args) -> Fraction | None:
     return await ask_coin(desk)
 
 
-def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
+def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:
     """Tell what was bought, at what rates, and what it is worth."""
     assert coin is None or isinstance(coin, Fraction)
     range_ = _range(args)
@@ -55,7 +55,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Facts) -> Say:
     )
 
 
-def chart_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Draw how the sats have grown over a range, one bar a line."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)

@@ -120,11 +120,11 @@ class Done:
         return self.told_otherwise or self.reply
 
 
-Facts = object
-Look = Callable[[Desk, Args], Awaitable[Facts]]
-Answer = Callable[[sqlite3.Connection, Context, Args, Facts], Say | tuple[Say, ...]]
-Plan = Callable[[sqlite3.Connection, Context, Args, Facts], Say]
-Apply = Callable[[sqlite3.Connection, Context, Args, Facts], Done]
+Seen = object
+Look = Callable[[Desk, Args], Awaitable[Seen]]
+Answer = Callable[[sqlite3.Connection, Context, Args, Seen], Say | tuple[Say, ...]]
+Plan = Callable[[sqlite3.Connection, Context, Args, Seen], Say]
+Apply = Callable[[sqlite3.Connection, Context, Args, Seen], Done]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dca_bot.chat.command import (
     COMMAND_WORDS,
     Command,
     Context,
-    Facts,
+    Seen,
     Known,
     Order,
     parse,
@@ -194,9 +194,9 @@ class Conversation:
         desk = self._desk
         try:
             order, code = await self._order(message, self._known(sender.client))
-            facts: Facts = None
+            seen: Seen = None
             if order.command.look is not None and order.command.needs_look(order.args):
-                facts = await order.command.look(desk, order.args)
+                seen = await order.command.look(desk, order.args)
         except CommandRefused as refused:
             await self._reply_only(message, "refused", refused.say)
             return
@@ -205,7 +205,7 @@ class Conversation:
             await self._reply_only(message, "refused", Say("unavailable"))
             return
         outcome = await desk.database.transact(
-            lambda tx: self._run(tx, message, order, facts=facts, code=code)
+            lambda tx: self._run(tx, message, order, seen=seen, code=code)
         )
         _log.info(
             "message handled sender=%s command=%s outcome=%s",
@@ -259,7 +259,7 @@ class Conversation:
         message: IncomingMessage,
         order: Order,
         *,
-        facts: Facts,
+        seen: Seen,
         code: Confirmation | None,
     ) -> _Outcome:
         """Record the message, its effects and its replies; a refusal undoes the effects alone."""
@@ -271,7 +271,7 @@ class Conversation:
         tx.execute("SAVEPOINT command")
         try:
             context = self._context(tx, message, now)
-            replies, outcome = self._do(tx, context, order, facts=facts, code=code)
+            replies, outcome = self._do(tx, context, order, seen=seen, code=code)
         except CommandRefused as refused:
             tx.execute("ROLLBACK TO command")
             replies, outcome = (refused.say,), _Outcome.REFUSED
@@ -301,17 +301,17 @@ class Conversation:
         )
 
     def _do(
-        self, tx: Tx, ctx: Context, order: Order, *, facts: Facts, code: Confirmation | None
+        self, tx: Tx, ctx: Context, order: Order, *, seen: Seen, code: Confirmation | None
     ) -> tuple[tuple[Say, ...], _Outcome]:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = order.command, order.args
         if not command.is_coded(tx, args):
             if code is not None:  # what it was asked for is over
                 raise refuse("confirm.unknown")
-            return self._answer(tx, ctx, order, facts), _Outcome.ANSWERED
+            return self._answer(tx, ctx, order, seen), _Outcome.ANSWERED
         assert command.plan is not None
         assert command.apply is not None
-        effect = command.plan(tx, ctx, args, facts)
+        effect = command.plan(tx, ctx, args, seen)
         if code is None:
             return (self._with_code(tx, ctx, order, effect),), _Outcome.ANSWERED
         good = confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
@@ -321,19 +321,19 @@ class Conversation:
             again = self._with_code(tx, ctx, order, effect)
             return (Say("confirm.effect_changed", again=again),), _Outcome.ANSWERED
         confirmations.use(tx, good, now=ctx.now)
-        done = command.apply(tx, ctx, args, facts)
+        done = command.apply(tx, ctx, args, seen)
         self._herald.money_command(tx, ctx.sender, done.report, ctx.now)
         self._log(tx, ctx, command, done.report)
         return (done.reply,), _Outcome.CARRIED_OUT
 
-    def _answer(self, tx: Tx, ctx: Context, order: Order, facts: Facts) -> tuple[Say, ...]:
+    def _answer(self, tx: Tx, ctx: Context, order: Order, seen: Seen) -> tuple[Say, ...]:
         """Answer at once; whatever has changed the ledger by that goes into the log.
 
         The replies are no change: they are written afterwards, by the conversation alone.
         """
         assert order.command.answer is not None
         before = tx.total_changes
-        said = order.command.answer(tx, ctx, order.args, facts)
+        said = order.command.answer(tx, ctx, order.args, seen)
         replies = said if isinstance(said, tuple) else (said,)
         if tx.total_changes > before and order.command not in GENERAL_COMMANDS:
             self._log(tx, ctx, order.command, Say("lines", lines=replies))

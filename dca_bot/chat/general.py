@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_word
+from dca_bot.chat.command import Args, Command, Context, Seen, Param, read_word
 from dca_bot.chat.say import Say
 from dca_bot.ledger import confirmations
 from dca_bot.ledger.database import Tx
@@ -10,7 +10,7 @@ from dca_bot.ledger.database import Tx
 HELP_DETAILS_MAX = 12
 
 
-def help_answer(_tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what this person can write, in groups if it is much, or explain what begins with words."""
     wanted = ctx.known.spell_out(args.text("COMMAND")).lower().split()
     if not wanted and ctx.known.groups:
@@ -24,7 +24,7 @@ def help_answer(_tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
 
 
-def cancel_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Void this person's open codes."""
     if confirmations.withdraw(tx, ctx.sender):
         return Say("cancel.done")

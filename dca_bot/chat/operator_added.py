@@ -13,7 +13,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_fiat,
     read_note,
@@ -60,7 +60,7 @@ class _Rest:
     note: str
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
     wanted, known = _read(tx, ctx, args), tickers.newest(tx)
     rate = Rate(wanted.fiat_minor, wanted.sat)
@@ -78,7 +78,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     )
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Record a cash-out of now and share it out."""
     wanted = _read(tx, ctx, args)
     id_ = added.cash_out_id(ctx.sender, ctx.message_id)

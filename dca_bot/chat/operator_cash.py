@@ -9,7 +9,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_fiat_or_zero,
     read_note,
@@ -31,7 +31,7 @@ from dca_bot.ledger.machines import Machine
 _COUNTED = "MACHINE AMOUNT"
 
 
-def cash_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell for each machine what should be in it, and what has moved since its last count."""
     all_cash = machine_cash.of_all(tx)
     unnamed_minor = machine_cash.unnamed_minor(tx)
@@ -44,7 +44,7 @@ def cash_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
     )
 
 
-def count_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def count_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell what a count differs by from what should be in the machine."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
@@ -56,7 +56,7 @@ def count_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     )
 
 
-def count_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def count_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Record a count: the machine's figure goes on from it."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)

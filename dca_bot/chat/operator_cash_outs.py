@@ -10,7 +10,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_fiat,
     read_word,
@@ -54,14 +54,14 @@ PRICE_AGE_MAX = timedelta(days=7)
 _ID = Param("ID", read_word)
 
 
-def txs_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """List the newest cash-outs, ignored ones too."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
-def tx_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
@@ -74,7 +74,7 @@ def tx_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return _run(tx, runs[0]) if runs else _cash_out(tx, found[0], currency)
 
 
-def holds_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+def holds_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Show what waits for the operator, oldest first."""
     rows = holds.still_open(tx, limit=6)
     if not rows:
@@ -91,7 +91,7 @@ async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
     return await look_payments(desk, hold.ref) if hold.kind == "payout" else ()
 
 
-def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
+def accept_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     """Tell what letting the held thing go would do."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
@@ -99,19 +99,19 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     if args.has("FIAT"):
         raise refuse("hold.no_fiat_here")
     if hold.kind == "payout":
-        return release_plan(tx, ctx, hold, facts)
+        return release_plan(tx, ctx, hold, seen)
     if hold.kind == "lost":
         return lost_plan(tx, ctx, hold)
     return Say("hold.seen_effect", hold=describe.held(tx, hold))
 
 
-def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
+def accept_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     """Let the held thing go."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
         return _share_out(tx, ctx, hold, args)
     if hold.kind == "payout":
-        return release_apply(tx, ctx, hold, facts)
+        return release_apply(tx, ctx, hold, seen)
     if hold.kind == "lost":
         return lost_apply(tx, ctx, hold)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
@@ -119,7 +119,7 @@ def accept_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     return Done(done)
 
 
-def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def ignore_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell what will not be distributed."""
     hold = _hold(tx, args)
     if hold.kind == "payout":
@@ -130,7 +130,7 @@ def ignore_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say(key, hold=describe.held(tx, hold))
 
 
-def ignore_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give a held cash-out to nobody, for good."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":

@@ -10,7 +10,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_fiat,
     read_name,
@@ -39,7 +39,7 @@ NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell who would be added, with what first deposit."""
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
@@ -47,7 +47,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Add a client with a first deposit, which is pending."""
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
@@ -59,12 +59,12 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     return Done(done)
 
 
-def add_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def add_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Add a client without a deposit: no money is promised, so no code is needed."""
     return Say("client.added", name=_add(tx, ctx, args).name)
 
 
-def show_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def show_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Show everything about one client."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = reports.got(tx, client.id)
@@ -102,7 +102,7 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
     return Say("client.hindered", idle=idle, small=small)
 
 
-def list_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def list_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List the clients by name, and whose names have to be typed in full."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -111,7 +111,7 @@ def list_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
 
 
-def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Leave a client out of cash-outs until the operator lets the client in again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "stopped":
@@ -121,7 +121,7 @@ def pause_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("client.paused", name=client.name)
 
 
-def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Let a client take part again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "active":
@@ -133,7 +133,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
 
-def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Part from a client who has nothing open."""
     client = find_client(tx, args.text("NAME"))
     balance_minor, open_payouts, pending = reports.open_items(tx, client.id)
@@ -158,32 +158,32 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("client.was_closed", name=client.name)
 
 
-def wallet_plan(tx: Tx, _ctx: Context, args: Args, facts: Facts) -> Say:
+def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Seen) -> Say:
     """Tell from where to where the client's payouts move."""
-    assert isinstance(facts, Destination)
+    assert isinstance(seen, Destination)
     client = find_client(tx, args.text("NAME"))
     return Say(
         "client.wallet_effect",
         name=client.name,
         old=describe.destination(client.destination),
-        new=describe.destination(facts),
-        minimum=describe.minimum(facts),
+        new=describe.destination(seen),
+        minimum=describe.minimum(seen),
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
+def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     """Set where the client's future payouts go, and tell the client."""
-    assert isinstance(facts, Destination)
+    assert isinstance(seen, Destination)
     client = find_client(tx, args.text("NAME"))
-    clients.set_destination(tx, client.id, facts)
+    clients.set_destination(tx, client.id, seen)
     payout_moves.plan(tx, client.id, now=ctx.now)
-    wallet = describe.destination(facts)
+    wallet = describe.destination(seen)
     ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)
     return Done(done)
 
 
-def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell which key the client had and will have."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
@@ -195,7 +195,7 @@ def npub_plan(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
     )
 
 
-def npub_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give the client another key, void the old one's codes, and tell both."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)

@@ -11,7 +11,7 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Facts,
+    Seen,
     Param,
     read_new_name,
     read_percent,
@@ -43,7 +43,7 @@ class Wanted:
     before: Part | None
 
 
-def list_answer(tx: Tx, _ctx: Context, _args: Args, _facts: Facts) -> Say:
+def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell who gets which part, and what each has got so far."""
     terms = commission.in_force(tx)
     leaving = commission.leaving(tx)
@@ -62,9 +62,9 @@ async def look_recipient(desk: Desk, args: Args) -> Destination | None:
     return await look_destination(desk, args) if args.has("DESTINATION") else None
 
 
-def set_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
+def set_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     """Tell who would get which part from now on, and where it is paid to."""
-    wanted = _wanted(tx, ctx, args, facts)
+    wanted = _wanted(tx, ctx, args, seen)
     before, payee = wanted.before, wanted.payee
     was_bp = before.percent_bp if before else 0
     where = wanted.destination or (payee.destination if payee else None)
@@ -83,9 +83,9 @@ def set_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     )
 
 
-def set_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
+def set_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     """Set a part by a new version of the terms, and the destination if one was given."""
-    wanted = _wanted(tx, ctx, args, facts)
+    wanted = _wanted(tx, ctx, args, seen)
     payee = wanted.payee
     if payee is None:
         assert wanted.destination is not None
@@ -111,7 +111,7 @@ def set_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     return Done(done)
 
 
-def remove_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell who would get nothing any more, and what is still paid."""
     payee, part = _payee_with_part(tx, args)
     owed = payee.owed_sat if payee.role == RECIPIENT else 0
@@ -123,7 +123,7 @@ def remove_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     )
 
 
-def remove_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give somebody nothing of the commission from now on; what is open still goes out."""
     payee, _ = _payee_with_part(tx, args)
     commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
@@ -149,14 +149,14 @@ COMMISSION_COMMANDS = (
 )
 
 
-def _wanted(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Wanted:
+def _wanted(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
-    assert facts is None or isinstance(facts, Destination)
+    assert seen is None or isinstance(seen, Destination)
     payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
     name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
-    if payee is None and facts is None:
+    if payee is None and seen is None:
         raise refuse("commission.needs_destination", name=name)
-    if payee is not None and payee.role != RECIPIENT and facts is not None:
+    if payee is not None and payee.role != RECIPIENT and seen is not None:
         raise refuse("commission.client_has_wallet", name=name)
     before = terms.part_of(payee.id) if payee else None
     percent_bp = args.number("PERCENT")
@@ -164,10 +164,10 @@ def _wanted(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Wanted:
     if percent_bp > left_bp:
         key = "commission.too_much" if left_bp else "commission.nothing_left"
         raise refuse(key, name=name, left=Percent(left_bp))
-    is_same_place = facts is None or (payee is not None and payee.destination == facts)
+    is_same_place = seen is None or (payee is not None and payee.destination == seen)
     if before is not None and before.percent_bp == percent_bp and is_same_place:
         raise refuse("commission.unchanged", name=name, percent=Percent(percent_bp))
-    return Wanted(payee, name, percent_bp, None if is_same_place else facts, terms, before)
+    return Wanted(payee, name, percent_bp, None if is_same_place else seen, terms, before)
 
 
 def _payee_with_part(tx: Tx, args: Args) -> tuple[Client, Part]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from dca_bot.chat import describe, obstacles
 from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client_fixed import FIXED, times_text
-from dca_bot.chat.command import Args, Command, Context, Done, Facts
+from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
@@ -32,7 +32,7 @@ async def look_price(desk: Desk, _args: Args) -> LnbitsPrice:
     return LnbitsPrice(await ask_price(desk))
 
 
-def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell when fixed mode buys next, for how much, and what the last runs gave."""
     terms = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
@@ -58,7 +58,7 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-def run_plan(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+def run_plan(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell what a run by hand would give now.
 
     Rate and sats are told roughly: the price moves between a command and its code.
@@ -76,7 +76,7 @@ def run_plan(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-def run_apply(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Done:
+def run_apply(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Done:
     """Give each client in fixed mode what the day's limit has left."""
     run, quote, _ = _by_hand(tx, ctx, found)
     given = fixed_runs.carry_out(
@@ -108,7 +108,7 @@ FIXED_COMMANDS = (
 )
 
 
-def _by_hand(tx: Tx, ctx: Context, found: Facts) -> tuple[Run, Quote, Sequence[Grant]]:
+def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Grant]]:
     """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
     programme = ctx.programme
     run = run_by_hand(ctx.now, programme.timezone)
@@ -134,7 +134,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Facts) -> tuple[Run, Quote, Sequence[G
     return run, quote, parts
 
 
-def _expected(tx: Tx, ctx: Context, run: Run, found: Facts) -> Say:
+def _expected(tx: Tx, ctx: Context, run: Run, found: Seen) -> Say:
     """Say what the next run would give if everything stays as it is."""
     terms, at = ctx.programme.fixed, Moment(run.at)
     if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
@@ -166,7 +166,7 @@ def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
     return obstacles.idle(ctx.programme, savers)
 
 
-def _quote(tx: Tx, ctx: Context, found: Facts) -> Quote | RateProblem:
+def _quote(tx: Tx, ctx: Context, found: Seen) -> Quote | RateProblem:
     assert isinstance(found, LnbitsPrice)
     return choose_rate(
         found.price,

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from dca_bot.chat import outlook
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
-from dca_bot.chat.command import Args, Command, Context, Facts, Param, read_sat
+from dca_bot.chat.command import Args, Command, Context, Seen, Param, read_sat
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
@@ -69,7 +69,7 @@ async def look_top_up(desk: Desk, args: Args) -> Invoice:
         raise refuse("topup.refused") from None
 
 
-def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell how the source wallet stands against what it has to pay."""
     assert isinstance(found, AtLnbits)
     need = need_of(tx, ctx.programme, ctx.now)
@@ -91,7 +91,7 @@ def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Facts) -> Say:
+def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Seen) -> Say:
     """Hand out the invoice."""
     assert isinstance(invoice, Invoice)
     return Say(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.chat.ask import ask_balance, in_time
-from dca_bot.chat.command import Args, Command, Context, Done, Facts
+from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
@@ -54,7 +54,7 @@ async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
     return AuditFindings(await desk.audit_ledger(), payments)
 
 
-def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
+def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell how everything stands."""
     assert isinstance(found, Surroundings)
     need = need_of(tx, ctx.programme, ctx.now)
@@ -82,7 +82,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Facts) -> Say:
     )
 
 
-def poll_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
     if facts.paused(tx):
         raise refuse("status.paused")
@@ -93,7 +93,7 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("lines", lines=lines)
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
     if facts.get(tx, facts.PAUSED) is not None:
         return Say("pause_all.already")
@@ -102,7 +102,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("pause_all.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Decide and pay again, what came meanwhile too."""
     was_paused, was_doubted = facts.drop(tx, facts.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
@@ -111,7 +111,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     return Say("resume_all.done")
 
 
-def resume_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
+def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
     dispute, at = leases.open_dispute(tx), start.asked(tx)
     if dispute is None:
@@ -125,7 +125,7 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Say:
     )
 
 
-def resume_apply(tx: Tx, ctx: Context, _args: Args, _facts: Facts) -> Done:
+def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Done:
     """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
     was_disputed = is_disputed(tx)
     if was_disputed:
@@ -150,7 +150,7 @@ def needs_word(tx: Tx) -> bool:
     return is_disputed(tx) or start.asked(tx) is not None
 
 
-def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Facts) -> Say:
+def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell what the audit found."""
     assert isinstance(found, AuditFindings)
     ledger = found.ledger

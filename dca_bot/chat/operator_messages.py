@@ -2,7 +2,7 @@
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param
+from dca_bot.chat.command import Args, Command, Context, Done, Seen, Param
 from dca_bot.chat.say import Moment, Say, refuse
 from dca_bot.ledger import clients, command_log
 from dca_bot.ledger.command_log import LoggedCommand
@@ -15,7 +15,7 @@ DONE_CHARS_MAX = 80
 """One short line; what an answer said to a client need not be told again."""
 
 
-def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """Tell to how many clients which words would go."""
     readers = len(clients.everyone(tx))
     if not readers:
@@ -23,7 +23,7 @@ def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return Say("broadcast.effect", n=readers, text=args.text("TEXT"))
 
 
-def broadcast_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Write to all clients, whatever they want to be told of payouts."""
     sent = ctx.herald.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
@@ -32,7 +32,7 @@ def broadcast_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
     )
 
 
-def log_answer(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Say:
+def log_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what was done, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Facts, Param, read_word
+from dca_bot.chat.command import Args, Command, Context, Done, Seen, Param, read_word
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.payout_word import (
     is_for_word,
@@ -30,7 +30,7 @@ ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what is not finished, in the order in which it is to be paid."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -39,7 +39,7 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
 
 
-def stuck_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
+def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what waits for the operator, for time, or for anything else."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -48,12 +48,12 @@ def stuck_answer(tx: Tx, _ctx: Context, args: Args, _facts: Facts) -> Say:
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
 
 
-def retry_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
+def retry_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     """Tell which payout would get a new invoice: one proven unpaid, or unpaid on the operator's word."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
     if is_doubted:
-        refuse_without_word(tx, payout, ctx, facts)
+        refuse_without_word(tx, payout, ctx, seen)
     elif payout.state is not PayoutState.VOID:
         raise refuse("payout.not_void", payout=describe.payout(payout))
     if is_doubted or not payouts.is_proven_void(tx, payout):
@@ -65,7 +65,7 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     )
 
 
-def retry_apply(tx: Tx, ctx: Context, args: Args, _facts: Facts) -> Done:
+def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give a void payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     payout_moves.retry(tx, payout, now=ctx.now)
@@ -88,12 +88,12 @@ async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
     return tuple({payment.payment_hash: payment for payment in found}.values())
 
 
-def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
+def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
-    known = _payments(tx, payout, facts)
-    _refuse_uncancellable(tx, ctx, payout, known, facts)
+    known = _payments(tx, payout, seen)
+    _refuse_uncancellable(tx, ctx, payout, known, seen)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
     is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:
@@ -116,10 +116,10 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Say:
     )
 
 
-def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
+def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
-    for payment in _payments(tx, payout, facts):
+    for payment in _payments(tx, payout, seen):
         foreign.remember(tx, payment, now=ctx.now)
     payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     foreign.settle_payout(tx, payout, now=ctx.now)
@@ -146,12 +146,12 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, facts: Facts) -> Done:
     return Done(done)
 
 
-def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
+def release_plan(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
     """Tell what accepting a held payout would do: send it, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         return Say("payout.by_hand_effect", payout=describe.payout_short(_alerted(tx, hold)))
     if hold.reason == HoldReason.FAILED_TO_ADDRESS:
-        return word_plan(tx, hold, facts)
+        return word_plan(tx, hold, seen)
     payout = _held(tx, hold)
     if hold.reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
         return Say(
@@ -162,7 +162,7 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
         )
     if hold.reason != HoldReason.KNOWN_PAYOUT:
         raise refuse("payout.hold_unclear", id=hold.id)
-    paid = _paid(tx, payout, ctx, facts)
+    paid = _paid(tx, payout, ctx, seen)
     if paid is None and payout.is_to_address:
         return _doubt_effect(payout)
     if paid is None:
@@ -170,16 +170,16 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
     return Say("payout.take_over_effect", payout=describe.payout_short(payout))
 
 
-def release_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Done:
+def release_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Done:
     """Send a held payout after all, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         payout = _alerted(tx, hold)
         payout_moves.finish(tx, payout, now=ctx.now)
         return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
     if hold.reason == HoldReason.FAILED_TO_ADDRESS:
-        return _released(tx, ctx, hold, word_apply(tx, ctx, hold, facts))
+        return _released(tx, ctx, hold, word_apply(tx, ctx, hold, seen))
     payout = _held(tx, hold)
-    paid = _paid(tx, payout, ctx, facts) if hold.reason == HoldReason.KNOWN_PAYOUT else None
+    paid = _paid(tx, payout, ctx, seen) if hold.reason == HoldReason.KNOWN_PAYOUT else None
     if paid is not None:
         payout_moves.take_over(tx, payout, paid, now=ctx.now)
         return _released(
@@ -209,7 +209,7 @@ PAYOUT_COMMANDS = (
 
 
 def _refuse_uncancellable(
-    tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], facts: Facts
+    tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], seen: Seen
 ) -> None:
     """Refuse while a payout may be paid yet, or is paid."""
     if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
@@ -217,7 +217,7 @@ def _refuse_uncancellable(
     if payout.state is PayoutState.CANCELLED:
         raise refuse("payout.is_cancelled", payout=describe.payout_short(payout))
     if is_for_word(tx, payout):
-        refuse_without_word(tx, payout, ctx, facts)
+        refuse_without_word(tx, payout, ctx, seen)
     elif not payout.is_cancellable(ctx.now):
         raise refuse("payout.not_cancellable", payout=describe.payout(payout))
     _refuse_if_pending(known)
@@ -284,9 +284,9 @@ def _alerted(tx: Tx, hold: Hold) -> Payout:
     return payout
 
 
-def _payments(tx: Tx, payout: Payout, facts: Facts) -> list[Payment]:
+def _payments(tx: Tx, payout: Payout, seen: Seen) -> list[Payment]:
     """Return a payout's payments: as LNbits has just told, else as it did when last looked at."""
-    fresh = {row.payment_hash: row for row in facts} if isinstance(facts, tuple) else {}
+    fresh = {row.payment_hash: row for row in seen} if isinstance(seen, tuple) else {}
     stored = {row.payment_hash: row for row in foreign.of_payout(tx, payout.id)}
     for payment_hash, row in stored.items():
         if payment_hash in fresh:
@@ -294,9 +294,9 @@ def _payments(tx: Tx, payout: Payout, facts: Facts) -> list[Payment]:
     return list({**stored, **fresh}.values())
 
 
-def _paid(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> Payment | None:
+def _paid(tx: Tx, payout: Payout, ctx: Context, seen: Seen) -> Payment | None:
     """Return LNbits' one payment of a payout, or None if all its payments have failed for good."""
-    known = _payments(tx, payout, facts)
+    known = _payments(tx, payout, seen)
     _refuse_if_pending(known)
     if not any(row.status is PaymentStatus.SUCCESS for row in known):
         _refuse_if_failed_lately(tx, payout, known, ctx)

@@ -5,7 +5,7 @@ not arrive" counts only long after the invoice's expiry.
 """
 
 from dca_bot.chat import describe
-from dca_bot.chat.command import Context, Facts
+from dca_bot.chat.command import Context, Seen
 from dca_bot.chat.say import Moment, Sat, Say, refuse
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -16,12 +16,12 @@ from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
 
 
-def word_plan(tx: Tx, hold: Hold, facts: Facts) -> Say:
+def word_plan(tx: Tx, hold: Hold, seen: Seen) -> Say:
     """Tell what booking a payout in doubt as arrived means, on a word or as LNbits has paid it before."""
     payout = _doubted(tx, hold)
-    if _paid_before(payout, facts) is not None:
+    if _paid_before(payout, seen) is not None:
         return Say("payout.take_over_effect", payout=describe.payout_short(payout))
-    _refuse_unless_failed(payout, facts)
+    _refuse_unless_failed(payout, seen)
     return Say(
         "payout.by_word_effect",
         payout=describe.payout_short(payout),
@@ -30,10 +30,10 @@ def word_plan(tx: Tx, hold: Hold, facts: Facts) -> Say:
     )
 
 
-def word_apply(tx: Tx, ctx: Context, hold: Hold, facts: Facts) -> Say:
+def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
     """Book a payout in doubt as arrived, and tell the payee; return what was done."""
     payout = _doubted(tx, hold)
-    paid = _paid_before(payout, facts)
+    paid = _paid_before(payout, seen)
     if paid is not None:
         payout_moves.take_over(tx, payout, paid, now=ctx.now)
         return Say("payout.taken_over", payout=describe.payout_short(payout))
@@ -49,13 +49,13 @@ def is_for_word(tx: Tx, payout: Payout) -> bool:
     return is_asked and payout.state is PayoutState.IN_DOUBT
 
 
-def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, facts: Facts) -> None:
+def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: Seen) -> None:
     """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
     assert payout.attempt is not None
     hold = holds.open_on(tx, "payout", payout.id)
-    if hold is not None and _paid_before(payout, facts) is not None:
+    if hold is not None and _paid_before(payout, seen) is not None:
         raise refuse("payout.paid_before", payout=describe.payout_short(payout), id=hold.id)
-    _refuse_unless_failed(payout, facts)
+    _refuse_unless_failed(payout, seen)
     if witnesses.verdict_of(tx, payout) is not None:
         raise refuse("payout.is_arriving", payout=describe.payout_short(payout))
     early = word_from(payout.attempt.expires_at)
@@ -85,15 +85,15 @@ def _doubted(tx: Tx, hold: Hold) -> Payout:
     return payout
 
 
-def _paid_before(payout: Payout, facts: Facts) -> Payment | None:
+def _paid_before(payout: Payout, seen: Seen) -> Payment | None:
     """Return LNbits' one payment of a payout, if it is of an invoice that was given up before."""
     assert payout.attempt is not None
-    paid = sole_payment(facts if isinstance(facts, tuple) else (), payout.amount_sat)
+    paid = sole_payment(seen if isinstance(seen, tuple) else (), payout.amount_sat)
     return None if paid is None or paid.payment_hash == payout.attempt.payment_hash else paid
 
 
-def _refuse_unless_failed(payout: Payout, facts: Facts) -> None:
+def _refuse_unless_failed(payout: Payout, seen: Seen) -> None:
     """Refuse an operator's word where LNbits has just told that the payment goes on or has arrived."""
-    fresh = facts if isinstance(facts, tuple) else ()
+    fresh = seen if isinstance(seen, tuple) else ()
     if any(row.status is not PaymentStatus.FAILED for row in fresh):
         raise refuse("payout.is_arriving", payout=describe.payout_short(payout))

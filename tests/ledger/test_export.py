@@ -104,14 +104,14 @@ def busy(story):
 def test_sums_of_the_files_are_the_ledgers(busy, tmp_path):
     tables = export(busy, tmp_path / "out")
     entries, shares, payouts = tables["entries"], tables["shares"], tables["payouts"]
-    accounts = tables["accounts"]
-    for account in accounts:
+    balances = tables["accounts"]
+    for account in balances:
         mine = {"from_client": account["client"]}, {"to_client": account["client"]}
         for unit in ("GTQ", "sat"):
             taken = total(entries, f"amount_{unit}", from_account=account["account"], **mine[0])
             given_ = total(entries, f"amount_{unit}", to_account=account["account"], **mine[1])
             assert given_ - taken == Decimal(account[f"balance_{unit}"] or 0), account
-    assert total(accounts, "balance_GTQ") == total(accounts, "balance_sat") == 0
+    assert total(balances, "balance_GTQ") == total(balances, "balance_sat") == 0
     for client in tables["clients"]:
         name, number = client["client"], int(client["client_id"])
         assert Decimal(client["balance_GTQ"]) == fiat(busy.balance(number))

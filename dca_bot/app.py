@@ -55,14 +55,15 @@ from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource
 from dca_bot.lamassu.ssh_login import SshServer
-from dca_bot.ledger import facts, start
+from dca_bot.ledger import start
 from dca_bot.ledger.audit import audit_beside
-from dca_bot.ledger.backup import keep_before
-from dca_bot.ledger.clock import begin_copy
-from dca_bot.ledger.database import Database, Tx, open_database, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
-from dca_bot.ledger.instances import note_instance
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import keep_before
+from dca_bot.ledger.store.clock import begin_copy
+from dca_bot.ledger.store.database import Database, Tx, open_database, reading_beside
+from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.keys import SecretKey, npub, parse_npub, parse_secret_key
@@ -271,7 +272,7 @@ async def run(config: Config) -> None:
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
         exits.push_async_callback(database.aclose)
-        listened_at = await database.read(lambda tx: facts.moment(tx, facts.LISTENED_AT))
+        listened_at = await database.read(lambda tx: bot_state.moment(tx, bot_state.LISTENED_AT))
         if listened_at is not None and listened_at > SystemClock().now():
             # The clock was ahead, so nobody knows; what is older isn't carried out any more.
             listened_at = SystemClock().now() - config.message_age_max
@@ -330,7 +331,7 @@ async def build_jobs(
     start_at = await database.transact(
         lambda tx: _begin(tx, config, programme, herald, now=clock.now(), uptime=clock.uptime())
     )
-    ledger_id = await database.transact(lambda tx: facts.ledger_id(tx, outside.chance))
+    ledger_id = await database.transact(lambda tx: bot_state.ledger_id(tx, outside.chance))
     ended = note_instance(data_dir, instance)
     party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
     lease = Lease(database, wallet, herald, clock, party)
@@ -422,11 +423,11 @@ def _begin(
     tx: Tx, config: Config, programme: Programme, herald: Herald, *, now: datetime, uptime: Uptime
 ) -> datetime:
     """Hold the ledger against the configuration; return the instant before which nothing is touched."""
-    facts.keep_currency(tx, config.bot.currency)
+    bot_state.keep_currency(tx, config.bot.currency)
     look_at_clock(tx, herald, now, uptime=uptime)
-    if facts.drop(tx, facts.COPIED):
+    if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
-        herald.restored(tx, facts.last_poll_at(tx), now)
+        herald.restored(tx, bot_state.last_poll_at(tx), now)
     tell_of_unclear_names(tx, herald, now)
     tell_of_client_operators(tx, herald, programme.operators, now)
     begun = start.begin(tx, config.start_at, now)

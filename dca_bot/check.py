@@ -26,9 +26,10 @@ from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.file_rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
-from dca_bot.ledger import clients, facts, leases
-from dca_bot.ledger.database import Tx, has_ledger, reading_database, refuse_unusable
-from dca_bot.ledger.instances import instances
+from dca_bot.ledger import clients, leases
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx, has_ledger, reading_database, refuse_unusable
+from dca_bot.ledger.store.instances import instances
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import is_hex, npub
 from dca_bot.nostr.pool import NostrMessenger
@@ -146,7 +147,7 @@ async def _ledger_note(config: Config, data_dir: Path) -> str:
         operators = programme_of(config).operators
 
     def look(tx: Tx) -> list[str]:
-        facts.check_currency(tx, config.bot.currency)
+        bot_state.check_currency(tx, config.bot.currency)
         return clients.names_of(tx, operators)
 
     try:
@@ -218,7 +219,7 @@ async def _lease_note(config: Config, wallet: LnbitsWallet, ledger: asyncio.Lock
     try:
         async with ledger, reading_database(data_dir, traceless=True) as database:
             record = await database.read(leases.record_of)
-            ledger_id = await database.read(lambda tx: facts.get(tx, facts.LEDGER_ID) or "")
+            ledger_id = await database.read(lambda tx: bot_state.get(tx, bot_state.LEDGER_ID) or "")
         bot = public_id(bot_key(config, os.environ).public_key)
     except (ConfigError, LedgerError):  # other steps say so
         return ""

@@ -14,7 +14,7 @@ from dca_bot.jobs.foretell import Foretold, foretell
 from dca_bot.jobs.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
 from dca_bot.ledger import cash_outs, start
-from dca_bot.ledger.database import Tx, has_ledger, reading_database
+from dca_bot.ledger.store.database import Tx, has_ledger, reading_database
 
 
 @dataclass(frozen=True, slots=True)

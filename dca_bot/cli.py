@@ -241,7 +241,7 @@ def version(json: AsJson = False) -> None:
     import platform
     import sqlite3
 
-    from dca_bot.ledger.schema import VERSION
+    from dca_bot.ledger.store.schema import VERSION
 
     values = {
         "version": __version__,

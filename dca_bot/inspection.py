@@ -11,20 +11,12 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.freshness import STANDBY, is_stale
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import (
-    facts,
-    leases,
-    machine_cash,
-    mail,
-    payout_need,
-    payouts,
-    readings,
-    reports,
-)
+from dca_bot.ledger import leases, machine_cash, mail, payout_need, payouts, readings, reports
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.clients import everyone
-from dca_bot.ledger.database import Database, Tx, reading_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 
 
@@ -148,19 +140,19 @@ async def _audit_payments(
 
 def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     currency, limits = config.bot.currency, config.limits
-    facts.check_currency(tx, currency)
+    bot_state.check_currency(tx, currency)
     totals = reports.totals(tx)
     ceilings = Ceilings(limits.payout_max_sat, limits.day_max_sat)
     need, held = payout_need.need(tx, ceilings, now=now), payout_need.held(tx)
     uncovered = machine_cash.uncovered_minor(tx)
     dispute = leases.open_dispute(tx)
     return {
-        "paused": facts.paused(tx),
+        "paused": bot_state.paused(tx),
         "disputed": None if dispute is None else str(dispute.reason),
-        "lease_refused": facts.get(tx, facts.LEASE_REFUSED),
-        "last_poll_at": facts.get(tx, facts.LAST_POLL_AT),
+        "lease_refused": bot_state.get(tx, bot_state.LEASE_REFUSED),
+        "last_poll_at": bot_state.get(tx, bot_state.LAST_POLL_AT),
         "read_from": _copy(tx, now),
-        "newest_transaction_at": facts.get(tx, facts.NEWEST_AT),
+        "newest_transaction_at": bot_state.get(tx, bot_state.NEWEST_AT),
         "clients": len(everyone(tx)),
         "balances": fiat_text(totals.get("balance", 0), currency),
         "owed_sat": need.amount_sat,
@@ -177,7 +169,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "commission_sat": totals["commission"],
         "open_holds": reports.holds_count(tx),
         "unsent_messages": mail.unsent(tx),
-        "last_backup_at": facts.get(tx, facts.BACKUP_AT),
+        "last_backup_at": bot_state.get(tx, bot_state.BACKUP_AT),
         "machines_cash": {
             cash.machine.label: fiat_text(cash.expected_minor, currency)
             if cash.last_count

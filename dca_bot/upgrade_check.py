@@ -23,10 +23,10 @@ from dca_bot.errors import DcaBotError, LedgerError
 from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.inspection import read_status
 from dca_bot.ledger.audit import LedgerAudit, audit_ledger
-from dca_bot.ledger.backup import copy_ledger, name_before
-from dca_bot.ledger.database import LEDGER_FILE, has_ledger, open_database
-from dca_bot.ledger.migrate import is_repaired_first, opened_by
-from dca_bot.ledger.schema import MIGRATIONS, VERSION, version_of
+from dca_bot.ledger.store.backups import copy_ledger, name_before
+from dca_bot.ledger.store.database import LEDGER_FILE, has_ledger, open_database
+from dca_bot.ledger.store.migrate import is_repaired_first, opened_by
+from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, version_of
 from dca_bot.program import command, with_config
 from dca_bot.trial_folder import trial_folder
 

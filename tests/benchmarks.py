@@ -25,8 +25,8 @@ from dca_bot.demo.price_stub import PriceStub
 from dca_bot.lamassu.directory import read_directory
 from dca_bot.ledger import clients, deposits, mail
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import Database, open_database
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.nostr.dm import open_message, seal_message

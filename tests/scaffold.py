@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedTerms, Programme
-from dca_bot.ledger.database import Database, open_database
+from dca_bot.ledger.store.database import Database, open_database
 
 
 @contextmanager

@@ -30,15 +30,15 @@ from dca_bot.ledger import (
     clients,
     deposits,
     distributions,
-    facts,
     mail,
     payout_moves,
     payouts,
     start,
 )
-from dca_bot.ledger.backup import copies
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copies
+from dca_bot.ledger.store.database import open_database
 from dca_bot.nostr.keys import generate
 
 OPERATOR = generate()
@@ -393,7 +393,7 @@ async def test_copies_of_the_ledger_are_made_while_it_runs(bot, tmp_path):
 async def test_first_start_is_kept_for_good(bot, configured):
     bot.start(start_at=configured)
     await until(lambda: bot.lamassu.reads)
-    first = await bot.database.read(lambda tx: facts.get(tx, facts.START_AT))
+    first = await bot.database.read(lambda tx: bot_state.get(tx, bot_state.START_AT))
     assert first == NOW.isoformat()
     bot.stop.set()
     await ended(bot)
@@ -402,7 +402,7 @@ async def test_first_start_is_kept_for_good(bot, configured):
     reads = bot.lamassu.reads
     bot.start(start_at=configured)
     await until(lambda: bot.lamassu.reads > reads)
-    assert await bot.database.read(lambda tx: facts.get(tx, facts.START_AT)) == first
+    assert await bot.database.read(lambda tx: bot_state.get(tx, bot_state.START_AT)) == first
 
 
 @pytest.mark.parametrize("days", [None, -30, 30])

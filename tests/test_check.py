@@ -14,7 +14,8 @@ from dca_bot.check import Step, _check_data_dir, _check_keys, take_all
 from dca_bot.check_lamassu import check_lamassu
 from dca_bot.config import Config, write_secret
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
-from dca_bot.ledger import cash_outs, facts, start
+from dca_bot.ledger import cash_outs, start
+from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, npub
 
@@ -188,7 +189,7 @@ async def test_check_of_a_ledger_from_before_warns_of_no_start_at_that_was_alway
     began = datetime(2025, 1, 1, tzinfo=UTC)
     async with ledger_of(tmp_path) as ledger:
         await ledger.transact(lambda tx: start.begin(tx, began, NOW))
-        await ledger.transact(lambda tx: facts.drop(tx, facts.START_USED))
+        await ledger.transact(lambda tx: bot_state.drop(tx, bot_state.START_USED))
         line = await lamassu_line(tmp_path, began)
         assert not (await ledger.transact(lambda tx: start.begin(tx, began, NOW))).asks
     assert "MOVED BACK" not in line
@@ -198,7 +199,9 @@ async def test_check_of_a_ledger_from_before_warns_of_no_start_at_that_was_alway
 async def test_check_says_that_a_start_at_moved_back_will_be_asked_about(tmp_path):
     async with ledger_of(tmp_path) as ledger:
         await ledger.transact(lambda tx: start.begin(tx, None, NOW))
-        assert await ledger.read(lambda tx: facts.get(tx, facts.START_USED)) == NOW.isoformat()
+        assert (
+            await ledger.read(lambda tx: bot_state.get(tx, bot_state.START_USED)) == NOW.isoformat()
+        )
         assert await ledger.read(lambda tx: cash_outs.states(tx, ["x"])) == {}
     line = await lamassu_line(tmp_path, datetime(2025, 1, 1, tzinfo=UTC))
     assert f"WAS MOVED BACK from {NOW:%Y-%m-%d %H:%M} UTC: the bot pauses and asks" in line

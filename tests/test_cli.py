@@ -32,15 +32,15 @@ from dca_bot.ledger import (
     clients,
     deposits,
     distributions,
-    facts,
     leases,
     machine_cash,
     machines,
     readings,
 )
-from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copy_ledger
+from dca_bot.ledger.store.database import open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, parse_secret_key
 
@@ -266,9 +266,9 @@ def test_status_is_written_for_a_person(folder):
 
 async def test_status_shows_times_as_the_programmes_clocks_do(folder):
     def work(tx):
-        facts.note_poll(tx, NOW.replace(microsecond=123456))
-        facts.put(tx, facts.BACKUP_AT, NOW.isoformat())
-        facts.put(tx, facts.PAUSED, NOW.isoformat())
+        bot_state.note_poll(tx, NOW.replace(microsecond=123456))
+        bot_state.put(tx, bot_state.BACKUP_AT, NOW.isoformat())
+        bot_state.put(tx, bot_state.PAUSED, NOW.isoformat())
         machines.note(tx, "antigua")
         machines.note(tx, "coban")
         machine_cash.count(tx, "coban", 150_000, now=NOW)
@@ -285,7 +285,7 @@ async def test_status_shows_times_as_the_programmes_clocks_do(folder):
 @pytest.mark.parametrize("words", [("status",), ("export", "books"), ("run",)])
 async def test_ledger_of_another_currency_is_not_read_as_if_it_were_this_one(folder, words):
     async with ledger_of(folder) as ledger:
-        await ledger.transact(lambda tx: facts.keep_currency(tx, "GTQ"))
+        await ledger.transact(lambda tx: bot_state.keep_currency(tx, "GTQ"))
     config = folder / "config.toml"
     config.write_text('[bot]\ncurrency = "USD"\n' + config.read_text(encoding="utf-8"), "utf-8")
     done = await asyncio.to_thread(dca_bot, *words, folder=folder)
@@ -637,7 +637,7 @@ async def test_check_of_good_parts_ends_with_0_and_changes_nothing(tmp_path, lnb
 async def test_check_and_status_tell_of_another_bot_on_a_copy(folder, lnbits):
     key = (folder / "lnbits.key").read_text(encoding="utf-8").strip()
     async with ledger_of(folder) as ledger:
-        ledger_id = await ledger.transact(lambda tx: facts.ledger_id(tx, random.Random(1)))
+        ledger_id = await ledger.transact(lambda tx: bot_state.ledger_id(tx, random.Random(1)))
     row = LeaseRow(1, "77c2000000000000", LeaseKind.CLAIM, public_id(ledger_id), "")
     async with LnbitsWallet(lnbits.url, admin_key=key) as wallet:
         await wallet.write_lease(replace(row, ledger="another", instance="of a programme beside"))

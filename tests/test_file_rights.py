@@ -20,9 +20,9 @@ from dca_bot.app import bot_key, build_source, build_wallet
 from dca_bot.config import load_config, write_secret
 from dca_bot.errors import DcaBotError, FileRefused, LedgerError
 from dca_bot.init import ask_and_write
-from dca_bot.ledger.backup import PART, copy_ledger, copy_name, prune, remove_unfinished
-from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
-from dca_bot.ledger.private import make_private_folder
+from dca_bot.ledger.store.backups import PART, copy_ledger, copy_name, prune, remove_unfinished
+from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
+from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.nostr.keys import generate
 
 ROOT, DAEMON = 0, 1

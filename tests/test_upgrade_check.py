@@ -21,9 +21,9 @@ from scaffold import without_triggers
 import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
-from dca_bot.ledger.backup import keep_before
-from dca_bot.ledger.database import LEDGER_FILE, LOCK_FILE, open_database
-from dca_bot.ledger.schema import VERSION, fingerprint, run_script
+from dca_bot.ledger.store.backups import keep_before
+from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, open_database
+from dca_bot.ledger.store.schema import VERSION, fingerprint, run_script
 from dca_bot.trial_folder import trial_folder
 from dca_bot.upgrade_check import check_upgrade
 from dca_bot.upgrade_wheel import check_wheel, read_wheel
@@ -261,11 +261,11 @@ def next_program(script=EXTRA):
         after = fingerprint(tx)
     name, files = f"000{VERSION + 1}_next.sql", program()
     row = (name, hashlib.sha256(script.encode()).hexdigest(), after, "a table that nobody needs")
-    schema = files["dca_bot/ledger/schema.py"].decode()
+    schema = files["dca_bot/ledger/store/schema.py"].decode()
     listed = schema.replace("\nVERSION = ", f"\nMIGRATIONS += (Migration(*{row!r}),)\nVERSION = ")
-    files["dca_bot/ledger/schema.py"] = listed.encode()
+    files["dca_bot/ledger/store/schema.py"] = listed.encode()
     files["dca_bot/__init__.py"] = b'__version__ = "0.3.0"\n'
-    files[f"dca_bot/ledger/migrations/{name}"] = script.encode()
+    files[f"dca_bot/ledger/store/migrations/{name}"] = script.encode()
     return files
 
 

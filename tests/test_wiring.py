@@ -26,7 +26,7 @@ from dca_bot.config import Config, load_config, write_secret
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 from dca_bot.nostr.keys import generate
 
 SPEC = Path(__file__).parent / "data" / "config.spec.toml"

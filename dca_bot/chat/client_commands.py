@@ -12,8 +12,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_page,
 )
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
@@ -21,12 +21,13 @@ from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.ledger import clients, deposits, facts, payout_moves, reports
+from dca_bot.ledger import clients, deposits, payout_moves, reports
 from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import HistoryLine
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 PAGE = Param("PAGE", read_page, optional=True)
 
@@ -51,7 +52,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
             received if got.bought_sat else _nothing_yet(tx, ctx),
             Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
             *_owed(tx, ctx),
-            Say("balance.all_paused") if facts.paused(tx) else NOTHING,
+            Say("balance.all_paused") if bot_state.paused(tx) else NOTHING,
             *obstacles.to_client(me, ctx.programme),
             obstacles.too_small_told(tx, ctx.programme, me),
         ),
@@ -171,14 +172,14 @@ CLIENT_COMMANDS = (
 
 def _lasts(tx: Tx, ctx: Context) -> Say:
     count = None
-    if not facts.paused(tx):
+    if not bot_state.paused(tx):
         count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
     return NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
 
 
 def _nothing_yet(tx: Tx, ctx: Context) -> Say:
     """Say that nothing was bought so far, and when it will be, where nothing keeps it from that."""
-    if obstacles.of(ctx.me, ctx.programme) or facts.paused(tx):
+    if obstacles.of(ctx.me, ctx.programme) or bot_state.paused(tx):
         return Say("balance.nothing")
     if not ctx.me.balance_minor:
         return Say("balance.nothing_deposited")

@@ -5,11 +5,11 @@ answer, or never with `off`.
 """
 
 from dca_bot.chat import describe
-from dca_bot.chat.command import Args, Command, Context, Seen, Param
+from dca_bot.chat.command import Args, Command, Context, Param, Seen
 from dca_bot.chat.say import NOTHING, Say, refuse
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 _HOW = {
     arrivals.EACH: "notify.each",

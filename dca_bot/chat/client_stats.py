@@ -19,8 +19,8 @@ from dca_bot.core.stats import (
     weekly_tenths,
 )
 from dca_bot.ledger import purchases, reports
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.purchases import Bought
+from dca_bot.ledger.store.database import Tx
 
 USUAL = "30d"
 """What is told where no range is given: something that doesn't grow with history."""

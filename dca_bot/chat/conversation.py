@@ -15,9 +15,9 @@ from dca_bot.chat.command import (
     COMMAND_WORDS,
     Command,
     Context,
-    Seen,
     Known,
     Order,
+    Seen,
     parse,
     stray_word,
 )
@@ -34,11 +34,12 @@ from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
-from dca_bot.ledger import clients, command_log, confirmations, facts, mail, reports
+from dca_bot.ledger import clients, command_log, confirmations, mail, reports
 from dca_bot.ledger.clients import Client
 from dca_bot.ledger.confirmations import Confirmation
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 AHEAD_MAX = timedelta(minutes=10)
 SLOW_CLOCK_MAX = timedelta(minutes=2)
@@ -124,7 +125,7 @@ class Conversation:
         if mail.is_received(tx, message):
             return None
         alive_since, is_operator = (
-            facts.alive_since(tx),
+            bot_state.alive_since(tx),
             message.sender in self._programme.operators,
         )
         if alive_since is not None and message.sent_at < alive_since:

@@ -18,12 +18,12 @@ from dca_bot.ledger import cash_outs, commission, distributions, foreign, machin
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.database import Tx
 
 T = TypeVar("T")
 ID_LENGTH = 8

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
 from dca_bot.ledger.audit import LedgerAudit
-from dca_bot.ledger.database import Database
+from dca_bot.ledger.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)

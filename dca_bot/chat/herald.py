@@ -19,13 +19,13 @@ from dca_bot.core.programme import Programme
 from dca_bot.ledger import arrivals, clients, commission, deposits, foreign, mail, missed
 from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.clients import RECIPIENT, Client
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
 from dca_bot.ledger.slow_destinations import SlowDestination
 from dca_bot.ledger.start import Start
+from dca_bot.ledger.store.database import Tx
 
 CLOCK = "clock"
 """The alarm that the clock is in doubt."""

@@ -7,7 +7,7 @@ from dca_bot.chat.desk import PartState
 from dca_bot.chat.say import NOTHING, Moment, Say, Word
 from dca_bot.core.freshness import is_stale
 from dca_bot.ledger import readings
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 LAMASSU = "Lamassu"
 """The name of the part that is read, as the jobs note it."""

@@ -9,7 +9,7 @@ from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import deposits, reports, tickers
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 NAMES_SHOWN_MAX = 5
 

@@ -13,8 +13,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_fiat,
     read_note,
     read_sat,
@@ -27,8 +27,8 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.currencies import SATS
 from dca_bot.core.market import coin_minor, is_far_off
 from dca_bot.ledger import added, machines, tickers
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.store.database import Tx
 
 PRICE_AGE_MAX = timedelta(days=7)
 """An older price of Lamassu says nothing about what is added now."""

@@ -9,8 +9,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_fiat_or_zero,
     read_note,
     wrong_argument,
@@ -18,7 +18,6 @@ from dca_bot.chat.command import (
 from dca_bot.chat.operator_find import Incomplete, read_machine
 from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 from dca_bot.ledger import machine_cash, reports
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machine_cash import (
     CASH_IN,
     CASH_OUT,
@@ -27,6 +26,7 @@ from dca_bot.ledger.machine_cash import (
     MachineCash,
 )
 from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.store.database import Tx
 
 _COUNTED = "MACHINE AMOUNT"
 

@@ -10,8 +10,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_fiat,
     read_word,
 )
@@ -44,9 +44,9 @@ from dca_bot.ledger import (
     reports,
 )
 from dca_bot.ledger.cash_outs import RecordedCashOut
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.fixed_runs import RecordedRun
 from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.store.database import Tx
 
 ID_LENGTH_MIN = 4
 PRICE_AGE_MAX = timedelta(days=7)

@@ -10,8 +10,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_fiat,
     read_name,
     read_new_name,
@@ -32,8 +32,8 @@ from dca_bot.ledger import (
     reports,
 )
 from dca_bot.ledger.clients import Client, Destination
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store.database import Tx
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)

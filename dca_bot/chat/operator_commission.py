@@ -11,8 +11,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_new_name,
     read_percent,
 )
@@ -25,7 +25,7 @@ from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
 from dca_bot.ledger import clients, commission, payout_moves, reports
 from dca_bot.ledger.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.commission import Part, Terms
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dca_bot.chat.command import (
     Command,
     Context,
     Done,
-    Seen,
     Param,
+    Seen,
     read_fiat,
     read_note,
     read_number,
@@ -25,8 +25,8 @@ from dca_bot.chat.operator_find import (
 from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger import clients, deposits, machines
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.store.database import Tx
 
 _AMOUNT = Param("AMOUNT", read_fiat)
 _NOTE = Param("NOTE", read_note, optional=True, rest=True)

@@ -14,8 +14,8 @@ from dca_bot.chat.command import COMMAND_WORDS
 from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.ledger import clients, machines
 from dca_bot.ledger.clients import CLIENT, Client
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.store.database import Tx
 
 T = TypeVar("T")
 _QUOTES = "\"'“”„«»\u2018\u2019"

@@ -13,9 +13,10 @@ from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
-from dca_bot.ledger import clients, facts, fixed_runs, tickers
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger import clients, fixed_runs, tickers
 from dca_bot.ledger.distributions import Grant
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 RUNS_SHOWN_MAX = 10
 
@@ -50,7 +51,7 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
                 times=times_text(terms.times),
                 most=Fiat(terms.daily_limit_max_minor),
             ),
-            Say("status.paused") if facts.paused(tx) else NOTHING,
+            Say("status.paused") if bot_state.paused(tx) else NOTHING,
             _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
             *_idle(tx, ctx),
             heading,
@@ -114,7 +115,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Gr
     run = run_by_hand(ctx.now, programme.timezone)
     if not programme.fixed.enabled:
         raise refuse("fixed.off")
-    if facts.paused(tx):
+    if bot_state.paused(tx):
         raise refuse("status.paused")
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from dca_bot.chat import outlook
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
-from dca_bot.chat.command import Args, Command, Context, Seen, Param, read_sat
+from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_sat
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
@@ -18,8 +18,8 @@ from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
 from dca_bot.ledger import forecast, tickers, top_ups
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payout_need import Need
+from dca_bot.ledger.store.database import Tx
 
 WEEK_DAYS = 7
 

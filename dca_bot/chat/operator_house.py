@@ -14,10 +14,11 @@ from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import clients, clock, facts, leases, mail, payouts, reports, start
+from dca_bot.ledger import clients, leases, mail, payouts, reports, start
 from dca_bot.ledger.audit import LedgerAudit
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
 
@@ -84,7 +85,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
 
 def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
-    if facts.paused(tx):
+    if bot_state.paused(tx):
         raise refuse("status.paused")
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")
@@ -95,16 +96,16 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
 
 def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
-    if facts.get(tx, facts.PAUSED) is not None:
+    if bot_state.get(tx, bot_state.PAUSED) is not None:
         return Say("pause_all.already")
-    facts.put(tx, facts.PAUSED, ctx.now.isoformat())
+    bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
     ctx.herald.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
     return Say("pause_all.done")
 
 
 def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Decide and pay again, what came meanwhile too."""
-    was_paused, was_doubted = facts.drop(tx, facts.PAUSED), clock.accept(tx, ctx.now)
+    was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
         return Say("resume_all.already")
     ctx.herald.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
@@ -118,7 +119,7 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
         assert at is not None
         effect = Say("resume_all.start_effect", start=Moment(at))
         # It is a part of what the code is for, so a pause that comes after the question outlasts it.
-        is_paused = facts.get(tx, facts.PAUSED) is not None
+        is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
         return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
     return Say(
         "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
@@ -132,8 +133,8 @@ def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Done:
         leases.accept(tx, now=ctx.now)
     else:
         start.accept(tx)
-    facts.drop(tx, facts.PAUSED)
-    if facts.paused(tx):  # something else waits for a word of its own
+    bot_state.drop(tx, bot_state.PAUSED)
+    if bot_state.paused(tx):  # something else waits for a word of its own
         return Done(_paying(tx, ctx))
     if was_disputed:
         return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
@@ -208,9 +209,9 @@ def _paying(tx: Tx, ctx: Context) -> Say:
     at = start.asked(tx)
     if at is not None:
         return Say("status.start_asked", start=Moment(at))
-    if facts.paused(tx):
+    if bot_state.paused(tx):
         return Say("status.paused")
-    refused = facts.get(tx, facts.LEASE_REFUSED)
+    refused = bot_state.get(tx, bot_state.LEASE_REFUSED)
     if refused is not None:
         return Say("status.lease_refused", why=refused)
     return Say("status.running")
@@ -222,14 +223,17 @@ def _starts_later(tx: Tx, now: datetime) -> Say:
 
 
 def _last_poll(tx: Tx) -> Say:
-    polled_at = facts.last_poll_at(tx)
+    polled_at = bot_state.last_poll_at(tx)
     if polled_at is None:
         return Say("status.no_poll")
     return Say("status.last_poll", at=Moment(polled_at))
 
 
 def _backup(tx: Tx) -> Say:
-    failing, made = facts.moment(tx, facts.BACKUP_FAILING), facts.moment(tx, facts.BACKUP_AT)
+    failing, made = (
+        bot_state.moment(tx, bot_state.BACKUP_FAILING),
+        bot_state.moment(tx, bot_state.BACKUP_AT),
+    )
     known = Say("status.backup", at=Moment(made)) if made else None
     if failing is None:
         return known or Say("status.no_backup")

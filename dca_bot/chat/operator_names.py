@@ -13,9 +13,10 @@ from dca_bot.chat.command import COMMAND_WORDS, Context
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, refuse
 from dca_bot.core.names import shape, skeleton
-from dca_bot.ledger import clients, commission, facts
+from dca_bot.ledger import clients, commission
 from dca_bot.ledger.clients import RECIPIENT
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 
 def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
@@ -50,10 +51,10 @@ def unclear_names(tx: Tx) -> tuple[Say, ...]:
 def tell_of_unclear_names(tx: Tx, herald: Herald, now: datetime) -> None:
     """Tell the operators once of names from before they were refused, and once more of further ones."""
     unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, COMMAND_WORDS))]
-    told = json.loads(facts.get(tx, facts.UNCLEAR_NAMES) or "[]")
+    told = json.loads(bot_state.get(tx, bot_state.UNCLEAR_NAMES) or "[]")
     if any(names not in told for names in unclear):
         herald.tell_operators(tx, Say("push.unclear_names", names=unclear_names(tx)), now)
-        facts.put(tx, facts.UNCLEAR_NAMES, json.dumps(unclear))
+        bot_state.put(tx, bot_state.UNCLEAR_NAMES, json.dumps(unclear))
 
 
 def tell_of_client_operators(
@@ -61,8 +62,8 @@ def tell_of_client_operators(
 ) -> None:
     """Tell the operators once of clients whose npub is an operator's: they have no client commands."""
     names = clients.names_of(tx, operators)
-    told = json.loads(facts.get(tx, facts.CLIENT_OPERATORS) or "[]")
+    told = json.loads(bot_state.get(tx, bot_state.CLIENT_OPERATORS) or "[]")
     if set(names) - set(told):
         herald.tell_operators(tx, Say("push.client_operators", names=", ".join(names)), now)
     if names != told:
-        facts.put(tx, facts.CLIENT_OPERATORS, json.dumps(names))
+        bot_state.put(tx, bot_state.CLIENT_OPERATORS, json.dumps(names))

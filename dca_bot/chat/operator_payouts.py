@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Seen, Param, read_word
+from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen, read_word
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.payout_word import (
     is_for_word,
@@ -21,10 +21,11 @@ from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
@@ -192,7 +193,7 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Done:
 
 def _paused(tx: Tx) -> Say:
     """Say that nothing is paid before `resume all`, where that is so."""
-    return Say("payout.paused") if facts.paused(tx) else NOTHING
+    return Say("payout.paused") if bot_state.paused(tx) else NOTHING
 
 
 def _released(tx: Tx, ctx: Context, hold: Hold, done: Say) -> Done:

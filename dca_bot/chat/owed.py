@@ -5,8 +5,8 @@ from datetime import datetime
 from dca_bot.chat.say import NOTHING, Sat, Say
 from dca_bot.core.programme import Programme
 from dca_bot.ledger import payout_need
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payout_need import Need, Part
+from dca_bot.ledger.store.database import Tx
 
 
 def need_of(tx: Tx, programme: Programme, now: datetime) -> Need:

@@ -11,9 +11,9 @@ from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
 from dca_bot.ledger import holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.database import Tx
 
 
 def word_plan(tx: Tx, hold: Hold, seen: Seen) -> Say:

@@ -8,7 +8,7 @@ from dca_bot.chat.desk import Desk
 from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger import clients, machines, payouts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 CHARS_MAX = 8000
 """So much of a message is looked at: four times what can be carried out."""

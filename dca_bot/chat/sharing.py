@@ -9,9 +9,10 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger import clients, commission, distributions, facts, foreign, missed
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger import clients, commission, distributions, foreign, missed
 from dca_bot.ledger.distributions import Share
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 SHARES_SHOWN_MAX = 12
 
@@ -34,7 +35,7 @@ def planned(
 
 def refuse_for_now(tx: Tx, ctx: Context) -> None:
     """Refuse while nothing is shared out: on the operator's word, or before LNbits was asked."""
-    if facts.paused(tx):
+    if bot_state.paused(tx):
         raise refuse("hold.paused")
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")

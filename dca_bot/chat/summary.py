@@ -9,9 +9,10 @@ from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import clients, facts, mail, missed, payouts, reports, summary
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger import clients, mail, missed, payouts, reports, summary
 from dca_bot.ledger.distributions import FIXED, FLOW
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 DAY = timedelta(days=1)
 LOOKBACK_MAX = 7 * DAY
@@ -27,7 +28,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
         "lines",
         lines=(
             Say("summary.heading", since=Moment(since)),
-            Say("status.paused") if facts.paused(tx) else NOTHING,
+            Say("status.paused") if bot_state.paused(tx) else NOTHING,
             _polls(tx),
             *age_lines(tx, now),
             *_done(tx, since, now),
@@ -46,12 +47,12 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
 
 def _since(tx: Tx, now: datetime) -> datetime:
     """Return from when to count; a last summary in the future was written by a wrong clock."""
-    last = facts.moment(tx, facts.SUMMARY_AT) or now
+    last = bot_state.moment(tx, bot_state.SUMMARY_AT) or now
     return max(last, now - LOOKBACK_MAX) if last < now else now - DAY
 
 
 def _polls(tx: Tx) -> Say:
-    at, count = facts.last_poll_at(tx), facts.polls(tx)
+    at, count = bot_state.last_poll_at(tx), bot_state.polls(tx)
     if at is None:
         return Say("status.no_poll")
     if not count:

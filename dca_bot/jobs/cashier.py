@@ -16,10 +16,11 @@ from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
 from dca_bot.jobs.guard import Guard, Guarded
-from dca_bot.ledger import facts, machine_cash, machines
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger import machine_cash, machines
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
 
 _BATCH = 1000
 _log = logging.getLogger(__name__)
@@ -77,14 +78,14 @@ class Cashier:
 
     def _warn(self, tx: Tx) -> bool:
         beyond_minor = machine_cash.uncovered_minor(tx)
-        was_told = facts.get(tx, facts.UNCOVERED) is not None
+        was_told = bot_state.get(tx, bot_state.UNCOVERED) is not None
         if beyond_minor is None or bool(beyond_minor) == was_told:
             return False
         if beyond_minor:
-            facts.put(tx, facts.UNCOVERED, str(beyond_minor))
+            bot_state.put(tx, bot_state.UNCOVERED, str(beyond_minor))
             told = Say("push.cash_uncovered", missing=Fiat(beyond_minor))
         else:
-            facts.drop(tx, facts.UNCOVERED)
+            bot_state.drop(tx, bot_state.UNCOVERED)
             told = Say("push.cash_covered")
         self.herald.tell_operators(tx, told, self.clock.now())
         _log.warning("balances beyond the machines' cash minor=%d", beyond_minor)

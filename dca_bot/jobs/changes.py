@@ -13,7 +13,7 @@ from dca_bot.core.cash_out import CashOut, Decision, Reason
 from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger import changes, holds
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 CHANGED = "changed"
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from dca_bot.chat.herald import Herald
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger import clock
-from dca_bot.ledger.clock import Turn
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import clock
+from dca_bot.ledger.store.clock import Turn
+from dca_bot.ledger.store.database import Tx
 
 _log = logging.getLogger(__name__)
 

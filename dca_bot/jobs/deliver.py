@@ -11,8 +11,8 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, mail
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.mail import Letter, Person, Urgency
+from dca_bot.ledger.store.database import Database, Tx
 
 ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 """A letter leaves only while fewer than so many are under way, so an answer finds room.

@@ -17,7 +17,7 @@ from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import arrivals
 from dca_bot.ledger.arrivals import WEEKLY, Waiting
-from dca_bot.ledger.database import Database
+from dca_bot.ledger.store.database import Database
 
 LOOK_S = 30
 _log = logging.getLogger(__name__)

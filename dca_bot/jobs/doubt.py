@@ -15,9 +15,9 @@ from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
 from dca_bot.jobs.till import Till
 from dca_bot.ledger import holds, payout_moves, witnesses
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.store.database import Tx
 
 LOOK_AGAIN = timedelta(minutes=10)
 LOOK_AGAIN_LATE = timedelta(hours=1)

@@ -12,7 +12,7 @@ from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger import payout_need, top_ups
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger.store.database import Database, Tx
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 RENEWED_EVERY_MIN = timedelta(hours=1)

@@ -15,7 +15,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, Word
 from dca_bot.core.ports import Clock
 from dca_bot.errors import place_of
-from dca_bot.ledger.database import Database
+from dca_bot.ledger.store.database import Database
 
 KNOWN_MAX = 10_000
 T = TypeVar("T")

@@ -31,7 +31,6 @@ from dca_bot.ledger import (
     cash_outs,
     changes,
     distributions,
-    facts,
     foreign,
     holds,
     lost,
@@ -39,9 +38,10 @@ from dca_bot.ledger import (
     readings,
     tickers,
 )
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)
@@ -99,7 +99,7 @@ class Ingest:
         """Poll at every interval, or when rung; not while the operator has paused everything."""
         await self.signals.reconciled.wait()
         while True:
-            if await self.database.read(facts.paused):
+            if await self.database.read(bot_state.paused):
                 self._full_read_at = None
             else:
                 async with self._guard.over(Guarded.POLL):
@@ -144,7 +144,7 @@ class Ingest:
     async def _know_start(self) -> None:
         """Where rows count from the first start on, that is pulled back if the clock was ahead then."""
         if self.from_first_start:
-            first = await self.database.read(lambda tx: facts.moment(tx, facts.START_AT))
+            first = await self.database.read(lambda tx: bot_state.moment(tx, bot_state.START_AT))
             self.start_at = first or self.start_at
 
     async def _try_poll(self) -> None:
@@ -259,7 +259,7 @@ class Ingest:
         """Do everything that one cash-out changes; None if there is nothing to do now."""
         now = self.clock.now()
         known = cash_outs.states(tx, [cash_out.id]).get(cash_out.id)
-        if is_decided(known) or facts.paused(tx):
+        if is_decided(known) or bot_state.paused(tx):
             return None
         if foreign.of_cash_out(tx, cash_out.id):
             if known != (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION):
@@ -331,7 +331,7 @@ class Ingest:
 
 
 def _note_poll(tx: Tx, export: Export, now: datetime) -> None:
-    facts.note_poll(tx, now)
+    bot_state.note_poll(tx, now)
     readings.note(tx, oldest_copy(export, now), newest_transaction(export, now))
 
 

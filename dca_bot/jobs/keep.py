@@ -17,10 +17,10 @@ from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.jobs.aside import aside
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import facts
-from dca_bot.ledger.backup import copies, copy_ledger, copy_name, prune, remove_unfinished
-from dca_bot.ledger.database import Database, Tx
-from dca_bot.ledger.private import make_private_folder
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.ledger.store.private_files import make_private_folder
 
 LOOK_S = 600
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Keep:
         while self.every:
             await self.look_once()
             await self.clock.sleep(LOOK_S)
-        await self.database.transact(lambda tx: facts.drop(tx, facts.BACKUP_FAILING))
+        await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
 
     async def look_once(self) -> None:
         """Make a copy if one is due, and tell the operators if that has begun to fail or to work."""
@@ -77,7 +77,7 @@ class Keep:
     async def _record(self, now: datetime, *, made: bool, why: str) -> None:
         def work(tx: Tx) -> bool:
             if made:
-                facts.put(tx, facts.BACKUP_AT, now.isoformat())
+                bot_state.put(tx, bot_state.BACKUP_AT, now.isoformat())
             return self._note_failing(tx, why, now) if why else self._note_working(tx, now)
 
         changed = await self.database.transact(work)
@@ -89,16 +89,16 @@ class Keep:
             self.signals.deliver.ring()
 
     def _note_failing(self, tx: Tx, why: str, now: datetime) -> bool:
-        if facts.get(tx, facts.BACKUP_FAILING) is not None:
+        if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:
             return False
-        facts.put(tx, facts.BACKUP_FAILING, now.isoformat())
+        bot_state.put(tx, bot_state.BACKUP_FAILING, now.isoformat())
         self.herald.backup_failing(tx, why, now)
         return True
 
     def _note_working(self, tx: Tx, now: datetime) -> bool:
-        since = facts.moment(tx, facts.BACKUP_FAILING)
+        since = bot_state.moment(tx, bot_state.BACKUP_FAILING)
         if since is None:
             return False
-        facts.drop(tx, facts.BACKUP_FAILING)
+        bot_state.drop(tx, bot_state.BACKUP_FAILING)
         self.herald.backup_works(tx, since, now)
         return True

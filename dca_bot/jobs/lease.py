@@ -21,8 +21,9 @@ from dca_bot.core.lease import (
 )
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger import leases
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
 
 LOOKS_MAX = 3
 SLOW = (
@@ -140,7 +141,7 @@ class Lease:
             words = str(error)
             await self.database.transact(lambda tx: self._tell_refused(tx, words))
             return False
-        await self.database.transact(lambda tx: facts.drop(tx, facts.LEASE_REFUSED))
+        await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.LEASE_REFUSED))
         return True
 
     async def _write(self, row: LeaseRow) -> None:
@@ -190,9 +191,9 @@ class Lease:
         await self.announce()
 
     def _tell_refused(self, tx: Tx, words: str) -> None:
-        if facts.get(tx, facts.LEASE_REFUSED) is None:
+        if bot_state.get(tx, bot_state.LEASE_REFUSED) is None:
             self.herald.lease_refused(tx, words, self.clock.now())
-        facts.put(tx, facts.LEASE_REFUSED, words)
+        bot_state.put(tx, bot_state.LEASE_REFUSED, words)
 
     def _elapsed(self) -> timedelta:
         return self.clock.uptime().elapsed

@@ -15,7 +15,7 @@ from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
 from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
 from dca_bot.ledger import alarms, cash_outs
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 TELL_AFTER = timedelta(minutes=15)
 """A file that is being written lacks its end for a poll or two; that is nothing to tell."""

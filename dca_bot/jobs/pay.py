@@ -20,10 +20,11 @@ from dca_bot.errors import (
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import clock, facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Payer:
     def _submit(self, tx: Tx, payout: Payout) -> Payout | None:
         """Record that the pay request leaves now, if everything is still as it was."""
         now = self.till.clock.now()
-        if facts.paused(tx) or self._ceiling(tx, payout, now):
+        if bot_state.paused(tx) or self._ceiling(tx, payout, now):
             return None
         if foreign.covers_share(tx, payout, now=now):
             hold_known(tx, payout, self.till.herald, now=now)

@@ -13,9 +13,9 @@ from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.database import Database, Tx
 
 _log = logging.getLogger(__name__)
 # Where more remembered payments may still change, reading the whole list is cheaper than asking for each.

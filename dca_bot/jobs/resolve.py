@@ -16,11 +16,12 @@ from dca_bot.core.witness import Outcome
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.doubt import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import facts, holds, payout_moves, payouts, witnesses
+from dca_bot.ledger import holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 PENDING_MAX_S = 600
 CREDIT_POLL_S = 15
@@ -133,7 +134,7 @@ class Resolver:
 
     def _resubmit(self, tx: Tx, payout: Payout, now: datetime) -> bool:
         """Record that the pay request leaves once more, unless everything was paused meanwhile."""
-        if facts.paused(tx):
+        if bot_state.paused(tx):
             return False
         self._back_to_submitted(tx, payout, rules.Waiting.SENT_AGAIN, now)
         return True

@@ -22,11 +22,12 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import facts, fixed_runs, foreign, tickers
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger import fixed_runs, foreign, tickers
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
 
 LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
@@ -54,7 +55,7 @@ class Schedule:
     async def run(self) -> None:
         """Look at the clock every short while, once the ledger was held against LNbits."""
         if not self.programme.fixed.enabled:
-            await self.database.transact(lambda tx: facts.drop(tx, facts.FIXED_DAY))
+            await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.FIXED_DAY))
             return
         await self.signals.reconciled.wait()
         while True:
@@ -97,7 +98,7 @@ class Schedule:
     # What is over
 
     async def _close_past(self, today: date) -> None:
-        noted = await self.database.read(lambda tx: facts.get(tx, facts.FIXED_DAY))
+        noted = await self.database.read(lambda tx: bot_state.get(tx, bot_state.FIXED_DAY))
         if noted != today.isoformat():
             last = date.fromisoformat(noted) if noted else today
             await self.database.transact(partial(self._close_in, last=last, today=today))
@@ -116,7 +117,7 @@ class Schedule:
             reason = paid if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
                 over.append((run.at, reason))
-        facts.put(tx, facts.FIXED_DAY, today.isoformat())
+        bot_state.put(tx, bot_state.FIXED_DAY, today.isoformat())
         if over:
             _log.warning("fixed runs lapsed count=%d", len(over))
             if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
@@ -156,7 +157,7 @@ class Schedule:
             self.herald.tell_operators(tx, Say("push.fixed_held", at=Moment(run.at)), now)
             _log.warning("fixed run held id=%s reason=%s", run.id, HoldReason.KNOWN_DISTRIBUTION)
             return None
-        if facts.paused(tx):
+        if bot_state.paused(tx):
             fixed_runs.put_off(tx, run, fixed_runs.WAITING, RunReason.PAUSED, now=now)
             return None
         quote: Quote | None = None

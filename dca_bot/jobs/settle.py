@@ -27,10 +27,11 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, clock, facts, payout_moves, payouts
+from dca_bot.ledger import clients, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, Destination
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import Tx
 
 BATCH = 200
 HEARTBEAT_S = 15
@@ -121,7 +122,7 @@ class Settler:
         paying = await self._may_pay(now)
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
         await till.funds.refresh()
-        pass_ = Pass(paying=paying and not await till.database.read(facts.paused))
+        pass_ = Pass(paying=paying and not await till.database.read(bot_state.paused))
         for payout in due:
             await self._take(payout, pass_)
         await till.funds.report()
@@ -138,7 +139,7 @@ class Settler:
         What a rival may have paid before this bot took the lease is looked for at LNbits first.
         """
         till, lease = self.till, self.till.lease
-        if await till.database.read(facts.paused):
+        if await till.database.read(bot_state.paused):
             await lease.announce()
             return False
         due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
@@ -160,15 +161,15 @@ class Settler:
         wallet_id = await self.till.wallet.wallet_id()
 
         def is_safe(tx: Tx) -> bool:
-            before = facts.get(tx, facts.SOURCE_WALLET)
+            before = bot_state.get(tx, bot_state.SOURCE_WALLET)
             if before in (None, wallet_id) or not payouts.unsettled(tx):
                 if before not in (None, wallet_id):
                     self._pause_for_new_source(tx)
-                facts.put(tx, facts.SOURCE_WALLET, wallet_id)
-                facts.drop(tx, facts.SOURCE_REFUSED)
+                bot_state.put(tx, bot_state.SOURCE_WALLET, wallet_id)
+                bot_state.drop(tx, bot_state.SOURCE_REFUSED)
                 return True
-            if facts.get(tx, facts.SOURCE_REFUSED) != wallet_id:
-                facts.put(tx, facts.SOURCE_REFUSED, wallet_id)
+            if bot_state.get(tx, bot_state.SOURCE_REFUSED) != wallet_id:
+                bot_state.put(tx, bot_state.SOURCE_REFUSED, wallet_id)
                 self.till.herald.source_changed(tx, self.till.clock.now())
             return False
 
@@ -181,7 +182,7 @@ class Settler:
 
     def _pause_for_new_source(self, tx: Tx) -> None:
         now = self.till.clock.now()
-        facts.put(tx, facts.PAUSED, now.isoformat())
+        bot_state.put(tx, bot_state.PAUSED, now.isoformat())
         self.till.herald.tell_operators(tx, Say("push.source_is_new"), now)
         _log.error("source wallet is another one: paused")
 

@@ -16,8 +16,8 @@ from dca_bot.chat.summary import daily_summary
 from dca_bot.core.calendar import due_date, last_due, local_date
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.guard import Guard, Guarded
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 LOOK_S = 30
 _DAY = timedelta(days=1)
@@ -57,9 +57,9 @@ class Summary:
         def work(tx: Tx) -> None:
             now = self.desk.clock.now()
             self.herald.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
-            facts.put(tx, facts.SUMMARY_DATE, due.isoformat())
-            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
-            facts.drop(tx, facts.POLLS)
+            bot_state.put(tx, bot_state.SUMMARY_DATE, due.isoformat())
+            bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
+            bot_state.drop(tx, bot_state.POLLS)
 
         await self.desk.database.transact(work)
         self.desk.wake_mail()
@@ -72,10 +72,13 @@ class Summary:
         `summary_time` after that, whatever that time is by then.
         """
         now, at, zone = self.desk.clock.now(), self.programme.summary_time, self.programme.timezone
-        noted, counted_at = facts.get(tx, facts.SUMMARY_DATE), facts.moment(tx, facts.SUMMARY_AT)
+        noted, counted_at = (
+            bot_state.get(tx, bot_state.SUMMARY_DATE),
+            bot_state.moment(tx, bot_state.SUMMARY_AT),
+        )
         if noted is None:
-            facts.put(tx, facts.SUMMARY_DATE, (local_date(now, zone) - _DAY).isoformat())
-            facts.put(tx, facts.SUMMARY_AT, now.isoformat())
+            bot_state.put(tx, bot_state.SUMMARY_DATE, (local_date(now, zone) - _DAY).isoformat())
+            bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
             return None
         if counted_at is not None and last_due(now, at, zone) <= counted_at <= now:
             return None

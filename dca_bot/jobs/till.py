@@ -13,10 +13,11 @@ from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStat
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.lease import Lease
-from dca_bot.ledger import clock, payout_moves, payouts
+from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.clients import INVOICE_KEY
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.store import clock
+from dca_bot.ledger.store.database import Database, Tx
 
 _STATUSES = frozenset[str]({"", *PaymentStatus})
 NO_TIME = timedelta()

@@ -18,9 +18,9 @@ from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import payout_moves, payouts, witnesses
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.ledger.witnesses import Question
 
 LOOK_S = 30

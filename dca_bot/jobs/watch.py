@@ -18,8 +18,9 @@ from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
-from dca_bot.ledger import alarms, facts, mail, readings, slow_destinations
-from dca_bot.ledger.database import Database, Tx
+from dca_bot.ledger import alarms, mail, readings, slow_destinations
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
 
 LOOK_S = 15
 POLLS = "polls"
@@ -79,7 +80,7 @@ class Watch:
         self._looked_at = now
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(RELAYS)
-        if await self.database.read(facts.paused):
+        if await self.database.read(bot_state.paused):
             self.signals.parts.pop(LAMASSU, None)
         is_back = connected and not (before and before.reachable)
         if self.signals.note(RELAYS, reachable=connected, now=now):
@@ -87,7 +88,7 @@ class Watch:
 
         def work(tx: Tx) -> bool:
             if connected:
-                facts.put(tx, facts.LISTENED_AT, now.isoformat())
+                bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
             if is_back:
                 was_long = alarms.since(tx, RELAYS) is not None
                 mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
@@ -103,13 +104,13 @@ class Watch:
 
         Short restarts are no gap; after a longer one all is given its time anew.
         """
-        looked_at = facts.moment(tx, facts.LOOKED_AT)
+        looked_at = bot_state.moment(tx, bot_state.LOOKED_AT)
         is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
         if is_gap:
             alarms.forget_untold(tx)
-        if is_gap or facts.paused(tx):
-            facts.put(tx, facts.POLLS_DUE_AT, now.isoformat())
-        facts.put(tx, facts.LOOKED_AT, now.isoformat())
+        if is_gap or bot_state.paused(tx):
+            bot_state.put(tx, bot_state.POLLS_DUE_AT, now.isoformat())
+        bot_state.put(tx, bot_state.LOOKED_AT, now.isoformat())
 
     def _see_part(self, tx: Tx, part: Reach, now: datetime) -> bool:
         """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
@@ -137,16 +138,16 @@ class Watch:
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:
         """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
-        if facts.paused(tx):
+        if bot_state.paused(tx):
             return any(self._drop(tx, name, now) for name in (LAMASSU, POLLS))
-        alarm, polled_at = alarms.since(tx, POLLS), facts.last_poll_at(tx)
+        alarm, polled_at = alarms.since(tx, POLLS), bot_state.last_poll_at(tx)
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
                 return False
             over = Say("push.polls_again", since=Moment(alarm))
             unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
             return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
-        due_at = facts.moment(tx, facts.POLLS_DUE_AT) or now
+        due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
         since = max(due_at, polled_at or due_at)
         lamassu = self.signals.parts.get(LAMASSU)
         is_away = lamassu is not None and not lamassu.reachable
@@ -162,7 +163,10 @@ class Watch:
 
         Without one, the polls' own alarm tells.
         """
-        polled_at, due_at = facts.last_poll_at(tx), facts.moment(tx, facts.POLLS_DUE_AT) or now
+        polled_at, due_at = (
+            bot_state.last_poll_at(tx),
+            bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now,
+        )
         if polled_at is None or polled_at < due_at or now - polled_at >= self.polls_after:
             return False
         alarm, copy = alarms.since(tx, COPY), readings.oldest_copy(tx)
@@ -194,7 +198,7 @@ class Watch:
         """
         slow_destinations.note(tx, now)
         lnbits = self.signals.parts.get(LNBITS)
-        if facts.paused(tx) or (lnbits is not None and not lnbits.reachable):
+        if bot_state.paused(tx) or (lnbits is not None and not lnbits.reachable):
             return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:

@@ -7,8 +7,8 @@ import hashlib
 from datetime import datetime
 
 from dca_bot.ledger import cash_outs, machine_cash, machines
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.machine_cash import CASH_OUT, Flow
+from dca_bot.ledger.store.database import Tx
 
 
 def cash_out_id(sender: str, message_id: str) -> str:

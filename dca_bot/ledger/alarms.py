@@ -5,8 +5,8 @@ Kept, so that a restart neither repeats an alarm nor begins an outage anew.
 
 from datetime import datetime
 
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, instant_or_none, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 
 def lose(tx: Tx, name: str, at: datetime) -> datetime:

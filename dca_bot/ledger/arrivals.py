@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant
 
 EACH, DAILY, WEEKLY, OFF = "each", "daily", "weekly", "off"
 _MARKS = {EACH: "told", DAILY: "digest", WEEKLY: "digest", OFF: "never"}

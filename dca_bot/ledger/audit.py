@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dca_bot.ledger.audit_cash import CASH_CHECKS
 from dca_bot.ledger.audit_commission import commission_findings
-from dca_bot.ledger.database import Tx, connect_to_read, existing_ledger
+from dca_bot.ledger.store.database import Tx, connect_to_read, existing_ledger
 
 
 @dataclass(frozen=True, slots=True)

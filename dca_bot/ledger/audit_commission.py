@@ -7,7 +7,7 @@ split shows.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 _WHOLE_BP = 10_000
 

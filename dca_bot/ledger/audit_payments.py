@@ -13,8 +13,8 @@ from dca_bot.core.witness import Witness
 from dca_bot.errors import LnbitsRefused
 from dca_bot.ledger import foreign, witnesses
 from dca_bot.ledger.clients import INVOICE_KEY
-from dca_bot.ledger.database import Database, Tx
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store.database import Database, Tx
 
 BATCH = 500
 ODD_MAX = 1000

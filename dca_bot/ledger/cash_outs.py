@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 WAITING = "waiting"
 HELD = "held"

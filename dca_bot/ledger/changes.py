@@ -6,8 +6,8 @@ A cash-out that was never read from Lamassu has no terms, and can't change there
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 def note_terms(tx: Tx, cash_out_id: str, terms: str) -> None:

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from dca_bot.core.names import skeleton
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, instant_or_none, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 INVOICE_KEY = "invoice_key"
 ADDRESS = "address"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 @dataclass(frozen=True, slots=True)

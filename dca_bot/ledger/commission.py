@@ -13,8 +13,8 @@ from dca_bot.core.commission import WHOLE_BP
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import clients, reports
 from dca_bot.ledger.clients import RECIPIENT, Client, Destination
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
 
 _PREFIX = "commission:"
 

@@ -3,12 +3,12 @@
 import random
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.clock import CODE_LIFE
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
-LIFE = timedelta(minutes=10)
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -27,14 +27,14 @@ def issue(
 ) -> str:
     """Make a code for an effect; the person's earlier codes are void."""
     withdraw(tx, pubkey)
-    tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - LIFE),))
+    tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - CODE_LIFE),))
     taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
     code = _new_code(chance)
     while code in taken:
         code = _new_code(chance)
     tx.execute(
         "INSERT INTO confirmation (code, pubkey, command, effect, expires_at) VALUES (?, ?, ?, ?, ?)",
-        (code, pubkey, command, effect, micros(now + LIFE)),
+        (code, pubkey, command, effect, micros(now + CODE_LIFE)),
     )
     return code
 

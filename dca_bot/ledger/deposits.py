@@ -6,10 +6,10 @@ from datetime import datetime
 
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import machine_cash
-from dca_bot.ledger.books import CASH, Cause, Move, balance_of, post
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, instant_or_none, micros
 from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.store.accounts import CASH, Cause, Move, balance_of, post
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 _SELECT = "SELECT deposit.*, client.name FROM deposit JOIN client ON client.id = client_id"
 

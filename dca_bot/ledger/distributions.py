@@ -12,7 +12,7 @@ from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
 from dca_bot.ledger import cash_outs, commission, foreign, missed, payout_moves
-from dca_bot.ledger.books import (
+from dca_bot.ledger.store.accounts import (
     COMMISSION,
     CONVERTED,
     MACHINE,
@@ -24,8 +24,8 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 FLOW = "flow"
 FIXED = "fixed"

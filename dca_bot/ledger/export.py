@@ -20,12 +20,12 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError, in_words
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import connect_to_read, existing_ledger
 from dca_bot.ledger.export_tables import TABLES, Table
-from dca_bot.ledger.instant import instant
-from dca_bot.ledger.migrate import refuse_other_version
-from dca_bot.ledger.private import (
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import connect_to_read, existing_ledger
+from dca_bot.ledger.store.instants import instant
+from dca_bot.ledger.store.migrate import refuse_other_version
+from dca_bot.ledger.store.private_files import (
     claim_private_file,
     make_private_file,
     make_private_folder,
@@ -66,7 +66,7 @@ def export_ledger(
             tx.create_function("npub", 1, form.npub, deterministic=True)
             tx.execute("BEGIN")
             refuse_other_version(tx)
-            facts.check_currency(tx, form.currency)
+            bot_state.check_currency(tx, form.currency)
             return _write_all(tx, folder, form)
     except BlockingIOError:
         raise LedgerError(f"An export to {folder} is just being written.") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.export import Form, export_ledger, is_being_written
 from dca_bot.ledger.export_tables import TABLES
-from dca_bot.ledger.private import make_private_folder
+from dca_bot.ledger.store.private_files import make_private_folder
 
 SHELF = "exports"
 KEPT = 5

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.forecast import BalanceMove, Pace, pace, spending_pace
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 FLOW_WINDOW = timedelta(days=14)
 SPENDING_WINDOW = timedelta(days=30)

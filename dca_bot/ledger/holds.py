@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from dca_bot.core.ceilings import Ceiling
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 class HoldReason(StrEnum):

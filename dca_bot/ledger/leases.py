@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseRecord, LeaseRow
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def stop(tx: Tx, dispute: Dispute, *, now: datetime) -> bool:
             micros(now),
         ),
     )
-    if not facts.paused(tx):
-        facts.put(tx, facts.PAUSED, now.isoformat())
+    if not bot_state.paused(tx):
+        bot_state.put(tx, bot_state.PAUSED, now.isoformat())
     return True
 
 

@@ -23,14 +23,14 @@ from dca_bot.ledger import (
     payout_moves,
     payouts,
 )
-from dca_bot.ledger.books import MACHINE, TREASURY, Cause
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
 from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
 from dca_bot.ledger.foreign import ForeignPayment
 from dca_bot.ledger.machine_cash import CASH_OUT, Flow
 from dca_bot.ledger.machines import UNNAMED
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.store.accounts import MACHINE, TREASURY, Cause
+from dca_bot.ledger.store.database import Tx
 
 
 def distribution_ids(tx: Tx) -> list[str]:

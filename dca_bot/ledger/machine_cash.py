@@ -12,9 +12,9 @@ from datetime import datetime
 
 from dca_bot.core import machine_cash as rules
 from dca_bot.ledger import machines
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
 from dca_bot.ledger.machines import UNNAMED, Machine
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 DEPOSIT = "deposit"
 WITHDRAWAL = "withdrawal"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dca_bot.core.names import folded
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store.database import Tx
 
 UNNAMED = ""
 """Stands for the place of cash that no machine was named for."""

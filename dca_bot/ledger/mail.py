@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.ledger import clock
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store import clock
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant_or_none, micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant_or_none, micros
 
 
 @dataclass(frozen=True, slots=True)

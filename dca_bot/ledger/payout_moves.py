@@ -20,7 +20,10 @@ from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness, proves
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import clients, holds, payouts, witnesses
-from dca_bot.ledger.books import (
+from dca_bot.ledger.clients import Client
+from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.payouts import Payout, collecting_clients
+from dca_bot.ledger.store.accounts import (
     CONVERTED,
     OPERATOR,
     PAID,
@@ -30,11 +33,8 @@ from dca_bot.ledger.books import (
     owed_to,
     post,
 )
-from dca_bot.ledger.clients import Client
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.holds import Hold
-from dca_bot.ledger.instant import micros, micros_of
-from dca_bot.ledger.payouts import Payout, collecting_clients
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros, micros_of
 
 
 def plan(tx: Tx, client_id: int, *, now: datetime) -> None:

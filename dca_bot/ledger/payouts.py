@@ -12,8 +12,8 @@ from dca_bot.core.payout import (
 )
 from dca_bot.ledger import clients
 from dca_bot.ledger.clients import ADDRESS, Client, Destination
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, instant_or_none, micros, span_or_none
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros, span_or_none
 
 DAY = timedelta(hours=24)
 SENT_MAX = 100_000

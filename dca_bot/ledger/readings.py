@@ -7,23 +7,25 @@ import json
 from datetime import datetime
 
 from dca_bot.core.ports import Copy
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 
 def note(tx: Tx, oldest: Copy | None, newest_at: datetime | None) -> None:
     """Record the oldest copy that was read, if copies were, and when its newest transaction was."""
     if oldest is None:
-        facts.drop(tx, facts.OLDEST_COPY)
+        bot_state.drop(tx, bot_state.OLDEST_COPY)
     else:
-        facts.put(tx, facts.OLDEST_COPY, json.dumps([oldest.name, oldest.as_of.isoformat()]))
+        bot_state.put(
+            tx, bot_state.OLDEST_COPY, json.dumps([oldest.name, oldest.as_of.isoformat()])
+        )
     if newest_at is not None:
-        facts.put(tx, facts.NEWEST_AT, newest_at.isoformat())
+        bot_state.put(tx, bot_state.NEWEST_AT, newest_at.isoformat())
 
 
 def oldest_copy(tx: Tx) -> Copy | None:
     """Return the oldest copy that the last poll has read; None if it read Lamassu itself."""
-    value = facts.get(tx, facts.OLDEST_COPY)
+    value = bot_state.get(tx, bot_state.OLDEST_COPY)
     if value is None:
         return None
     name, as_of = json.loads(value)
@@ -32,4 +34,4 @@ def oldest_copy(tx: Tx) -> Copy | None:
 
 def newest_transaction_at(tx: Tx) -> datetime | None:
     """Return when the newest transaction was created that a poll has read; None if there was none yet."""
-    return facts.moment(tx, facts.NEWEST_AT)
+    return bot_state.moment(tx, bot_state.NEWEST_AT)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from dca_bot.core.payout import Waiting
 from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
 
 
 @dataclass(frozen=True, slots=True)

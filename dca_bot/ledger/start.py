@@ -7,8 +7,8 @@ operator's word, because the cash-outs in between would be shared out and their 
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,43 +28,43 @@ def foresee(tx: Tx, configured: datetime | None, now: datetime) -> Start:
 
     A ledger from before 0.2.0 doesn't say which instant was used, so the configured one was.
     """
-    at = configured or facts.moment(tx, facts.START_AT) or now
-    used = facts.moment(tx, facts.START_USED) or at
+    at = configured or bot_state.moment(tx, bot_state.START_AT) or now
+    used = bot_state.moment(tx, bot_state.START_USED) or at
     return Start(at, at < used, used)
 
 
 def has_begun(tx: Tx) -> bool:
     """Tell whether a bot was ever started on a ledger."""
-    return facts.moment(tx, facts.START_AT) is not None
+    return bot_state.moment(tx, bot_state.START_AT) is not None
 
 
 def begin(tx: Tx, configured: datetime | None, now: datetime) -> Start:
     """Record a start of the bot; where older cash-outs would count, everything waits for the operator."""
     found = foresee(tx, configured, now)
     if not has_begun(tx):
-        facts.put(tx, facts.START_AT, now.isoformat())
+        bot_state.put(tx, bot_state.START_AT, now.isoformat())
     if found.asks:
-        facts.put(tx, facts.START_ASKED, found.at.isoformat())
+        bot_state.put(tx, bot_state.START_ASKED, found.at.isoformat())
     else:
-        facts.put(tx, facts.START_USED, found.at.isoformat())
-        facts.drop(tx, facts.START_ASKED)
+        bot_state.put(tx, bot_state.START_USED, found.at.isoformat())
+        bot_state.drop(tx, bot_state.START_ASKED)
     return found
 
 
 def asked(tx: Tx) -> datetime | None:
     """Return the earlier instant that the operators are asked about; None if they are asked nothing."""
-    return facts.moment(tx, facts.START_ASKED)
+    return bot_state.moment(tx, bot_state.START_ASKED)
 
 
 def accept(tx: Tx) -> None:
     """Take the operator's word that older cash-outs count."""
     at = asked(tx)
     if at is not None:
-        facts.put(tx, facts.START_USED, at.isoformat())
-        facts.drop(tx, facts.START_ASKED)
+        bot_state.put(tx, bot_state.START_USED, at.isoformat())
+        bot_state.drop(tx, bot_state.START_ASKED)
 
 
 def ahead(tx: Tx, now: datetime) -> datetime | None:
     """Return from when on cash-outs count if that is still to come; else None."""
-    used = facts.moment(tx, facts.START_USED)
+    used = bot_state.moment(tx, bot_state.START_USED)
     return used if used is not None and used > now else None

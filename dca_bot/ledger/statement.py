@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
 from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 CASH_KINDS = (DEPOSIT, WITHDRAWAL)
 """What a line is that moves cash, not a share."""

@@ -4,13 +4,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from dca_bot.core.rate import Ticker
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
 
 
 def newest(tx: Tx) -> Ticker | None:
     """Return the newest ticker that was noted."""
-    noted = facts.get(tx, facts.TICKER)
+    noted = bot_state.get(tx, bot_state.TICKER)
     if noted is None:
         return None
     at, price = noted.split()
@@ -24,4 +24,4 @@ def note(tx: Tx, ticker: Ticker, *, now: datetime) -> None:
     """
     known = newest(tx)
     if known is None or known.at < ticker.at or known.at > now:
-        facts.put(tx, facts.TICKER, f"{ticker.at.isoformat()} {ticker.price}")
+        bot_state.put(tx, bot_state.TICKER, f"{ticker.at.isoformat()} {ticker.price}")

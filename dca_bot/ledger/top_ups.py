@@ -1,14 +1,14 @@
 """What the operators were last told about the source wallet's funds: one fact, or none."""
 
 from dca_bot.core.funds import TopUp, Trouble
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 def told(tx: Tx) -> TopUp | None:
     """Return what the operators were last told, None if all is well."""
-    value = facts.get(tx, facts.TOP_UP)
+    value = bot_state.get(tx, bot_state.TOP_UP)
     if value is None:
         return None
     trouble, expires_at, balance_msat, asked_sat = value.split()
@@ -19,9 +19,9 @@ def note(tx: Tx, top_up: TopUp) -> None:
     """Record what the operators are told, in place of what they were told before."""
     expires_at = micros(top_up.expires_at)
     value = f"{top_up.trouble} {expires_at} {top_up.balance_msat} {top_up.asked_sat}"
-    facts.put(tx, facts.TOP_UP, value)
+    bot_state.put(tx, bot_state.TOP_UP, value)
 
 
 def forget(tx: Tx) -> bool:
     """Record that all is well; tell whether it was not."""
-    return facts.drop(tx, facts.TOP_UP)
+    return bot_state.drop(tx, bot_state.TOP_UP)

@@ -19,9 +19,9 @@ from dca_bot.core.witness import (
 )
 from dca_bot.ledger import holds
 from dca_bot.ledger.clients import ADDRESS
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 @dataclass(frozen=True, slots=True)

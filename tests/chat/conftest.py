@@ -1,7 +1,7 @@
 import pytest
 from talk import Talk, make_programme
 
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 
 
 @pytest.fixture

@@ -42,10 +42,10 @@ from dca_bot.ledger import (
     payouts,
 )
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE, reading_beside
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
 from dca_bot.nostr.keys import generate, npub, parse_npub
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

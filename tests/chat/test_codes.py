@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from talk import INVOICE_KEY, OTHER_KEY, code_in
 
-from dca_bot.ledger.confirmations import LIFE
+from dca_bot.ledger.store.clock import CODE_LIFE as LIFE
 
 MONEY_COMMANDS = (
     "client add juan {juan} 100",

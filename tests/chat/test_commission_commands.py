@@ -5,8 +5,9 @@ import re
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
-from dca_bot.ledger import clients, commission, facts, foreign, payout_moves, payouts
+from dca_bot.ledger import clients, commission, foreign, payout_moves, payouts
 from dca_bot.ledger.distributions import by_id
+from dca_bot.ledger.store import bot_state
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
 HELD = "bbbb2222-0000-4000-8000-000000000000"
@@ -392,5 +393,5 @@ async def test_recipients_name_and_key_belong_to_nobody_who_writes(talk):
 async def test_pause_all_does_not_stop_setting_terms(talk):
     await talk.tell("op", "pause all")
     await talk.do("op", ROSA)
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     assert "rosa: 40%" in await talk.tell("op", "commission")

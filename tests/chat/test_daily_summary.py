@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from talk import START, PartState, Talk, make_programme
 
 from dca_bot.jobs.summary import Summary
-from dca_bot.ledger import facts, payout_moves, payouts
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import open_database
 
 HEADING = "Summary since "
 HOUR = timedelta(hours=1)
@@ -38,7 +39,7 @@ def utc(day, hour, minute=0):
 
 async def polled(talk, *ats):
     for at in ats:
-        await talk.database.transact(lambda tx, at=at: facts.note_poll(tx, at))
+        await talk.database.transact(lambda tx, at=at: bot_state.note_poll(tx, at))
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ async def test_summary_after_weeks_looks_back_a_week_and_says_so(started):
 async def test_summary_without_a_last_one_that_can_be_believed_counts_a_day(started, noted):
     await started.sql("DELETE FROM fact WHERE name = 'summary_at'")
     if noted:
-        await started.database.transact(lambda tx: facts.put(tx, facts.SUMMARY_AT, noted))
+        await started.database.transact(lambda tx: bot_state.put(tx, bot_state.SUMMARY_AT, noted))
     (text,) = await look(started, utc(3, 14))
     assert shared_out(text)[0] == "2026-03-02 08:00"
 

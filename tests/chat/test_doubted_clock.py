@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from talk import code_in
 
-from dca_bot.ledger import clock, facts, start
+from dca_bot.ledger import start
+from dca_bot.ledger.store import bot_state, clock
 
 DAY = timedelta(days=1)
 GOING_ON = "Going on: what came meanwhile is processed now."
@@ -19,12 +20,12 @@ async def go_back(talk, days):
 
 async def test_resume_all_takes_the_clock_for_right_and_pulls_back_what_lies_ahead(talk):
     ahead = talk.clock.at.isoformat()
-    await talk.database.transact(lambda tx: facts.put(tx, facts.LAST_POLL_AT, ahead))
+    await talk.database.transact(lambda tx: bot_state.put(tx, bot_state.LAST_POLL_AT, ahead))
     await go_back(talk, 400)
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     assert await talk.tell("op", "resume all") == GOING_ON
-    assert not await talk.database.read(facts.paused)
-    assert await talk.database.read(facts.last_poll_at) == talk.clock.at
+    assert not await talk.database.read(bot_state.paused)
+    assert await talk.database.read(bot_state.last_poll_at) == talk.clock.at
     assert await talk.tell("op", "resume all") != GOING_ON
 
 
@@ -34,17 +35,17 @@ async def test_clock_that_was_days_ahead_at_the_first_start_leaves_the_operators
     early = {"age": timedelta(minutes=5)}
     assert "before I was first started" in await talk.tell("op", "resume all", **early)
     assert await talk.tell("op", "resume all") == GOING_ON
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
     assert await talk.tell("op", "resume all", **early) is None, "the first start is pulled back"
 
 
 async def test_message_of_the_doubt_is_carried_out_on_a_copy_but_none_from_before(talk):
     await talk.database.transact(
-        lambda tx: facts.put(tx, facts.RESTORED_AT, talk.clock.at.isoformat())
+        lambda tx: bot_state.put(tx, bot_state.RESTORED_AT, talk.clock.at.isoformat())
     )
     await go_back(talk, 2)
     await talk.tell("op", "resume all", age=timedelta(seconds=10))
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     assert await talk.tell("op", "resume all") == GOING_ON
 
 
@@ -54,7 +55,7 @@ async def test_copy_that_was_made_in_doubt_hears_nothing_from_before_its_start(t
     talk.clock.at += timedelta(hours=1)
     await talk.database.transact(lambda tx: clock.begin_copy(tx, talk.clock.at))
     await talk.tell("op", "resume all", age=timedelta(minutes=30))
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     assert await talk.tell("op", "resume all") == GOING_ON
 
 
@@ -72,4 +73,4 @@ async def test_pause_all_outlasts_the_doubt_of_the_clock(talk):
     await talk.tell("op", "pause all")
     await talk.database.transact(lambda tx: clock.note(tx, talk.clock.at + 9 * DAY))
     assert not await talk.database.read(clock.is_doubted)
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)

@@ -8,7 +8,8 @@ import pytest
 from talk import PEOPLE, code_in
 
 from dca_bot.chat.operator_names import tell_of_client_operators
-from dca_bot.ledger import clock, facts, start
+from dca_bot.ledger import start
+from dca_bot.ledger.store import bot_state, clock
 
 DAY = timedelta(days=1)
 
@@ -26,23 +27,25 @@ async def test_message_from_before_the_ledgers_first_start_is_not_carried_out(ta
     assert await talk.tell("op", text, **early) is None, "it is said once"
     assert await talk.tell("stranger", "hello", **early) is None
     assert (await talk.count("inbox"), await talk.count("outbox")) == (1, 1)
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
     assert "first started" not in await talk.tell("op", text)
 
 
 async def test_message_of_the_minute_of_the_first_start_is_carried_out(talk):
     await begin(talk)
     assert await talk.tell("op", "pause all", age=timedelta(minutes=1)) is not None
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
 
 
 async def test_message_of_the_minute_before_a_start_on_a_copy_is_not(talk):
     await begin(talk)
     talk.clock.at += DAY
     now = talk.clock.now()
-    await talk.database.transact(lambda tx: facts.put(tx, facts.RESTORED_AT, now.isoformat()))
+    await talk.database.transact(
+        lambda tx: bot_state.put(tx, bot_state.RESTORED_AT, now.isoformat())
+    )
     await talk.tell("op", "pause all", age=timedelta(seconds=10))
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
 
 
 async def test_message_from_before_a_later_start_is_carried_out(talk):
@@ -51,7 +54,7 @@ async def test_message_from_before_a_later_start_is_carried_out(talk):
     talk.clock.at += timedelta(hours=2)
     await begin(talk)
     assert await talk.deliver(message) is not None
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
 
 
 async def test_start_at_that_was_moved_back_waits_for_a_code(talk):
@@ -60,11 +63,11 @@ async def test_start_at_that_was_moved_back_waits_for_a_code(talk):
     assert (await talk.tell("op", "status")).startswith("PAUSED: start_at was moved back")
     asked = await talk.tell("op", "resume all")
     assert asked.startswith("Share out all cash-outs from ")
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     assert await talk.tell("op", f"confirm {code_in(asked)}") == (
         "Going on: what came meanwhile is processed now."
     )
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
     assert (await talk.tell("op", "status")).startswith("Running.")
 
 
@@ -73,7 +76,7 @@ async def test_own_pause_ends_with_the_same_code(talk):
     await talk.tell("op", "pause all")
     await begin(talk, talk.clock.now() - DAY)
     await talk.do("op", "resume all")
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
 
 
 async def test_pause_after_the_question_outlasts_its_code(talk):
@@ -83,9 +86,9 @@ async def test_pause_after_the_question_outlasts_its_code(talk):
     await talk.tell("op2", "pause all")
     again = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "The pause by pause all ends too." in again
-    assert await talk.database.read(facts.paused)
+    assert await talk.database.read(bot_state.paused)
     await talk.tell("op", f"confirm {code_in(again)}")
-    assert not await talk.database.read(facts.paused)
+    assert not await talk.database.read(bot_state.paused)
 
 
 async def test_code_whose_question_is_over_ends_no_other_pause(talk):
@@ -99,7 +102,7 @@ async def test_code_whose_question_is_over_ends_no_other_pause(talk):
     await talk.database.transact(lambda tx: clock.note(tx, first))
     assert "not valid" in await talk.tell("op", f"confirm {code_in(asked)}")
     assert await talk.database.read(clock.is_doubted)
-    assert await talk.database.read(lambda tx: facts.get(tx, facts.PAUSED)) is not None
+    assert await talk.database.read(lambda tx: bot_state.get(tx, bot_state.PAUSED)) is not None
 
 
 async def test_start_at_that_lies_ahead_is_said_in_status_until_then(talk):
@@ -127,7 +130,7 @@ async def test_client_whose_npub_became_an_operators_is_told_of_once(talk):
     assert await told() == []
     operators.remove(PEOPLE["maria"])
     assert await told() == []
-    assert await talk.database.read(lambda tx: facts.get(tx, facts.CLIENT_OPERATORS)) == (
+    assert await talk.database.read(lambda tx: bot_state.get(tx, bot_state.CLIENT_OPERATORS)) == (
         json.dumps([])
     )
     operators.add(PEOPLE["maria"])

@@ -9,7 +9,7 @@ from test_scenes import SCENES
 from test_texts import ENGLISH, TEXTS
 
 from dca_bot.chat.command import COMMAND_WORDS
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 
 SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")

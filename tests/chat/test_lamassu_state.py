@@ -11,7 +11,7 @@ from dca_bot.chat.summary import daily_summary
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
 from dca_bot.ledger import readings
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 
 HOUR = timedelta(hours=1)
 WHY = (

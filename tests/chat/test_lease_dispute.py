@@ -6,7 +6,8 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow
-from dca_bot.ledger import facts, leases
+from dca_bot.ledger import leases
+from dca_bot.ledger.store import bot_state
 
 RIVAL = LeaseRow(9, "77c2aaaaaaaaaaaa", LeaseKind.CLAIM, "ledger", "bot")
 
@@ -27,7 +28,7 @@ async def stopped(talk):
 
 
 async def is_paused(talk):
-    return await talk.database.read(facts.paused)
+    return await talk.database.read(bot_state.paused)
 
 
 async def test_resume_all_after_a_dispute_needs_a_code_and_names_both_bots(stopped):
@@ -69,7 +70,7 @@ async def test_operators_and_status_say_which_bot_has_stopped_and_what_to_do(sto
 
 async def test_status_says_that_lnbits_keeps_no_lease(talk):
     why = "Wallet balance cannot exceed 1 sats."
-    await talk.database.transact(lambda tx: facts.put(tx, facts.LEASE_REFUSED, why))
+    await talk.database.transact(lambda tx: bot_state.put(tx, bot_state.LEASE_REFUSED, why))
     assert f"NOTHING IS PAID: LNbits makes no invoice of 1 sat in the source wallet ({why})" in (
         await talk.tell("op", "status")
     )
@@ -77,7 +78,7 @@ async def test_status_says_that_lnbits_keeps_no_lease(talk):
 
 async def test_ledger_keeps_everything_paused_while_a_dispute_is_open(stopped):
     with pytest.raises(Exception, match="a dispute is closed before anything goes on"):
-        await stopped.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+        await stopped.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     row = LeaseRow(10, "me", LeaseKind.CLAIM, "ledger", "bot")
     with pytest.raises(Exception, match="a dispute is closed before the lease is taken"):
         await stopped.database.transact(lambda tx: leases.note(tx, row, now=stopped.clock.now()))

@@ -10,7 +10,7 @@ from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger import foreign, holds, lost
 from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store.instants import micros
 
 RUN = "fixed:2026-11-24T09:00"
 

@@ -15,8 +15,8 @@ from talk import Talk, make_programme
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import mail, payout_moves, payouts
-from dca_bot.ledger.database import open_database
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store.database import open_database
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
 

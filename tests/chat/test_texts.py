@@ -33,10 +33,10 @@ from dca_bot.jobs.guard import Guarded
 from dca_bot.jobs.signals import Part
 from dca_bot.ledger import fixed_runs
 from dca_bot.ledger.cash_outs import RECOVERED
-from dca_bot.ledger.database import migrate
 from dca_bot.ledger.fixed_runs import RunReason
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.statement import CASH_KINDS, WITHDRAWN
+from dca_bot.ledger.store.database import migrate
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())

@@ -23,7 +23,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, deposits
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import Database, open_database
+from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.nostr.keys import generate
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

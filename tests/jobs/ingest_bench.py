@@ -14,7 +14,7 @@ from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger import clients, deposits
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 START_AT = NOW - timedelta(days=30)

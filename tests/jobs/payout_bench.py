@@ -38,8 +38,8 @@ from dca_bot.jobs.till import Till
 from dca_bot.jobs.verify import Verifier
 from dca_bot.ledger import cash_outs, clients, commission, deposits, distributions, payouts
 from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.database import open_database
-from dca_bot.ledger.instances import note_instance
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 

@@ -7,14 +7,15 @@ from payout_bench import Killed
 from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import books, clients, foreign, holds
+from dca_bot.ledger import clients, foreign, holds
 from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import accounts
 
 
 async def account(bench, kind):
-    return await bench.database.read(lambda tx: books.balance(tx, books.Account(kind)))
+    return await bench.database.read(lambda tx: accounts.balance(tx, accounts.Account(kind)))
 
 
 async def test_commission_arrives_at_key_address_and_client_to_the_sat(

@@ -19,8 +19,9 @@ from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, facts, leases, tickers
+from dca_bot.ledger import clients, leases, tickers
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.store import bot_state
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PRICE = "826091.28"
@@ -71,7 +72,7 @@ class Calendar:
         """Have the runs of the calendar's time made, and their payouts paid in LNbits' time."""
         self.clock.start = self.at
         shown = self.at.isoformat()
-        await self.bench.database.transact(lambda tx: facts.put(tx, facts.CLOCK_AT, shown))
+        await self.bench.database.transact(lambda tx: bot_state.put(tx, bot_state.CLOCK_AT, shown))
         await self.schedule.look_once()
         await self.bench.settle()
 
@@ -95,7 +96,7 @@ def _take_over(tx):
     """Have an operator say `resume all` with its code."""
     assert leases.open_dispute(tx) is not None
     leases.accept(tx, now=datetime.now(UTC))
-    facts.drop(tx, facts.PAUSED)
+    bot_state.drop(tx, bot_state.PAUSED)
 
 
 def _local(at_us):

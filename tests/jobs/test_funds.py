@@ -7,10 +7,11 @@ import pytest
 
 from dca_bot.core.funds import Trouble
 from dca_bot.errors import LnbitsUnavailable
-from dca_bot.ledger import facts, payout_moves, top_ups
+from dca_bot.ledger import payout_moves, top_ups
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 
 LEVELS = {"low_balance_sat": 50_000, "top_up_to_sat": 200_000}
@@ -179,7 +180,7 @@ async def test_restart_tells_nothing_again(make_bench):
 
 async def test_warning_comes_while_everything_is_paused_too(make_bench):
     bench = await make_bench(source_sat=40_000, **LEVELS)
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
     await bench.settle(2)
     assert len(await bench.letters()) == 1
 

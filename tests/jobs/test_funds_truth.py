@@ -18,9 +18,10 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.ports import AddressTerms, Payment
 from dca_bot.errors import DestinationUnavailable
-from dca_bot.ledger import facts, holds, payout_moves, payouts
+from dca_bot.ledger import holds, payout_moves, payouts
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state
 
 CEILINGS = {"payout_max_sat": 50_000, "day_max_sat": 90_000}
 LEVELS = {"low_balance_sat": 10_000, "top_up_to_sat": 12_000}
@@ -136,7 +137,7 @@ async def test_top_up_covers_what_can_leave_and_not_what_will_be_held(bench):
 
 
 async def test_paused_bot_asks_for_no_top_up_for_what_it_will_hold(bench):
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
     await bench.distribute(50_001, 40_000)
     await bench.settle(3)
     assert await funds_letters(bench) == []
@@ -211,7 +212,11 @@ async def do(bench, what, how):
             return await bench.database.transact(lambda tx: accept_oldest(tx, bench.clock.now()))
         case "pause":
             await bench.database.transact(
-                lambda tx: facts.put(tx, facts.PAUSED, "1") if how else facts.drop(tx, facts.PAUSED)
+                lambda tx: (
+                    bot_state.put(tx, bot_state.PAUSED, "1")
+                    if how
+                    else bot_state.drop(tx, bot_state.PAUSED)
+                )
             )
         case "hours":
             bench.clock.ahead += timedelta(hours=how)

@@ -16,20 +16,11 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import (
-    cash_outs,
-    clients,
-    clock,
-    commission,
-    distributions,
-    facts,
-    foreign,
-    holds,
-    tickers,
-)
+from dca_bot.ledger import cash_outs, clients, commission, distributions, foreign, holds, tickers
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state, clock
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 
@@ -228,7 +219,7 @@ async def test_reading_that_fails_changes_nothing_and_is_made_up(make_bench, fau
     part = bench.signals.parts[LAMASSU]
     assert (part.reachable, part.detail) == (False, str(fault))
     assert await bench.rows("SELECT id FROM cash_out") == []
-    assert await bench.database.read(lambda tx: facts.get(tx, facts.LAST_POLL_AT)) is None
+    assert await bench.database.read(lambda tx: bot_state.get(tx, bot_state.LAST_POLL_AT)) is None
     bench.server.fault = None
     await bench.ingest._try_poll()
     assert bench.signals.parts[LAMASSU].reachable
@@ -547,7 +538,7 @@ async def until(condition):
 async def test_paused_programme_decides_nothing_and_catches_up_on_resume(make_bench):
     bench = await make_bench()
     await bench.client("ana", minor=10**9)
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
     bench.signals.reconciled.set()
     task = asyncio.create_task(bench.ingest.run())
     try:
@@ -557,7 +548,7 @@ async def test_paused_programme_decides_nothing_and_catches_up_on_resume(make_be
             await bench.rows("SELECT 1")
             await asyncio.sleep(0.02)
         assert bench.server.asked == []
-        await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+        await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
         bench.signals.poll.ring()
 
         async def both():
@@ -571,11 +562,11 @@ async def test_paused_programme_decides_nothing_and_catches_up_on_resume(make_be
 
 async def test_pausing_in_the_middle_of_a_poll_stops_it_there(make_bench):
     bench = await make_bench()
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
     bench.server.put(cash_out("a", NOW - HOUR))
     await bench.poll()
     assert await bench.distributed() == []
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     await bench.poll()
     assert await bench.distributed() == ["a"]
 
@@ -650,7 +641,7 @@ async def test_first_start_by_a_clock_that_was_ahead_ignores_nothing_once_the_cl
     ahead = NOW + 400 * DAY
     bench.ingest.start_at, bench.ingest.from_first_start = ahead, True
     for work in (
-        lambda tx: facts.put(tx, facts.START_AT, ahead.isoformat()),
+        lambda tx: bot_state.put(tx, bot_state.START_AT, ahead.isoformat()),
         lambda tx: clock.see(tx, ahead),
     ):
         await bench.database.transact(work)

@@ -14,9 +14,9 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.render import load_texts
 from dca_bot.jobs.keep import Keep
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import facts
-from dca_bot.ledger.backup import copies, copy_name
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copies, copy_name
+from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -61,7 +61,7 @@ class Vault:
         )
 
     async def fact(self, name):
-        return await self.database.read(lambda tx: facts.get(tx, name))
+        return await self.database.read(lambda tx: bot_state.get(tx, name))
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_copies_are_made_on_time_and_the_newest_stay(vault):
         assert await vault.look(hours=1) == []
     first = NOW + timedelta(hours=1)
     assert vault.made() == [first + n * DAY for n in (3, 4, 5)]
-    assert await vault.fact(facts.BACKUP_AT) == (first + 5 * DAY).isoformat()
+    assert await vault.fact(bot_state.BACKUP_AT) == (first + 5 * DAY).isoformat()
     assert vault.folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -176,7 +176,7 @@ async def test_folder_that_cannot_be_made_is_told(vault):
 
 async def test_full_disk_is_told_once_and_leaves_no_copy(tmp_path):
     big = await open_database(tmp_path / "data")
-    await big.transact(lambda tx: facts.put(tx, "ballast", "x" * 2_000_000))
+    await big.transact(lambda tx: bot_state.put(tx, "ballast", "x" * 2_000_000))
     await big.aclose()
     vault = Vault(await open_database(tmp_path / "data"), tmp_path / "data")
     with no_room(1_000_000):
@@ -206,17 +206,17 @@ async def test_keeper_that_is_turned_off_makes_nothing_and_forgets_its_trouble(v
     await vault.look()
     vault.start(every=timedelta())
     await vault.keep.run()
-    assert await vault.fact(facts.BACKUP_FAILING) is None
+    assert await vault.fact(bot_state.BACKUP_FAILING) is None
 
 
 async def test_bot_commits_while_a_copy_is_made_and_a_stop_breaks_it_off(vault):
-    await vault.database.transact(lambda tx: facts.put(tx, "ballast", "x" * 100_000_000))
+    await vault.database.transact(lambda tx: bot_state.put(tx, "ballast", "x" * 100_000_000))
     threads = threading.active_count()
     making = asyncio.create_task(vault.keep.look_once())
     part = vault.folder / f"{copy_name(NOW)}.part"
     while not part.exists() or part.stat().st_size < 1_000_000:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
-    await vault.database.transact(lambda tx: facts.put(tx, "meanwhile", "1"))
+    await vault.database.transact(lambda tx: bot_state.put(tx, "meanwhile", "1"))
     assert not making.done()
     making.cancel()
     await asyncio.gather(making, return_exceptions=True)

@@ -8,8 +8,9 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
-from dca_bot.ledger import facts, foreign, leases
+from dca_bot.ledger import foreign, leases
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.store import bot_state
 
 ANA = Destination(INVOICE_KEY, "1a" * 16)
 
@@ -77,7 +78,7 @@ async def test_lnbits_that_makes_no_invoice_is_told_once_and_nothing_is_paid(ben
     bench.wallet.refusal = ""
     await bench.settle(2)
     assert await bench.states() == ["DONE", "DONE"]
-    assert await bench.database.read(lambda tx: facts.get(tx, facts.LEASE_REFUSED)) is None
+    assert await bench.database.read(lambda tx: bot_state.get(tx, bot_state.LEASE_REFUSED)) is None
 
 
 async def test_own_row_that_was_deleted_is_written_anew_and_paying_goes_on(bench):
@@ -174,7 +175,7 @@ async def test_payout_that_was_sent_is_not_sent_again_beside_a_rival(bench):
 
 
 async def test_paused_bot_looks_at_nothing_and_writes_nothing(bench):
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await sell(bench)
     await bench.settle(3)
     assert bench.wallet.leases == []

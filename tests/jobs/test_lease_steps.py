@@ -17,8 +17,9 @@ from dca_bot.core.lease import LOOK_AGE_MAX_S, WAIT_S, LeaseReading, Party
 from dca_bot.core.ports import Uptime
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.lease import Lease, NotHeld
-from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import migrate
+from dca_bot.ledger import leases
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import migrate
 
 S = 10**9
 WALKS = 250
@@ -202,7 +203,7 @@ class Bot:
     def take_over(self):
         """Have the operators say `resume all` with its code."""
         leases.accept(self.database.connection, now=self.world.now())
-        facts.drop(self.database.connection, facts.PAUSED)
+        bot_state.drop(self.database.connection, bot_state.PAUSED)
         self.running, self.waits_for = self.run(), None
         self.resume()
 

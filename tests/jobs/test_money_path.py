@@ -12,10 +12,11 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
-from dca_bot.ledger import clients, facts, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")
@@ -66,10 +67,10 @@ def before_the_first_request(bench, work):
 async def test_pause_between_invoice_and_request_lets_nothing_leave(make_desk):
     bench = await make_desk()
     await bench.distribute(50_000, 40_000)
-    before_the_first_request(bench, lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await at(bench, timedelta())
     assert (await bench.states(), bench.wallet.sent()) == (["INVOICED"], [])
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     before_the_first_request(bench, lambda _tx: None)
     await at(bench, MINUTE)
     assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc1"])
@@ -106,10 +107,10 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
 async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_desk, left, sent):
     bench = await make_desk()
     await bench.distribute(50_000, 40_000)
-    before_the_first_request(bench, lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await at(bench, timedelta())
     assert await bench.states() == ["INVOICED"]
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     before_the_first_request(bench, lambda _tx: None)
     for _ in range(2):
         await at(bench, 24 * HOUR - left)

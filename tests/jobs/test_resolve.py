@@ -10,9 +10,10 @@ import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger import clients, facts
+from dca_bot.ledger import clients
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.store import bot_state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")
@@ -386,13 +387,13 @@ async def test_pause_in_the_middle_of_a_round_stops_what_would_be_sent_again(mak
     look = bench.wallet.payment
 
     async def pause_and_look(payment_hash):
-        await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
+        await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
         return await look(payment_hash)
 
     bench.wallet.payment = pause_and_look
     await at(bench, HOUR)
     assert bench.wallet.count("pay") == 1
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     bench.wallet.payment, bench.wallet.on_pay = look, bench.wallet.succeed
     await at(bench, 2 * HOUR)
     assert await bench.states() == ["DONE"]

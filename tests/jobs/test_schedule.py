@@ -16,10 +16,11 @@ from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, clock, deposits, facts, fixed_runs, foreign, tickers
+from dca_bot.ledger import clients, deposits, fixed_runs, foreign, tickers
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import open_database
 
 MIDNIGHT = datetime(2026, 11, 24, 6, tzinfo=UTC)  # in Guatemala
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -404,12 +405,12 @@ async def test_rate_of_lamassu_is_used_while_it_is_fresh(make_bench):
 async def test_pause_all_stops_runs_and_resume_makes_them_up_the_same_day(make_bench):
     bench = await make_bench()
     await bench.saver("ana")
-    await bench.do(facts.put, facts.PAUSED, "now")
+    await bench.do(bot_state.put, bot_state.PAUSED, "now")
     await bench.at(9)
     await bench.at(12)
     assert await bench.runs() == {MORNING: "waiting"}
     assert (await bench.given(), await bench.letters()) == ([], [])
-    await bench.do(facts.drop, facts.PAUSED)
+    await bench.do(bot_state.drop, bot_state.PAUSED)
     await bench.at(12.01)
     assert await bench.given() == [(MORNING, 5_000, 6_250)]
 
@@ -417,9 +418,9 @@ async def test_pause_all_stops_runs_and_resume_makes_them_up_the_same_day(make_b
 async def test_run_that_was_paused_all_day_lapses(make_bench):
     bench = await make_bench()
     await bench.saver("ana")
-    await bench.do(facts.put, facts.PAUSED, "now")
+    await bench.do(bot_state.put, bot_state.PAUSED, "now")
     await bench.at(9)
-    await bench.do(facts.drop, facts.PAUSED)
+    await bench.do(bot_state.drop, bot_state.PAUSED)
     await bench.at(1, day=1)
     assert (await bench.runs())[MORNING] == "lapsed"
     (told,) = await bench.letters()

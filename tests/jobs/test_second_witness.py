@@ -12,7 +12,8 @@ from scaffold import without_triggers
 
 from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger import facts, payout_moves, payouts, witnesses
+from dca_bot.ledger import payout_moves, payouts, witnesses
+from dca_bot.ledger.store import bot_state
 
 
 async def verdicts(bench):
@@ -246,12 +247,12 @@ async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make
         told = {"now": now, "message_id": "m"}
         payout_moves.void_by_verdict(tx, payout, Witness.OPERATOR, **told)
         payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
-        facts.put(tx, facts.PAUSED, now.isoformat())
+        bot_state.put(tx, bot_state.PAUSED, now.isoformat())
 
     await bench.database.transact(pay_anew)
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
     await hours(bench, 3, 5)
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     await hours(bench, 5, 9)
     assert await bench.states() == ["HELD"]
     assert bench.wallet.sent() == ["lnbc1"]

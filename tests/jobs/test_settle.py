@@ -12,11 +12,12 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
-from dca_bot.ledger import facts, foreign, holds, payout_moves, payouts, top_ups
+from dca_bot.ledger import foreign, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 
 
@@ -221,10 +222,10 @@ async def test_paused_programme_pays_nothing(make_bench, wallets, balance_sat):
     ana = wallets("ana")
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     await bench.distribute(10_000, 8_000)
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "1"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
     await bench.settle(2)
     assert await balance_sat(ana) == 0
-    await bench.database.transact(lambda tx: facts.drop(tx, facts.PAUSED))
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
     await bench.settle()
     assert await balance_sat(ana) == 10_000
 
@@ -285,7 +286,7 @@ async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_he
     ana = wallets("ana")
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     cash_out_id = await bench.distribute(10_000, 8_000)
-    await bench.database.transact(lambda tx: facts.put(tx, facts.PAUSED, "now"))
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await bench.settler.look_once()
     (payout,) = await bench.payouts()
     about = {"amount_sat": 10_000, "memo": "", "expiry_s": 3600, "external_id": payout.id}
@@ -473,7 +474,7 @@ async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unask
         old, bench.wallet._wallet = bench.wallet._wallet, wallet
         bench.distributed = 0
         await bench.settler.catch_up()
-        assert await bench.database.read(facts.paused)
+        assert await bench.database.read(bot_state.paused)
         await bench.distribute(10_000, 8_000)
         await bench.settle()
         bench.wallet._wallet = old
@@ -506,7 +507,7 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
         for _ in range(2):
             with pytest.raises(LnbitsRefused, match="another one than before"):
                 await bench.settler.catch_up()
-        assert not await bench.database.read(facts.paused)
+        assert not await bench.database.read(bot_state.paused)
     assert len([text for text in await bench.letters() if "another LNbits wallet" in text]) == 1
     bench.wallet._wallet = before
     await bench.settler.catch_up()

@@ -12,7 +12,8 @@ from test_watch import Tower
 
 from dca_bot.core.ports import Copy
 from dca_bot.lamassu.directory import DirectorySource, read_directory
-from dca_bot.ledger import facts, readings
+from dca_bot.ledger import readings
+from dca_bot.ledger.store import bot_state
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = ("cash_out_txs.csv", "cash_out_actions.csv", "cash_in_txs.csv", "devices.csv")
@@ -152,9 +153,9 @@ async def test_bot_that_was_down_or_paused_for_days_judges_the_first_reading(fol
     assert await folder.pass_time(MINUTE, every=MINUTE, polls=False) == []
     folder.renew()
     assert await folder.pass_time(HOUR) == []
-    await folder.tower.transact(facts.put, facts.PAUSED, "now")
+    await folder.tower.transact(bot_state.put, bot_state.PAUSED, "now")
     assert await folder.pass_time(3 * DAY, every=HOUR, polls=False) == []
-    await folder.tower.transact(facts.drop, facts.PAUSED)
+    await folder.tower.transact(bot_state.drop, bot_state.PAUSED)
     assert await folder.pass_time(MINUTE, every=MINUTE, polls=False) == []
     folder.renew()
     assert await folder.pass_time(HOUR) == []

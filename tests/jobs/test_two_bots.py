@@ -12,11 +12,12 @@ from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import PaymentStatus, Uptime
-from dca_bot.ledger import facts, leases
+from dca_bot.ledger import leases
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.backup import copy_ledger
 from dca_bot.ledger.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.database import LEDGER_FILE
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copy_ledger
+from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.lnbits.client import LnbitsWallet
 
 FAST = 5
@@ -114,7 +115,7 @@ async def take_over(bench):
 
     def word(tx):
         leases.accept(tx, now=bench.clock.now())
-        facts.drop(tx, facts.PAUSED)
+        bot_state.drop(tx, bot_state.PAUSED)
 
     await bench.database.transact(word)
 

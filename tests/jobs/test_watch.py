@@ -11,11 +11,12 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import clients, clock, facts, mail
+from dca_bot.ledger import clients, mail
 from dca_bot.ledger.clients import ADDRESS, Destination
-from dca_bot.ledger.database import open_database
-from dca_bot.ledger.instant import micros
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.instants import micros
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -58,7 +59,7 @@ class Tower:
         while self.clock.ahead < minutes * MINUTE:
             self.clock.ahead += min(every * MINUTE, minutes * MINUTE - self.clock.ahead)
             if self.polling:
-                await self.transact(facts.note_poll, self.clock.now())
+                await self.transact(bot_state.note_poll, self.clock.now())
             await self.watch.look_once()
         return await self.letters()
 
@@ -359,7 +360,7 @@ async def test_time_of_the_last_connection_is_kept_for_the_next_start(tower):
     await tower.look(5)
     tower.online = False
     await tower.look(9)
-    listened_at = await tower.database.read(lambda tx: facts.get(tx, facts.LISTENED_AT))
+    listened_at = await tower.database.read(lambda tx: bot_state.get(tx, bot_state.LISTENED_AT))
     assert listened_at == (NOW + timedelta(minutes=5)).isoformat()
 
 
@@ -416,7 +417,7 @@ async def test_alarm_of_a_clock_that_was_ahead_ends_and_hides_nothing(tower):
 
 async def test_poll_that_a_clock_ahead_has_noted_hides_no_silence(tower):
     await tower.look(1)
-    await tower.transact(facts.note_poll, NOW + timedelta(hours=23))
+    await tower.transact(bot_state.note_poll, NOW + timedelta(hours=23))
     await tower.transact(clock.see, NOW + timedelta(hours=23))
     tower.polling = False
     assert len(await tower.look(60)) == 1
@@ -436,21 +437,21 @@ async def test_leap_of_the_clock_is_no_outage(tower):
 
 async def test_copy_that_was_put_back_by_a_clock_ahead_makes_nobody_unheard_for_long(tower):
     ahead = NOW + timedelta(days=30)
-    for name in (facts.RESTORED_AT, facts.LOOKED_AT):
-        await tower.transact(facts.put, name, ahead.isoformat())
+    for name in (bot_state.RESTORED_AT, bot_state.LOOKED_AT):
+        await tower.transact(bot_state.put, name, ahead.isoformat())
     await tower.look(1)
-    doubted = await tower.transact(facts.moment, facts.CLOCK_DOUBTED)
-    assert await tower.transact(facts.alive_since) == doubted == NOW + MINUTE
+    doubted = await tower.transact(bot_state.moment, bot_state.CLOCK_DOUBTED)
+    assert await tower.transact(bot_state.alive_since) == doubted == NOW + MINUTE
     await tower.transact(clock.accept, tower.clock.now())
-    assert await tower.transact(facts.alive_since) <= NOW + MINUTE
+    assert await tower.transact(bot_state.alive_since) <= NOW + MINUTE
 
 
 async def test_pause_of_the_operator_is_no_outage(tower):
     await tower.look(10)
     tower.polling = False
-    await tower.transact(facts.put, facts.PAUSED, "now")
+    await tower.transact(bot_state.put, bot_state.PAUSED, "now")
     assert await tower.look(600, every=10) == []
-    await tower.transact(facts.drop, facts.PAUSED)
+    await tower.transact(bot_state.drop, bot_state.PAUSED)
     assert await tower.look(629) == []
     assert len(await tower.look(631)) == 1
 
@@ -472,10 +473,10 @@ async def test_pause_gives_no_alarm_of_what_nobody_looks_at(tower):
     tower.note(LAMASSU, reachable=False)
     tower.polling = False
     await tower.look(2)
-    await tower.transact(facts.put, facts.PAUSED, "now")
+    await tower.transact(bot_state.put, bot_state.PAUSED, "now")
     assert await tower.look(120) == []
     assert LAMASSU not in tower.signals.parts
-    await tower.transact(facts.drop, facts.PAUSED)
+    await tower.transact(bot_state.drop, bot_state.PAUSED)
     tower.note(LAMASSU, reachable=False)
     assert await tower.look(134) == []
     (alarm,) = await tower.look(135)
@@ -498,11 +499,11 @@ async def test_alarm_that_nobody_will_see_the_end_of_is_taken_back_at_a_pause(to
     assert len(letters) == 1
     if heard:
         await tower.deliver()
-    await tower.transact(facts.put, facts.PAUSED, "now")
+    await tower.transact(bot_state.put, bot_state.PAUSED, "now")
     since = "06:00" if noted else "06:01"
     told = PAUSED.replace("06:00", since)
     assert await tower.look(300) == [*letters * heard, told]
-    await tower.transact(facts.drop, facts.PAUSED)
+    await tower.transact(bot_state.drop, bot_state.PAUSED)
     tower.polling = True
     tower.note(LAMASSU, reachable=True)
     assert len(await tower.look(400)) == 1 + heard, "nothing is left of it"
@@ -606,10 +607,10 @@ async def test_while_lnbits_is_away_or_all_is_paused_no_destination_is_blamed(wa
     await waiting.look(DAY_MINUTES + 60, every=30)
     assert not any("waited" in text for text in await waiting.letters())
     waiting.note(LNBITS, reachable=True)
-    await waiting.transact(facts.put, facts.PAUSED, "1")
+    await waiting.transact(bot_state.put, bot_state.PAUSED, "1")
     letters = await waiting.look(2 * DAY_MINUTES, every=30)
     assert not any("waited" in text for text in letters)
-    await waiting.transact(facts.drop, facts.PAUSED)
+    await waiting.transact(bot_state.drop, bot_state.PAUSED)
     letters = await waiting.look(2 * DAY_MINUTES + 30, every=30)
     assert sum("payouts to ana have waited" in text for text in letters) == 1
 

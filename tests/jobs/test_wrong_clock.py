@@ -12,10 +12,10 @@ from test_watch import Tower
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.ledger import clock
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import clock
+from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")

@@ -12,7 +12,6 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger import (
-    books,
     cash_outs,
     clients,
     commission,
@@ -26,8 +25,9 @@ from dca_bot.ledger import (
 )
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.database import open_database
 from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.store import accounts
+from dca_bot.ledger.store.database import open_database
 
 CEILINGS = Ceilings(payout_max_sat=1_000_000, day_max_sat=10_000_000)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -133,13 +133,13 @@ class Story:
         self.do(lambda tx: clients.set_state(tx, clients.by_id(tx, client_id), state))
 
     def balance(self, client_id):
-        return self.read(books.balance, books.balance_of(client_id))
+        return self.read(accounts.balance, accounts.balance_of(client_id))
 
     def owed(self, client_id):
-        return self.read(books.balance, books.owed_to(client_id))
+        return self.read(accounts.balance, accounts.owed_to(client_id))
 
     def total(self, account):
-        return self.read(books.balance, account)
+        return self.read(accounts.balance, account)
 
     # The machines' cash
 

@@ -13,8 +13,8 @@ from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.ledger import deposits, distributions, fixed_runs
 from dca_bot.ledger.audit import audit_beside, audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store.database import LEDGER_FILE
+from dca_bot.ledger.store.instants import micros
 
 
 @pytest.fixture

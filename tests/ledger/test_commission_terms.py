@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, clients, commission, distributions, payout_moves, reports
+from dca_bot.ledger import clients, commission, distributions, payout_moves, reports
 from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.commission import Part
 from dca_bot.ledger.reports import Got
+from dca_bot.ledger.store import accounts
 
 from .story import KEY, hex_of
 
@@ -34,8 +35,8 @@ def test_commission_goes_to_recipients_and_clients_by_percent(story):
     assert split(story, "d1") == ({"rosa": 23_200, "ana": 7_250}, 27_551)
     assert (story.owed(rosa), story.owed(ana)) == (23_200, 1_007_250)
     assert story.balance(ana) == 7000_00, "nobody is charged fiat for commission"
-    assert story.total(books.COMMISSION) == 27_551
-    assert story.total(books.MACHINE) == -1_058_001
+    assert story.total(accounts.COMMISSION) == 27_551
+    assert story.total(accounts.MACHINE) == -1_058_001
     amounts = sorted(payout.amount_sat for payout in story.payouts())
     assert amounts == [7_250, 23_200, 1_000_000], "commission is paid apart"
     assert {payout.due_at for payout in story.payouts()} == {given_.at}
@@ -45,7 +46,7 @@ def test_commission_goes_to_recipients_and_clients_by_percent(story):
 def test_without_recipients_all_commission_stays_the_operators(story):
     story.client("ana", balance=9000_00)
     story.cash_out("d1", 1000, 100, commission_sat=50)
-    assert (split(story, "d1"), story.total(books.COMMISSION)) == (None, 50)
+    assert (split(story, "d1"), story.total(accounts.COMMISSION)) == (None, 50)
 
 
 def test_a_cash_out_without_commission_has_no_split(story):
@@ -187,7 +188,7 @@ def test_a_cancelled_commission_payout_gives_its_sats_to_the_operator(story):
     (payout,) = story.payouts(ana)
     assert payout.is_commission
     story.do(payout_moves.cancel, payout, now=story.now)
-    assert (story.total(books.OPERATOR), story.balance(ana)) == (40, 100_00)
+    assert (story.total(accounts.OPERATOR), story.balance(ana)) == (40, 100_00)
     assert story.read(reports.got, ana).earned_sat == 0
     assert story.findings() == ()
 

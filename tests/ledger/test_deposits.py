@@ -3,8 +3,9 @@ import sqlite3
 import pytest
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, deposits
-from dca_bot.ledger.books import CASH
+from dca_bot.ledger import deposits
+from dca_bot.ledger.store import accounts
+from dca_bot.ledger.store.accounts import CASH
 
 
 def void(story, deposit):
@@ -110,9 +111,9 @@ def test_an_impossible_deposit_is_refused(story, amount):
 
 def test_a_posting_that_one_balance_does_not_cover_moves_nothing(story):
     ana, ben = story.client("ana", balance=500), story.client("ben", balance=100)
-    moves = [books.Move(books.balance_of(c), CASH, 200) for c in (ana, ben)]
+    moves = [accounts.Move(accounts.balance_of(c), CASH, 200) for c in (ana, ben)]
     with pytest.raises(sqlite3.IntegrityError):
-        story.do(books.post, "withdrawal", moves, cause=books.Cause(), now=story.now)
+        story.do(accounts.post, "withdrawal", moves, cause=accounts.Cause(), now=story.now)
     assert (story.balance(ana), story.balance(ben)) == (500, 100)
     assert story.sql("SELECT count(*) AS n FROM posting")[0]["n"] == 2
 

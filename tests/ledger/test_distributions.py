@@ -5,7 +5,8 @@ import pytest
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, cash_outs, clients, deposits, distributions, machines
+from dca_bot.ledger import cash_outs, clients, deposits, distributions, machines
+from dca_bot.ledger.store import accounts
 
 from .story import ADDRESS, KEY, START
 
@@ -16,10 +17,10 @@ def test_two_clients_share_as_the_design_says(story):
     assert story.shares("d1") == {ana: (1800_00, 900_000), ben: (200_00, 100_000)}
     assert (story.balance(ana), story.balance(ben)) == (7200_00, 800_00)
     assert (story.owed(ana), story.owed(ben)) == (900_000, 100_000)
-    assert story.total(books.COMMISSION) == 58_000
-    assert story.total(books.OPERATOR) == 0
-    assert story.total(books.MACHINE) == -1_058_000
-    assert story.total(books.CONVERTED) == 2000_00
+    assert story.total(accounts.COMMISSION) == 58_000
+    assert story.total(accounts.OPERATOR) == 0
+    assert story.total(accounts.MACHINE) == -1_058_000
+    assert story.total(accounts.CONVERTED) == 2000_00
     assert story.findings() == ()
 
 
@@ -27,7 +28,7 @@ def test_balances_that_do_not_cover_the_principal_leave_the_rest_to_the_operator
     ana = story.client("ana", balance=50_00)
     done = story.cash_out("d1", 100_001, 200_00)
     assert story.shares("d1") == {ana: (50_00, 25_000)}
-    assert (done.unallocated_sat, story.total(books.OPERATOR)) == (75_001, 75_001)
+    assert (done.unallocated_sat, story.total(accounts.OPERATOR)) == (75_001, 75_001)
     assert story.balance(ana) == 0
 
 
@@ -35,7 +36,7 @@ def test_nobody_eligible_gives_the_whole_principal_to_the_operator(story):
     ana = story.client("ana")
     done = story.cash_out("d1", 100_000, 200_00, commission_sat=5_500)
     assert (done.shares, done.unallocated_sat) == ((), 100_000)
-    assert story.total(books.OPERATOR) == 100_000
+    assert story.total(accounts.OPERATOR) == 100_000
     story.deposit(ana, 900_00)
     with pytest.raises(StateChanged):
         story.distribute("d1", 100_000, 200_00)
@@ -239,7 +240,7 @@ def test_a_share_too_small_for_a_satoshi_costs_nothing(story):
     ana, ben = story.client("ana", balance=1_000_000), story.client("ben", balance=1)
     story.cash_out("d1", 2, 1_000_001)
     assert story.shares("d1") == {ana: (1_000_000, 1)}
-    assert (story.balance(ben), story.total(books.OPERATOR)) == (1, 1)
+    assert (story.balance(ben), story.total(accounts.OPERATOR)) == (1, 1)
 
 
 def test_cash_outs_are_listed_newest_first_and_found_by_their_beginning(story):

@@ -19,20 +19,13 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import (
-    books,
-    clients,
-    command_log,
-    deposits,
-    fixed_runs,
-    holds,
-    machines,
-)
+from dca_bot.ledger import clients, command_log, deposits, fixed_runs, holds, machines
 from dca_bot.ledger.clients import ADDRESS, Destination
-from dca_bot.ledger.database import LEDGER_FILE
 from dca_bot.ledger.export import Form, export_ledger, neutral
 from dca_bot.ledger.export_shelf import KEPT, export_to_shelf
 from dca_bot.ledger.export_tables import TABLES
+from dca_bot.ledger.store import accounts
+from dca_bot.ledger.store.database import LEDGER_FILE
 
 from .story import KEY, START, hex_of
 
@@ -129,7 +122,7 @@ def test_sums_of_the_files_are_the_ledgers(busy, tmp_path):
         assert total(shares, "amount_sat", payout=row["payout"]) == Decimal(row["amount_sat"])
         assert total(shares, "fiat_GTQ", payout=row["payout"]) == Decimal(row["fiat_GTQ"])
     paid = sum(total(payouts, "amount_sat", state=state) for state in ("DONE", "DEBITED"))
-    assert paid == busy.total(books.PAID) > 0
+    assert paid == busy.total(accounts.PAID) > 0
     assert total(tables["cash_outs"], "principal_sat") == total(
         tables["distributions"], "principal_sat"
     )
@@ -302,7 +295,7 @@ def test_text_that_a_spreadsheet_would_run_is_neutralised(story, tmp_path, note)
 def test_negative_amounts_stay_numbers(busy, tmp_path):
     rows = export(busy, tmp_path / "out")["accounts"]
     (machine,) = [row for row in rows if row["account"] == "machine"]
-    assert int(machine["balance_sat"]) == busy.total(books.MACHINE) < 0
+    assert int(machine["balance_sat"]) == busy.total(accounts.MACHINE) < 0
 
 
 @given(st.text())

@@ -1,6 +1,7 @@
 import pytest
 
-from dca_bot.ledger import facts, holds
+from dca_bot.ledger import holds
+from dca_bot.ledger.store import bot_state
 
 
 def hold(story, ref="abc1", *, kind="payout", reason="above a ceiling"):
@@ -84,13 +85,13 @@ def test_open_holds_are_listed_oldest_first(story):
 
 
 def test_facts_outlive_a_restart(story):
-    story.do(facts.put, facts.START_AT, "first")
-    story.do(facts.put, facts.START_AT, "second")
-    story.do(facts.put, facts.PAUSED, "yes")
+    story.do(bot_state.put, bot_state.START_AT, "first")
+    story.do(bot_state.put, bot_state.START_AT, "second")
+    story.do(bot_state.put, bot_state.PAUSED, "yes")
     story.close()
     story.open()
-    assert story.read(facts.get, facts.START_AT) == "second"
-    assert story.read(facts.paused)
-    assert story.do(facts.drop, facts.PAUSED)
-    assert not story.do(facts.drop, facts.PAUSED)
-    assert not story.read(facts.paused)
+    assert story.read(bot_state.get, bot_state.START_AT) == "second"
+    assert story.read(bot_state.paused)
+    assert story.do(bot_state.drop, bot_state.PAUSED)
+    assert not story.do(bot_state.drop, bot_state.PAUSED)
+    assert not story.read(bot_state.paused)

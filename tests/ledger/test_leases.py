@@ -7,9 +7,10 @@ from contextlib import closing
 import pytest
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRecord, LeaseRow
-from dca_bot.ledger import facts, leases
-from dca_bot.ledger.database import LEDGER_FILE, open_database
-from dca_bot.ledger.schema import run_script
+from dca_bot.ledger import leases
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.schema import run_script
 
 from .story import START as NOW
 
@@ -39,15 +40,15 @@ async def test_copies_of_an_old_ledger_that_are_upgraded_apart_have_one_id(tmp_p
             old.execute("INSERT INTO fact VALUES ('start_at', ?)", (STARTED,))
         database = await open_database(folder)
         ids.append(
-            await database.transact(lambda tx, n=number: facts.ledger_id(tx, random.Random(n)))
+            await database.transact(lambda tx, n=number: bot_state.ledger_id(tx, random.Random(n)))
         )
         await database.aclose()
     assert ids == [STARTED, STARTED]
 
 
 async def test_new_ledger_gets_an_id_of_its_own_for_good(database):
-    first = await database.transact(lambda tx: facts.ledger_id(tx, random.Random(1)))
-    again = await database.transact(lambda tx: facts.ledger_id(tx, random.Random(2)))
+    first = await database.transact(lambda tx: bot_state.ledger_id(tx, random.Random(1)))
+    again = await database.transact(lambda tx: bot_state.ledger_id(tx, random.Random(2)))
     assert first == again == f"{random.Random(1).getrandbits(128):032x}"
 
 
@@ -67,7 +68,7 @@ async def test_record_is_the_newest_row_and_what_the_operators_have_accepted(dat
     dispute = Dispute(DisputeReason.SECOND_BOT, row(8, "rival"), announce=True)
     assert await do(lambda tx: leases.stop(tx, dispute, now=NOW))
     assert not await do(lambda tx: leases.stop(tx, dispute, now=NOW))
-    assert await database.read(facts.paused)
+    assert await database.read(bot_state.paused)
     assert (await database.read(leases.open_dispute)).announce
     await do(lambda tx: leases.note(tx, row(9, "later", LeaseKind.DISPUTE), now=NOW))
     await do(leases.note_announced)

@@ -9,9 +9,9 @@ from query_plans import plan_of, traced
 from dca_bot.core.names import skeleton
 from dca_bot.ledger import clients
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.backup import copy_ledger
-from dca_bot.ledger.database import LEDGER_FILE, open_database
-from dca_bot.ledger.schema import run_script
+from dca_bot.ledger.store.backups import copy_ledger
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.schema import run_script
 
 from .story import START as NOW
 from .story import hex_of

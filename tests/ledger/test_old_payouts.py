@@ -7,9 +7,9 @@ import pytest
 from scaffold import without_triggers
 
 from dca_bot.ledger import holds, payouts
-from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.schema import run_script
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.schema import run_script
 
 SENT = 1_760_000_000_000_000
 

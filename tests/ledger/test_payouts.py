@@ -7,11 +7,12 @@ import pytest
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import books, clients, holds, payout_moves, payout_need, payouts, reports
+from dca_bot.ledger import clients, holds, payout_moves, payout_need, payouts, reports
 from dca_bot.ledger import foreign as foreign_payments
 from dca_bot.ledger.clients import Destination
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.reports import Got
+from dca_bot.ledger.store import accounts
 
 from .story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
@@ -318,9 +319,9 @@ def test_a_new_attempt_that_is_put_aside_still_goes_where_the_first_one_went(sto
 
 def test_what_is_debited_is_not_owed_any_more(story, ana):
     id_ = story.bring(planned(story).id, "DEBITED").id
-    assert (story.owed(ana), story.total(books.PAID)) == (0, 600)
+    assert (story.owed(ana), story.total(accounts.PAID)) == (0, 600)
     story.step(id_, "DONE")
-    assert (story.total(books.PAID), story.need().count) == (600, 0)
+    assert (story.total(accounts.PAID), story.need().count) == (600, 0)
 
 
 @pytest.mark.usefixtures("ana")
@@ -328,7 +329,7 @@ def test_a_debited_payout_is_never_debited_again(story):
     id_ = story.bring(planned(story).id, "ALERT").id
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         story.step(id_, "DEBITED")
-    assert (story.total(books.PAID), story.payout(id_).state) == (600, PayoutState.ALERT)
+    assert (story.total(accounts.PAID), story.payout(id_).state) == (600, PayoutState.ALERT)
 
 
 @pytest.mark.usefixtures("ana")
@@ -416,7 +417,7 @@ def test_cancelling_reverses_the_shares_exactly(story, ana, state):
     story.step(payout.id, "CANCELLED")
     assert (story.balance(ana), story.owed(ana)) == (10_000, 0)
     assert story.read(reports.got, ana) == Got()
-    assert (story.total(books.OPERATOR), story.total(books.CONVERTED)) == (12_345, 0)
+    assert (story.total(accounts.OPERATOR), story.total(accounts.CONVERTED)) == (12_345, 0)
     assert story.read(holds.still_open) == []
     with pytest.raises(StateChanged):
         story.step(payout.id, "CANCELLED")
@@ -465,8 +466,8 @@ def test_a_cancelled_payouts_fiat_buys_anew(story, ana):
     story.step(planned(story, "d1", minor=10_000).id, "CANCELLED")
     again = planned(story, "d2", minor=10_000)
     story.bring(again.id, "DONE")
-    assert (story.balance(ana), story.total(books.PAID)) == (0, 600)
-    assert (story.total(books.OPERATOR), story.findings()) == (600, ())
+    assert (story.balance(ana), story.total(accounts.PAID)) == (0, 600)
+    assert (story.total(accounts.OPERATOR), story.findings()) == (600, ())
 
 
 # Taking over what LNbits had paid

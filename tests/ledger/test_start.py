@@ -4,7 +4,8 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from dca_bot.ledger import clock, facts, start
+from dca_bot.ledger import start
+from dca_bot.ledger.store import bot_state, clock
 
 DAY = timedelta(days=1)
 GUATEMALA = timezone(timedelta(hours=-6))
@@ -25,7 +26,7 @@ def begin(story):
 
 def test_first_start_asks_nothing_however_long_ago_start_at_lies(story, begin):
     assert not begin(-3000).asks
-    assert not story.read(facts.paused)
+    assert not story.read(bot_state.paused)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,10 @@ def test_start_at_that_is_moved_back_pauses_until_the_operators_word(story, begi
     for _ in range(2):
         begun = begin(then)
         assert begun.asks
-        assert story.read(facts.paused)
+        assert story.read(bot_state.paused)
         assert story.read(start.asked) == begun.at < begun.used
     story.do(start.accept)
-    assert not story.read(facts.paused)
+    assert not story.read(bot_state.paused)
     assert not begin(then).asks, "it was asked once, and is accepted for good"
 
 
@@ -50,14 +51,14 @@ def test_start_at_that_is_moved_back_pauses_until_the_operators_word(story, begi
 def test_start_at_that_stays_or_is_moved_on_asks_nothing(story, begin, first, then):
     begin(first)
     assert not begin(then).asks
-    assert not story.read(facts.paused)
+    assert not story.read(bot_state.paused)
 
 
 def test_start_at_that_is_put_back_asks_no_more(story, begin):
     begin(0)
     assert begin(-100).asks
     assert not begin(0).asks
-    assert not story.read(facts.paused)
+    assert not story.read(bot_state.paused)
     assert begin(-100).asks
 
 
@@ -70,10 +71,10 @@ def test_same_instant_in_another_offset_is_the_same_start(story):
 
 def test_own_pause_of_the_operator_outlasts_the_question(story, begin):
     begin(0)
-    story.do(facts.put, facts.PAUSED, "now")
+    story.do(bot_state.put, bot_state.PAUSED, "now")
     begin(-100)
     begin(0)
-    assert story.read(facts.paused)
+    assert story.read(bot_state.paused)
 
 
 def test_first_start_by_a_clock_ahead_asks_nothing_once_the_clock_is_right(story):
@@ -103,6 +104,6 @@ def test_start_that_lies_ahead_is_known(story, begin):
 
 
 def test_ledger_of_before_this_rule_takes_the_configured_start_as_agreed(story, begin):
-    story.do(facts.put, facts.START_AT, story.now.isoformat())
+    story.do(bot_state.put, bot_state.START_AT, story.now.isoformat())
     assert not begin(-100).asks
     assert begin(-101).asks

@@ -22,11 +22,11 @@ source, target = Path(sys.argv[1]), Path(sys.argv[2])
 sys.path[:0] = [str(source), str(source / "tests")]
 version = len(list((source / "dca_bot" / "ledger" / "migrations").glob("*.sql")))
 
+from dca_bot.ledger.database import open_database  # noqa: E402
 from ledger.story import ADDRESS, START, Story, hex_of  # noqa: E402
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage  # noqa: E402
 from dca_bot.ledger import clients, facts, holds, mail  # noqa: E402
-from dca_bot.ledger.database import open_database  # noqa: E402
 
 PATHS = (
     "PLANNED",

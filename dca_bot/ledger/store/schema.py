@@ -83,7 +83,9 @@ def version_of(tx: sqlite3.Connection) -> int:
 def script(number: int) -> str:
     """Return the script that makes a version; raise LedgerError if the file isn't the frozen one."""
     migration = MIGRATIONS[number - 1]
-    content = resources.files("dca_bot.ledger").joinpath("migrations", migration.file).read_bytes()
+    content = (
+        resources.files("dca_bot.ledger.store").joinpath("migrations", migration.file).read_bytes()
+    )
     if not hashlib.sha256(content).hexdigest().startswith(migration.sha256):
         raise LedgerError(
             f"This installation of dca-bot is mixed up: {migration.file} isn't the script that belongs"

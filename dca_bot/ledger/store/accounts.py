@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
 
 
 @dataclass(frozen=True, slots=True)

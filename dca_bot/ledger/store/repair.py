@@ -5,7 +5,7 @@ Two builds are known: the published version 2 of 24 November 2026, and one from 
 
 import sqlite3
 
-from dca_bot.ledger.schema import MIGRATIONS, altering, fingerprint, published
+from dca_bot.ledger.store.schema import MIGRATIONS, altering, fingerprint, published
 
 _KNOWN = {
     2: ("ae01fc167dbe335f", "9e146aa699da027b"),

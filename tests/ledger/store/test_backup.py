@@ -15,10 +15,17 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.backup import PART, copies, copy_ledger, copy_name, prune, remove_unfinished
-from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import (
+    PART,
+    copies,
+    copy_ledger,
+    copy_name,
+    prune,
+    remove_unfinished,
+)
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 # Another process: writes the same number into two facts, and says each when it is committed.
@@ -79,7 +86,7 @@ def data(tmp_path):
 def put(folder, name, value):
     async def work():
         database = await open_database(folder)
-        await database.transact(lambda tx: facts.put(tx, name, value))
+        await database.transact(lambda tx: bot_state.put(tx, name, value))
         await database.aclose()
 
     asyncio.run(work())

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from dca_bot.errors import FileRefused, LedgerError
 from dca_bot.file_rights import refuse_unfit_new_file
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import connect_to_read, existing_ledger
-from dca_bot.ledger.private import claim_private_file, remove_unclaimed, sync_to_disk
-from dca_bot.ledger.schema import version_of
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import connect_to_read, existing_ledger
+from dca_bot.ledger.store.private_files import claim_private_file, remove_unclaimed, sync_to_disk
+from dca_bot.ledger.store.schema import version_of
 
 PART = ".part"
 STEP_PAGES = 256
@@ -199,7 +199,7 @@ def _fill(part: Path, ledger: sqlite3.Connection, stop: threading.Event) -> None
         ledger.rollback()
         copy.set_progress_handler(stop.is_set, 100_000)
         copy.execute("PRAGMA journal_mode = DELETE")
-        facts.put(copy, facts.COPIED, "yes")
+        bot_state.put(copy, bot_state.COPIED, "yes")
         _refuse_unsound(copy, version)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from dca_bot import __version__
 from dca_bot.errors import LedgerError, LedgerOutdated
-from dca_bot.ledger import facts
-from dca_bot.ledger.repair import is_repairable, repair
-from dca_bot.ledger.schema import (
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.repair import is_repairable, repair
+from dca_bot.ledger.store.schema import (
     MIGRATIONS,
     VERSION,
     differences,
@@ -80,7 +80,7 @@ def refuse_newer(tx: Tx) -> None:
 def opened_by(tx: Tx) -> str | None:
     """Return the version of dca-bot that opened a ledger last; None if that was before 0.2.0."""
     try:
-        return facts.get(tx, facts.PROGRAM)
+        return bot_state.get(tx, bot_state.PROGRAM)
     except sqlite3.Error:  # no table `fact`: a ledger of the future, or none yet
         return None
 
@@ -126,7 +126,7 @@ def _refuse_altered(tx: Tx, version: int) -> bool:
         _refuse_unnumbered(tx)
         return False
     expected = MIGRATIONS[version - 1].fingerprint
-    if facts.get(tx, facts.SCHEMA) == f"{expected} {text_digest(tx)}":
+    if bot_state.get(tx, bot_state.SCHEMA) == f"{expected} {text_digest(tx)}":
         return False
     found = fingerprint(tx)
     if is_repairable(version, found):
@@ -147,7 +147,7 @@ def _refuse_unnumbered(tx: Tx) -> None:
 def _altered(tx: Tx, version: int, parts: list[str]) -> str:
     """Say what differs and what to do: another build has other tables, another program alters them."""
     named = ", ".join(parts[:NAMED_MAX]) + (" …" if len(parts) > NAMED_MAX else "")
-    kept = (facts.get(tx, facts.SCHEMA) or "").partition(" ")[0]
+    kept = (bot_state.get(tx, bot_state.SCHEMA) or "").partition(" ")[0]
     if not kept or kept == MIGRATIONS[version - 1].fingerprint:
         return (
             f"{_file(tx)} isn't as dca-bot made it: another program, or an unfinished dca-bot, has altered"
@@ -163,15 +163,15 @@ def _altered(tx: Tx, version: int, parts: list[str]) -> str:
 def _note_opened(tx: Tx) -> None:
     """Keep which program has opened a ledger, and its schema; nothing is written where both are known."""
     opened = {
-        facts.PROGRAM: __version__,
-        facts.SCHEMA: f"{MIGRATIONS[-1].fingerprint} {text_digest(tx)}",
+        bot_state.PROGRAM: __version__,
+        bot_state.SCHEMA: f"{MIGRATIONS[-1].fingerprint} {text_digest(tx)}",
     }
-    changed = {name: value for name, value in opened.items() if facts.get(tx, name) != value}
+    changed = {name: value for name, value in opened.items() if bot_state.get(tx, name) != value}
     if not changed:
         return
     tx.execute("BEGIN IMMEDIATE")
     for name, value in changed.items():
-        facts.put(tx, name, value)
+        bot_state.put(tx, name, value)
     tx.execute("COMMIT")
 
 

@@ -10,18 +10,17 @@ from dca_bot.core.ports import Uptime
 from dca_bot.ledger import (
     alarms,
     clients,
-    clock,
     commission,
     confirmations,
-    facts,
     foreign,
     holds,
     mail,
     payout_moves,
     payouts,
 )
-from dca_bot.ledger.clock import Turn
-from dca_bot.ledger.instant import micros
+from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.clock import Turn
+from dca_bot.ledger.store.instants import micros
 
 from .story import START, hex_of
 
@@ -138,23 +137,28 @@ def test_whoever_was_added_by_a_clock_ahead_is_heard_once_the_clock_is_right(sto
 
 
 def test_facts_alarms_and_codes_of_a_clock_ahead_are_pulled_back(story, ahead):
-    names = (facts.START_AT, facts.LISTENED_AT, facts.LAST_POLL_AT, facts.SUMMARY_AT)
+    names = (
+        bot_state.START_AT,
+        bot_state.LISTENED_AT,
+        bot_state.LAST_POLL_AT,
+        bot_state.SUMMARY_AT,
+    )
 
     def note():
         for name in names:
-            story.do(facts.put, name, story.now.isoformat())
+            story.do(bot_state.put, name, story.now.isoformat())
         story.do(alarms.start, "LNbits", story.now, now=story.now)
         effect = {"command": "c", "effect": "e"}
         chance = __import__("random").Random(1)
         story.do(confirmations.issue, hex_of("op"), **effect, now=story.now, chance=chance)
-        story.do(facts.put, facts.TOP_UP, f"short {micros(story.now + DAY)} 7 9")
+        story.do(bot_state.put, bot_state.TOP_UP, f"short {micros(story.now + DAY)} 7 9")
 
     ahead(20 * HOUR, note)
-    assert {story.read(facts.moment, name) for name in names} == {story.now}
+    assert {story.read(bot_state.moment, name) for name in names} == {story.now}
     assert story.read(alarms.since, "LNbits") == story.now
     code = story.read(confirmations.still_open, hex_of("op"), now=story.now)
-    assert code.expires_at == story.now + confirmations.LIFE
-    assert story.read(facts.get, facts.TOP_UP) == f"short {micros(story.now)} 7 9"
+    assert code.expires_at == story.now + clock.CODE_LIFE
+    assert story.read(bot_state.get, bot_state.TOP_UP) == f"short {micros(story.now)} 7 9"
 
 
 def test_terms_set_after_a_cash_out_of_a_clock_ahead_leave_the_audit_clean(story, ahead):
@@ -173,14 +177,14 @@ def test_terms_set_after_a_cash_out_of_a_clock_ahead_leave_the_audit_clean(story
 
 
 def test_clock_that_was_behind_for_a_while_pulls_nothing_back(story):
-    story.do(facts.put, facts.RESTORED_AT, story.now.isoformat())
+    story.do(bot_state.put, bot_state.RESTORED_AT, story.now.isoformat())
     story.do(clock.note, story.now)
     for at in (story.now - 700 * DAY, story.now - 700 * DAY + HOUR):
         story.do(clock.note, at)
-        assert story.read(facts.paused)
+        assert story.read(bot_state.paused)
     assert story.do(clock.note, story.later(minutes=5)) is Turn.RIGHT
-    assert not story.read(facts.paused)
-    assert story.read(facts.moment, facts.RESTORED_AT) == START
+    assert not story.read(bot_state.paused)
+    assert story.read(bot_state.moment, bot_state.RESTORED_AT) == START
 
 
 def test_clock_in_doubt_is_told_of_once(story):
@@ -203,7 +207,7 @@ def test_operators_word_is_asked_for_a_doubted_clock_only(story):
 def test_confirmed_deposit_is_dated_back_to_where_the_clock_was_found_wrong_alone(story, by):
     ana = story.client("ana", balance=500)
     found = micros(START) - 10 if by else micros(START)
-    story.do(facts.put, facts.CLOCK_BACK_AT, str(found))
+    story.do(bot_state.put, bot_state.CLOCK_BACK_AT, str(found))
     with pytest.raises(sqlite3.IntegrityError, match="cannot make this move"):
         story.sql("UPDATE deposit SET confirmed_at = ?", found + by)
     assert (story.balance(ana), story.findings()) == (500, ())
@@ -212,7 +216,7 @@ def test_confirmed_deposit_is_dated_back_to_where_the_clock_was_found_wrong_alon
 def test_count_keeps_what_was_counted_when_it_is_dated_back(story):
     story.names({"m": "Market"})
     story.count("m", 5_000)
-    story.do(facts.put, facts.CLOCK_BACK_AT, "7")
+    story.do(bot_state.put, bot_state.CLOCK_BACK_AT, "7")
     for change in ("counted_at = 7, counted_minor = 1", "counted_at = 8", "counted_minor = 1"):
         with pytest.raises(sqlite3.IntegrityError, match="never altered"):
             story.sql(f"UPDATE cash_count SET {change}")

@@ -11,17 +11,16 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from ledger.old_ledgers import NAMES, put_old_ledger
 
 import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import LedgerError, LedgerOutdated
-from dca_bot.ledger import facts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.backup import keep_before
-from dca_bot.ledger.database import LEDGER_FILE, open_database, reading_database
-from dca_bot.ledger.schema import MIGRATIONS, VERSION, fingerprint, published, run_script
-
-from .old_ledgers import NAMES, put_old_ledger
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import keep_before
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database, reading_database
+from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, fingerprint, published, run_script
 
 FROZEN = {
     "0001_ledger.sql": "63f84f707261122d65423d1b88e5a5877cd9d0a652702976279f891c1c3359f3",
@@ -70,7 +69,7 @@ def rows_of(path):
 
 
 def test_migrations_are_frozen():
-    folder = resources.files("dca_bot.ledger") / "migrations"
+    folder = resources.files("dca_bot.ledger.store") / "migrations"
     found = {
         one.file: hashlib.sha256((folder / one.file).read_bytes()).hexdigest() for one in MIGRATIONS
     }
@@ -101,7 +100,7 @@ async def test_ledger_of_an_earlier_dca_bot_opens_and_loses_nothing(folder, name
     found = await database.read(audit_ledger)
     prints = (
         await database.read(fingerprint),
-        await database.read(lambda tx: facts.get(tx, "program")),
+        await database.read(lambda tx: bot_state.get(tx, "program")),
     )
     await database.aclose()
     after = rows_of(path)

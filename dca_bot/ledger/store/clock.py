@@ -16,14 +16,16 @@ from enum import Enum, auto
 
 from dca_bot.core.payout import TOP_UP_LIFE
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger import confirmations, facts
-from dca_bot.ledger.database import Tx
-from dca_bot.ledger.instant import instant, micros
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 BACK_MAX = timedelta(days=1)
 """A clock that goes back further was or is very wrong."""
 LEAP_MIN = timedelta(hours=1)
 """A clock that shows so much more than has passed was set ahead, or stood still with its computer."""
+CODE_LIFE = timedelta(minutes=10)
+"""How long the code of a confirmation may be used."""
 
 
 class Turn(Enum):
@@ -45,9 +47,9 @@ def note(tx: Tx, now: datetime) -> Turn:
     if shown - now > BACK_MAX:
         if is_doubted(tx):
             return Turn.NONE
-        facts.put(tx, facts.CLOCK_DOUBTED, now.isoformat())
+        bot_state.put(tx, bot_state.CLOCK_DOUBTED, now.isoformat())
         return Turn.DOUBTED
-    turn = Turn.RIGHT if facts.drop(tx, facts.CLOCK_DOUBTED) else Turn.NONE
+    turn = Turn.RIGHT if bot_state.drop(tx, bot_state.CLOCK_DOUBTED) else Turn.NONE
     if shown <= now:
         see(tx, now)
         return turn
@@ -59,22 +61,22 @@ def see(tx: Tx, now: datetime) -> None:
     """Note that the clock shows this; with whatever else is noted for a later instant."""
     shown = shown_at(tx)
     if shown is None or shown < now:
-        facts.put(tx, facts.CLOCK_AT, now.isoformat())
+        bot_state.put(tx, bot_state.CLOCK_AT, now.isoformat())
 
 
 def shown_at(tx: Tx) -> datetime | None:
     """Return the latest time that the clock has shown; None where nobody has looked yet."""
-    return facts.moment(tx, facts.CLOCK_AT) or facts.moment(tx, facts.LOOKED_AT)
+    return bot_state.moment(tx, bot_state.CLOCK_AT) or bot_state.moment(tx, bot_state.LOOKED_AT)
 
 
 def is_doubted(tx: Tx) -> bool:
     """Tell whether the clock went back so far that nobody knows which time is right."""
-    return facts.get(tx, facts.CLOCK_DOUBTED) is not None
+    return bot_state.get(tx, bot_state.CLOCK_DOUBTED) is not None
 
 
 def accept(tx: Tx, now: datetime) -> bool:
     """Take the operator's word that a doubted clock is right; tell whether it was doubted."""
-    was_doubted = facts.drop(tx, facts.CLOCK_DOUBTED)
+    was_doubted = bot_state.drop(tx, bot_state.CLOCK_DOUBTED)
     if was_doubted:
         pull_back(tx, now)
     return was_doubted
@@ -85,9 +87,9 @@ def begin_copy(tx: Tx, now: datetime) -> None:
 
     So that what is heard while in doubt is heard since this start, and not since the doubt of then.
     """
-    facts.put(tx, facts.RESTORED_AT, now.isoformat())
+    bot_state.put(tx, bot_state.RESTORED_AT, now.isoformat())
     if is_doubted(tx):
-        facts.put(tx, facts.CLOCK_DOUBTED, now.isoformat())
+        bot_state.put(tx, bot_state.CLOCK_DOUBTED, now.isoformat())
 
 
 def pull_back(tx: Tx, now: datetime) -> None:
@@ -98,18 +100,18 @@ def pull_back(tx: Tx, now: datetime) -> None:
     values = {
         "now": micros(now),
         "second": int(now.timestamp()),
-        "code": micros(now + confirmations.LIFE),
+        "code": micros(now + CODE_LIFE),
     }
-    facts.put(tx, facts.CLOCK_BACK_AT, str(micros(now)))
+    bot_state.put(tx, bot_state.CLOCK_BACK_AT, str(micros(now)))
     for statement in _PULLED:
         tx.execute(statement, values)
     _pull_start(tx, now)
     for name in _FACTS:
-        noted = facts.moment(tx, name)
+        noted = bot_state.moment(tx, name)
         if noted is not None and noted > now:
-            facts.put(tx, name, now.isoformat())
+            bot_state.put(tx, name, now.isoformat())
     _pull_top_up(tx, now)
-    facts.put(tx, facts.CLOCK_AT, now.isoformat())
+    bot_state.put(tx, bot_state.CLOCK_AT, now.isoformat())
 
 
 def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
@@ -118,7 +120,7 @@ def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
     No setting of the clock changes it. While the computer is off, or until the bot is at work on it
     again, nothing is counted.
     """
-    noted = facts.get(tx, facts.WITNESSED)
+    noted = bot_state.get(tx, bot_state.WITNESSED)
     if noted is None:
         return uptime.elapsed
     boot, elapsed_us, total_us, _ = noted.split()
@@ -132,9 +134,9 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
 
     That is no time where the computer was started meanwhile.
     """
-    noted, total = facts.get(tx, facts.WITNESSED), witnessed(tx, uptime)
+    noted, total = bot_state.get(tx, bot_state.WITNESSED), witnessed(tx, uptime)
     elapsed_us, total_us = (span // timedelta(microseconds=1) for span in (uptime.elapsed, total))
-    facts.put(tx, facts.WITNESSED, f"{uptime.boot} {elapsed_us} {total_us} {micros(now)}")
+    bot_state.put(tx, bot_state.WITNESSED, f"{uptime.boot} {elapsed_us} {total_us} {micros(now)}")
     if noted is None:
         return timedelta()
     boot, _, before_us, wall_us = noted.split()
@@ -145,19 +147,22 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
 
 def _pull_start(tx: Tx, now: datetime) -> None:
     """Let cash-outs count from now on where that was the first start; what is configured stays."""
-    first, used = facts.moment(tx, facts.START_AT), facts.moment(tx, facts.START_USED)
+    first, used = (
+        bot_state.moment(tx, bot_state.START_AT),
+        bot_state.moment(tx, bot_state.START_USED),
+    )
     if used is not None and used == first and used > now:
-        facts.put(tx, facts.START_USED, now.isoformat())
+        bot_state.put(tx, bot_state.START_USED, now.isoformat())
 
 
 def _pull_top_up(tx: Tx, now: datetime) -> None:
     """Let a top-up invoice be over that would live for longer than any does."""
-    noted = facts.get(tx, facts.TOP_UP)
+    noted = bot_state.get(tx, bot_state.TOP_UP)
     if noted is None:
         return
     trouble, expires_us, *rest = noted.split()
     if int(expires_us) > micros(now + TOP_UP_LIFE):
-        facts.put(tx, facts.TOP_UP, " ".join((trouble, str(micros(now)), *rest)))
+        bot_state.put(tx, bot_state.TOP_UP, " ".join((trouble, str(micros(now)), *rest)))
 
 
 _OPEN_LETTER = "sent_at IS NULL AND dropped_at IS NULL"
@@ -191,13 +196,13 @@ _PULLED = (
     "UPDATE cash_count SET counted_at = :now WHERE counted_at > :now",
 )
 _FACTS = (
-    facts.START_AT,
-    facts.LAST_POLL_AT,
-    facts.LISTENED_AT,
-    facts.RESTORED_AT,
-    facts.LOOKED_AT,
-    facts.POLLS_DUE_AT,
-    facts.SUMMARY_AT,
-    facts.BACKUP_AT,
-    facts.BACKUP_FAILING,
+    bot_state.START_AT,
+    bot_state.LAST_POLL_AT,
+    bot_state.LISTENED_AT,
+    bot_state.RESTORED_AT,
+    bot_state.LOOKED_AT,
+    bot_state.POLLS_DUE_AT,
+    bot_state.SUMMARY_AT,
+    bot_state.BACKUP_AT,
+    bot_state.BACKUP_FAILING,
 )

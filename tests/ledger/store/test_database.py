@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import clients, facts, holds, machine_cash, machines, reports
+from dca_bot.ledger import clients, holds, machine_cash, machines, reports
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.database import LEDGER_FILE, open_database
 from dca_bot.ledger.reports import Got
-from dca_bot.ledger.schema import VERSION, run_script
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.schema import VERSION, run_script
 
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
 OTHER_BOT = """
@@ -136,11 +137,11 @@ NEW_ACCOUNT = "INSERT INTO account (kind, client_id, unit) VALUES ('owed', 9, 's
 
 
 def put(name, value="1"):
-    return lambda tx: facts.put(tx, name, value)
+    return lambda tx: bot_state.put(tx, name, value)
 
 
 def get(name):
-    return lambda tx: facts.get(tx, name)
+    return lambda tx: bot_state.get(tx, name)
 
 
 def make_first_version(folder, more=""):
@@ -161,7 +162,7 @@ def set_version(folder, version):
 
 async def test_what_a_transaction_raises_undoes_all_of_it(database):
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         raise KeyError("halfway")
 
     with pytest.raises(KeyError, match="halfway"):
@@ -173,13 +174,13 @@ async def test_what_a_transaction_raises_undoes_all_of_it(database):
 
 async def test_what_fails_only_at_the_commit_is_undone_too(database):
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         tx.execute(
             "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('x', 1, 1, 1)"
         )
 
     def late(tx):
-        facts.put(tx, "second", "1")
+        bot_state.put(tx, "second", "1")
         tx.execute(
             "INSERT INTO posting (kind, posted_at, distribution_id) VALUES ('distribution', 0, 'x')"
         )
@@ -194,8 +195,8 @@ async def test_what_fails_only_at_the_commit_is_undone_too(database):
 async def test_concurrent_transactions_keep_apart(database):
     def count(n):
         def work(tx):
-            seen = int(facts.get(tx, "count") or "0")
-            facts.put(tx, "count", str(seen + 1))
+            seen = int(bot_state.get(tx, "count") or "0")
+            bot_state.put(tx, "count", str(seen + 1))
             if n % 3 == 0:
                 raise ValueError
             return seen + 1
@@ -212,10 +213,10 @@ async def test_a_cancelled_wait_leaves_the_transaction_whole(database):
     inside, go_on = threading.Event(), threading.Event()
 
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         inside.set()
         assert go_on.wait(10)
-        facts.put(tx, "second", "1")
+        bot_state.put(tx, "second", "1")
 
     waiting = asyncio.create_task(database.transact(work))
     await asyncio.to_thread(inside.wait, 10)
@@ -373,10 +374,10 @@ async def test_a_long_reading_does_not_stop_a_running_bot(database, folder):
     inside, go_on = threading.Event(), threading.Event()
 
     def slow(tx):
-        before = facts.get(tx, "first")
+        before = bot_state.get(tx, "first")
         inside.set()
         assert go_on.wait(10)
-        return before, facts.get(tx, "first")
+        return before, bot_state.get(tx, "first")
 
     reader = await open_database(folder, read_only=True)
     reading = asyncio.create_task(reader.read(slow))

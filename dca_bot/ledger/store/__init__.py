@@ -1,0 +1,1 @@
+"""The ledger's file: its tables, its transactions, its accounts, its clock and its copies."""

@@ -11,10 +11,11 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.freshness import STANDBY, is_stale
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import leases, machine_cash, mail, payout_need, payouts, readings, reports
+from dca_bot.ledger import leases, mail, payout_need, payouts, readings, reports
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
-from dca_bot.ledger.clients import everyone
+from dca_bot.ledger.programme import machine_cash
+from dca_bot.ledger.programme.clients import everyone
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet

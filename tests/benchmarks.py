@@ -23,9 +23,10 @@ from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.lnbits_process import LnbitsProcess, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.ledger import clients, deposits, mail
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger import mail
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses

@@ -24,18 +24,9 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger import (
-    added,
-    arrivals,
-    clients,
-    deposits,
-    distributions,
-    mail,
-    payout_moves,
-    payouts,
-    start,
-)
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger import added, arrivals, distributions, mail, payout_moves, payouts
+from dca_bot.ledger.programme import clients, deposits, start
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies
 from dca_bot.ledger.store.database import open_database

@@ -15,7 +15,7 @@ import pytest
 
 from dca_bot.cli import app
 from dca_bot.config import load_config, write_secret
-from dca_bot.ledger import machines
+from dca_bot.ledger.programme import machines
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.nostr.keys import generate
 

@@ -21,10 +21,11 @@ from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.ledger import clients, deposits, payout_moves, reports
-from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger import payout_moves, reports
 from dca_bot.ledger.distributions import COMMISSION_SPLIT
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import Destination
+from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.reports import HistoryLine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx

@@ -8,8 +8,8 @@ from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_fiat_
 from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Say, Word, refuse
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.core.schedule import portion
-from dca_bot.ledger import clients
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 
 FLOW = "flow"

@@ -3,7 +3,7 @@
 from dca_bot.chat.command import Args, Command, Context, Param, Seen
 from dca_bot.chat.render import LANGUAGES
 from dca_bot.chat.say import Say, Word, refuse
-from dca_bot.ledger import clients
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 
 

@@ -21,7 +21,7 @@ from dca_bot.core.money import parse_fiat, parse_sat
 from dca_bot.core.names import mixes_scripts, skeleton, visible
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DcaBotError, OtherUnit
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.programme.clients import Client
 
 NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200

@@ -14,15 +14,16 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
-from dca_bot.ledger import cash_outs, commission, distributions, foreign, machine_cash, payouts
+from dca_bot.ledger import cash_outs, distributions, foreign, payouts
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.cash_outs import HELD, RecordedCashOut
-from dca_bot.ledger.clients import INVOICE_KEY, Client, Destination
-from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.distributions import Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import commission, machine_cash
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
+from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.store.database import Tx
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 
 
 def _is_invoice_key(text: str) -> bool:

@@ -16,15 +16,16 @@ from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, clients, commission, deposits, foreign, mail, missed
+from dca_bot.ledger import arrivals, foreign, mail, missed
 from dca_bot.ledger.cash_outs import RecordedCashOut
-from dca_bot.ledger.clients import RECIPIENT, Client
-from dca_bot.ledger.deposits import Deposit
 from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme.clients import RECIPIENT, Client
+from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.slow_destinations import SlowDestination
-from dca_bot.ledger.start import Start
 from dca_bot.ledger.store.database import Tx
 
 CLOCK = "clock"

@@ -26,8 +26,9 @@ from dca_bot.chat.say import NOTHING, CommandRefused, Rate, Say, refuse
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.currencies import SATS
 from dca_bot.core.market import coin_minor, is_far_off
-from dca_bot.ledger import added, machines, tickers
-from dca_bot.ledger.machines import Machine
+from dca_bot.ledger import added
+from dca_bot.ledger.programme import machines, tickers
+from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
 
 PRICE_AGE_MAX = timedelta(days=7)

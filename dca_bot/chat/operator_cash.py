@@ -17,15 +17,16 @@ from dca_bot.chat.command import (
 )
 from dca_bot.chat.operator_find import Incomplete, read_machine
 from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
-from dca_bot.ledger import machine_cash, reports
-from dca_bot.ledger.machine_cash import (
+from dca_bot.ledger import reports
+from dca_bot.ledger.programme import machine_cash
+from dca_bot.ledger.programme.machine_cash import (
     CASH_IN,
     CASH_OUT,
     DEPOSIT,
     WITHDRAWAL,
     MachineCash,
 )
-from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
 
 _COUNTED = "MACHINE AMOUNT"

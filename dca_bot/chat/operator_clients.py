@@ -22,17 +22,10 @@ from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import (
-    clients,
-    commission,
-    confirmations,
-    deposits,
-    mail,
-    payout_moves,
-    reports,
-)
-from dca_bot.ledger.clients import Client, Destination
+from dca_bot.ledger import confirmations, mail, payout_moves, reports
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.store.database import Tx
 
 NAME = Param("NAME", read_name)

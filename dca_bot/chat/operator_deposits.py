@@ -23,9 +23,9 @@ from dca_bot.chat.operator_find import (
     refuse_second_command,
 )
 from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
-from dca_bot.ledger import clients, deposits, machines
-from dca_bot.ledger.clients import Client
-from dca_bot.ledger.deposits import Deposit
+from dca_bot.ledger.programme import clients, deposits, machines
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.store.database import Tx
 
 _AMOUNT = Param("AMOUNT", read_fiat)

@@ -12,9 +12,9 @@ from typing import TypeVar
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import COMMAND_WORDS
 from dca_bot.chat.say import CommandRefused, Say, refuse
-from dca_bot.ledger import clients, machines
-from dca_bot.ledger.clients import CLIENT, Client
-from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.programme import clients, machines
+from dca_bot.ledger.programme.clients import CLIENT, Client
+from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
 
 T = TypeVar("T")

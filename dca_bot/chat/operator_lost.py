@@ -4,9 +4,10 @@ from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
-from dca_bot.ledger import commission, distributions, foreign, holds, lost
+from dca_bot.ledger import distributions, foreign, holds, lost
 from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
 
 PAYMENTS_SHOWN_MAX = 12

@@ -13,8 +13,8 @@ from dca_bot.chat.command import COMMAND_WORDS, Context
 from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import Say, refuse
 from dca_bot.core.names import shape, skeleton
-from dca_bot.ledger import clients, commission
-from dca_bot.ledger.clients import RECIPIENT
+from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme.clients import RECIPIENT
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

@@ -21,9 +21,10 @@ from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.holds import Hold, HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

@@ -9,8 +9,9 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger import clients, commission, distributions, foreign, missed
+from dca_bot.ledger import distributions, foreign, missed
 from dca_bot.ledger.distributions import Share
+from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

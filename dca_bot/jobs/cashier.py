@@ -16,9 +16,9 @@ from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
 from dca_bot.jobs.guard import Guard, Guarded
-from dca_bot.ledger import machine_cash, machines
-from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
-from dca_bot.ledger.machines import Machine
+from dca_bot.ledger.programme import machine_cash, machines
+from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 

@@ -27,19 +27,10 @@ from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.partial import PartialWatch, lacking_report, spared
 from dca_bot.jobs.reports import ReportWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import (
-    cash_outs,
-    changes,
-    distributions,
-    foreign,
-    holds,
-    lost,
-    machines,
-    readings,
-    tickers,
-)
+from dca_bot.ledger import cash_outs, changes, distributions, foreign, holds, lost, readings
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 

@@ -21,8 +21,8 @@ from dca_bot.errors import (
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
 from dca_bot.ledger import foreign, holds, payout_moves, payouts
-from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 

@@ -12,9 +12,10 @@ from datetime import datetime
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
-from dca_bot.ledger import commission, foreign, holds, payout_moves, payouts, witnesses
+from dca_bot.ledger import foreign, holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
 
 _log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.doubt import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
 from dca_bot.ledger import holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

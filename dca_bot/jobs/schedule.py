@@ -22,10 +22,11 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import fixed_runs, foreign, tickers
+from dca_bot.ledger import fixed_runs, foreign
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 

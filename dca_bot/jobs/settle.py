@@ -27,9 +27,10 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import clients, payout_moves, payouts
-from dca_bot.ledger.clients import ADDRESS, Destination
+from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 

@@ -14,8 +14,8 @@ from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.lease import Lease
 from dca_bot.ledger import payout_moves, payouts
-from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Database, Tx
 

@@ -12,8 +12,8 @@ from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
 from dca_bot.errors import LnbitsRefused
 from dca_bot.ledger import foreign, witnesses
-from dca_bot.ledger.clients import INVOICE_KEY
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store.database import Database, Tx
 
 BATCH = 500

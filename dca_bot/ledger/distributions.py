@@ -11,7 +11,8 @@ from datetime import datetime
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
-from dca_bot.ledger import cash_outs, commission, foreign, missed, payout_moves
+from dca_bot.ledger import cash_outs, foreign, missed, payout_moves
+from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.accounts import (
     COMMISSION,
     CONVERTED,

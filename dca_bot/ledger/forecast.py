@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from dca_bot.core.forecast import BalanceMove, Pace, pace, spending_pace
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 

@@ -12,23 +12,14 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import (
-    cash_outs,
-    clients,
-    commission,
-    distributions,
-    fixed_runs,
-    foreign,
-    machine_cash,
-    payout_moves,
-    payouts,
-)
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger import cash_outs, distributions, fixed_runs, foreign, payout_moves, payouts
 from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
 from dca_bot.ledger.foreign import ForeignPayment
-from dca_bot.ledger.machine_cash import CASH_OUT, Flow
-from dca_bot.ledger.machines import UNNAMED
 from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.programme import clients, commission, machine_cash
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.programme.machine_cash import CASH_OUT, Flow
+from dca_bot.ledger.programme.machines import UNNAMED
 from dca_bot.ledger.store.accounts import MACHINE, TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.ledger import clients
-from dca_bot.ledger.clients import Client
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant_or_none, micros
 

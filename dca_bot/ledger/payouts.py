@@ -10,8 +10,8 @@ from dca_bot.core.payout import (
     PayoutState,
     is_cancellable,
 )
-from dca_bot.ledger import clients
-from dca_bot.ledger.clients import ADDRESS, Client, Destination
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, Client, Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros, span_or_none
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.payout import Waiting
-from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.programme.machine_cash import DEPOSIT, WITHDRAWAL
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 

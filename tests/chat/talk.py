@@ -31,20 +31,12 @@ from dca_bot.core.ports import (
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import (
-    cash_outs,
-    changes,
-    clients,
-    distributions,
-    holds,
-    machines,
-    payout_moves,
-    payouts,
-)
+from dca_bot.ledger import cash_outs, changes, distributions, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
 from dca_bot.nostr.keys import generate, npub, parse_npub
 

@@ -7,7 +7,8 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.rate import Ticker
-from dca_bot.ledger import added, cash_outs, machines, tickers
+from dca_bot.ledger import added, cash_outs
+from dca_bot.ledger.programme import machines, tickers
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
 ADD = "tx add Market 200 24000"

@@ -7,8 +7,8 @@ from talk import code_in
 
 from dca_bot.core.money import parse_fiat
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import machine_cash, machines
-from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.programme import machine_cash, machines
+from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 
 MARKET, MALL = "aaaa1111" * 8, "bbbb2222" * 8
 

@@ -7,8 +7,8 @@ from scaffold import without_triggers
 from talk import PEOPLE
 
 from dca_bot.chat.operator_names import tell_of_unclear_names
-from dca_bot.ledger import clients, commission
-from dca_bot.ledger.clients import Destination
+from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme.clients import Destination
 
 CYRILLIC = "mari\u0430"
 FULLWIDTH = "\uff4d\uff41\uff52\uff49\uff41"

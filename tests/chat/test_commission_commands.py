@@ -5,8 +5,9 @@ import re
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
-from dca_bot.ledger import clients, commission, foreign, payout_moves, payouts
+from dca_bot.ledger import foreign, payout_moves, payouts
 from dca_bot.ledger.distributions import by_id
+from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from talk import code_in
 
-from dca_bot.ledger import start
+from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state, clock
 
 DAY = timedelta(days=1)

@@ -12,7 +12,7 @@ from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX
 from dca_bot.chat.say import Say, Word
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import deposits
+from dca_bot.ledger.programme import deposits
 
 HEADER = "date,what,fiat (GTQ),sats,price of 1 BTC (GTQ),state"
 DAY = timedelta(days=1)

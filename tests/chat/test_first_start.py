@@ -8,7 +8,7 @@ import pytest
 from talk import PEOPLE, code_in
 
 from dca_bot.chat.operator_names import tell_of_client_operators
-from dca_bot.ledger import start
+from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state, clock
 
 DAY = timedelta(days=1)

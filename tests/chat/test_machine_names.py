@@ -5,7 +5,7 @@ import re
 import pytest
 from talk import code_in
 
-from dca_bot.ledger import machines
+from dca_bot.ledger.programme import machines
 
 ZONA, ZONA_1, ZONA_10, ZONA_12 = ("Zona", "Zona 1", "Zona 10", "Zona 12")
 READ = re.compile(

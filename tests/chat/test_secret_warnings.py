@@ -12,7 +12,7 @@ from dca_bot.chat import conversation
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
-from dca_bot.ledger import machines
+from dca_bot.ledger.programme import machines
 from dca_bot.nostr.keys import npub, parse_public_key
 
 KEPT_NOT = ("did not keep", "No la guardé", "no lo guardé", "no la guardé", "no las guardé")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.ledger import holds
-from dca_bot.ledger.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = Destination(ADDRESS, "ana@example.com")

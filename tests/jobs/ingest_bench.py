@@ -12,8 +12,8 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.ports import Export
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, deposits
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

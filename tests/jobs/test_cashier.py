@@ -13,7 +13,7 @@ from ingest_bench import DAY, HOUR, MINUTE, NOW, START_AT, UNCONFIRMED, cash_out
 from dca_bot.core.cash_out import Action
 from dca_bot.core.ports import CashIn
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import clients, deposits, machine_cash, machines
+from dca_bot.ledger.programme import clients, deposits, machine_cash, machines
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 ALL, PART = ((100, 8),), ((100, 3),)

@@ -7,10 +7,11 @@ from payout_bench import Killed
 from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import clients, foreign, holds
+from dca_bot.ledger import foreign, holds
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import accounts
 
 

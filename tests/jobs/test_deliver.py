@@ -9,8 +9,9 @@ from payout_bench import OPERATOR, HandClock, programme
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.deliver import ROOM, Deliverer
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, mail
+from dca_bot.ledger import mail
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

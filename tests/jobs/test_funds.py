@@ -10,7 +10,7 @@ from dca_bot.errors import LnbitsUnavailable
 from dca_bot.ledger import payout_moves, top_ups
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 

@@ -19,8 +19,8 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import AddressTerms, Payment
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.ledger import holds, payout_moves, payouts
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
 CEILINGS = {"payout_max_sat": 50_000, "day_max_sat": 90_000}

@@ -16,10 +16,11 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import cash_outs, clients, commission, distributions, foreign, holds, tickers
+from dca_bot.ledger import cash_outs, distributions, foreign, holds
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import clients, commission, tickers
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"

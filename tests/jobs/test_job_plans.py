@@ -18,8 +18,9 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import clients, fixed_runs, foreign, payout_moves, payouts
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger import fixed_runs, foreign, payout_moves, payouts
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 
 
 async def found_in(database, plans):

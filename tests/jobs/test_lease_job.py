@@ -9,7 +9,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
 from dca_bot.ledger import foreign, leases
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
 ANA = Destination(INVOICE_KEY, "1a" * 16)

@@ -11,7 +11,7 @@ from test_settle import assert_clean
 
 from dca_bot.ledger import foreign
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 
 pytestmark = pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from test_settle import assert_clean
 
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, clients, deposits, distributions, fixed_runs, foreign, lost
+from dca_bot.ledger import cash_outs, distributions, fixed_runs, foreign, lost
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 
 RUN = "fixed:2026-11-24T09:00"

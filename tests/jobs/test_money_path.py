@@ -12,10 +12,11 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
-from dca_bot.ledger import clients, foreign, holds, payout_moves, payouts
+from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -14,8 +14,8 @@ from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import CashIn
 from dca_bot.jobs.partial import TELL_AFTER
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import deposits, machines
-from dca_bot.ledger.clients import by_name
+from dca_bot.ledger.programme import deposits, machines
+from dca_bot.ledger.programme.clients import by_name
 
 SAMPLE = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 YEAR = datetime(2025, 1, 1, tzinfo=UTC)

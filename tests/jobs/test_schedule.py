@@ -16,9 +16,10 @@ from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import clients, deposits, fixed_runs, foreign, tickers
+from dca_bot.ledger import fixed_runs, foreign
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme import clients, deposits, tickers
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import open_database
 

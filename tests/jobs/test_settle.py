@@ -15,8 +15,14 @@ from dca_bot.jobs.settle import Pass
 from dca_bot.ledger import foreign, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
-from dca_bot.ledger.clients import ADDRESS, INVOICE_KEY, Destination, by_name, set_destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme.clients import (
+    ADDRESS,
+    INVOICE_KEY,
+    Destination,
+    by_name,
+    set_destination,
+)
 from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 

@@ -14,7 +14,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import PaymentStatus, Uptime
 from dca_bot.ledger import leases
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import LEDGER_FILE

@@ -11,9 +11,10 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import clients, mail
-from dca_bot.ledger.clients import ADDRESS, Destination
+from dca_bot.ledger import mail
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instants import micros

@@ -11,21 +11,11 @@ from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
-from dca_bot.ledger import (
-    cash_outs,
-    clients,
-    commission,
-    deposits,
-    distributions,
-    machine_cash,
-    machines,
-    payout_moves,
-    payout_need,
-    payouts,
-)
+from dca_bot.ledger import cash_outs, distributions, payout_moves, payout_need, payouts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.clients import Destination
-from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.programme import clients, commission, deposits, machine_cash, machines
+from dca_bot.ledger.programme.clients import Destination
+from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.database import open_database
 

@@ -15,8 +15,8 @@ from dca_bot.ledger.audit_payments import (
     compare_payments,
     paid_by_hash,
 )
-from dca_bot.ledger.clients import ADDRESS, Destination
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
 from .story import KEY, START, hex_of
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import run_by_hand, runs_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, fixed_runs, payout_moves, tickers
+from dca_bot.ledger import fixed_runs, payout_moves
+from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store.accounts import CONVERTED, TREASURY
 
 from .story import Story, hex_of

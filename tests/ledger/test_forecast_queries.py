@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.forecast import DAY, Pace
-from dca_bot.ledger import clients, forecast, payout_moves
+from dca_bot.ledger import forecast, payout_moves
+from dca_bot.ledger.programme import clients
 
 
 def spending(story, client_id):

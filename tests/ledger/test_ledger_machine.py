@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dca_bot.core.payout import payout_id
 from dca_bot.core.witness import Witness
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, commission, deposits, payout_moves, payouts
-from dca_bot.ledger.clients import Destination
+from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme.clients import Destination
 
 from .story import Story, hex_of
 

@@ -7,10 +7,11 @@ import pytest
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, holds, payout_moves, payout_need, payouts, reports
 from dca_bot.ledger import foreign as foreign_payments
-from dca_bot.ledger.clients import Destination
+from dca_bot.ledger import holds, payout_moves, payout_need, payouts, reports
 from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.reports import Got
 from dca_bot.ledger.store import accounts
 

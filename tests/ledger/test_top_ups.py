@@ -6,9 +6,10 @@ import pytest
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting, needed_msat
-from dca_bot.ledger import clients, holds, payout_moves, payout_need, top_ups
+from dca_bot.ledger import holds, payout_moves, payout_need, top_ups
 from dca_bot.ledger.holds import HoldReason
 from dca_bot.ledger.payout_need import Need, Part
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 

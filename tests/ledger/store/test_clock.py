@@ -7,17 +7,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger import (
-    alarms,
-    clients,
-    commission,
-    confirmations,
-    foreign,
-    holds,
-    mail,
-    payout_moves,
-    payouts,
-)
+from dca_bot.ledger import alarms, confirmations, foreign, holds, mail, payout_moves, payouts
+from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.clock import Turn
 from dca_bot.ledger.store.instants import micros

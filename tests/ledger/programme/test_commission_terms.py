@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients, commission, distributions, payout_moves, reports
-from dca_bot.ledger.clients import ADDRESS, Destination
-from dca_bot.ledger.commission import Part
+from dca_bot.ledger import distributions, payout_moves, reports
+from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.commission import Part
 from dca_bot.ledger.reports import Got
 from dca_bot.ledger.store import accounts
 

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import deposits
+from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.accounts import CASH
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dca_bot.ledger import deposits, machine_cash, machines
-from dca_bot.ledger.machine_cash import CASH_IN, CASH_OUT, DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.programme import deposits, machine_cash, machines
+from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, DEPOSIT, WITHDRAWAL
 
 from .story import Story
 

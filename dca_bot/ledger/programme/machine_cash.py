@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core import machine_cash as rules
-from dca_bot.ledger import machines
-from dca_bot.ledger.machines import UNNAMED, Machine
+from dca_bot.ledger.programme import machines
+from dca_bot.ledger.programme.machines import UNNAMED, Machine
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 

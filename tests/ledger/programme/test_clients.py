@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import clients
+from dca_bot.ledger.programme import clients
 
 from .story import ADDRESS, KEY, hex_of
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import machine_cash
-from dca_bot.ledger.machine_cash import DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.programme import machine_cash
+from dca_bot.ledger.programme.machine_cash import DEPOSIT, WITHDRAWAL
 from dca_bot.ledger.store.accounts import CASH, Cause, Move, balance_of, post
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros

@@ -1,0 +1,1 @@
+"""What the operator's programme consists of: clients, deposits, commission, machines and their cash."""

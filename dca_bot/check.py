@@ -26,7 +26,7 @@ from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.file_rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx, has_ledger, reading_database, refuse_unusable

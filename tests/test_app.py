@@ -24,7 +24,8 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger import added, arrivals, distributions, mail, payout_moves, payouts
+from dca_bot.ledger import added, arrivals, distributions, mail
+from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -322,10 +323,10 @@ def bring_payout(tx):
     invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))
     paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, None)
     for step, about in (
-        (payout_moves.record_invoice, [invoice]),
-        (payout_moves.submit, []),
-        (payout_moves.debit, [paid]),
-        (payout_moves.finish, []),
+        (transitions.record_invoice, [invoice]),
+        (transitions.submit, []),
+        (transitions.debit, [paid]),
+        (transitions.finish, []),
     ):
         step(tx, payouts.open_payouts(tx)[0], *about, now=NOW)
     arrivals.set_wish(tx, client, arrivals.DAILY)

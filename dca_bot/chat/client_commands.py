@@ -21,8 +21,9 @@ from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.ledger import payout_moves, reports
+from dca_bot.ledger import reports
 from dca_bot.ledger.distributions import COMMISSION_SPLIT
+from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.deposits import Deposit
@@ -138,7 +139,7 @@ def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Done:
     """Set where future payouts go; those already submitted keep their destination."""
     assert isinstance(seen, Destination)
     clients.set_destination(tx, ctx.me.id, seen)
-    payout_moves.plan(tx, ctx.me.id, now=ctx.now)
+    transitions.plan(tx, ctx.me.id, now=ctx.now)
     wallet = describe.destination(seen)
     return Done(
         reply=Say("wallet.done", wallet=wallet),

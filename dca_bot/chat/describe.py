@@ -14,13 +14,14 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
-from dca_bot.ledger import cash_outs, distributions, foreign, payouts
+from dca_bot.ledger import cash_outs, distributions
 from dca_bot.ledger.arrivals import Arrivals
 from dca_bot.ledger.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions import Share
 from dca_bot.ledger.fixed_runs import DONE, RecordedRun
-from dca_bot.ledger.holds import Hold, HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import payouts, unknown_payments
+from dca_bot.ledger.payouts.holds import Hold, HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission, machine_cash
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
@@ -314,7 +315,7 @@ def _dispensed(minor: int | None) -> Say:
 
 def _choice_of_part(tx: Tx, one: Hold, cash_out: RecordedCashOut) -> Say:
     """Say which part can be shared out: what LNbits has paid for, what was reported, what came in."""
-    paid = foreign.paid_for(tx, cash_out.id)
+    paid = unknown_payments.paid_for(tx, cash_out.id)
     if paid:
         sats, fiat = Sat(sum(row.sat for row in paid)), Fiat(sum(row.minor for row in paid))
         return Say("hold.choice_paid", id=one.id, sats=sats, fiat=fiat)
@@ -378,7 +379,7 @@ def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
 
 
 def _lost_hold(tx: Tx, one: Hold) -> Say:
-    paid = foreign.paid_for(tx, one.ref)
+    paid = unknown_payments.paid_for(tx, one.ref)
     return Say(
         "hold.lost",
         id=one.id,

@@ -16,16 +16,17 @@ from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, foreign, mail, missed
+from dca_bot.ledger import arrivals, mail, missed
 from dca_bot.ledger.cash_outs import RecordedCashOut
-from dca_bot.ledger.holds import Hold
 from dca_bot.ledger.mail import Urgency
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts.holds import Hold
+from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.slow_destinations import SlowDestination
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import RECIPIENT, Client
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.programme.start import Start
-from dca_bot.ledger.slow_destinations import SlowDestination
 from dca_bot.ledger.store.database import Tx
 
 CLOCK = "clock"
@@ -121,7 +122,9 @@ class Herald:
         What LNbits had paid before an old copy was put back came then, and was told then.
         """
         client = clients.by_id(tx, payout.client_id)
-        if payout.attempt is not None and foreign.is_remembered(tx, payout.attempt.payment_hash):
+        if payout.attempt is not None and unknown_payments.is_remembered(
+            tx, payout.attempt.payment_hash
+        ):
             arrivals.leave_untold(tx, payout)
             return
         if not arrivals.arrive(tx, payout, client):

@@ -34,18 +34,11 @@ from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import (
-    cash_outs,
-    distributions,
-    fixed_runs,
-    foreign,
-    holds,
-    missed,
-    reports,
-)
+from dca_bot.ledger import cash_outs, distributions, fixed_runs, missed, reports
 from dca_bot.ledger.cash_outs import RecordedCashOut
 from dca_bot.ledger.fixed_runs import RecordedRun
-from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.store.database import Tx
 
 ID_LENGTH_MIN = 4
@@ -236,7 +229,7 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     refuse_while_paying(tx, ctx, cash_out, amounts)
     if is_paid_otherwise(tx, ctx, cash_out, amounts):
         return as_paid_plan(tx, ctx, cash_out, amounts)
-    known = foreign.of_cash_out(tx, hold.ref)
+    known = unknown_payments.of_cash_out(tx, hold.ref)
     paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
     return Say(
         "hold.accept_effect",

@@ -22,8 +22,9 @@ from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import confirmations, mail, payout_moves, reports
+from dca_bot.ledger import confirmations, mail, reports
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.store.database import Tx
@@ -169,7 +170,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     assert isinstance(seen, Destination)
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
-    payout_moves.plan(tx, client.id, now=ctx.now)
+    transitions.plan(tx, client.id, now=ctx.now)
     wallet = describe.destination(seen)
     ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)

@@ -22,7 +22,8 @@ from dca_bot.chat.operator_clients import NAME
 from dca_bot.chat.operator_find import find_payee
 from dca_bot.chat.operator_names import refuse_taken_name
 from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
-from dca_bot.ledger import payout_moves, reports
+from dca_bot.ledger import reports
+from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.programme.commission import Part, Terms
@@ -99,7 +100,7 @@ def set_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
         )
     elif wanted.destination is not None:
         clients.set_destination(tx, payee.id, wanted.destination)
-        payout_moves.plan(tx, payee.id, now=ctx.now)
+        transitions.plan(tx, payee.id, now=ctx.now)
     if wanted.before is None or wanted.before.percent_bp != wanted.percent_bp:
         commission.set_part(tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id)
     payee = clients.by_id(tx, payee.id)

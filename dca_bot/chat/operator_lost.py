@@ -4,9 +4,10 @@ from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
-from dca_bot.ledger import distributions, foreign, holds, lost
+from dca_bot.ledger import distributions, lost
 from dca_bot.ledger.cash_outs import RecordedCashOut
-from dca_bot.ledger.holds import Hold
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
 
@@ -39,7 +40,7 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
     That is so where deposits or clients were lost with the ledger; it counts where each payment can
     be recorded as it is.
     """
-    paid = foreign.paid_for(tx, held.id)
+    paid = unknown_payments.paid_for(tx, held.id)
     if not paid or not lost.is_recordable(tx, held.id):
         return False
     now = sharing.planned_grants(tx, ctx, amounts, held.at)
@@ -49,9 +50,9 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
 def refuse_while_paying(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> None:
     """Refuse while LNbits may still make a payment that sharing out now would not take over."""
     given = sharing.planned_grants(tx, ctx, amounts, held.at)
-    paying = foreign.still_paying(tx, held.id, now=ctx.now)
+    paying = unknown_payments.still_paying(tx, held.id, now=ctx.now)
     is_other = any(not one.can_bring(given.get(one.client_name.casefold())) for one in paying)
-    of_split = foreign.still_paying(tx, commission.split_id(held.id), now=ctx.now)
+    of_split = unknown_payments.still_paying(tx, commission.split_id(held.id), now=ctx.now)
     split = distributions.work_out_split(tx, held.id, amounts.commission_sat, now=ctx.now)
     if is_other or (of_split and split is None):
         raise refuse("hold.still_paying")
@@ -86,12 +87,12 @@ def as_paid_apply(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts)
 
 def settle_by_hand(tx: Tx, ctx: Context, hold: Hold) -> None:
     """Note that what LNbits has paid for a held distribution is the operator's to settle."""
-    foreign.settle_distribution(tx, hold.ref, now=ctx.now)
+    unknown_payments.settle_distribution(tx, hold.ref, now=ctx.now)
 
 
 def payments(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
     """List what LNbits has paid to whom."""
-    rows = foreign.paid_for(tx, distribution_id)
+    rows = unknown_payments.paid_for(tx, distribution_id)
     lines = [
         Say("tx.planned_share", name=row.client_name, fiat=Fiat(row.minor), sats=Sat(row.sat))
         for row in rows[:PAYMENTS_SHOWN_MAX]

@@ -21,9 +21,9 @@ from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger import foreign, holds, payout_moves, payouts
-from dca_bot.ledger.holds import Hold, HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts.holds import Hold, HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -70,7 +70,7 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
 def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give a void payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
-    payout_moves.retry(tx, payout, now=ctx.now)
+    transitions.retry(tx, payout, now=ctx.now)
     done = Say("payout.retried", payout=describe.payout_short(payout), paused=_paused(tx))
     return Done(done)
 
@@ -97,7 +97,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     known = _payments(tx, payout, seen)
     _refuse_uncancellable(tx, ctx, payout, known, seen)
     paid_msat = sum(-row.amount_msat for row in known if row.status is PaymentStatus.SUCCESS)
-    is_elsewhere = not paid_msat and foreign.covers_share(tx, payout, now=ctx.now)
+    is_elsewhere = not paid_msat and unknown_payments.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:
         return _cancel_commission(
             payout, paid_msat // 1000, is_elsewhere=is_elsewhere, is_doubted=is_doubted
@@ -122,9 +122,9 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in _payments(tx, payout, seen):
-        foreign.remember(tx, payment, now=ctx.now)
-    payout_moves.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
-    foreign.settle_payout(tx, payout, now=ctx.now)
+        unknown_payments.remember(tx, payment, now=ctx.now)
+    transitions.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
+    unknown_payments.settle_payout(tx, payout, now=ctx.now)
     if payout.is_commission:
         told = Say("push.commission_cancelled", sats=Sat(payout.amount_sat))
         ctx.herald.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
@@ -176,18 +176,18 @@ def release_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Done:
     """Send a held payout after all, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         payout = _alerted(tx, hold)
-        payout_moves.finish(tx, payout, now=ctx.now)
+        transitions.finish(tx, payout, now=ctx.now)
         return _released(tx, ctx, hold, Say("payout.by_hand", payout=describe.payout_short(payout)))
     if hold.reason == HoldReason.FAILED_TO_ADDRESS:
         return _released(tx, ctx, hold, word_apply(tx, ctx, hold, seen))
     payout = _held(tx, hold)
     paid = _paid(tx, payout, ctx, seen) if hold.reason == HoldReason.KNOWN_PAYOUT else None
     if paid is not None:
-        payout_moves.take_over(tx, payout, paid, now=ctx.now)
+        transitions.take_over(tx, payout, paid, now=ctx.now)
         return _released(
             tx, ctx, hold, Say("payout.taken_over", payout=describe.payout_short(payout))
         )
-    payout_moves.retry(tx, payout, now=ctx.now)
+    transitions.retry(tx, payout, now=ctx.now)
     done = Say("payout.released", payout=describe.payout_short(payout), paused=_paused(tx))
     return _released(tx, ctx, hold, done)
 
@@ -226,7 +226,7 @@ def _refuse_uncancellable(
     if sole_payment(known, payout.amount_sat) is not None:
         raise refuse("payout.paid_already")
     _refuse_if_failed_lately(tx, payout, known, ctx)
-    if foreign.may_still_cover(tx, payout, now=ctx.now):
+    if unknown_payments.may_still_cover(tx, payout, now=ctx.now):
         raise refuse("hold.still_paying")
 
 
@@ -289,7 +289,7 @@ def _alerted(tx: Tx, hold: Hold) -> Payout:
 def _payments(tx: Tx, payout: Payout, seen: Seen) -> list[Payment]:
     """Return a payout's payments: as LNbits has just told, else as it did when last looked at."""
     fresh = {row.payment_hash: row for row in seen} if isinstance(seen, tuple) else {}
-    stored = {row.payment_hash: row for row in foreign.of_payout(tx, payout.id)}
+    stored = {row.payment_hash: row for row in unknown_payments.of_payout(tx, payout.id)}
     for payment_hash, row in stored.items():
         if payment_hash in fresh:
             fresh[payment_hash] = replace(fresh[payment_hash], seen_at=row.seen_at)
@@ -302,7 +302,7 @@ def _paid(tx: Tx, payout: Payout, ctx: Context, seen: Seen) -> Payment | None:
     _refuse_if_pending(known)
     if not any(row.status is PaymentStatus.SUCCESS for row in known):
         _refuse_if_failed_lately(tx, payout, known, ctx)
-        if foreign.covers_share(tx, payout, now=ctx.now):
+        if unknown_payments.covers_share(tx, payout, now=ctx.now):
             raise refuse("payout.nothing_known")
         return None
     paid = sole_payment(known, payout.amount_sat)

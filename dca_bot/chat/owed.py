@@ -4,8 +4,8 @@ from datetime import datetime
 
 from dca_bot.chat.say import NOTHING, Sat, Say
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import payout_need
-from dca_bot.ledger.payout_need import Need, Part
+from dca_bot.ledger.payouts import payout_need
+from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.store.database import Tx
 
 

@@ -10,9 +10,9 @@ from dca_bot.chat.say import Moment, Sat, Say, refuse
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
-from dca_bot.ledger import holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.holds import Hold, HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import Hold, HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.store.database import Tx
 
 
@@ -35,9 +35,9 @@ def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
     payout = _doubted(tx, hold)
     paid = _paid_before(payout, seen)
     if paid is not None:
-        payout_moves.take_over(tx, payout, paid, now=ctx.now)
+        transitions.take_over(tx, payout, paid, now=ctx.now)
         return Say("payout.taken_over", payout=describe.payout_short(payout))
-    payout_moves.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
+    transitions.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
     ctx.herald.payout_arrived(tx, payout, ctx.now)
     return Say("payout.by_word", payout=describe.payout_short(payout))
 
@@ -68,7 +68,7 @@ def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
     """Give the attempt of a payout in doubt up on the operator's word; return the payout as it is."""
     if not is_for_word(tx, payout):
         return payout
-    payout_moves.void_by_verdict(
+    transitions.void_by_verdict(
         tx, payout, Witness.OPERATOR, now=ctx.now, message_id=ctx.message_id
     )
     holds.close(tx, "payout", payout.id, outcome="ignored", now=ctx.now)

@@ -9,8 +9,9 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger import distributions, foreign, missed
+from dca_bot.ledger import distributions, missed
 from dca_bot.ledger.distributions import Share
+from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -117,7 +118,7 @@ def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -
     """Say who would get what of a cash-out's commission, if it would be split."""
     split = distributions.work_out_split(tx, cash_out_id, commission_sat, now=ctx.now)
     if split is None:
-        known = foreign.paid_for(tx, commission.split_id(cash_out_id))
+        known = unknown_payments.paid_for(tx, commission.split_id(cash_out_id))
         paid_sat = sum(one.sat for one in known)
         return Say("tx.no_split", sats=Sat(paid_sat)) if known else NOTHING
     lines = tuple(

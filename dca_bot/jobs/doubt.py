@@ -14,9 +14,9 @@ from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
 from dca_bot.jobs.till import Till
-from dca_bot.ledger import holds, payout_moves, witnesses
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.payouts import holds, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.store.database import Tx
 
 LOOK_AGAIN = timedelta(minutes=10)
@@ -41,7 +41,7 @@ class Doubt:
             step = witness.next_step(case, now)
             match step:
                 case Step.BOOK_AS_PAID:
-                    self._book_as_arrived(tx, payout_moves.put_in_doubt(tx, payout), now)
+                    self._book_as_arrived(tx, transitions.put_in_doubt(tx, payout), now)
                 case Step.ASK_OPERATORS:
                     self._ask_operators(tx, payout, now)
                 case Step.WAIT:
@@ -55,16 +55,16 @@ class Doubt:
 
     def _book_as_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Book what the payee's server has proven by its preimage."""
-        payout_moves.book_as_arrived(tx, payout, now=now)
+        transitions.book_as_arrived(tx, payout, now=now)
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         self.till.herald.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", payout.id[:8])
 
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Hold a payout in doubt: the operators say whether it has arrived."""
-        doubted = payout_moves.put_in_doubt(tx, payout)
+        doubted = transitions.put_in_doubt(tx, payout)
         until = now + LOOK_AGAIN
-        payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+        transitions.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
         reason, asked_at = HoldReason.FAILED_TO_ADDRESS, doubted.submitted_at or now
         if holds.reopen(tx, "payout", payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)):
             return  # LNbits goes to and fro: the operators know.
@@ -74,12 +74,12 @@ class Doubt:
             _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])
 
     def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
-        doubted = payout_moves.put_in_doubt(tx, payout)
+        doubted = transitions.put_in_doubt(tx, payout)
         if payout.state is PayoutState.SUBMITTED:
             tell_of_doubt(self.till, tx, doubted, now)
         is_over = now > rules.over_at(attempt.expires_at)
         until = now + (LOOK_AGAIN_LATE if is_over else LOOK_AGAIN)
-        payout_moves.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+        transitions.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
 
     async def _void_by_payee(self, payout: Payout, attempt: Attempt) -> None:
         """Give an attempt up on the payee's word, if the source wallet says the same once more."""
@@ -93,8 +93,8 @@ class Doubt:
             return  # The next round sees to what has changed meanwhile.
 
         def work(tx: Tx) -> None:
-            payout_moves.void_by_verdict(
-                tx, payout_moves.put_in_doubt(tx, payout), Witness.VERIFY, now=now
+            transitions.void_by_verdict(
+                tx, transitions.put_in_doubt(tx, payout), Witness.VERIFY, now=now
             )
             tell_if_last(self.till, tx, payout, now)
 
@@ -110,7 +110,7 @@ def was_seen(payout: Payout) -> bool:
 def tell_of_doubt(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
     """Tell the operators once of an attempt that LNbits calls failed, however often it does."""
     if payout.doubt_told_at is None:
-        payout_moves.note_doubt_told(tx, payout, now=now)
+        transitions.note_doubt_told(tx, payout, now=now)
         till.herald.payout_in_doubt(tx, payout, now)
 
 

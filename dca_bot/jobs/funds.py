@@ -11,7 +11,7 @@ from dca_bot.core.payout import TOP_UP_LIFE, TOP_UP_MEMO
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import payout_need, top_ups
+from dca_bot.ledger.payouts import payout_need, top_ups
 from dca_bot.ledger.store.database import Database, Tx
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)

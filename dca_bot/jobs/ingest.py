@@ -27,9 +27,10 @@ from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.partial import PartialWatch, lacking_report, spared
 from dca_bot.jobs.reports import ReportWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import cash_outs, changes, distributions, foreign, holds, lost, readings
+from dca_bot.ledger import cash_outs, changes, distributions, lost, readings
 from dca_bot.ledger.distributions import Distribution
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -252,7 +253,7 @@ class Ingest:
         known = cash_outs.states(tx, [cash_out.id]).get(cash_out.id)
         if is_decided(known) or bot_state.paused(tx):
             return None
-        if foreign.of_cash_out(tx, cash_out.id):
+        if unknown_payments.of_cash_out(tx, cash_out.id):
             if known != (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION):
                 held, why = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
                 cash_outs.record(tx, cash_out, decision, state=held, reason=why, now=now)

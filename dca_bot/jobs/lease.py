@@ -21,7 +21,7 @@ from dca_bot.core.lease import (
 )
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 

@@ -20,8 +20,8 @@ from dca_bot.errors import (
 )
 from dca_bot.jobs.reconcile import hold_known, record_unknown
 from dca_bot.jobs.till import Till, known
-from dca_bot.ledger import foreign, holds, payout_moves, payouts
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
@@ -51,7 +51,7 @@ class Payer:
                 return None
             payout = await self._record_invoice(payout, *found)
         if self.till.margin_is_gone(payout):
-            await self.till.move(lambda tx: payout_moves.discard_invoice(tx, payout))
+            await self.till.move(lambda tx: transitions.discard_invoice(tx, payout))
             return None
         if await self._is_known_to_lnbits(payout):
             return None
@@ -118,7 +118,7 @@ class Payer:
             if not _same_place(known(payouts.by_id(tx, payout.id)), payout):
                 raise StateChanged("The client has another wallet by now; the invoice is dropped.")
             now, witnessed = self.till.clock.now(), clock.witnessed(tx, self.till.clock.uptime())
-            payout_moves.record_invoice(
+            transitions.record_invoice(
                 tx, payout, invoice, now=now, verify_url=verify_url, witnessed=witnessed
             )
             return known(payouts.by_id(tx, payout.id))
@@ -130,10 +130,10 @@ class Payer:
         now = self.till.clock.now()
         if bot_state.paused(tx) or self._ceiling(tx, payout, now):
             return None
-        if foreign.covers_share(tx, payout, now=now):
+        if unknown_payments.covers_share(tx, payout, now=now):
             hold_known(tx, payout, self.till.herald, now=now)
             return None
-        payout_moves.submit(tx, payout, now=now)
+        transitions.submit(tx, payout, now=now)
         return known(payouts.by_id(tx, payout.id))
 
     async def _is_known_to_lnbits(self, payout: Payout) -> bool:
@@ -155,7 +155,7 @@ class Payer:
         def work(tx: Tx) -> bool:
             reason = self._ceiling(tx, payout, now)
             if reason:
-                hold = payout_moves.hold(tx, payout, reason, now=now)
+                hold = transitions.hold(tx, payout, reason, now=now)
                 if hold is not None:
                     self.till.herald.hold_opened(tx, hold, now)
             return bool(reason)
@@ -179,7 +179,7 @@ class Payer:
         now = self.till.clock.now()
         if payout.submitted_at is not None or min_sat > self.till.programme.payout_max_sat:
             raise DestinationRefused(f"The address takes at least {min_sat} sats.")
-        await self.till.move(lambda tx: payout_moves.merge(tx, payout, min_sat=min_sat, now=now))
+        await self.till.move(lambda tx: transitions.merge(tx, payout, min_sat=min_sat, now=now))
 
 
 def _same_place(one: Payout, other: Payout) -> bool:

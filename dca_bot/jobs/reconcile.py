@@ -12,9 +12,9 @@ from datetime import datetime
 from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
-from dca_bot.ledger import foreign, holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
 
@@ -72,11 +72,11 @@ async def reconcile(
 def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
     """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
     payments = tuple(payments)
-    unknown = [payment for payment in payments if not foreign.is_recorded(tx, payment)]
+    unknown = [payment for payment in payments if not unknown_payments.is_recorded(tx, payment)]
     for payment in payments:
         if payment not in unknown:
-            foreign.renew(tx, payment)
-    new = [payment for payment in unknown if foreign.remember(tx, payment, now=now)]
+            unknown_payments.renew(tx, payment)
+    new = [payment for payment in unknown if unknown_payments.remember(tx, payment, now=now)]
     for payment in new:
         _tell_if_given_up(tx, payment, herald, now)
     for payment in unknown:
@@ -93,25 +93,25 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     """
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in payouts.UNSENT else []
-    seen_at = foreign.first_seen_at(tx, payment.payment_hash) or now
+    seen_at = unknown_payments.first_seen_at(tx, payment.payment_hash) or now
     is_over = seen_at < now - FAILED_FOR_GOOD
     if payment.status is not PaymentStatus.FAILED or not is_over:
-        name = foreign.client_of(payment)
-        shared = payouts.unsent_of(tx, foreign.distributions_of(payment), client_name=name)
+        name = unknown_payments.client_of(payment)
+        shared = payouts.unsent_of(tx, unknown_payments.distributions_of(payment), client_name=name)
         found += [payout for payout in shared if payout.id != payment.external_id]
     return found
 
 
 def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None:
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
-    paid = sole_payment(foreign.of_payout(tx, payout.id), payout.amount_sat)
-    hold = payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
+    paid = sole_payment(unknown_payments.of_payout(tx, payout.id), payout.amount_sat)
+    hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
     if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid, now):
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
-        payout_moves.take_over(tx, held, paid, now=now)
+        transitions.take_over(tx, held, paid, now=now)
     elif hold is not None:
         herald.hold_opened(tx, hold, now)
 
@@ -119,7 +119,7 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
 def _may_change(tx: Tx, now: datetime) -> list[str]:
     """Return the payments that an hourly look asks for by their hash, as they may be old rows."""
     given_up = witnesses.given_up_hashes(tx, since=now - FAILED_FOR_GOOD, limit=RENEWED_MAX + 1)
-    return [*foreign.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
+    return [*unknown_payments.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
 
 
 def _tell_if_given_up(tx: Tx, payment: Payment, herald: Herald, now: datetime) -> None:
@@ -148,4 +148,4 @@ def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:
 def _is_settled(tx: Tx, payout: Payout, payment: Payment) -> bool:
     """Tell whether the operator has let the payout go although this payment had failed."""
     failed = payment.status is PaymentStatus.FAILED
-    return failed and foreign.was_let_go(tx, payout.id, payment)
+    return failed and unknown_payments.was_let_go(tx, payout.id, payment)

@@ -16,9 +16,9 @@ from dca_bot.core.witness import Outcome
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.doubt import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.jobs.till import Till, attempt_of, known
-from dca_bot.ledger import holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -84,7 +84,7 @@ class Resolver:
         if payment is None or payment.status == payout.source_status:
             return payout
         if payment.status is not PaymentStatus.SUCCESS:
-            await self.till.move(lambda tx: payout_moves.note_seen(tx, payout, payment.status))
+            await self.till.move(lambda tx: transitions.note_seen(tx, payout, payment.status))
         return replace(payout, source_status=payment.status)
 
     async def _debit(self, payout: Payout, payment: Payment) -> None:
@@ -92,7 +92,7 @@ class Resolver:
         now = self.till.clock.now()
 
         def work(tx: Tx) -> None:
-            payout_moves.debit(tx, payout, payment, now=now)
+            transitions.debit(tx, payout, payment, now=now)
             holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
 
         await self.till.move(work)
@@ -107,7 +107,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             fresh = known(payouts.by_id(tx, payout.id))
             if _is_slow(fresh, now):
-                payout_moves.note_slow_told(tx, fresh, now=now)
+                transitions.note_slow_told(tx, fresh, now=now)
                 self.till.herald.payout_slow(tx, fresh, now)
 
         if _is_slow(replace(payout, state=PayoutState.SUBMITTED), now):
@@ -120,7 +120,7 @@ class Resolver:
             over = rules.over_at(attempt.expires_at)
             until = over if over > now else now + VOID_POLL
             await self.till.move(
-                lambda tx: payout_moves.defer(
+                lambda tx: transitions.defer(
                     tx, payout, waiting=rules.Waiting.NOT_SENT, until=until
                 )
             )
@@ -147,9 +147,9 @@ class Resolver:
     def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
         until = now + timedelta(seconds=rules.backoff_s(payout.tries + 1, max_s=PENDING_MAX_S))
         if payout.state is PayoutState.IN_DOUBT:
-            payout_moves.move(tx, payout, PayoutState.SUBMITTED)
+            transitions.move(tx, payout, PayoutState.SUBMITTED)
             payout = known(payouts.by_id(tx, payout.id))
-        payout_moves.defer(tx, payout, waiting=waiting, until=until)
+        transitions.defer(tx, payout, waiting=waiting, until=until)
 
     async def _doubt(self, payout: Payout, attempt: Attempt) -> None:
         """LNbits says failed, which doesn't mean unpaid: nothing may be sent until it can't be."""
@@ -157,11 +157,11 @@ class Resolver:
         over = rules.over_at(attempt.expires_at)
 
         def work(tx: Tx) -> None:
-            fresh = payout_moves.put_in_doubt(tx, payout)
+            fresh = transitions.put_in_doubt(tx, payout)
             if payout.state is PayoutState.SUBMITTED:
                 tell_of_doubt(self.till, tx, fresh, now)
             until = min(over if over > now else now + VOID_POLL, now + VOID_POLL)
-            payout_moves.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=until)
+            transitions.defer(tx, fresh, waiting=rules.Waiting.FAILED, until=until)
 
         await self.till.move(work)
 
@@ -187,7 +187,7 @@ class Resolver:
             return
 
         def work(tx: Tx) -> None:
-            payout_moves.void(tx, payout, now=now)
+            transitions.void(tx, payout, now=now)
             tell_if_last(self.till, tx, payout, now)
 
         await self.till.move(work)
@@ -208,7 +208,7 @@ class Resolver:
         elif credit is not None:
 
             def work(tx: Tx) -> None:
-                payout_moves.finish(tx, payout, now=now)
+                transitions.finish(tx, payout, now=now)
                 holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
                 self.till.herald.payout_arrived(tx, payout, now)
 
@@ -242,14 +242,14 @@ class Resolver:
         payment, finding = await self.till.look_up(payout)
         now = self.till.clock.now()
         if finding is Finding.DEBITED and payment is not None:
-            await self.till.move(lambda tx: payout_moves.debit(tx, payout, payment, now=now))
+            await self.till.move(lambda tx: transitions.debit(tx, payout, payment, now=now))
         else:
             await self._wait_alerted(payout)
 
     async def _wait_alerted(self, payout: Payout) -> None:
         until = self.till.clock.now() + ALERT_POLL
         await self.till.move(
-            lambda tx: payout_moves.defer(tx, payout, waiting=payout.waiting, until=until)
+            lambda tx: transitions.defer(tx, payout, waiting=payout.waiting, until=until)
         )
 
     async def _alert(self, payout: Payout, why: str) -> None:
@@ -258,7 +258,7 @@ class Resolver:
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.ALERT:
                 return
-            payout_moves.alert(tx, payout, why, look_at=now + ALERT_POLL)
+            transitions.alert(tx, payout, why, look_at=now + ALERT_POLL)
             holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
             # The operators may have been asked already whether it arrived: that is no question any more.
             holds.reword(tx, "payout", payout.id, HoldReason.ALERTED)

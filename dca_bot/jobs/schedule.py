@@ -22,10 +22,11 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import fixed_runs, foreign
+from dca_bot.ledger import fixed_runs
 from dca_bot.ledger.distributions import Distribution
 from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -113,7 +114,7 @@ class Schedule:
         waited = fixed_runs.lapse_before(tx, today, now=now)
         over = [(run.due_at, run.reason) for run in waited] + [(at, str(paid)) for at in held]
         for run in (run for day in missed_days(last, today) for run in self._runs_of(day)):
-            is_paid = bool(foreign.of_distribution(tx, run.id))
+            is_paid = bool(unknown_payments.of_distribution(tx, run.id))
             state = fixed_runs.HELD if is_paid else fixed_runs.LAPSED
             reason = paid if is_paid else RunReason.MISSED
             if fixed_runs.put_off(tx, run, state, reason, now=now):
@@ -153,7 +154,7 @@ class Schedule:
             return None
         if local_date(now, self.programme.timezone) != run.day:
             return None
-        if foreign.of_distribution(tx, run.id):
+        if unknown_payments.of_distribution(tx, run.id):
             fixed_runs.put_off(tx, run, fixed_runs.HELD, HoldReason.KNOWN_DISTRIBUTION, now=now)
             self.herald.tell_operators(tx, Say("push.fixed_held", at=Moment(run.at)), now)
             _log.warning("fixed run held id=%s reason=%s", run.id, HoldReason.KNOWN_DISTRIBUTION)

@@ -27,8 +27,8 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.resolve import Resolver
 from dca_bot.jobs.signals import LNBITS, Signals
 from dca_bot.jobs.till import OutOfFunds, Till
-from dca_bot.ledger import payout_moves, payouts
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
@@ -132,7 +132,7 @@ class Settler:
 
     def _plan_all(self, tx: Tx, now: datetime) -> None:
         clock.see(tx, now)
-        payout_moves.plan_all(tx, now=now)
+        transitions.plan_all(tx, now=now)
 
     async def _may_pay(self, now: datetime) -> bool:
         """Take the lease if something is to be sent; tell whether this bot may send it.
@@ -230,7 +230,7 @@ class Settler:
         except DestinationUnavailable as error:
             pass_.refusals[where] = REFUSALS_MAX
             await self._step_aside(payout, str(error), least_s=0)
-            await self.till.move(lambda tx: payout_moves.defer_like(tx, payout, where))
+            await self.till.move(lambda tx: transitions.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
             await self._step_aside_refused(payout, error)
@@ -267,7 +267,7 @@ class Settler:
                 return sent is not None
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
                 now = self.till.clock.now()
-                await self.till.move(lambda tx: payout_moves.retry(tx, payout, now=now))
+                await self.till.move(lambda tx: transitions.retry(tx, payout, now=now))
             case _:
                 pass
         return False

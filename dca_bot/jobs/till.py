@@ -13,8 +13,8 @@ from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStat
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.funds import Funds
 from dca_bot.jobs.lease import Lease
-from dca_bot.ledger import payout_moves, payouts
-from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Database, Tx
@@ -49,7 +49,7 @@ class Till:
         """Note why a payout waits, and try again after a while that grows."""
         delay_s = max(least_s, rules.backoff_s(payout.tries + 1))
         until = self.clock.now() + timedelta(seconds=delay_s)
-        await self.move(lambda tx: payout_moves.defer(tx, payout, waiting=waiting, until=until))
+        await self.move(lambda tx: transitions.defer(tx, payout, waiting=waiting, until=until))
 
     async def fresh(self, payout: Payout) -> Payout:
         """Read a payout again."""
@@ -84,7 +84,7 @@ class Till:
             return
         if payout.waiting != Waiting.FUNDS:
             await self.move(
-                lambda tx: payout_moves.defer(
+                lambda tx: transitions.defer(
                     tx, payout, waiting=Waiting.FUNDS, until=payout.try_at, counted=False
                 )
             )
@@ -110,7 +110,7 @@ class Till:
             reply.detail,
         )
         if reply.answer is not PayAnswer.NO_ANSWER and reply.detail not in _STATUSES:
-            await self.move(lambda tx: payout_moves.note_said(tx, payout, reply.detail))
+            await self.move(lambda tx: transitions.note_said(tx, payout, reply.detail))
 
     def margin(self, payout: Payout) -> timedelta:
         """Return how long an invoice must still live when it is sent."""

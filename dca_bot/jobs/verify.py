@@ -17,11 +17,11 @@ from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import payout_moves, payouts, witnesses
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.witnesses import Question
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.ledger.witnesses import Question
 
 LOOK_S = 30
 BATCH = 20
@@ -82,19 +82,19 @@ class Verifier:
                 tx, payout, Outcome.ARRIVED, Witness.VERIFY, preimage=answer.preimage, now=now
             )
         if payout.state in payouts.IN_QUESTION:
-            payout_moves.look_again(tx, payout, now=now)
+            transitions.look_again(tx, payout, now=now)
             self.signals.settle.ring()
 
     def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
         """Hold a payout whose earlier invoice has arrived after all, or tell that it is paid twice."""
         witnesses.forget(tx, question.payout_id, question.number)
         if payout.state is PayoutState.VOID:
-            payout_moves.retry(tx, payout, now=now)
+            transitions.retry(tx, payout, now=now)
             payout = replace(payout, state=PayoutState.PLANNED)
         if payout.state not in payouts.UNSENT:
             self.herald.given_up_proven(tx, payout, question.payment_hash, now)
             return
-        hold = payout_moves.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
+        hold = transitions.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
         if hold is not None:
             self.herald.hold_opened(tx, hold, now)
 

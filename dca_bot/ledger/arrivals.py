@@ -9,7 +9,7 @@ it arrived; the mark is set in the transaction that writes the message.
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant

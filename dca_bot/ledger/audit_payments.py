@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
 from dca_bot.errors import LnbitsRefused
-from dca_bot.ledger import foreign, witnesses
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import unknown_payments, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store.database import Database, Tx
 
@@ -144,7 +144,7 @@ def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[str]:
     )
     unseen = [row["payment_hash"] for row in rows if row["payout_id"] not in seen.paid]
     recorded = paid_by_hash(tx, [*unseen, *(payment.payment_hash for payment in seen.odd)])
-    settled = foreign.settled_hashes(tx)
+    settled = unknown_payments.settled_hashes(tx)
     findings = compare_payments(recorded, seen.odd, settled, seen.paid)
     if seen.more:
         findings.append(f"{seen.more} more payments of LNbits' list weren't compared.")

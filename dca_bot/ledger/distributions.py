@@ -11,7 +11,8 @@ from datetime import datetime
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
-from dca_bot.ledger import cash_outs, foreign, missed, payout_moves
+from dca_bot.ledger import cash_outs, missed
+from dca_bot.ledger.payouts import transitions, unknown_payments
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.accounts import (
     COMMISSION,
@@ -104,7 +105,7 @@ def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: dateti
         return None
     split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
     given = {name.casefold(): (0, sat) for name, sat in split.sats.items()}
-    known = [*foreign.paid_for(tx, id_), *foreign.still_paying(tx, id_, now=now)]
+    known = [*unknown_payments.paid_for(tx, id_), *unknown_payments.still_paying(tx, id_, now=now)]
     is_same = all(one.can_bring(given.get(one.client_name.casefold())) for one in known)
     return split if is_same else None
 
@@ -130,7 +131,7 @@ def distribute(
     if flow_enabled:
         missed.record(tx, cash_out_id, missed.would_miss(tx, at))
     for one in grants:
-        payout_moves.plan(tx, one.client_id, now=now)
+        transitions.plan(tx, one.client_id, now=now)
     give_commission(tx, recorded, now=now, message_id=message_id)
     return _recorded_distribution(tx, cash_out_id)
 
@@ -185,7 +186,7 @@ def give(
     """
     record_shares(tx, distribution, grants, source=source, rest=rest, day=day, cause=cause, now=now)
     for one in grants:
-        payout_moves.plan(tx, one.client_id, now=now)
+        transitions.plan(tx, one.client_id, now=now)
     return _recorded_distribution(tx, distribution.id)
 
 
@@ -275,7 +276,7 @@ def give_commission(
     """
     split = work_out_split(tx, distribution.id, distribution.commission_sat, now=now)
     if split is None:
-        foreign.settle_distribution(tx, commission.split_id(distribution.id), now=now)
+        unknown_payments.settle_distribution(tx, commission.split_id(distribution.id), now=now)
         return
     terms = commission.in_force(tx)
     given = Distribution(

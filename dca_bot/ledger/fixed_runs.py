@@ -20,7 +20,7 @@ from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger import distributions
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros

@@ -12,10 +12,11 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, distributions, fixed_runs, foreign, payout_moves, payouts
+from dca_bot.ledger import cash_outs, distributions, fixed_runs
 from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
-from dca_bot.ledger.foreign import ForeignPayment
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.unknown_payments import ForeignPayment
 from dca_bot.ledger.programme import clients, commission, machine_cash
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machine_cash import CASH_OUT, Flow
@@ -51,10 +52,10 @@ def payees_of(
     """
     if distributions.by_id(tx, distribution_id) is not None:
         raise StateChanged("This is recorded already.")
-    paid = foreign.paid_for(tx, distribution_id)
+    paid = unknown_payments.paid_for(tx, distribution_id)
     if not paid:
         raise StateChanged("Nothing of it is left to be recorded; look at holds once more.")
-    if foreign.still_paying(tx, distribution_id, now=now):
+    if unknown_payments.still_paying(tx, distribution_id, now=now):
         raise StateChanged(
             "LNbits may still make a payment of it that is under way or failed lately."
             " Wait until it has succeeded, or for a week."
@@ -166,10 +167,10 @@ def _client(tx: Tx, one: ForeignPayment) -> Client:
 def _take_over(
     tx: Tx, client: Client, one: ForeignPayment, distribution_id: str, now: datetime
 ) -> None:
-    payout_moves.adopt(tx, one.external_id, client.id, distribution_id, now=now)
+    transitions.adopt(tx, one.external_id, client.id, distribution_id, now=now)
     payout = _known(payouts.by_id(tx, one.external_id))
-    payout_moves.move(tx, payout, PayoutState.HELD)
-    payout_moves.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
+    transitions.move(tx, payout, PayoutState.HELD)
+    transitions.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
 
 
 def _known(payout: Payout | None) -> Payout:

@@ -31,11 +31,12 @@ from dca_bot.core.ports import (
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import cash_outs, changes, distributions, holds, payout_moves, payouts
+from dca_bot.ledger import cash_outs, changes, distributions
 from dca_bot.ledger.audit import audit_beside, audit_ledger
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
 from dca_bot.nostr.keys import generate, npub, parse_npub
@@ -314,7 +315,7 @@ class Talk:
     async def hold_payout(self, reason):
         def work(tx):
             payout = payouts.open_payouts(tx)[0]
-            hold = payout_moves.hold(tx, payout, reason, now=self.clock.now())
+            hold = transitions.hold(tx, payout, reason, now=self.clock.now())
             self.herald.hold_opened(tx, hold, self.clock.now())
             return payout.id
 
@@ -335,13 +336,13 @@ class Talk:
                     hash_ = hashlib.sha256(f"{payout_id}{payout.attempts}".encode()).hexdigest()
                     expiry = now + timedelta(hours=24)
                     invoice = Invoice("lnbcrt1x", hash_, payout.amount_sat * 1000, expiry)
-                    payout_moves.record_invoice(tx, payout, invoice, now=now)
+                    transitions.record_invoice(tx, payout, invoice, now=now)
                 elif step == "submit":
-                    payout_moves.submit(tx, payout, now=now)
+                    transitions.submit(tx, payout, now=now)
                 elif step == "debit":
-                    payout_moves.debit(tx, payout, self.paid(payout), now=now)
+                    transitions.debit(tx, payout, self.paid(payout), now=now)
                 else:
-                    payout_moves.move(tx, payout, payouts.PayoutState(step))
+                    transitions.move(tx, payout, payouts.PayoutState(step))
 
         await self.database.transact(work)
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
-from dca_bot.ledger import foreign, payout_moves, payouts
 from dca_bot.ledger.distributions import by_id
+from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 
@@ -216,7 +216,7 @@ async def arrive(talk, payout_id):
 
     def work(tx):
         payout = payouts.by_id(tx, payout_id)
-        payout_moves.finish(tx, payout, now=talk.clock.now())
+        transitions.finish(tx, payout, now=talk.clock.now())
         talk.herald.payout_arrived(tx, payout, talk.clock.now())
 
     await talk.database.transact(work)
@@ -380,7 +380,7 @@ async def test_commission_that_lnbits_has_paid_warns_before_sharing_out(talk):
     assert "LNbits has paid 400 sats for this cash-out" in await talk.tell(
         "op", "hold accept bbbb2222"
     )
-    found = await talk.database.read(lambda tx: foreign.of_cash_out(tx, HELD))
+    found = await talk.database.read(lambda tx: unknown_payments.of_cash_out(tx, HELD))
     assert len(found) == 1
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from talk import START, PartState, Talk, make_programme
 
 from dca_bot.jobs.summary import Summary
-from dca_bot.ledger import payout_moves, payouts
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import open_database
 
@@ -93,7 +93,7 @@ async def test_summary_tells_what_the_day_brought(started):
         if payout.minor < 20_000:
             await started.bring_to(payout.id, "invoice", "submit", "debit")
             await started.database.transact(
-                lambda tx, id_=payout.id: payout_moves.finish(
+                lambda tx, id_=payout.id: transitions.finish(
                     tx, payouts.by_id(tx, id_), now=started.clock.now()
                 )
             )

@@ -9,7 +9,8 @@ from talk import code_in
 
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import terms
-from dca_bot.ledger import cash_outs, changes, distributions, holds
+from dca_bot.ledger import cash_outs, changes, distributions
+from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import machines
 
 SALE = "aaaa1111-0000-4000-8000-000000000000"

@@ -8,7 +8,7 @@ import pytest
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting
 from dca_bot.core.rate import Ticker
-from dca_bot.ledger import top_ups
+from dca_bot.ledger.payouts import top_ups
 from dca_bot.ledger.programme import tickers
 
 ADDRESS = "maria@example.com"

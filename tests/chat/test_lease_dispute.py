@@ -6,7 +6,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 
 RIVAL = LeaseRow(9, "77c2aaaaaaaaaaaa", LeaseKind.CLAIM, "ledger", "bot")

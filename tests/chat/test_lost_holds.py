@@ -7,9 +7,10 @@ import pytest
 from talk import OTHER_KEY, code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger import foreign, holds, lost
+from dca_bot.ledger import lost
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.instants import micros
 
 RUN = "fixed:2026-11-24T09:00"
@@ -284,11 +285,11 @@ async def test_cancelled_payout_settles_nothing_else_that_the_payment_brought(ta
     await talk.hold_payout(HoldReason.KNOWN_PAYOUT)
     await talk.do("op", f"payout cancel {payout.id}")
     assert await talk.database.read(lost.distribution_ids) == [RUN]
-    assert await talk.database.read(foreign.settled_hashes) == set()
+    assert await talk.database.read(unknown_payments.settled_hashes) == set()
     await hold(talk)
     await talk.do("op", "hold ignore 2")
     assert await talk.database.read(lost.distribution_ids) == []
-    assert await talk.database.read(foreign.settled_hashes) == {"fe" * 32}
+    assert await talk.database.read(unknown_payments.settled_hashes) == {"fe" * 32}
 
 
 async def test_payment_that_succeeds_after_its_payout_was_cancelled_is_found(talk):

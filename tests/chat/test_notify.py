@@ -14,8 +14,9 @@ from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import mail, payout_moves, payouts
+from dca_bot.ledger import mail
 from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store.database import open_database
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
@@ -47,7 +48,7 @@ async def arrive(talk, sat, *, fiat_minor=10_000):
 async def finish(talk, payout_id):
     def work(tx):
         payout = payouts.by_id(tx, payout_id)
-        payout_moves.finish(tx, payout, now=talk.clock.now())
+        transitions.finish(tx, payout, now=talk.clock.now())
         talk.herald.payout_arrived(tx, payout, talk.clock.now())
 
     await talk.database.transact(work)

@@ -9,7 +9,7 @@ from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.instants import micros
 
 CASH_OUT = "aaaa1111-0000"

@@ -7,8 +7,8 @@ from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
-from dca_bot.ledger import holds, payout_moves, payouts, witnesses
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
 
 CASH_OUT = "aaaa1111-0000"
 EXPIRY, DAY, MINUTE = timedelta(hours=24), timedelta(hours=24), timedelta(minutes=1)
@@ -25,8 +25,8 @@ async def doubted(talk):
 
     def doubt(tx):
         sent = payouts.by_id(tx, payout.id)
-        payout_moves.note_seen(tx, sent, PaymentStatus.FAILED)
-        payout_moves.put_in_doubt(tx, sent)
+        transitions.note_seen(tx, sent, PaymentStatus.FAILED)
+        transitions.put_in_doubt(tx, sent)
         hold = holds.open_hold(tx, "payout", sent.id, HoldReason.FAILED_TO_ADDRESS, now=now)
         talk.herald.hold_opened(tx, hold, now)
 
@@ -174,8 +174,8 @@ async def paid_before(talk, doubted):
 
     def doubt(tx):
         sent = payouts.by_id(tx, doubted.id)
-        payout_moves.note_seen(tx, sent, PaymentStatus.FAILED)
-        payout_moves.put_in_doubt(tx, sent)
+        transitions.note_seen(tx, sent, PaymentStatus.FAILED)
+        transitions.put_in_doubt(tx, sent)
         holds.open_hold(tx, "payout", sent.id, HoldReason.FAILED_TO_ADDRESS, now=now)
 
     await talk.database.transact(doubt)

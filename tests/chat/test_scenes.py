@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
 
-from dca_bot.ledger import holds
+from dca_bot.ledger.payouts import holds
 from dca_bot.nostr.keys import generate
 
 MARIA = "client add maria {maria}"

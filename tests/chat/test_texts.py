@@ -34,7 +34,7 @@ from dca_bot.jobs.signals import Part
 from dca_bot.ledger import fixed_runs
 from dca_bot.ledger.cash_outs import RECOVERED
 from dca_bot.ledger.fixed_runs import RunReason
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
 

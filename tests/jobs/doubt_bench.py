@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dca_bot.core.ports import VerifyAnswer
-from dca_bot.ledger import holds
+from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

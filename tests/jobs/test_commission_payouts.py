@@ -7,9 +7,9 @@ from payout_bench import Killed
 from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger import foreign, holds
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import accounts
@@ -149,7 +149,7 @@ async def test_commission_of_an_old_copy_is_taken_over_not_paid_again(
     cash_out_id = await bench.distribute(100_000, 80_000, 1_000)
     await bench.settle(2)
     await put_back(bench, folder, saved)
-    assert await bench.database.read(lambda tx: foreign.of_cash_out(tx, cash_out_id))
+    assert await bench.database.read(lambda tx: unknown_payments.of_cash_out(tx, cash_out_id))
     if accepted:
         await accept(bench, cash_out_id)
     await bench.distribute(100_000, 80_000, 1_000)

@@ -8,7 +8,7 @@ from payout_bench import preimage_of
 
 from dca_bot.core.ports import PaymentStatus, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger import holds, payout_moves, payouts
+from dca_bot.ledger.payouts import holds, payouts, transitions
 
 
 def while_lnbits_is_asked(bench, work):
@@ -33,13 +33,13 @@ async def test_operators_word_during_a_look_up_opens_no_new_hold(make_doubted, w
     def decide(tx):
         (payout,) = payouts.open_payouts(tx)
         now = bench.clock.now()
-        payout_moves.void_by_verdict(tx, payout, Witness.OPERATOR, now=now, message_id="m")
+        transitions.void_by_verdict(tx, payout, Witness.OPERATOR, now=now, message_id="m")
         holds.close(tx, "payout", payout.id, outcome="ignored", now=now)
         voided = payouts.by_id(tx, payout.id)
         if word == "retry":
-            payout_moves.retry(tx, voided, now=now)
+            transitions.retry(tx, voided, now=now)
         else:
-            payout_moves.cancel(tx, voided, now=now)
+            transitions.cancel(tx, voided, now=now)
 
     while_lnbits_is_asked(bench, decide)
     bench.clock.ahead = 30 * HOUR

@@ -19,7 +19,7 @@ from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state

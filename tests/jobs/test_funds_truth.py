@@ -18,8 +18,8 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.ports import AddressTerms, Payment
 from dca_bot.errors import DestinationUnavailable
-from dca_bot.ledger import holds, payout_moves, payouts
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts, transitions
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
@@ -113,7 +113,7 @@ async def test_payout_above_a_ceiling_that_was_accepted_asks_for_what_it_needs(b
     (held,) = await bench.payouts()
 
     def accept(tx):
-        payout_moves.retry(tx, held, now=bench.clock.now())
+        transitions.retry(tx, held, now=bench.clock.now())
         holds.close(tx, "payout", held.id, outcome="accepted", now=bench.clock.now())
 
     await bench.database.transact(accept)
@@ -226,7 +226,7 @@ async def do(bench, what, how):
 def accept_oldest(tx, now):
     for hold in holds.still_open(tx):
         if hold.reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
-            payout_moves.retry(tx, payouts.by_id(tx, hold.ref), now=now)
+            transitions.retry(tx, payouts.by_id(tx, hold.ref), now=now)
             holds.close(tx, "payout", hold.ref, outcome="accepted", now=now)
             return True
     return False

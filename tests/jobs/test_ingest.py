@@ -16,9 +16,10 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import cash_outs, distributions, foreign, holds
+from dca_bot.ledger import cash_outs, distributions
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients, commission, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
@@ -416,7 +417,7 @@ async def test_distribution_that_lnbits_knows_is_held_not_distributed(make_bench
         external_id="payout",
         extra={"distributions": [known]},
     )
-    await bench.database.transact(lambda tx: foreign.remember(tx, payment, now=NOW))
+    await bench.database.transact(lambda tx: unknown_payments.remember(tx, payment, now=NOW))
     bench.server.put(cash_out("a", NOW - HOUR), cash_out("b", NOW - HOUR))
     await bench.poll(2)
     assert await bench.distributed() == ["b"]
@@ -622,7 +623,7 @@ async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(mak
         external_id="late",
         extra={"distributions": ["late"], "client": "ana", "fiat_minor": 80_000},
     )
-    await bench.database.transact(lambda tx: foreign.remember(tx, paid, now=NOW))
+    await bench.database.transact(lambda tx: unknown_payments.remember(tx, paid, now=NOW))
     await bench.poll()
     assert await bench.holds() == [("lost", "late", HoldReason.LOST, None)]
     bench.server.put(cash_out("late", NOW - HOUR))

@@ -18,7 +18,8 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import fixed_runs, foreign, payout_moves, payouts
+from dca_bot.ledger import fixed_runs
+from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 
@@ -101,7 +102,7 @@ async def test_payout_whose_destination_fails_takes_no_longer_with_history(bench
         await bench.settle(2)
         for payout in await bench.database.read(payouts.open_payouts):
             await bench.database.transact(
-                lambda tx, payout=payout: payout_moves.cancel(tx, payout, now=bench.clock.now())
+                lambda tx, payout=payout: transitions.cancel(tx, payout, now=bench.clock.now())
             )
     assert await found_in(bench.database, plans) == []
 
@@ -121,7 +122,7 @@ async def test_reconciling_takes_no_longer_with_history(bench):
     with traced(bench.database) as plans:
         done = await reconcile(bench.database, bench.wallet, herald, now=now)
         await reconcile(bench.database, bench.wallet, herald, now=now, since=done.mark)
-        await bench.database.read(lambda tx: foreign.open_hashes(tx, now=now, limit=9))
+        await bench.database.read(lambda tx: unknown_payments.open_hashes(tx, now=now, limit=9))
     assert "HELD" in await bench.states()
     assert await found_in(bench.database, plans) == []
 

@@ -8,7 +8,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
-from dca_bot.ledger import foreign, leases
+from dca_bot.ledger.payouts import leases, unknown_payments
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
@@ -254,4 +254,7 @@ async def test_what_a_rival_pays_during_the_wait_under_another_id_is_held(make_b
     bench.clock.sleep = sleep
     await bench.settle(2)
     assert await bench.states() == ["DONE", "HELD"]
-    assert len(await bench.database.read(lambda tx: foreign.of_distribution(tx, cash_out_id))) == 1
+    assert (
+        len(await bench.database.read(lambda tx: unknown_payments.of_distribution(tx, cash_out_id)))
+        == 1
+    )

@@ -17,7 +17,7 @@ from dca_bot.core.lease import LOOK_AGE_MAX_S, WAIT_S, LeaseReading, Party
 from dca_bot.core.ports import Uptime
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.lease import Lease, NotHeld
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import migrate
 

@@ -9,8 +9,8 @@ import pytest
 from lnbits_servers import ZONES, databases
 from test_settle import assert_clean
 
-from dca_bot.ledger import foreign
 from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -119,9 +119,14 @@ async def test_pending_payment_of_an_old_copy_is_renewed_without_reading_all(ben
         lambda tx: tx.execute("UPDATE foreign_payment SET status = 'pending'")
     )
     now = bench.clock.now()
-    opened = await bench.database.read(lambda tx: foreign.open_hashes(tx, now=now, limit=9))
+    opened = await bench.database.read(
+        lambda tx: unknown_payments.open_hashes(tx, now=now, limit=9)
+    )
     assert opened == [payment_hash]
     bench.clock.ahead += timedelta(hours=1, minutes=1)
     await bench.settler.look_once()
     now = bench.clock.now()
-    assert await bench.database.read(lambda tx: foreign.open_hashes(tx, now=now, limit=9)) == []
+    assert (
+        await bench.database.read(lambda tx: unknown_payments.open_hashes(tx, now=now, limit=9))
+        == []
+    )

@@ -7,10 +7,11 @@ from test_settle import assert_clean
 
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, distributions, fixed_runs, foreign, lost
+from dca_bot.ledger import cash_outs, distributions, fixed_runs, lost
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import audit_payments
 from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.accounts import TREASURY, Cause
@@ -92,7 +93,7 @@ async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat)
 
 async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):
     bench, now = old_copy, old_copy.clock.now()
-    await bench.database.transact(lambda tx: foreign.settle_distribution(tx, RUN, now=now))
+    await bench.database.transact(lambda tx: unknown_payments.settle_distribution(tx, RUN, now=now))
     assert await read(bench, lost.distribution_ids) == []
     assert (await audit_payments(bench.database, bench.wallet)).findings == ()
     await bench.settler.catch_up()

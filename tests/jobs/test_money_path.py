@@ -12,9 +12,9 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
-from dca_bot.ledger import foreign, holds, payout_moves, payouts
 from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -83,7 +83,7 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
         await bench.distribute(40_000, 40_000)
     first, second = await bench.payouts()
     await bench.database.transact(
-        lambda tx: payout_moves.hold(tx, second, HoldReason.KNOWN_PAYOUT, now=NOW)
+        lambda tx: transitions.hold(tx, second, HoldReason.KNOWN_PAYOUT, now=NOW)
     )
     lost = Payment("a" * 64, -40_000_000, 0, SUCCESS, None, external_id=second.id)
 
@@ -91,7 +91,7 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
         held = payouts.by_id(tx, second.id)
         if held.state == "HELD":
             holds.close(tx, "payout", held.id, outcome="accepted", now=NOW)
-            payout_moves.take_over(tx, held, lost, now=NOW)
+            transitions.take_over(tx, held, lost, now=NOW)
 
     before_the_first_request(bench, accept)
     await at(bench, timedelta())
@@ -272,11 +272,11 @@ async def test_late_payment_of_what_was_given_up_is_news(make_desk, way, news):
     assert payout.state == "VOID"
     now = bench.clock.now()
     if way == "CANCELLED":
-        await bench.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
+        await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
     paid = Payment(
         payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
     )
-    assert not await bench.database.read(lambda tx: foreign.is_recorded(tx, paid))
+    assert not await bench.database.read(lambda tx: unknown_payments.is_recorded(tx, paid))
     herald = bench.settler.till.herald
     for _ in range(2):
         await bench.database.transact(lambda tx: record_unknown(tx, [paid], herald, now=now))

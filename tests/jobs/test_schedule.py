@@ -16,8 +16,9 @@ from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import fixed_runs, foreign
+from dca_bot.ledger import fixed_runs
 from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
@@ -487,7 +488,7 @@ def paid(distribution_id):
 async def test_run_that_lnbits_has_paid_is_held_and_the_days_other_runs_wait(make_bench):
     bench = await make_bench()
     await bench.saver("ana")
-    await bench.do(foreign.remember, paid(MORNING), now=MIDNIGHT)
+    await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(9)
     await bench.at(18)
     assert await bench.runs() == {MORNING: "held", EVENING: "waiting"}
@@ -503,10 +504,10 @@ async def test_days_other_runs_go_on_once_the_operator_has_settled_it(make_bench
     bench = await make_bench()
     await bench.saver("ana")
     by_hand = "fixed:2026-11-24T08:15:00-06:00"
-    await bench.do(foreign.remember, paid(by_hand), now=MIDNIGHT)
+    await bench.do(unknown_payments.remember, paid(by_hand), now=MIDNIGHT)
     await bench.at(9)
     assert await bench.runs() == {MORNING: "waiting"}
-    await bench.do(foreign.settle_distribution, by_hand, now=MIDNIGHT)
+    await bench.do(unknown_payments.settle_distribution, by_hand, now=MIDNIGHT)
     await bench.at(9.5)
     assert await bench.given() == [(MORNING, 5_000, 6_250)]
 
@@ -515,7 +516,7 @@ async def test_missed_run_that_lnbits_has_paid_is_held_and_not_lapsed(make_bench
     bench = await make_bench()
     await bench.saver("ana")
     await bench.at(1)
-    await bench.do(foreign.remember, paid(MORNING), now=MIDNIGHT)
+    await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(1, day=1)
     assert await bench.runs() == {MORNING: "held", EVENING: "lapsed"}
     assert len(await bench.letters()) == 1
@@ -526,7 +527,7 @@ async def test_run_that_waited_while_lnbits_has_paid_it_is_held_and_not_lapsed(m
     await bench.saver("ana")
     bench.wallet.coin = None
     await bench.at(9)
-    await bench.do(foreign.remember, paid(MORNING), now=MIDNIGHT)
+    await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(1, day=1)
     assert await bench.runs() == {MORNING: "held", EVENING: "lapsed"}
     assert "2026-11-24 09:00: LNbits has paid" in (await bench.letters())[-1]

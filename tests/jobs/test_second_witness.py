@@ -12,7 +12,7 @@ from scaffold import without_triggers
 
 from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger import payout_moves, payouts, witnesses
+from dca_bot.ledger.payouts import payouts, transitions, witnesses
 from dca_bot.ledger.store import bot_state
 
 
@@ -195,7 +195,7 @@ async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make
     def as_before(tx):
         payout = payouts.open_payouts(tx)[0]
         with without_triggers(tx, "void_needs_two_witnesses"):
-            payout_moves.void(tx, payout, now=bench.clock.now())
+            transitions.void(tx, payout, now=bench.clock.now())
 
     await bench.database.transact(as_before)
     await hours(bench, 1, 30)
@@ -245,8 +245,8 @@ async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make
     def pay_anew(tx):
         (payout,) = payouts.open_payouts(tx)
         told = {"now": now, "message_id": "m"}
-        payout_moves.void_by_verdict(tx, payout, Witness.OPERATOR, **told)
-        payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
+        transitions.void_by_verdict(tx, payout, Witness.OPERATOR, **told)
+        transitions.retry(tx, payouts.by_id(tx, payout.id), now=now)
         bot_state.put(tx, bot_state.PAUSED, now.isoformat())
 
     await bench.database.transact(pay_anew)

@@ -12,10 +12,10 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
-from dca_bot.ledger import foreign, holds, payout_moves, payouts, top_ups
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts, top_ups, transitions, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import (
     ADDRESS,
     INVOICE_KEY,
@@ -305,7 +305,7 @@ async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_he
         await bench.settler.look_once()
         states += await bench.states()
     assert states == ["PLANNED"] * 11 + ["HELD"]
-    (found,) = await bench.database.read(lambda tx: foreign.of_payout(tx, payout.id))
+    (found,) = await bench.database.read(lambda tx: unknown_payments.of_payout(tx, payout.id))
     assert found.payment_hash == invoice.payment_hash
     assert any("LNbits" in text for text in await bench.letters())
 
@@ -378,7 +378,7 @@ async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
     await bench.distribute(10_000, 8_000)
     (payout,) = await bench.payouts()
     now = bench.clock.now()
-    await bench.database.transact(lambda tx: payout_moves.cancel(tx, payout, now=now))
+    await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
     await bench.settle(3)
     assert await balance_sat(ana) == 0
     client = await bench.database.read(lambda tx: by_name(tx, "ana"))
@@ -667,7 +667,7 @@ async def test_ceiling_of_a_day_counts_what_has_left_within_24_hours(
 def _let_go(tx, bench, hold):
     now = bench.clock.now()
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=now)
-    payout_moves.retry(tx, payouts.by_id(tx, hold.ref), now=now)
+    transitions.retry(tx, payouts.by_id(tx, hold.ref), now=now)
 
 
 async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wallets, lnbits):
@@ -765,9 +765,9 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     now = bench.clock.now()
 
     def accepted_long_ago(tx):
-        payout_moves.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
+        transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
         holds.close(tx, "payout", payout.id, outcome="accepted", now=now)
-        payout_moves.retry(tx, payouts.by_id(tx, payout.id), now=now)
+        transitions.retry(tx, payouts.by_id(tx, payout.id), now=now)
 
     await bench.database.transact(accepted_long_ago)
     failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, None, external_id=payout.id)

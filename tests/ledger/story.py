@@ -11,8 +11,9 @@ from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
-from dca_bot.ledger import cash_outs, distributions, payout_moves, payout_need, payouts
+from dca_bot.ledger import cash_outs, distributions
 from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.payouts import payout_need, payouts, transitions
 from dca_bot.ledger.programme import clients, commission, deposits, machine_cash, machines
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
@@ -223,26 +224,26 @@ class Story:
         payout, state = self.payout(id_), PayoutState(to)
         match state:
             case PayoutState.INVOICED:
-                self.do(payout_moves.record_invoice, payout, self.invoice(payout), now=self.now)
+                self.do(transitions.record_invoice, payout, self.invoice(payout), now=self.now)
             case PayoutState.SUBMITTED:
-                self.do(payout_moves.submit, payout, now=self.now)
+                self.do(transitions.submit, payout, now=self.now)
             case PayoutState.DEBITED:
-                self.do(payout_moves.debit, payout, self.payment(payout), now=self.now)
+                self.do(transitions.debit, payout, self.payment(payout), now=self.now)
             case PayoutState.DONE:
-                self.do(payout_moves.finish, payout, now=self.now)
+                self.do(transitions.finish, payout, now=self.now)
             case PayoutState.HELD:
-                self.do(payout_moves.hold, payout, "above a ceiling", now=self.now)
+                self.do(transitions.hold, payout, "above a ceiling", now=self.now)
             case PayoutState.CANCELLED:
-                self.do(payout_moves.cancel, payout, now=self.now)
+                self.do(transitions.cancel, payout, now=self.now)
             case PayoutState.PLANNED if payout.state is PayoutState.INVOICED:
-                self.do(payout_moves.discard_invoice, payout)
+                self.do(transitions.discard_invoice, payout)
             case PayoutState.PLANNED:
-                self.do(payout_moves.retry, payout, now=self.now)
+                self.do(transitions.retry, payout, now=self.now)
             case PayoutState.MERGED:
                 more = payout.amount_sat + 1
-                self.do(payout_moves.merge, payout, min_sat=more, now=self.now)
+                self.do(transitions.merge, payout, min_sat=more, now=self.now)
             case _:
-                self.do(payout_moves.move, payout, state)
+                self.do(transitions.move, payout, state)
         return self.payout(id_)
 
     def bring(self, id_, to):

@@ -8,14 +8,14 @@ import pytest
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.errors import LnbitsRefused
-from dca_bot.ledger import holds, payout_moves, payouts, witnesses
 from dca_bot.ledger.audit_payments import (
     Invoiced,
     audit_payments,
     compare_payments,
     paid_by_hash,
 )
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
 from .story import KEY, START, hex_of
@@ -115,7 +115,7 @@ def test_payout_taken_over_from_lnbits_is_clean(story):
     id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
     held = story.bring(id_, "HELD")
     payment = replace(story.payment(held), fee_msat=1234)
-    story.do(payout_moves.take_over, held, payment, now=story.now)
+    story.do(transitions.take_over, held, payment, now=story.now)
     assert compare_payments(story.read(paid_by_hash), [payment]) == []
 
 
@@ -186,7 +186,7 @@ def test_what_an_operator_settled_by_hand_is_noted(story):
     id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
     alerted = story.bring(id_, "ALERT")
     story.do(holds.open_hold, "payout", id_, HoldReason.ALERTED, now=story.now)
-    story.do(payout_moves.finish, alerted, now=story.now)
+    story.do(transitions.finish, alerted, now=story.now)
     story.do(holds.close, "payout", id_, outcome="accepted", now=story.now)
     found = audit(story, source=[story.payment(alerted)], rows=[])
     assert (found.findings, found.notes) == ((), (f"Payout {id_[:8]} was settled by hand.",))
@@ -210,7 +210,7 @@ def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
         told = {"preimage": "07" * 32, "now": story.now}
         story.do(witnesses.record_verdict, doubted, Outcome.ARRIVED, witness, **told)
     message_id = "m1" if witness is Witness.OPERATOR else None
-    story.do(payout_moves.book_as_arrived, doubted, now=story.now, message_id=message_id)
+    story.do(transitions.book_as_arrived, doubted, now=story.now, message_id=message_id)
     row = replace(story.payment(doubted, status=status or FAILED), fee_msat=9)
     found = audit(story, source=[row] if status else [])
     assert found.findings == ()
@@ -248,7 +248,7 @@ def test_payout_that_is_paid_while_lnbits_is_read_is_not_missed_there(story):
     async def rows(_self):
         def debit(tx):
             payout = payouts.by_id(tx, id_)
-            payout_moves.debit(tx, payout, story.payment(payout), now=story.now)
+            transitions.debit(tx, payout, story.payment(payout), now=story.now)
 
         await story.database.transact(debit)
         for row in ():

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dca_bot.core.payout import payout_id
 from dca_bot.core.witness import Witness
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import payout_moves, payouts
+from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
 
@@ -383,50 +383,50 @@ class LedgerMachine(RuleBasedStateMachine):
     def do_invoice(self, payout):
         self.invoices += 1
         invoice = self.story.invoice(payout, hash_=hex_of(f"invoice {self.invoices}"))
-        self.story.do(payout_moves.record_invoice, payout, invoice, now=self.story.now)
+        self.story.do(transitions.record_invoice, payout, invoice, now=self.story.now)
 
     def do_discard(self, payout):
-        self.story.do(payout_moves.discard_invoice, payout)
+        self.story.do(transitions.discard_invoice, payout)
 
     def do_hold(self, payout):
-        self.story.do(payout_moves.hold, payout, "known", now=self.story.now)
+        self.story.do(transitions.hold, payout, "known", now=self.story.now)
 
     def do_retry(self, payout):
-        self.story.do(payout_moves.retry, payout, now=self.story.now)
+        self.story.do(transitions.retry, payout, now=self.story.now)
 
     def do_submit(self, payout):
-        self.story.do(payout_moves.submit, payout, now=self.story.now)
+        self.story.do(transitions.submit, payout, now=self.story.now)
 
     def do_doubt(self, payout):
-        self.story.do(payout_moves.move, payout, payouts.PayoutState.IN_DOUBT)
+        self.story.do(transitions.move, payout, payouts.PayoutState.IN_DOUBT)
 
     def do_debit(self, payout):
-        self.story.do(payout_moves.debit, payout, self.story.payment(payout), now=self.story.now)
+        self.story.do(transitions.debit, payout, self.story.payment(payout), now=self.story.now)
 
     def do_take_over(self, payout):
         payment = self.story.payment(payout)
-        self.story.do(payout_moves.take_over, payout, payment, now=self.story.now)
+        self.story.do(transitions.take_over, payout, payment, now=self.story.now)
 
     def do_finish(self, payout):
-        self.story.do(payout_moves.finish, payout, now=self.story.now)
+        self.story.do(transitions.finish, payout, now=self.story.now)
 
     def do_alert(self, payout):
-        self.story.do(payout_moves.move, payout, payouts.PayoutState.ALERT)
+        self.story.do(transitions.move, payout, payouts.PayoutState.ALERT)
 
     def do_void(self, payout):
         """Give an attempt up; one to an address that is in doubt on an operator's word."""
         to_address = payout.destination is not None and payout.destination.kind == clients.ADDRESS
         if to_address and payout.state == "IN_DOUBT":
             told = {"now": self.story.now, "message_id": "m"}
-            self.story.do(payout_moves.void_by_verdict, payout, Witness.OPERATOR, **told)
+            self.story.do(transitions.void_by_verdict, payout, Witness.OPERATOR, **told)
         else:
-            self.story.do(payout_moves.move, payout, payouts.PayoutState.VOID)
+            self.story.do(transitions.move, payout, payouts.PayoutState.VOID)
 
     def do_book(self, payout):
-        self.story.do(payout_moves.book_as_arrived, payout, now=self.story.now, message_id="m")
+        self.story.do(transitions.book_as_arrived, payout, now=self.story.now, message_id="m")
 
     def do_cancel(self, payout):
-        self.story.do(payout_moves.cancel, payout, now=self.story.now)
+        self.story.do(transitions.cancel, payout, now=self.story.now)
 
     @precondition(lambda self: self.payouts)
     @rule(data=st.data(), min_sat=st.sampled_from([1, 50, 400, 10_000]))
@@ -441,7 +441,7 @@ class LedgerMachine(RuleBasedStateMachine):
         client = self.story.read(clients.by_id, found.client_id)
         goes_there = found.destination.value == client.destination.value
         allowed = payout["state"] == "PLANNED" and goes_there
-        self.try_(allowed, payout_moves.merge, found, min_sat=min_sat, now=now)
+        self.try_(allowed, transitions.merge, found, min_sat=min_sat, now=now)
         if allowed:
             payout["state"] = "MERGED"
             self.clients[payout["client"]]["min"] = min_sat
@@ -461,7 +461,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 payout["state"] = "PLANNED"
 
     def plan_all(self):
-        self.story.do(payout_moves.plan_all, now=self.story.now)
+        self.story.do(transitions.plan_all, now=self.story.now)
         for client in {share["client"] for share in self.shares if share["payout"] is None}:
             self.plan(client)
 

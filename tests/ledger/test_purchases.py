@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.stats import Purchase
-from dca_bot.ledger import payout_moves, purchases
+from dca_bot.ledger import purchases
+from dca_bot.ledger.payouts import transitions
 
 from .story import START
 
@@ -43,7 +44,7 @@ def test_old_purchase_recorded_in_between_hides_no_other(story, ana):
 
 def test_cancelled_payout_was_no_purchase(story, ana):
     (share,) = story.cash_out("d1", 5_000, 400).shares
-    story.do(payout_moves.cancel, story.payout(share.payout_id), now=story.now)
+    story.do(transitions.cancel, story.payout(share.payout_id), now=story.now)
     assert story.read(purchases.since, ana, None).purchases == ()
 
 

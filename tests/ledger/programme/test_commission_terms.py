@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import distributions, payout_moves, reports
+from dca_bot.ledger import distributions, reports
+from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.commission import Part
@@ -188,7 +189,7 @@ def test_a_cancelled_commission_payout_gives_its_sats_to_the_operator(story):
     story.cash_out("d1", 0, 100, commission_sat=100)
     (payout,) = story.payouts(ana)
     assert payout.is_commission
-    story.do(payout_moves.cancel, payout, now=story.now)
+    story.do(transitions.cancel, payout, now=story.now)
     assert (story.total(accounts.OPERATOR), story.balance(ana)) == (40, 100_00)
     assert story.read(reports.got, ana).earned_sat == 0
     assert story.findings() == ()

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger import alarms, confirmations, foreign, holds, mail, payout_moves, payouts
+from dca_bot.ledger import alarms, confirmations, mail
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.clock import Turn
@@ -44,7 +45,7 @@ def test_payout_that_waited_by_a_clock_ahead_is_due_once_the_clock_is_right(stor
 
     def defer():
         until = story.now + HOUR
-        story.do(payout_moves.defer, story.payout(id_), waiting="unreachable", until=until)
+        story.do(transitions.defer, story.payout(id_), waiting="unreachable", until=until)
 
     ahead(span, defer)
     assert [payout.id for payout in story.read(payouts.due, story.now)] == [id_]
@@ -118,8 +119,8 @@ def test_old_word_of_the_operator_covers_no_payment_that_is_seen_later(story, ah
     ahead(20 * HOUR, accept)
     story.later(minutes=1)
     failed = story.payment(payout, status="failed")
-    story.do(foreign.remember, failed, now=story.now)
-    assert not story.read(foreign.was_let_go, payout.id, failed)
+    story.do(unknown_payments.remember, failed, now=story.now)
+    assert not story.read(unknown_payments.was_let_go, payout.id, failed)
 
 
 def test_whoever_was_added_by_a_clock_ahead_is_heard_once_the_clock_is_right(story, ahead):

@@ -7,7 +7,7 @@ import pytest
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.witness import Outcome, Witness
-from dca_bot.ledger import witnesses
+from dca_bot.ledger.payouts import witnesses
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
 from .story import KEY, WAYS, hex_of

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from scaffold import without_triggers
 
-from dca_bot.ledger import holds, payouts
-from dca_bot.ledger.holds import HoldReason
+from dca_bot.ledger.payouts import holds, payouts
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.ledger.store.schema import run_script
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRecord, LeaseRow
-from dca_bot.ledger import leases
+from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.ledger.store.schema import run_script

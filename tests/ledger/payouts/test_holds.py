@@ -1,6 +1,6 @@
 import pytest
 
-from dca_bot.ledger import holds
+from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.store import bot_state
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from dca_bot.core.money import FIAT_MINOR_MAX
 from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payouts import Payout
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros

@@ -17,8 +17,8 @@ from dca_bot.core.witness import (
     Witness,
     next_look,
 )
-from dca_bot.ledger import holds
-from dca_bot.ledger.payouts import Attempt, Payout
+from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import ADDRESS
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros

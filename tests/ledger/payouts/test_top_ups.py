@@ -6,9 +6,9 @@ import pytest
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting, needed_msat
-from dca_bot.ledger import holds, payout_moves, payout_need, top_ups
-from dca_bot.ledger.holds import HoldReason
-from dca_bot.ledger.payout_need import Need, Part
+from dca_bot.ledger.payouts import holds, payout_need, top_ups, transitions
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
@@ -60,7 +60,7 @@ def test_payout_that_was_sent_needs_funds_again_once_it_is_known_to_lack_them(st
     (share,) = story.cash_out("d1", 5_000, 400).shares
     sent = story.bring(share.payout_id, "SUBMITTED")
     assert not story.read(payout_need.is_waiting_for_funds)
-    story.do(payout_moves.defer, sent, waiting=Waiting.FUNDS, until=story.now)
+    story.do(transitions.defer, sent, waiting=Waiting.FUNDS, until=story.now)
     assert story.need().count == 1
     assert story.read(payout_need.is_waiting_for_funds)
 
@@ -128,9 +128,9 @@ def test_payout_that_is_about_to_be_held_needs_nothing(story):
     big = planned(story, 5_001)
     ceilings = Ceilings(payout_max_sat=5_000, day_max_sat=10_000)
     assert of(story.need(ceilings)) == (4_000, Part(1, 5_001))
-    hold = story.do(payout_moves.hold, big, HoldReason.CEILING_PAYOUT, now=story.now)
+    hold = story.do(transitions.hold, big, HoldReason.CEILING_PAYOUT, now=story.now)
     assert of(story.need(ceilings)) == (4_000, Part())
-    story.do(payout_moves.retry, story.payout(big.id), now=story.now)
+    story.do(transitions.retry, story.payout(big.id), now=story.now)
     story.do(holds.close, "payout", hold.ref, outcome="accepted", now=story.now)
     assert of(story.need(ceilings)) == (9_001, Part())
 
@@ -156,7 +156,7 @@ def test_payout_that_its_destination_refuses_counts_and_takes_no_room_from_other
     planned(story, 4_000)
     assert of(story.need(ceilings)) == (3_000, Part(1, 4_000))
     until = story.later(days=3)
-    story.do(payout_moves.defer, first, waiting="the server refuses", until=until)
+    story.do(transitions.defer, first, waiting="the server refuses", until=until)
     assert of(story.need(ceilings)) == (7_000, Part())
 
 

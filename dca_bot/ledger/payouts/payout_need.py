@@ -11,8 +11,8 @@ from datetime import datetime
 
 from dca_bot.core.ceilings import Ceilings, Turn, to_be_held
 from dca_bot.core.payout import ATTEMPTS_MAX, PayoutState, Waiting, needed_msat
-from dca_bot.ledger import holds
-from dca_bot.ledger.payouts import DAY, PROVEN_VOID
+from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.payouts import DAY, PROVEN_VOID
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros

@@ -19,9 +19,9 @@ from dca_bot.core.payout import (
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness, proves
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import holds, payouts, witnesses
-from dca_bot.ledger.holds import Hold
-from dca_bot.ledger.payouts import Payout, collecting_clients
+from dca_bot.ledger.payouts import holds, payouts, witnesses
+from dca_bot.ledger.payouts.holds import Hold
+from dca_bot.ledger.payouts.payouts import Payout, collecting_clients
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.accounts import (

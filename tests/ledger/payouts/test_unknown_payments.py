@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger import foreign
-from dca_bot.ledger.foreign import ForeignPayment
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts.unknown_payments import ForeignPayment
 
 from .story import hex_of
 
@@ -38,15 +38,15 @@ def test_payment_is_news_when_it_is_first_seen_or_comes_to_life_again(
     story, lost, before, then, is_news
 ):
     if before is not None:
-        story.do(foreign.remember, replace(lost, status=before), now=story.now)
-    assert story.do(foreign.remember, replace(lost, status=then), now=story.now) is is_news
+        story.do(unknown_payments.remember, replace(lost, status=before), now=story.now)
+    assert story.do(unknown_payments.remember, replace(lost, status=then), now=story.now) is is_news
 
 
 def test_what_the_operator_has_settled_is_paid_for_nobody_any_more(story, lost):
-    story.do(foreign.remember, lost, now=story.now)
-    assert [one.sat for one in story.read(foreign.paid_for, "d9")] == [600]
-    story.do(foreign.settle_distribution, "d9", now=story.now)
-    assert story.read(foreign.paid_for, "d9") == []
+    story.do(unknown_payments.remember, lost, now=story.now)
+    assert [one.sat for one in story.read(unknown_payments.paid_for, "d9")] == [600]
+    story.do(unknown_payments.settle_distribution, "d9", now=story.now)
+    assert story.read(unknown_payments.paid_for, "d9") == []
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_ledger_knows_of_a_payment_once_its_request_was_recorded(story, state, i
     id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
     hash_ = hex_of(f"{id_} 0")
     paid = story.payment(story.bring(id_, state), hash_=hash_)
-    assert story.read(foreign.is_recorded, paid) is is_known
+    assert story.read(unknown_payments.is_recorded, paid) is is_known

@@ -13,7 +13,7 @@ from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.jobs.foretell import Foretold, foretell
 from dca_bot.jobs.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
-from dca_bot.ledger import cash_outs
+from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store.database import Tx, has_ledger, reading_database
 

@@ -24,7 +24,8 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger import added, arrivals, distributions, mail
+from dca_bot.ledger import arrivals, mail
+from dca_bot.ledger.distributions import distributions, manual_cash_outs
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -317,7 +318,9 @@ def bring_payout(tx):
     clients.set_destination(tx, client.id, Destination(INVOICE_KEY, "key"))
     deposit = deposits.add(tx, client.id, amount_minor=90_000, note="", now=NOW)
     deposits.confirm(tx, deposit, machine=None, now=NOW)
-    added.record(tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW)
+    manual_cash_outs.record(
+        tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW
+    )
     amounts = Amounts(12_000, 10_000, 0)
     distributions.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
     invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))

@@ -27,7 +27,7 @@ from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
 from dca_bot.core.ports import Copy
 from dca_bot.demo.relay import local_relay
-from dca_bot.ledger import cash_outs, distributions, readings
+from dca_bot.ledger.distributions import cash_outs, distributions, readings
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, deposits, machine_cash, machines
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination

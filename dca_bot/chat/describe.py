@@ -14,11 +14,11 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
-from dca_bot.ledger import cash_outs, distributions
 from dca_bot.ledger.arrivals import Arrivals
-from dca_bot.ledger.cash_outs import HELD, RecordedCashOut
-from dca_bot.ledger.distributions import Share
-from dca_bot.ledger.fixed_runs import DONE, RecordedRun
+from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
+from dca_bot.ledger.distributions.distributions import Share
+from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.payouts import payouts, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout

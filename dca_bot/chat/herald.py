@@ -16,8 +16,9 @@ from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, mail, missed
-from dca_bot.ledger.cash_outs import RecordedCashOut
+from dca_bot.ledger import arrivals, mail
+from dca_bot.ledger.distributions import missed
+from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.payouts.holds import Hold

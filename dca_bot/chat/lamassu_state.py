@@ -6,7 +6,7 @@ from datetime import datetime
 from dca_bot.chat.desk import PartState
 from dca_bot.chat.say import NOTHING, Moment, Say, Word
 from dca_bot.core.freshness import is_stale
-from dca_bot.ledger import readings
+from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import Tx
 
 LAMASSU = "Lamassu"

@@ -26,7 +26,7 @@ from dca_bot.chat.say import NOTHING, CommandRefused, Rate, Say, refuse
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.currencies import SATS
 from dca_bot.core.market import coin_minor, is_far_off
-from dca_bot.ledger import added
+from dca_bot.ledger.distributions import manual_cash_outs
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
@@ -69,7 +69,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
         coin = coin_minor(known.price, ctx.programme.currency)
         if is_far_off(rate.minor, rate.sat, coin):
             raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
-    id_ = added.cash_out_id(ctx.sender, ctx.message_id)
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
     return Say(
         "tx.add_effect",
         machine=describe.short(wanted.machine),
@@ -82,8 +82,8 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
 def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Record a cash-out of now and share it out."""
     wanted = _read(tx, ctx, args)
-    id_ = added.cash_out_id(ctx.sender, ctx.message_id)
-    added.record(
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
+    manual_cash_outs.record(
         tx,
         id_,
         device_id=wanted.device_id,

@@ -13,8 +13,8 @@ from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
-from dca_bot.ledger import fixed_runs
-from dca_bot.ledger.distributions import Grant
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions.distributions import Grant
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx

@@ -4,8 +4,8 @@ from dca_bot.chat import describe, sharing
 from dca_bot.chat.command import Context, Done
 from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
-from dca_bot.ledger import distributions, lost
-from dca_bot.ledger.cash_outs import RecordedCashOut
+from dca_bot.ledger.distributions import distributions, recovery
+from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.programme import commission
@@ -16,9 +16,9 @@ PAYMENTS_SHOWN_MAX = 12
 
 def lost_plan(tx: Tx, ctx: Context, hold: Hold) -> Say:
     """Tell what would be recorded as LNbits has paid it."""
-    if not lost.is_recordable(tx, hold.ref):
+    if not recovery.is_recordable(tx, hold.ref):
         raise refuse("hold.lost_mixed", id=hold.id)
-    lost.payees_of(tx, hold.ref, now=ctx.now)
+    recovery.payees_of(tx, hold.ref, now=ctx.now)
     return Say(
         "hold.lost_effect", distribution=describe.short(hold.ref), payments=payments(tx, hold.ref)
     )
@@ -26,7 +26,7 @@ def lost_plan(tx: Tx, ctx: Context, hold: Hold) -> Say:
 
 def lost_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
     """Record a lost distribution; nothing is paid."""
-    given = lost.record(tx, hold.ref, now=ctx.now, message_id=ctx.message_id)
+    given = recovery.record(tx, hold.ref, now=ctx.now, message_id=ctx.message_id)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     for share in given.shares:
         ctx.herald.note_low(tx, share.client_id, ctx.now)
@@ -41,7 +41,7 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
     be recorded as it is.
     """
     paid = unknown_payments.paid_for(tx, held.id)
-    if not paid or not lost.is_recordable(tx, held.id):
+    if not paid or not recovery.is_recordable(tx, held.id):
         return False
     now = sharing.planned_grants(tx, ctx, amounts, held.at)
     return any(now.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paid)
@@ -61,7 +61,7 @@ def refuse_while_paying(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Am
 def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Say:
     """Tell what would be recorded of a held cash-out as LNbits has paid it."""
     sharing.refuse_for_now(tx, ctx)
-    paid = lost.payees_of(tx, held.id, now=ctx.now)
+    paid = recovery.payees_of(tx, held.id, now=ctx.now)
     return Say(
         "hold.as_paid_effect",
         id=held.id[: describe.ID_LENGTH],
@@ -74,7 +74,7 @@ def as_paid_plan(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) 
 
 def as_paid_apply(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> Done:
     """Record a held cash-out as LNbits has paid it; nothing of it is paid again."""
-    given = lost.record_cash_out(
+    given = recovery.record_cash_out(
         tx, held.id, amounts, at=held.at, now=ctx.now, message_id=ctx.message_id
     )
     for share in given.shares:

@@ -9,8 +9,8 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger import distributions, missed
-from dca_bot.ledger.distributions import Share
+from dca_bot.ledger.distributions import distributions, missed
+from dca_bot.ledger.distributions.distributions import Share
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state

@@ -8,7 +8,7 @@ from datetime import datetime
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.ports import Export
 from dca_bot.jobs.ingest import is_decided, judge, spare
-from dca_bot.ledger import cash_outs
+from dca_bot.ledger.distributions import cash_outs
 
 _KEPT = {
     Verdict.HOLD: cash_outs.HELD,

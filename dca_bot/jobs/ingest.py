@@ -27,8 +27,8 @@ from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.partial import PartialWatch, lacking_report, spared
 from dca_bot.jobs.reports import ReportWatch
 from dca_bot.jobs.signals import LAMASSU, Signals
-from dca_bot.ledger import cash_outs, changes, distributions, lost, readings
-from dca_bot.ledger.distributions import Distribution
+from dca_bot.ledger.distributions import cash_outs, changes, distributions, readings, recovery
+from dca_bot.ledger.distributions.distributions import Distribution
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import machines, tickers
@@ -290,7 +290,7 @@ class Ingest:
 
     def _hold_lost(self, tx: Tx) -> None:
         """Hold what LNbits has paid and no reading of Lamassu brings back, for as long as that is so."""
-        found = lost.distribution_ids(tx)
+        found = recovery.distribution_ids(tx)
         for ref in holds.open_refs(tx, "lost"):
             if ref not in found:
                 holds.close(tx, "lost", ref, outcome="by itself", now=self.clock.now())

@@ -12,7 +12,7 @@ from dca_bot.chat.herald import Herald
 from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.machine_cash import contradiction_of
-from dca_bot.ledger import cash_outs
+from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
 
 _log = logging.getLogger(__name__)

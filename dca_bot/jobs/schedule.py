@@ -22,9 +22,9 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import fixed_runs
-from dca_bot.ledger.distributions import Distribution
-from dca_bot.ledger.fixed_runs import PutOff, RecordedRun, RunReason
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions.distributions import Distribution
+from dca_bot.ledger.distributions.fixed_runs import PutOff, RecordedRun, RunReason
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import tickers

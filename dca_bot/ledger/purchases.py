@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.stats import Purchase
-from dca_bot.ledger.distributions import COMMISSION_SPLIT
+from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 

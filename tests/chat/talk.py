@@ -31,8 +31,8 @@ from dca_bot.core.ports import (
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger import cash_outs, changes, distributions
 from dca_bot.ledger.audit import audit_beside, audit_ledger
+from dca_bot.ledger.distributions import cash_outs, changes, distributions
 from dca_bot.ledger.export import Form
 from dca_bot.ledger.export_shelf import export_to_shelf
 from dca_bot.ledger.mail import Urgency

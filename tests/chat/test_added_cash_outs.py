@@ -7,7 +7,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.rate import Ticker
-from dca_bot.ledger import added, cash_outs
+from dca_bot.ledger.distributions import cash_outs, manual_cash_outs
 from dca_bot.ledger.programme import machines, tickers
 
 CASH_OUT = "aaaa1111-0000-4000-8000-000000000000"
@@ -68,10 +68,12 @@ async def test_added_cash_outs_are_told_apart(talk):
 
 def test_id_comes_from_message_and_sender():
     ids = {
-        added.cash_out_id(sender, message) for sender in ("a", "b") for message in ("1", "2", "12")
+        manual_cash_outs.cash_out_id(sender, message)
+        for sender in ("a", "b")
+        for message in ("1", "2", "12")
     }
     assert len(ids) == 6
-    assert added.cash_out_id("a", "1") in ids
+    assert manual_cash_outs.cash_out_id("a", "1") in ids
     assert all(re.fullmatch("[0-9a-f]{16}-added", id_) for id_ in ids)
 
 

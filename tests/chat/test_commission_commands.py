@@ -5,7 +5,7 @@ import re
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
-from dca_bot.ledger.distributions import by_id
+from dca_bot.ledger.distributions.distributions import by_id
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state

@@ -9,7 +9,7 @@ from talk import START, code_in
 
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import runs_of
-from dca_bot.ledger import fixed_runs
+from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.programme import tickers
 
 DAY = date(2026, 3, 1)

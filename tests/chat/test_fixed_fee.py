@@ -9,7 +9,7 @@ from talk import code_in
 
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import terms
-from dca_bot.ledger import cash_outs, changes, distributions
+from dca_bot.ledger.distributions import cash_outs, changes, distributions
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import machines
 

@@ -10,7 +10,7 @@ from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.summary import daily_summary
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
-from dca_bot.ledger import readings
+from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import open_database
 
 HOUR = timedelta(hours=1)

@@ -7,8 +7,8 @@ import pytest
 from talk import OTHER_KEY, code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger import lost
 from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.distributions import recovery
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.instants import micros
@@ -39,7 +39,7 @@ async def lnbits_paid(talk, name, *, minor, hash_="fe" * 32, run=RUN):
 
 async def hold(talk):
     def work(tx):
-        (ref,) = lost.distribution_ids(tx)
+        (ref,) = recovery.distribution_ids(tx)
         opened = holds.open_hold(tx, "lost", ref, HoldReason.LOST, now=talk.clock.now())
         talk.herald.hold_opened(tx, opened, talk.clock.now())
 
@@ -79,7 +79,7 @@ async def test_operator_settles_it_otherwise(held):
     await held.do("op", "hold ignore 1")
     assert (await held.client("maria")).balance_minor == 15_000
     assert await held.count("payout") == 0
-    assert await held.database.read(lost.distribution_ids) == []
+    assert await held.database.read(recovery.distribution_ids) == []
 
 
 async def test_recording_is_refused_while_the_deposit_is_missing(held):
@@ -175,7 +175,7 @@ async def test_commission_that_was_paid_by_other_terms_is_told_and_not_split(tal
     assert "rosa" not in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     assert await talk.count("payout") == 1
-    assert await talk.database.read(lost.distribution_ids) == []
+    assert await talk.database.read(recovery.distribution_ids) == []
 
 
 async def test_commission_that_was_paid_by_the_same_terms_is_split(talk):
@@ -284,11 +284,11 @@ async def test_cancelled_payout_settles_nothing_else_that_the_payment_brought(ta
     payout = await talk.payout()
     await talk.hold_payout(HoldReason.KNOWN_PAYOUT)
     await talk.do("op", f"payout cancel {payout.id}")
-    assert await talk.database.read(lost.distribution_ids) == [RUN]
+    assert await talk.database.read(recovery.distribution_ids) == [RUN]
     assert await talk.database.read(unknown_payments.settled_hashes) == set()
     await hold(talk)
     await talk.do("op", "hold ignore 2")
-    assert await talk.database.read(lost.distribution_ids) == []
+    assert await talk.database.read(recovery.distribution_ids) == []
     assert await talk.database.read(unknown_payments.settled_hashes) == {"fe" * 32}
 
 

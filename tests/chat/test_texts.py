@@ -31,9 +31,9 @@ from dca_bot.core.rate import RateProblem
 from dca_bot.errors import Refusal
 from dca_bot.jobs.guard import Guarded
 from dca_bot.jobs.signals import Part
-from dca_bot.ledger import fixed_runs
-from dca_bot.ledger.cash_outs import RECOVERED
-from dca_bot.ledger.fixed_runs import RunReason
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions.cash_outs import RECOVERED
+from dca_bot.ledger.distributions.fixed_runs import RunReason
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate

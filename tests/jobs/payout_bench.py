@@ -36,7 +36,7 @@ from dca_bot.jobs.settle import Settler
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.till import Till
 from dca_bot.jobs.verify import Verifier
-from dca_bot.ledger import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination

@@ -11,7 +11,7 @@ from dca_bot.core.money import minor_digits
 from dca_bot.jobs.foretell import Foretold, foretell
 from dca_bot.jobs.ingest import reads_since
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger import cash_outs
+from dca_bot.ledger.distributions import cash_outs
 
 EXPORT = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 YEAR = datetime(2025, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from dca_bot.jobs.reconcile import reconcile
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import fixed_runs
+from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination

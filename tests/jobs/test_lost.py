@@ -7,10 +7,10 @@ from test_settle import assert_clean
 
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, distributions, fixed_runs, lost
 from dca_bot.ledger.audit import audit_ledger
 from dca_bot.ledger.audit_payments import audit_payments
-from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, recovery
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -73,17 +73,17 @@ async def read(bench, work, *args):
 async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat):
     bench = old_copy
     assert len((await audit_payments(bench.database, bench.wallet)).findings) == 2
-    assert await read(bench, lost.distribution_ids) == [RUN]
-    assert await read(bench, lost.is_recordable, RUN)
+    assert await read(bench, recovery.distribution_ids) == [RUN]
+    assert await read(bench, recovery.is_recordable, RUN)
     now = bench.clock.now()
-    await bench.database.transact(lambda tx: lost.record(tx, RUN, now=now, message_id="m"))
+    await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
     await bench.settle(3)
     assert await bench.states() == ["DONE", "DONE"]
     for name in ("ana", "ben"):
         client = await read(bench, clients.by_name, name)
         assert (client.balance_minor, client.owed_sat) == (40_000, 0)
     assert await balance_sat(bench.source) == 1_000_000 - 24_000
-    assert await read(bench, lost.distribution_ids) == []
+    assert await read(bench, recovery.distribution_ids) == []
     rows = await bench.database.read(
         lambda tx: [row[0] for row in tx.execute("SELECT day FROM share")]
     )
@@ -94,7 +94,7 @@ async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat)
 async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):
     bench, now = old_copy, old_copy.clock.now()
     await bench.database.transact(lambda tx: unknown_payments.settle_distribution(tx, RUN, now=now))
-    assert await read(bench, lost.distribution_ids) == []
+    assert await read(bench, recovery.distribution_ids) == []
     assert (await audit_payments(bench.database, bench.wallet)).findings == ()
     await bench.settler.catch_up()
     assert (await audit_payments(bench.database, bench.wallet)).findings == ()
@@ -113,7 +113,7 @@ async def test_lost_run_waits_for_the_missing_deposit(old_copy):
     bench, now = old_copy, old_copy.clock.now()
     await withdraw_all(bench, await read(bench, clients.by_name, "ben"))
     with pytest.raises(StateChanged, match="balance of ben doesn't cover"):
-        await bench.database.transact(lambda tx: lost.record(tx, RUN, now=now, message_id="m"))
+        await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
     assert await bench.states() == []
     assert (await read(bench, audit_ledger)).findings == ()
 
@@ -124,7 +124,7 @@ async def test_lost_run_waits_for_the_missing_client(old_copy):
     await withdraw_all(bench, ben)
     await bench.database.transact(lambda tx: clients.set_state(tx, ben, "closed"))
     with pytest.raises(StateChanged, match="no client ben"):
-        await bench.database.transact(lambda tx: lost.record(tx, RUN, now=now, message_id="m"))
+        await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
 
 
 async def test_payments_of_an_added_cash_out_come_back_as_a_cash_out(make_bench, wallets):
@@ -141,10 +141,10 @@ async def test_payments_of_an_added_cash_out_come_back_as_a_cash_out(make_bench,
     (bench.folder / "copy").rename(bench.folder / "data")
     await bench.open()
     await bench.settler.catch_up()
-    assert await read(bench, lost.distribution_ids) == [added]
+    assert await read(bench, recovery.distribution_ids) == [added]
     now = bench.clock.now()
     given = await bench.database.transact(
-        lambda tx: lost.record(tx, added, now=now, message_id="m")
+        lambda tx: recovery.record(tx, added, now=now, message_id="m")
     )
     assert (given.kind, given.principal_sat, given.principal_minor) == ("flow", 12_000, 10_000)
     assert (await read(bench, cash_outs.states, [added]))[added][0] == "distributed"

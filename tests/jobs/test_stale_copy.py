@@ -12,7 +12,7 @@ from test_watch import Tower
 
 from dca_bot.core.ports import Copy
 from dca_bot.lamassu.directory import DirectorySource, read_directory
-from dca_bot.ledger import readings
+from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store import bot_state
 
 DATA = Path(__file__).parents[1] / "data"

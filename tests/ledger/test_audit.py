@@ -11,8 +11,8 @@ from scaffold import without_triggers
 
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
-from dca_bot.ledger import distributions, fixed_runs
 from dca_bot.ledger.audit import audit_beside, audit_ledger
+from dca_bot.ledger.distributions import distributions, fixed_runs
 from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.instants import micros

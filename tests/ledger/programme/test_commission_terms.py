@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import distributions, reports
+from dca_bot.ledger import reports
+from dca_bot.ledger.distributions import distributions
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination

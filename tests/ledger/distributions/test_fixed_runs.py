@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import run_by_hand, runs_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import fixed_runs
+from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store.accounts import CONVERTED, TREASURY

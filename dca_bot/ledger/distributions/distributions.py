@@ -11,7 +11,7 @@ from datetime import datetime
 from dca_bot.core.allotment import Allotment, allot
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
-from dca_bot.ledger import cash_outs, missed
+from dca_bot.ledger.distributions import cash_outs, missed
 from dca_bot.ledger.payouts import transitions, unknown_payments
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.accounts import (

@@ -12,8 +12,8 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, distributions, fixed_runs
-from dca_bot.ledger.distributions import FIXED, FLOW, Distribution, Grant
+from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs
+from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Grant
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.payouts.unknown_payments import ForeignPayment

@@ -6,7 +6,7 @@ The id comes from the message that confirmed it, so one message adds one cash-ou
 import hashlib
 from datetime import datetime
 
-from dca_bot.ledger import cash_outs
+from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import machine_cash, machines
 from dca_bot.ledger.programme.machine_cash import CASH_OUT, Flow
 from dca_bot.ledger.store.database import Tx

@@ -18,8 +18,8 @@ from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import distributions
-from dca_bot.ledger.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.distributions import distributions
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx

@@ -5,7 +5,7 @@ import pytest
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.store import accounts
 

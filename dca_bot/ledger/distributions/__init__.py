@@ -1,0 +1,1 @@
+"""What Lamassu sold and who got which share: cash-outs, distributions, fixed runs, recovery."""

@@ -55,10 +55,10 @@ from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
 from dca_bot.lamassu.ssh import SshCsvSource
 from dca_bot.lamassu.ssh_login import SshServer
-from dca_bot.ledger.audit import audit_beside
-from dca_bot.ledger.export import Form
-from dca_bot.ledger.export_shelf import export_to_shelf
+from dca_bot.ledger.audit.audit import audit_beside
 from dca_bot.ledger.programme import start
+from dca_bot.ledger.reports.export import Form
+from dca_bot.ledger.reports.export_shelf import export_to_shelf
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.clock import begin_copy

@@ -11,13 +11,14 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.freshness import STANDBY, is_stale
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import mail, reports
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
+from dca_bot.ledger.correspondence import mail
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import leases, payout_need, payouts
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.clients import everyone
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet

@@ -4,7 +4,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dca_bot.config import load_config
-from dca_bot.ledger.export import Form, export_ledger
+from dca_bot.ledger.reports.export import Form, export_ledger
 from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.nostr.keys import npub
 

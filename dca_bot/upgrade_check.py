@@ -22,7 +22,7 @@ from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError, LedgerError
 from dca_bot.file_rights import refuse_unfit_file
 from dca_bot.inspection import read_status
-from dca_bot.ledger.audit import LedgerAudit, audit_ledger
+from dca_bot.ledger.audit.audit import LedgerAudit, audit_ledger
 from dca_bot.ledger.store.backups import copy_ledger, name_before
 from dca_bot.ledger.store.database import LEDGER_FILE, has_ledger, open_database
 from dca_bot.ledger.store.migrate import is_repaired_first, opened_by

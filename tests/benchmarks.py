@@ -23,8 +23,8 @@ from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.lnbits_process import LnbitsProcess, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database

@@ -24,7 +24,7 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger import arrivals, mail
+from dca_bot.ledger.correspondence import mail, payout_notices
 from dca_bot.ledger.distributions import distributions, manual_cash_outs
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, deposits, start
@@ -332,9 +332,9 @@ def bring_payout(tx):
         (transitions.finish, []),
     ):
         step(tx, payouts.open_payouts(tx)[0], *about, now=NOW)
-    arrivals.set_wish(tx, client, arrivals.DAILY)
+    payout_notices.set_wish(tx, client, payout_notices.DAILY)
     (row,) = tx.execute("SELECT id FROM payout").fetchall()
-    arrivals.arrive(tx, payouts.by_id(tx, row["id"]), clients.by_id(tx, client.id))
+    payout_notices.arrive(tx, payouts.by_id(tx, row["id"]), clients.by_id(tx, client.id))
 
 
 async def test_day_brings_one_summary_and_one_digest_and_ends_no_job(bot):

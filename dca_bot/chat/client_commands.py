@@ -21,13 +21,13 @@ from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.ledger import reports
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.deposits import Deposit
-from dca_bot.ledger.reports import HistoryLine
+from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports.reports import HistoryLine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

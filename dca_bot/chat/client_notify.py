@@ -8,14 +8,14 @@ from dca_bot.chat import describe
 from dca_bot.chat.command import Args, Command, Context, Param, Seen
 from dca_bot.chat.say import NOTHING, Say, refuse
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals
+from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
 
 _HOW = {
-    arrivals.EACH: "notify.each",
-    arrivals.DAILY: "notify.daily",
-    arrivals.WEEKLY: "notify.weekly",
-    arrivals.OFF: "notify.off",
+    payout_notices.EACH: "notify.each",
+    payout_notices.DAILY: "notify.daily",
+    payout_notices.WEEKLY: "notify.weekly",
+    payout_notices.OFF: "notify.off",
 }
 
 
@@ -33,10 +33,10 @@ def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     if notify == ctx.me.notify:
         return Say("notify.already", how=how)
     told = NOTHING
-    waited = None if notify == arrivals.OFF else arrivals.take(tx, ctx.me.id)
+    waited = None if notify == payout_notices.OFF else payout_notices.take(tx, ctx.me.id)
     if waited is not None:
         told = Say("notify.waited", arrived=describe.arrived(waited, ctx.me))
-    arrivals.set_wish(tx, ctx.me, notify)
+    payout_notices.set_wish(tx, ctx.me, notify)
     return Say("notify.done", how=how, waited=told)
 
 

@@ -18,8 +18,8 @@ from dca_bot.core.stats import (
     tenths_text,
     weekly_tenths,
 )
-from dca_bot.ledger import purchases, reports
-from dca_bot.ledger.purchases import Bought
+from dca_bot.ledger.reports import purchases, reports
+from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
 
 USUAL = "30d"

@@ -34,11 +34,12 @@ from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
-from dca_bot.ledger import command_log, confirmations, mail, reports
-from dca_bot.ledger.confirmations import Confirmation
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import command_log, confirmations, mail
+from dca_bot.ledger.correspondence.confirmations import Confirmation
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

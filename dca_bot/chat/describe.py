@@ -14,7 +14,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.core.witness import word_from
 from dca_bot.errors import Refusal
-from dca_bot.ledger.arrivals import Arrivals
+from dca_bot.ledger.correspondence.payout_notices import Arrivals
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions.distributions import Share

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
-from dca_bot.ledger.audit import LedgerAudit
+from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.store.database import Database
 
 

@@ -9,8 +9,8 @@ from dca_bot.chat.say import Moment, Say, Word, refuse
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.export_shelf import KEPT
-from dca_bot.ledger.statement import CASH_KINDS, StatementLine, statement
+from dca_bot.ledger.reports.export_shelf import KEPT
+from dca_bot.ledger.reports.statement import CASH_KINDS, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
 
 RANGE_DEFAULT = "90d"

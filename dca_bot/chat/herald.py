@@ -16,10 +16,10 @@ from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import arrivals, mail
+from dca_bot.ledger.correspondence import mail, payout_notices
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
-from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.payouts.payouts import Payout
@@ -126,9 +126,9 @@ class Herald:
         if payout.attempt is not None and unknown_payments.is_remembered(
             tx, payout.attempt.payment_hash
         ):
-            arrivals.leave_untold(tx, payout)
+            payout_notices.leave_untold(tx, payout)
             return
-        if not arrivals.arrive(tx, payout, client):
+        if not payout_notices.arrive(tx, payout, client):
             return
         if payout.is_commission:
             told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
@@ -147,7 +147,7 @@ class Herald:
         self, tx: Tx, client_id: int, now: datetime, *, urgency: Urgency = Urgency.BULK
     ) -> bool:
         """Tell a client of all payouts that waited for it; False if there are none."""
-        arrived = arrivals.take(tx, client_id)
+        arrived = payout_notices.take(tx, client_id)
         if arrived is None:
             return False
         client = clients.by_id(tx, client_id)

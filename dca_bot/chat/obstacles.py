@@ -7,9 +7,9 @@ from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import reports
 from dca_bot.ledger.programme import deposits, tickers
 from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 NAMES_SHOWN_MAX = 5

@@ -17,7 +17,6 @@ from dca_bot.chat.command import (
 )
 from dca_bot.chat.operator_find import Incomplete, read_machine
 from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
-from dca_bot.ledger import reports
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.machine_cash import (
     CASH_IN,
@@ -27,6 +26,7 @@ from dca_bot.ledger.programme.machine_cash import (
     MachineCash,
 )
 from dca_bot.ledger.programme.machines import Machine
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 _COUNTED = "MACHINE AMOUNT"

@@ -34,12 +34,12 @@ from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import reports
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, missed
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import RecordedRun
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 ID_LENGTH_MIN = 4

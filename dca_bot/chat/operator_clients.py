@@ -22,11 +22,12 @@ from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger import confirmations, mail, reports
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import confirmations, mail
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 NAME = Param("NAME", read_name)

@@ -22,11 +22,11 @@ from dca_bot.chat.operator_clients import NAME
 from dca_bot.chat.operator_find import find_payee
 from dca_bot.chat.operator_names import refuse_taken_name
 from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
-from dca_bot.ledger import reports
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.programme.commission import Part, Terms
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 

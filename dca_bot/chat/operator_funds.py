@@ -17,10 +17,10 @@ from dca_bot.core.market import coin_minor, cost_sat
 from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
-from dca_bot.ledger import forecast
 from dca_bot.ledger.payouts import top_ups
 from dca_bot.ledger.payouts.payout_need import Need
 from dca_bot.ledger.programme import tickers
+from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
 
 WEEK_DAYS = 7

@@ -14,11 +14,12 @@ from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
-from dca_bot.ledger import mail, reports
-from dca_bot.ledger.audit import LedgerAudit
-from dca_bot.ledger.audit_payments import PaymentsAudit, audit_payments
+from dca_bot.ledger.audit.audit import LedgerAudit
+from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
+from dca_bot.ledger.correspondence import mail
 from dca_bot.ledger.payouts import leases, payouts
 from dca_bot.ledger.programme import clients, start
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 

@@ -4,8 +4,8 @@ from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen
 from dca_bot.chat.say import Moment, Say, refuse
-from dca_bot.ledger import command_log
-from dca_bot.ledger.command_log import LoggedCommand
+from dca_bot.ledger.correspondence import command_log
+from dca_bot.ledger.correspondence.command_log import LoggedCommand
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 

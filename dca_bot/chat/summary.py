@@ -9,11 +9,12 @@ from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.core.programme import Programme
-from dca_bot.ledger import mail, reports, summary
+from dca_bot.ledger.correspondence import mail
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients
+from dca_bot.ledger.reports import reports, summary
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 

@@ -23,7 +23,7 @@ from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.offer import is_at_a_terminal, offer_chat
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
-from dca_bot.ledger import mail
+from dca_bot.ledger.correspondence import mail
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet

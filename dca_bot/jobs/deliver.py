@@ -10,8 +10,8 @@ from dca_bot.core.ports import Clock, DmProtocol, Messenger, OutgoingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Letter, Person, Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Letter, Person, Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
 

@@ -15,8 +15,8 @@ from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import arrivals
-from dca_bot.ledger.arrivals import WEEKLY, Waiting
+from dca_bot.ledger.correspondence import payout_notices
+from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting
 from dca_bot.ledger.store.database import Database
 
 LOOK_S = 30
@@ -50,7 +50,11 @@ class Digests:
 
     async def _write_due(self) -> None:
         now = self.clock.now()
-        due = [one for one in await self.database.read(arrivals.waiting) if self._is_due(one, now)]
+        due = [
+            one
+            for one in await self.database.read(payout_notices.waiting)
+            if self._is_due(one, now)
+        ]
         written = 0
         for one in due:
             async with self._guard.over(Guarded.DIGEST, one.client_id):

@@ -14,7 +14,7 @@ from dca_bot.chat.say import Moment, Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
 from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
-from dca_bot.ledger import alarms
+from dca_bot.ledger.correspondence import alarms
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
 

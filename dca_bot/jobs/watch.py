@@ -18,7 +18,7 @@ from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
-from dca_bot.ledger import alarms, mail
+from dca_bot.ledger.correspondence import alarms, mail
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
 from dca_bot.ledger.store import bot_state

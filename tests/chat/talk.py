@@ -31,13 +31,13 @@ from dca_bot.core.ports import (
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
-from dca_bot.ledger.audit import audit_beside, audit_ledger
+from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.distributions import cash_outs, changes, distributions
-from dca_bot.ledger.export import Form
-from dca_bot.ledger.export_shelf import export_to_shelf
-from dca_bot.ledger.mail import Urgency
 from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.programme import clients, machines
+from dca_bot.ledger.reports.export import Form
+from dca_bot.ledger.reports.export_shelf import export_to_shelf
 from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
 from dca_bot.nostr.keys import generate, npub, parse_npub
 

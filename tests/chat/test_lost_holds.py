@@ -7,7 +7,7 @@ import pytest
 from talk import OTHER_KEY, code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.distributions import recovery
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason

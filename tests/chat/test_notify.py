@@ -14,8 +14,8 @@ from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store.database import open_database
 

@@ -8,7 +8,7 @@ import pytest
 from talk import code_in
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.instants import micros
 

@@ -35,7 +35,7 @@ from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.cash_outs import RECOVERED
 from dca_bot.ledger.distributions.fixed_runs import RunReason
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.statement import CASH_KINDS, WITHDRAWN
+from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"

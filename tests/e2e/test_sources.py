@@ -20,7 +20,7 @@ from dca_bot.config import POSTGRES_PASSWORD_VARIABLE, Config
 from dca_bot.core.ports import CashOutSource, Uptime
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database

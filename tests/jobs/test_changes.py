@@ -23,7 +23,7 @@ from payout_bench import OPERATOR
 
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, commission

@@ -7,7 +7,7 @@ from payout_bench import Killed
 from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients

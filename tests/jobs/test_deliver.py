@@ -9,8 +9,8 @@ from payout_bench import OPERATOR, HandClock, programme
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.deliver import ROOM, Deliverer
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import open_database
 

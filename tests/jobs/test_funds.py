@@ -7,8 +7,8 @@ import pytest
 
 from dca_bot.core.funds import Trouble
 from dca_bot.errors import LnbitsUnavailable
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import top_ups, transitions
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state

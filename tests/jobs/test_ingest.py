@@ -16,7 +16,7 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.ingest import TOLD_MAX
 from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason

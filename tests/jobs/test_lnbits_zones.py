@@ -9,7 +9,7 @@ import pytest
 from lnbits_servers import ZONES, databases
 from test_settle import assert_clean
 
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet

@@ -7,8 +7,8 @@ from test_settle import assert_clean
 
 from dca_bot.core.schedule import day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, recovery
 from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
 from dca_bot.ledger.payouts import unknown_payments

@@ -10,8 +10,8 @@ from payout_bench import Bench, FaultyWallet, programme
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.demo.lnbits_process import find_lnbits, funded_by, start_lnbits
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.lnbits.client import LnbitsWallet

@@ -12,7 +12,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.reconcile import record_unknown
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients

@@ -7,7 +7,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.payout import PASSING_TRIES, Waiting
 from dca_bot.errors import DestinationRefused, Refusal
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

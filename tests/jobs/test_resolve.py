@@ -10,7 +10,7 @@ import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state

@@ -16,7 +16,7 @@ from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.jobs.schedule import Schedule
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits, tickers

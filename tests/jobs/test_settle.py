@@ -12,8 +12,8 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.reconcile import reconcile, record_unknown
 from dca_bot.jobs.settle import Pass
-from dca_bot.ledger.audit import audit_ledger
-from dca_bot.ledger.audit_payments import compare_payments, paid_by_hash
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import holds, payouts, top_ups, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import (

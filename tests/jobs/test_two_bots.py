@@ -12,7 +12,7 @@ from test_settle import assert_clean
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import PaymentStatus, Uptime
-from dca_bot.ledger.audit_payments import audit_payments
+from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state

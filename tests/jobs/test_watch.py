@@ -11,8 +11,8 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock

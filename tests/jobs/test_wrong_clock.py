@@ -12,7 +12,7 @@ from test_watch import Tower
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import open_database

@@ -11,7 +11,7 @@ from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.payouts import payout_need, payouts, transitions
 from dca_bot.ledger.programme import clients, commission, deposits, machine_cash, machines

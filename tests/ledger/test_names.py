@@ -7,7 +7,7 @@ import pytest
 from query_plans import plan_of, traced
 
 from dca_bot.core.names import skeleton
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database

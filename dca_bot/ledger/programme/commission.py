@@ -11,9 +11,9 @@ from datetime import datetime
 
 from dca_bot.core.commission import WHOLE_BP
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import reports
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
+from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 

@@ -7,13 +7,13 @@ import pytest
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import reports
 from dca_bot.ledger.payouts import holds, payout_need, payouts, transitions
 from dca_bot.ledger.payouts import unknown_payments as foreign_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Destination
-from dca_bot.ledger.reports import Got
+from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports.reports import Got
 from dca_bot.ledger.store import accounts
 
 from .story import ADDRESS, KEY, START, WAYS, Story, hex_of

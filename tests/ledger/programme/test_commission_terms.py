@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger import reports
 from dca_bot.ledger.distributions import distributions
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.commission import Part
-from dca_bot.ledger.reports import Got
+from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports.reports import Got
 from dca_bot.ledger.store import accounts
 
 from .story import KEY, hex_of

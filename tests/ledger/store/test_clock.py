@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger import alarms, confirmations, mail
+from dca_bot.ledger.correspondence import alarms, confirmations, mail
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import reports
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, machine_cash, machines
-from dca_bot.ledger.reports import Got
+from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports.reports import Got
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.ledger.store.schema import VERSION, run_script

@@ -16,7 +16,7 @@ from ledger.old_ledgers import NAMES, put_old_ledger
 import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import LedgerError, LedgerOutdated
-from dca_bot.ledger.audit import audit_ledger
+from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database, reading_database

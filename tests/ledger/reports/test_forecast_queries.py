@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.forecast import DAY, Pace
-from dca_bot.ledger import forecast
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients
+from dca_bot.ledger.reports import forecast
 
 
 def spending(story, client_id):

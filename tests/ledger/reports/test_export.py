@@ -19,14 +19,14 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.errors import LedgerError
-from dca_bot.ledger import command_log
+from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.distributions import fixed_runs
-from dca_bot.ledger.export import Form, export_ledger, neutral
-from dca_bot.ledger.export_shelf import KEPT, export_to_shelf
-from dca_bot.ledger.export_tables import TABLES
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.reports.export import Form, export_ledger, neutral
+from dca_bot.ledger.reports.export_shelf import KEPT, export_to_shelf
+from dca_bot.ledger.reports.export_tables import TABLES
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.database import LEDGER_FILE
 

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.ledger import mail
-from dca_bot.ledger.mail import Urgency
+from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence.mail import Urgency
 
 from .story import START, hex_of
 

@@ -11,7 +11,7 @@ from scaffold import without_triggers
 
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
-from dca_bot.ledger.audit import audit_beside, audit_ledger
+from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.distributions import distributions, fixed_runs
 from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store.database import LEDGER_FILE

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.export import Form, export_ledger, is_being_written
-from dca_bot.ledger.export_tables import TABLES
+from dca_bot.ledger.reports.export import Form, export_ledger, is_being_written
+from dca_bot.ledger.reports.export_tables import TABLES
 from dca_bot.ledger.store.private_files import make_private_folder
 
 SHELF = "exports"

@@ -8,12 +8,7 @@ import pytest
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.errors import LnbitsRefused
-from dca_bot.ledger.audit_payments import (
-    Invoiced,
-    audit_payments,
-    compare_payments,
-    paid_by_hash,
-)
+from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, Destination

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from dca_bot.ledger.audit_cash import CASH_CHECKS
-from dca_bot.ledger.audit_commission import commission_findings
+from dca_bot.ledger.audit.cash import CASH_CHECKS
+from dca_bot.ledger.audit.commission import commission_findings
 from dca_bot.ledger.store.database import Tx, connect_to_read, existing_ledger
 
 

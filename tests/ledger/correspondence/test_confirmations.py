@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from dca_bot.ledger import confirmations
+from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.clock import CODE_LIFE as LIFE
 
 from .story import hex_of

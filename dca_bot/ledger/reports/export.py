@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError, in_words
-from dca_bot.ledger.export_tables import TABLES, Table
+from dca_bot.ledger.reports.export_tables import TABLES, Table
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import connect_to_read, existing_ledger
 from dca_bot.ledger.store.instants import instant

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.stats import Purchase
-from dca_bot.ledger import purchases
 from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.reports import purchases
 
 from .story import START
 

@@ -1,0 +1,1 @@
+"""The proof that the ledger's accounts, shares, cash and payments agree."""

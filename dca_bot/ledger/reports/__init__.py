@@ -1,0 +1,1 @@
+"""What people ask the ledger for; nothing here changes anything."""

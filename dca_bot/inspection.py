@@ -13,13 +13,12 @@ from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
-from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import readings
-from dca_bot.ledger.payouts import leases, payout_need, payouts
+from dca_bot.ledger.payouts import holds, leases, payout_need, payouts
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.clients import everyone
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -145,7 +144,7 @@ async def _audit_payments(
 def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     currency, limits = config.bot.currency, config.limits
     bot_state.check_currency(tx, currency)
-    totals = reports.totals(tx)
+    totals = accounts.totals(tx)
     ceilings = Ceilings(limits.payout_max_sat, limits.day_max_sat)
     need, held = payout_need.need(tx, ceilings, now=now), payout_need.held(tx)
     uncovered = machine_cash.uncovered_minor(tx)
@@ -171,8 +170,8 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "treasury_sat": -totals["treasury"],
         "operator_sat": totals["operator"],
         "commission_sat": totals["commission"],
-        "open_holds": reports.holds_count(tx),
-        "unsent_messages": mail.unsent(tx),
+        "open_holds": holds.open_count(tx),
+        "unsent_messages": outbox.unsent(tx),
         "last_backup_at": bot_state.get(tx, bot_state.BACKUP_AT),
         "machines_cash": {
             cash.machine.label: fiat_text(cash.expected_minor, currency)

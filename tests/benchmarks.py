@@ -23,8 +23,8 @@ from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.lnbits_process import LnbitsProcess, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
@@ -93,7 +93,7 @@ async def bench_commands(folder: Path) -> None:
         message = IncomingMessage(
             str(next(numbers)), "a" * 64, "", NOW, DmProtocol.NIP17, "wss://r"
         )
-        await database.transact(lambda tx: mail.receive(tx, message, command="balance", now=NOW))
+        await database.transact(lambda tx: inbox.receive(tx, message, command="balance", now=NOW))
 
     async def confirm_deposit() -> None:
         def work(tx):
@@ -119,10 +119,10 @@ async def bench_outbox(folder: Path) -> None:
         await database.transact(lambda tx: herald.broadcast(tx, "hello", NOW))
 
     def look(tx):
-        return [mail.due(tx, NOW, urgency=urgency, limit=4) for urgency in Urgency]
+        return [outbox.due(tx, NOW, urgency=urgency, limit=4) for urgency in Urgency]
 
     tell("broadcasts to 1,000 clients written", await measure_async(broadcast))
-    waiting = await database.read(mail.unsent)
+    waiting = await database.read(outbox.unsent)
     found = await measure_async(lambda: database.read(look))
     tell(f"next letters found among {waiting:,}", found)
     await database.aclose()

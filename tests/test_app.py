@@ -24,7 +24,7 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
-from dca_bot.ledger.correspondence import mail, payout_notices
+from dca_bot.ledger.correspondence import outbox, payout_notices
 from dca_bot.ledger.distributions import distributions, manual_cash_outs
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, deposits, start
@@ -205,7 +205,7 @@ async def test_stop_ends_all_jobs_and_leaves_nothing_running(bot):
     await ended(bot)
     assert bot.relays.ended
     assert asyncio.all_tasks() == before
-    assert await bot.database.read(mail.unsent) == 0
+    assert await bot.database.read(outbox.unsent) == 0
 
 
 async def test_stop_before_anything_answered_ends_it_too(bot):
@@ -294,7 +294,7 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
         told = kinds_told(bot.relays.sent, GONE[part][0])
         assert told in (["out of reach since", "in reach again"], ["out of reach from"])
     assert not any("has not been read" in text for text in bot.relays.sent), "it is told already"
-    assert await bot.database.read(mail.unsent) == 0
+    assert await bot.database.read(outbox.unsent) == 0
 
 
 JOBS = {

@@ -22,12 +22,12 @@ from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import owed, transitions
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.deposits import Deposit
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.reports.reports import HistoryLine
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import HistoryLine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
@@ -38,7 +38,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
-    got = reports.got(tx, me.id)
+    got = purchases.got(tx, me.id)
     received = Say(
         "balance.received",
         sats=Sat(got.bought_sat),
@@ -64,7 +64,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
 def history_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what the client has got, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = reports.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
+    rows = purchases.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
     has_wallet = ctx.me.destination is not None
     line = partial(_history_line, has_wallet=has_wallet)
     return describe.page(Say("history.heading"), rows, args.page, line)
@@ -193,14 +193,14 @@ def _owed(tx: Tx, ctx: Context) -> tuple[Say, ...]:
     me = ctx.me
     if not me.owed_sat:
         return ()
-    owed = reports.owed(tx, me.id, me.owed_sat)
+    unpaid = owed.owed(tx, me.id, me.owed_sat)
     if me.destination is None:
         return (Say("balance.owed_homeless", sats=Sat(me.owed_sat)),)
     least = Sat(me.destination.min_sat)
     return (
-        Say("balance.owed", sats=Sat(owed.coming)) if owed.coming else NOTHING,
-        Say("balance.owed_held", sats=Sat(owed.held)) if owed.held else NOTHING,
-        Say("balance.owed_kept", sats=Sat(owed.kept), least=least) if owed.kept else NOTHING,
+        Say("balance.owed", sats=Sat(unpaid.coming)) if unpaid.coming else NOTHING,
+        Say("balance.owed_held", sats=Sat(unpaid.held)) if unpaid.held else NOTHING,
+        Say("balance.owed_kept", sats=Sat(unpaid.kept), least=least) if unpaid.kept else NOTHING,
     )
 
 

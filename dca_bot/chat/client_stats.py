@@ -18,7 +18,7 @@ from dca_bot.core.stats import (
     tenths_text,
     weekly_tenths,
 )
-from dca_bot.ledger.reports import purchases, reports
+from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
 
@@ -40,7 +40,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:
     assert coin is None or isinstance(coin, Fraction)
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
-    total_sat = stats.sat if stats and range_ == ALL else reports.got(tx, ctx.me.id).bought_sat
+    total_sat = stats.sat if stats and range_ == ALL else purchases.got(tx, ctx.me.id).bought_sat
     return Say(
         "lines",
         lines=(

@@ -34,12 +34,11 @@ from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, StateChanged, place_of
-from dca_bot.ledger.correspondence import command_log, confirmations, mail
+from dca_bot.ledger.correspondence import command_log, confirmations, inbox, outbox
 from dca_bot.ledger.correspondence.confirmations import Confirmation
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
-from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
@@ -91,7 +90,7 @@ class Conversation:
 
     async def is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message was not handled before."""
-        return not await self._desk.database.read(lambda tx: mail.is_received(tx, message))
+        return not await self._desk.database.read(lambda tx: inbox.is_received(tx, message))
 
     async def handle(self, message: IncomingMessage) -> None:
         """Handle a message; what fails unexpectedly is undone, logged and told with a reference."""
@@ -124,14 +123,14 @@ class Conversation:
         in this one: an operator is told so once. What a client wrote as a stranger, before being added or
         with a new key, is not carried out either.
         """
-        if mail.is_received(tx, message):
+        if inbox.is_received(tx, message):
             return None
         alive_since, is_operator = (
             bot_state.alive_since(tx),
             message.sender in self._programme.operators,
         )
         if alive_since is not None and message.sent_at < alive_since:
-            is_to_be_told = is_operator and mail.person(tx, message.sender) is None
+            is_to_be_told = is_operator and inbox.person(tx, message.sender) is None
             return _Sender(is_known=True, is_early=True) if is_to_be_told else None
         if is_operator:
             return _Sender(is_known=True)
@@ -139,7 +138,7 @@ class Conversation:
         if client is not None:
             is_older = message.sent_at < client.key_at - SLOW_CLOCK_MAX
             return None if is_older else _Sender(is_known=True, client=client)
-        was_answered = reports.was_stranger(tx, message.sender)
+        was_answered = inbox.was_stranger(tx, message.sender)
         return None if was_answered else _Sender(is_known=False)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
@@ -268,9 +267,9 @@ class Conversation:
         """Record the message, its effects and its replies; a refusal undoes the effects alone."""
         now = self._desk.clock.now()
         name = order.command.name if code is None else CONFIRM.name
-        if not mail.receive(tx, message, command=name, now=now):
+        if not inbox.receive(tx, message, command=name, now=now):
             return _Outcome.REPEATED
-        mail.note_person(tx, message, now=now)
+        inbox.note_person(tx, message, now=now)
         tx.execute("SAVEPOINT command")
         try:
             context = self._context(tx, message, now)
@@ -375,8 +374,8 @@ class Conversation:
 
         def work(tx: Tx) -> None:
             now = self._desk.clock.now()
-            if mail.receive(tx, message, command=command, now=now):
-                mail.note_person(tx, message, now=now)
+            if inbox.receive(tx, message, command=command, now=now):
+                inbox.note_person(tx, message, now=now)
                 if told is not None:
                     self._reply(tx, message, told, now)
 
@@ -387,7 +386,7 @@ class Conversation:
         client = clients.by_pubkey(tx, message.sender)
         language = client.language if client else self._programme.language
         text = self._texts.render(told, language)
-        mail.write(
+        outbox.write(
             tx,
             message.sender,
             text,

@@ -16,8 +16,8 @@ from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import mail, payout_notices
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import outbox, payout_notices
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.payouts import unknown_payments
@@ -186,7 +186,7 @@ class Herald:
         if client.role == RECIPIENT:
             return
         text = self._texts.render(told, client.language)
-        mail.write(tx, client.pubkey, text, now=now, urgency=urgency)
+        outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
 
     def note_low(
         self, tx: Tx, client_id: int, now: datetime, *, is_cash_back: bool = False
@@ -395,11 +395,11 @@ class Herald:
 
     def all_clear(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
         """End an alarm: whom it never reached is told all of it at once, `unheard`."""
-        missed = mail.withdraw(tx, name, now=now)
+        missed = outbox.withdraw(tx, name, now=now)
         for operator in sorted(self._programme.operators):
             told = unheard if operator in missed else over
             text = self._texts.render(told, self._programme.language)
-            mail.write(tx, operator, text, now=now)
+            outbox.write(tx, operator, text, now=now)
 
     def clock_doubted(self, tx: Tx, shown: datetime, now: datetime) -> None:
         """Tell that the clock went back so far that nothing is decided or paid."""
@@ -408,10 +408,10 @@ class Herald:
 
     def clock_right(self, tx: Tx, now: datetime) -> None:
         """Tell that all goes on, whoever has heard that the clock was in doubt."""
-        missed = mail.withdraw(tx, CLOCK, now=now)
+        missed = outbox.withdraw(tx, CLOCK, now=now)
         text = self._texts.render(Say("push.clock_right"), self._programme.language)
         for operator in sorted(self._programme.operators - missed):
-            mail.write(tx, operator, text, now=now)
+            outbox.write(tx, operator, text, now=now)
 
     def clock_leapt(self, tx: Tx, before: datetime, now: datetime) -> None:
         """Tell that the clock was set ahead, as far as can be told."""
@@ -439,7 +439,7 @@ class Herald:
         text = self._texts.render(told, self._programme.language)
         for operator in sorted(self._programme.operators):
             if operator != except_for:
-                mail.write(tx, operator, text, now=now, alarm=alarm)
+                outbox.write(tx, operator, text, now=now, alarm=alarm)
 
 
 def _next_deposit(tx: Tx, client: Client, asked: str) -> Say:

@@ -26,7 +26,7 @@ from dca_bot.ledger.programme.machine_cash import (
     MachineCash,
 )
 from dca_bot.ledger.programme.machines import Machine
-from dca_bot.ledger.reports import reports
+from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.database import Tx
 
 _COUNTED = "MACHINE AMOUNT"
@@ -78,7 +78,7 @@ def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say
     LNbits doesn't tell.
     """
     all_cash = machine_cash.of_all(tx)
-    balances_minor = reports.totals(tx).get("balance", 0)
+    balances_minor = accounts.totals(tx).get("balance", 0)
     known = all_cash or machine_cash.unnamed_minor(tx)
     return (
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,

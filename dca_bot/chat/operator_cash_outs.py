@@ -39,7 +39,6 @@ from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import RecordedRun
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
-from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 
 ID_LENGTH_MIN = 4
@@ -75,7 +74,7 @@ def holds_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
         return Say("holds.nothing")
     first, *others = (describe.hold(tx, row) for row in rows[:5])
     lines = (first, *(Say("holds.next", hold=hold) for hold in others))
-    more = Say("holds.more", n=reports.holds_count(tx) - 5) if len(rows) > 5 else NOTHING
+    more = Say("holds.more", n=holds.open_count(tx) - 5) if len(rows) > 5 else NOTHING
     return Say("lines", lines=(*lines, more))
 
 

@@ -22,12 +22,12 @@ from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger.correspondence import confirmations, mail
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import confirmations, inbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
-from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 
 NAME = Param("NAME", read_name)
@@ -62,8 +62,8 @@ def add_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
 def show_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Show everything about one client."""
     client = find_client_or_closed(tx, args.text("NAME"))
-    got = reports.got(tx, client.id)
-    reached = mail.reached(tx, client.pubkey)
+    got = purchases.got(tx, client.id)
+    reached = inbox.reached(tx, client.pubkey)
     return Say(
         "client.card",
         name=client.name,
@@ -131,7 +131,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
 def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """Part from a client who has nothing open."""
     client = find_client(tx, args.text("NAME"))
-    balance_minor, open_payouts, pending = reports.open_items(tx, client.id)
+    balance_minor, open_payouts, pending = clients.open_items(tx, client.id)
     if balance_minor or open_payouts or pending or client.owed_sat:
         raise refuse(
             "client.not_empty",

@@ -26,7 +26,7 @@ from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.programme.commission import Part, Terms
-from dca_bot.ledger.reports import reports
+from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 
 
@@ -186,7 +186,7 @@ def _part_line(tx: Tx, part: Part) -> Say:
         "commission.line",
         name=part.name,
         percent=Percent(part.percent_bp),
-        sats=Sat(reports.got(tx, payee.id).earned_sat),
+        sats=Sat(purchases.got(tx, payee.id).earned_sat),
         wallet=_wallet(payee, payee.destination),
     )
 

@@ -16,11 +16,10 @@ from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.payouts import leases, payouts
-from dca_bot.ledger.programme import clients, start
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.payouts import holds, leases, payouts
+from dca_bot.ledger.programme import clients, deposits, start
+from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
 
 FINDINGS_SHOWN_MAX = 10
@@ -62,7 +61,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     """Tell how everything stands."""
     assert isinstance(found, Surroundings)
     need = need_of(tx, ctx.programme, ctx.now)
-    pending, pending_minor = reports.pending_deposits(tx)
+    pending, pending_minor = deposits.pending_totals(tx)
     return Say(
         "lines",
         lines=(
@@ -75,12 +74,12 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
             to_be_paid(need),
             *not_counted(tx, need),
             _states(payouts.counts(tx)),
-            Say("status.holds", n=reports.holds_count(tx)),
+            Say("status.holds", n=holds.open_count(tx)),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(clients.names(tx))),
-            Say("status.unsent", n=mail.unsent(tx)),
+            Say("status.unsent", n=outbox.unsent(tx)),
             _backup(tx),
-            _totals(reports.totals(tx)),
+            _totals(accounts.totals(tx)),
             *three_sides(tx, need.needed_msat, found.balance_msat),
         ),
     )

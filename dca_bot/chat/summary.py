@@ -9,12 +9,12 @@ from dca_bot.chat.operator_house import Surroundings
 from dca_bot.chat.owed import need_of, not_counted, to_be_paid
 from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
-from dca_bot.ledger.payouts import payouts
+from dca_bot.ledger.payouts import holds, payouts
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.reports import reports, summary
+from dca_bot.ledger.reports import summary
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
@@ -39,11 +39,11 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             to_be_paid(need),
             *not_counted(tx, need),
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
-            Say("status.holds", n=reports.holds_count(tx)),
+            Say("status.holds", n=holds.open_count(tx)),
             _source(found),
             _low(summary.low_names(tx)),
             *obstacles.idle(programme, clients.with_balance(tx)),
-            Say("status.unsent", n=mail.unsent(tx)),
+            Say("status.unsent", n=outbox.unsent(tx)),
             *lost_parts(found.parts),
         ),
     )

@@ -23,7 +23,7 @@ from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.offer import is_at_a_terminal, offer_chat
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
-from dca_bot.ledger.correspondence import mail
+from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
@@ -256,7 +256,7 @@ async def _settled(database: Database, world: World) -> None:
 
     def done(tx: Tx) -> bool:
         (recorded,) = tx.execute("SELECT count(*) FROM cash_out").fetchone()
-        return recorded >= expected and not payouts.open_payouts(tx) and not mail.unsent(tx)
+        return recorded >= expected and not payouts.open_payouts(tx) and not outbox.unsent(tx)
 
     async with asyncio.timeout(SETTLE_LIMIT_S):
         while not await database.read(done):

@@ -10,8 +10,9 @@ from dca_bot.core.ports import Clock, DmProtocol, Messenger, OutgoingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Letter, Person, Urgency
+from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence.inbox import Person
+from dca_bot.ledger.correspondence.outbox import Letter, Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
 
@@ -62,12 +63,12 @@ class Deliverer:
         for urgency, room in ROOM.items():
             busy = (*self._busy, *(letter.recipient for letter in picked))
             limit = room - len(busy)
-            picked += mail.due(tx, now, urgency=urgency, limit=limit, busy=busy)
+            picked += outbox.due(tx, now, urgency=urgency, limit=limit, busy=busy)
         self.signals.leaving.update(letter.id for letter in picked)
         return picked
 
     async def _pause_s(self) -> float:
-        next_at = await self.database.read(mail.next_try_at)
+        next_at = await self.database.read(outbox.next_try_at)
         if next_at is None or self._busy:
             return IDLE_S
         return min(max((next_at - self.clock.now()).total_seconds(), 0.0), IDLE_S)
@@ -124,7 +125,7 @@ class Deliverer:
             )
         )
         kept = event if protocol is DmProtocol.NIP04 else None
-        await self.database.transact(lambda tx: mail.fix_protocol(tx, letter, protocol, kept))
+        await self.database.transact(lambda tx: outbox.fix_protocol(tx, letter, protocol, kept))
         return replace(letter, protocol=protocol, event=event)
 
     def _relays_for(
@@ -141,15 +142,15 @@ class Deliverer:
         known = letter.recipient in self.programme.operators or clients.by_pubkey(
             tx, letter.recipient
         )
-        return Recipient(person=mail.person(tx, letter.recipient), is_member=bool(known))
+        return Recipient(person=inbox.person(tx, letter.recipient), is_member=bool(known))
 
     def _record(self, tx: Tx, letter: Letter, *, taken: bool) -> None:
         now = self.clock.now()
         if taken:
-            mail.mark_sent(tx, letter, now=now)
+            outbox.mark_sent(tx, letter, now=now)
             return
         delay_s = backoff_s(letter.tries + 1, max_s=RETRY_MAX_S)
-        if mail.mark_failed(tx, letter, delay_s=delay_s, now=now):
+        if outbox.mark_failed(tx, letter, delay_s=delay_s, now=now):
             _log.error("message given up letter=%d tries=%d", letter.id, letter.tries + 1)
 
 

@@ -18,7 +18,7 @@ from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
-from dca_bot.ledger.correspondence import alarms, mail
+from dca_bot.ledger.correspondence import alarms, outbox
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
 from dca_bot.ledger.store import bot_state
@@ -93,7 +93,7 @@ class Watch:
                 bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
             if is_back:
                 was_long = alarms.since(tx, RELAYS) is not None
-                mail.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
+                outbox.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
             self._note_look(tx, now)
             told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
             return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
@@ -215,7 +215,7 @@ class Watch:
 
     def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
         """Give the all-clear; at a later look while the alarm is on its way, heard or not."""
-        if not self.signals.leaving.isdisjoint(mail.open_of(tx, name)):
+        if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
             return False
         alarms.end(tx, name)
         self.herald.all_clear(tx, name, over=over, unheard=unheard, now=now)

@@ -32,7 +32,7 @@ from dca_bot.core.ports import (
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.aside import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import cash_outs, changes, distributions
 from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.programme import clients, machines

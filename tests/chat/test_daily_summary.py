@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from talk import START, PartState, Talk, make_programme
 
 from dca_bot.jobs.summary import Summary
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import open_database

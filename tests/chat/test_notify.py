@@ -14,8 +14,8 @@ from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store.database import open_database
 
@@ -76,11 +76,11 @@ async def leaving(talk, name):
         while due := [
             letter
             for urgency in Urgency
-            for letter in mail.due(tx, now, urgency=urgency)
+            for letter in outbox.due(tx, now, urgency=urgency)
             if letter.recipient == pubkey
         ]:
             left.append(due[0].text)
-            mail.mark_sent(tx, due[0], now=now)
+            outbox.mark_sent(tx, due[0], now=now)
         return left
 
     return await talk.database.transact(work)

@@ -9,8 +9,8 @@ from payout_bench import OPERATOR, HandClock, programme
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.deliver import ROOM, Deliverer
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import open_database
 
@@ -89,12 +89,12 @@ class Office:
     async def wrote(self, pubkey, protocol, *, relay=WROTE_AT, minutes=0):
         sent_at = NOW + timedelta(minutes=minutes)
         message = IncomingMessage("id", pubkey, "hi", sent_at, protocol, relay)
-        await self.database.transact(lambda tx: mail.note_person(tx, message, now=message.sent_at))
+        await self.database.transact(lambda tx: inbox.note_person(tx, message, now=message.sent_at))
 
     async def write(self, pubkey, *texts, **answer):
         def work(tx):
             for text in texts:
-                mail.write(tx, pubkey, text, now=self.clock.now(), **answer)
+                outbox.write(tx, pubkey, text, now=self.clock.now(), **answer)
 
         await self.database.transact(work)
 
@@ -107,7 +107,7 @@ class Office:
                 await self.deliverer._start_due(group)
 
     async def unsent(self):
-        return await self.database.read(mail.unsent)
+        return await self.database.read(outbox.unsent)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ async def test_refused_message_is_tried_again_with_growing_pauses_until_it_is_ta
     pauses = []
     for _ in range(12):
         await office.deliver()
-        next_at = await office.database.read(mail.next_try_at)
+        next_at = await office.database.read(outbox.next_try_at)
         pauses.append((next_at - office.clock.now()).total_seconds())
         tries = len(office.relays.published)
         office.clock.ahead = next_at - NOW - timedelta(seconds=1)
@@ -346,7 +346,7 @@ async def test_letters_on_their_way_are_known_to_the_other_jobs(running):
     running.signals.deliver.ring()
     await until(lambda: running.relays.texts(ANA))
     assert running.signals.leaving == set(
-        await running.database.read(lambda tx: mail.open_of(tx, "LNbits"))
+        await running.database.read(lambda tx: outbox.open_of(tx, "LNbits"))
     )
     assert len(running.signals.leaving) == 1
     running.relays.gate.set()

@@ -11,8 +11,8 @@ from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Urgency
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
@@ -83,8 +83,8 @@ class Tower:
         everybody = {OPERATOR, OTHER_OPERATOR}
         others = everybody - {recipient} if recipient else ()
         named = {"urgency": Urgency.NOTICE, "busy": tuple(others)}
-        while due := await self.transact(mail.due, self.clock.now(), **named):
-            await self.transact(mail.mark_sent, due[0], now=self.clock.now())
+        while due := await self.transact(outbox.due, self.clock.now(), **named):
+            await self.transact(outbox.mark_sent, due[0], now=self.clock.now())
 
     async def fail(self):
         """Have no letter leave; all wait for their next try."""
@@ -316,14 +316,14 @@ async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower)
 async def test_alarm_on_its_way_is_waited_for_before_its_end_is_told(tower, is_taken, told):
     tower.note(LNBITS, reachable=False)
     (alarm,) = await tower.look(20)
-    (letter,) = await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE)
+    (letter,) = await tower.transact(outbox.due, tower.clock.now(), urgency=Urgency.NOTICE)
     tower.signals.leaving.add(letter.id)
     tower.note(LNBITS, reachable=True)
     assert await tower.look(30) == [alarm]
     if is_taken:
-        await tower.transact(mail.mark_sent, letter, now=tower.clock.now())
+        await tower.transact(outbox.mark_sent, letter, now=tower.clock.now())
     else:
-        await tower.transact(mail.mark_failed, letter, delay_s=60, now=tower.clock.now())
+        await tower.transact(outbox.mark_failed, letter, delay_s=60, now=tower.clock.now())
     tower.signals.leaving.discard(letter.id)
     letters = await tower.look(60)
     assert all(text.startswith(start) for text, start in zip(letters, told, strict=True))
@@ -347,13 +347,13 @@ async def test_each_operator_hears_what_fits_what_came_before(make_tower):
 async def test_waiting_letters_leave_as_soon_as_a_relay_is_back(tower):
     await tower.look(5)
     tower.online = False
-    await tower.transact(mail.write, "a" * 64, "answer", now=tower.clock.now())
+    await tower.transact(outbox.write, "a" * 64, "answer", now=tower.clock.now())
     await tower.fail()
     await tower.look(7)
-    assert await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE) == []
+    assert await tower.transact(outbox.due, tower.clock.now(), urgency=Urgency.NOTICE) == []
     tower.online = True
     await tower.look(8)
-    (letter,) = await tower.transact(mail.due, tower.clock.now(), urgency=Urgency.NOTICE)
+    (letter,) = await tower.transact(outbox.due, tower.clock.now(), urgency=Urgency.NOTICE)
     assert letter.text == "answer"
 
 

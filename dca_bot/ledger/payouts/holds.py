@@ -153,6 +153,11 @@ def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
     return row.fetchone() is not None
 
 
+def open_count(tx: Tx) -> int:
+    """Return how many holds are open."""
+    return int(tx.execute("SELECT count(*) FROM hold WHERE closed_at IS NULL").fetchone()[0])
+
+
 def _one(tx: Tx, where: str, value: int) -> Hold | None:
     row = tx.execute(f"SELECT * FROM hold WHERE {where}", (value,)).fetchone()
     return None if row is None else _hold(row)

@@ -281,6 +281,18 @@ def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
     return level if _LEVELS.index(level) > _LEVELS.index(client.low_told) else ""
 
 
+def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
+    """Return (balance, open payouts and unplanned shares, pending deposits): what keeps a client."""
+    row = tx.execute(
+        "SELECT (SELECT balance FROM account WHERE kind = 'balance' AND client_id = ?1) AS minor,"
+        " (SELECT count(*) FROM open_payout WHERE client_id = ?1)"
+        " + (SELECT count(*) FROM share WHERE client_id = ?1 AND payout_id IS NULL) AS payouts,"
+        " (SELECT count(*) FROM deposit WHERE client_id = ?1 AND state = 'pending') AS deposits",
+        (client_id,),
+    ).fetchone()
+    return row["minor"], row["payouts"], row["deposits"]
+
+
 def _full(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 

@@ -13,7 +13,6 @@ from dca_bot.core.commission import WHOLE_BP
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
-from dca_bot.ledger.reports import reports
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
@@ -108,7 +107,7 @@ def is_spent(tx: Tx, payee: Client) -> bool:
     """Tell whether somebody is a recipient no more, and nothing is left to be paid."""
     if payee.role != RECIPIENT or in_force(tx).part_of(payee.id):
         return False
-    _, open_payouts, _ = reports.open_items(tx, payee.id)
+    _, open_payouts, _ = clients.open_items(tx, payee.id)
     return payee.owed_sat == 0 and open_payouts == 0
 
 

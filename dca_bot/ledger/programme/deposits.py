@@ -129,6 +129,15 @@ def pending_minor(tx: Tx, client_id: int) -> int:
     return int(row["total"])
 
 
+def pending_totals(tx: Tx) -> tuple[int, int]:
+    """Return (count, minor units) of all pending deposits."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_minor), 0) AS minor FROM deposit"
+        " WHERE state = 'pending'"
+    ).fetchone()
+    return row["n"], row["minor"]
+
+
 def _deposit(row: sqlite3.Row) -> Deposit:
     return Deposit(
         id=row["id"],

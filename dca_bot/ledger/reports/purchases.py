@@ -51,3 +51,55 @@ def saving_since(tx: Tx, client_id: int) -> datetime | None:
         "SELECT min(confirmed_at) AS at FROM deposit WHERE client_id = ?", (client_id,)
     ).fetchone()
     return instant_or_none(row["at"])
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One share as its client sees it; `payout_state` is None while it waits for more shares.
+
+    `kind` is its distribution's.
+    """
+
+    at: datetime
+    kind: str
+    minor: int
+    sat: int
+    payout_state: str | None
+
+
+def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[HistoryLine]:
+    """Return a client's shares, newest first."""
+    rows = tx.execute(
+        "SELECT distribution.at, kind, minor, sat, payout.state FROM share"
+        " JOIN distribution ON distribution.id = distribution_id"
+        " LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE share.client_id = ? ORDER BY share.id DESC LIMIT ? OFFSET ?",
+        (client_id, limit, offset),
+    )
+    return [
+        HistoryLine(
+            at=instant(row["at"]),
+            kind=row["kind"],
+            minor=row["minor"],
+            sat=row["sat"],
+            payout_state=row["state"],
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What somebody has got so far, reversed shares aside: bought for fiat, and of the commission."""
+
+    bought_sat: int = 0
+    spent_minor: int = 0
+    earned_sat: int = 0
+
+
+def got(tx: Tx, client_id: int) -> Got:
+    """Return what somebody has got, from sums that the schema keeps beside the shares."""
+    row = tx.execute("SELECT * FROM client_sum WHERE client_id = ?", (client_id,)).fetchone()
+    if row is None:
+        return Got()
+    return Got(row["bought_sat"], row["spent_minor"], row["earned_sat"])

@@ -102,6 +102,12 @@ def balance(tx: Tx, account: Account) -> int:
     return int(row["balance"])
 
 
+def totals(tx: Tx) -> dict[str, int]:
+    """Return the sum of each kind of account."""
+    rows = tx.execute("SELECT kind, sum(balance) AS total FROM account GROUP BY kind")
+    return {row["kind"]: row["total"] for row in rows}
+
+
 def _id(tx: Tx, account: Account) -> int:
     row = tx.execute(
         "SELECT id FROM account WHERE kind = ? AND coalesce(client_id, 0) = ?",

@@ -4,6 +4,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+from ledger.story import KEY, START, hex_of
 
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
@@ -12,8 +13,6 @@ from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_paym
 from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
-
-from .story import KEY, START, hex_of
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 

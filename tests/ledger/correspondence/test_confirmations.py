@@ -2,11 +2,10 @@ import random
 from datetime import timedelta
 
 import pytest
+from ledger.story import hex_of
 
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.clock import CODE_LIFE as LIFE
-
-from .story import hex_of
 
 ANA, BEN = hex_of("ana"), hex_of("ben")
 TICK = timedelta(microseconds=1)

@@ -2,14 +2,13 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from ledger.story import ADDRESS, KEY, START
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.store import accounts
-
-from .story import ADDRESS, KEY, START
 
 
 def test_two_clients_share_as_the_design_says(story):

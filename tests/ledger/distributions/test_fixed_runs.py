@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger.story import Story, hex_of
 
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import run_by_hand, runs_of
@@ -19,8 +20,6 @@ from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store.accounts import CONVERTED, TREASURY
-
-from .story import Story, hex_of
 
 ZONE = ZoneInfo("America/Guatemala")
 DAY = date(2026, 11, 24)

@@ -5,14 +5,13 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from ledger.story import START as NOW
 
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRecord, LeaseRow
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.ledger.store.schema import run_script
-
-from .story import START as NOW
 
 STARTED = "2026-03-01T12:00:00.123456+00:00"
 

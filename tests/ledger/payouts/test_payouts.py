@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from ledger.story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
@@ -12,11 +13,9 @@ from dca_bot.ledger.payouts import unknown_payments as foreign_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Destination
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.reports.reports import Got
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import accounts
-
-from .story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
 FAR = Destination(clients.ADDRESS, "ana@far.example", min_sat=1000)
 
@@ -415,10 +414,10 @@ def test_cancelling_reverses_the_shares_exactly(story, ana, state):
     payout = planned(story, sat=12_345, minor=678)
     story.bring(payout.id, state)
     assert (story.balance(ana), story.owed(ana)) == (9322, 12_345)
-    assert story.read(reports.got, ana) == Got(bought_sat=12_345, spent_minor=678)
+    assert story.read(purchases.got, ana) == Got(bought_sat=12_345, spent_minor=678)
     story.step(payout.id, "CANCELLED")
     assert (story.balance(ana), story.owed(ana)) == (10_000, 0)
-    assert story.read(reports.got, ana) == Got()
+    assert story.read(purchases.got, ana) == Got()
     assert (story.total(accounts.OPERATOR), story.total(accounts.CONVERTED)) == (12_345, 0)
     assert story.read(holds.still_open) == []
     with pytest.raises(StateChanged):

@@ -2,6 +2,7 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from ledger.story import ADDRESS, CEILINGS, START, WAYS
 
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
@@ -12,8 +13,6 @@ from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
-
-from .story import ADDRESS, CEILINGS, START, WAYS
 
 FIRST = TopUp(Trouble.SHORT, START, balance_msat=1, asked_sat=2)
 

@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from ledger.story import hex_of
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.payouts.unknown_payments import ForeignPayment
-
-from .story import hex_of
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 

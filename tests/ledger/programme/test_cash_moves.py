@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledger.story import Story
 
 from dca_bot.ledger.programme import deposits, machine_cash, machines
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, DEPOSIT, WITHDRAWAL
-
-from .story import Story
 
 ONE = {"m1" * 32: "Market"}
 M1, M2 = "m1" * 32, "m2" * 32

@@ -1,11 +1,10 @@
 import sqlite3
 
 import pytest
+from ledger.story import ADDRESS, KEY, hex_of
 
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.programme import clients
-
-from .story import ADDRESS, KEY, hex_of
 
 
 @pytest.mark.parametrize("name", ["ana", "ANA", "Ana"])

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger.story import KEY, START, hex_of
 
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.rate import Quote
@@ -29,8 +30,6 @@ from dca_bot.ledger.reports.export_shelf import KEPT, export_to_shelf
 from dca_bot.ledger.reports.export_tables import TABLES
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.database import LEDGER_FILE
-
-from .story import KEY, START, hex_of
 
 FORM = Form("GTQ", ZoneInfo("America/Guatemala"), npub="npub-{}".format)
 DAY = date(2026, 3, 1)

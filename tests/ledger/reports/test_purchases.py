@@ -1,12 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from ledger.story import START
 
 from dca_bot.core.stats import Purchase
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.reports import purchases
-
-from .story import START
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from ledger.story import START, hex_of
 
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger.correspondence import alarms, confirmations, mail
+from dca_bot.ledger.correspondence import alarms, confirmations, outbox
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.clock import Turn
 from dca_bot.ledger.store.instants import micros
-
-from .story import START, hex_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AHEAD = [HOUR, 20 * HOUR, 150 * HOUR, 400 * DAY]
@@ -55,13 +54,13 @@ def test_payout_that_waited_by_a_clock_ahead_is_due_once_the_clock_is_right(stor
 def test_letter_that_waited_by_a_clock_ahead_leaves_once_the_clock_is_right(story, ahead, span):
     def write():
         mail_ = {"now": story.now}
-        story.do(mail.write, hex_of("ana"), "tried", **mail_)
-        (letter,) = story.read(mail.due, story.now, urgency=mail.Urgency.NOTICE)
-        story.do(mail.mark_failed, letter, delay_s=600, now=story.now)
-        story.do(mail.write, hex_of("ben"), "new", **mail_)
+        story.do(outbox.write, hex_of("ana"), "tried", **mail_)
+        (letter,) = story.read(outbox.due, story.now, urgency=outbox.Urgency.NOTICE)
+        story.do(outbox.mark_failed, letter, delay_s=600, now=story.now)
+        story.do(outbox.write, hex_of("ben"), "new", **mail_)
 
     ahead(span, write)
-    due = story.read(mail.due, story.now, urgency=mail.Urgency.NOTICE)
+    due = story.read(outbox.due, story.now, urgency=outbox.Urgency.NOTICE)
     assert {letter.text: letter.created_at for letter in due} == {
         "tried": START + span,  # it may have arrived, and stays the same letter
         "new": story.now,

@@ -13,8 +13,8 @@ from dca_bot.errors import LedgerError
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, machine_cash, machines
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.reports.reports import Got
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.ledger.store.schema import VERSION, run_script
@@ -340,7 +340,7 @@ async def test_a_ledger_of_the_first_version_keeps_everything(folder):
 async def test_what_was_got_in_the_first_version_is_summed_up(folder):
     make_first_version(folder, OLD_SHARES)
     database = await open_database(folder)
-    got = await database.read(lambda tx: reports.got(tx, 1))
+    got = await database.read(lambda tx: purchases.got(tx, 1))
     assert got == Got(bought_sat=7_000 + 10, spent_minor=10_000 + 60)
     await database.aclose()
 

@@ -4,13 +4,12 @@ import itertools
 import sqlite3
 
 import pytest
+from ledger.story import KEY, WAYS, hex_of
 
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.ledger.payouts import witnesses
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
-
-from .story import KEY, WAYS, hex_of
 
 OTHER = "a" * 64
 

@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger.story import KEY, hex_of
 
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import distributions
@@ -12,11 +13,9 @@ from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.commission import Part
-from dca_bot.ledger.reports import reports
-from dca_bot.ledger.reports.reports import Got
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import accounts
-
-from .story import KEY, hex_of
 
 NEW_PLACE = Destination(ADDRESS, "rosa@new.example")
 
@@ -192,7 +191,7 @@ def test_a_cancelled_commission_payout_gives_its_sats_to_the_operator(story):
     assert payout.is_commission
     story.do(transitions.cancel, payout, now=story.now)
     assert (story.total(accounts.OPERATOR), story.balance(ana)) == (40, 100_00)
-    assert story.read(reports.got, ana).earned_sat == 0
+    assert story.read(purchases.got, ana).earned_sat == 0
     assert story.findings() == ()
 
 
@@ -200,8 +199,8 @@ def test_commission_counts_as_earned_not_as_bought(story):
     ana = story.client("ana", balance=100_00)
     story.percent(ana, 4000)
     story.cash_out("d1", 1000, 10_00, commission_sat=100)
-    assert story.read(reports.got, ana) == Got(bought_sat=1000, spent_minor=10_00, earned_sat=40)
-    lines = story.read(reports.history, ana, limit=5)
+    assert story.read(purchases.got, ana) == Got(bought_sat=1000, spent_minor=10_00, earned_sat=40)
+    lines = story.read(purchases.history, ana, limit=5)
     assert {(line.kind, line.minor, line.sat) for line in lines} == {
         ("flow", 10_00, 1000),
         ("commission", 0, 40),

@@ -1,12 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from ledger.story import START, hex_of
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.ledger.correspondence import mail
-from dca_bot.ledger.correspondence.mail import Urgency
-
-from .story import START, hex_of
+from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
 
 ANA, BEN = hex_of("ana"), hex_of("ben")
 NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
@@ -17,28 +16,28 @@ def message(id_="1", *, sender=ANA, sent_at=START, protocol=NIP17, relay="wss://
 
 
 def write(story, text="hello", *, to=ANA, **named):
-    story.do(mail.write, to, text, now=story.now, **named)
+    story.do(outbox.write, to, text, now=story.now, **named)
 
 
 def due(story, *, urgency=Urgency.NOTICE, **named):
-    return story.read(mail.due, story.now, urgency=urgency, **named)
+    return story.read(outbox.due, story.now, urgency=urgency, **named)
 
 
 def test_a_message_is_received_once_however_often_it_comes(story):
     copies = [message(), message(relay="wss://b.example"), message(protocol=NIP04)]
-    assert not story.read(mail.is_received, copies[0])
-    results = [story.do(mail.receive, copy, command="balance", now=story.now) for copy in copies]
+    assert not story.read(inbox.is_received, copies[0])
+    results = [story.do(inbox.receive, copy, command="balance", now=story.now) for copy in copies]
     assert results == [True, False, False]
-    assert story.read(mail.is_received, copies[2])
+    assert story.read(inbox.is_received, copies[2])
 
 
 def test_one_id_from_two_senders_is_two_messages(story):
     for sender in (ANA, BEN):
-        assert story.do(mail.receive, message(sender=sender), command="balance", now=story.now)
+        assert story.do(inbox.receive, message(sender=sender), command="balance", now=story.now)
 
 
 def test_the_inbox_keeps_no_text(story):
-    story.do(mail.receive, message(), command="wallet", now=story.now)
+    story.do(inbox.receive, message(), command="wallet", now=story.now)
     (row,) = story.sql("SELECT * FROM inbox")
     assert set(row.keys()) == {"sender", "message_id", "received_at", "command"}
 
@@ -59,22 +58,22 @@ def test_the_latest_message_by_its_own_time_tells_how_to_answer(story, case):
         sent_at = START + timedelta(seconds=offset_s)
         story.later(minutes=1)
         story.do(
-            mail.note_person,
+            inbox.note_person,
             message(sent_at=sent_at, protocol=protocol, relay=protocol),
             now=story.now + timedelta(days=9),
         )
-        assert story.read(mail.person, ANA) == mail.Person(remembered, remembered)
-    assert story.read(mail.person, BEN) is None
+        assert story.read(inbox.person, ANA) == inbox.Person(remembered, remembered)
+    assert story.read(inbox.person, BEN) is None
 
 
 def test_messages_to_one_person_have_rising_seconds_up_to_a_bound(story):
     story.now = START + timedelta(microseconds=999_999)
-    for _ in range(mail.AHEAD_MAX_S + 3):
+    for _ in range(outbox.AHEAD_MAX_S + 3):
         write(story)
     write(story, to=BEN)
     rows = story.sql("SELECT created_at FROM outbox WHERE recipient = ? ORDER BY id", ANA)
     ahead = [row["created_at"] - int(START.timestamp()) for row in rows]
-    assert ahead == [*range(mail.AHEAD_MAX_S + 1), mail.AHEAD_MAX_S, mail.AHEAD_MAX_S]
+    assert ahead == [*range(outbox.AHEAD_MAX_S + 1), outbox.AHEAD_MAX_S, outbox.AHEAD_MAX_S]
     (letter,) = due(story, busy=[ANA])
     assert (letter.recipient, letter.created_at) == (BEN, START)
 
@@ -86,9 +85,9 @@ def test_the_oldest_letter_of_each_person_is_due(story):
     assert [letter.text for letter in due(story, limit=1)] == ["1"]
     assert [letter.text for letter in due(story, busy=[ANA])] == ["3"]
     assert due(story, busy=[ANA, BEN]) == []
-    story.do(mail.mark_sent, due(story)[0], now=story.now)
+    story.do(outbox.mark_sent, due(story)[0], now=story.now)
     assert [letter.text for letter in due(story)] == ["2", "3"]
-    assert story.read(mail.unsent) == 3
+    assert story.read(outbox.unsent) == 3
 
 
 # (what is written to ana, in order; in which order it leaves)
@@ -108,11 +107,11 @@ def test_only_what_goes_to_many_lets_later_letters_pass(story, written, leaves):
     for number, kind in enumerate(written):
         write(story, str(number), urgency=kinds[kind])
     left = []
-    while story.read(mail.unsent):
+    while story.read(outbox.unsent):
         found = [letter for urgency in Urgency for letter in due(story, urgency=urgency)]
         assert len({letter.id for letter in found}) == 1, "the same one, for whom it is urgent"
         left.append(int(found[0].text))
-        story.do(mail.mark_sent, found[0], now=story.now)
+        story.do(outbox.mark_sent, found[0], now=story.now)
     assert left == leaves
 
 
@@ -122,7 +121,7 @@ def test_letters_after_a_clock_that_was_ahead_have_their_own_time_again(story):
     story.now -= timedelta(hours=20)
     for text in ("one", "two"):
         write(story, text)
-    story.do(mail.mark_sent, due(story)[0], now=story.now)
+    story.do(outbox.mark_sent, due(story)[0], now=story.now)
     assert [letter.created_at for letter in due(story)] == [story.now + timedelta(seconds=1)]
 
 
@@ -150,25 +149,25 @@ def test_finding_the_next_letter_grows_with_nothing(story):
         for number in range(count):
             for urgency in Urgency:
                 person = hex_of(str(number))
-                mail.write(tx, person, "text", now=story.now, urgency=urgency)
+                outbox.write(tx, person, "text", now=story.now, urgency=urgency)
         tx.execute("UPDATE outbox SET sent_at = ?", (sent_at,))
 
     def look(tx):
         for urgency in Urgency:
-            mail.due(tx, story.now, urgency=urgency, limit=4, busy=[ANA])
-        mail.next_try_at(tx)
+            outbox.due(tx, story.now, urgency=urgency, limit=4, busy=[ANA])
+        outbox.next_try_at(tx)
 
     def one_broadcast(tx, count):
         for number in range(count):
             person = hex_of(f"{number} of many")
-            mail.write(tx, person, "text", now=story.now, urgency=Urgency.BULK)
+            outbox.write(tx, person, "text", now=story.now, urgency=Urgency.BULK)
 
     story.do(fill, 10, 1)
     story.do(one_broadcast, 10)
     few = steps(story, look)
     story.do(fill, 1000, 1)
     story.do(one_broadcast, 1000)
-    assert story.read(mail.unsent) == 1000
+    assert story.read(outbox.unsent) == 1000
     assert 0 < steps(story, look) <= few + 50
 
 
@@ -181,9 +180,9 @@ def test_a_letter_that_no_relay_took_is_tried_again_later(story):
         None,
         0,
     )
-    assert not story.do(mail.mark_failed, letter, delay_s=60, now=story.now)
+    assert not story.do(outbox.mark_failed, letter, delay_s=60, now=story.now)
     assert due(story) == []
-    assert story.read(mail.next_try_at) == story.now + timedelta(seconds=60)
+    assert story.read(outbox.next_try_at) == story.now + timedelta(seconds=60)
     story.later(seconds=60)
     (again,) = due(story)
     assert (again.id, again.tries, again.created_at) == (letter.id, 1, letter.created_at)
@@ -191,14 +190,14 @@ def test_a_letter_that_no_relay_took_is_tried_again_later(story):
 
 def test_a_letter_is_given_up_after_seven_days_of_trying(story):
     write(story)
-    story.sql("UPDATE outbox SET tries = ?", mail.TRIES_MIN - 1)
+    story.sql("UPDATE outbox SET tries = ?", outbox.TRIES_MIN - 1)
     (letter,) = due(story)
     story.later(days=7)
-    assert not story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
     story.later(seconds=1)
-    assert story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    assert story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
     assert due(story) == []
-    assert (story.read(mail.unsent), story.read(mail.next_try_at)) == (0, None)
+    assert (story.read(outbox.unsent), story.read(outbox.next_try_at)) == (0, None)
 
 
 def test_a_leap_of_the_clock_gives_no_letter_up(story):
@@ -206,17 +205,17 @@ def test_a_leap_of_the_clock_gives_no_letter_up(story):
     story.later(days=400)
     for _ in range(9):
         (letter,) = due(story)
-        assert not story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
-    assert story.read(mail.unsent) == 1
+        assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
+    assert story.read(outbox.unsent) == 1
 
 
 def test_a_letter_withdrawn_on_its_way_is_not_tried_again(story):
     write(story, "alarm", alarm="LNbits")
     (letter,) = due(story)
-    assert story.read(mail.open_of, "LNbits") == [letter.id]
-    assert story.do(mail.withdraw, "LNbits", now=story.now) == {ANA}
-    assert story.read(mail.open_of, "LNbits") == []
-    assert not story.do(mail.mark_failed, letter, delay_s=0, now=story.now)
+    assert story.read(outbox.open_of, "LNbits") == [letter.id]
+    assert story.do(outbox.withdraw, "LNbits", now=story.now) == {ANA}
+    assert story.read(outbox.open_of, "LNbits") == []
+    assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
     story.later(minutes=1)
     assert due(story) == []
 
@@ -224,15 +223,15 @@ def test_a_letter_withdrawn_on_its_way_is_not_tried_again(story):
 def test_a_letter_is_the_same_at_every_try(story):
     write(story)
     (letter,) = due(story)
-    story.do(mail.fix_protocol, letter, NIP04, '{"kind": 4}')
+    story.do(outbox.fix_protocol, letter, NIP04, '{"kind": 4}')
     (again,) = due(story)
     assert (again.protocol, again.event) == (NIP04, '{"kind": 4}')
 
 
 def test_a_person_counts_as_reached_when_a_relay_took_a_letter_or_after_writing(story):
     write(story)
-    assert not story.read(mail.reached, ANA)
-    story.do(mail.mark_sent, due(story)[0], now=story.now)
-    assert story.read(mail.reached, ANA)
-    story.do(mail.note_person, message(sender=BEN), now=story.now)
-    assert story.read(mail.reached, BEN)
+    assert not story.read(inbox.reached, ANA)
+    story.do(outbox.mark_sent, due(story)[0], now=story.now)
+    assert story.read(inbox.reached, ANA)
+    story.do(inbox.note_person, message(sender=BEN), now=story.now)
+    assert story.read(inbox.reached, BEN)

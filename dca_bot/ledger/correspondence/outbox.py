@@ -1,8 +1,4 @@
-"""Messages: each one received runs once, each one written leaves.
-
-An inbox row, the command's effects and its reply are recorded in one transaction. No message's text
-is kept in the inbox.
-"""
+"""Messages to be sent: each one that was written leaves, or is given up after a week of tries."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -10,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
@@ -32,14 +28,6 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """How somebody wrote to us last."""
-
-    protocol: DmProtocol
-    relay: str
-
-
-@dataclass(frozen=True, slots=True)
 class Letter:
     """A message to be sent; `relay` is where the message it answers came from."""
 
@@ -52,44 +40,6 @@ class Letter:
     relay: str
     event: str | None
     tries: int
-
-
-def is_received(tx: Tx, message: IncomingMessage) -> bool:
-    """Tell whether a message was handled already."""
-    row = tx.execute(
-        "SELECT 1 FROM inbox WHERE sender = ? AND message_id = ?", (message.sender, message.id)
-    )
-    return row.fetchone() is not None
-
-
-def receive(tx: Tx, message: IncomingMessage, *, command: str, now: datetime) -> bool:
-    """Record a message as handled; False if it was before, and nothing may be done again."""
-    done = tx.execute(
-        "INSERT INTO inbox (sender, message_id, received_at, command) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (message.sender, message.id, micros(now), command),
-    )
-    return done.rowcount == 1
-
-
-def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
-    """Remember how somebody writes, by the message's own time, so that a replay changes nothing.
-
-    A time in the future counts as now, or nothing written before then would change anything.
-    """
-    tx.execute(
-        "INSERT INTO person (pubkey, protocol, protocol_at, relay) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (pubkey) DO UPDATE SET protocol = excluded.protocol,"
-        " protocol_at = excluded.protocol_at, relay = excluded.relay"
-        " WHERE excluded.protocol_at > person.protocol_at",
-        (message.sender, message.protocol, micros(min(message.sent_at, now)), message.relay),
-    )
-
-
-def person(tx: Tx, pubkey: str) -> Person | None:
-    """Return how somebody wrote last, or None if never."""
-    row = tx.execute("SELECT * FROM person WHERE pubkey = ?", (pubkey,)).fetchone()
-    return None if row is None else Person(DmProtocol(row["protocol"]), row["relay"])
 
 
 def write(
@@ -201,16 +151,6 @@ def unsent(tx: Tx) -> int:
     """Return how many messages wait to be sent."""
     row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {_OPEN}").fetchone()
     return int(row["n"])
-
-
-def reached(tx: Tx, pubkey: str) -> bool:
-    """Tell whether a person has written to us, or has been sent a message that a relay took."""
-    row = tx.execute(
-        "SELECT EXISTS (SELECT 1 FROM person WHERE pubkey = ?1)"
-        " OR EXISTS (SELECT 1 FROM outbox WHERE recipient = ?1 AND sent_at IS NOT NULL) AS yes",
-        (pubkey,),
-    ).fetchone()
-    return bool(row["yes"])
 
 
 def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) -> Iterator[str]:

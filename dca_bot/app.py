@@ -18,9 +18,7 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
-from dca_bot.chat.herald import Herald
 from dca_bot.chat.operator_names import tell_of_client_operators, tell_of_unclear_names
-from dca_bot.chat.render import LANGUAGES, load_texts
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
@@ -66,6 +64,8 @@ from dca_bot.ledger.store.database import Database, Tx, open_database, reading_b
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.nostr.keys import SecretKey, npub, parse_npub, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.operators import parse_operators, refuse_deaf_entries

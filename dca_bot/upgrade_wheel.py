@@ -73,8 +73,7 @@ def read_wheel(path: Path) -> Wheel:
     name = (said["Name"] or "").replace("_", "-").lower()
     if name != NAME:
         raise DcaBotError(f"{path} is a wheel of {one_line(name) or 'nothing'}, not of dca-bot.")
-    # The place of those that can't try themselves; later versions have it elsewhere.
-    migrations = [one for one in names if one.startswith("dca_bot/ledger/migrations/0")]
+    migrations = [n for n in names if n.startswith("dca_bot/ledger/") and "/migrations/0" in n]
     return Wheel(path, one_line(said["Version"] or "?"), len(migrations))
 
 

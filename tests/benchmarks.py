@@ -15,8 +15,6 @@ from pathlib import Path
 from jobs.payout_bench import Bench, HandClock, programme
 from rich.console import Console
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.allotment import allot
 from dca_bot.core.cash_out import decide
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
@@ -30,6 +28,8 @@ from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 from dca_bot.nostr.dm import open_message, seal_message
 from dca_bot.nostr.keys import generate
 

@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from dca_bot.app import programme_of
-from dca_bot.chat.render import LANGUAGES
 from dca_bot.config import (
     Config,
     CsvConfig,
@@ -20,6 +19,7 @@ from dca_bot.config import (
     write_secret,
 )
 from dca_bot.errors import ConfigError
+from dca_bot.messages.render import LANGUAGES
 
 START_AT = "# start_at = 2026-01-01T00:00:00Z"
 TIMES = 'times = ["09:00", "18:00"]'

@@ -6,8 +6,8 @@ The invariant: a word beside an amount that names another unit, or multiplies it
 import re
 from collections.abc import Sequence
 
-from dca_bot.chat.say import CommandRefused, refuse
 from dca_bot.core.currencies import SATS, Mark, mark_of
+from dca_bot.messages.say import CommandRefused, refuse
 
 PERCENT = "%"
 """Stands for a percentage where a unit is asked for."""

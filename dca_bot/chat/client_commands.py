@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from dca_bot.chat import describe, obstacles, outlook
 from dca_bot.chat.client_fixed import FIXED, FIXED_SAVING, terms_of
 from dca_bot.chat.client_language import LANGUAGE, language_name
 from dca_bot.chat.client_notify import NOTIFY, notify_how
@@ -19,7 +18,6 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
-from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.payouts import owed, transitions
@@ -30,6 +28,8 @@ from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import HistoryLine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, forecast_text, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
 PAGE = Param("PAGE", read_page, optional=True)
 
@@ -175,8 +175,8 @@ CLIENT_COMMANDS = (
 def _lasts(tx: Tx, ctx: Context) -> Say:
     count = None
     if not bot_state.paused(tx):
-        count = outlook.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
-    return NOTHING if count is None else Say("balance.lasts", days=outlook.days(count))
+        count = forecast_text.deposit_days(tx, ctx.programme, ctx.me, ctx.now)
+    return NOTHING if count is None else Say("balance.lasts", days=forecast_text.days(count))
 
 
 def _nothing_yet(tx: Tx, ctx: Context) -> Say:

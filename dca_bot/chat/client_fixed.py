@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from datetime import time, timedelta
 
-from dca_bot.chat import obstacles
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_fiat_or_zero
-from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Say, Word, refuse
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.core.schedule import portion
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import obstacles
+from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Word, refuse
 
 FLOW = "flow"
 FIXED = "fixed"

@@ -1,10 +1,10 @@
 """In which language a client is written to: `language`."""
 
 from dca_bot.chat.command import Args, Command, Context, Param, Seen
-from dca_bot.chat.render import LANGUAGES
-from dca_bot.chat.say import Say, Word, refuse
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.render import LANGUAGES
+from dca_bot.messages.say import Say, Word, refuse
 
 
 def language_name(language: str) -> Word:

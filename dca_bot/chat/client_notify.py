@@ -4,12 +4,12 @@ The invariant: a change neither loses nor repeats a payout. What waited for a di
 answer, or never with `off`.
 """
 
-from dca_bot.chat import describe
 from dca_bot.chat.command import Args, Command, Context, Param, Seen
-from dca_bot.chat.say import NOTHING, Say, refuse
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Say, refuse
 
 _HOW = {
     payout_notices.EACH: "notify.each",

@@ -7,7 +7,6 @@ from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Seen
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import ALL, RANGE, start_of
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core import chart
 from dca_bot.core.stats import (
     Purchase,
@@ -21,6 +20,7 @@ from dca_bot.core.stats import (
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 USUAL = "30d"
 """What is told where no range is given: something that doesn't grow with history."""

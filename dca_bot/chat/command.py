@@ -13,8 +13,6 @@ from datetime import datetime
 
 from dca_bot.chat.amounts import PERCENT, other_unit, take_amount
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.core.commission import parse_percent
 from dca_bot.core.currencies import SATS
 from dca_bot.core.money import parse_fiat, parse_sat
@@ -22,6 +20,8 @@ from dca_bot.core.names import mixes_scripts, skeleton, visible
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DcaBotError, OtherUnit
 from dca_bot.ledger.programme.clients import Client
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import CommandRefused, Say, refuse
 
 NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200

@@ -23,11 +23,8 @@ from dca_bot.chat.command import (
 )
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
-from dca_bot.chat.herald import Herald
 from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS, OPERATOR_GROUPS
-from dca_bot.chat.render import Texts
-from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.chat.secret_warnings import CHARS_MAX, Role, secret_in, warning
 from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
@@ -41,6 +38,9 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import Texts
+from dca_bot.messages.say import CommandRefused, Say, refuse
 
 AHEAD_MAX = timedelta(minutes=10)
 SLOW_CLOCK_MAX = timedelta(minutes=2)

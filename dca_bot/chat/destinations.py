@@ -8,12 +8,12 @@ from dataclasses import replace
 from dca_bot.chat.ask import in_time
 from dca_bot.chat.command import Args, Param, read_word
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import NOTHING, Say, Word, refuse
 from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.messages.say import NOTHING, Say, Word, refuse
 
 
 def _is_invoice_key(text: str) -> bool:

@@ -5,13 +5,13 @@ from pathlib import Path
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_page
 from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import RANGE, start_of
-from dca_bot.chat.say import Moment, Say, Word, refuse
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.reports.export_shelf import KEPT
 from dca_bot.ledger.reports.statement import CASH_KINDS, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Moment, Say, Word, refuse
 
 RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30

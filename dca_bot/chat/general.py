@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_word
-from dca_bot.chat.say import Say
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Say
 
 HELP_DETAILS_MAX = 12
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from dca_bot.chat import describe, sharing
+from dca_bot.chat import sharing
 from dca_bot.chat.amounts import is_amount_like, take_amount
 from dca_bot.chat.ask import coin_rate
 from dca_bot.chat.command import (
@@ -22,7 +22,6 @@ from dca_bot.chat.command import (
     wrong_argument,
 )
 from dca_bot.chat.operator_find import Incomplete, read_machine
-from dca_bot.chat.say import NOTHING, CommandRefused, Rate, Say, refuse
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.currencies import SATS
 from dca_bot.core.market import coin_minor, is_far_off
@@ -30,6 +29,8 @@ from dca_bot.ledger.distributions import manual_cash_outs
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, CommandRefused, Rate, Say, refuse
 
 PRICE_AGE_MAX = timedelta(days=7)
 """An older price of Lamassu says nothing about what is added now."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from dca_bot.chat import describe
 from dca_bot.chat.amounts import take_amount
 from dca_bot.chat.command import (
     Args,
@@ -16,7 +15,6 @@ from dca_bot.chat.command import (
     wrong_argument,
 )
 from dca_bot.chat.operator_find import Incomplete, read_machine
-from dca_bot.chat.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.machine_cash import (
     CASH_IN,
@@ -28,6 +26,8 @@ from dca_bot.ledger.programme.machine_cash import (
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 
 _COUNTED = "MACHINE AMOUNT"
 

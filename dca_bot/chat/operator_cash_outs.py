@@ -3,7 +3,7 @@
 from datetime import timedelta
 from fractions import Fraction
 
-from dca_bot.chat import describe, sharing
+from dca_bot.chat import sharing
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -27,7 +27,6 @@ from dca_bot.chat.operator_lost import (
     settle_by_hand,
 )
 from dca_bot.chat.operator_payouts import look_payments, release_apply, release_plan
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.cash_out import Amounts, fee_minor, scale
 from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact
@@ -40,6 +39,8 @@ from dca_bot.ledger.distributions.fixed_runs import RecordedRun
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
 ID_LENGTH_MIN = 4
 PRICE_AGE_MAX = timedelta(days=7)

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from dca_bot.chat import describe, obstacles
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.client_fixed import terms_of
 from dca_bot.chat.command import (
@@ -20,7 +19,6 @@ from dca_bot.chat.command import (
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator_find import find_client, find_client_or_closed
 from dca_bot.chat.operator_names import refuse_taken_name, unclear_names
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -29,6 +27,8 @@ from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)

@@ -5,7 +5,6 @@ The invariant: nobody gets a part before destination and percentage were told ba
 
 from dataclasses import dataclass
 
-from dca_bot.chat import describe
 from dca_bot.chat.command import (
     Args,
     Command,
@@ -21,13 +20,14 @@ from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.operator_clients import NAME
 from dca_bot.chat.operator_find import find_payee
 from dca_bot.chat.operator_names import refuse_taken_name
-from dca_bot.chat.say import NOTHING, Percent, Sat, Say, refuse
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
 from dca_bot.ledger.programme.commission import Part, Terms
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Percent, Sat, Say, refuse
 
 
 @dataclass(frozen=True, slots=True)

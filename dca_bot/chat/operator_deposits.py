@@ -1,6 +1,5 @@
 """The operator's commands about the clients' cash."""
 
-from dca_bot.chat import describe, obstacles
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import (
     Args,
@@ -22,11 +21,12 @@ from dca_bot.chat.operator_find import (
     read_source,
     refuse_second_command,
 )
-from dca_bot.chat.say import NOTHING, Fiat, Field, Say, refuse
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Field, Say, refuse
 
 _AMOUNT = Param("AMOUNT", read_fiat)
 _NOTE = Param("NOTE", read_note, optional=True, rest=True)

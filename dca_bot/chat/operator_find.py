@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import COMMAND_WORDS
-from dca_bot.chat.say import CommandRefused, Say, refuse
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.programme.clients import CLIENT, Client
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import CommandRefused, Say, refuse
 
 T = TypeVar("T")
 _QUOTES = "\"'“”„«»\u2018\u2019"

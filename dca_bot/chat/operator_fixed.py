@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dca_bot.chat import describe, obstacles
 from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client_fixed import FIXED, times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
@@ -18,6 +16,8 @@ from dca_bot.ledger.distributions.distributions import Grant
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 
 RUNS_SHOWN_MAX = 10
 

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from dca_bot.chat import outlook
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_sat
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.owed import need_of, not_counted, to_be_paid
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
@@ -22,6 +19,9 @@ from dca_bot.ledger.payouts.payout_need import Need
 from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import forecast_text
+from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
 WEEK_DAYS = 7
 
@@ -175,7 +175,7 @@ def _lasts(purse: Purse, expected: Expected) -> Say:
     count = days_left(free_sat, pace(day_sat, DAY))
     if count is not None and count < WEEK_DAYS and week_sat <= free_sat:
         return Say("funds.covers_week")  # The balances are used up before.
-    return NOTHING if count is None else Say("funds.lasts", days=outlook.days(count))
+    return NOTHING if count is None else Say("funds.lasts", days=forecast_text.days(count))
 
 
 def _open_invoice(tx: Tx, now: datetime) -> Say:

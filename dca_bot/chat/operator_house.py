@@ -8,10 +8,7 @@ from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.desk import Desk, PartState
 from dca_bot.chat.exports import TABLES_EXPORT
-from dca_bot.chat.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
 from dca_bot.chat.operator_cash import three_sides
-from dca_bot.chat.owed import need_of, not_counted, to_be_paid
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 from dca_bot.core.lease import short_name
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
@@ -21,6 +18,9 @@ from dca_bot.ledger.payouts import holds, leases, payouts
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
+from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
 FINDINGS_SHOWN_MAX = 10
 

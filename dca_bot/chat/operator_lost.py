@@ -1,8 +1,7 @@
 """What the operator can do about payments of LNbits that the ledger lacks: record them, or not."""
 
-from dca_bot.chat import describe, sharing
+from dca_bot.chat import sharing
 from dca_bot.chat.command import Context, Done
-from dca_bot.chat.say import Fiat, Sat, Say, refuse
 from dca_bot.core.cash_out import Amounts
 from dca_bot.ledger.distributions import distributions, recovery
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
@@ -10,6 +9,8 @@ from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Fiat, Sat, Say, refuse
 
 PAYMENTS_SHOWN_MAX = 12
 

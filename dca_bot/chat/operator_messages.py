@@ -1,13 +1,13 @@
 """The operator's words to all clients, and the log of what everybody has done."""
 
-from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen
-from dca_bot.chat.say import Moment, Say, refuse
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Moment, Say, refuse
 
 TEXT_CHARS_MAX = 1500
 TEXT_BYTES_MAX = 3500

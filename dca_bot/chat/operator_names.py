@@ -10,13 +10,13 @@ from collections.abc import Collection
 from datetime import datetime
 
 from dca_bot.chat.command import COMMAND_WORDS, Context
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Say, refuse
 from dca_bot.core.names import shape, skeleton
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Say, refuse
 
 
 def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:

@@ -6,7 +6,6 @@ The invariant: nothing is paid again, cancelled or let go while LNbits may still
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dca_bot.chat import describe
 from dca_bot.chat.client_commands import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen, read_word
 from dca_bot.chat.desk import Desk
@@ -17,7 +16,6 @@ from dca_bot.chat.payout_word import (
     word_apply,
     word_plan,
 )
-from dca_bot.chat.say import NOTHING, Fiat, Sat, Say, Word, refuse
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -27,6 +25,8 @@ from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Fiat, Sat, Say, Word, refuse
 
 ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)

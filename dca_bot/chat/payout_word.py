@@ -4,9 +4,7 @@ The invariant: the word is given with a code, LNbits is asked once more before i
 not arrive" counts only long after the invoice's expiry.
 """
 
-from dca_bot.chat import describe
 from dca_bot.chat.command import Context, Seen
-from dca_bot.chat.say import Moment, Sat, Say, refuse
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
@@ -14,6 +12,8 @@ from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import Hold, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Moment, Sat, Say, refuse
 
 
 def word_plan(tx: Tx, hold: Hold, seen: Seen) -> Say:

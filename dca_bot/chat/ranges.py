@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from dca_bot.chat.command import Param
-from dca_bot.chat.say import refuse
+from dca_bot.messages.say import refuse
 
 ALL = "all"
 RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}

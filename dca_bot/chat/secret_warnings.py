@@ -5,11 +5,11 @@ from enum import Enum, auto
 
 from dca_bot.chat.command import Known, without_key_taken
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Say
 
 CHARS_MAX = 8000
 """So much of a message is looked at: four times what can be carried out."""

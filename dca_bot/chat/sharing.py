@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.chat import describe, obstacles
 from dca_bot.chat.command import Context, Done
-from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
@@ -15,6 +13,8 @@ from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 
 SHARES_SHOWN_MAX = 12
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Fiat, Say
 from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
@@ -21,6 +19,8 @@ from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Fiat, Say
 
 _BATCH = 1000
 _log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.chat import describe
-from dca_bot.chat.say import Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason
 from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Say
 
 CHANGED = "changed"
 

@@ -3,11 +3,11 @@
 import logging
 from datetime import datetime, timedelta
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core.ports import Uptime
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.clock import Turn
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Herald
 
 _log = logging.getLogger(__name__)
 

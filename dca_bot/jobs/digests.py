@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
@@ -18,6 +17,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting
 from dca_bot.ledger.store.database import Database
+from dca_bot.messages.notices import Herald
 
 LOOK_S = 30
 _log = logging.getLogger(__name__)

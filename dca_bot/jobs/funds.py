@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core import funds as rules
 from dca_bot.core.funds import Levels, Purse, Step, TopUp, Trouble
 from dca_bot.core.payout import TOP_UP_LIFE, TOP_UP_MEMO
@@ -13,6 +12,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.payouts import payout_need, top_ups
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 RENEWED_EVERY_MIN = timedelta(hours=1)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Say, Word
 from dca_bot.core.ports import Clock
 from dca_bot.errors import place_of
 from dca_bot.ledger.store.database import Database
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Say, Word
 
 KNOWN_MAX = 10_000
 T = TypeVar("T")

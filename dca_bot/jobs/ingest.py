@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from dca_bot.chat import describe
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Say
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
 from dca_bot.core.change import terms
@@ -34,6 +31,9 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages import describe
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Say
 
 FULL_READ_EVERY = timedelta(days=1)
 REDEEM_LATER = timedelta(days=2)

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.jobs.aside import aside
@@ -21,6 +20,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.ledger.store.private_files import make_private_folder
+from dca_bot.messages.notices import Herald
 
 LOOK_S = 600
 _log = logging.getLogger(__name__)

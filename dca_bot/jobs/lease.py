@@ -8,7 +8,6 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core import lease as rules
 from dca_bot.core.lease import (
     Claimed,
@@ -24,6 +23,7 @@ from dca_bot.errors import LeaseRefused, LnbitsUnavailable
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
 
 LOOKS_MAX = 3
 SLOW = (

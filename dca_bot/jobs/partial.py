@@ -9,14 +9,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import Moment, Say
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
 from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
 from dca_bot.ledger.correspondence import alarms
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Moment, Say
 
 TELL_AFTER = timedelta(minutes=15)
 """A file that is being written lacks its end for a poll or two; that is nothing to tell."""

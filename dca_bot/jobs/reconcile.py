@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
@@ -17,6 +16,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
 
 _log = logging.getLogger(__name__)
 # Where more remembered payments may still change, reading the whole list is cheaper than asking for each.

@@ -7,13 +7,13 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.chat import describe
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import NOTHING, Say
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import NOTHING, Say
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.calendar import local_date
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
@@ -30,6 +28,8 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 LOOK_S = 30
 """Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""

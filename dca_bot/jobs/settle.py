@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dca_bot.chat.say import Say
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.payout import PayoutState
@@ -33,6 +32,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Say
 
 BATCH = 200
 HEARTBEAT_S = 15

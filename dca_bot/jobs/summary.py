@@ -10,14 +10,14 @@ from datetime import date, timedelta
 
 from dca_bot.chat.command import Args
 from dca_bot.chat.desk import Desk
-from dca_bot.chat.herald import Herald
 from dca_bot.chat.operator_house import look_around
-from dca_bot.chat.summary import daily_summary
 from dca_bot.core.calendar import due_date, last_due, local_date
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.guard import Guard, Guarded
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.notices import Herald
 
 LOOK_S = 30
 _DAY = timedelta(days=1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import Finding, Waiting
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStatus, Wallet
@@ -18,6 +17,7 @@ from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
 
 _STATUSES = frozenset[str]({"", *PaymentStatus})
 NO_TIME = timedelta()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from dca_bot.chat.herald import Herald
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
@@ -22,6 +21,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.payouts.witnesses import Question
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
 
 LOOK_S = 30
 BATCH = 20

@@ -11,8 +11,6 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.say import NOTHING, Moment, Say, Word
 from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.clock import look_at_clock
@@ -23,6 +21,8 @@ from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 LOOK_S = 15
 POLLS = "polls"

@@ -13,8 +13,6 @@ from scaffold import cash_out_row, programme
 
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.desk import Desk, PartState
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
@@ -39,6 +37,8 @@ from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.reports.export import Form
 from dca_bot.ledger.reports.export_shelf import export_to_shelf
 from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate, npub, parse_npub
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ import pytest
 from talk import ADMIN_KEY, PEOPLE, code_in
 
 from dca_bot.chat.operator_messages import TEXT_BYTES_MAX, TEXT_CHARS_MAX
-from dca_bot.chat.render import TEXT_BYTES_MAX as RENDERED_BYTES_MAX
 from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.messages.render import TEXT_BYTES_MAX as RENDERED_BYTES_MAX
 
 WORDS = "Dear all,\n\n  the machine at the market\nis closed on Sunday.\n- Ana & {co}"
 

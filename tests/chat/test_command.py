@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.command import COMMAND_WORDS, Known, parse
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
-from dca_bot.chat.say import CommandRefused
+from dca_bot.messages.say import CommandRefused
 
 ALIASES = {"saldo": "balance", "ayuda": "help"}
 CLIENTS = Known(CLIENT_COMMANDS, ALIASES)

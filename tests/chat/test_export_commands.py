@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.chat.exports import MESSAGE_ROWS, MESSAGES_MAX
-from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX
-from dca_bot.chat.say import Say, Word
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger.programme import deposits
+from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX
+from dca_bot.messages.say import Say, Word
 
 HEADER = "date,what,fiat (GTQ),sats,price of 1 BTC (GTQ),state"
 DAY = timedelta(days=1)

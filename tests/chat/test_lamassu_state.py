@@ -7,11 +7,11 @@ import pytest
 from talk import START, PartState, Talk, make_programme
 
 from dca_bot.chat.operator_house import Surroundings
-from dca_bot.chat.summary import daily_summary
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import open_database
+from dca_bot.messages.daily_summary import daily_summary
 
 HOUR = timedelta(hours=1)
 WHY = (

@@ -3,8 +3,8 @@
 import pytest
 from talk import PEOPLE, Talk, code_in, make_programme
 
-from dca_bot.chat.render import LANGUAGES
 from dca_bot.ledger.store.database import open_database
+from dca_bot.messages.render import LANGUAGES
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.conversation import SLOW_CLOCK_MAX
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
-from dca_bot.chat.say import Say
 from dca_bot.core.ports import DmProtocol
+from dca_bot.messages.say import Say
 
 
 async def test_copy_of_a_message_does_nothing(talk):

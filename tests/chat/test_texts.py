@@ -12,14 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from talk import START, make_programme
 
-from dca_bot.chat import describe
 from dca_bot.chat.client_commands import CLIENT_COMMANDS
 from dca_bot.chat.command import COMMAND_WORDS, Known, parse
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
 from dca_bot.chat.ranges import RANGE_DAYS
-from dca_bot.chat.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
-from dca_bot.chat.say import Fiat, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.destination_text import Form
@@ -37,6 +34,9 @@ from dca_bot.ledger.distributions.fixed_runs import RunReason
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
+from dca_bot.messages import describe
+from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
+from dca_bot.messages.say import Fiat, Moment, Rate, Sat, Say, Word
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
@@ -74,7 +74,7 @@ def keys_of(node):
 
 def nodes():
     """Yield (file name, node) of all code that names texts."""
-    for path in sorted([*PACKAGE.glob("chat/*.py"), *PACKAGE.glob("jobs/*.py")]):
+    for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             yield path.name, node
 

@@ -14,8 +14,6 @@ from lamassu_server import LamassuServer
 from postgres_process import EMPTY, PASSWORD
 
 from dca_bot.app import build_source, programme_of
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.config import POSTGRES_PASSWORD_VARIABLE, Config
 from dca_bot.core.ports import CashOutSource, Uptime
 from dca_bot.jobs.ingest import Ingest
@@ -24,6 +22,8 @@ from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

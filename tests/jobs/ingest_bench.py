@@ -7,14 +7,14 @@ from decimal import Decimal
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import cash_out_row
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.ports import Export
 from dca_bot.jobs.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import open_database
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 START_AT = NOW - timedelta(days=30)

@@ -10,9 +10,6 @@ from typing import Any
 
 import scaffold
 
-from dca_bot.chat import describe
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.lease import LeaseReading, LeaseRow, Party
 from dca_bot.core.ports import (
@@ -44,6 +41,9 @@ from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
+from dca_bot.messages import describe
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 OPERATOR = "0" * 63 + "1"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

@@ -11,8 +11,6 @@ from payout_bench import HandClock, programme
 from test_schedule import with_fixed
 from test_settle import assert_clean
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Ticker
 from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
@@ -23,6 +21,8 @@ from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PRICE = "826091.28"

@@ -9,8 +9,6 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from query_plans import too_long, traced
 from test_deliver import ANA, BEN, Office
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.ports import CashIn, Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.digests import Digests
@@ -22,6 +20,8 @@ from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 
 async def found_in(database, plans):

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.jobs.keep import Keep
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_name
 from dca_bot.ledger.store.database import open_database
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 DAY = timedelta(hours=24)

@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
@@ -23,6 +21,8 @@ from dca_bot.ledger.programme import clients, deposits, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import open_database
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 MIDNIGHT = datetime(2026, 11, 24, 6, tzinfo=UTC)  # in Guatemala
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

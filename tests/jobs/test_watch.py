@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
-from dca_bot.chat.herald import Herald
-from dca_bot.chat.render import load_texts
 from dca_bot.core.payout import Waiting
 from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
 from dca_bot.jobs.watch import Watch
@@ -18,6 +16,8 @@ from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instants import micros
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

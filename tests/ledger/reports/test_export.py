@@ -359,7 +359,7 @@ def test_export_that_breaks_off_leaves_no_file(busy, tmp_path):
 EXPORTER = """
 import pathlib, sys, time
 from zoneinfo import ZoneInfo
-from dca_bot.ledger import export
+from dca_bot.ledger.reports import export
 
 def npub(_key):
     print("exporting", flush=True)

@@ -340,8 +340,8 @@ FULL = """
 import asyncio, pathlib, resource, signal, sys
 from functools import partial
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.backup import keep_before
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.backups import keep_before
+from dca_bot.ledger.store.database import open_database
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 folder = pathlib.Path(sys.argv[1])
@@ -371,7 +371,7 @@ def test_ledger_is_not_migrated_where_there_is_no_room_for_its_copy(folder):
 STRAY = "CREATE TABLE stray (n INTEGER); PRAGMA user_version = 77;"
 OPEN = """
 import asyncio, pathlib, sys
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store.database import open_database
 from dca_bot.errors import LedgerError
 async def main():
     database = await open_database(pathlib.Path(sys.argv[1]))
@@ -409,12 +409,12 @@ def opened_by(installation, folder):
 
 def test_script_that_an_old_installation_has_left_behind_is_never_run(installation, folder):
     for name in ("0000_before.sql", "0002_a_removed.sql", "0099_left_behind.sql"):
-        (installation / "dca_bot" / "ledger" / "migrations" / name).write_text(STRAY)
+        (installation / "dca_bot" / "ledger" / "store" / "migrations" / name).write_text(STRAY)
     assert opened_by(installation, folder) == f"[0, {VERSION}]"
 
 
 def test_script_of_another_version_in_this_installation_is_not_run(installation, folder):
-    script = installation / "dca_bot" / "ledger" / "migrations" / "0002_programme.sql"
+    script = installation / "dca_bot" / "ledger" / "store" / "migrations" / "0002_programme.sql"
     script.write_text(script.read_text() + "-- edited\n")
     assert "This installation of dca-bot is mixed up: 0002_programme.sql" in opened_by(
         installation, folder

@@ -3,11 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dca_bot.chat import obstacles
-from dca_bot.chat.lamassu_state import age_lines, lost_parts
 from dca_bot.chat.operator_house import Surroundings
-from dca_bot.chat.owed import need_of, not_counted, to_be_paid
-from dca_bot.chat.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed
@@ -17,6 +13,10 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.reports import summary
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import obstacles
+from dca_bot.messages.lamassu_state import age_lines, lost_parts
+from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 
 DAY = timedelta(days=1)
 LOOKBACK_MAX = 7 * DAY

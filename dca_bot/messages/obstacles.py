@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dca_bot.chat.say import NOTHING, Fiat, Field, Sat, Say, Word
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
@@ -11,6 +10,7 @@ from dca_bot.ledger.payouts import owed
 from dca_bot.ledger.programme import deposits, tickers
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Fiat, Field, Sat, Say, Word
 
 NAMES_SHOWN_MAX = 5
 

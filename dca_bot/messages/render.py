@@ -12,17 +12,17 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dca_bot.chat.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
 from dca_bot.core.commission import percent_text
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import fiat_text, minor_digits, sat_text
 from dca_bot.core.programme import Programme
+from dca_bot.messages.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
 
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
 FALLBACK = "en"
 _ALIASES = "alias."
-_FOLDER = resources.files("dca_bot.chat") / "texts"
+_FOLDER = resources.files("dca_bot.messages") / "texts"
 LANGUAGES = tuple(
     sorted(
         file.name.removesuffix(".toml") for file in _FOLDER.iterdir() if file.name.endswith(".toml")

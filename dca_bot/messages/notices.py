@@ -7,10 +7,6 @@ language, operators in the programme's.
 from collections.abc import Callable
 from datetime import datetime
 
-from dca_bot.chat import describe, obstacles, outlook
-from dca_bot.chat.owed import need_of
-from dca_bot.chat.render import Texts
-from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.calendar import local_date
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
@@ -29,6 +25,10 @@ from dca_bot.ledger.programme.clients import RECIPIENT, Client
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, forecast_text, obstacles
+from dca_bot.messages.owed import need_of
+from dca_bot.messages.render import Texts
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
 CLOCK = "clock"
 """The alarm that the clock is in doubt."""
@@ -158,8 +158,8 @@ class Herald:
     def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
-            count = outlook.deposit_days(tx, self._programme, client, now)
-            lasts = NOTHING if count is None else Say("push.lasts", days=outlook.days(count))
+            count = forecast_text.deposit_days(tx, self._programme, client, now)
+            lasts = NOTHING if count is None else Say("push.lasts", days=forecast_text.days(count))
             told = Say(
                 "push.deposit_low",
                 balance=Fiat(client.balance_minor),

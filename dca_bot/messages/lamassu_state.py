@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dca_bot.chat.desk import PartState
-from dca_bot.chat.say import NOTHING, Moment, Say, Word
 from dca_bot.core.freshness import is_stale
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 LAMASSU = "Lamassu"
 """The name of the part that is read, as the jobs note it."""

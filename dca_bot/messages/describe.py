@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from dca_bot.chat import obstacles
-from dca_bot.chat.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import Terms, read_terms
 from dca_bot.core.machine_cash import Contradiction
@@ -26,6 +24,8 @@ from dca_bot.ledger.programme import commission, machine_cash
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
 T = TypeVar("T")
 ID_LENGTH = 8

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from dca_bot.chat.say import Say
 from dca_bot.core.forecast import DAY, days_left, pace
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Say
 
 YEAR_DAYS = 365
 

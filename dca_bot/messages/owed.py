@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from dca_bot.chat.say import NOTHING, Sat, Say
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.payouts import payout_need
 from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Sat, Say
 
 
 def need_of(tx: Tx, programme: Programme, now: datetime) -> Need:

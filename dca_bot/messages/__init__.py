@@ -1,0 +1,1 @@
+"""What people are told: values become text here, and what nobody asked for is written."""

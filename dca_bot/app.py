@@ -17,8 +17,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.conversation import Conversation
-from dca_bot.chat.desk import Desk, PartState
-from dca_bot.chat.operator_names import tell_of_client_operators, tell_of_unclear_names
+from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
+from dca_bot.chat.services import Desk, PartState
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
@@ -32,22 +32,22 @@ from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedTerms, Programme
 from dca_bot.errors import ConfigError, KeyRefused
-from dca_bot.jobs.aside import aside
+from dca_bot.jobs.alarms import Watch
+from dca_bot.jobs.backups import Keep
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.jobs.converse import converse
-from dca_bot.jobs.deliver import Deliverer
+from dca_bot.jobs.daily_summary import Summary
 from dca_bot.jobs.digests import Digests
-from dca_bot.jobs.funds import Funds
-from dca_bot.jobs.ingest import Ingest
-from dca_bot.jobs.keep import Keep
-from dca_bot.jobs.lease import Lease
-from dca_bot.jobs.schedule import Schedule
-from dca_bot.jobs.settle import Settler
+from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.inbox import converse
+from dca_bot.jobs.lamassu.ingest import Ingest
+from dca_bot.jobs.outbox import Deliverer
+from dca_bot.jobs.payouts.context import Till
+from dca_bot.jobs.payouts.funds import Funds
+from dca_bot.jobs.payouts.lease import Lease
+from dca_bot.jobs.payouts.verify import Verifier
+from dca_bot.jobs.payouts.worker import Settler
 from dca_bot.jobs.signals import Signals
-from dca_bot.jobs.summary import Summary
-from dca_bot.jobs.till import Till
-from dca_bot.jobs.verify import Verifier
-from dca_bot.jobs.watch import Watch
+from dca_bot.jobs.threads import aside
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer

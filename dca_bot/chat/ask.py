@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-from dca_bot.chat.desk import Desk
+from dca_bot.chat.services import Desk
 from dca_bot.core.market import COIN_SAT, coin_minor, value_minor
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
 from dca_bot.messages.say import Rate

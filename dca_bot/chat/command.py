@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dca_bot.chat.amounts import PERCENT, other_unit, take_amount
-from dca_bot.chat.desk import Desk
+from dca_bot.chat.services import Desk
 from dca_bot.core.commission import parse_percent
 from dca_bot.core.currencies import SATS
 from dca_bot.core.money import parse_fiat, parse_sat

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from dca_bot.chat.client_commands import CLIENT_COMMANDS
+from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import (
     COMMAND_WORDS,
     Command,
@@ -21,11 +21,11 @@ from dca_bot.chat.command import (
     parse,
     stray_word,
 )
-from dca_bot.chat.desk import Desk
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.limits import Quota, RateLimit, Ruling
-from dca_bot.chat.operator_commands import OPERATOR_COMMANDS, OPERATOR_GROUPS
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.secret_warnings import CHARS_MAX, Role, secret_in, warning
+from dca_bot.chat.services import Desk
 from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dca_bot.chat.ask import in_time
 from dca_bot.chat.command import Args, Param, read_word
-from dca_bot.chat.desk import Desk
+from dca_bot.chat.services import Desk
 from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_page
-from dca_bot.chat.desk import Desk
 from dca_bot.chat.ranges import RANGE, start_of
+from dca_bot.chat.services import Desk
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 from dca_bot.chat.command import Known, without_key_taken
-from dca_bot.chat.desk import Desk
+from dca_bot.chat.services import Desk
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, machines

@@ -1,4 +1,4 @@
-"""Decides which of several bots pays from one source wallet; pure, the shell is `jobs/lease`.
+"""Decides which of several bots pays from one source wallet; pure, the shell is `jobs/payouts/lease`.
 
 The danger: two bots run on two copies of one ledger and pay the same payout twice. The remedy is a
 lease. A bot pays only while it holds the lease; the lease is kept at LNbits as rows of the source
@@ -26,7 +26,7 @@ was ever there and the ledger has recorded none.
 **Paying**: a pay request leaves only while the last look at the rows began less than LOOK_AGE_MAX_S ago;
 else the bot looks again first. A rival's row whose generation is not below the own one stops the bot. If
 the own row is gone, the lease is lost and taken anew, with its wait. LNbits is asked for payments of the
-payout after the lease was taken and before the pay request (`jobs/pay`).
+payout after the lease was taken and before the pay request (`jobs/payouts/send`).
 
 **Why no payout is paid twice**, where LNbits carries out a pay request less than WAIT_S after the look
 that allowed it began. Let A and B both pay one payout, B's request being carried out later; vA, vB: when

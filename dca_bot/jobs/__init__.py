@@ -1,6 +1,6 @@
-"""What runs all the time, each job beside the others; they wake each other by `signals`.
+"""What runs all the time, each job beside the others; the jobs wake each other by `signals`.
 
-Money: `ingest` reads and shares out, `schedule` buys in fixed mode, `settle` pays. Messages: `converse`
-answers, `deliver` sends, `digests` and `summary` write at their hours. `watch` raises alarms, `keep`
-copies the ledger.
+Money: `lamassu` reads and distributes, `fixed_mode` buys, `payouts` pays. Messages: `inbox` answers,
+`outbox` sends, `digests` and `daily_summary` write at their hours. `alarms` tells of what is out of
+reach, `backups` copies the ledger.
 """

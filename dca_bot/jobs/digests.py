@@ -12,7 +12,7 @@ from functools import partial
 from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.guard import Guard, Guarded
+from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting

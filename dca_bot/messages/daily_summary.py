@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed

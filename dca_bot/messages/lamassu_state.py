@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.chat.desk import PartState
+from dca_bot.chat.services import PartState
 from dca_bot.core.freshness import is_stale
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import Tx

@@ -12,7 +12,7 @@ from functools import partial
 from scaffold import cash_out_row, programme
 
 from dca_bot.chat.conversation import Conversation
-from dca_bot.chat.desk import Desk, PartState
+from dca_bot.chat.services import Desk, PartState
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
@@ -28,7 +28,7 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
-from dca_bot.jobs.aside import aside
+from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import cash_outs, changes, distributions

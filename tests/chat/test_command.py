@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.chat.client_commands import CLIENT_COMMANDS
+from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import COMMAND_WORDS, Known, parse
-from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.messages.say import CommandRefused
 
 ALIASES = {"saldo": "balance", "ayuda": "help"}

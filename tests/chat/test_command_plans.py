@@ -5,7 +5,7 @@ from query_plans import too_long, traced
 from talk import CODE, OTHER_KEY, START
 from test_log import DEEDS, READS, prepare
 
-from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.operator.status import Surroundings
 from dca_bot.messages.daily_summary import daily_summary
 
 # Commands that find something only after a cash-out, and other ways through the same ones.

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talk import START, PartState, Talk, make_programme
 
-from dca_bot.jobs.summary import Summary
+from dca_bot.jobs.daily_summary import Summary
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store import bot_state

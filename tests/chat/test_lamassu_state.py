@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from talk import START, PartState, Talk, make_programme
 
-from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
 from dca_bot.ledger.distributions import readings

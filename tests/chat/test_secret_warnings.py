@@ -9,8 +9,8 @@ import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 
 from dca_bot.chat import conversation
-from dca_bot.chat.client_commands import CLIENT_COMMANDS
-from dca_bot.chat.operator_commands import OPERATOR_COMMANDS
+from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger.programme import machines
 from dca_bot.nostr.keys import npub, parse_public_key

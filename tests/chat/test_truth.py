@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from talk import INVOICE_KEY
 
-from dca_bot.chat.operator_house import Surroundings
+from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.rate import Ticker
 from dca_bot.ledger.programme import tickers
 from dca_bot.messages import obstacles

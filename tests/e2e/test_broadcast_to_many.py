@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import nostr_sdk as sdk
 
-from dca_bot.jobs.deliver import ROOM
+from dca_bot.jobs.outbox import ROOM
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import open_database

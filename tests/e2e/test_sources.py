@@ -16,7 +16,7 @@ from postgres_process import EMPTY, PASSWORD
 from dca_bot.app import build_source, programme_of
 from dca_bot.config import POSTGRES_PASSWORD_VARIABLE, Config
 from dca_bot.core.ports import CashOutSource, Uptime
-from dca_bot.jobs.ingest import Ingest
+from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients, deposits

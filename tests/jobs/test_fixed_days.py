@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from payout_bench import HandClock, programme
-from test_schedule import with_fixed
-from test_settle import assert_clean
+from test_fixed_mode_job import with_fixed
+from test_worker import assert_clean
 
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Ticker
 from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
-from dca_bot.jobs.schedule import Schedule
+from dca_bot.jobs.fixed_mode import Schedule
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, tickers

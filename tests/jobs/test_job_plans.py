@@ -7,15 +7,15 @@ import pytest
 from ingest_bench import HOUR, MINUTE, NEVER_PAID, NOW, UNCONFIRMED, cash_out
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 from query_plans import too_long, traced
-from test_deliver import ANA, BEN, Office
+from test_outbox import ANA, BEN, Office
 
 from dca_bot.core.ports import CashIn, Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable
+from dca_bot.jobs.alarms import Watch
 from dca_bot.jobs.digests import Digests
-from dca_bot.jobs.reconcile import reconcile
-from dca_bot.jobs.schedule import Schedule
+from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.signals import Signals
-from dca_bot.jobs.watch import Watch
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients
@@ -149,7 +149,7 @@ async def test_looks_at_the_clock_take_no_longer_with_history(bench):
     assert await found_in(bench.database, plans) == []
 
 
-async def test_delivery_takes_no_longer_with_history(office):
+async def test_outboxy_takes_no_longer_with_history(office):
     await office.client("ana", ANA)
     with traced(office.database) as plans:
         await office.write(ANA, "one", "two")

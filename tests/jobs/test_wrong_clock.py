@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
-from test_watch import Tower
+from test_alarms import Tower
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.jobs.clock import look_at_clock

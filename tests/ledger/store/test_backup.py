@@ -31,16 +31,16 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 # Another process: writes the same number into two facts, and says each when it is committed.
 WRITER = """
 import asyncio, pathlib, sys
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import open_database
 
 async def main():
     database = await open_database(pathlib.Path(sys.argv[1]))
     for n in range(10**6):
         def work(tx):
-            facts.put(tx, "first", str(n))
-            facts.put(tx, f"ballast {n % 100}", "x" * 4000)
-            facts.put(tx, "second", str(n))
+            bot_state.put(tx, "first", str(n))
+            bot_state.put(tx, f"ballast {n % 100}", "x" * 4000)
+            bot_state.put(tx, "second", str(n))
         await database.transact(work)
         print(n, flush=True)
 
@@ -51,7 +51,7 @@ asyncio.run(main())
 # Another process: stops in the middle of a copy, and waits to be killed.
 COPIER = """
 import pathlib, sys, time
-from dca_bot.ledger.backup import copy_ledger
+from dca_bot.ledger.store.backups import copy_ledger
 
 class Stop:
     def is_set(self):

@@ -22,8 +22,8 @@ from dca_bot.ledger.store.schema import VERSION, run_script
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
 OTHER_BOT = """
 import asyncio, pathlib, sys, time
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import open_database
 
 def say(word):
     print(word, flush=True)
@@ -38,17 +38,17 @@ asyncio.run(main())
 WAITS = "await asyncio.to_thread(sys.stdin.readline)"
 STOPS_HALFWAY = """
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         say("halfway")
         time.sleep(60)
-        facts.put(tx, "second", "1")
+        bot_state.put(tx, "second", "1")
     await database.transact(work)
 """
 COUNTS = """
     for n in range(10**6):
         def work(tx):
-            facts.put(tx, "first", str(n))
-            facts.put(tx, "second", str(n))
+            bot_state.put(tx, "first", str(n))
+            bot_state.put(tx, "second", str(n))
         await database.transact(work)
         say(n)
 """
@@ -416,21 +416,21 @@ async def test_a_reader_makes_no_ledger(folder):
 
 BESIDE = """
 import asyncio, os, pathlib, subprocess, sys
-from dca_bot.ledger import facts
-from dca_bot.ledger.backup import copy_ledger
-from dca_bot.ledger.database import LEDGER_FILE, open_database, reading_beside
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copy_ledger
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database, reading_beside
 folder = pathlib.Path(sys.argv[1])
 STRANGER = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM fact').fetchall()"
 
 async def main():
     bot = await open_database(folder)
-    await bot.transact(lambda tx: facts.put(tx, "before", "1"))
+    await bot.transact(lambda tx: bot_state.put(tx, "before", "1"))
     async with reading_beside(folder) as reader:
-        await reader.read(lambda tx: facts.get(tx, "before"))
+        await reader.read(lambda tx: bot_state.get(tx, "before"))
     copy_ledger(folder, folder / "copy")
     subprocess.run([sys.executable, "-c", STRANGER, folder / LEDGER_FILE], check=True)
     for number in range(50):
-        await bot.transact(lambda tx: facts.put(tx, f"after{number}", "1"))
+        await bot.transact(lambda tx: bot_state.put(tx, f"after{number}", "1"))
     os._exit(9)
 
 asyncio.run(main())

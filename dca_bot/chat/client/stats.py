@@ -1,0 +1,161 @@
+"""What a client can ask about the purchases so far: figures, and a chart made of text."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from dca_bot.chat.ask import ask_coin, coin_rate
+from dca_bot.chat.command import Args, Command, Context, Seen
+from dca_bot.chat.ranges import ALL, RANGE, start_of
+from dca_bot.chat.services import Desk
+from dca_bot.core import chart
+from dca_bot.core.stats import (
+    Purchase,
+    Stats,
+    gain,
+    next_milestone,
+    summarize,
+    tenths_text,
+    weekly_tenths,
+)
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import Bought
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
+
+USUAL = "30d"
+"""What is told where no range is given: something that doesn't grow with history."""
+ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
+"""How many bars the chart of a range has."""
+CHART_DAYS_MIN = 7
+DAYS_WITH_YEARS = 300
+
+
+async def look_market(desk: Desk, _args: Args) -> Fraction | None:
+    """Ask LNbits what a coin costs now."""
+    return await ask_coin(desk)
+
+
+def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:
+    """Tell what was bought, at what rates, and what it is worth."""
+    assert coin is None or isinstance(coin, Fraction)
+    range_ = _range(args)
+    bought, stats = _bought(tx, ctx, range_)
+    total_sat = stats.sat if stats and range_ == ALL else purchases.got(tx, ctx.me.id).bought_sat
+    return Say(
+        "lines",
+        lines=(
+            *(_nothing(range_) if stats is None else _figures(stats, range_, coin)),
+            NOTHING if stats is None else _pace(tx, ctx, stats, range_),
+            Say("stats.commission", sats=Sat(bought.commission_sat))
+            if bought.commission_sat
+            else NOTHING,
+            _milestone(total_sat) if total_sat else NOTHING,
+            NOTHING if args.has("RANGE") else Say("stats.more"),
+        ),
+    )
+
+
+def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Draw how the sats have grown over a range, one bar a line."""
+    range_ = _range(args)
+    bought, stats = _bought(tx, ctx, range_)
+    if stats is None:
+        return Say("lines", lines=_nothing(range_))
+    start = start_of(range_, ctx.now) or _first(bought.purchases, ctx.now)
+    points = ((one.at, one.sat) for one in bought.purchases)
+    grown = chart.accumulate(points, start=start, end=ctx.now, rows=ROWS[range_])
+    date = "%Y-%m" if (ctx.now - start).days > DAYS_WITH_YEARS else "%m-%d"
+    bars = tuple(
+        Say(
+            "chart.bar",
+            date=f"{at.astimezone(ctx.programme.timezone):{date}}",
+            bar=chart.bar(sat, stats.sat),
+            amount=chart.compact(sat),
+        )
+        for at, sat in grown
+    )
+    heading = Say("chart.heading", sats=Sat(stats.sat), range=Word("range", range_))
+    return Say("lines", lines=(heading, *bars))
+
+
+STATS_COMMANDS = (
+    Command(("stats",), (RANGE,), look=look_market, answer=stats_answer),
+    Command(("chart",), (RANGE,), answer=chart_answer),
+)
+
+
+def _range(args: Args) -> str:
+    return args.text("RANGE") or USUAL
+
+
+def _first(bought: tuple[Purchase, ...], now: datetime) -> datetime:
+    """Return where a chart of everything begins: at the first purchase, or a week ago at least."""
+    return min(*(one.at for one in bought), now - timedelta(days=CHART_DAYS_MIN))
+
+
+def _bought(tx: Tx, ctx: Context, range_: str) -> tuple[Bought, Stats | None]:
+    bought = purchases.since(tx, ctx.me.id, start_of(range_, ctx.now))
+    return bought, summarize(bought.purchases)
+
+
+def _nothing(range_: str) -> tuple[Say, ...]:
+    if range_ == ALL:
+        return (Say("balance.nothing"),)
+    return (Say("stats.nothing", range=Word("range", range_)),)
+
+
+def _figures(stats: Stats, range_: str, coin: Fraction | None) -> tuple[Say, ...]:
+    return (
+        Say("stats.heading", range=Word("range", range_)),
+        Say("stats.bought", sats=Sat(stats.sat), fiat=Fiat(stats.minor)),
+        Say("stats.average", rate=Rate(stats.minor, stats.sat)),
+        *(_market(stats, coin) if coin else (Say("stats.no_market"),)),
+        *_extremes(stats),
+    )
+
+
+def _market(stats: Stats, coin: Fraction) -> tuple[Say, ...]:
+    won = gain(stats, coin)
+    if won is None:
+        return ()
+    return (
+        Say(
+            "stats.market",
+            rate=coin_rate(coin),
+            value=Fiat(won.value_minor),
+        ),
+        Say(
+            "stats.gain" if won.minor >= 0 else "stats.loss",
+            fiat=Fiat(abs(won.minor)),
+            percent=tenths_text(abs(won.percent_tenths)),
+        ),
+    )
+
+
+def _extremes(stats: Stats) -> tuple[Say, ...]:
+    if stats.best.rate == stats.worst.rate:
+        return ()
+    return (
+        Say("stats.best", rate=Rate(stats.best.minor, stats.best.sat), at=Moment(stats.best.at)),
+        Say(
+            "stats.worst", rate=Rate(stats.worst.minor, stats.worst.sat), at=Moment(stats.worst.at)
+        ),
+    )
+
+
+def _pace(tx: Tx, ctx: Context, stats: Stats, range_: str) -> Say:
+    """Say how often payouts came, within the range or since the first deposit."""
+    first = purchases.saving_since(tx, ctx.me.id) or ctx.now
+    span = ctx.now - max(first, start_of(range_, ctx.now) or first)
+    weekly = tenths_text(weekly_tenths(stats.payouts, span))
+    return Say("stats.pace", n=stats.payouts, weekly=weekly) if stats.payouts else NOTHING
+
+
+def _milestone(total_sat: int) -> Say:
+    milestone_sat = next_milestone(total_sat)
+    return Say(
+        "stats.milestone",
+        milestone=Sat(milestone_sat),
+        left=Sat(milestone_sat - total_sat),
+        percent=total_sat * 100 // milestone_sat,
+    )

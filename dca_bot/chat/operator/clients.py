@@ -1,0 +1,258 @@
+"""The operator's commands about clients."""
+
+from functools import partial
+
+from dca_bot.chat.client.account import PAGE
+from dca_bot.chat.client.fixed import terms_of
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    Seen,
+    read_fiat,
+    read_name,
+    read_new_name,
+    read_word,
+)
+from dca_bot.chat.destinations import DESTINATION, look_destination
+from dca_bot.chat.operator.find import find_client, find_client_or_closed
+from dca_bot.chat.operator.names import refuse_taken_name, unclear_names
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger.correspondence import confirmations, inbox
+from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme.clients import Client, Destination
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
+
+NAME = Param("NAME", read_name)
+_NPUB = Param("NPUB", read_word)
+
+
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell who would be added, with what first deposit."""
+    pubkey = _free_pubkey(tx, ctx, args)
+    name = refuse_taken_name(tx, ctx, args.text("NAME"))
+    amount = Fiat(args.number("AMOUNT"))
+    return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
+
+
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Add a client with a first deposit, which is pending."""
+    client = _add(tx, ctx, args)
+    amount_minor = args.number("AMOUNT")
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
+    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
+    done = Say(
+        "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
+    )
+    return Done(done)
+
+
+def add_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Add a client without a deposit: no money is promised, so no code is needed."""
+    return Say("client.added", name=_add(tx, ctx, args).name)
+
+
+def show_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Show everything about one client."""
+    client = find_client_or_closed(tx, args.text("NAME"))
+    got = purchases.got(tx, client.id)
+    reached = inbox.reached(tx, client.pubkey)
+    return Say(
+        "client.card",
+        name=client.name,
+        state=Word("client", client.state),
+        mode=Word("mode", client.mode),
+        terms=terms_of(client, ctx.programme),
+        npub=ctx.desk.npub(client.pubkey),
+        balance=Fiat(client.balance_minor),
+        pending=Fiat(deposits.pending_minor(tx, client.id)),
+        sats=Sat(got.bought_sat),
+        fiat=Fiat(got.spent_minor),
+        earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
+        owed=Sat(client.owed_sat),
+        wallet=describe.destination(client.destination),
+        idle=_idle(tx, ctx, client),
+        since=Moment(client.created_at),
+        reached=NOTHING if reached else Say("client.not_reached"),
+    )
+
+
+def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
+    """Say what keeps a client's cash from becoming bitcoin in a wallet."""
+    why, too_small = obstacles.short(client, ctx.programme), None
+    if client.state != "closed":
+        too_small = obstacles.too_small(tx, ctx.programme, client)
+    small = NOTHING
+    if too_small is not None:
+        least, kept = Sat(too_small.min_sat), Sat(too_small.kept_sat)
+        small = Say("client.too_small", least=least, kept=kept)
+    idle = NOTHING if why == NOTHING else Say("client.idle", why=why)
+    return Say("client.hindered", idle=idle, small=small)
+
+
+def list_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """List the clients by name, and whose names have to be typed in full."""
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
+    line = partial(describe.client, programme=ctx.programme)
+    page = describe.page(Say("clients.heading"), rows, args.page, line)
+    return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
+
+
+def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Leave a client out of cash-outs until the operator lets the client in again."""
+    client = find_client(tx, args.text("NAME"))
+    if client.state == "stopped":
+        return Say("client.paused_already", name=client.name)
+    clients.set_state(tx, client, "stopped")
+    ctx.herald.tell_client(tx, client, Say("push.client_paused"), ctx.now)
+    return Say("client.paused", name=client.name)
+
+
+def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Let a client take part again."""
+    client = find_client(tx, args.text("NAME"))
+    if client.state == "active":
+        return Say("client.active_already", name=client.name)
+    clients.set_state(tx, client, "active")
+    client = clients.by_id(tx, client.id)
+    ctx.herald.client_resumed(tx, client, ctx.now)
+    done = Say("client.resumed", name=client.name)
+    return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
+
+
+def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Part from a client who has nothing open."""
+    client = find_client(tx, args.text("NAME"))
+    balance_minor, open_payouts, pending = clients.open_items(tx, client.id)
+    if balance_minor or open_payouts or pending or client.owed_sat:
+        raise refuse(
+            "client.not_empty",
+            name=client.name,
+            balance=Fiat(balance_minor),
+            owed=Sat(client.owed_sat),
+            payouts=open_payouts,
+            deposits=pending,
+        )
+    part = commission.in_force(tx).part_of(client.id)
+    if part is not None:
+        percent = Percent(part.percent_bp)
+        raise refuse("client.gets_commission", name=client.name, percent=percent)
+    # Not in bulk, or the farewell would pass it.
+    ctx.herald.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
+    ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
+    clients.set_state(tx, client, "closed")
+    confirmations.withdraw(tx, client.pubkey)
+    return Say("client.was_closed", name=client.name)
+
+
+def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Seen) -> Say:
+    """Tell from where to where the client's payouts move."""
+    assert isinstance(seen, Destination)
+    client = find_client(tx, args.text("NAME"))
+    return Say(
+        "client.wallet_effect",
+        name=client.name,
+        old=describe.destination(client.destination),
+        new=describe.destination(seen),
+        minimum=describe.minimum(seen),
+    )
+
+
+def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+    """Set where the client's future payouts go, and tell the client."""
+    assert isinstance(seen, Destination)
+    client = find_client(tx, args.text("NAME"))
+    clients.set_destination(tx, client.id, seen)
+    transitions.plan(tx, client.id, now=ctx.now)
+    wallet = describe.destination(seen)
+    ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
+    done = Say("client.wallet_done", name=client.name, wallet=wallet)
+    return Done(done)
+
+
+def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell which key the client had and will have."""
+    client = find_client(tx, args.text("NAME"))
+    pubkey = _free_pubkey(tx, ctx, args)
+    return Say(
+        "client.npub_effect",
+        name=client.name,
+        old=ctx.desk.npub(client.pubkey),
+        new=ctx.desk.npub(pubkey),
+    )
+
+
+def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Give the client another key, void the old one's codes, and tell both."""
+    client = find_client(tx, args.text("NAME"))
+    pubkey = _free_pubkey(tx, ctx, args)
+    ctx.herald.tell_client(tx, client, Say("push.npub_old"), ctx.now)
+    clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
+    confirmations.withdraw(tx, client.pubkey)
+    ctx.herald.tell_client(tx, clients.by_id(tx, client.id), Say("push.npub_new"), ctx.now)
+    done = Say("client.npub_done", name=client.name, npub=ctx.desk.npub(pubkey))
+    return Done(done)
+
+
+CLIENT_MANAGEMENT = (
+    Command(
+        ("client", "add"),
+        (Param("NAME", read_new_name), _NPUB, Param("AMOUNT", read_fiat, optional=True)),
+        answer=add_answer,
+        plan=add_plan,
+        apply=add_apply,
+        code_with="AMOUNT",
+    ),
+    Command(("client",), (NAME,), answer=show_answer),
+    Command(("clients",), (PAGE,), answer=list_answer),
+    Command(("client", "pause"), (NAME,), answer=pause_answer),
+    Command(("client", "resume"), (NAME,), answer=resume_answer),
+    Command(("client", "close"), (NAME,), answer=close_answer),
+    Command(
+        ("client", "wallet"),
+        (NAME, DESTINATION),
+        look=look_destination,
+        plan=wallet_plan,
+        apply=wallet_apply,
+    ),
+    Command(("client", "npub"), (NAME, _NPUB), plan=npub_plan, apply=npub_apply),
+)
+
+
+def _add(tx: Tx, ctx: Context, args: Args) -> Client:
+    name = refuse_taken_name(tx, ctx, args.text("NAME"))
+    for former in clients.alike(tx, name):
+        commission.close_spent(tx, former)
+    client = clients.add(
+        tx,
+        name=name,
+        pubkey=_free_pubkey(tx, ctx, args),
+        language=ctx.programme.language,
+        now=ctx.now,
+    )
+    ctx.herald.welcome(tx, client, ctx.now)
+    return client
+
+
+def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
+    """Read the argument NPUB; no other client, no operator and not the bot may have it."""
+    try:
+        pubkey = ctx.desk.parse_npub(args.text("NPUB"))
+    except (DcaBotError, ValueError):
+        raise refuse("wrong.npub") from None
+    if pubkey in ctx.programme.operators:
+        raise refuse("client.npub_of_operator")
+    if pubkey == ctx.desk.bot_pubkey:
+        raise refuse("client.npub_of_bot")
+    taken = clients.by_pubkey(tx, pubkey)
+    if taken is not None:
+        raise refuse("client.npub_taken", name=taken.name)
+    return pubkey

@@ -1,0 +1,200 @@
+"""The operator's commands about the commission: who gets which part of it.
+
+The invariant: nobody gets a part before destination and percentage were told back and confirmed.
+"""
+
+from dataclasses import dataclass
+
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    Seen,
+    read_new_name,
+    read_percent,
+)
+from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
+from dca_bot.chat.operator.clients import NAME
+from dca_bot.chat.operator.find import find_payee
+from dca_bot.chat.operator.names import refuse_taken_name
+from dca_bot.chat.services import Desk
+from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
+from dca_bot.ledger.programme.commission import Part, Terms
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Percent, Sat, Say, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `commission set` asks for; `payee` is None for somebody new, `before` what is set so far.
+
+    `destination` is a new one, None where it stays as it is.
+    """
+
+    payee: Client | None
+    name: str
+    percent_bp: int
+    destination: Destination | None
+    terms: Terms
+    before: Part | None
+
+
+def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Tell who gets which part, and what each has got so far."""
+    terms = commission.in_force(tx)
+    leaving = commission.leaving(tx)
+    if not terms.parts and not leaving:
+        return Say("commission.nobody")
+    parts = tuple(_part_line(tx, part) for part in terms.parts)
+    rest = Say("commission.rest", percent=Percent(terms.rest_bp))
+    gone = tuple(
+        Say("commission.leaving", name=payee.name, sats=Sat(payee.owed_sat)) for payee in leaving
+    )
+    return Say("lines", lines=(Say("commission.heading"), *parts, rest, *gone))
+
+
+async def look_recipient(desk: Desk, args: Args) -> Destination | None:
+    """Check the argument DESTINATION with the outside world, if there is one."""
+    return await look_destination(desk, args) if args.has("DESTINATION") else None
+
+
+def set_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
+    """Tell who would get which part from now on, and where it is paid to."""
+    wanted = _wanted(tx, ctx, args, seen)
+    before, payee = wanted.before, wanted.payee
+    was_bp = before.percent_bp if before else 0
+    where = wanted.destination or (payee.destination if payee else None)
+    moves = payee is not None and wanted.destination is not None
+    return Say(
+        "commission.set_effect",
+        name=wanted.name,
+        percent=Percent(wanted.percent_bp),
+        before=Say("commission.instead_of", percent=Percent(was_bp)) if before else NOTHING,
+        wallet=_wallet(payee, where),
+        minimum=describe.minimum(where) if where else NOTHING,
+        old=Say("commission.moves", wallet=describe.destination(payee.destination))
+        if payee is not None and moves
+        else NOTHING,
+        rest=Percent(wanted.terms.rest_bp + was_bp - wanted.percent_bp),
+    )
+
+
+def set_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+    """Set a part by a new version of the terms, and the destination if one was given."""
+    wanted = _wanted(tx, ctx, args, seen)
+    payee = wanted.payee
+    if payee is None:
+        assert wanted.destination is not None
+        payee = commission.add_recipient(
+            tx,
+            name=wanted.name,
+            destination=wanted.destination,
+            language=ctx.programme.language,
+            now=ctx.now,
+        )
+    elif wanted.destination is not None:
+        clients.set_destination(tx, payee.id, wanted.destination)
+        transitions.plan(tx, payee.id, now=ctx.now)
+    if wanted.before is None or wanted.before.percent_bp != wanted.percent_bp:
+        commission.set_part(tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id)
+    payee = clients.by_id(tx, payee.id)
+    done = Say(
+        "commission.set_done",
+        name=payee.name,
+        percent=Percent(wanted.percent_bp),
+        wallet=_wallet(payee, payee.destination),
+    )
+    return Done(done)
+
+
+def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell who would get nothing any more, and what is still paid."""
+    payee, part = _payee_with_part(tx, args)
+    owed = payee.owed_sat if payee.role == RECIPIENT else 0
+    return Say(
+        "commission.remove_effect",
+        name=payee.name,
+        percent=Percent(part.percent_bp),
+        owed=Say("commission.still_owed", sats=Sat(owed)) if owed else NOTHING,
+    )
+
+
+def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Give somebody nothing of the commission from now on; what is open still goes out."""
+    payee, _ = _payee_with_part(tx, args)
+    commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
+    commission.close_spent(tx, payee)
+    done = Say("commission.removed", name=payee.name)
+    return Done(done)
+
+
+COMMISSION_COMMANDS = (
+    Command(("commission",), answer=list_answer),
+    Command(
+        ("commission", "set"),
+        (
+            NAME,
+            Param("PERCENT", read_percent),
+            MAY_HAVE_DESTINATION,
+        ),
+        look=look_recipient,
+        plan=set_plan,
+        apply=set_apply,
+    ),
+    Command(("commission", "remove"), (NAME,), plan=remove_plan, apply=remove_apply),
+)
+
+
+def _wanted(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Wanted:
+    """Read what is to be set; CommandRefused where it can't be."""
+    assert seen is None or isinstance(seen, Destination)
+    payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
+    name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
+    if payee is None and seen is None:
+        raise refuse("commission.needs_destination", name=name)
+    if payee is not None and payee.role != RECIPIENT and seen is not None:
+        raise refuse("commission.client_has_wallet", name=name)
+    before = terms.part_of(payee.id) if payee else None
+    percent_bp = args.number("PERCENT")
+    left_bp = terms.rest_bp + (before.percent_bp if before else 0)
+    if percent_bp > left_bp:
+        key = "commission.too_much" if left_bp else "commission.nothing_left"
+        raise refuse(key, name=name, left=Percent(left_bp))
+    is_same_place = seen is None or (payee is not None and payee.destination == seen)
+    if before is not None and before.percent_bp == percent_bp and is_same_place:
+        raise refuse("commission.unchanged", name=name, percent=Percent(percent_bp))
+    return Wanted(payee, name, percent_bp, None if is_same_place else seen, terms, before)
+
+
+def _payee_with_part(tx: Tx, args: Args) -> tuple[Client, Part]:
+    payee = find_payee(tx, args.text("NAME"))
+    part = commission.in_force(tx).part_of(payee.id) if payee else None
+    if payee is None or part is None:
+        raise refuse("commission.not_set")
+    return payee, part
+
+
+def _part_line(tx: Tx, part: Part) -> Say:
+    payee = clients.by_id(tx, part.client_id)
+    return Say(
+        "commission.line",
+        name=part.name,
+        percent=Percent(part.percent_bp),
+        sats=Sat(purchases.got(tx, payee.id).earned_sat),
+        wallet=_wallet(payee, payee.destination),
+    )
+
+
+def _wallet(payee: Client | None, where: Destination | None) -> Say:
+    """Say where commission goes; a client's goes where all of the client's sats go."""
+    if payee is None or payee.role == RECIPIENT:
+        return describe.destination(where)
+    if where is None:
+        return Say("commission.homeless")
+    return Say("commission.own_wallet", wallet=describe.destination(where))

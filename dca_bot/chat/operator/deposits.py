@@ -1,0 +1,267 @@
+"""The operator's commands about the clients' cash."""
+
+from dca_bot.chat.client.account import PAGE
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    Seen,
+    read_fiat,
+    read_note,
+    read_number,
+)
+from dca_bot.chat.operator.clients import NAME
+from dca_bot.chat.operator.find import (
+    Source,
+    find_client,
+    find_machine,
+    known_machines,
+    read_source,
+    refuse_second_command,
+)
+from dca_bot.ledger.programme import clients, deposits, machines
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Field, Say, refuse
+
+_AMOUNT = Param("AMOUNT", read_fiat)
+_NOTE = Param("NOTE", read_note, optional=True, rest=True)
+_ID = Param("ID", read_number)
+
+
+def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell whose deposit of what would be recorded."""
+    client = find_client(tx, args.text("NAME"))
+    refuse_second_command(tx, args.text("NOTE"))
+    effect = Say(
+        "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
+    )
+    warnings = obstacles.warnings(tx, ctx.programme, client, more_minor=args.number("AMOUNT"))
+    return Say("lines", lines=(effect, *warnings))
+
+
+def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Record a pending deposit."""
+    client = find_client(tx, args.text("NAME"))
+    amount_minor = args.number("AMOUNT")
+    note = args.text("NOTE")
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
+    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now)
+    done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
+    return _done_carefully(tx, ctx, client, done)
+
+
+def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell whose pending deposit would count, and in which machine it is."""
+    deposit = _pending(tx, args)
+    machine = describe.short(_machine(tx, args))
+    nowhere = Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else NOTHING
+    effect = Say(
+        "deposit.confirm_effect",
+        id=deposit.id,
+        name=deposit.client_name,
+        amount=Fiat(deposit.amount_minor),
+        machine=Say("deposit.in_machine", machine=machine) if machine else nowhere,
+    )
+    client = clients.by_id(tx, deposit.client_id)
+    return Say("lines", lines=(effect, *obstacles.warnings(tx, ctx.programme, client)))
+
+
+def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Give a pending deposit to its client's balance, from now on."""
+    deposit = _pending(tx, args)
+    deposits.confirm(
+        tx, deposit, machine=_machine(tx, args) or None, now=ctx.now, message_id=ctx.message_id
+    )
+    clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
+    client = clients.by_id(tx, deposit.client_id)
+    ctx.herald.deposit_confirmed(tx, client, deposit, ctx.now)
+    done = Say(
+        "deposit.confirmed",
+        id=deposit.id,
+        name=client.name,
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    return _done_carefully(tx, ctx, client, done)
+
+
+def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell which deposit would be struck out."""
+    deposit = _voidable(tx, args)
+    fields: dict[str, Field] = {
+        "id": deposit.id,
+        "name": deposit.client_name,
+        "amount": Fiat(deposit.amount_minor),
+    }
+    if deposit.state == "pending":
+        return Say("deposit.void_pending_effect", **fields)
+    return Say("deposit.void_confirmed_effect", **fields)
+
+
+def void_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Strike a deposit out, and tell the client."""
+    deposit = _voidable(tx, args)
+    deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
+    client = clients.by_id(tx, deposit.client_id)
+    told = Say(
+        "push.deposit_voided",
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    if deposit.state == "confirmed":
+        ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
+    done = Say(
+        "deposit.voided",
+        id=deposit.id,
+        name=client.name,
+        amount=Fiat(deposit.amount_minor),
+        balance=Fiat(client.balance_minor),
+    )
+    return Done(done)
+
+
+def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """List the newest deposits."""
+    return _list(tx, args, pending_only=False)
+
+
+def pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """List the deposits that are not in the machine yet."""
+    return _list(tx, args, pending_only=True)
+
+
+def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell who would get how much cash back, at most the balance, and from which machine."""
+    client = find_client(tx, args.text("NAME"))
+    amount_minor = args.number("AMOUNT")
+    if amount_minor > client.balance_minor:
+        balance = Fiat(client.balance_minor)
+        raise refuse("withdraw.too_much", name=client.name, balance=balance)
+    source = _source(tx, client, args)
+    place = source.machine
+    return Say(
+        "withdraw.effect",
+        name=client.name,
+        amount=Fiat(amount_minor),
+        machine=Say("withdraw.from_machine", machine=describe.short(place.label))
+        if place
+        else NOTHING,
+        note=Say("deposit.note", note=source.more) if source.more else NOTHING,
+        nowhere=NOTHING
+        if place or len(machines.everything(tx)) < 2
+        else Say("withdraw.no_machine"),
+    )
+
+
+def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Take cash out of a client's balance, and tell the client."""
+    client = find_client(tx, args.text("NAME"))
+    amount_minor = args.number("AMOUNT")
+    source = _source(tx, client, args)
+    deposits.withdraw(
+        tx,
+        client.id,
+        amount_minor=amount_minor,
+        note=source.note,
+        machine=source.machine.device_id if source.machine else None,
+        now=ctx.now,
+        message_id=ctx.message_id,
+    )
+    left = Fiat(client.balance_minor - amount_minor)
+    told = Say("push.withdrawn", amount=Fiat(amount_minor), balance=left)
+    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
+    done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
+    return Done(done)
+
+
+CASH_COMMANDS = (
+    Command(("deposit",), (NAME, _AMOUNT, _NOTE), plan=deposit_plan, apply=deposit_apply),
+    Command(
+        ("deposit", "confirm"),
+        (_ID, Param("MACHINE", read_note, optional=True, rest=True)),
+        plan=confirm_plan,
+        apply=confirm_apply,
+    ),
+    Command(("deposit", "void"), (_ID,), plan=void_plan, apply=void_apply),
+    Command(("deposits",), (PAGE,), answer=list_answer),
+    Command(("deposits", "pending"), (PAGE,), answer=pending_answer),
+    Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=withdraw_plan, apply=withdraw_apply),
+)
+
+
+def _done_carefully(tx: Tx, ctx: Context, client: Client, done: Say) -> Done:
+    """Warn the other operators too; the one who gave the command saw it with the effect."""
+    warnings = obstacles.warnings(tx, ctx.programme, client)
+    return Done(done, told_otherwise=Say("lines", lines=(done, *warnings)))
+
+
+def _note(args: Args) -> Say:
+    return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING
+
+
+def _machine(tx: Tx, args: Args) -> str:
+    """Return the argument MACHINE as the machine is called, or the only one; empty if unsaid.
+
+    While no machine is known yet, any word will do.
+    """
+    wanted, known = args.text("MACHINE"), machines.everything(tx)
+    if wanted and known:
+        return find_machine(tx, wanted).label
+    return known[0].label if len(known) == 1 else wanted
+
+
+def _source(tx: Tx, client: Client, args: Args) -> Source:
+    """Read the argument NOTE of a withdrawal; what may be a misspelt machine is asked about."""
+    source = read_source(tx, args.text("NOTE"))
+    if source.doubtful:
+        raise refuse(
+            "withdraw.which",
+            name=client.name,
+            amount=Fiat(args.number("AMOUNT")),
+            machine=source.doubtful[0].label,
+            machines=known_machines(source.doubtful),
+            note=source.note,
+        )
+    if source.machine is None:
+        refuse_second_command(tx, args.text("NOTE"))
+    return source
+
+
+def _deposit(tx: Tx, args: Args) -> Deposit:
+    deposit = deposits.by_id(tx, args.number("ID"))
+    if deposit is None:
+        raise refuse("deposit.unknown")
+    return deposit
+
+
+def _pending(tx: Tx, args: Args) -> Deposit:
+    deposit = _deposit(tx, args)
+    if deposit.state != "pending":
+        raise refuse("deposit.not_pending", deposit=describe.deposit(deposit))
+    return deposit
+
+
+def _voidable(tx: Tx, args: Args) -> Deposit:
+    """Return a deposit that can be struck out: a confirmed one only while the balance covers it."""
+    deposit = _deposit(tx, args)
+    if deposit.state == "voided":
+        raise refuse("deposit.voided_already", id=deposit.id)
+    balance_minor = clients.by_id(tx, deposit.client_id).balance_minor
+    if deposit.state == "confirmed" and balance_minor < deposit.amount_minor:
+        raise refuse("deposit.spent", id=deposit.id, balance=Fiat(balance_minor))
+    return deposit
+
+
+def _list(tx: Tx, args: Args, *, pending_only: bool) -> Say:
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    limit = describe.PAGE_ROWS + 1
+    rows = deposits.recent(tx, pending_only=pending_only, limit=limit, offset=offset)
+    heading = Say("deposits.pending_heading") if pending_only else Say("deposits.heading")
+    return describe.page(heading, rows, args.page, describe.deposit)

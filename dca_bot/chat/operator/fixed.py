@@ -1,0 +1,183 @@
+"""The operator's commands about fixed mode: its plan, its last runs, and a run by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dca_bot.chat.ask import ask_price, coin_rate
+from dca_bot.chat.client.fixed import FIXED, times_text
+from dca_bot.chat.command import Args, Command, Context, Done, Seen
+from dca_bot.chat.services import Desk
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
+from dca_bot.core.schedule import Run, next_run, run_by_hand
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions.distributions import Grant
+from dca_bot.ledger.programme import clients, tickers
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
+
+RUNS_SHOWN_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LnbitsPrice:
+    """What LNbits told of the price of a coin: None if it told nothing."""
+
+    price: Decimal | None
+
+
+async def look_price(desk: Desk, _args: Args) -> LnbitsPrice:
+    """Ask LNbits for the price of a coin."""
+    return LnbitsPrice(await ask_price(desk))
+
+
+def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+    """Tell when fixed mode buys next, for how much, and what the last runs gave."""
+    terms = ctx.programme.fixed
+    runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
+    lines = tuple(describe.fixed_run(run) for run in runs)
+    heading = (
+        Say("fixed.last_runs", newest=runs[0].id, lines=lines) if runs else Say("fixed.no_runs")
+    )
+    if not terms.enabled:
+        return Say("lines", lines=(Say("fixed.off"), heading))
+    return Say(
+        "lines",
+        lines=(
+            Say(
+                "fixed.plan",
+                times=times_text(terms.times),
+                most=Fiat(terms.daily_limit_max_minor),
+            ),
+            Say("status.paused") if bot_state.paused(tx) else NOTHING,
+            _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
+            *_idle(tx, ctx),
+            heading,
+        ),
+    )
+
+
+def run_plan(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+    """Tell what a run by hand would give now.
+
+    Rate and sats are told roughly: the price moves between a command and its code.
+    """
+    run, quote, parts = _by_hand(tx, ctx, found)
+    minor = sum(part.minor for part in parts)
+    about = coin_minor(Decimal(round_price(quote.price)), ctx.programme.currency)
+    return Say(
+        "fixed.run_effect",
+        day=run.day.isoformat(),
+        n=len(parts),
+        fiat=Fiat(minor),
+        sats=Sat(round_price(Decimal(bought_sat(minor, about)))),
+        rate=coin_rate(about),
+    )
+
+
+def run_apply(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Done:
+    """Give each client in fixed mode what the day's limit has left."""
+    run, quote, _ = _by_hand(tx, ctx, found)
+    given = fixed_runs.carry_out(
+        tx,
+        run,
+        quote,
+        ceiling_minor=ctx.programme.fixed.daily_limit_max_minor,
+        currency=ctx.programme.currency,
+        now=ctx.now,
+        message_id=ctx.message_id,
+    )
+    assert given is not None, "a run that gives nothing is refused"
+    for share in given.shares:
+        ctx.herald.note_low(tx, share.client_id, ctx.now)
+    ctx.herald.run_missed(tx, ctx.now)
+    done = Say(
+        "fixed.run_done",
+        n=len(given.shares),
+        fiat=Fiat(given.principal_minor),
+        sats=Sat(given.principal_sat),
+        rate=_rate(quote.price, ctx),
+    )
+    return Done(done)
+
+
+FIXED_COMMANDS = (
+    Command(("fixed",), look=look_price, answer=plan_answer),
+    Command(("fixed", "run"), look=look_price, plan=run_plan, apply=run_apply),
+)
+
+
+def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Grant]]:
+    """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
+    programme = ctx.programme
+    run = run_by_hand(ctx.now, programme.timezone)
+    if not programme.fixed.enabled:
+        raise refuse("fixed.off")
+    if bot_state.paused(tx):
+        raise refuse("status.paused")
+    if not ctx.desk.is_reconciled():
+        raise refuse("unavailable")
+    if fixed_runs.has_unknown_paid(tx, run.day):
+        raise refuse("fixed.no_run", why=Word("reason", fixed_runs.RunReason.UNKNOWN_PAID))
+    ceiling_minor = programme.fixed.daily_limit_max_minor
+    if not fixed_runs.is_needed(tx, run, ceiling_minor=ceiling_minor):
+        raise refuse("fixed.nothing_left")
+    quote = _quote(tx, ctx, found)
+    if not isinstance(quote, Quote):
+        raise refuse("fixed.no_run", why=Word("reason", quote))
+    parts = fixed_runs.grants(
+        tx, run, quote, ceiling_minor=ceiling_minor, currency=programme.currency
+    )
+    if not parts:
+        raise refuse("fixed.nothing_left")
+    return run, quote, parts
+
+
+def _expected(tx: Tx, ctx: Context, run: Run, found: Seen) -> Say:
+    """Say what the next run would give if everything stays as it is."""
+    terms, at = ctx.programme.fixed, Moment(run.at)
+    if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
+        return Say("fixed.next_nobody", at=at)
+    quote = _quote(tx, ctx, found)
+    if not isinstance(quote, Quote):
+        return Say("fixed.next_no_rate", at=at, why=Word("reason", quote))
+    parts = fixed_runs.grants(
+        tx,
+        run,
+        quote,
+        ceiling_minor=terms.daily_limit_max_minor,
+        currency=ctx.programme.currency,
+    )
+    return Say(
+        "fixed.next",
+        at=at,
+        n=len(parts),
+        fiat=Fiat(sum(part.minor for part in parts)),
+        sats=Sat(sum(part.sat for part in parts)),
+        rate=_rate(quote.price, ctx),
+        source=Word("rate_source", quote.source),
+    )
+
+
+def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Name those in fixed mode who have a balance and take no part, and why."""
+    savers = [one for one in clients.with_balance(tx) if one.mode == FIXED]
+    return obstacles.idle(ctx.programme, savers)
+
+
+def _quote(tx: Tx, ctx: Context, found: Seen) -> Quote | RateProblem:
+    assert isinstance(found, LnbitsPrice)
+    return choose_rate(
+        found.price,
+        tickers.newest(tx),
+        terms=ctx.programme.fixed,
+        currency=ctx.programme.currency,
+        now=ctx.now,
+    )
+
+
+def _rate(price: Decimal, ctx: Context) -> Rate:
+    return coin_rate(coin_minor(price, ctx.programme.currency))

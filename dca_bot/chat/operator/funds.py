@@ -1,0 +1,195 @@
+"""The operator's commands about the source wallet: what it has and needs, how long it lasts; top-ups."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from dca_bot.chat.ask import ask_balance, ask_coin, in_time
+from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_sat
+from dca_bot.chat.services import Desk
+from dca_bot.core import payout as rules
+from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
+from dca_bot.core.funds import Levels, Purse
+from dca_bot.core.market import coin_minor, cost_sat
+from dca_bot.core.ports import Invoice
+from dca_bot.core.programme import Programme
+from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
+from dca_bot.ledger.payouts import top_ups
+from dca_bot.ledger.payouts.payout_need import Need
+from dca_bot.ledger.programme import tickers
+from dca_bot.ledger.reports import forecast
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import forecast_text
+from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
+
+WEEK_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class AtLnbits:
+    """What LNbits told: the source wallet's balance and a coin's price, each None if it did not."""
+
+    balance_msat: int | None
+    coin: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is likely to be needed in a day and in a week.
+
+    `fixed_minor` and `flow_sat` are the parts, no more than the balances can buy; the sums are None
+    where fixed mode's can't be converted, as LNbits tells no price.
+    """
+
+    fixed_minor: tuple[int, int]
+    flow_sat: tuple[int, int]
+    sums_sat: tuple[int, int] | None
+
+
+async def look_funds(desk: Desk, _args: Args) -> AtLnbits:
+    """Ask LNbits for the balance and the price."""
+    balance_msat = await ask_balance(desk)
+    return AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(desk))
+
+
+async def look_top_up(desk: Desk, args: Args) -> Invoice:
+    """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
+    try:
+        return await in_time(
+            desk,
+            desk.wallet.top_up_invoice(
+                amount_sat=args.number("AMOUNT"),
+                memo=rules.TOP_UP_MEMO,
+                expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
+            ),
+        )
+    except LnbitsSlow:
+        raise
+    except (LnbitsUnavailable, LnbitsRefused):
+        await in_time(desk, desk.wallet.balance_msat())  # raises where LNbits doesn't answer at all
+        raise refuse("topup.refused") from None
+
+
+def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+    """Tell how the source wallet stands against what it has to pay."""
+    assert isinstance(found, AtLnbits)
+    need = need_of(tx, ctx.programme, ctx.now)
+    expected = _expected(tx, ctx, found.coin)
+    purse = None if found.balance_msat is None else Purse(found.balance_msat, need.needed_msat)
+    return Say(
+        "lines",
+        lines=(
+            Say("status.no_balance") if purse is None else _balance(purse),
+            to_be_paid(need),
+            _reserve(need),
+            *not_counted(tx, need),
+            NOTHING if purse is None else _free(purse),
+            *_expected_lines(expected),
+            NOTHING if purse is None else _lasts(purse, expected),
+            _open_invoice(tx, ctx.now),
+            NOTHING if purse is None else _suggestion(purse, expected, ctx.programme),
+        ),
+    )
+
+
+def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Seen) -> Say:
+    """Hand out the invoice."""
+    assert isinstance(invoice, Invoice)
+    return Say(
+        "topup.done",
+        amount=Sat(invoice.amount_msat // 1000),
+        invoice=invoice.bolt11,
+        expiry=Moment(invoice.expires_at),
+    )
+
+
+FUNDS_COMMANDS = (
+    Command(("funds",), look=look_funds, answer=funds_answer),
+    Command(("topup",), (Param("AMOUNT", read_sat),), look=look_top_up, answer=top_up_answer),
+)
+
+
+def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
+    fixed = ctx.programme.fixed
+    limits = forecast.fixed_limits(tx, fixed.daily_limit_max_minor) if fixed.enabled else []
+    flow = forecast.flow_pace(tx, ctx.now)
+    fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, WEEK_DAYS))
+    flow_sat = (need_for(flow, 1), need_for(flow, WEEK_DAYS))
+    known = coin or _lamassu_coin(tx, ctx.programme.currency)
+    if known is not None:
+        most_sat = cost_sat(forecast.flow_balances_minor(tx), known)
+        flow_sat = (min(flow_sat[0], most_sat), min(flow_sat[1], most_sat))
+    sums_sat = None
+    if not fixed_minor[0]:
+        sums_sat = flow_sat
+    elif coin is not None:
+        fixed_sat = [cost_sat(minor, coin) for minor in fixed_minor]
+        sums_sat = (fixed_sat[0] + flow_sat[0], fixed_sat[1] + flow_sat[1])
+    return Expected(fixed_minor, flow_sat, sums_sat)
+
+
+def _lamassu_coin(tx: Tx, currency: str) -> Fraction | None:
+    """Return Lamassu's newest price, which bounds what balances can buy where LNbits tells none."""
+    ticker = tickers.newest(tx)
+    return None if ticker is None else coin_minor(ticker.price, currency)
+
+
+def _balance(purse: Purse) -> Say:
+    return Say("status.balance", sats=Sat(purse.balance_msat // 1000))
+
+
+def _reserve(need: Need) -> Say:
+    if need.needed_msat == need.amount_sat * 1000:
+        return NOTHING
+    return Say("funds.reserve", sats=Sat(-(-need.needed_msat // 1000)))
+
+
+def _free(purse: Purse) -> Say:
+    if purse.free_msat < 0:
+        return Say("funds.short", sats=Sat(-(purse.free_msat // 1000)))
+    return Say("funds.free", sats=Sat(purse.free_msat // 1000))
+
+
+def _expected_lines(expected: Expected) -> tuple[Say, ...]:
+    if not any(expected.fixed_minor + expected.flow_sat):
+        return (Say("funds.nothing_expected"),)
+    lines = []
+    if expected.sums_sat is not None:
+        day, week = expected.sums_sat
+        lines.append(Say("funds.expected", day=Sat(day), week=Sat(week)))
+    if expected.flow_sat[0] and expected.fixed_minor[0]:
+        lines.append(Say("funds.of_flow", day=Sat(expected.flow_sat[0])))
+    if expected.fixed_minor[0]:
+        day_minor, week_minor = expected.fixed_minor
+        lines.append(Say("funds.of_fixed", day=Fiat(day_minor), week=Fiat(week_minor)))
+    if expected.sums_sat is None:
+        lines.append(Say("funds.no_price"))
+    return tuple(lines)
+
+
+def _lasts(purse: Purse, expected: Expected) -> Say:
+    if expected.sums_sat is None or purse.free_msat < 0:
+        return NOTHING
+    free_sat, (day_sat, week_sat) = purse.free_msat // 1000, expected.sums_sat
+    count = days_left(free_sat, pace(day_sat, DAY))
+    if count is not None and count < WEEK_DAYS and week_sat <= free_sat:
+        return Say("funds.covers_week")  # The balances are used up before.
+    return NOTHING if count is None else Say("funds.lasts", days=forecast_text.days(count))
+
+
+def _open_invoice(tx: Tx, now: datetime) -> Say:
+    told = top_ups.told(tx)
+    if told is None or not told.asked_sat or told.expires_at <= now:
+        return NOTHING
+    return Say("funds.invoice", amount=Sat(told.asked_sat), expiry=Moment(told.expires_at))
+
+
+def _suggestion(purse: Purse, expected: Expected, programme: Programme) -> Say:
+    """Name the top-up that brings the wallet to its target, or through a week if that takes more."""
+    levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
+    week_sat = expected.sums_sat[1] if expected.sums_sat else expected.flow_sat[1]
+    amount_sat = -(-(max(levels.target_sat, week_sat) * 1000 - purse.free_msat) // 1000)
+    if amount_sat <= 0:
+        return Say("funds.enough")
+    return Say("funds.suggestion", amount=amount_sat)

@@ -1,0 +1,191 @@
+"""The operator's commands about the machines' cash, and the three sides that must agree."""
+
+from collections.abc import Sequence
+
+from dca_bot.chat.amounts import take_amount
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    Seen,
+    read_fiat_or_zero,
+    read_note,
+    wrong_argument,
+)
+from dca_bot.chat.operator.find import Incomplete, read_machine
+from dca_bot.ledger.programme import machine_cash
+from dca_bot.ledger.programme.machine_cash import (
+    CASH_IN,
+    CASH_OUT,
+    DEPOSIT,
+    WITHDRAWAL,
+    MachineCash,
+)
+from dca_bot.ledger.programme.machines import Machine
+from dca_bot.ledger.store import accounts
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
+
+_COUNTED = "MACHINE AMOUNT"
+
+
+def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Tell for each machine what should be in it, and what has moved since its last count."""
+    all_cash = machine_cash.of_all(tx)
+    unnamed_minor = machine_cash.unnamed_minor(tx)
+    if not all_cash and not unnamed_minor:
+        return Say("cash.no_machine")
+    unnamed = Say("cash.unnamed", amount=Fiat(unnamed_minor)) if unnamed_minor else NOTHING
+    return Say(
+        "lines",
+        lines=(_total(all_cash, unnamed_minor), unnamed, *(_block(cash) for cash in all_cash)),
+    )
+
+
+def count_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell what a count differs by from what should be in the machine."""
+    machine, counted_minor = _counted(tx, ctx, args)
+    before = machine_cash.of_machine(tx, machine)
+    return Say(
+        "cash.count_effect",
+        machine=describe.short(machine.label),
+        counted=Fiat(counted_minor),
+        difference=_expectation(before, counted_minor),
+    )
+
+
+def count_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Record a count: the machine's figure goes on from it."""
+    machine, counted_minor = _counted(tx, ctx, args)
+    before = machine_cash.of_machine(tx, machine)
+    machine_cash.count(tx, machine.device_id, counted_minor, now=ctx.now, message_id=ctx.message_id)
+    done = Say(
+        "cash.counted",
+        machine=describe.short(machine.label),
+        counted=Fiat(counted_minor),
+        difference=_expectation(before, counted_minor),
+    )
+    return Done(done)
+
+
+def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say, ...]:
+    """Put machines' cash, clients' balances and source wallet together, and warn where they differ.
+
+    `needed_msat` is what open payouts need of the source wallet, `balance_msat` what it has, None if
+    LNbits doesn't tell.
+    """
+    all_cash = machine_cash.of_all(tx)
+    balances_minor = accounts.totals(tx).get("balance", 0)
+    known = all_cash or machine_cash.unnamed_minor(tx)
+    return (
+        _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,
+        Say("sides.balances", amount=Fiat(balances_minor)),
+        Say("sides.needed", sats=Sat(-(-needed_msat // 1000))),
+        *_warnings(tx, all_cash, needed_msat=needed_msat, balance_msat=balance_msat),
+    )
+
+
+COUNT = Command(
+    ("cash", "count"),
+    (Param(_COUNTED, read_note, rest=True),),
+    plan=count_plan,
+    apply=count_apply,
+)
+MACHINE_COMMANDS = (Command(("cash",), answer=cash_answer), COUNT)
+
+
+def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
+    """Read the machine, and what is in it, which may be 0."""
+    currency = ctx.programme.currency
+
+    def read_amount(machine: Machine, words: Sequence[str]) -> int:
+        if not words:
+            raise Incomplete(Say("cash.count_what", machine=machine.label))
+        try:
+            amount, used = take_amount(words, currency, has_note=False)
+            return read_fiat_or_zero(amount if used == len(words) else " ".join(words), currency)
+        except CommandRefused as refused:
+            raise wrong_argument(COUNT, refused) from None
+
+    return read_machine(tx, args.text(_COUNTED).split(), read_amount)
+
+
+def _block(cash: MachineCash) -> Say:
+    """Say what should be in a machine, its last count, and what has moved since."""
+    since = cash.since_minor
+    return Say(
+        "cash.machine",
+        machine=describe.short(cash.machine.label),
+        state=_state(cash),
+        deposits=Fiat(since.get(DEPOSIT, 0)),
+        cash_ins=Fiat(since.get(CASH_IN, 0)),
+        cash_outs=Fiat(-since.get(CASH_OUT, 0)),
+        withdrawals=Fiat(-since.get(WITHDRAWAL, 0)),
+    )
+
+
+def _state(cash: MachineCash) -> Say:
+    if cash.last_count is None:
+        return Say("cash.not_counted")
+    return Say(
+        "cash.should_be",
+        amount=Fiat(cash.expected_minor),
+        at=Moment(cash.last_count.counted_at),
+        counted=Fiat(cash.last_count.counted_minor),
+        difference=_difference(cash.last_count.difference_minor),
+    )
+
+
+def _difference(minor: int | None) -> Say:
+    """Say by how much a count differed; the first one can't."""
+    if minor is None:
+        return Say("cash.first_count")
+    if minor == 0:
+        return Say("cash.as_expected")
+    return Say("cash.more" if minor > 0 else "cash.less", amount=Fiat(abs(minor)))
+
+
+def _expectation(before: MachineCash, counted_minor: int) -> Say:
+    """Say what was expected before a count, and by how much the count differs."""
+    if before.last_count is None:
+        return Say("cash.nothing_expected")
+    return Say(
+        "cash.expected",
+        amount=Fiat(before.expected_minor),
+        difference=_difference(counted_minor - before.expected_minor),
+    )
+
+
+def _total(all_cash: Sequence[MachineCash], unnamed_minor: int) -> Say:
+    """Say what should be in all machines together, as far as they were counted."""
+    counted = [cash for cash in all_cash if cash.last_count]
+    uncounted = [describe.short(cash.machine.label) for cash in all_cash if not cash.last_count]
+    amount = Fiat(sum(cash.expected_minor for cash in counted) + unnamed_minor)
+    if not counted:
+        return Say("sides.not_counted")
+    if uncounted:
+        return Say("sides.partly_counted", amount=amount, machines=", ".join(uncounted))
+    oldest = min(cash.last_count.counted_at for cash in counted if cash.last_count)
+    return Say("sides.cash", amount=amount, at=Moment(oldest))
+
+
+def _warnings(
+    tx: Tx, all_cash: Sequence[MachineCash], *, needed_msat: int, balance_msat: int | None
+) -> list[Say]:
+    beyond_minor = machine_cash.uncovered_minor(tx)
+    short_sat = 0 if balance_msat is None else -((balance_msat - needed_msat) // 1000)
+    found = [Say("sides.uncovered", amount=Fiat(beyond_minor))] if beyond_minor else []
+    found += [
+        Say(
+            "sides.count_differed",
+            machine=describe.short(cash.machine.label),
+            at=Moment(cash.last_count.counted_at),
+            difference=_difference(cash.last_count.difference_minor),
+        )
+        for cash in all_cash
+        if cash.last_count and cash.last_count.difference_minor
+    ]
+    return [*found, Say("sides.short", sats=Sat(short_sat))] if short_sat > 0 else found

@@ -1,0 +1,157 @@
+"""The operator's command for a cash-out that was settled externally: `tx add`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from dca_bot.chat.amounts import is_amount_like, take_amount
+from dca_bot.chat.ask import coin_rate
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    Seen,
+    read_fiat,
+    read_note,
+    read_sat,
+    usage,
+    wrong_argument,
+)
+from dca_bot.chat.operator import sharing
+from dca_bot.chat.operator.find import Incomplete, read_machine
+from dca_bot.core.cash_out import Amounts
+from dca_bot.core.currencies import SATS
+from dca_bot.core.market import coin_minor, is_far_off
+from dca_bot.ledger.distributions import manual_cash_outs
+from dca_bot.ledger.programme import machines, tickers
+from dca_bot.ledger.programme.machines import Machine
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, CommandRefused, Rate, Say, refuse
+
+PRICE_AGE_MAX = timedelta(days=7)
+"""An older price of Lamassu says nothing about what is added now."""
+_ADDED = "MACHINE FIAT SATS [NOTE]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What is to be added: `device_id` and `machine` are one word while no machine is known."""
+
+    device_id: str
+    machine: str
+    fiat_minor: int
+    sat: int
+    note: str
+
+    @property
+    def amounts(self) -> Amounts:
+        """Return what is shared out: all of it, without commission."""
+        return Amounts(principal_sat=self.sat, principal_minor=self.fiat_minor, commission_sat=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What follows the machine."""
+
+    fiat_minor: int
+    sat: int
+    note: str
+
+
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell what a cash-out that was settled externally would give to whom."""
+    wanted, known = _read(tx, ctx, args), tickers.newest(tx)
+    rate = Rate(wanted.fiat_minor, wanted.sat)
+    if known is not None and ctx.now - known.at <= PRICE_AGE_MAX:
+        coin = coin_minor(known.price, ctx.programme.currency)
+        if is_far_off(rate.minor, rate.sat, coin):
+            raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
+    return Say(
+        "tx.add_effect",
+        machine=describe.short(wanted.machine),
+        rate=rate,
+        note=Say("deposit.note", note=wanted.note) if wanted.note else NOTHING,
+        **sharing.planned(tx, ctx, id_, wanted.amounts, ctx.now),
+    )
+
+
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Record a cash-out of now and share it out."""
+    wanted = _read(tx, ctx, args)
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
+    manual_cash_outs.record(
+        tx,
+        id_,
+        device_id=wanted.device_id,
+        fiat_minor=wanted.fiat_minor,
+        currency=ctx.programme.currency,
+        note=wanted.note,
+        now=ctx.now,
+    )
+    return sharing.share_out(tx, ctx, id_, wanted.amounts, ctx.now)
+
+
+ADD = Command(
+    ("tx", "add"),
+    (Param(_ADDED, read_note, rest=True),),
+    plan=add_plan,
+    apply=add_apply,
+)
+
+
+def _read(tx: Tx, ctx: Context, args: Args) -> _Added:
+    """Read machine, amounts and note; a note that begins with a number may be one of the amounts."""
+    words, read_rest = args.text(_ADDED).split(), partial(_rest, ctx.programme.currency)
+    if machines.everything(tx):
+        machine, rest = read_machine(tx, words, read_rest)
+    else:
+        machine, rest = _unknown_machine(words, read_rest)
+    if is_amount_like(rest.note):
+        raise wrong_argument(ADD, refuse("wrong.amount_split"))
+    return _Added(machine.device_id, machine.label, rest.fiat_minor, rest.sat, rest.note)
+
+
+def _rest(currency: str, _machine: Machine, words: Sequence[str]) -> _Rest:
+    try:
+        return _amounts(currency, words)
+    except Incomplete:
+        raise
+    except CommandRefused as refused:
+        raise wrong_argument(ADD, refused) from None
+
+
+def _amounts(currency: str, words: Sequence[str]) -> _Rest:
+    if not words:
+        raise Incomplete(usage(ADD))
+    fiat_text, used = take_amount(words, currency, has_note=False)
+    left = words[used:]
+    if not left:
+        raise Incomplete(usage(ADD))
+    fiat_minor = read_fiat(fiat_text, currency)
+    sat_text, used = take_amount(left, SATS, has_note=True)
+    return _Rest(fiat_minor, read_sat(sat_text, SATS), " ".join(left[used:]))
+
+
+def _unknown_machine(
+    words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], _Rest]
+) -> tuple[Machine, _Rest]:
+    """Read the command while no machine is known: any words can be its name, if only one way is left."""
+    readings: list[tuple[Machine, _Rest]] = []
+    unreadable: CommandRefused = Incomplete(usage(ADD))
+    for count in range(len(words), 0, -1):
+        name = " ".join(words[:count])
+        machine = Machine(name, name, name)
+        try:
+            readings.append((machine, read_rest(machine, words[count:])))
+        except CommandRefused as refused:
+            unreadable = refused
+    if len(readings) > 1:
+        raise refuse("tx.add_unclear")
+    if not readings:
+        raise unreadable
+    return readings[0]

@@ -1,0 +1,71 @@
+"""The operator's words to all clients, and the log of what everybody has done."""
+
+from dca_bot.chat.client.account import PAGE
+from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen
+from dca_bot.ledger.correspondence import command_log
+from dca_bot.ledger.correspondence.command_log import LoggedCommand
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Moment, Say, refuse
+
+TEXT_CHARS_MAX = 1500
+TEXT_BYTES_MAX = 3500
+"""What surrounds the text has to fit into a message too."""
+DONE_CHARS_MAX = 80
+"""One short line; what an answer said to a client need not be told again."""
+
+
+def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+    """Tell to how many clients which words would go."""
+    readers = len(clients.everyone(tx))
+    if not readers:
+        raise refuse("broadcast.nobody")
+    return Say("broadcast.effect", n=readers, text=args.text("TEXT"))
+
+
+def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+    """Write to all clients, whatever they want to be told of payouts."""
+    sent = ctx.herald.broadcast(tx, args.text("TEXT"), ctx.now)
+    return Done(
+        reply=Say("broadcast.done", n=sent),
+        told_otherwise=Say("broadcast.report", n=sent, text=args.text("TEXT")),
+    )
+
+
+def log_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+    """List what was done, newest first."""
+    offset = (args.page - 1) * describe.PAGE_ROWS
+    rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
+    return describe.page(Say("log.heading"), rows, args.page, lambda row: _line(row, ctx))
+
+
+def read_broadcast(text: str, _currency: str) -> str:
+    """Read what is to be sent to all clients; line breaks stay."""
+    if len(text) > TEXT_CHARS_MAX or len(text.encode()) > TEXT_BYTES_MAX:
+        raise refuse("broadcast.long", max=TEXT_CHARS_MAX)
+    return text
+
+
+MESSAGE_COMMANDS = (
+    Command(
+        ("broadcast",),
+        (Param("TEXT", read_broadcast, verbatim=True),),
+        plan=broadcast_plan,
+        apply=broadcast_apply,
+    ),
+    Command(("log",), (PAGE,), answer=log_answer),
+)
+
+
+def _line(row: LoggedCommand, ctx: Context) -> Say:
+    done = " ".join(row.done.split())
+    cut = done if len(done) <= DONE_CHARS_MAX else f"{done[: DONE_CHARS_MAX - 1]}…"
+    return Say(
+        "log.line",
+        at=Moment(row.at),
+        who=row.client_name or f"{ctx.desk.npub(row.actor)[:12]}…",
+        command=row.command,
+        done=cut,
+        message=row.message_id[: describe.ID_LENGTH],
+    )

@@ -1,0 +1,268 @@
+"""The operator's commands about the bot itself: its state, its brakes and its proof."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dca_bot.chat.ask import ask_balance, in_time
+from dca_bot.chat.command import Args, Command, Context, Done, Seen
+from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.operator.machine_cash import three_sides
+from dca_bot.chat.services import Desk, PartState
+from dca_bot.core.lease import short_name
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.ledger.audit.audit import LedgerAudit
+from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.payouts import holds, leases, payouts
+from dca_bot.ledger.programme import clients, deposits, start
+from dca_bot.ledger.store import accounts, bot_state, clock
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
+from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
+
+FINDINGS_SHOWN_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What `status` found outside; the balance is None if LNbits didn't tell it."""
+
+    balance_msat: int | None
+    parts: Sequence[PartState]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFindings:
+    """What `audit` found; `payments` is None if LNbits couldn't be asked."""
+
+    ledger: LedgerAudit
+    payments: PaymentsAudit | None
+
+
+async def look_around(desk: Desk, _args: Args) -> Surroundings:
+    """Ask LNbits for the balance, and take down which parts are in reach."""
+    return Surroundings(await ask_balance(desk), desk.parts())
+
+
+async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
+    """Prove the ledger, and hold LNbits' payments against it, unless LNbits hangs."""
+    try:
+        await in_time(desk, desk.wallet.balance_msat())
+        async with desk.reading_database() as database:
+            payments = await audit_payments(database, desk.wallet)
+    except (LnbitsUnavailable, LnbitsRefused):
+        return AuditFindings(await desk.audit_ledger(), None)
+    return AuditFindings(await desk.audit_ledger(), payments)
+
+
+def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+    """Tell how everything stands."""
+    assert isinstance(found, Surroundings)
+    need = need_of(tx, ctx.programme, ctx.now)
+    pending, pending_minor = deposits.pending_totals(tx)
+    return Say(
+        "lines",
+        lines=(
+            _paying(tx, ctx),
+            _starts_later(tx, ctx.now),
+            _last_poll(tx),
+            *age_lines(tx, ctx.now),
+            *(part_state(part) for part in found.parts),
+            _source(found),
+            to_be_paid(need),
+            *not_counted(tx, need),
+            _states(payouts.counts(tx)),
+            Say("status.holds", n=holds.open_count(tx)),
+            Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
+            Say("status.clients", n=len(clients.names(tx))),
+            Say("status.unsent", n=outbox.unsent(tx)),
+            _backup(tx),
+            _totals(accounts.totals(tx)),
+            *three_sides(tx, need.needed_msat, found.balance_msat),
+        ),
+    )
+
+
+def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
+    if bot_state.paused(tx):
+        raise refuse("status.paused")
+    if not ctx.desk.is_reconciled():
+        raise refuse("unavailable")
+    parts = [part for part in ctx.desk.parts() if part.name == LAMASSU]
+    lines = (Say("poll.done"), *lost_parts(parts), copy_age(tx, ctx.now, only_stale=True))
+    return Say("lines", lines=lines)
+
+
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
+    if bot_state.get(tx, bot_state.PAUSED) is not None:
+        return Say("pause_all.already")
+    bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
+    ctx.herald.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
+    return Say("pause_all.done")
+
+
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Decide and pay again, what came meanwhile too."""
+    was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
+    if not (was_paused or was_doubted):
+        return Say("resume_all.already")
+    ctx.herald.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
+    return Say("resume_all.done")
+
+
+def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+    """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
+    dispute, at = leases.open_dispute(tx), start.asked(tx)
+    if dispute is None:
+        assert at is not None
+        effect = Say("resume_all.start_effect", start=Moment(at))
+        # It is a part of what the code is for, so a pause that comes after the question outlasts it.
+        is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
+        return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
+    return Say(
+        "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
+    )
+
+
+def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Done:
+    """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
+    was_disputed = is_disputed(tx)
+    if was_disputed:
+        leases.accept(tx, now=ctx.now)
+    else:
+        start.accept(tx)
+    bot_state.drop(tx, bot_state.PAUSED)
+    if bot_state.paused(tx):  # something else waits for a word of its own
+        return Done(_paying(tx, ctx))
+    if was_disputed:
+        return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
+    return Done(Say("resume_all.done"))
+
+
+def is_disputed(tx: Tx) -> bool:
+    """Tell whether another bot's row at LNbits has stopped this one."""
+    return leases.open_dispute(tx) is not None
+
+
+def needs_word(tx: Tx) -> bool:
+    """Tell whether the operator has to decide something before the bot may go on."""
+    return is_disputed(tx) or start.asked(tx) is not None
+
+
+def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Seen) -> Say:
+    """Tell what the audit found."""
+    assert isinstance(found, AuditFindings)
+    ledger = found.ledger
+    findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
+    notes = _notes(found.payments)
+    looked = Say(
+        "audit.looked",
+        entries=ledger.entries,
+        distributions=ledger.distributions,
+        payouts=ledger.payouts,
+    )
+    unasked = Say("audit.unasked") if found.payments is None else NOTHING
+    if not findings:
+        return Say("lines", lines=(Say("audit.sound"), looked, unasked, *notes))
+    shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:FINDINGS_SHOWN_MAX])
+    return Say(
+        "lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked, *notes)
+    )
+
+
+def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
+    """Say what is known of LNbits' rows and wants no action."""
+    texts = payments.notes[:FINDINGS_SHOWN_MAX] if payments else ()
+    return tuple(Say("audit.note", text=text[:300]) for text in texts)
+
+
+def wake_jobs(desk: Desk) -> None:
+    """Have the jobs look at once at what waited."""
+    desk.poll_now()
+    desk.wake_payouts()
+
+
+HOUSE_COMMANDS = (
+    Command(("status",), look=look_around, answer=status_answer),
+    Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
+    Command(("pause", "all"), answer=pause_answer),
+    Command(
+        ("resume", "all"),
+        answer=resume_answer,
+        plan=resume_plan,
+        apply=resume_apply,
+        code_if=needs_word,
+        then=wake_jobs,
+    ),
+    TABLES_EXPORT,
+    Command(("audit",), look=look_audit, answer=audit_answer),
+)
+
+
+def _paying(tx: Tx, ctx: Context) -> Say:
+    dispute = leases.open_dispute(tx)
+    if dispute is not None:
+        why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
+        return Say("status.disputed", why=why, me=ctx.desk.bot_name, rival=rival)
+    at = start.asked(tx)
+    if at is not None:
+        return Say("status.start_asked", start=Moment(at))
+    if bot_state.paused(tx):
+        return Say("status.paused")
+    refused = bot_state.get(tx, bot_state.LEASE_REFUSED)
+    if refused is not None:
+        return Say("status.lease_refused", why=refused)
+    return Say("status.running")
+
+
+def _starts_later(tx: Tx, now: datetime) -> Say:
+    at = start.ahead(tx, now)
+    return NOTHING if at is None else Say("status.starts_later", start=Moment(at))
+
+
+def _last_poll(tx: Tx) -> Say:
+    polled_at = bot_state.last_poll_at(tx)
+    if polled_at is None:
+        return Say("status.no_poll")
+    return Say("status.last_poll", at=Moment(polled_at))
+
+
+def _backup(tx: Tx) -> Say:
+    failing, made = (
+        bot_state.moment(tx, bot_state.BACKUP_FAILING),
+        bot_state.moment(tx, bot_state.BACKUP_AT),
+    )
+    known = Say("status.backup", at=Moment(made)) if made else None
+    if failing is None:
+        return known or Say("status.no_backup")
+    told = Say("status.backup_failing", since=Moment(failing))
+    return Say("lines", lines=(told, known or NOTHING))
+
+
+def _source(found: Surroundings) -> Say:
+    if found.balance_msat is None:
+        return Say("status.no_balance")
+    return Say("status.balance", sats=Sat(found.balance_msat // 1000))
+
+
+def _states(counts: Mapping[str, int]) -> Say:
+    if not counts:
+        return NOTHING
+    ordered = sorted(counts.items())
+    lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
+    return Say("lines", lines=lines)
+
+
+def _totals(totals: Mapping[str, int]) -> Say:
+    return Say(
+        "status.totals",
+        converted=Fiat(totals["converted"]),
+        paid=Sat(totals["paid"]),
+        treasury=Sat(-totals["treasury"]),
+        operator=Sat(totals["operator"]),
+        commission=Sat(totals["commission"]),
+    )

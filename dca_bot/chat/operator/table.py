@@ -1,0 +1,28 @@
+"""What an operator can type: the whole table."""
+
+from dca_bot.chat.general import GENERAL_COMMANDS
+from dca_bot.chat.operator.cash_outs import CASH_OUT_COMMANDS
+from dca_bot.chat.operator.clients import CLIENT_MANAGEMENT
+from dca_bot.chat.operator.commission import COMMISSION_COMMANDS
+from dca_bot.chat.operator.deposits import CASH_COMMANDS
+from dca_bot.chat.operator.fixed import FIXED_COMMANDS
+from dca_bot.chat.operator.funds import FUNDS_COMMANDS
+from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
+from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
+from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
+from dca_bot.chat.operator.status import HOUSE_COMMANDS
+
+OPERATOR_GROUPS = {
+    "help.clients": CLIENT_MANAGEMENT,
+    "help.deposits": CASH_COMMANDS,
+    "help.machines": MACHINE_COMMANDS,
+    "help.cash_outs": CASH_OUT_COMMANDS,
+    "help.commission": COMMISSION_COMMANDS,
+    "help.fixed": FIXED_COMMANDS,
+    "help.payouts": PAYOUT_COMMANDS,
+    "help.funds": FUNDS_COMMANDS,
+    "help.house": HOUSE_COMMANDS,
+    "help.messages": MESSAGE_COMMANDS,
+    "help.general": GENERAL_COMMANDS,
+}
+OPERATOR_COMMANDS = tuple(command for group in OPERATOR_GROUPS.values() for command in group)

@@ -1,0 +1,223 @@
+"""Tells the operators, once each way, what is out of reach for long, or isn't done for long.
+
+The invariant: one alarm and one all-clear for each outage. Since when something is lost, and what was
+told of it, stands in the ledger, so a restart neither repeats an alarm nor puts one off; an alarm that
+could not leave while the outage lasted is told with its end, as one. While everything is paused nobody
+reads Lamassu, so nothing is said of it, but that an alarm stands no longer. An alarm of a stale copy stands
+until a poll has read a newer one.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dca_bot.core.freshness import is_stale
+from dca_bot.core.ports import Clock, Messenger
+from dca_bot.jobs.clock import look_at_clock
+from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
+from dca_bot.ledger.correspondence import alarms, outbox
+from dca_bot.ledger.distributions import readings
+from dca_bot.ledger.payouts import slow_destinations
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import NOTHING, Moment, Say, Word
+
+LOOK_S = 15
+POLLS = "polls"
+"""The alarm that Lamassu isn't read, whatever the cause."""
+COPY = "copy"
+"""The alarm that Lamassu is read from a copy that nobody renews."""
+HELD_BACK = STEADY + timedelta(minutes=1)
+"""So long an alarm waits after the relays came back: what it tells of may be over as well."""
+SLOW_AFTER = timedelta(hours=24)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Watch:
+    """The watcher; `run` never ends.
+
+    A part is told of when it is out of reach for `alert_after`, polls when none has succeeded for
+    `polls_after`.
+    """
+
+    database: Database
+    messenger: Messenger
+    herald: Herald
+    clock: Clock
+    signals: Signals
+    alert_after: timedelta
+    polls_after: timedelta
+    _looked_at: datetime | None = field(default=None, init=False)
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+
+    async def run(self) -> None:
+        """Look at everything every few seconds."""
+        while True:
+            await self.clock.sleep(LOOK_S)
+            await self.look_once()
+
+    async def look_once(self) -> None:
+        """Note the relays' reach, and tell whatever has crossed its limit."""
+        now = self.clock.now()
+        async with self._guard.over(Guarded.REACH):
+            await self._see_clock(now)
+            await self._see_reach(now)
+        async with self._guard.over(Guarded.SLOW):
+            if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
+                self.signals.deliver.ring()
+
+    async def _see_clock(self, now: datetime) -> None:
+        uptime = self.clock.uptime()
+        await self.database.transact(lambda tx: look_at_clock(tx, self.herald, now, uptime=uptime))
+
+    async def _see_reach(self, now: datetime) -> None:
+        if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
+            self.signals.begin_anew(now)
+        self._looked_at = now
+        connected = self.messenger.connected() > 0
+        before = self.signals.parts.get(RELAYS)
+        if await self.database.read(bot_state.paused):
+            self.signals.parts.pop(LAMASSU, None)
+        is_back = connected and not (before and before.reachable)
+        if self.signals.note(RELAYS, reachable=connected, now=now):
+            _log.warning("relays reachable=%s", connected)
+
+        def work(tx: Tx) -> bool:
+            if connected:
+                bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
+            if is_back:
+                was_long = alarms.since(tx, RELAYS) is not None
+                outbox.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
+            self._note_look(tx, now)
+            told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
+            return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
+
+        if await self.database.transact(work):
+            self.signals.deliver.ring()
+
+    def _note_look(self, tx: Tx, now: datetime) -> None:
+        """Note since when somebody has watched, and since when Lamassu should have been read.
+
+        Short restarts are no gap; after a longer one all is given its time anew.
+        """
+        looked_at = bot_state.moment(tx, bot_state.LOOKED_AT)
+        is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
+        if is_gap:
+            alarms.forget_untold(tx)
+        if is_gap or bot_state.paused(tx):
+            bot_state.put(tx, bot_state.POLLS_DUE_AT, now.isoformat())
+        bot_state.put(tx, bot_state.LOOKED_AT, now.isoformat())
+
+    def _see_part(self, tx: Tx, part: Reach, now: datetime) -> bool:
+        """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
+        alarm = alarms.since(tx, part.name)
+        name = Word("part", part.name)
+        if part.reachable:
+            if now - part.since < STEADY:
+                return False
+            if alarm is None:
+                alarms.end(tx, part.name)
+                return False
+            over = Say("push.back_in_reach", part=name, since=Moment(alarm))
+            unheard = Say(
+                "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(part.since)
+            )
+            return self._end(tx, part.name, over=over, unheard=unheard, now=now)
+        lost_at = alarms.lose(tx, part.name, part.since)
+        is_told = part.name == LAMASSU and alarms.since(tx, POLLS) is not None
+        if alarm is not None or is_told or now - lost_at < self.alert_after:
+            return False
+        why = Say("push.why", detail=part.detail) if part.detail else NOTHING
+        told = Say("push.out_of_reach", part=name, since=Moment(lost_at), why=why)
+        self._start(tx, part.name, told, since=lost_at, now=now)
+        return True
+
+    def _see_polls(self, tx: Tx, now: datetime) -> bool:
+        """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
+        if bot_state.paused(tx):
+            return any(self._drop(tx, name, now) for name in (LAMASSU, POLLS))
+        alarm, polled_at = alarms.since(tx, POLLS), bot_state.last_poll_at(tx)
+        if alarm is not None:
+            if polled_at is None or polled_at <= alarm:
+                return False
+            over = Say("push.polls_again", since=Moment(alarm))
+            unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
+            return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
+        due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
+        since = max(due_at, polled_at or due_at)
+        lamassu = self.signals.parts.get(LAMASSU)
+        is_away = lamassu is not None and not lamassu.reachable
+        is_told = alarms.since(tx, LAMASSU) is not None
+        if is_away or is_told or now - since < self.polls_after:
+            return False
+        key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
+        self._start(tx, POLLS, Say(key, since=Moment(since)), since=since, now=now)
+        return True
+
+    def _see_copy(self, tx: Tx, now: datetime) -> bool:
+        """Give the alarm that what is read is stale, or its all-clear; only by a poll of late.
+
+        Without one, the polls' own alarm tells.
+        """
+        polled_at, due_at = (
+            bot_state.last_poll_at(tx),
+            bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now,
+        )
+        if polled_at is None or polled_at < due_at or now - polled_at >= self.polls_after:
+            return False
+        alarm, copy = alarms.since(tx, COPY), readings.oldest_copy(tx)
+        stale = copy if copy is not None and is_stale(copy, now) else None
+        if alarm is None and stale is not None:
+            name = Word("copy", stale.name)
+            told = Say("push.copy_stale", copy=name, since=Moment(stale.as_of))
+            self._start(tx, COPY, told, since=stale.as_of, now=now)
+            return True
+        if alarm is None or stale is not None:
+            return False
+        over = Say("push.copy_renewed", since=Moment(alarm))
+        unheard = Say("push.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
+        return self._end(tx, COPY, over=over, unheard=unheard, now=now)
+
+    def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
+        """End an alarm of which nobody will see the end; tell whether there was one."""
+        alarm = alarms.since(tx, name)
+        if alarm is None:
+            alarms.end(tx, name)
+            return False
+        told = Say("push.polls_paused", since=Moment(alarm))
+        return self._end(tx, name, over=told, unheard=told, now=now)
+
+    def _see_destinations(self, tx: Tx, now: datetime) -> bool:
+        """Tell of payouts that wait for their destination for more than a day.
+
+        Not while nothing can be paid anywhere: then the destinations aren't to blame.
+        """
+        slow_destinations.note(tx, now)
+        lnbits = self.signals.parts.get(LNBITS)
+        if bot_state.paused(tx) or (lnbits is not None and not lnbits.reachable):
+            return False
+        slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
+        for one in slow:
+            self.herald.destination_slow(tx, one, now)
+            _log.warning("payouts wait for a destination client=%d", one.client_id)
+        return bool(slow)
+
+    def _start(self, tx: Tx, name: str, told: Say, *, since: datetime, now: datetime) -> None:
+        alarms.start(tx, name, since, now=now)
+        self.herald.alarm(tx, name, told, now)
+        _log.warning("alarm name=%s since=%s", name, since.isoformat())
+
+    def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
+        """Give the all-clear; at a later look while the alarm is on its way, heard or not."""
+        if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
+            return False
+        alarms.end(tx, name)
+        self.herald.all_clear(tx, name, over=over, unheard=unheard, now=now)
+        _log.warning("all-clear name=%s", name)
+        return True

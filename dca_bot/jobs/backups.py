@@ -1,0 +1,104 @@
+"""Makes a copy of the ledger every so often, and keeps the newest ones.
+
+When the last one was made is read from the folder, so a restart doesn't change the rhythm and copies
+that somebody removed are made anew. What goes wrong is told once, and never stops the bot.
+"""
+
+import logging
+import sqlite3
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from dca_bot.core.ports import Clock
+from dca_bot.errors import LedgerError, in_words
+from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.threads import aside
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.ledger.store.private_files import make_private_folder
+from dca_bot.messages.notices import Herald
+
+LOOK_S = 600
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The keeper of copies in `folder`; `every` of zero makes none."""
+
+    database: Database
+    herald: Herald
+    clock: Clock
+    signals: Signals
+    data_dir: Path
+    folder: Path
+    every: timedelta
+    keep: int
+
+    async def run(self) -> None:
+        """Look every few minutes whether a copy is due; returns only if none is wanted."""
+        while self.every:
+            await self.look_once()
+            await self.clock.sleep(LOOK_S)
+        await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
+
+    async def look_once(self) -> None:
+        """Make a copy if one is due, and tell the operators if that has begun to fail or to work."""
+        now = self.clock.now()
+        why, made = "", False
+        try:
+            made = await aside(partial(self._make_if_due, now))
+        except LedgerError as error:
+            why = str(error)
+        except OSError as error:
+            why = f"{error.filename or self.folder} can't be used ({in_words(error)})."
+        try:
+            await self._record(now, made=made, why=why)
+        except sqlite3.OperationalError as error:
+            # The ledger's own disk is full too, perhaps; the next look tells it.
+            _log.error("backup state not recorded error=%s", error)
+
+    def _make_if_due(self, now: datetime, stop: threading.Event) -> bool:
+        make_private_folder(self.folder, setting="backup.path")
+        remove_unfinished(self.folder)
+        # A copy from the future was made while the clock was ahead: it says nothing about today.
+        times = [copy.made_at for copy in copies(self.folder) if copy.made_at <= now]
+        if times and now - times[0] < self.every:
+            return False
+        copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop)
+        # Only now: what there was is all there is while a copy fails.
+        prune(self.folder, keep=self.keep, now=now)
+        return True
+
+    async def _record(self, now: datetime, *, made: bool, why: str) -> None:
+        def work(tx: Tx) -> bool:
+            if made:
+                bot_state.put(tx, bot_state.BACKUP_AT, now.isoformat())
+            return self._note_failing(tx, why, now) if why else self._note_working(tx, now)
+
+        changed = await self.database.transact(work)
+        if made:
+            _log.info("backup made at=%s", now.isoformat())
+        if why and changed:
+            _log.error("backup failed why=%s", why)
+        if changed:
+            self.signals.deliver.ring()
+
+    def _note_failing(self, tx: Tx, why: str, now: datetime) -> bool:
+        if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:
+            return False
+        bot_state.put(tx, bot_state.BACKUP_FAILING, now.isoformat())
+        self.herald.backup_failing(tx, why, now)
+        return True
+
+    def _note_working(self, tx: Tx, now: datetime) -> bool:
+        since = bot_state.moment(tx, bot_state.BACKUP_FAILING)
+        if since is None:
+            return False
+        bot_state.drop(tx, bot_state.BACKUP_FAILING)
+        self.herald.backup_works(tx, since, now)
+        return True

@@ -1,0 +1,85 @@
+"""Writes the operators' daily summary.
+
+The invariant: one for each local date at most, whatever crashes; after days of silence one, for
+today.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from dca_bot.chat.command import Args
+from dca_bot.chat.operator.status import look_around
+from dca_bot.chat.services import Desk
+from dca_bot.core.calendar import due_date, last_due, local_date
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.notices import Herald
+
+LOOK_S = 30
+_DAY = timedelta(days=1)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Summary:
+    """The writer of summaries; `run` never ends."""
+
+    desk: Desk
+    herald: Herald
+    programme: Programme
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        desk = self.desk
+        self._guard = Guard(desk.database, self.herald, desk.clock, desk.wake_mail)
+
+    async def run(self) -> None:
+        """Look every few seconds whether the summary is due."""
+        while True:
+            await self.look_once()
+            await self.desk.clock.sleep(LOOK_S)
+
+    async def look_once(self) -> None:
+        """Write today's summary if its hour has come; LNbits is asked before the transaction."""
+        async with self._guard.over(Guarded.SUMMARY):
+            await self._look()
+
+    async def _look(self) -> None:
+        due = await self.desk.database.transact(self._due)
+        if due is None:
+            return
+        found = await look_around(self.desk, Args({}))
+
+        def work(tx: Tx) -> None:
+            now = self.desk.clock.now()
+            self.herald.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
+            bot_state.put(tx, bot_state.SUMMARY_DATE, due.isoformat())
+            bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
+            bot_state.drop(tx, bot_state.POLLS)
+
+        await self.desk.database.transact(work)
+        self.desk.wake_mail()
+        _log.info("daily summary written")
+
+    def _due(self, tx: Tx) -> date | None:
+        """Return the local date whose summary is to be written now.
+
+        A bot that was just set up has nothing to sum up yet: its first summary is for the first
+        `summary_time` after that, whatever that time is by then.
+        """
+        now, at, zone = self.desk.clock.now(), self.programme.summary_time, self.programme.timezone
+        noted, counted_at = (
+            bot_state.get(tx, bot_state.SUMMARY_DATE),
+            bot_state.moment(tx, bot_state.SUMMARY_AT),
+        )
+        if noted is None:
+            bot_state.put(tx, bot_state.SUMMARY_DATE, (local_date(now, zone) - _DAY).isoformat())
+            bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
+            return None
+        if counted_at is not None and last_due(now, at, zone) <= counted_at <= now:
+            return None
+        return due_date(now, at, zone, done=date.fromisoformat(noted))

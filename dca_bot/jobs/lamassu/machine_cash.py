@@ -1,0 +1,92 @@
+"""Keeps the machines' cash in step with Lamassu, and tells when it doesn't cover the balances.
+
+The invariant: whatever is read, however often, each row's cash is recorded once, as the row has it
+now; no money of anybody moves through it.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from dca_bot.core.cash_out import CashOut, Decision
+from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
+from dca_bot.core.ports import CashIn, Clock, Export
+from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.ledger.programme import machine_cash, machines
+from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
+from dca_bot.ledger.programme.machines import Machine
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+from dca_bot.messages.say import Fiat, Say
+
+_BATCH = 1000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Cashier:
+    """Follows the rows that a poll has read."""
+
+    database: Database
+    herald: Herald
+    clock: Clock
+    guard: Guard
+    currency: str
+    _known: list[Machine] | None = field(default=None, init=False)
+
+    async def follow(
+        self, export: Export, found: Iterable[tuple[CashOut, Decision]], *, since: datetime
+    ) -> None:
+        """Record what the cash-outs found, and the cash-ins since then, have moved.
+
+        Cash that no machine was named for finds its place when the machines have changed.
+        """
+        flows = [*self._out(found), *self._in(export.cash_ins, since)]
+        for start in range(0, len(flows), _BATCH):
+            some = flows[start : start + _BATCH]
+            await self.guard.over_each(
+                Guarded.CASH_ROW, some, self._record, ref=lambda flow: flow.ref
+            )
+        known = await self.database.read(machines.everything)
+        if known != self._known:
+            now = self.clock.now()
+            await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
+            self._known = known
+
+    async def warn(self) -> bool:
+        """Tell the operators, once each way, when the cash ceases to cover the balances."""
+        return await self.database.transact(self._warn)
+
+    def _out(self, found: Iterable[tuple[CashOut, Decision]]) -> Iterable[Flow]:
+        for row, decision in found:
+            left_minor = cash_out_minor(row, self.currency)
+            if left_minor is not None:
+                yield Flow(CASH_OUT, row.id, row.device_id, -left_minor, decision.at)
+
+    def _in(self, cash_ins: Iterable[CashIn], since: datetime) -> Iterable[Flow]:
+        for row in cash_ins:
+            came_minor = cash_in_minor(row, self.currency)
+            if came_minor is not None and row.created_at >= since:
+                yield Flow(CASH_IN, row.id, row.device_id, came_minor, row.created_at)
+
+    async def _record(self, flows: Sequence[Flow]) -> None:
+        now = self.clock.now()
+        await self.database.transact(partial(machine_cash.follow, flows=flows, now=now))
+
+    def _warn(self, tx: Tx) -> bool:
+        beyond_minor = machine_cash.uncovered_minor(tx)
+        was_told = bot_state.get(tx, bot_state.UNCOVERED) is not None
+        if beyond_minor is None or bool(beyond_minor) == was_told:
+            return False
+        if beyond_minor:
+            bot_state.put(tx, bot_state.UNCOVERED, str(beyond_minor))
+            told = Say("push.cash_uncovered", missing=Fiat(beyond_minor))
+        else:
+            bot_state.drop(tx, bot_state.UNCOVERED)
+            told = Say("push.cash_covered")
+        self.herald.tell_operators(tx, told, self.clock.now())
+        _log.warning("balances beyond the machines' cash minor=%d", beyond_minor)
+        return True

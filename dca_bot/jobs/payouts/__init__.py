@@ -1,0 +1,1 @@
+"""Pays what is owed: the worker takes one payout after the other through its steps."""

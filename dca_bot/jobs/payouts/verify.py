@@ -1,0 +1,110 @@
+"""Asks payees' servers whether invoices to Lightning addresses are settled (LUD-21).
+
+The invariant: nothing here pays or gives up. What a server says is recorded; the payout worker decides.
+It runs beside the payout worker, so that a slow server keeps no payout back.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
+from dca_bot.core.witness import Outcome, Said, Witness, proves
+from dca_bot.errors import DestinationUnavailable
+from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.signals import Signals
+from dca_bot.ledger.payouts import payouts, transitions, witnesses
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.witnesses import Question
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Herald
+
+LOOK_S = 30
+BATCH = 20
+AT_ONCE = 4
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Verifier:
+    """The asker; `run` never ends."""
+
+    database: Database
+    addresses: Addresses
+    herald: Herald
+    clock: Clock
+    signals: Signals
+    _guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+
+    async def run(self) -> None:
+        """Ask about what is due, every few seconds."""
+        while True:
+            async with self._guard.over(Guarded.VERIFY):
+                await self.look_once()
+            await self.clock.sleep(LOOK_S)
+
+    async def look_once(self) -> None:
+        """Ask about every invoice that is due, a few at a time."""
+        now = self.clock.now()
+        due = await self.database.read(partial(witnesses.due, now=now, limit=BATCH))
+        room = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._ask(question, room) for question in due))
+
+    async def _ask(self, question: Question, room: asyncio.Semaphore) -> None:
+        async with room:
+            try:
+                answer = await self.addresses.verify(question.verify_url)
+            except DestinationUnavailable:
+                answer = None
+        said = judge(answer, question)
+        await self.database.transact(lambda tx: self._record(tx, question, said, answer))
+        _log.info("payee's server asked payout=%s said=%s", question.payout_id[:8], said)
+
+    def _record(self, tx: Tx, question: Question, said: Said, answer: VerifyAnswer | None) -> None:
+        """Record an answer; a proof of the current invoice wakes the payout worker."""
+        now = self.clock.now()
+        payout = payouts.by_id(tx, question.payout_id)
+        assert payout is not None
+        witnesses.note_look(tx, question, payout, said, now=now)
+        if witnesses.was_given_up(tx, payout, question.number):
+            if said is Said.SETTLED:
+                self._stop_paying_again(tx, payout, question, now)
+            return
+        if said is Said.SETTLED and answer is not None:
+            witnesses.record_verdict(
+                tx, payout, Outcome.ARRIVED, Witness.VERIFY, preimage=answer.preimage, now=now
+            )
+        if payout.state in payouts.IN_QUESTION:
+            transitions.look_again(tx, payout, now=now)
+            self.signals.settle.ring()
+
+    def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
+        """Hold a payout whose earlier invoice has arrived after all, or tell that it is paid twice."""
+        witnesses.forget(tx, question.payout_id, question.number)
+        if payout.state is PayoutState.VOID:
+            transitions.retry(tx, payout, now=now)
+            payout = replace(payout, state=PayoutState.PLANNED)
+        if payout.state not in payouts.UNSENT:
+            self.herald.given_up_proven(tx, payout, question.payment_hash, now)
+            return
+        hold = transitions.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
+        if hold is not None:
+            self.herald.hold_opened(tx, hold, now)
+
+
+def judge(answer: VerifyAnswer | None, question: Question) -> Said:
+    """Say what an answer is worth: only a preimage of the recorded payment hash proves a payment."""
+    if answer is None:
+        return Said.UNCLEAR
+    if proves(answer.preimage, question.payment_hash):
+        return Said.SETTLED
+    if answer.bolt11 and answer.bolt11.lower() != question.bolt11.lower():
+        return Said.UNCLEAR
+    return Said.UNPROVEN if answer.is_settled else Said.UNSETTLED

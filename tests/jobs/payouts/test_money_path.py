@@ -1,0 +1,283 @@
+"""What each check on the way of a payout keeps from happening, one test for each.
+
+LNbits is scripted, as every check stands between two of its answers.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.errors import Refusal
+from dca_bot.jobs.payouts.reconcile import record_unknown
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.store import bot_state
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = Destination(INVOICE_KEY, "key")
+PLACE = Destination(ADDRESS, "ana@example.com")
+TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
+PENDING, SUCCESS, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCESS, PaymentStatus.FAILED
+
+
+@pytest.fixture
+async def make_desk(tmp_path):
+    """Make a bench on a scripted LNbits: ana has cash for any number of payouts."""
+    benches = []
+
+    async def make(destination=KEY, **changes):
+        clock = HandClock(NOW)
+        wallet = ScriptedWallet(clock)
+        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
+        await bench.open()
+        benches.append(bench)
+        await bench.client("ana", destination, minor=10**9)
+        return bench
+
+    yield make
+    for bench in benches:
+        assert (await bench.database.read(audit_ledger)).findings == ()
+        await bench.database.aclose()
+
+
+async def at(bench, moment):
+    """Let the settler work at a moment, as seen from the start."""
+    bench.clock.ahead = moment
+    await bench.settler.work_once()
+
+
+def before_the_first_request(bench, work):
+    """Have `work` committed after the invoice is recorded, just before the pay request would leave."""
+
+    async def ask(_external_id):
+        await bench.database.transact(work)
+        return []
+
+    bench.wallet.payments_of = ask
+
+
+# Between the invoice and the pay request
+
+
+async def test_pause_between_invoice_and_request_lets_nothing_leave(make_desk):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    await at(bench, timedelta())
+    assert (await bench.states(), bench.wallet.sent()) == (["INVOICED"], [])
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+    before_the_first_request(bench, lambda _tx: None)
+    await at(bench, MINUTE)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc1"])
+
+
+async def test_ceiling_that_another_payment_fills_between_invoice_and_request_holds(make_desk):
+    bench = await make_desk(day_max_sat=60_000)
+    for _ in range(2):
+        await bench.distribute(40_000, 40_000)
+    first, second = await bench.payouts()
+    await bench.database.transact(
+        lambda tx: transitions.hold(tx, second, HoldReason.KNOWN_PAYOUT, now=NOW)
+    )
+    lost = Payment("a" * 64, -40_000_000, 0, SUCCESS, None, external_id=second.id)
+
+    def accept(tx):
+        held = payouts.by_id(tx, second.id)
+        if held.state == "HELD":
+            holds.close(tx, "payout", held.id, outcome="accepted", now=NOW)
+            transitions.take_over(tx, held, lost, now=NOW)
+
+    before_the_first_request(bench, accept)
+    await at(bench, timedelta())
+    assert bench.wallet.sent() == []
+    await at(bench, MINUTE)
+    found = {payout.id: payout for payout in await bench.payouts()}
+    assert (found[first.id].state, found[first.id].waiting) == ("HELD", HoldReason.CEILING_DAY)
+    assert bench.wallet.sent() == []
+
+
+@pytest.mark.parametrize(
+    ("left", "sent"), [(10 * MINUTE + TICK, "lnbc1"), (10 * MINUTE, "lnbc2"), (-HOUR, "lnbc2")]
+)
+async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_desk, left, sent):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    await at(bench, timedelta())
+    assert await bench.states() == ["INVOICED"]
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+    before_the_first_request(bench, lambda _tx: None)
+    for _ in range(2):
+        await at(bench, 24 * HOUR - left)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], [sent])
+
+
+async def test_invoice_of_a_wallet_that_was_left_while_it_was_made_is_dropped(make_desk):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    make = bench.wallet.request_invoice
+
+    async def leave_and_make(key, **named):
+        new = Destination(INVOICE_KEY, "new")
+        await bench.database.transact(lambda tx: clients.set_destination(tx, 1, new))
+        return await make(key, **named)
+
+    bench.wallet.request_invoice = leave_and_make
+    await at(bench, timedelta())
+    assert (await bench.states(), bench.wallet.sent()) == (["PLANNED"], [])
+    bench.wallet.request_invoice = make
+    await at(bench, MINUTE)
+    assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc2"])
+
+
+# Ceilings and an address's bounds, to the sat
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [
+        ({"payout_max_sat": 50_000}, "DONE"),
+        ({"payout_max_sat": 49_999}, "HELD"),
+        ({"day_max_sat": 50_000}, "DONE"),
+        ({"day_max_sat": 49_999}, "HELD"),
+    ],
+)
+async def test_ceiling_is_what_may_just_be_paid(make_desk, limits, state):
+    bench = await make_desk(**limits)
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "state"),
+    [((50_000, 50_000), "DONE"), ((1, 49_999), "PLANNED"), ((50_001, 10**9), None)],
+)
+async def test_bounds_of_an_address_are_what_it_just_takes(make_desk, bounds, state):
+    bench = await make_desk(PLACE)
+    bench.addresses.min_sat, bench.addresses.max_sat = bounds
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    assert await bench.states() == ([] if state is None else [state])
+
+
+async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(make_desk):
+    bench = await make_desk(PLACE, payout_max_sat=60_000)
+    bench.addresses.min_sat = 60_001
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.waiting) == (
+        "PLANNED",
+        "The address takes at least 60001 sats.",
+    )
+
+
+async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_minimum_rises(
+    make_desk,
+):
+    bench = await make_desk(PLACE)
+    bench.wallet.on_pay = lambda _invoice: None  # LNbits never sees the request
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    await at(bench, 2 * HOUR)
+    assert await bench.states() == ["VOID"]
+    bench.addresses.min_sat = 60_000
+    await at(bench, 3 * HOUR)
+    await at(bench, 4 * HOUR)
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.waiting) == (
+        "PLANNED",
+        "The address takes at least 60000 sats.",
+    )
+
+
+async def test_invoice_that_came_before_is_named_as_the_reason(make_desk):
+    bench = await make_desk(PLACE)
+    await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    bench.addresses.repeats = "lnbc1"
+    await bench.distribute(50_000, 40_000)
+    await at(bench, MINUTE)
+    second = (await bench.payouts())[1]
+    assert (second.state, second.waiting) == ("PLANNED", Refusal.SAME_INVOICE)
+
+
+# What is debited
+
+
+@pytest.mark.parametrize(
+    ("after", "state"), [(10 * MINUTE, "DEBITED"), (10 * MINUTE + TICK, "ALERT")]
+)
+async def test_credit_has_ten_minutes_to_arrive(make_desk, after, state):
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+
+    def debit(invoice):
+        bench.wallet.succeed(invoice)
+        bench.wallet.payees[invoice.payment_hash] = PENDING
+
+    bench.wallet.on_pay = debit
+    await at(bench, timedelta())
+    assert await bench.states() == ["DEBITED"]
+    await at(bench, after)
+    assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("lacking_msat", "states"), [(0, ["DONE", "DONE"]), (1, ["DONE", "PLANNED"])]
+)
+async def test_fee_of_a_payout_is_missing_for_the_next_one(make_desk, lacking_msat, states):
+    bench = await make_desk(PLACE)
+    for _ in range(2):
+        await bench.distribute(50_000, 40_000)
+    fee_msat, needed_msat = 300_000, 50_500_000  # the reserve is 1 % of the amount
+    left_msat = 50_000_000 + fee_msat + needed_msat - lacking_msat
+
+    def succeed(invoice):
+        bench.wallet.succeed(invoice)
+        row = bench.wallet.source[invoice.payment_hash]
+        bench.wallet.source[invoice.payment_hash] = replace(row, fee_msat=fee_msat)
+
+    async def balance_msat():
+        return left_msat
+
+    bench.wallet.on_pay, bench.wallet.balance_msat = succeed, balance_msat
+    await at(bench, timedelta())
+    assert await bench.states() == states
+    assert len(bench.wallet.sent()) == states.count("DONE")
+
+
+# What LNbits knows
+
+
+@pytest.mark.parametrize(
+    ("way", "news"),
+    [("VOID", "was given up as unpaid"), ("CANCELLED", "although it was cancelled")],
+)
+async def test_late_payment_of_what_was_given_up_is_news(make_desk, way, news):
+    """It was sent, proven unpaid and given up; then LNbits pays the recorded invoice all the same."""
+    bench = await make_desk()
+    await bench.distribute(50_000, 40_000)
+    bench.wallet.on_pay = bench.wallet.fail
+    await at(bench, timedelta())
+    await at(bench, 25 * HOUR)
+    (payout,) = await bench.payouts()
+    assert payout.state == "VOID"
+    now = bench.clock.now()
+    if way == "CANCELLED":
+        await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+    paid = Payment(
+        payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
+    )
+    assert not await bench.database.read(lambda tx: unknown_payments.is_recorded(tx, paid))
+    herald = bench.settler.till.herald
+    for _ in range(2):
+        await bench.database.transact(lambda tx: record_unknown(tx, [paid], herald, now=now))
+    assert len([text for text in await bench.letters() if news in text]) == 1

@@ -1,0 +1,152 @@
+"""An old copy of the ledger, and payments of LNbits that no reading of Lamassu brings back."""
+
+import shutil
+
+import pytest
+from test_worker import assert_clean
+
+from dca_bot.core.schedule import day_of
+from dca_bot.errors import StateChanged
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import audit_payments
+from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, recovery
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.store.accounts import TREASURY, Cause
+
+RUN = "fixed:2026-11-24T09:00"
+
+
+async def run(bench, run_id, *client_ids, minor=10_000, sat=12_000):
+    """Give so much to each of the clients in a run of fixed mode."""
+    now = bench.clock.now()
+    n = len(client_ids)
+    given = Distribution(
+        id=run_id,
+        kind=FIXED,
+        at=now,
+        principal_sat=n * sat,
+        principal_minor=n * minor,
+        commission_sat=0,
+        unallocated_sat=0,
+    )
+    grants = [Grant(client_id, minor=minor, sat=sat) for client_id in client_ids]
+    cause = Cause(distribution_id=run_id)
+
+    def work(tx):
+        fixed_runs.record_recovered(tx, given, clients=n, now=now)
+        day = day_of(run_id)
+        distributions.give(tx, given, grants, source=TREASURY, day=day, cause=cause, now=now)
+
+    await bench.database.transact(work)
+
+
+@pytest.fixture
+async def old_copy(make_bench, wallets):
+    """LNbits has paid a run to ana and ben; the ledger is a copy from before it."""
+    bench = await make_bench()
+    ids = [
+        await bench.client(name, Destination(INVOICE_KEY, wallets(name).invoice_key), minor=50_000)
+        for name in ("ana", "ben")
+    ]
+    await bench.database.aclose()
+    shutil.copytree(bench.folder / "data", bench.folder / "copy")
+    await bench.open()
+    await run(bench, RUN, *ids)
+    await bench.settle(3)
+    assert await bench.states() == ["DONE", "DONE"]
+    await assert_clean(bench)
+    await bench.database.aclose()
+    (bench.folder / "data").rename(bench.folder / "lost")
+    (bench.folder / "copy").rename(bench.folder / "data")
+    await bench.open()
+    await bench.settler.catch_up()
+    return bench
+
+
+async def read(bench, work, *args):
+    return await bench.database.read(lambda tx: work(tx, *args))
+
+
+async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat):
+    bench = old_copy
+    assert len((await audit_payments(bench.database, bench.wallet)).findings) == 2
+    assert await read(bench, recovery.distribution_ids) == [RUN]
+    assert await read(bench, recovery.is_recordable, RUN)
+    now = bench.clock.now()
+    await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
+    await bench.settle(3)
+    assert await bench.states() == ["DONE", "DONE"]
+    for name in ("ana", "ben"):
+        client = await read(bench, clients.by_name, name)
+        assert (client.balance_minor, client.owed_sat) == (40_000, 0)
+    assert await balance_sat(bench.source) == 1_000_000 - 24_000
+    assert await read(bench, recovery.distribution_ids) == []
+    rows = await bench.database.read(
+        lambda tx: [row[0] for row in tx.execute("SELECT day FROM share")]
+    )
+    assert rows == ["2026-11-24"] * 2
+    await assert_clean(bench)
+
+
+async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):
+    bench, now = old_copy, old_copy.clock.now()
+    await bench.database.transact(lambda tx: unknown_payments.settle_distribution(tx, RUN, now=now))
+    assert await read(bench, recovery.distribution_ids) == []
+    assert (await audit_payments(bench.database, bench.wallet)).findings == ()
+    await bench.settler.catch_up()
+    assert (await audit_payments(bench.database, bench.wallet)).findings == ()
+    assert await bench.states() == []
+
+
+async def withdraw_all(bench, client):
+    await bench.database.transact(
+        lambda tx: deposits.withdraw(
+            tx, client.id, amount_minor=client.balance_minor, note="", now=bench.clock.now()
+        )
+    )
+
+
+async def test_lost_run_waits_for_the_missing_deposit(old_copy):
+    bench, now = old_copy, old_copy.clock.now()
+    await withdraw_all(bench, await read(bench, clients.by_name, "ben"))
+    with pytest.raises(StateChanged, match="balance of ben doesn't cover"):
+        await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
+    assert await bench.states() == []
+    assert (await read(bench, audit_ledger)).findings == ()
+
+
+async def test_lost_run_waits_for_the_missing_client(old_copy):
+    bench, now = old_copy, old_copy.clock.now()
+    ben = await read(bench, clients.by_name, "ben")
+    await withdraw_all(bench, ben)
+    await bench.database.transact(lambda tx: clients.set_state(tx, ben, "closed"))
+    with pytest.raises(StateChanged, match="no client ben"):
+        await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
+
+
+async def test_payments_of_an_added_cash_out_come_back_as_a_cash_out(make_bench, wallets):
+    bench = await make_bench()
+    ana = Destination(INVOICE_KEY, wallets("ana").invoice_key)
+    await bench.client("ana", ana, minor=50_000)
+    await bench.database.aclose()
+    shutil.copytree(bench.folder / "data", bench.folder / "copy")
+    await bench.open()
+    added = await bench.distribute(12_000, 10_000)
+    await bench.settle(2)
+    await bench.database.aclose()
+    shutil.rmtree(bench.folder / "data")
+    (bench.folder / "copy").rename(bench.folder / "data")
+    await bench.open()
+    await bench.settler.catch_up()
+    assert await read(bench, recovery.distribution_ids) == [added]
+    now = bench.clock.now()
+    given = await bench.database.transact(
+        lambda tx: recovery.record(tx, added, now=now, message_id="m")
+    )
+    assert (given.kind, given.principal_sat, given.principal_minor) == ("flow", 12_000, 10_000)
+    assert (await read(bench, cash_outs.states, [added]))[added][0] == "distributed"
+    await bench.settle(2)
+    await assert_clean(bench)

@@ -1,0 +1,789 @@
+import itertools
+import logging
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from payout_bench import Killed
+
+from dca_bot.core.payout import PayoutState, Waiting
+from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
+from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
+from dca_bot.jobs.payouts.worker import Pass
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
+from dca_bot.ledger.payouts import holds, payouts, top_ups, transitions, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.programme.clients import (
+    ADDRESS,
+    INVOICE_KEY,
+    Destination,
+    by_name,
+    set_destination,
+)
+from dca_bot.ledger.store import bot_state
+from dca_bot.lnbits.client import LnbitsWallet
+
+
+async def assert_clean(bench):
+    """Ledger and LNbits agree, to the sat."""
+    found = await bench.database.read(audit_ledger)
+    assert found.findings == ()
+    payments = [payment async for payment in bench.wallet.tagged_payments()]
+    recorded = await bench.database.read(paid_by_hash)
+    assert compare_payments(recorded, payments) == []
+
+
+async def test_payouts_to_key_and_address_arrive_once(make_bench, wallets, lnbits, balance_sat):
+    bench = await make_bench()
+    ana, ben = wallets("ana"), wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=900_000)
+    await bench.client("ben", Destination(ADDRESS, address), minor=100_000)
+    await bench.distribute(250_000, 200_000)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE", "DONE"]
+    assert (await balance_sat(ana), await balance_sat(ben)) == (225_000, 25_000)
+    assert await balance_sat(bench.source) == 750_000
+    await bench.settle(3)
+    assert await balance_sat(bench.source) == 750_000
+    await assert_clean(bench)
+
+
+async def test_payment_carries_memo_tag_distribution_client_and_fiat(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    cash_out_id = await bench.distribute(100_000, 80_000)
+    await bench.settle()
+    (payout,) = await bench.payouts()
+    (payment,) = await bench.wallet.payments_of(payout.id)
+    assert payment.extra["tag"] == "aio-dca"
+    assert payment.extra["distributions"] == [cash_out_id]
+    assert (payment.extra["client"], payment.extra["fiat_minor"]) == ("ana", 80_000)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_killed_at_any_call_pays_exactly_once(make_bench, wallets, balance_sat, moment):
+    """Kill at the n-th call, for every n there is, before it leaves and after it was answered."""
+    bench = await make_bench(source_sat=10_000_000, day_max_sat=10**9)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**9)
+    kills = 0
+    for point in itertools.count(1):
+        await bench.distribute(10_000, 8_000)
+        bench.wallet.calls.clear()
+
+        def kill(_name, number, point=point):
+            if number == point:
+                raise Killed
+
+        setattr(bench.wallet, moment, kill)
+        try:
+            await bench.settle(2)
+        except Killed:
+            kills += 1
+        setattr(bench.wallet, moment, lambda _name, _number: None)
+        await bench.reopen()
+        await bench.settler.catch_up()
+        await bench.settle(3)
+        assert await balance_sat(ana) == 10_000 * point
+        assert await balance_sat(bench.source) == 10_000_000 - 10_000 * point
+        if kills < point:
+            break
+    assert kills >= 5
+    assert set(await bench.states()) == {"DONE"}
+    await assert_clean(bench)
+
+
+async def test_lost_pay_reply_does_not_pay_twice(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+
+    def lose(name, _number):
+        if name == "pay":
+            raise LnbitsUnavailable("The reply was lost.")
+
+    bench.wallet.after = lose
+    await bench.settle()
+    assert await bench.states() == ["SUBMITTED"]
+    bench.wallet.after = lambda _name, _number: None
+    await bench.settle(2)
+    assert bench.wallet.calls.count("pay") == 1
+    assert await balance_sat(ana) == 50_000
+    await assert_clean(bench)
+
+
+async def test_request_that_never_left_is_sent_again_with_the_same_invoice(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+
+    def lose(name, _number):
+        if name == "pay":
+            raise LnbitsUnavailable("The request was lost.")
+
+    bench.wallet.before = lose
+    await bench.settle()
+    bench.wallet.before = lambda _name, _number: None
+    await bench.settle(3)
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.attempts) == (PayoutState.DONE, 1)
+    assert bench.wallet.calls.count("request_invoice") == 1
+    assert await balance_sat(ana) == 50_000
+    await assert_clean(bench)
+
+
+async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_paid(
+    make_bench, wallets, balance_sat, lnbits
+):
+    bench = await make_bench(source_sat=49_999, top_up_to_sat=0)
+    ana, ben, payer = wallets("ana"), wallets("ben"), wallets("payer", balance_sat=10)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=10**9)
+    await bench.distribute(1_000, 800)
+    await bench.settle(3)
+    assert await balance_sat(ben) == 0, "a smaller one behind it doesn't overtake"
+    asked = [text for text in await bench.letters() if "lnbc" in text]
+    assert len(asked) == 1
+    bolt11 = next(word for word in asked[0].split() if word.startswith("lnbc"))
+    async with LnbitsWallet(lnbits.url, admin_key=bench.source.admin_key) as source:
+        needed = (await source.decode(bolt11)).amount_msat // 1000
+    lnbits.credit(payer.id, needed)
+    async with LnbitsWallet(lnbits.url, admin_key=payer.admin_key) as wallet:
+        await wallet.pay(bolt11, external_id="", extra={})
+    await bench.settle(3)
+    assert set(await bench.states()) == {"DONE"}
+    assert await balance_sat(ana) + await balance_sat(ben) == 51_000
+    assert await bench.database.read(top_ups.told) is None
+    await assert_clean(bench)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"payout_max_sat": 49_999}, HoldReason.CEILING_PAYOUT),
+        ({"day_max_sat": 49_999}, HoldReason.CEILING_DAY),
+    ],
+)
+async def test_payout_above_a_ceiling_is_held_not_sent(
+    make_bench, wallets, balance_sat, limits, reason
+):
+    bench = await make_bench(**limits)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 0
+    (hold,) = await bench.database.read(holds.still_open)
+    assert (hold.kind, hold.reason) == ("payout", reason)
+    assert sum("payout" in text.lower() for text in await bench.letters()) == 1
+
+
+async def test_unreachable_destination_steps_aside(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("zoe", Destination(ADDRESS, "zoe@127.0.0.1:9"), minor=900_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert sorted(await bench.states()) == ["DONE", "PLANNED"]
+    assert await balance_sat(ana) == 1_000
+
+
+async def test_new_destination_takes_what_was_not_submitted(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    old, new = wallets("old"), wallets("new")
+    client_id = await bench.client("ana", Destination(INVOICE_KEY, old.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "payments_of":
+            raise Killed
+
+    bench.wallet.before = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    assert await bench.states() == ["INVOICED"]
+    bench.wallet.before = lambda _name, _number: None
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+    await bench.settle(2)
+    assert (await balance_sat(old), await balance_sat(new)) == (0, 10_000)
+    await assert_clean(bench)
+
+
+async def test_paused_programme_pays_nothing(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
+    await bench.settle(2)
+    assert await balance_sat(ana) == 0
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+    await bench.settle()
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_old_copy_of_the_ledger_pays_nothing_again(
+    make_bench, wallets, balance_sat, tmp_path
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.database.aclose()
+    saved = (tmp_path / "data" / "ledger.sqlite3").read_bytes()
+    await bench.open()
+    await bench.settle(2)
+    assert await balance_sat(ana) == 10_000
+    await bench.database.aclose()
+    for path in (tmp_path / "data").glob("ledger.sqlite3*"):
+        path.unlink()
+    (tmp_path / "data" / "ledger.sqlite3").write_bytes(saved)
+    (tmp_path / "data" / "ledger.sqlite3").chmod(0o600)
+    await bench.open()
+    await bench.settle(2)
+    assert await bench.states() == ["HELD"], "found at LNbits even without a reconciliation before"
+    await bench.settler.catch_up()
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    invoice = await bench.wallet.request_invoice(
+        ana.invoice_key, amount_sat=7, memo="", expiry_s=3600, external_id="lost", extra={}
+    )
+    extra = {"distributions": ["11-cash-out", "12-cash-out"]}
+    await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
+    till = bench.settler.till
+    for _ in range(2):
+        done = await reconcile(till.database, till.wallet, till.herald, now=bench.clock.now())
+        assert done.unknown == 1
+    rows = await bench.database.read(
+        lambda tx: [
+            tuple(row)
+            for row in tx.execute(
+                "SELECT external_id, distribution_id, amount_msat FROM foreign_payment ORDER BY 2"
+            )
+        ]
+    )
+    assert rows == [("lost", "11-cash-out", -7000), ("lost", "12-cash-out", -7000)]
+
+
+async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_held(
+    make_bench, wallets
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    cash_out_id = await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    await bench.settler.look_once()
+    (payout,) = await bench.payouts()
+    about = {"amount_sat": 10_000, "memo": "", "expiry_s": 3600, "external_id": payout.id}
+    invoice = await bench.wallet.request_invoice(ana.invoice_key, **about, extra={})
+    extra = {"distributions": [cash_out_id], "client": "ana"}
+    await bench.wallet.pay(invoice.bolt11, external_id=payout.id, extra=extra)
+    states = []
+    for _ in range(12):
+        bench.clock.ahead += timedelta(minutes=5)
+        await bench.settler.look_once()
+        states += await bench.states()
+    assert states == ["PLANNED"] * 11 + ["HELD"]
+    (found,) = await bench.database.read(lambda tx: unknown_payments.of_payout(tx, payout.id))
+    assert found.payment_hash == invoice.payment_hash
+    assert any("LNbits" in text for text in await bench.letters())
+
+
+async def test_debited_without_credit_becomes_an_alert_and_is_not_paid_again(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def no_credit(name, _number):
+        if name == "credited":
+            raise LnbitsUnavailable("LNbits doesn't answer.")
+
+    bench.wallet.before = no_credit
+    await bench.settle()
+    assert await bench.states() == ["DEBITED"]
+    bench.wallet.before = lambda _name, _number: None
+    bench.wallet._wallet = Uncredited(bench.wallet._wallet)
+    bench.clock.ahead += timedelta(minutes=11)
+    await bench.settle(3)
+    assert await bench.states() == ["ALERT"]
+    assert bench.wallet.calls.count("pay") == 1
+    bench.wallet._wallet = bench.wallet._wallet.wallet
+    bench.clock.ahead += timedelta(hours=2)
+    await bench.settle()
+    assert await bench.states() == ["DONE"]
+    assert await balance_sat(ana) == 10_000
+    await assert_clean(bench)
+
+
+class Uncredited:
+    """LNbits that was killed between its two commits: the payee's row isn't there."""
+
+    def __init__(self, wallet):
+        self.wallet = wallet
+
+    def __getattr__(self, name):
+        return getattr(self.wallet, name)
+
+    async def credited(self, _key, _payment_hash):
+        return None
+
+
+async def test_shares_below_the_minimum_wait_for_more(make_bench, wallets, lnbits, balance_sat):
+    bench = await make_bench()
+    ben = wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    client_id = await bench.client("ben", Destination(ADDRESS, address, 5_000), minor=10**6)
+    bench.settler.minimum_seen_at[client_id] = bench.clock.now()
+    await bench.distribute(3_000, 2_400)
+    await bench.settle()
+    assert await bench.payouts() == []
+    await bench.distribute(2_500, 2_000)
+    await bench.settle()
+    (payout,) = await bench.payouts()
+    assert (payout.amount_sat, payout.state) == (5_500, PayoutState.DONE)
+    assert await balance_sat(ben) == 5_500
+    client = await bench.database.read(lambda tx: by_name(tx, "ben"))
+    assert (client.id, client.owed_sat) == (client_id, 0)
+    await assert_clean(bench)
+
+
+async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    (payout,) = await bench.payouts()
+    now = bench.clock.now()
+    await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+    await bench.settle(3)
+    assert await balance_sat(ana) == 0
+    client = await bench.database.read(lambda tx: by_name(tx, "ana"))
+    assert (client.balance_minor, client.owed_sat) == (100_000, 0)
+    await assert_clean(bench)
+
+
+async def test_old_copy_with_the_invoice_but_not_its_payment_is_held(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "payments_of":
+            raise Killed
+
+    bench.wallet.before = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    bench.wallet.before = lambda _name, _number: None
+    (payout,) = await bench.payouts()
+    assert payout.state == "INVOICED"
+    await bench.wallet.pay(
+        payout.attempt.bolt11,
+        external_id=payout.id,
+        extra={"distributions": list(payout.distribution_ids), "client": "ana"},
+    )
+    bench.clock.ahead += timedelta(days=2)
+    await bench.settler.catch_up()
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ana) == 10_000
+
+
+async def test_old_copy_that_would_group_shares_differently_is_held(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana, ben = wallets("ana"), wallets("ben")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=100_000)
+    first = await bench.distribute(10_000, 8_000)
+    invoice = await bench.wallet.request_invoice(
+        ana.invoice_key, amount_sat=11_000, memo="", expiry_s=3600, external_id="both", extra={}
+    )
+    extra = {"distributions": [first, "another"], "client": "ana"}
+    await bench.wallet.pay(invoice.bolt11, external_id="both", extra=extra)
+    await bench.settler.catch_up()
+    await bench.settle(2)
+    assert sorted(await bench.states()) == ["DONE", "HELD"]
+    assert (await balance_sat(ana), await balance_sat(ben)) == (11_000, 5_000)
+
+
+async def test_waiting_share_of_an_old_copy_is_not_paid_with_a_later_one(
+    make_bench, wallets, lnbits, balance_sat
+):
+    bench = await make_bench()
+    ben = wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    await bench.client("ben", Destination(ADDRESS, address, 1_500), minor=10**6)
+    first = await bench.distribute(1_000, 800)
+    invoice = await bench.wallet.request_invoice(
+        ben.invoice_key, amount_sat=2_000, memo="", expiry_s=3600, external_id="lost", extra={}
+    )
+    extra = {"distributions": [first, "lost"], "client": "ben"}
+    await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
+    await bench.settler.catch_up()
+    await bench.database.transact(
+        lambda tx: tx.execute("UPDATE client SET destination_min_sat = 1500")
+    )
+    bench.settler.minimum_seen_at[1] = bench.clock.now() + timedelta(days=1)
+    await bench.distribute(1_000, 800)
+    await bench.settle(3)
+    assert await bench.states() == ["HELD"]
+    assert await balance_sat(ben) == 2_000
+
+
+async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unasked(
+    make_bench, wallets, lnbits, balance_sat, tmp_path
+):
+    """Only the old wallet knows what it has paid since; the operators are told, and decide."""
+    bench = await make_bench()
+    ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.settler.catch_up()
+    await bench.database.aclose()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    await bench.open()
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    await bench.database.aclose()
+    (tmp_path / "data").rename(tmp_path / "lost")
+    (tmp_path / "copy").rename(tmp_path / "data")
+    await bench.open()
+    async with LnbitsWallet(lnbits.url, admin_key=other.admin_key) as wallet:
+        old, bench.wallet._wallet = bench.wallet._wallet, wallet
+        bench.distributed = 0
+        await bench.settler.catch_up()
+        assert await bench.database.read(bot_state.paused)
+        await bench.distribute(10_000, 8_000)
+        await bench.settle()
+        bench.wallet._wallet = old
+    assert await balance_sat(ana) == 10_000
+    (told,) = await bench.letters()
+    assert "Everything is paused" in told
+    assert "put the old wallet's admin key back" in told
+
+
+async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
+    make_bench, wallets, lnbits, balance_sat
+):
+    bench = await make_bench()
+    ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.settler.catch_up()
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "pay":
+            raise Killed
+
+    bench.wallet.after = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    bench.wallet.after = lambda _name, _number: None
+    before = bench.wallet._wallet
+    async with LnbitsWallet(lnbits.url, admin_key=other.admin_key) as wallet:
+        bench.wallet._wallet = wallet
+        for _ in range(2):
+            with pytest.raises(LnbitsRefused, match="another one than before"):
+                await bench.settler.catch_up()
+        assert not await bench.database.read(bot_state.paused)
+    assert len([text for text in await bench.letters() if "another LNbits wallet" in text]) == 1
+    bench.wallet._wallet = before
+    await bench.settler.catch_up()
+    await bench.settle()
+    assert await balance_sat(ana) == 10_000
+    assert await balance_sat(other) == 100_000
+
+
+async def test_key_that_lnbits_refuses_is_an_error_in_the_journal_once(make_bench, lnbits, caplog):
+    bench = await make_bench()
+    caplog.set_level(logging.WARNING, "dca_bot.jobs.payouts.worker")
+    async with LnbitsWallet("http://127.0.0.1:9", admin_key="0" * 32) as wallet:
+        bench.wallet._wallet = wallet
+        await bench.settler.look_once()
+    async with LnbitsWallet(lnbits.url, admin_key="0" * 32) as wallet:
+        bench.wallet._wallet = wallet
+        for _ in range(3):
+            await bench.settler.look_once()
+    levels = [(record.levelname, record.getMessage()[:22]) for record in caplog.records]
+    assert levels == [("WARNING", "LNbits reachable=False"), ("ERROR", "LNbits reachable=False")]
+    assert "Copy the key again" in caplog.text
+
+
+class Servers:
+    """Lightning addresses at servers that misbehave; `asked` counts the look-ups."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+
+    async def terms(self, address):
+        self.asked += 1
+        return await self.answer(address)
+
+
+async def test_dead_address_with_many_payouts_starves_nobody(make_bench, wallets, balance_sat):
+    bench = await make_bench(day_max_sat=10**9, source_sat=10_000_000)
+
+    async def dead(address):
+        raise DestinationUnavailable(f"{address} doesn't answer.")
+
+    servers = Servers(dead)
+    object.__setattr__(bench.settler.till, "addresses", servers)
+    ana = wallets("ana")
+    await bench.client("zoe", Destination(ADDRESS, "zoe@dead.example"), minor=10**8)
+    for _ in range(230):
+        await bench.distribute(1_000, 800)
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**8)
+    await bench.distribute(1_000, 800)
+    await bench.settle(3)
+    assert await balance_sat(ana) > 0
+    assert servers.asked <= 3
+
+
+async def test_refused_top_up_invoice_still_tells_the_operators(make_bench, wallets):
+    bench = await make_bench(source_sat=0, top_up_to_sat=2 * 10**9)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    await bench.settle(3)
+    asked = [text for text in await bench.letters() if "source wallet" in text]
+    assert len(asked) == 1
+    assert "lnbc" in asked[0]
+
+
+async def test_unclear_answer_about_one_payout_keeps_no_other_back(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    ana, ben = wallets("ana"), wallets("ben")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+
+    def kill(name, _number):
+        if name == "pay":
+            raise Killed
+
+    bench.wallet.before = kill
+    with pytest.raises(Killed):
+        await bench.settle()
+    (stuck,) = await bench.payouts()
+
+    real = bench.wallet._wallet
+
+    class Unclear:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        async def payment(self, payment_hash):
+            if payment_hash == stuck.attempt.payment_hash:
+                raise LnbitsUnavailable("LNbits gave no clear answer.")
+            return await real.payment(payment_hash)
+
+    bench.wallet.before = lambda _name, _number: None
+    bench.wallet._wallet = Unclear()
+    await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=10**7)
+    await bench.distribute(10_000, 8_000)
+    await bench.settler.catch_up()
+    await bench.settle(2)
+    assert await balance_sat(ben) > 0
+    assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [Waiting.NO_ANSWER]
+    bench.wallet._wallet = real
+    bench.clock.ahead += timedelta(minutes=20)
+    await bench.settle(2)
+    assert set(await bench.states()) == {"DONE"}
+    await assert_clean(bench)
+
+
+async def test_ceiling_that_was_lifted_lifts_no_other(make_bench, wallets, balance_sat):
+    bench = await make_bench(payout_max_sat=49_999, day_max_sat=49_999)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(50_000, 40_000)
+    for reason in (HoldReason.CEILING_PAYOUT, HoldReason.CEILING_DAY):
+        await bench.settle()
+        assert await balance_sat(ana) == 0
+        (hold,) = await bench.database.read(holds.still_open)
+        assert hold.reason == reason
+        await bench.database.transact(lambda tx, hold=hold: _let_go(tx, bench, hold))
+    await bench.settle()
+    assert await balance_sat(ana) == 50_000
+
+
+async def test_ceiling_of_a_day_counts_what_has_left_within_24_hours(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench(day_max_sat=100_000)
+    bench.clock.ahead -= timedelta(hours=24)  # LNbits' own clock can't be moved on
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=1_000_000)
+    for _ in range(3):
+        await bench.distribute(40_000, 40_000)
+        await bench.settle(2)
+    assert sorted(await bench.states()) == ["DONE", "DONE", "HELD"]
+    assert await balance_sat(ana) == 80_000
+    (hold,) = await bench.database.read(holds.still_open)
+    assert hold.reason == HoldReason.CEILING_DAY
+    await bench.settle(2)
+    assert sum("Hold #" in text for text in await bench.letters()) == 1
+    await bench.database.transact(lambda tx: _let_go(tx, bench, hold))
+    await bench.settle(2)
+    assert await balance_sat(ana) == 120_000
+    bench.clock.ahead += timedelta(hours=24)
+    await bench.distribute(40_000, 40_000)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE"] * 4
+    assert await balance_sat(ana) == 160_000
+    await assert_clean(bench)
+
+
+def _let_go(tx, bench, hold):
+    now = bench.clock.now()
+    holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=now)
+    transitions.retry(tx, payouts.by_id(tx, hold.ref), now=now)
+
+
+async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wallets, lnbits):
+    bench = await make_bench()
+    ben = wallets("ben")
+    address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
+    await bench.client("ben", Destination(ADDRESS, address), minor=10**7)
+    real = bench.settler.till.addresses
+
+    class Capped:
+        async def terms(self, name):
+            return replace(await real.terms(name), max_sat=50_000)
+
+        async def request_invoice(self, *args, **named):
+            return await real.request_invoice(*args, **named)
+
+    object.__setattr__(bench.settler.till, "addresses", Capped())
+    await bench.distribute(60_000, 48_000)
+    for _ in range(3):
+        await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert await bench.states() == ["PLANNED", "DONE", "DONE", "DONE"]
+
+
+async def test_old_destination_that_is_gone_keeps_no_payout_to_the_new_one_back(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    new = wallets("new")
+    client_id = await bench.client("ana", Destination(ADDRESS, "old@gone.example"), minor=10**7)
+    await bench.distribute(10_000, 8_000)
+    (old,) = await bench.payouts()
+    await bench.database.transact(
+        lambda tx: tx.execute(
+            "UPDATE payout SET submitted_at = 1, destination = 'old@gone.example',"
+            " destination_kind = 'address' WHERE id = ?",
+            (old.id,),
+        )
+    )
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+
+    async def gone(address):
+        raise DestinationUnavailable(f"{address} is gone.")
+
+    object.__setattr__(bench.settler.till, "addresses", Servers(gone))
+    await bench.distribute(10_000, 8_000)
+    await bench.settle()
+    assert await bench.states() == ["PLANNED", "DONE"]
+    assert await balance_sat(new) == 10_000
+
+
+async def test_second_shortage_after_the_top_up_was_paid_is_told_too(make_bench, wallets, lnbits):
+    bench = await make_bench(source_sat=0, top_up_to_sat=0)
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**8)
+    await bench.distribute(20_000, 16_000)
+    await bench.settle(2)
+    await bench.distribute(50_000, 40_000)
+    lnbits.credit(bench.source.id, 20_000)
+    await bench.settle(1)
+    await bench.distribute(90_000, 80_000)
+    await bench.settle(3)
+    asked = [text for text in await bench.letters() if "lnbc" in text]
+    assert len(asked) >= 2
+
+
+async def test_wallet_changed_while_the_pass_runs_gets_the_later_payouts(
+    make_bench, wallets, balance_sat
+):
+    bench = await make_bench()
+    old, new = wallets("old"), wallets("new")
+    client_id = await bench.client("ana", Destination(INVOICE_KEY, old.invoice_key), minor=10**7)
+    for _ in range(3):
+        await bench.distribute(10_000, 8_000)
+    due = await bench.database.read(lambda tx: payouts.due(tx, bench.clock.now()))
+    await bench.database.transact(
+        lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
+    )
+    await bench.settler.till.funds.refresh()
+    for payout in due:
+        await bench.settler._take(payout, Pass(paying=True))
+    await bench.settle(2)
+    assert (await balance_sat(old), await balance_sat(new)) == (0, 30_000)
+    await assert_clean(bench)
+
+
+async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.distribute(10_000, 8_000)
+    (payout,) = await bench.payouts()
+    now = bench.clock.now()
+
+    def accepted_long_ago(tx):
+        transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
+        holds.close(tx, "payout", payout.id, outcome="accepted", now=now)
+        transitions.retry(tx, payouts.by_id(tx, payout.id), now=now)
+
+    await bench.database.transact(accepted_long_ago)
+    failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, None, external_id=payout.id)
+    bench.clock.ahead += timedelta(minutes=5)
+    herald, later = bench.settler.till.herald, bench.clock.now()
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=later))
+    assert await bench.states() == ["HELD"]
+
+
+async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_bench, wallets):
+    bench = await make_bench()
+    ana = wallets("ana")
+    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    first = await bench.distribute(10_000, 8_000)
+    extra = {"distributions": [first, "another"], "client": "ana"}
+    now, herald = bench.clock.now(), bench.settler.till.herald
+    failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=now))
+    assert await bench.states() == ["HELD"]

@@ -1,0 +1,329 @@
+"""Every text that the program names is in every catalogue, with the fields that it is given."""
+
+import ast
+import re
+import sqlite3
+import string
+from contextlib import closing
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from talk import START, make_programme
+
+from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.command import COMMAND_WORDS, Known, parse
+from dca_bot.chat.general import CONFIRM
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
+from dca_bot.chat.ranges import RANGE_DAYS
+from dca_bot.core.cash_out import Reason
+from dca_bot.core.change import Change
+from dca_bot.core.destination_text import Form
+from dca_bot.core.freshness import STANDBY
+from dca_bot.core.lease import DisputeReason
+from dca_bot.core.obstacles import Obstacle
+from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
+from dca_bot.core.rate import RateProblem
+from dca_bot.errors import Refusal
+from dca_bot.jobs.error_boundary import Guarded
+from dca_bot.jobs.signals import Part
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions.cash_outs import RECOVERED
+from dca_bot.ledger.distributions.fixed_runs import RunReason
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
+from dca_bot.ledger.store.database import migrate
+from dca_bot.messages import describe
+from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
+from dca_bot.messages.say import Fiat, Moment, Rate, Sat, Say, Word
+
+PACKAGE = Path(__file__).parents[2] / "dca_bot"
+TEXTS = load_texts(make_programme())
+ENGLISH = TEXTS.catalogues["en"]
+COMMANDS = (*CLIENT_COMMANDS, *OPERATOR_COMMANDS)
+SAYINGS = {"Say", "refuse"}
+TRANSLATIONS = [language for language in LANGUAGES if language != "en"]
+EXAMPLES = {f"{command.key}.example" for command in COMMANDS}
+PARAMETERS = {
+    param.name for command in COMMANDS for param in command.params if param.name.isupper()
+}
+PHRASES = {command.name for command in COMMANDS if len(command.words) > 1} - {"fixed run"}
+"""Commands that no English prose is taken for; a fixed run is also what it does."""
+PROMPT = re.compile(r"\b[Ss]end:? ([a-z]+)")
+
+
+def templates(key, catalogue=ENGLISH):
+    return [catalogue[k] for k in (key, f"{key}.one", f"{key}.other") if k in catalogue]
+
+
+def fields_of(template):
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def keys_of(node):
+    """Return the literal keys that an expression can have; None if it is not a literal."""
+    match node:
+        case ast.Constant(value=str(key)):
+            return [key]
+        case ast.IfExp(body=body, orelse=other):
+            return keys_of(body) + keys_of(other)
+        case _:
+            return None
+
+
+def nodes():
+    """Yield (file name, node) of all code that names texts."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            yield path.name, node
+
+
+def calls(*names):
+    """Yield the calls of functions and methods of these names."""
+    for _, node in nodes():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            if name in names:
+                yield node
+
+
+def sayings():
+    """Yield (place, keys, field names) of each Say made with literal keys."""
+    for name, node in nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYINGS:
+            keys = keys_of(node.args[0]) if node.args else None
+            if keys is not None:
+                yield f"{name}:{node.lineno}", keys, [keyword.arg for keyword in node.keywords]
+
+
+def named_keys():
+    """Return the keys named anywhere in the package, as constants."""
+    return {
+        node.value
+        for _, node in nodes()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def schema():
+    """Return the ledger's tables as SQL, by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:
+        migrate(ledger)
+        return dict(ledger.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+
+
+def allowed(table, column):
+    """Return the values that the schema lets into a column."""
+    (listed,) = re.findall(rf"CHECK \({column} IN \((.*?)\)\)", SCHEMA[table])
+    return re.findall("'(.*?)'", listed)
+
+
+SCHEMA = schema()
+TERMS = {
+    "cash_out": allowed("cash_out", "state"),
+    "client": allowed("client", "state"),
+    "copy": [STANDBY],
+    "deposit": [*allowed("deposit", "state"), WITHDRAWN],
+    "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
+    "form": set(Form) - {Form.ADDRESS, Form.INVOICE_KEY, Form.UNKNOWN},
+    "job": Guarded,
+    "language": LANGUAGES,
+    "lease": DisputeReason,
+    "mode": allowed("client", "mode"),
+    "note": [RECOVERED],
+    "obstacle": Obstacle,
+    "own_payout": [*PayoutState, COLLECTING],
+    "part": get_args(Part),
+    "payout": [*PayoutState, COLLECTING],
+    "range": RANGE_DAYS,
+    "rate_source": allowed("fixed_run", "price_source"),
+    "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
+    "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
+}
+"""What the program can name in each group of terms: all that stands in an enum or the schema."""
+ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
+TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
+
+
+@pytest.mark.parametrize(("place", "keys", "names"), list(sayings()))
+def test_each_saying_has_its_text_and_the_fields_it_needs(place, keys, names):
+    for key in keys:
+        found = templates(key)
+        assert found, f"{place} names {key}, which is missing"
+        if None in names:  # fields given as a mapping
+            continue
+        for template in found:
+            assert fields_of(template) <= set(names), f"{place}: {key} lacks a field"
+        if key not in ENGLISH:
+            assert "n" in names, f"{place}: {key} is chosen by n"
+
+
+def test_each_text_is_used():
+    used = named_keys()
+    commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
+    for key in ENGLISH:
+        base = key.removesuffix(".one").removesuffix(".other")
+        assert key in {*commands, *ALIAS_KEYS} or base in used or key in TERM_KEYS, key
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_other_words_are_for_commands_that_only_tell_and_are_no_commands_themselves(language):
+    for key in ALIAS_KEYS:
+        (*found,) = (command for command in COMMANDS if f"alias.{command.name}" == key)
+        assert found, key
+        assert not any(command.plan or command.then for command in found)
+        words = TEXTS.catalogues[language][key].split()
+        assert not COMMAND_WORDS & {*words}
+        assert {TEXTS.aliases[word] for word in words} == {found[0].name}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_command_has_summary_and_an_example_of_its_own(command):
+    assert ENGLISH[f"{command.key}.summary"]
+    assert ENGLISH[f"{command.key}.example"].startswith(command.name)
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_the_same_keys_and_fields(language):
+    catalogue = TEXTS.catalogues[language]
+    assert set(catalogue) == set(ENGLISH)
+    for key, template in catalogue.items():
+        assert fields_of(template) == fields_of(ENGLISH[key]), key
+
+
+def to_be_typed(text):
+    """Return what a text has of command lines: commands of several words, and parameters."""
+    found = {phrase for phrase in PHRASES if re.search(rf"\b{phrase}\b", text)}
+    return found | (PARAMETERS & set(re.findall(r"[A-Z]+", text)))
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_both_forms_of_a_plural_are_there(language):
+    catalogue = TEXTS.catalogues[language]
+    forms = {key.rpartition(".")[0] for key in catalogue if key.endswith((".one", ".other"))}
+    assert forms
+    for key in forms:
+        assert key not in catalogue
+        assert {f"{key}.one", f"{key}.other"} <= set(catalogue)
+        assert "n" in fields_of(catalogue[f"{key}.other"]), key
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_translation_has_the_shape_of_the_english_text(language):
+    for key, english in ENGLISH.items():
+        text = TEXTS.catalogues[language][key]
+        assert bool(text) == bool(english), key
+        assert text.count("\n") == english.count("\n"), key
+        assert text[:1].isspace() == english[:1].isspace(), key
+        assert text[-1:].isspace() == english[-1:].isspace(), key
+        assert len(text.encode()) <= len(english.encode()) * 14 // 10 + 20, key
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_what_is_to_be_typed_stays_in_a_translation(language):
+    firsts = {command.words[0] for command in COMMANDS}
+    for key in set(ENGLISH) - EXAMPLES:
+        english, text = ENGLISH[key], TEXTS.catalogues[language][key]
+        assert to_be_typed(text) == to_be_typed(english), key
+        for word in set(PROMPT.findall(english)) & firsts:
+            assert re.search(rf"\b{word}\b", text), f"{key} lacks {word}"
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_example_can_be_typed_as_it_stands(language, command):
+    table = CLIENT_COMMANDS if command in CLIENT_COMMANDS else OPERATOR_COMMANDS
+    example = TEXTS.catalogues[language][f"{command.key}.example"]
+    assert parse(example, Known(table), "GTQ").command is command
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_code_is_asked_for_with_the_command_itself(language):
+    text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
+    typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
+    assert parse(typed.partition(" (")[0], Known(CLIENT_COMMANDS), "GTQ").command is CONFIRM
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_its_name_and_a_word_that_is_no_clients_name(language):
+    assert ENGLISH[f"word.language.{language}"]
+    assert language in COMMAND_WORDS
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_its_terms_and_no_others(language):
+    words = {key for key in TEXTS.catalogues[language] if key.startswith("word.")}
+    assert words == TERM_KEYS
+
+
+def test_each_group_of_terms_is_known():
+    assert {group for call in calls("Word") for group in keys_of(call.args[0])} == set(TERMS)
+
+
+def test_reason_for_waiting_is_never_written_where_it_is_given():
+    for call in calls("defer", "_step_aside", "_back_to_submitted", "_alert", "over"):
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        texts = [one.value for one in given if isinstance(one, ast.Constant)]
+        assert not any(isinstance(text, str) for text in texts), ast.unparse(call)
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("why", [*Waiting, *HoldReason, *Refusal])
+def test_why_a_payout_waits_is_told_whole_in_the_readers_language(why, language):
+    told = Say("payout.waiting", why=describe.waiting(str(why)))
+    assert TEXTS.render(told, language) == f" ({TEXTS.catalogues[language][f'word.reason.{why}']})"
+
+
+def test_what_a_destination_answers_is_cut_and_told_as_it_is():
+    assert describe.waiting("full") == "full"
+    assert describe.waiting("x" * 999) == "x" * (describe.NAME_LENGTH_MAX - 1) + "…"
+
+
+def test_no_command_word_can_be_a_name():
+    assert {word for command in COMMANDS for word in command.words} <= COMMAND_WORDS
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        (Fiat(150_000), "1,500.00 GTQ"),
+        (Fiat(-5), "-0.05 GTQ"),
+        (Sat(1234), "1,234 sats"),
+        (Sat(1), "1 sat"),
+        (Rate(20_000, 24_000), "833,333 GTQ"),
+        (Rate(0, 0), "0 GTQ"),
+        (Moment(START), "2026-03-01 06:00"),
+        (Word("payout", "VOID"), "proven unpaid"),
+        (Word("payout", "never heard of"), "never heard of"),
+        (Say("cancel.nothing"), "There is nothing waiting to be confirmed."),
+        ((Say("nothing"), Say("poll.done"), Say("nothing")), ENGLISH["poll.done"]),
+        ("{braces}", "{braces}"),
+        (7, "7"),
+    ],
+)
+def test_fields_are_written_exactly(field, text):
+    assert TEXTS.render(Say("lines", lines=field), "en") == text
+
+
+def test_unknown_language_falls_back_to_english():
+    assert TEXTS.render(Say("poll.done"), "xx") == ENGLISH["poll.done"]
+
+
+def test_second_language_is_just_another_catalogue():
+    texts = Texts({"en": {"hello": "Hello"}, "es": {"hello": "Hola"}}, "GTQ", ZoneInfo("UTC"))
+    assert texts.render(Say("hello"), "es") == "Hola"
+
+
+@pytest.mark.parametrize("unit", ["x" * 99 + "\n", "ñ" * 5000, "a\n"])
+def test_text_is_never_longer_than_relays_take(unit):
+    text = TEXTS.render(Say("lines", lines=unit * 3000), "en")
+    assert len(text.encode()) <= TEXT_BYTES_MAX
+    assert text.endswith("\n…")
+
+
+def test_missing_field_is_an_error():
+    with pytest.raises(KeyError):
+        TEXTS.render(Say("help.line"), "en")
+    with pytest.raises(KeyError):
+        TEXTS.render(Say("no such key"), "en")

@@ -16,9 +16,11 @@ from functools import cache, partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dca_bot.chat.command import Args
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
-from dca_bot.chat.services import Desk, PartState
+from dca_bot.chat.operator.status import look_around
+from dca_bot.chat.services import Desk
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
@@ -379,7 +381,14 @@ async def build_jobs(
             keep=config.backup.keep,
         ),
         digests=Digests(database, herald, programme, clock, signals),
-        summary=Summary(desk, herald, programme),
+        summary=Summary(
+            database=database,
+            clock=clock,
+            look_around=partial(look_around, desk, Args({})),
+            wake_outbox=desk.wake_mail,
+            herald=herald,
+            programme=programme,
+        ),
     )
 
 
@@ -410,10 +419,7 @@ def _desk(
         wake_mail=signals.deliver.ring,
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
-        parts=lambda: [
-            PartState(part.name, part.reachable, part.since, part.detail)
-            for part in tuple(signals.parts.values())
-        ],
+        parts=lambda: tuple(signals.parts.values()),
         bot_name=bot_name,
         bot_pubkey=outside.bot,
     )

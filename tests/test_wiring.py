@@ -121,7 +121,7 @@ CASES = [
     (
         "bot.currency",
         "USD",
-        lambda w: (w.programme.currency, w.jobs.summary.desk.currency),
+        lambda w: (w.programme.currency, w.jobs.summary.programme.currency),
         ("USD", "USD"),
     ),
     ("nostr.private_key_file", "other.nsec", lambda w: w.key, OTHER_KEY),

@@ -4,25 +4,12 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
+from dca_bot.core.reach import Reach
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class PartState:
-    """Whether an outside part (Lamassu, LNbits, the relays) is in reach, and since when that is so.
-
-    `detail`: why it isn't, as the part or its reader said it.
-    """
-
-    name: str
-    reachable: bool
-    since: datetime
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +41,7 @@ class Desk:
     wake_mail: Callable[[], None]
     is_reconciled: Callable[[], bool]
     currency: str
-    parts: Callable[[], Sequence[PartState]]
+    parts: Callable[[], Sequence[Reach]]
     answer_limit_s: float = 10
     bot_name: str = ""
     bot_pubkey: str = ""

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
+from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import Guard, Guarded
-from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, STEADY, Reach, Signals
+from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
@@ -81,18 +82,18 @@ class Watch:
             self.signals.begin_anew(now)
         self._looked_at = now
         connected = self.messenger.connected() > 0
-        before = self.signals.parts.get(RELAYS)
+        before = self.signals.parts.get(Part.RELAYS)
         if await self.database.read(bot_state.paused):
-            self.signals.parts.pop(LAMASSU, None)
+            self.signals.parts.pop(Part.LAMASSU, None)
         is_back = connected and not (before and before.reachable)
-        if self.signals.note(RELAYS, reachable=connected, now=now):
+        if self.signals.note(Part.RELAYS, reachable=connected, now=now):
             _log.warning("relays reachable=%s", connected)
 
         def work(tx: Tx) -> bool:
             if connected:
                 bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
             if is_back:
-                was_long = alarms.since(tx, RELAYS) is not None
+                was_long = alarms.since(tx, Part.RELAYS) is not None
                 outbox.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
             self._note_look(tx, now)
             told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
@@ -114,34 +115,34 @@ class Watch:
             bot_state.put(tx, bot_state.POLLS_DUE_AT, now.isoformat())
         bot_state.put(tx, bot_state.LOOKED_AT, now.isoformat())
 
-    def _see_part(self, tx: Tx, part: Reach, now: datetime) -> bool:
+    def _see_part(self, tx: Tx, reach: Reach, now: datetime) -> bool:
         """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
-        alarm = alarms.since(tx, part.name)
-        name = Word("part", part.name)
-        if part.reachable:
-            if now - part.since < STEADY:
+        alarm = alarms.since(tx, reach.part)
+        name = Word("part", reach.part)
+        if reach.reachable:
+            if now - reach.since < STEADY:
                 return False
             if alarm is None:
-                alarms.end(tx, part.name)
+                alarms.end(tx, reach.part)
                 return False
             over = Say("push.back_in_reach", part=name, since=Moment(alarm))
             unheard = Say(
-                "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(part.since)
+                "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(reach.since)
             )
-            return self._end(tx, part.name, over=over, unheard=unheard, now=now)
-        lost_at = alarms.lose(tx, part.name, part.since)
-        is_told = part.name == LAMASSU and alarms.since(tx, POLLS) is not None
+            return self._end(tx, reach.part, over=over, unheard=unheard, now=now)
+        lost_at = alarms.lose(tx, reach.part, reach.since)
+        is_told = reach.part == Part.LAMASSU and alarms.since(tx, POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
-        why = Say("push.why", detail=part.detail) if part.detail else NOTHING
+        why = Say("push.why", detail=reach.detail) if reach.detail else NOTHING
         told = Say("push.out_of_reach", part=name, since=Moment(lost_at), why=why)
-        self._start(tx, part.name, told, since=lost_at, now=now)
+        self._start(tx, reach.part, told, since=lost_at, now=now)
         return True
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:
         """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
         if bot_state.paused(tx):
-            return any(self._drop(tx, name, now) for name in (LAMASSU, POLLS))
+            return any(self._drop(tx, name, now) for name in (Part.LAMASSU, POLLS))
         alarm, polled_at = alarms.since(tx, POLLS), bot_state.last_poll_at(tx)
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
@@ -151,9 +152,9 @@ class Watch:
             return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
         due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
         since = max(due_at, polled_at or due_at)
-        lamassu = self.signals.parts.get(LAMASSU)
+        lamassu = self.signals.parts.get(Part.LAMASSU)
         is_away = lamassu is not None and not lamassu.reachable
-        is_told = alarms.since(tx, LAMASSU) is not None
+        is_told = alarms.since(tx, Part.LAMASSU) is not None
         if is_away or is_told or now - since < self.polls_after:
             return False
         key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
@@ -199,7 +200,7 @@ class Watch:
         Not while nothing can be paid anywhere: then the destinations aren't to blame.
         """
         slow_destinations.note(tx, now)
-        lnbits = self.signals.parts.get(LNBITS)
+        lnbits = self.signals.parts.get(Part.LNBITS)
         if bot_state.paused(tx) or (lnbits is not None and not lnbits.reachable):
             return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)

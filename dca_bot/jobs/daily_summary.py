@@ -5,18 +5,17 @@ today.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from dca_bot.chat.command import Args
-from dca_bot.chat.operator.status import look_around
-from dca_bot.chat.services import Desk
 from dca_bot.core.calendar import due_date, last_due, local_date
+from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.daily_summary import Surroundings, daily_summary
 from dca_bot.messages.notices import Herald
 
 LOOK_S = 30
@@ -28,20 +27,22 @@ _log = logging.getLogger(__name__)
 class Summary:
     """The writer of summaries; `run` never ends."""
 
-    desk: Desk
+    database: Database
+    clock: Clock
+    look_around: Callable[[], Awaitable[Surroundings]]
+    wake_outbox: Callable[[], None]
     herald: Herald
     programme: Programme
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        desk = self.desk
-        self._guard = Guard(desk.database, self.herald, desk.clock, desk.wake_mail)
+        self._guard = Guard(self.database, self.herald, self.clock, self.wake_outbox)
 
     async def run(self) -> None:
         """Look every few seconds whether the summary is due."""
         while True:
             await self.look_once()
-            await self.desk.clock.sleep(LOOK_S)
+            await self.clock.sleep(LOOK_S)
 
     async def look_once(self) -> None:
         """Write today's summary if its hour has come; LNbits is asked before the transaction."""
@@ -49,20 +50,20 @@ class Summary:
             await self._look()
 
     async def _look(self) -> None:
-        due = await self.desk.database.transact(self._due)
+        due = await self.database.transact(self._due)
         if due is None:
             return
-        found = await look_around(self.desk, Args({}))
+        found = await self.look_around()
 
         def work(tx: Tx) -> None:
-            now = self.desk.clock.now()
+            now = self.clock.now()
             self.herald.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
             bot_state.put(tx, bot_state.SUMMARY_DATE, due.isoformat())
             bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
             bot_state.drop(tx, bot_state.POLLS)
 
-        await self.desk.database.transact(work)
-        self.desk.wake_mail()
+        await self.database.transact(work)
+        self.wake_outbox()
         _log.info("daily summary written")
 
     def _due(self, tx: Tx) -> date | None:
@@ -71,7 +72,7 @@ class Summary:
         A bot that was just set up has nothing to sum up yet: its first summary is for the first
         `summary_time` after that, whatever that time is by then.
         """
-        now, at, zone = self.desk.clock.now(), self.programme.summary_time, self.programme.timezone
+        now, at, zone = self.clock.now(), self.programme.summary_time, self.programme.timezone
         noted, counted_at = (
             bot_state.get(tx, bot_state.SUMMARY_DATE),
             bot_state.moment(tx, bot_state.SUMMARY_AT),

@@ -1,16 +1,12 @@
 """How the jobs wake each other, and how they know which outside parts are in reach."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
 
 from dca_bot.core.ports import Clock
+from dca_bot.core.reach import Part, Reach
 
-LAMASSU: Final = "Lamassu"
-LNBITS: Final = "LNbits"
-RELAYS: Final = "relays"
-Part = Literal["Lamassu", "LNbits", "relays"]
 STEADY = timedelta(minutes=2)
 """A part that is lost again before it was back for so long has never been back."""
 
@@ -39,16 +35,6 @@ class Bell:
 
 
 @dataclass(slots=True)
-class Reach:
-    """Whether an outside part answers, and since when."""
-
-    name: str
-    reachable: bool
-    since: datetime
-    detail: str = ""
-
-
-@dataclass(slots=True)
 class Signals:
     """The bells of the jobs, and the parts' reach as the jobs have found it.
 
@@ -60,19 +46,17 @@ class Signals:
     settle: Bell = field(default_factory=Bell)
     deliver: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
-    parts: dict[str, Reach] = field(default_factory=dict)
+    parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
 
     def begin_anew(self, now: datetime) -> None:
         """Count each part's state from now: the clock has leapt, or nobody has looked for long."""
-        for part in self.parts.values():
-            part.since = now
+        self.parts = {one.part: replace(one, since=now) for one in self.parts.values()}
 
-    def note(self, name: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
+    def note(self, part: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
         """Record whether a part answered; True if that has changed."""
-        part = self.parts.get(name)
-        if part is not None and part.reachable is reachable:
-            part.detail = detail
-            return False
-        self.parts[name] = Reach(name, reachable, now, detail)
-        return part is not None or not reachable
+        before = self.parts.get(part)
+        is_as_before = before is not None and before.reachable is reachable
+        since = before.since if before is not None and is_as_before else now
+        self.parts[part] = Reach(part, reachable, since, detail)
+        return not is_as_before and (before is not None or not reachable)

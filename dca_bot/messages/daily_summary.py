@@ -1,10 +1,11 @@
 """The operators' daily summary: short, and the proof that the bot lives and reads Lamassu."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.programme import Programme
+from dca_bot.core.reach import Reach
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
@@ -21,6 +22,14 @@ from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 DAY = timedelta(days=1)
 LOOKBACK_MAX = 7 * DAY
 """After a longer silence a summary counts only so much of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a look outside has found: the source wallet's balance, if LNbits told it, and the parts' reach."""
+
+    balance_msat: int | None
+    parts: Sequence[Reach]
 
 
 def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> Say:

@@ -3,26 +3,23 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.chat.services import PartState
 from dca_bot.core.freshness import is_stale
+from dca_bot.core.reach import Reach
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
-LAMASSU = "Lamassu"
-"""The name of the part that is read, as the jobs note it."""
 
-
-def part_state(part: PartState) -> Say:
+def part_state(part: Reach) -> Say:
     """Tell whether an outside part is in reach, and the reason if it is known."""
     if part.reachable:
-        return Say("status.in_reach", part=part.name)
-    lost = Say("status.out_of_reach", part=part.name, since=Moment(part.since))
+        return Say("status.in_reach", part=part.part)
+    lost = Say("status.out_of_reach", part=part.part, since=Moment(part.since))
     why = Say("status.why", detail=part.detail) if part.detail else NOTHING
     return Say("lines", lines=(lost, why))
 
 
-def lost_parts(parts: Sequence[PartState]) -> tuple[Say, ...]:
+def lost_parts(parts: Sequence[Reach]) -> tuple[Say, ...]:
     """Tell which parts are out of reach, and why."""
     return tuple(part_state(part) for part in parts if not part.reachable)
 

@@ -5,6 +5,7 @@ import tempfile
 from asyncio import Runner
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talk import START, PartState, Talk, make_programme
 
+from dca_bot.chat.command import Args
+from dca_bot.chat.operator.status import look_around
 from dca_bot.jobs.daily_summary import Summary
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
@@ -23,11 +26,22 @@ HEADING = "Summary since "
 HOUR = timedelta(hours=1)
 
 
+def summary_of(talk, database):
+    desk = replace(talk.desk, database=database)
+    return Summary(
+        database=database,
+        clock=desk.clock,
+        look_around=partial(look_around, desk, Args({})),
+        wake_outbox=desk.wake_mail,
+        herald=talk.herald,
+        programme=talk.programme,
+    )
+
+
 async def look(talk, at=None, *, database=None):
     """Let the job look, at an instant if one is given; return the summaries since the last time."""
     talk.clock.at = at or talk.clock.at
-    desk = replace(talk.desk, database=database or talk.database)
-    await Summary(desk, talk.herald, talk.programme).look_once()
+    await summary_of(talk, database or talk.database).look_once()
     letters = await talk.letters_to("op")
     seen, talk.seen = getattr(talk, "seen", 0), len(letters)
     return [text for text in letters[seen:] if text.startswith(HEADING)]
@@ -209,7 +223,7 @@ async def test_summary_that_fails_is_told_once_and_comes_when_that_is_mended(sta
         " BEGIN SELECT RAISE(ABORT, 'broken'); END"
     )
     started.clock.at = utc(1, 14)
-    job = Summary(started.desk, started.herald, started.programme)
+    job = summary_of(started, started.database)
     for _ in range(2):
         await job.look_once()
     (told,) = await started.letters_to("op")

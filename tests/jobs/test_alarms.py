@@ -7,8 +7,9 @@ import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
 from dca_bot.core.payout import Waiting
+from dca_bot.core.reach import Part
 from dca_bot.jobs.alarms import Watch
-from dca_bot.jobs.signals import LAMASSU, LNBITS, RELAYS, Signals
+from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
@@ -24,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 ALERT_AFTER = timedelta(minutes=15)
 POLLS_AFTER = timedelta(minutes=30)
 OTHER_OPERATOR = "0" * 63 + "2"
-NAMES = {LAMASSU: "Lamassu", LNBITS: "LNbits", RELAYS: "All relays"}
+NAMES = {Part.LAMASSU: "Lamassu", Part.LNBITS: "LNbits", Part.RELAYS: "All relays"}
 
 
 class Tower:
@@ -115,7 +116,7 @@ async def tower(make_tower):
 # Parts
 
 
-@pytest.mark.parametrize("part", [LAMASSU, LNBITS])
+@pytest.mark.parametrize("part", [Part.LAMASSU, Part.LNBITS])
 async def test_long_outage_is_told_once_and_its_end_once(tower, part):
     tower.note(part, reachable=True)
     await tower.look(1)
@@ -136,7 +137,7 @@ async def test_long_outage_is_told_once_and_its_end_once(tower, part):
 async def test_reason_of_an_outage_stands_on_a_line_of_its_own(make_tower, language, why):
     tower = await make_tower(language=language)
     detail = "The export of cash_out_txs is JSON, not CSV. Nothing of it was used."
-    tower.signals.note(LAMASSU, reachable=False, now=tower.clock.now(), detail=detail)
+    tower.signals.note(Part.LAMASSU, reachable=False, now=tower.clock.now(), detail=detail)
     (alarm,) = await tower.look(16)
     told, reason = alarm.splitlines()
     assert told.startswith("Lamassu: ")
@@ -145,17 +146,17 @@ async def test_reason_of_an_outage_stands_on_a_line_of_its_own(make_tower, langu
 
 
 async def test_short_outages_are_not_told(tower):
-    tower.note(LNBITS, reachable=True)
+    tower.note(Part.LNBITS, reachable=True)
     for minutes in range(0, 80, 20):
-        tower.note(LNBITS, reachable=False)
+        tower.note(Part.LNBITS, reachable=False)
         await tower.look(minutes + 14)
-        tower.note(LNBITS, reachable=True)
+        tower.note(Part.LNBITS, reachable=True)
         await tower.look(minutes + 20)
     assert await tower.letters() == []
 
 
 async def test_outage_from_the_start_is_told(tower):
-    tower.note(LAMASSU, reachable=False)
+    tower.note(Part.LAMASSU, reachable=False)
     assert len(await tower.look(16)) == 1
 
 
@@ -163,10 +164,10 @@ async def test_outage_from_the_start_is_told(tower):
 async def test_part_that_comes_and_goes_for_hours_is_told_once_each_way(tower, away, back):
     minutes = 0
     while minutes < 90:
-        tower.note(LNBITS, reachable=False)
+        tower.note(Part.LNBITS, reachable=False)
         minutes += away
         await tower.look(minutes)
-        tower.note(LNBITS, reachable=True)
+        tower.note(Part.LNBITS, reachable=True)
         minutes += back
         letters = await tower.look(minutes)
         await tower.deliver()
@@ -178,23 +179,23 @@ async def test_part_that_comes_and_goes_for_hours_is_told_once_each_way(tower, a
 
 async def test_each_outage_is_told_anew(tower):
     for minutes in (0, 100):
-        tower.note(LNBITS, reachable=False)
+        tower.note(Part.LNBITS, reachable=False)
         await tower.look(minutes + 40)
         await tower.deliver()
-        tower.note(LNBITS, reachable=True)
+        tower.note(Part.LNBITS, reachable=True)
         await tower.look(minutes + 60)
     assert len(await tower.letters()) == 4
 
 
 async def test_parts_are_told_apart_and_together(tower):
-    for part in (LNBITS, LAMASSU):
+    for part in (Part.LNBITS, Part.LAMASSU):
         tower.note(part, reachable=False)
     tower.online = False
     alarms = await tower.look(20)
     assert {text.split(":")[0] for text in alarms} == set(NAMES.values())
     assert len(await tower.look(400, every=10)) == 3
     await tower.deliver()
-    for number, part in enumerate((LNBITS, LAMASSU)):
+    for number, part in enumerate((Part.LNBITS, Part.LAMASSU)):
         tower.note(part, reachable=True)
         letters = await tower.look(410 + 10 * number)
         assert letters[-1].startswith(f"{part}: in reach again")
@@ -203,22 +204,22 @@ async def test_parts_are_told_apart_and_together(tower):
 
 
 async def test_restart_repeats_no_alarm_and_forgets_no_all_clear(tower):
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     await tower.look(20)
     for minutes in (40, 60):
         tower.restart()
-        tower.note(LNBITS, reachable=False)
+        tower.note(Part.LNBITS, reachable=False)
         assert len(await tower.look(minutes)) == 1
     await tower.deliver()
     tower.restart()
-    tower.note(LNBITS, reachable=True)
+    tower.note(Part.LNBITS, reachable=True)
     _, all_clear = await tower.look(70)
     assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
 
 
 async def test_restarts_neither_hide_an_outage_nor_tell_it_twice(tower):
     for minutes in range(10, 70, 10):
-        tower.note(LNBITS, reachable=False)
+        tower.note(Part.LNBITS, reachable=False)
         await tower.look(minutes)
         tower.restart()
     (alarm,) = await tower.letters()
@@ -226,17 +227,17 @@ async def test_restarts_neither_hide_an_outage_nor_tell_it_twice(tower):
     await tower.deliver()
     for minutes in (70, 80):
         tower.restart()
-        tower.note(LNBITS, reachable=True)
+        tower.note(Part.LNBITS, reachable=True)
         _, all_clear = await tower.look(minutes)
     assert all_clear == "LNbits: in reach again (lost since 2026-03-01 06:00)."
 
 
 async def test_part_that_was_away_before_the_bot_was_down_for_long_is_given_time_anew(tower):
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     await tower.look(10)
     tower.clock.ahead += timedelta(hours=8)
     tower.restart()
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     minutes = tower.clock.ahead // MINUTE
     assert await tower.look(minutes + 14) == []
     (alarm,) = await tower.look(minutes + 16)
@@ -247,18 +248,18 @@ async def test_hours_without_anything_leave_few_lines_in_the_log(tower, caplog):
     caplog.set_level(logging.INFO)
     tower.online = False
     for minutes in range(0, 12 * 60, 5):
-        for part in (LNBITS, LAMASSU):
+        for part in (Part.LNBITS, Part.LAMASSU):
             tower.note(part, reachable=False)
         await tower.look(minutes, every=5)
     tower.online = True
-    for part in (LNBITS, LAMASSU):
+    for part in (Part.LNBITS, Part.LAMASSU):
         tower.note(part, reachable=True)
     await tower.look(13 * 60, every=5)
     assert [record.getMessage().split(" since")[0] for record in caplog.records] == [
         "relays reachable=False",
-        *(f"alarm name={part}" for part in (LNBITS, LAMASSU, RELAYS)),
+        *(f"alarm name={part}" for part in (Part.LNBITS, Part.LAMASSU, Part.RELAYS)),
         "relays reachable=True",
-        *(f"all-clear name={part}" for part in (LNBITS, LAMASSU, RELAYS)),
+        *(f"all-clear name={part}" for part in (Part.LNBITS, Part.LAMASSU, Part.RELAYS)),
     ]
 
 
@@ -266,19 +267,19 @@ async def test_hours_without_anything_leave_few_lines_in_the_log(tower, caplog):
 
 
 @pytest.mark.parametrize(
-    ("part", "lost", "back"), [(LNBITS, "06:05", "08:00"), (RELAYS, "06:06", "08:01")]
+    ("part", "lost", "back"), [(Part.LNBITS, "06:05", "08:00"), (Part.RELAYS, "06:06", "08:01")]
 )
 async def test_outage_that_could_not_be_told_is_told_as_one_when_it_is_over(
     tower, part, lost, back
 ):
     await tower.look(5)
     tower.online = False
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     assert len(await tower.look(30)) == 2
     await tower.fail()
     await tower.look(120)
     tower.online = True
-    tower.note(LNBITS, reachable=True)
+    tower.note(Part.LNBITS, reachable=True)
     await tower.look(122)
     await tower.deliver()
     letters = [text for text in await tower.look(130) if text.startswith(NAMES[part])]
@@ -291,7 +292,7 @@ async def test_outage_that_could_not_be_told_is_told_as_one_when_it_is_over(
 async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower):
     await tower.look(5)
     tower.online = False
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     await tower.look(30)
     await tower.fail()
     await tower.look(120)
@@ -314,11 +315,11 @@ async def test_outage_that_goes_on_is_told_soon_after_the_relays_are_back(tower)
     ],
 )
 async def test_alarm_on_its_way_is_waited_for_before_its_end_is_told(tower, is_taken, told):
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     (alarm,) = await tower.look(20)
     (letter,) = await tower.transact(outbox.due, tower.clock.now(), urgency=Urgency.NOTICE)
     tower.signals.leaving.add(letter.id)
-    tower.note(LNBITS, reachable=True)
+    tower.note(Part.LNBITS, reachable=True)
     assert await tower.look(30) == [alarm]
     if is_taken:
         await tower.transact(outbox.mark_sent, letter, now=tower.clock.now())
@@ -331,10 +332,10 @@ async def test_alarm_on_its_way_is_waited_for_before_its_end_is_told(tower, is_t
 
 async def test_each_operator_hears_what_fits_what_came_before(make_tower):
     tower = await make_tower(operators=frozenset({OPERATOR, OTHER_OPERATOR}))
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     await tower.look(20)
     await tower.deliver(OPERATOR)
-    tower.note(LNBITS, reachable=True)
+    tower.note(Part.LNBITS, reachable=True)
     await tower.look(30)
     assert [text[:20] for text in await tower.letters()] == [
         "LNbits: out of reach",
@@ -411,7 +412,7 @@ async def test_alarm_of_a_clock_that_was_ahead_ends_and_hides_nothing(tower):
     assert doubt.startswith("The computer's clock shows 2026-03-01")
     await tower.transact(clock.accept, tower.clock.now())
     assert len(await tower.look(120)) == 3
-    tower.note(LAMASSU, reachable=False)
+    tower.note(Part.LAMASSU, reachable=False)
     tower.polling = False
     assert len(await tower.look(240)) == 4
 
@@ -427,7 +428,7 @@ async def test_poll_that_a_clock_ahead_has_noted_hides_no_silence(tower):
 async def test_leap_of_the_clock_is_no_outage(tower):
     tower.clock.ahead = timedelta(days=-365)
     await tower.watch.look_once()
-    tower.note(LNBITS, reachable=False)
+    tower.note(Part.LNBITS, reachable=False)
     tower.clock.ahead += timedelta(seconds=20)
     await tower.watch.look_once()
     tower.clock.ahead = MINUTE
@@ -469,16 +470,16 @@ async def test_restarts_do_not_hide_that_nothing_is_polled(tower):
 
 
 async def test_pause_gives_no_alarm_of_what_nobody_looks_at(tower):
-    tower.note(LAMASSU, reachable=True)
+    tower.note(Part.LAMASSU, reachable=True)
     await tower.look(1)
-    tower.note(LAMASSU, reachable=False)
+    tower.note(Part.LAMASSU, reachable=False)
     tower.polling = False
     await tower.look(2)
     await tower.transact(bot_state.put, bot_state.PAUSED, "now")
     assert await tower.look(120) == []
-    assert LAMASSU not in tower.signals.parts
+    assert Part.LAMASSU not in tower.signals.parts
     await tower.transact(bot_state.drop, bot_state.PAUSED)
-    tower.note(LAMASSU, reachable=False)
+    tower.note(Part.LAMASSU, reachable=False)
     assert await tower.look(134) == []
     (alarm,) = await tower.look(135)
     assert alarm.startswith("Lamassu: out of reach since 2026-03-01 08:00.")
@@ -494,7 +495,7 @@ PAUSED = (
 @pytest.mark.parametrize("heard", [True, False])
 async def test_alarm_that_nobody_will_see_the_end_of_is_taken_back_at_a_pause(tower, noted, heard):
     if noted:
-        tower.note(LAMASSU, reachable=False)
+        tower.note(Part.LAMASSU, reachable=False)
     tower.polling = False
     letters = await tower.look(40)
     assert len(letters) == 1
@@ -506,24 +507,24 @@ async def test_alarm_that_nobody_will_see_the_end_of_is_taken_back_at_a_pause(to
     assert await tower.look(300) == [*letters * heard, told]
     await tower.transact(bot_state.drop, bot_state.PAUSED)
     tower.polling = True
-    tower.note(LAMASSU, reachable=True)
+    tower.note(Part.LAMASSU, reachable=True)
     assert len(await tower.look(400)) == 1 + heard, "nothing is left of it"
 
 
 @pytest.mark.parametrize("noted_after", [0, 10, 50])
 async def test_lamassu_out_of_reach_is_told_in_one_way_only(tower, noted_after):
     """However long a poll hangs before it is known that Lamassu is out of reach."""
-    tower.note(LAMASSU, reachable=True)
+    tower.note(Part.LAMASSU, reachable=True)
     await tower.look(10)
     tower.polling = False
     await tower.look(10 + noted_after)
-    tower.note(LAMASSU, reachable=False)
+    tower.note(Part.LAMASSU, reachable=False)
     await tower.look(200, every=10)
     tower.restart()
     assert len(await tower.look(300, every=10)) == 1
     await tower.deliver()
     tower.polling = True
-    tower.note(LAMASSU, reachable=True)
+    tower.note(Part.LAMASSU, reachable=True)
     assert len(await tower.look(400, every=10)) == 2
 
 
@@ -531,7 +532,7 @@ async def test_look_that_breaks_is_told_once_and_keeps_nothing_else_back(waiting
     await waiting.sql(
         "CREATE TRIGGER broken BEFORE INSERT ON alarm BEGIN SELECT RAISE(ABORT, 'broken'); END"
     )
-    waiting.note(LNBITS, reachable=False)
+    waiting.note(Part.LNBITS, reachable=False)
     (told,) = await waiting.look(60)
     assert told.startswith("The look at what is out of reach could not be done")
     await waiting.sql("DROP TRIGGER broken")
@@ -604,10 +605,10 @@ async def test_destination_that_took_something_meanwhile_starts_anew(waiting):
 
 
 async def test_while_lnbits_is_away_or_all_is_paused_no_destination_is_blamed(waiting):
-    waiting.note(LNBITS, reachable=False)
+    waiting.note(Part.LNBITS, reachable=False)
     await waiting.look(DAY_MINUTES + 60, every=30)
     assert not any("waited" in text for text in await waiting.letters())
-    waiting.note(LNBITS, reachable=True)
+    waiting.note(Part.LNBITS, reachable=True)
     await waiting.transact(bot_state.put, bot_state.PAUSED, "1")
     letters = await waiting.look(2 * DAY_MINUTES, every=30)
     assert not any("waited" in text for text in letters)

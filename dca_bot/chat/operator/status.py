@@ -1,6 +1,6 @@
 """The operator's commands about the bot itself: its state, its brakes and its proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +8,9 @@ from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
-from dca_bot.chat.services import Desk, PartState
+from dca_bot.chat.services import Desk
 from dca_bot.core.lease import short_name
+from dca_bot.core.reach import Part
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
@@ -18,19 +19,12 @@ from dca_bot.ledger.payouts import holds, leases, payouts
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.lamassu_state import LAMASSU, age_lines, copy_age, lost_parts, part_state
+from dca_bot.messages.daily_summary import Surroundings
+from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part_state
 from dca_bot.messages.owed import need_of, not_counted, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
 FINDINGS_SHOWN_MAX = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What `status` found outside; the balance is None if LNbits didn't tell it."""
-
-    balance_msat: int | None
-    parts: Sequence[PartState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
         raise refuse("status.paused")
     if not ctx.desk.is_reconciled():
         raise refuse("unavailable")
-    parts = [part for part in ctx.desk.parts() if part.name == LAMASSU]
+    parts = [part for part in ctx.desk.parts() if part.part is Part.LAMASSU]
     lines = (Say("poll.done"), *lost_parts(parts), copy_age(tx, ctx.now, only_stale=True))
     return Say("lines", lines=lines)
 

@@ -17,13 +17,14 @@ from dca_bot.core.freshness import newest_transaction, oldest_copy
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
+from dca_bot.core.reach import Part
 from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.lamassu.changes import ChangeWatch
 from dca_bot.jobs.lamassu.dispense_reports import ReportWatch
 from dca_bot.jobs.lamassu.machine_cash import Cashier
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch, lacking_report, spared
-from dca_bot.jobs.signals import LAMASSU, Signals
+from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import cash_outs, changes, distributions, readings, recovery
 from dca_bot.ledger.distributions.distributions import Distribution
 from dca_bot.ledger.payouts import holds, unknown_payments
@@ -318,7 +319,7 @@ class Ingest:
 
     def _note(self, *, reachable: bool, detail: str = "") -> None:
         now = self.clock.now()
-        if self.signals.note(LAMASSU, reachable=reachable, now=now, detail=detail):
+        if self.signals.note(Part.LAMASSU, reachable=reachable, now=now, detail=detail):
             _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
 
 

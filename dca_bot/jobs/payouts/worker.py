@@ -10,6 +10,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import ListMark
+from dca_bot.core.reach import Part
 from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
@@ -25,7 +26,7 @@ from dca_bot.jobs.payouts.lease import NotHeld
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.payouts.resolve import Resolver
 from dca_bot.jobs.payouts.send import Payer
-from dca_bot.jobs.signals import LNBITS, Signals
+from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import clients
@@ -294,7 +295,7 @@ class Settler:
     def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
         """Note whether LNbits answers; one that refuses the key won't stop by itself."""
         now = self.till.clock.now()
-        is_news = self.signals.note(LNBITS, reachable=reachable, now=now, detail=detail)
+        is_news = self.signals.note(Part.LNBITS, reachable=reachable, now=now, detail=detail)
         if is_news or (must_act and not self._must_act):
             level = logging.ERROR if must_act else logging.WARNING
             _log.log(level, "LNbits reachable=%s detail=%s", reachable, detail)

@@ -1,0 +1,23 @@
+"""Whether the outside parts answer: Lamassu, LNbits and the relays."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """An outside part, by the name under which people are told of it."""
+
+    LAMASSU = "Lamassu"
+    LNBITS = "LNbits"
+    RELAYS = "relays"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether a part answers, since when, and why it doesn't, as the part or its reader said it."""
+
+    part: Part
+    reachable: bool
+    since: datetime
+    detail: str = ""

@@ -21,8 +21,8 @@ from dca_bot.config import read_secret_file, write_secret
 from dca_bot.config_secrets import refuse_key_as_path
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import ConfigError, DcaBotError
-from dca_bot.nostr.addresses import normalize
-from dca_bot.nostr.correspondent import Correspondent
+from dca_bot.nostr.dm_client import Correspondent
+from dca_bot.nostr.dns import normalize
 from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
 from dca_bot.program import command
 

@@ -14,8 +14,8 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import free_port
 from dca_bot.demo.relay import local_relay
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
-from dca_bot.nostr import wire
-from dca_bot.nostr.correspondent import Correspondent
+from dca_bot.nostr import events
+from dca_bot.nostr.dm_client import Correspondent
 from dca_bot.nostr.keys import generate, parse_secret_key
 from dca_bot.terminal import Chat, Lines, Screen, make_key, run_chat
 
@@ -278,7 +278,7 @@ async def test_relay_that_comes_back_is_told_and_what_was_typed_meanwhile_is_sen
 async def test_answers_that_go_to_another_inbox_only_are_told(url, capsys, listed):
     table = Table(url)
     tags = [("relay", "wss://phone.example"), *([("relay", url)] if listed else [])]
-    inbox = wire.sign(
+    inbox = events.sign(
         table.person, kind=10_050, created_at=1_700_000_000, tags=tuple(tags), content=""
     )
     async with table.answering() as far:

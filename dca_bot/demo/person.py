@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from dca_bot.app import SystemClock
 from dca_bot.core.ports import DmProtocol
-from dca_bot.nostr.correspondent import Correspondent
+from dca_bot.nostr.dm_client import Correspondent
 from dca_bot.nostr.keys import SecretKey
 
 ANSWER_LIMIT_S = 60

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dca_bot.nostr.wire import Event
+from dca_bot.nostr.events import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr import giftwrap
+from dca_bot.nostr.events import Event, refuse_expired, sign, verify
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
-from dca_bot.nostr.wire import Event, refuse_expired, sign, verify
 
 KIND_NIP04 = 4
 KINDS = (KIND_NIP04, giftwrap.KIND_WRAP)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dca_bot.errors import MessageRefused
-from dca_bot.nostr.wire import Event, event_from, parse_json
+from dca_bot.nostr.events import Event, event_from, parse_json
 
 Filter = Mapping[str, Any]
 _REASON_CHARS_MAX = 200

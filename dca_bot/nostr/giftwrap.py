@@ -14,8 +14,7 @@ from datetime import datetime
 
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr import nip44
-from dca_bot.nostr.keys import SecretKey, generate
-from dca_bot.nostr.wire import (
+from dca_bot.nostr.events import (
     Event,
     UnsignedEvent,
     event_from,
@@ -25,6 +24,7 @@ from dca_bot.nostr.wire import (
     unsigned_from,
     verify,
 )
+from dca_bot.nostr.keys import SecretKey, generate
 
 KIND_SEAL = 13
 KIND_CHAT = 14

@@ -4,8 +4,8 @@
 second where the last one ended; a page that brings nothing new moves on to the second before.
 """
 
+from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
-from dca_bot.nostr.wire import Event
 
 PAGE_EVENTS = 500
 PAGES_MAX = 2_000

@@ -15,14 +15,14 @@ from datetime import datetime
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import place_of
-from dca_bot.nostr.abroad import GRACE_S, Abroad
-from dca_bot.nostr.addresses import find_public, normalize
-from dca_bot.nostr.directory import KIND_INBOX_RELAYS, Directory
 from dca_bot.nostr.dm import seal_message
-from dca_bot.nostr.intake import Intake, Mailbag
+from dca_bot.nostr.dns import find_public, normalize
+from dca_bot.nostr.events import Event, Tags, parse_event, sign
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.receiver import Intake, Mailbag
+from dca_bot.nostr.recipient_relays import GRACE_S, Abroad
 from dca_bot.nostr.relay import Endpoint, Relay, RelayState
-from dca_bot.nostr.wire import Event, Tags, parse_event, sign
+from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS, Directory
 
 _LOG = logging.getLogger(__name__)
 KIND_PROFILE = 0

@@ -19,10 +19,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from dca_bot.core.ports import Clock
 from dca_bot.errors import in_words, place_of
 from dca_bot.nostr import actions
+from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_protocol import LOOKBACK_S, RelayProtocol
-from dca_bot.nostr.wire import Event
 
 _LOG = logging.getLogger(__name__)
 _OPEN_LIMIT_S = 10

@@ -16,9 +16,9 @@ from dca_bot.errors import MessageRefused
 from dca_bot.nostr import frames
 from dca_bot.nostr.actions import Action, Answered, Deliver, Drop, Queried, Send, StoredRead, WakeIn
 from dca_bot.nostr.dm import KINDS
+from dca_bot.nostr.events import Event, sign
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.paging import Paging
-from dca_bot.nostr.wire import Event, sign
 
 KIND_AUTH = 22_242
 LOOKBACK_S = 2 * 24 * 3600 + 3600  # wraps are dated up to 2 days back; an hour for wrong clocks

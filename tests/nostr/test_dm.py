@@ -8,7 +8,7 @@ import pytest
 
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
 from dca_bot.errors import MessageRefused
-from dca_bot.nostr import dm, giftwrap, nip44, wire
+from dca_bot.nostr import dm, events, giftwrap, nip44
 from dca_bot.nostr.keys import SecretKey, generate
 
 NOW = datetime(2026, 7, 22, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ def seal_of(rumor, **changed):
     secret = nip44.conversation_key(ALICE, BOT.public_key)
     content = nip44.encrypt(json.dumps(rumor), secret, SOURCE.randbytes(32))
     fields = {"kind": 13, "created_at": NOW_S, "tags": (), "content": content} | changed
-    return wire.sign(ALICE, **fields)
+    return events.sign(ALICE, **fields)
 
 
 def wrap_of(seal, **changed):
@@ -52,13 +52,13 @@ def wrap_of(seal, **changed):
         "tags": (("p", BOT.public_key),),
         "content": content,
     }
-    return wire.sign(key, **(fields | changed))
+    return events.sign(key, **(fields | changed))
 
 
 @pytest.mark.parametrize("protocol", DmProtocol)
 def test_message_arrives_as_it_was_sent(protocol):
     event = dm.seal_message(outgoing(BOT, protocol), ALICE, now=NOW, source=SOURCE)
-    message = opened(wire.parse_event(event.to_json()), BOT)
+    message = opened(events.parse_event(event.to_json()), BOT)
     assert (message.sender, message.text, message.sent_at) == (ALICE.public_key, TEXT, NOW)
     assert (message.protocol, message.relay) == (protocol, "wss://relay.example")
 
@@ -99,7 +99,7 @@ def test_independent_client_reads_the_bots_nip04():
 
 def test_bot_reads_an_independent_clients_nip17():
     wrap = nostr_sdk.nip17_make_private_msg(theirs(ALICE), theirs(BOT).public_key(), TEXT)
-    message = opened(wire.parse_event(wrap.as_json()), BOT, datetime.now(UTC))
+    message = opened(events.parse_event(wrap.as_json()), BOT, datetime.now(UTC))
     gift = nostr_sdk.UnwrappedGift.from_gift_wrap(theirs(BOT), wrap)
     assert (message.sender, message.text) == (ALICE.public_key, TEXT)
     assert message.id == gift.rumor().id().to_hex()
@@ -112,7 +112,7 @@ def test_bot_reads_an_independent_clients_nip04():
     event = builder.tags([nostr_sdk.Tag.public_key(theirs(BOT).public_key())]).finalize(
         theirs(ALICE)
     )
-    message = opened(wire.parse_event(event.as_json()), BOT)
+    message = opened(events.parse_event(event.as_json()), BOT)
     assert (message.id, message.sender) == (event.id().to_hex(), ALICE.public_key)
     assert (message.text, message.protocol) == (TEXT, DmProtocol.NIP04)
 
@@ -165,7 +165,7 @@ SEALS = {
 
 def resigned(key, seal, **changed):
     fields = {name: getattr(seal, name) for name in ("kind", "created_at", "tags", "content")}
-    return wire.sign(key, **(fields | changed))
+    return events.sign(key, **(fields | changed))
 
 
 @pytest.mark.parametrize("change", SEALS.values(), ids=SEALS.keys())
@@ -221,7 +221,7 @@ def test_bots_own_message_is_refused(protocol):
     "content", ["", "hello", "hello?iv=", "?iv=AAAA", "aGVsbG8=?iv=aGVsbG8=", "é?iv=é", "=?iv=="]
 )
 def test_kind_4_that_cannot_be_decrypted_is_refused(content):
-    event = wire.sign(
+    event = events.sign(
         ALICE, kind=4, created_at=NOW_S, tags=(("p", BOT.public_key),), content=content
     )
     with pytest.raises(MessageRefused, match="decrypted"):
@@ -238,7 +238,7 @@ def test_kind_4_that_cannot_be_decrypted_is_refused(content):
 )
 def test_kind_4_not_for_the_bot_alone_or_expired_is_refused(tags):
     content = theirs(ALICE).nip04_encrypt(theirs(BOT).public_key(), TEXT)
-    event = wire.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
+    event = events.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
     with pytest.raises(MessageRefused):
         opened(event, BOT)
 

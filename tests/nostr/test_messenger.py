@@ -15,9 +15,9 @@ from websockets.utils import accept_key
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import dm, keys, relay, wire
-from dca_bot.nostr.abroad import GRACE_S
+from dca_bot.nostr import dm, events, keys, relay
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.recipient_relays import GRACE_S
 from dca_bot.nostr.relay import Endpoint, Relay
 from dca_bot.nostr.relay_protocol import LOOKBACK_S
 
@@ -327,7 +327,7 @@ async def test_relay_list_is_found_remembered_and_renewed(bot, alice):
         async def list_relays(*urls, age_s):
             created_at = int(datetime.now(UTC).timestamp()) - age_s
             tags = tuple(("relay", listed) for listed in urls)
-            event = wire.sign(alice, kind=10_050, created_at=created_at, tags=tags, content="")
+            event = events.sign(alice, kind=10_050, created_at=created_at, tags=tags, content="")
             assert await hers.publish(event.to_json(), [url])
 
         assert await ours.inbox_relays(alice.public_key) == ()
@@ -348,8 +348,8 @@ async def test_relay_list_is_found_remembered_and_renewed(bot, alice):
 async def test_relay_list_signed_by_another_is_ignored(bot, alice):
     mallory = keys.generate()
     fields = {"kind": 10_050, "created_at": 1_784_700_000, "content": ""}
-    real = wire.sign(alice, tags=(("relay", "wss://alice.example"),), **fields)
-    other = wire.sign(mallory, tags=(("relay", "wss://mallory.example"),), **fields)
+    real = events.sign(alice, tags=(("relay", "wss://alice.example"),), **fields)
+    other = events.sign(mallory, tags=(("relay", "wss://mallory.example"),), **fields)
     forged = real.to_json().replace("alice.example", "mallory.example")
 
     async def relay(socket):

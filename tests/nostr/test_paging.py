@@ -3,11 +3,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.nostr import wire
+from dca_bot.nostr import events
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.paging import PAGES_MAX, Paging
 
-EVENT = wire.sign(SecretKey((5).to_bytes(32)), kind=4, created_at=0, tags=(), content="")
+EVENT = events.sign(SecretKey((5).to_bytes(32)), kind=4, created_at=0, tags=(), content="")
 
 
 def events_at(times):

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from dca_bot.nostr import wire
+from dca_bot.nostr import events
 from dca_bot.nostr.actions import Answered, Deliver, Drop, Queried, Send, StoredRead, WakeIn
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_protocol import LOOKBACK_S, STORED_LIMIT_S, RelayProtocol
@@ -13,7 +13,7 @@ BOT, ALICE = (SecretKey(bytes([n]) * 32) for n in (1, 2))
 URL = "wss://relay.example"
 NOW_S = 1_784_700_000
 SINCE_S = NOW_S - LOOKBACK_S
-MAIL = wire.sign(
+MAIL = events.sign(
     ALICE, kind=4, created_at=NOW_S - 10, tags=(("p", BOT.public_key),), content="?iv="
 )
 
@@ -197,8 +197,8 @@ def test_page_that_keeps_failing_is_given_up_but_what_comes_is_heard():
 
 def test_challenge_is_answered_with_the_bots_key_and_the_relays_url():
     ((verb, answer),) = Conversation().relay_says("AUTH", "abc").sent
-    event = wire.event_from(answer)
-    wire.verify(event)
+    event = events.event_from(answer)
+    events.verify(event)
     assert (verb, event.kind, event.pubkey) == ("AUTH", 22_242, BOT.public_key)
     assert event.tags == (("relay", URL), ("challenge", "abc"))
     assert event.created_at == NOW_S

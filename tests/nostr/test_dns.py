@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from dca_bot.nostr.addresses import find_public, normalize
+from dca_bot.nostr.dns import find_public, normalize
 from dca_bot.nostr.relay import Endpoint
 
 

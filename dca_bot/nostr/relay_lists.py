@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.ports import Clock
 from dca_bot.errors import MessageRefused
-from dca_bot.nostr.addresses import normalize
+from dca_bot.nostr.dns import normalize
+from dca_bot.nostr.events import Event, verify
 from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.wire import Event, verify
 
 KIND_INBOX_RELAYS = 10_050
 _RELAYS_MAX = 4

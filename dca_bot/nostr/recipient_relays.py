@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from dca_bot.core.ports import Clock
+from dca_bot.nostr.events import Event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay import Endpoint, Relay
-from dca_bot.nostr.wire import Event
 
 _LOG = logging.getLogger(__name__)
 GRACE_S = 3

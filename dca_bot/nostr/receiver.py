@@ -12,8 +12,8 @@ from collections import OrderedDict
 from dca_bot.core.ports import Clock, IncomingMessage
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr.dm import open_message
+from dca_bot.nostr.events import Event
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.wire import Event
 
 _LOG = logging.getLogger(__name__)
 _SEEN_MAX = 20_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.errors import MessageRefused
-from dca_bot.nostr import wire
+from dca_bot.nostr import events
 from dca_bot.nostr.keys import SecretKey
 
 NOW = datetime(2026, 7, 22, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 def signed(key=KEY, *, tags=(), content="hola"):
-    return wire.sign(key, kind=1, created_at=1_700_000_000, tags=tags, content=content)
+    return events.sign(key, kind=1, created_at=1_700_000_000, tags=tags, content=content)
 
 
 def as_json(**changed):
@@ -28,8 +28,8 @@ def as_json(**changed):
 @given(content=TEXTS, tag=st.lists(TEXTS, min_size=1, max_size=3))
 def test_event_id_and_signature_agree_with_an_independent_client(content, tag):
     event = signed(tags=(tuple(tag),), content=content)
-    wire.verify(event)
-    assert wire.parse_event(event.to_json()) == event
+    events.verify(event)
+    assert events.parse_event(event.to_json()) == event
     assert nostr_sdk.Event.from_json(event.to_json()).verify()
 
 
@@ -76,7 +76,7 @@ def test_every_control_character_is_serialized_as_others_do():
 )
 def test_malformed_event_is_refused(text):
     with pytest.raises(MessageRefused, match=r"\.$"):
-        wire.parse_event(text)
+        events.parse_event(text)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_malformed_event_is_refused(text):
 )
 def test_lone_surrogate_anywhere_is_refused(text):
     with pytest.raises(MessageRefused, match="surrogate"):
-        wire.parse_json(text)
+        events.parse_json(text)
 
 
 def test_surrogates_that_belong_together_are_one_character():
-    assert wire.parse_json(r'"\ud83d\ude00"') == "😀"
+    assert events.parse_json(r'"\ud83d\ude00"') == "😀"
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_surrogates_that_belong_together_are_one_character():
 )
 def test_event_that_is_not_its_authors_is_refused(forged):
     with pytest.raises(MessageRefused):
-        wire.verify(forged)
+        events.verify(forged)
 
 
 def test_impossible_author_is_refused_although_the_id_is_right():
     body = replace(signed().body, pubkey="f" * 64)
     with pytest.raises(MessageRefused, match="signature"):
-        wire.verify(replace(signed(), id=body.id, pubkey=body.pubkey))
+        events.verify(replace(signed(), id=body.id, pubkey=body.pubkey))
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_expiration_is_honoured(value, refused):
     event = signed(tags=(("expiration", value),))
     if refused:
         with pytest.raises(MessageRefused, match="expir"):
-            wire.refuse_expired(event, NOW)
+            events.refuse_expired(event, NOW)
     else:
-        wire.refuse_expired(event, NOW)
+        events.refuse_expired(event, NOW)

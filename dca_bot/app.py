@@ -72,7 +72,7 @@ from dca_bot.nostr.keys import SecretKey, npub, parse_npub, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
-from dca_bot.supervisor import Supervisor, supervisor_of
+from dca_bot.systemd import Supervisor, supervisor_of
 
 NAME = "dca-bot"
 ABOUT = "Savings in bitcoin. Send me a direct message: help"

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from dca_bot import __version__
-from dca_bot.console import close_stdout, complain, flush, say, settle_streams
+from dca_bot.commands.console import close_stdout, complain, flush, say, settle_streams
 from dca_bot.errors import DcaBotError, in_words
 from dca_bot.program import CONFIG_DEFAULT
 
@@ -36,7 +36,7 @@ QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 @app.command()
 def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
     """Ask a few questions, write a configuration and the bot's key, show its npub."""
-    from dca_bot.init import ask_and_write
+    from dca_bot.commands.init import ask_and_write
 
     try:
         ask_and_write(config)
@@ -56,7 +56,7 @@ def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
 @app.command()
 def check(config: ConfigPath = CONFIG_DEFAULT) -> None:
     """Try each outside part, step by step, and say what to do where it fails; change nothing."""
-    from dca_bot.check import run_checks
+    from dca_bot.commands.check import run_checks
 
     if not asyncio.run(run_checks(config)):
         raise DcaBotError("Not everything is in order yet; see each ✗ above.")
@@ -80,8 +80,8 @@ def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     """Show what the ledger says now; the bot may be running."""
     from zoneinfo import ZoneInfo
 
+    from dca_bot.commands.status import read_status, render_status
     from dca_bot.config import load_config
-    from dca_bot.inspection import read_status, render_status
 
     loaded = load_config(config)
     values = asyncio.run(read_status(loaded))
@@ -92,8 +92,8 @@ def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
 @app.command()
 def audit(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     """Prove the ledger from its entries up, and against LNbits; the bot may be running."""
+    from dca_bot.commands.status import run_audit
     from dca_bot.config import load_config
-    from dca_bot.inspection import run_audit
 
     result, why = asyncio.run(run_audit(load_config(config)))
     if json:
@@ -126,7 +126,7 @@ def backup(
     config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Copy the ledger into a new file; the bot may be running."""
-    from dca_bot.keeping import make_copy
+    from dca_bot.commands.backup import make_copy
 
     make_copy(config, file)
     say(f"The ledger is copied to {file}.")
@@ -140,7 +140,7 @@ def export(
     config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Write the ledger's tables as CSV files for a bookkeeper; the bot may be running."""
-    from dca_bot.keeping import make_export
+    from dca_bot.commands.backup import make_export
 
     files = make_export(config, folder)
     say(f"{files} files are in {folder}.")
@@ -159,7 +159,7 @@ def simulate(
     json: AsJson = False,
 ) -> None:
     """Show what would be distributed to whom; needs no configuration, network or ledger."""
-    from dca_bot.simulate import run_simulation
+    from dca_bot.commands.simulate import run_simulation
 
     run_simulation(export, clients, currency=currency, now=now, json=json)
 
@@ -179,8 +179,8 @@ def chat(
     ] = False,
 ) -> None:
     """Talk with the bot from this terminal, or from a pipe; needs no configuration."""
+    from dca_bot.commands.chat import make_key, run_chat
     from dca_bot.core.ports import DmProtocol
-    from dca_bot.terminal import make_key, run_chat
 
     if new:
         npub = make_key(key)
@@ -226,8 +226,8 @@ def upgrade_check(
     config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Try on a copy of the ledger what the next start would change; the bot may be running."""
-    from dca_bot.upgrade_check import check_upgrade
-    from dca_bot.upgrade_wheel import check_wheel
+    from dca_bot.commands.upgrade_check import check_upgrade
+    from dca_bot.commands.upgrade_wheel import check_wheel
 
     if wheel is None:
         check_upgrade(config)

@@ -27,7 +27,7 @@ from dca_bot.config_secrets import refuse_secrets
 from dca_bot.core.money import SAT_MAX, checked_currency, minor_digits
 from dca_bot.core.ports import DmProtocol
 from dca_bot.errors import ConfigError, DcaBotError, FileRefused, in_words
-from dca_bot.file_rights import read_text, refuse_unfit_new_file
+from dca_bot.files.rights import read_text, refuse_unfit_new_file
 from dca_bot.program import command, with_config
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"

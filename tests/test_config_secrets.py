@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from dca_bot.commands.chat import make_key, run_chat
 from dca_bot.config import load_config
 from dca_bot.core.ports import DmProtocol
 from dca_bot.errors import ConfigError
-from dca_bot.terminal import make_key, run_chat
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 NSEC = "nsec1" + "q9x8gf2tvdw0s3jn54khce6mua7l" * 2 + "zr"

@@ -5,9 +5,9 @@ import contextlib
 import os
 import sys
 
+from dca_bot.commands.chat import Lines, talk
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.world import World
-from dca_bot.terminal import Lines, talk
 
 QUESTION = "\nTry it yourself as the operator? [y/N] "
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from dca_bot.core.ports import Copy, Export
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
-from dca_bot.file_rights import open_to_read
+from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.rows import (
     ACTIONS,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import asyncpg
 
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words
-from dca_bot.file_rights import refuse_unfit_file
+from dca_bot.files.rights import refuse_unfit_file
 
 TlsMode = Literal["disable", "require", "verify-full"]
 _APPLICATION = "dca-bot"

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncssh
 
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words
-from dca_bot.file_rights import open_to_read, refuse_unfit_file
+from dca_bot.files.rights import open_to_read, refuse_unfit_file
 
 _KEEPALIVE_S = 15
 _HEAD_BYTES = 64

@@ -12,7 +12,7 @@ from functools import partial
 from scaffold import cash_out_row, programme
 
 from dca_bot.chat.conversation import Conversation
-from dca_bot.chat.services import Desk, PartState
+from dca_bot.chat.services import Desk
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
@@ -27,6 +27,7 @@ from dca_bot.core.ports import (
     PaymentStatus,
     Uptime,
 )
+from dca_bot.core.reach import Part, Reach
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
@@ -173,8 +174,8 @@ class Talk:
         self.sent = 0
         self.reconciled = True
         self.parts = [
-            PartState("Lamassu", reachable=True, since=START),
-            PartState("LNbits", reachable=False, since=START),
+            Reach(Part.LAMASSU, reachable=True, since=START),
+            Reach(Part.LNBITS, reachable=False, since=START),
         ]
         self.texts = load_texts(programme)
         self.herald = Herald(programme, self.texts, npub)

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from talk import START, PartState, Talk, make_programme
+from talk import START, Talk, make_programme
 
 from dca_bot.chat.command import Args
 from dca_bot.chat.operator.status import look_around
+from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.daily_summary import Summary
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
@@ -192,7 +193,7 @@ async def test_lnbits_that_does_not_answer_is_no_hindrance(started):
 
 
 async def test_paused_bot_and_parts_in_reach(started):
-    started.parts = [PartState("LNbits", reachable=True, since=START)]
+    started.parts = [Reach(Part.LNBITS, reachable=True, since=START)]
     await started.tell("op", "pause all")
     (text,) = await look(started, utc(1, 14))
     assert text.splitlines()[1].startswith("PAUSED")

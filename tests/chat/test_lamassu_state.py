@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from talk import START, PartState, Talk, make_programme
+from talk import START, Talk, make_programme
 
 from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
+from dca_bot.core.reach import Part, Reach
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.daily_summary import daily_summary
@@ -18,7 +19,7 @@ WHY = (
     "The export of cash_out_txs has fields that are separated by ;, not by commas. It begins: id;x."
     " Nothing of it was used."
 )
-REFUSED = PartState("Lamassu", reachable=False, since=START, detail=WHY)
+REFUSED = Reach(Part.LAMASSU, reachable=False, since=START, detail=WHY)
 UNREADABLE = {
     "en": ("Lamassu: OUT OF REACH since 2026-03-01 06:00", f"  Why: {WHY}"),
     "es": ("Lamassu: SIN CONEXIÓN desde 2026-03-01 06:00", f"  Motivo: {WHY}"),
@@ -61,8 +62,8 @@ async def test_status_poll_and_summary_name_the_reason_why_lamassu_cannot_be_rea
 
 async def test_poll_is_silent_of_what_works_and_of_other_parts(talk):
     talk.parts = [
-        replace(REFUSED, name="LNbits"),
-        PartState("Lamassu", reachable=True, since=START),
+        replace(REFUSED, part=Part.LNBITS),
+        Reach(Part.LAMASSU, reachable=True, since=START),
     ]
     await read(talk, Copy("cash_out_txs.csv", START - HOUR))
     assert await talk.tell("op", "poll") == "Lamassu is read now. Send status in a moment."

@@ -3,7 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from dca_bot.jobs.signals import LNBITS, Bell, Signals
+from dca_bot.core.reach import Part
+from dca_bot.jobs.signals import Bell, Signals
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -77,16 +78,18 @@ def test_only_changes_of_reach_are_news():
     signals = Signals()
     steps = [(True, False), (True, False), (False, True), (False, False), (True, True)]
     for number, (reachable, is_news) in enumerate(steps):
-        assert signals.note(LNBITS, reachable=reachable, now=NOW + number * MINUTE) is is_news
+        assert signals.note(Part.LNBITS, reachable=reachable, now=NOW + number * MINUTE) is is_news
 
 
 def test_part_that_never_answered_is_news():
-    assert Signals().note(LNBITS, reachable=False, now=NOW)
+    assert Signals().note(Part.LNBITS, reachable=False, now=NOW)
 
 
 def test_reach_keeps_when_it_began():
     signals = Signals()
     for number, reachable in enumerate([True, True, False, False, True, True]):
-        signals.note(LNBITS, reachable=reachable, now=NOW + number * MINUTE, detail=str(number))
-    part = signals.parts[LNBITS]
+        signals.note(
+            Part.LNBITS, reachable=reachable, now=NOW + number * MINUTE, detail=str(number)
+        )
+    part = signals.parts[Part.LNBITS]
     assert (part.since, part.detail) == (NOW + 4 * MINUTE, "5")

@@ -11,6 +11,7 @@ from lamassu_server import LamassuServer, login
 from postgres_process import EMPTY
 from test_rows import BEGINNING, LATER
 
+from dca_bot.commands.simulate import run_simulation
 from dca_bot.config import CsvConfig
 from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
@@ -18,7 +19,6 @@ from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.rows import CASH_OUTS
 from dca_bot.lamassu.ssh import SshCsvSource
-from dca_bot.simulate import run_simulation
 
 OLDEST, NEWEST = "7.4", "12.0.0-beta.2"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
 
-from dca_bot import check
 from dca_bot.app import build_source
+from dca_bot.commands import check
 from dca_bot.config import load_config
 from dca_bot.errors import DcaBotError, SourceUnavailable
 from dca_bot.lamassu import tunnel

@@ -6,7 +6,6 @@ import sqlite3
 import string
 from contextlib import closing
 from pathlib import Path
-from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,9 +24,9 @@ from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
 from dca_bot.core.rate import RateProblem
+from dca_bot.core.reach import Part
 from dca_bot.errors import Refusal
 from dca_bot.jobs.error_boundary import Guarded
-from dca_bot.jobs.signals import Part
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.cash_outs import RECOVERED
 from dca_bot.ledger.distributions.fixed_runs import RunReason
@@ -134,7 +133,7 @@ TERMS = {
     "note": [RECOVERED],
     "obstacle": Obstacle,
     "own_payout": [*PayoutState, COLLECTING],
-    "part": get_args(Part),
+    "part": Part,
     "payout": [*PayoutState, COLLECTING],
     "range": RANGE_DAYS,
     "rate_source": allowed("fixed_run", "price_source"),

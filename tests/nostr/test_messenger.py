@@ -79,9 +79,9 @@ async def published(messenger, wanted, count):
     relay = next(iter(messenger._relays.values()))
     async with asyncio.timeout(LIMIT_S):
         while True:
-            events = await relay.query(wanted)
-            if events is not None and len(events) >= count:
-                return events
+            found = await relay.query(wanted)
+            if found is not None and len(found) >= count:
+                return found
 
 
 @asynccontextmanager
@@ -372,8 +372,8 @@ async def test_bot_introduces_itself_to_every_relay(bot, alice):
         running(messenger_of(alice, [two])) as hers,
     ):
         wanted = {"kinds": [0, 10_002, 10_050], "authors": [bot.public_key]}
-        events = await published(hers, wanted, 3)
-        by_kind = {event.kind: event for event in events}
+        found = await published(hers, wanted, 3)
+        by_kind = {event.kind: event for event in found}
         assert '"bot": true' in by_kind[0].content
         assert by_kind[10_050].values("relay") == (one, two)
         assert by_kind[10_002].values("r") == (one, two)

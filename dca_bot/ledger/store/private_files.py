@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from dca_bot.errors import FileRefused, LedgerError, in_words
-from dca_bot.file_rights import refuse_unfit_folder
+from dca_bot.files.rights import refuse_unfit_folder
 
 
 def make_private_folder(folder: Path, *, setting: str) -> None:

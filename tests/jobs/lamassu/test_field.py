@@ -9,9 +9,9 @@ import pytest
 from ingest_bench import DAY, MINUTE
 from test_alarms import Tower
 
+from dca_bot.commands.simulate import run_simulation
 from dca_bot.errors import TableBroken
 from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.simulate import run_simulation
 
 FIELD = Path(__file__).parents[2] / "data" / "field"
 THEN = datetime(2026, 11, 20, 11, tzinfo=UTC)

@@ -12,9 +12,9 @@ from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, START_AT, UNCONFIRM
 from dca_bot.core.cash_out import Action
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
+from dca_bot.core.reach import Part
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.lamassu.ingest import TOLD_MAX
-from dca_bot.jobs.signals import LAMASSU
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, distributions
@@ -218,13 +218,13 @@ async def test_reading_that_fails_changes_nothing_and_is_made_up(make_bench, fau
     bench.server.put(cash_out("a", NOW - 20 * DAY))
     bench.server.fault = fault
     await bench.ingest._try_poll()
-    part = bench.signals.parts[LAMASSU]
+    part = bench.signals.parts[Part.LAMASSU]
     assert (part.reachable, part.detail) == (False, str(fault))
     assert await bench.rows("SELECT id FROM cash_out") == []
     assert await bench.database.read(lambda tx: bot_state.get(tx, bot_state.LAST_POLL_AT)) is None
     bench.server.fault = None
     await bench.ingest._try_poll()
-    assert bench.signals.parts[LAMASSU].reachable
+    assert bench.signals.parts[Part.LAMASSU].reachable
     assert await bench.distributed() == ["a"]
 
 

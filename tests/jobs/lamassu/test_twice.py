@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ingest_bench import DAY, MINUTE
 
+from dca_bot.commands.simulate import run_simulation
 from dca_bot.lamassu.directory import DirectorySource, read_directory
-from dca_bot.simulate import run_simulation
 
 FIELD = Path(__file__).parents[2] / "data" / "field"
 SAMPLE = Path(__file__).parents[2] / "data" / "lamassu" / "export"

@@ -10,8 +10,8 @@ import pytest
 from ledger.old_ledgers import put_old_ledger
 from scaffold import ledger_of
 
-from dca_bot.check import Step, _check_data_dir, _check_keys, take_all
-from dca_bot.check_lamassu import check_lamassu
+from dca_bot.commands.check import Step, _check_data_dir, _check_keys, take_all
+from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.config import Config, write_secret
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
 from dca_bot.ledger.distributions import cash_outs
@@ -20,7 +20,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, npub
 
-EXPORT = Path(__file__).parent / "data" / "lamassu" / "export"
+EXPORT = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.asyncio.server import serve
 
+from dca_bot.commands.chat import Chat, Lines, Screen, make_key, run_chat
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import free_port
 from dca_bot.demo.relay import local_relay
@@ -17,7 +18,6 @@ from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.nostr import events
 from dca_bot.nostr.dm_client import Correspondent
 from dca_bot.nostr.keys import generate, parse_secret_key
-from dca_bot.terminal import Chat, Lines, Screen, make_key, run_chat
 
 NIP04, NIP17 = DmProtocol
 LONG_AGO = timedelta(hours=20)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from dca_bot.commands.simulate import read_clients, record, run_simulation, simulate
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError, SourceUnavailable
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.simulate import read_clients, record, run_simulation, simulate
 
-SAMPLE = Path(__file__).parent / "data" / "lamassu"
+SAMPLE = Path(__file__).parents[1] / "data" / "lamassu"
 NOW = "2025-12-01T00:00:00Z"
 
 

@@ -20,15 +20,15 @@ from scaffold import without_triggers
 
 import dca_bot
 from dca_bot import __version__
+from dca_bot.commands.trial_folder import trial_folder
+from dca_bot.commands.upgrade_check import check_upgrade
+from dca_bot.commands.upgrade_wheel import check_wheel, read_wheel
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, open_database
 from dca_bot.ledger.store.schema import VERSION, fingerprint, run_script
-from dca_bot.trial_folder import trial_folder
-from dca_bot.upgrade_check import check_upgrade
-from dca_bot.upgrade_wheel import check_wheel, read_wheel
 
-EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 EXTRA = "CREATE TABLE extra (n INTEGER) STRICT;\n"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dca_bot.errors import FileRefused, in_words
-from dca_bot.file_remedies import (
+from dca_bot.files.remedies import (
     ROOT,
     astray,
     closed,

@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dca_bot import __version__
-from dca_bot.console import say
+from dca_bot.commands.console import say
+from dca_bot.commands.trial_folder import trial_folder
 from dca_bot.errors import DcaBotError, FileRefused, one_line
-from dca_bot.file_rights import open_to_read
+from dca_bot.files.rights import open_to_read
 from dca_bot.program import NAME
-from dca_bot.trial_folder import trial_folder
 
 SINCE = (0, 2, 0)
 """The first version that has `upgrade-check`."""

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
 
-from dca_bot import check, file_rights, init
 from dca_bot.app import bot_key, build_source, build_wallet
+from dca_bot.commands import check, init
+from dca_bot.commands.init import ask_and_write
 from dca_bot.config import load_config, write_secret
 from dca_bot.errors import DcaBotError, FileRefused, LedgerError
-from dca_bot.init import ask_and_write
+from dca_bot.files import rights
 from dca_bot.ledger.store.backups import PART, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
 from dca_bot.ledger.store.private_files import make_private_folder
@@ -293,9 +294,9 @@ def test_who_isnt_the_owner_is_told_to_be_and_not_to_take_what_belongs_to_anothe
 @pytest.mark.parametrize("folder", ["/srv", "/root", "/etc", "/var/lib"])
 def test_no_folder_of_the_system_is_ever_to_be_given_away_or_opened(folder):
     judges = [
-        lambda: file_rights.refuse_unfit_folder(Path(folder), setting="bot.data_dir"),
-        lambda: file_rights.refuse_unfit_folder(Path(folder, "x"), setting="bot.data_dir"),
-        lambda: file_rights.refuse_unfit_new_file(Path(folder, "bot.nsec")),
+        lambda: rights.refuse_unfit_folder(Path(folder), setting="bot.data_dir"),
+        lambda: rights.refuse_unfit_folder(Path(folder, "x"), setting="bot.data_dir"),
+        lambda: rights.refuse_unfit_new_file(Path(folder, "bot.nsec")),
     ]
     for judge in judges:
         with pytest.raises(FileRefused, match="belongs to root") as refused, as_bot():
@@ -377,7 +378,7 @@ def test_folder_that_a_link_of_the_bots_leads_to_is_never_given_away(bot, mode):
         (bot / "keys").symlink_to(elsewhere)
         for name in ("keys", "shared"):
             with as_bot(), pytest.raises(FileRefused) as refused:
-                file_rights.open_to_read(bot / name / "bot.nsec")
+                rights.open_to_read(bot / name / "bot.nsec")
             assert str(refused.value).endswith(" belongs to root; choose another place.")
 
 
@@ -440,7 +441,8 @@ def test_folder_that_is_missing_is_made_by_run_alone(bot, name):
 
 COMMAND_LINE = """
 import os, sys, concurrent.futures.thread, venv
-from dca_bot import cli, app, check, init, inspection, keeping, upgrade_check, upgrade_wheel
+from dca_bot import app, cli
+from dca_bot.commands import backup, check, init, status, upgrade_check, upgrade_wheel
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid({user}); os.setuid({user})
 for words in (["check"], ["run"], ["status"], ["audit"], ["backup", "copy"], ["export", "out"],
@@ -458,7 +460,7 @@ def each_command(folder, user):
     done = subprocess.run(
         [sys.executable, "-c", COMMAND_LINE.format(user=user)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(check.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(check.__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=90,
@@ -685,7 +687,7 @@ def test_command_for_a_folder_with_a_blank_can_be_pasted(bot):
 
 
 def test_full_disk_is_refused_before_anything_is_written(bot, monkeypatch):
-    monkeypatch.setattr(file_rights, "FREE_BYTES_MIN", 2**62)
+    monkeypatch.setattr(rights, "FREE_BYTES_MIN", 2**62)
     said = both_say(bot, "data")
     assert said == f"The disk of {bot / 'data'} is full. Free some space: df {bot / 'data'}"
 
@@ -693,7 +695,7 @@ def test_full_disk_is_refused_before_anything_is_written(bot, monkeypatch):
 READ_ONLY = """
 import os, subprocess, sys
 from pathlib import Path
-sys.path[:0] = [{tests!r}, str(Path({tests!r}).parent)]
+sys.path[:0] = [str(one) for one in (Path({tests!r}), *Path({tests!r}).parents[:2])]
 from test_file_rights import both_say
 folder = Path({folder!r})
 subprocess.run(["mount", "--bind", "-o", "ro", str(folder), str(folder)], check=True)
@@ -720,7 +722,7 @@ def test_file_system_that_tells_no_size_is_not_full(tmp_path):
     code = f"""
 import subprocess
 from pathlib import Path
-from dca_bot.file_rights import refuse_unfit_folder
+from dca_bot.files.rights import refuse_unfit_folder
 folder = Path({str(tmp_path)!r}).joinpath("data")
 folder.mkdir()
 subprocess.run(["mount", "-t", "ramfs", "-o", "mode=700", "ramfs", folder], check=True)
@@ -742,7 +744,7 @@ def test_secret_that_is_replaced_between_look_and_reading_is_not_taken(
     path = tmp_path / "key"
     path.write_text("mine")
     path.chmod(0o600)
-    judge = file_rights.refuse_unfit_file
+    judge = rights.refuse_unfit_file
 
     def judge_then_swap(place, *, private):
         judge(place, private=private)
@@ -752,16 +754,16 @@ def test_secret_that_is_replaced_between_look_and_reading_is_not_taken(
         os.chown(other, spoil.get("owner", os.geteuid()), -1)
         other.rename(place)
 
-    monkeypatch.setattr(file_rights, "refuse_unfit_file", judge_then_swap)
+    monkeypatch.setattr(rights, "refuse_unfit_file", judge_then_swap)
     with pytest.raises(FileRefused):
-        file_rights.read_text(path, private=True)
+        rights.read_text(path, private=True)
 
 
 def test_regular_files_alone_are_ever_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DcaBotError, match="is a named pipe"):
-        file_rights.open_to_read(tmp_path / "pipe")
+        rights.open_to_read(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"content")
-    with file_rights.open_to_read(tmp_path / "file") as file:
+    with rights.open_to_read(tmp_path / "file") as file:
         assert file.read() == b"content"
         assert stat.S_ISREG(os.fstat(file.fileno()).st_mode)

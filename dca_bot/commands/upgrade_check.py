@@ -16,19 +16,19 @@ from typing import Any
 
 from dca_bot import __version__
 from dca_bot.app import programme_of
+from dca_bot.commands.console import say
+from dca_bot.commands.status import read_status
+from dca_bot.commands.trial_folder import trial_folder
 from dca_bot.config import Config, load_config
-from dca_bot.console import say
 from dca_bot.core.money import sat_text
 from dca_bot.errors import DcaBotError, LedgerError
-from dca_bot.file_rights import refuse_unfit_file
-from dca_bot.inspection import read_status
+from dca_bot.files.rights import refuse_unfit_file
 from dca_bot.ledger.audit.audit import LedgerAudit, audit_ledger
 from dca_bot.ledger.store.backups import copy_ledger, name_before
 from dca_bot.ledger.store.database import LEDGER_FILE, has_ledger, open_database
 from dca_bot.ledger.store.migrate import is_repaired_first, opened_by
 from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, version_of
 from dca_bot.program import command, with_config
-from dca_bot.trial_folder import trial_folder
 
 ROOM_FACTOR = 4
 """Copy, migrated copy and its journal take at most so many times the ledger's size."""

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dca_bot.console import say
+from dca_bot.commands.console import say
 from dca_bot.core.allotment import Allotment, Portion, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError
-from dca_bot.file_rights import open_to_read
+from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.directory import read_directory
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)

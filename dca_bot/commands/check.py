@@ -17,13 +17,13 @@ from dca_bot.app import (
     programme_of,
     ssh_server,
 )
-from dca_bot.check_lamassu import check_lamassu
+from dca_bot.commands.check_lamassu import check_lamassu
+from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
-from dca_bot.console import say
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_text
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
-from dca_bot.file_rights import refuse_unfit_folder
+from dca_bot.files.rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger.payouts import leases

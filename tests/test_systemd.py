@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from dca_bot.supervisor import Supervisor, supervisor_of
+from dca_bot.systemd import Supervisor, supervisor_of
 
 
 class HeldClock:

@@ -19,7 +19,7 @@ from dca_bot.ledger.programme import machines
 from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 from dca_bot.nostr.keys import generate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXPORT = ROOT / "tests" / "data" / "lamassu" / "export"
 NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ENCODINGS = {"ascii": NO_UTF8, "latin-1": {"PYTHONIOENCODING": "latin-1"}}

@@ -1,0 +1,1 @@
+"""What the command line does beside running the bot: one file for each group of its commands."""

@@ -63,7 +63,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks.py
-	$(BIN)/python tests/ledger/database_bench.py
+	$(BIN)/python tests/ledger/store/database_bench.py
 
 lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from dca_bot.errors import FileRefused, LedgerError, in_words
-from dca_bot.ledger.connection import Connect, Connection, open_in_thread
 from dca_bot.files.rights import refuse_unfit_folder, refuse_unfit_own_file
+from dca_bot.ledger.store.connection import Connect, Connection, open_in_thread
 from dca_bot.ledger.store.migrate import migrate, refuse_other_version
 from dca_bot.ledger.store.private_files import make_private_folder
 

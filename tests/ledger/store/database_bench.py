@@ -1,4 +1,4 @@
-"""Prints what a thread and asyncio cost on top of SQLite: `python tests/ledger/database_bench.py [FOLDER]`.
+"""Prints what a thread and asyncio cost on top of SQLite: `python tests/ledger/store/database_bench.py [FOLDER]`.
 
 Every figure stands beside its ratio to a floor of the same run: sqlite3 without thread or asyncio. Rounds
 of all ways take turns, and the median round counts, so a busy machine disturbs all ways alike. A
@@ -22,9 +22,9 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parent))
 from here import open_here
 
-from dca_bot.ledger import facts
-from dca_bot.ledger.connection import open_in_thread
-from dca_bot.ledger.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.connection import open_in_thread
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 
 ROUNDS, READS, WRITES, WAITERS, IDLE_S = 9, 300, 60, 100, 1.0
 CONSOLE = Console(highlight=False, soft_wrap=True)
@@ -77,11 +77,11 @@ WAYS = {
 
 
 def read(tx):
-    return facts.get(tx, "bench")
+    return bot_state.get(tx, "bench")
 
 
 def write(tx):
-    facts.put(tx, "bench", str(next(NUMBERS)))
+    bot_state.put(tx, "bench", str(next(NUMBERS)))
 
 
 class Floor:

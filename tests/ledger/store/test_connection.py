@@ -8,29 +8,28 @@ import threading
 from contextlib import closing
 
 import pytest
+from here import open_here
 
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import LEDGER_FILE, open_database
-
-from .here import open_here
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import LEDGER_FILE, open_database
 
 SCRIPT = """
 import asyncio, pathlib, sys, threading
-from dca_bot.ledger import facts
-from dca_bot.ledger.database import open_database
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import open_database
 folder = pathlib.Path(sys.argv[1])
 inside, go_on = threading.Event(), threading.Event()
 
 def slow(tx):
-    facts.put(tx, "first", "1")
+    bot_state.put(tx, "first", "1")
     inside.set()
     go_on.wait(10)
-    facts.put(tx, "second", "1")
+    bot_state.put(tx, "second", "1")
 """
 LEFT_OPEN = """
 async def main():
     database = await open_database(folder)
-    await database.transact(lambda tx: facts.put(tx, "first", "1"))
+    await database.transact(lambda tx: bot_state.put(tx, "first", "1"))
 
 asyncio.run(main())
 """
@@ -58,10 +57,10 @@ class Gate:
         self.inside, self.go_on = threading.Event(), threading.Event()
 
     def __call__(self, tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         self.inside.set()
         assert self.go_on.wait(10)
-        facts.put(tx, "second", "1")
+        bot_state.put(tx, "second", "1")
 
     async def reached(self):
         assert await asyncio.to_thread(self.inside.wait, 10)
@@ -87,13 +86,13 @@ def gate():
 
 
 def put(name):
-    return lambda tx: facts.put(tx, name, "1")
+    return lambda tx: bot_state.put(tx, name, "1")
 
 
 def kept(folder):
     with closing(sqlite3.connect(folder / LEDGER_FILE)) as ledger:
         names = ledger.execute("SELECT name FROM fact ORDER BY name").fetchall()
-    return {name for (name,) in names} - {facts.PROGRAM, facts.SCHEMA}
+    return {name for (name,) in names} - {bot_state.PROGRAM, bot_state.SCHEMA}
 
 
 def run(script, folder):
@@ -112,7 +111,7 @@ async def test_transaction_whose_waiter_is_cancelled_in_the_queue_runs_all_the_s
     running = asyncio.create_task(database.transact(gate))
     await gate.reached()
     queued = asyncio.create_task(database.transact(put("queued")))
-    last = asyncio.create_task(database.transact(lambda tx: facts.get(tx, "queued")))
+    last = asyncio.create_task(database.transact(lambda tx: bot_state.get(tx, "queued")))
     await asyncio.sleep(0)
     queued.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -126,7 +125,7 @@ async def test_transaction_whose_waiter_is_cancelled_in_the_queue_runs_all_the_s
 async def test_every_one_of_many_waiters_gets_the_result_of_its_own_function(database):
     def work(number):
         def whole(tx):
-            facts.put(tx, f"n{number}", "1")
+            bot_state.put(tx, f"n{number}", "1")
             if number % 5 == 0:
                 raise ValueError(number)
             return number
@@ -199,19 +198,19 @@ async def test_exception_that_is_no_plain_error_undoes_the_transaction_and_reach
     database, error
 ):
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         raise error
 
     expected = RuntimeError if error is StopIteration else error
     async with asyncio.timeout(10):
         with pytest.raises(expected):
             await database.transact(work)
-    assert await database.read(lambda tx: facts.get(tx, "first")) is None
+    assert await database.read(lambda tx: bot_state.get(tx, "first")) is None
 
 
 async def test_transaction_that_commits_by_itself_is_refused_and_undone(database, folder):
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         tx.commit()
 
     with pytest.raises(sqlite3.ProgrammingError, match="when its function returns"):
@@ -235,8 +234,8 @@ async def test_full_disk_undoes_the_transaction_and_the_next_one_runs(database, 
     def fill(tx):
         pages = tx.execute("PRAGMA page_count").fetchone()[0]
         tx.execute(f"PRAGMA max_page_count = {pages + 2}")
-        facts.put(tx, "first", "1")
-        facts.put(tx, "second", "x" * 100_000)
+        bot_state.put(tx, "first", "1")
+        bot_state.put(tx, "second", "x" * 100_000)
 
     with pytest.raises(sqlite3.OperationalError, match="full"):
         await database.transact(fill)
@@ -249,7 +248,7 @@ async def test_interrupted_transaction_is_undone_and_the_next_one_runs(database,
     inside = threading.Event()
 
     def work(tx):
-        facts.put(tx, "first", "1")
+        bot_state.put(tx, "first", "1")
         handed_out.append(tx)
         inside.set()
         tx.execute(
@@ -270,7 +269,7 @@ async def test_interrupted_transaction_is_undone_and_the_next_one_runs(database,
 def test_database_outlives_the_event_loop_that_opened_it(folder):
     database = asyncio.run(open_database(folder))
     asyncio.run(database.transact(put("first")))
-    assert asyncio.run(database.read(lambda tx: facts.get(tx, "first"))) == "1"
+    assert asyncio.run(database.read(lambda tx: bot_state.get(tx, "first"))) == "1"
     asyncio.run(database.aclose())
 
 
@@ -291,13 +290,13 @@ async def test_simulation_can_run_the_database_in_its_own_thread(folder):
     await database.transact(put("first"))
 
     def fails(tx):
-        facts.put(tx, "second", "1")
+        bot_state.put(tx, "second", "1")
         raise KeyError
 
     with pytest.raises(KeyError):
         await database.transact(fails)
     # Every step is taken at once: no other task gets between the call and its result.
     with pytest.raises(StopIteration):
-        database.read(lambda tx: facts.get(tx, "first")).send(None)
+        database.read(lambda tx: bot_state.get(tx, "first")).send(None)
     await database.aclose()
     assert kept(folder) == {"first"}

@@ -1,6 +1,6 @@
-"""Runs plain functions on an SQLite connection, one whole function after another.
+"""Runs plain functions on an SQLite connection, each one whole, in the order of the calls.
 
-`Connect` is the seam of the database: `open_in_thread` gives each connection a thread of its own; a
+`Connect` is the seam of the database: `open_in_thread` gives each connection a separate thread; a
 simulation hands in a `Connect` that runs each function in the caller's thread.
 """
 
@@ -19,8 +19,8 @@ _LOCK_WAIT_S = 10
 class Connection(Protocol):
     """An open SQLite connection in autocommit mode.
 
-    Functions run in the order of the calls of `run`, never two at once. A function that was handed in
-    runs even if the caller's wait is cancelled.
+    Functions run in the order of the calls of `run`, never two at once. A function handed in runs even
+    if the caller is cancelled meanwhile.
     """
 
     async def run(self, work: _Work[T]) -> T:
@@ -30,7 +30,7 @@ class Connection(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Wait for the functions handed in before, then close the file; closing twice is no error."""
+        """Wait for the functions handed in before, then close the file; a second call does nothing."""
 
 
 Connect = Callable[[str], Awaitable[Connection]]
@@ -38,7 +38,7 @@ Connect = Callable[[str], Awaitable[Connection]]
 
 
 async def open_in_thread(uri: str) -> Connection:
-    """Open a connection that runs functions in a thread of its own; raise sqlite3.Error."""
+    """Open a connection that runs functions in a separate thread; raise sqlite3.Error."""
     waiting: deque[_Work[None]] = deque()
 
     def connector() -> sqlite3.Connection:

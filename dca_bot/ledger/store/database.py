@@ -1,7 +1,7 @@
 """The ledger's file: one writer, durable transactions.
 
-A transaction is one plain function that runs whole in the database's thread and never awaits, so
-nobody else's statement can get between its own. A crash leaves either all of it or nothing.
+A transaction is one plain function, run whole in the database's thread. The function can't await, so no
+statement of another transaction comes between. A crash leaves the whole transaction or nothing.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from dca_bot.ledger.store.private_files import make_private_folder
 
 T = TypeVar("T")
 Tx = sqlite3.Connection
-"""The connection inside a transaction; only functions run by `Database.transact` have one."""
+"""The connection inside a transaction, as `Database.transact` and `Database.read` hand it to a function."""
 
 LEDGER_FILE = "ledger.sqlite3"
 LOCK_FILE = "ledger.lock"
@@ -37,30 +37,41 @@ _WELL_BUT_CLOSED = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""What SQLite reports of a ledger that it can't get at: that says nothing against the file."""
+"""Errors of access: SQLite couldn't read or write the file, but the file may be undamaged."""
 
 
 class Database:
-    """An open ledger; made by `open_database`."""
+    """An open ledger; made by `open_database`.
+
+        await database.transact(lambda tx: facts.put(tx, "first", "1"))
+        first = await database.read(lambda tx: facts.get(tx, "first"))
+
+    Cancelling a caller doesn't stop the caller's transaction: a function handed in runs to the end, and
+    its transaction commits.
+    """
 
     def __init__(self, connection: Connection, exits: AsyncExitStack) -> None:
         self._connection = connection
         self._exits = exits
 
     async def transact(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` as one durable transaction; what it raises undoes all of it."""
+        """Run `work` as one durable transaction, and return its result.
+
+        An exception out of `work` undoes the whole transaction, and is raised here. Raise sqlite3.Error
+        if SQLite fails, for example because the disk is full or another program locks the file.
+        """
         return await self._run(work, begin="BEGIN IMMEDIATE")
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on one consistent state of the ledger."""
+        """Run `work` on one consistent state of the ledger, and return its result; errors as `transact`."""
         return await self._run(work, begin="BEGIN")
 
     async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
-        """Bring the schema up to date as `migrate.migrate` does; raise LedgerError if it can't be."""
+        """Bring the schema to this program's version; errors and `keep_copy` as for `migrate.migrate`."""
         await self._connection.run(lambda tx: migrate(tx, keep_copy))
 
     async def aclose(self) -> None:
-        """Close the file and let another bot have it."""
+        """Wait for the transactions handed in before, close the file, release the lock."""
         await self._exits.aclose()
 
     async def _run(self, work: Callable[[Tx], T], *, begin: str) -> T:
@@ -75,15 +86,16 @@ async def open_database(
     keep_copy: Callable[[int], None] | None = None,
     connect: Connect = open_in_thread,
 ) -> Database:
-    """Open the ledger in `data_dir`, make or migrate it, and keep other bots out.
+    """Open the ledger in `data_dir`: make or migrate the file, and lock other bots out.
 
-    `keep_copy` is called, with the version that comes, before a ledger of an earlier version is changed.
+    `read_only`: the ledger is neither made, migrated nor locked, so a running bot isn't disturbed.
+    `traceless`: SQLite makes no file beside a ledger at rest. Only for a short look, because SQLite then
+    takes for granted that no other program begins to write.
+    `keep_copy`: called with the new version before a ledger of an earlier version is changed.
+    `connect`: opens the connection; a simulation hands in another way to run functions.
 
-    With `read_only` it is neither made nor migrated nor locked, so a running bot isn't disturbed; and
-    no file appears beside it with `traceless`, which is for a glance: it counts on nobody starting to
-    write meanwhile.
-    Raise LedgerError when the folder or a file isn't its user's alone, when another bot has the
-    ledger, or when its tables aren't those of a version that this program knows.
+    Raise LedgerError if other users have access to the folder or a file, if another bot has the ledger
+    open, if SQLite can't read the file, or if the tables are of an unknown version.
     """
     async with AsyncExitStack() as exits:
         path = existing_ledger(data_dir) if read_only else _own_file(data_dir, exits)
@@ -112,7 +124,7 @@ async def open_database(
 
 @asynccontextmanager
 async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncIterator[Database]:
-    """Open a ledger for reading, of which another process may be the bot; raise LedgerError."""
+    """Open for reading a ledger that a bot in another process may be writing; raise LedgerError."""
     _refuse_foreign_wal(existing_ledger(data_dir))
     async with _reading(data_dir, traceless=traceless) as database:
         yield database
@@ -120,9 +132,10 @@ async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncI
 
 @asynccontextmanager
 async def reading_beside(data_dir: Path) -> AsyncIterator[Database]:
-    """Open the ledger of this very bot once more, for reading beside its writer.
+    """Open for reading a ledger that this process is writing; raise LedgerError.
 
-    The file is left to SQLite: whoever else opens and closes it drops this process's locks.
+    The file is opened by SQLite alone: closing any other descriptor of the file drops the locks of SQLite
+    in this process.
     """
     async with _reading(data_dir, traceless=False) as database:
         yield database
@@ -140,8 +153,8 @@ async def _reading(data_dir: Path, *, traceless: bool) -> AsyncIterator[Database
 def refuse_unusable(data_dir: Path) -> bool:
     """Raise LedgerError where a bot would refuse to start on the files of `data_dir`; change nothing.
 
-    Return whether a bot is running there: then its files are its own to judge. Not for the process of
-    a running bot: looking into its ledger's file drops its locks.
+    Return whether a bot is running on `data_dir`; the ledger's file is then left alone. Not to be called
+    in the process of a running bot: reading the header of the file drops the locks of SQLite.
     """
     _refuse_unfit(data_dir, write=True)
     lock_path = data_dir / LOCK_FILE
@@ -160,7 +173,7 @@ def refuse_unusable(data_dir: Path) -> bool:
 
 
 def existing_ledger(data_dir: Path) -> Path:
-    """Return the ledger's file; raise LedgerError if there is none or it isn't its user's alone."""
+    """Return the ledger's file; raise LedgerError if there is none, or if other users have access."""
     path = data_dir / LEDGER_FILE
     if not has_ledger(data_dir):
         raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
@@ -168,9 +181,9 @@ def existing_ledger(data_dir: Path) -> Path:
 
 
 def has_ledger(data_dir: Path) -> bool:
-    """Tell whether a bot has been started on a folder; raise LedgerError if it isn't its user's alone.
+    """Tell whether a bot has been started on a folder; raise LedgerError if other users have access.
 
-    A start that was killed at once leaves an empty file.
+    An empty file doesn't count: a start that was killed at once leaves an empty file.
     """
     _refuse_unfit(data_dir, write=False)
     path = data_dir / LEDGER_FILE
@@ -178,10 +191,10 @@ def has_ledger(data_dir: Path) -> bool:
 
 
 def connect_to_read(path: Path, *, traceless: bool = False) -> Tx:
-    """Return a connection of one's own to a ledger's file, which a bot may be writing to.
+    """Return a connection for reading a ledger that a bot may be writing, in this process or another.
 
-    The file itself is never opened beside SQLite: closing it would drop the locks of this process.
-    With `traceless` no file appears beside a ledger that no bot has open, as for `open_database`.
+    For work in a thread of its own, such as a copy. `traceless` as for `open_database`. Raise
+    sqlite3.Error if the file can't be opened.
     """
     uri = f"{path.absolute().as_uri()}{_reading_mode(path, traceless=traceless)}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
@@ -198,7 +211,7 @@ def _set_up(tx: Tx, *, durable: bool) -> None:
 
 
 def _whole(tx: Tx, work: Callable[[Tx], T], *, begin: str) -> T:
-    """Run `work` as one transaction."""
+    """Run `work` between `begin` and COMMIT; roll back and raise if anything fails."""
     tx.execute(begin)
     try:
         result = work(tx)
@@ -227,7 +240,7 @@ def _own_file(data_dir: Path, exits: AsyncExitStack) -> Path:
 
 
 def _refuse_unfit(data_dir: Path, *, write: bool) -> None:
-    """Raise LedgerError unless folder and files are there for one user alone, or can be made so."""
+    """Raise LedgerError unless the user of the bot alone has access to the folder and the files."""
     try:
         refuse_unfit_folder(data_dir, setting="bot.data_dir", write=write)
         for name in FILES:
@@ -238,9 +251,10 @@ def _refuse_unfit(data_dir: Path, *, write: bool) -> None:
 
 
 def _refuse_lost(data_dir: Path) -> None:
-    """Raise LedgerError for no or an empty ledger where a bot has run: a new one would forget everybody.
+    """Raise LedgerError for a missing or empty ledger in a folder where a bot has run.
 
-    A first start that was killed leaves that too, but no name in the lock file.
+    A new ledger would forget every client. The lock file names the last bot, so an empty lock file
+    stands for a first start that was killed early.
     """
     path, lock_path = data_dir / LEDGER_FILE, data_dir / LOCK_FILE
     if not lock_path.exists() or lock_path.stat().st_size == 0:
@@ -262,7 +276,7 @@ def _out_of_order(data_dir: Path, error: OSError) -> LedgerError:
 
 
 def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:
-    """Say what SQLite reports; a copy is put back only in the place of a file that is damaged."""
+    """Word an error of SQLite: only in place of a damaged file is a copy to be put back."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _WELL_BUT_CLOSED:
         return LedgerError(
@@ -276,10 +290,10 @@ def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:
 
 
 def _refuse_foreign_wal(path: Path) -> None:
-    """Raise LedgerError if a copy was put back beside what another ledger had in its WAL.
+    """Raise LedgerError if a copy was put back beside the WAL of another ledger.
 
-    SQLite would write that into the copy and destroy it. A file says of itself whether it has a WAL
-    (bytes 18 and 19 of its header); copies never have one.
+    SQLite would write the WAL into the copy and destroy the copy. Bytes 18 and 19 of the header tell
+    whether a file uses a WAL, and a copy never does.
     """
     wal = path.with_name(f"{path.name}-wal")
     if not path.exists() or not wal.exists() or wal.stat().st_size == 0:
@@ -298,13 +312,13 @@ def _reading_mode(path: Path, *, traceless: bool) -> str:
 
 
 def _is_at_rest(path: Path) -> bool:
-    """Tell whether all of a ledger stands in its file; a killed bot leaves an empty -wal at most."""
+    """Tell whether no bot has the ledger open and the file holds every commit, none stands in the WAL."""
     wal, shm = (path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm"))
     return not wal.exists() or (wal.stat().st_size == 0 and not shm.exists())
 
 
 def _lock(lock: int) -> bool:
-    """Take the lock; return False if another bot has it."""
+    """Take the lock of an open lock file; return False if another bot has the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,9 @@
-"""Brings a ledger to this program's version, and refuses one whose tables are another's.
+"""Migrates a ledger to the version of this program, and refuses a ledger with tables of another program.
 
-Each step is one transaction. The ledger keeps which dca-bot opened it last, and what its schema was then:
+Each step is one transaction. The ledger records the version of the last dca-bot that opened the ledger, and
+the schema after that opening:
 
-    empty ──▶ this version          tables of an earlier build ──repair──▶ tables of that version ──┐
+    empty ──▶ this version          tables of an earlier build ──repair──▶ tables of the version ───┐
     earlier version ──copy──▶ migrations, one after the other ──▶ this version ◀────────────────────┘
     newer version, tables of another build, tables altered by another program: refused, unchanged
 """
@@ -35,9 +36,9 @@ _log = logging.getLogger(__name__)
 
 
 def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
-    """Bring a ledger up to date; raise LedgerError if its tables aren't those of its version.
+    """Migrate a ledger; raise LedgerError if the tables don't belong to the ledger's version.
 
-    `keep_copy` is called with the version that comes, before anything in a filled ledger is changed.
+    `keep_copy` is called with the new version, before any change to a filled ledger.
     """
     version = version_of(tx)
     refuse_newer(tx)
@@ -53,7 +54,10 @@ def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
 
 
 def refuse_other_version(tx: Tx) -> None:
-    """Raise LedgerError unless a ledger has the tables that this program knows."""
+    """Raise LedgerError unless a ledger has exactly the tables of this program.
+
+    Raise LedgerOutdated, a LedgerError, for a ledger that `migrate` would change.
+    """
     refuse_newer(tx)
     version = version_of(tx)
     if _refuse_altered(tx, version) or version != VERSION:
@@ -64,7 +68,7 @@ def refuse_other_version(tx: Tx) -> None:
 
 
 def refuse_newer(tx: Tx) -> None:
-    """Raise LedgerError if a ledger's version is one that this program doesn't know."""
+    """Raise LedgerError if the version of a ledger is newer than this program."""
     version = version_of(tx)
     if version <= VERSION:
         return
@@ -78,20 +82,20 @@ def refuse_newer(tx: Tx) -> None:
 
 
 def opened_by(tx: Tx) -> str | None:
-    """Return the version of dca-bot that opened a ledger last; None if that was before 0.2.0."""
+    """Return the version of the dca-bot that opened a ledger last; None for a dca-bot before 0.2.0."""
     try:
         return bot_state.get(tx, bot_state.PROGRAM)
-    except sqlite3.Error:  # no table `fact`: a ledger of the future, or none yet
+    except sqlite3.Error:  # no table `fact`: a ledger of a later version, or an empty file
         return None
 
 
 def is_repaired_first(tx: Tx) -> bool:
-    """Tell whether a ledger has tables of a build that `migrate` repairs."""
+    """Tell whether a ledger has the tables of a build that `migrate` repairs."""
     return is_repairable(version_of(tx), fingerprint(tx))
 
 
 def _copy_from_before(folder: Path) -> str | None:
-    """Return the name of the last copy of those kept before migrations that this program can open."""
+    """Return the name of the newest copy from before a migration that this program can open."""
     kept = []
     for path in folder.glob("before-version-*.sqlite3"):
         numbers = _KEPT.fullmatch(path.name)
@@ -101,7 +105,7 @@ def _copy_from_before(folder: Path) -> str | None:
 
 
 def _version_in(path: Path) -> int:
-    """Return `user_version` from the header of a file that nobody writes; 0 if it can't be read."""
+    """Return `user_version` from the header of a closed ledger; 0 for an unreadable file."""
     try:
         with path.open("rb") as file:
             return int.from_bytes(file.read(64)[60:], "big")
@@ -121,7 +125,7 @@ def _step(tx: Tx, number: int) -> None:
 
 
 def _refuse_altered(tx: Tx, version: int) -> bool:
-    """Raise LedgerError unless the tables are those of a version, or True if they can be made so."""
+    """Return whether `repair` has to mend the tables; raise LedgerError for tables of another program."""
     if version == 0:
         _refuse_unnumbered(tx)
         return False
@@ -145,7 +149,7 @@ def _refuse_unnumbered(tx: Tx) -> None:
 
 
 def _altered(tx: Tx, version: int, parts: list[str]) -> str:
-    """Say what differs and what to do: another build has other tables, another program alters them."""
+    """Word the refusal: the differing parts, the likely cause (another build or program), the remedy."""
     named = ", ".join(parts[:NAMED_MAX]) + (" …" if len(parts) > NAMED_MAX else "")
     kept = (bot_state.get(tx, bot_state.SCHEMA) or "").partition(" ")[0]
     if not kept or kept == MIGRATIONS[version - 1].fingerprint:
@@ -161,7 +165,7 @@ def _altered(tx: Tx, version: int, parts: list[str]) -> str:
 
 
 def _note_opened(tx: Tx) -> None:
-    """Keep which program has opened a ledger, and its schema; nothing is written where both are known."""
+    """Record this program and the schema; write nothing if the ledger has both already."""
     opened = {
         bot_state.PROGRAM: __version__,
         bot_state.SCHEMA: f"{MIGRATIONS[-1].fingerprint} {text_digest(tx)}",

@@ -1,6 +1,7 @@
-"""Repairs ledgers whose migration 0002 was run before that script was edited for the last time.
+"""Repairs ledgers that were migrated by an early edition of the script 0002.
 
-Two builds are known: the published version 2 of 24 November 2026, and one from the day after. No row is lost.
+Two builds ran early editions: the published version 2 of 24 November 2026, and a build of 25 November.
+No row is lost.
 """
 
 import sqlite3
@@ -11,17 +12,20 @@ _KNOWN = {
     2: ("ae01fc167dbe335f", "9e146aa699da027b"),
     3: ("845f03ae44fa7789", "a0dea94b6c5d4e4a"),
 }
-"""The fingerprints of their schemas, as they were and after migration 0003."""
+"""Fingerprints of the schemas of both builds, at version 2 and after migration 0003."""
 _BEFORE = "before_repair_"
 
 
 def is_repairable(version: int, found: str) -> bool:
-    """Tell whether a fingerprint is that of a build which `repair` knows."""
+    """Tell whether `found` is the fingerprint of a schema that `repair` mends."""
     return found in _KNOWN.get(version, ())
 
 
 def repair(tx: sqlite3.Connection, version: int) -> None:
-    """Give a ledger the tables, views, indexes and triggers of the published version; rows stay."""
+    """Rebuild tables, views, indexes and triggers as published in `version`, and keep every row.
+
+    Raise sqlite3.IntegrityError if a row would lose a row that it refers to.
+    """
     with altering(tx):
         tx.execute("BEGIN IMMEDIATE")
         _drop(tx, "trigger", "view", "index")
@@ -55,7 +59,7 @@ def _drop(tx: sqlite3.Connection, *kinds: str) -> None:
 
 
 def _make_table(tx: sqlite3.Connection, name: str, sql: str, *, is_new: bool) -> None:
-    """Make a table as it should be, with the rows and columns that it has had."""
+    """Make a table by its published SQL, and copy the rows of the old table."""
     if is_new:
         tx.execute(sql)
         return
@@ -67,7 +71,7 @@ def _make_table(tx: sqlite3.Connection, name: str, sql: str, *, is_new: bool) ->
 
 
 def _fill(tx: sqlite3.Connection, *, has_sums: bool, has_told: bool) -> None:
-    """Write what the later script would have kept: sums per client, and alarms that were told."""
+    """Write the sums per client and the times of told alarms, as the last edition of 0002 does."""
     if not has_sums:
         tx.execute("INSERT INTO client_sum SELECT * FROM client_got")
     if not has_told:

@@ -1,6 +1,6 @@
-"""The ledger's schema: its numbered migrations, and a fingerprint that tells whether tables are theirs.
+"""The schema of the ledger: numbered migrations, and a fingerprint by which foreign tables are noticed.
 
-A migration is frozen: ledgers made with it exist. What has to change afterwards is a new migration.
+A migration is frozen, because ledgers made by the migration exist. Every later change is a new migration.
 """
 
 import hashlib
@@ -18,9 +18,11 @@ from dca_bot.errors import LedgerError
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema: a script, its SHA-256, the fingerprint of the schema after it.
+    """One step of the schema.
 
-    `changes` tells an operator what the step brings.
+    `sha256`: the first digits of the SHA-256 of the script `file`.
+    `fingerprint`: the fingerprint of the schema after the step.
+    `changes`: what the step brings, in words for an operator.
     """
 
     file: str
@@ -50,8 +52,8 @@ MIGRATIONS = (
         " addresses that were given up on LNbits' word alone wait for yours (`holds`)",
     ),
 )
-"""The first makes version 1 of the ledger, the second version 2. The file names are listed here, so a
-removed script that an old installation has left behind in the folder is never run."""
+"""Migration number n makes version n of the ledger. Only files listed here are run: an old installation
+can leave removed scripts behind in the folder."""
 VERSION = len(MIGRATIONS)
 
 _TOKEN = re.compile(
@@ -67,7 +69,7 @@ _OBJECTS = (
 
 @dataclass(frozen=True, slots=True)
 class SchemaObject:
-    """A table, view, index or trigger, with its SQL in normal form."""
+    """A table, view, index or trigger; `sql` is in normal form."""
 
     kind: str
     name: str
@@ -76,12 +78,12 @@ class SchemaObject:
 
 
 def version_of(tx: sqlite3.Connection) -> int:
-    """Return the version of a ledger's schema; 0 for a file that is none yet."""
+    """Return the version of a ledger's schema; 0 for an empty file."""
     return int(tx.execute("PRAGMA user_version").fetchone()[0])
 
 
 def script(number: int) -> str:
-    """Return the script that makes a version; raise LedgerError if the file isn't the frozen one."""
+    """Return the script of a migration; raise LedgerError if the file isn't the frozen script."""
     migration = MIGRATIONS[number - 1]
     content = (
         resources.files("dca_bot.ledger.store").joinpath("migrations", migration.file).read_bytes()
@@ -95,16 +97,24 @@ def script(number: int) -> str:
 
 
 def run_script(tx: sqlite3.Connection, number: int) -> None:
-    """Bring a ledger from the version before to version `number`, wholly or not at all."""
+    """Bring a ledger from version `number - 1` to version `number`, wholly or not at all.
+
+    Raise LedgerError if the script isn't the frozen script, and sqlite3.IntegrityError if a row of the
+    ledger breaks a rule of the new version.
+    """
     tx.create_function("name_skeleton", 1, skeleton, deterministic=True)
     with altering(tx):
-        # executescript() would commit an open transaction first, so it begins its own.
+        # executescript() commits an open transaction first: the script has to begin a transaction itself.
         tx.executescript(f"BEGIN IMMEDIATE;\n{script(number)}\nPRAGMA user_version = {number};")
 
 
 @contextmanager
 def altering(tx: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the block does to tables, or roll it back; tables that others refer to can be replaced."""
+    """Commit the block's changes of tables, or roll all of them back.
+
+    The block begins the transaction. Foreign keys are checked at the end, so the block can replace
+    tables that other tables refer to. Raise sqlite3.IntegrityError if a row then lacks its referred row.
+    """
     enforced = tx.execute("PRAGMA foreign_keys").fetchone()[0]
     tx.execute("PRAGMA foreign_keys = OFF")
     tx.execute("PRAGMA legacy_alter_table = ON")
@@ -128,30 +138,30 @@ def _refuse_torn(tx: sqlite3.Connection) -> None:
 
 
 def fingerprint(tx: sqlite3.Connection) -> str:
-    """Return a digest of the schema that is the same whichever version of SQLite has written it down.
+    """Return a digest of the schema that doesn't depend on the version of SQLite.
 
-    ALTER TABLE rewrites the SQL that SQLite keeps, with other quotes and spaces in each version. What
-    ANALYZE keeps isn't part of it.
+    ALTER TABLE rewrites the SQL in the schema, with other quotes and spaces in each version of SQLite.
+    The tables of ANALYZE don't count.
     """
     lines = (f"{one.kind}|{one.name}|{one.sql}" for one in objects(tx))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def text_digest(tx: sqlite3.Connection) -> str:
-    """Return a digest of the schema letter by letter: quick, and never the same for two schemas."""
+    """Return a digest of the schema letter by letter: quicker than `fingerprint`, and stricter."""
     rows = tx.execute(_OBJECTS).fetchall()
     return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
 
 
 def objects(tx: sqlite3.Connection) -> list[SchemaObject]:
-    """Return what a schema consists of, in order of kind and name."""
+    """Return the tables, views, indexes and triggers of a schema, in order of kind and name."""
     rows = tx.execute(_OBJECTS).fetchall()
     return [SchemaObject(kind, name, table, _normal(sql)) for kind, name, table, sql in rows]
 
 
 @cache
 def published(version: int) -> tuple[tuple[str, str, str], ...]:
-    """Return kind, name and SQL of each part of a version's schema, in the order in which it is made."""
+    """Return kind, name and SQL of each object in the schema of a version, in order of creation."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as tx:
         for number in range(1, version + 1):
             run_script(tx, number)
@@ -162,9 +172,9 @@ def published(version: int) -> tuple[tuple[str, str, str], ...]:
 
 
 def differences(tx: sqlite3.Connection, version: int) -> list[str]:
-    """Return which parts of a ledger's schema aren't as a version has them, each as `table client`.
+    """Return the objects of a ledger's schema that differ from a version's, each as `table client`.
 
-    Tables, views and plain indexes of another program, a replicator's say, change nothing and don't count.
+    Added tables, views and plain indexes don't count: those of a replicator, say, change nothing.
     """
     wanted = {(kind, name): _normal(sql) for kind, name, sql in published(version)}
     found = {(one.kind, one.name): one for one in objects(tx)}
@@ -179,12 +189,12 @@ def differences(tx: sqlite3.Connection, version: int) -> list[str]:
 
 
 def _acts(one: SchemaObject) -> bool:
-    """Tell whether something added to a table of ours can change or refuse what is written to it."""
+    """Tell whether an object added to a table can change or refuse the rows that are written."""
     return one.kind == "trigger" or one.sql.startswith("create unique")
 
 
 def _normal(sql: str) -> str:
-    """Return SQL without comments, quotes around names, spaces and case, but for texts in it."""
+    """Return SQL without comments, quotes around names, spaces and capitals; texts in quotes stay."""
     return " ".join(_normal_tokens(sql))
 
 

@@ -47,6 +47,7 @@ threads = [thread for thread in threading.enumerate() if "connection" in thread.
 go_on.set()
 for thread in threads:
     thread.join(10)
+del database, waiting
 """
 
 

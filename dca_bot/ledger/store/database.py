@@ -43,8 +43,8 @@ _WELL_BUT_CLOSED = frozenset(
 class Database:
     """An open ledger; made by `open_database`.
 
-        await database.transact(lambda tx: facts.put(tx, "first", "1"))
-        first = await database.read(lambda tx: facts.get(tx, "first"))
+        await database.transact(lambda tx: bot_state.put(tx, "first", "1"))
+        first = await database.read(lambda tx: bot_state.get(tx, "first"))
 
     Cancelling a caller doesn't stop the caller's transaction: a function handed in runs to the end, and
     its transaction commits.

@@ -1,8 +1,8 @@
-"""Prints what a thread and asyncio cost on top of SQLite: `python tests/ledger/store/database_bench.py [FOLDER]`.
+"""Prints the cost of a thread and asyncio above SQLite alone: `python tests/ledger/store/database_bench.py`.
 
 Every figure stands beside its ratio to a floor of the same run: sqlite3 without thread or asyncio. The
 rounds of a way and of the floor take turns, and the best round counts, because a busy machine only ever
-adds time. A FOLDER in memory (/dev/shm) shows the ways without the disk's fsync. Nothing fails here.
+adds time. A folder in memory as argument (/dev/shm) shows the ways without fsync. Nothing fails here.
 """
 
 import asyncio

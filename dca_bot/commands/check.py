@@ -29,8 +29,9 @@ from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import Tx, has_ledger, reading_database, refuse_unusable
+from dca_bot.ledger.store.database import Tx, reading_database
 from dca_bot.ledger.store.instances import instances
+from dca_bot.ledger.store.ledger_files import has_ledger, refuse_unusable
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import is_hex, npub
 from dca_bot.nostr.pool import NostrMessenger

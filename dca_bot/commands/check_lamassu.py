@@ -15,7 +15,8 @@ from dca_bot.jobs.lamassu.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
-from dca_bot.ledger.store.database import Tx, has_ledger, reading_database
+from dca_bot.ledger.store.database import Tx, reading_database
+from dca_bot.ledger.store.ledger_files import has_ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from dca_bot.errors import DcaBotError, LedgerError
 from dca_bot.files.rights import refuse_unfit_file
 from dca_bot.ledger.audit.audit import LedgerAudit, audit_ledger
 from dca_bot.ledger.store.backups import copy_ledger, name_before
-from dca_bot.ledger.store.database import LEDGER_FILE, has_ledger, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE, has_ledger
 from dca_bot.ledger.store.migrate import is_repaired_first, opened_by
 from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, version_of
 from dca_bot.program import command, with_config

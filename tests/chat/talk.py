@@ -37,7 +37,8 @@ from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.reports.export import Form
 from dca_bot.ledger.reports.export_shelf import export_to_shelf
-from dca_bot.ledger.store.database import LEDGER_FILE, reading_beside
+from dca_bot.ledger.store.database import reading_beside
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.messages.notices import Herald
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate, npub, parse_npub

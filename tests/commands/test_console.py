@@ -16,7 +16,8 @@ import pytest
 from dca_bot.cli import app
 from dca_bot.config import load_config, write_secret
 from dca_bot.ledger.programme import machines
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.nostr.keys import generate
 
 ROOT = Path(__file__).parents[2]

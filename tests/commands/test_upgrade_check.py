@@ -25,7 +25,8 @@ from dca_bot.commands.upgrade_check import check_upgrade
 from dca_bot.commands.upgrade_wheel import check_wheel, read_wheel
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.ledger.store.backups import keep_before
-from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE, LOCK_FILE
 from dca_bot.ledger.store.schema import VERSION, fingerprint, run_script
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"

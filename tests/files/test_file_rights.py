@@ -22,7 +22,8 @@ from dca_bot.config import load_config, write_secret
 from dca_bot.errors import DcaBotError, FileRefused, LedgerError
 from dca_bot.files import rights
 from dca_bot.ledger.store.backups import PART, copy_ledger, copy_name, prune, remove_unfinished
-from dca_bot.ledger.store.database import LEDGER_FILE, LOCK_FILE, existing_ledger, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE, LOCK_FILE, existing_ledger
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.nostr.keys import generate
 

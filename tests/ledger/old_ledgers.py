@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-from dca_bot.ledger.store.database import LEDGER_FILE
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 FOLDER = Path(__file__).parent.parent / "data" / "ledgers"
 NAMES = tuple(sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.sqlite3.gz")))

@@ -10,7 +10,8 @@ from dca_bot.core.names import skeleton
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.backups import copy_ledger
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
 from .story import START as NOW

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dca_bot.ledger.audit.cash import CASH_CHECKS
 from dca_bot.ledger.audit.commission import commission_findings
-from dca_bot.ledger.store.database import Tx, connect_to_read, existing_ledger
+from dca_bot.ledger.store.database import Tx, connect_to_read
+from dca_bot.ledger.store.ledger_files import existing_ledger
 
 
 @dataclass(frozen=True, slots=True)

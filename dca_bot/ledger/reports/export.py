@@ -22,8 +22,9 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.ledger.reports.export_tables import TABLES, Table
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import connect_to_read, existing_ledger
+from dca_bot.ledger.store.database import connect_to_read
 from dca_bot.ledger.store.instants import instant
+from dca_bot.ledger.store.ledger_files import existing_ledger
 from dca_bot.ledger.store.migrate import refuse_other_version
 from dca_bot.ledger.store.private_files import (
     claim_private_file,

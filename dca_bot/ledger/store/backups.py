@@ -18,7 +18,8 @@ from pathlib import Path
 from dca_bot.errors import FileRefused, LedgerError
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import connect_to_read, existing_ledger
+from dca_bot.ledger.store.database import connect_to_read
+from dca_bot.ledger.store.ledger_files import existing_ledger
 from dca_bot.ledger.store.private_files import claim_private_file, remove_unclaimed, sync_to_disk
 from dca_bot.ledger.store.schema import version_of
 

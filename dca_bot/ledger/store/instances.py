@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from dca_bot.ledger.store.database import LOCK_FILE
+from dca_bot.ledger.store.ledger_files import LOCK_FILE
 
 KEPT = 200
 _INSTANCE = re.compile(r"[0-9a-f]{16}")

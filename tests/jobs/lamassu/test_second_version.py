@@ -9,8 +9,8 @@ from ingest_bench import DAY, HOUR, NOW, START_AT, cash_out
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.change import terms
-from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.instants import micros
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
 FEE = {"fiat": Decimal("780.00000"), "fixed_fee": Decimal("20.00000")}

@@ -17,7 +17,7 @@ from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copy_ledger
-from dca_bot.ledger.store.database import LEDGER_FILE
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.lnbits.client import LnbitsWallet
 
 FAST = 5

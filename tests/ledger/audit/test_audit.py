@@ -14,8 +14,8 @@ from dca_bot.core.schedule import runs_of
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.distributions import distributions, fixed_runs
 from dca_bot.ledger.programme import deposits
-from dca_bot.ledger.store.database import LEDGER_FILE
 from dca_bot.ledger.store.instants import micros
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from ledger.story import START as NOW
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRecord, LeaseRow
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
 STARTED = "2026-03-01T12:00:00.123456+00:00"

@@ -8,7 +8,8 @@ from scaffold import without_triggers
 
 from dca_bot.ledger.payouts import holds, payouts
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
 SENT = 1_760_000_000_000_000

@@ -11,7 +11,7 @@ from dca_bot.ledger.payouts import holds, payout_need, top_ups, transitions
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.store.database import LEDGER_FILE
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
 FIRST = TopUp(Trouble.SHORT, START, balance_msat=1, asked_sat=2)

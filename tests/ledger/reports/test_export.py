@@ -29,7 +29,7 @@ from dca_bot.ledger.reports.export import Form, export_ledger, neutral
 from dca_bot.ledger.reports.export_shelf import KEPT, export_to_shelf
 from dca_bot.ledger.reports.export_tables import TABLES
 from dca_bot.ledger.store import accounts
-from dca_bot.ledger.store.database import LEDGER_FILE
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 FORM = Form("GTQ", ZoneInfo("America/Guatemala"), npub="npub-{}".format)
 DAY = date(2026, 3, 1)

@@ -23,7 +23,8 @@ from here import open_here
 
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.connection import open_in_thread
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 ROUNDS, READS, WRITES, WAITERS, IDLE_S = 15, 300, 60, 100, 1.0
 CONSOLE = Console(highlight=False, soft_wrap=True)

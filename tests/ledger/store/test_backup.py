@@ -25,7 +25,8 @@ from dca_bot.ledger.store.backups import (
     prune,
     remove_unfinished,
 )
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 # Another process: writes the same number into two facts, and says each when it is committed.

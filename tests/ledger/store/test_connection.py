@@ -11,7 +11,8 @@ import pytest
 from here import open_here
 
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
 SCRIPT = """
 import asyncio, pathlib, sys, threading

@@ -16,7 +16,8 @@ from dca_bot.ledger.programme import clients, machine_cash, machines
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database
+from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import VERSION, run_script
 
 # Another process: opens the ledger, says so, and goes on as its last line tells it.
@@ -418,7 +419,8 @@ BESIDE = """
 import asyncio, os, pathlib, subprocess, sys
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copy_ledger
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database, reading_beside
+from dca_bot.ledger.store.database import open_database, reading_beside
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 folder = pathlib.Path(sys.argv[1])
 STRANGER = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM fact').fetchall()"
 

@@ -3,8 +3,9 @@
 import pytest
 
 from dca_bot.errors import LedgerError
-from dca_bot.ledger.store.database import LOCK_FILE, open_database
+from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instances import KEPT, instances, note_instance
+from dca_bot.ledger.store.ledger_files import LOCK_FILE
 
 
 async def test_each_start_knows_those_before_it(tmp_path):

@@ -19,7 +19,8 @@ from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
-from dca_bot.ledger.store.database import LEDGER_FILE, open_database, reading_database
+from dca_bot.ledger.store.database import open_database, reading_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, fingerprint, published, run_script
 
 FROZEN = {

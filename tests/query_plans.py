@@ -137,16 +137,27 @@ class Traced:
             self.execute(sql, row)
 
 
+class TracedConnection:
+    """A database's connection that hands each function a traced connection."""
+
+    def __init__(self, connection, plans):
+        self._connection = connection
+        self._plans = plans
+
+    async def run(self, work):
+        return await self._connection.run(lambda tx: work(Traced(tx, self._plans)))
+
+
 @contextmanager
 def traced(database):
     """Take down the plans of all statements that a database runs meanwhile: {statement: plan}."""
     connection, plans = database._connection, {}
-    tx = connection._connection
-    connection._connection = Traced(tx, plans)
+    database._connection = TracedConnection(connection, plans)
     try:
         yield plans
     finally:
-        connection._connection = tx
+        database._connection = connection
+    assert plans, "the database has run statements"
 
 
 def plan_of(tx, sql, values=()):

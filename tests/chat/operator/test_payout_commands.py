@@ -202,8 +202,7 @@ async def test_audit_over_chat_compares_with_lnbits(talk, payout):
 
 async def test_audit_over_chat_never_has_the_ledgers_own_connection(talk):
     seen = []
-    connection = talk.database._connection
-    await connection.set_trace_callback(seen.append)
+    await talk.database._connection.run(lambda tx: tx.set_trace_callback(seen.append))
     assert "payouts" in await talk.tell("op", "audit")
     assert seen
     whole = ("integrity_check", "FROM attempt", "FROM foreign_payment")

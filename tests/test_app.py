@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from scaffold import open_ledger
 
 from dca_bot.app import Outside, programme_of, run_jobs
 from dca_bot.config import Config
@@ -31,7 +32,6 @@ from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies
-from dca_bot.ledger.store.database import open_database
 from dca_bot.nostr.keys import generate
 
 OPERATOR = generate()
@@ -153,7 +153,7 @@ def config(**lamassu):
 @pytest.fixture
 async def bot(tmp_path):
     """A bot that can be started; `task` is its run."""
-    database = await open_database(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data")
     bot = SimpleNamespace(
         database=database,
         lamassu=Lamassu(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scaffold import open_ledger
 from test_app import Clock
 
 from dca_bot.app import (
@@ -26,7 +27,6 @@ from dca_bot.config import Config, load_config, write_secret
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError
-from dca_bot.ledger.store.database import open_database
 from dca_bot.nostr.keys import generate
 
 SPEC = Path(__file__).parent / "data" / "config.spec.toml"
@@ -94,7 +94,7 @@ async def wired(folder, **changes):
         clock=Clock(),
         chance=random.Random(1),
     )
-    database = await open_database(folder / "ledger")
+    database = await open_ledger(folder / "ledger")
     try:
         jobs = await build_jobs(config, programme, database, outside)
         yield Wired(config, programme, jobs, source)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scaffold import open_ledger
 from talk import START, Talk, make_programme
 
 from dca_bot.chat.command import Args
@@ -21,7 +22,6 @@ from dca_bot.jobs.daily_summary import Summary
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import open_database
 
 HEADING = "Summary since "
 HOUR = timedelta(hours=1)
@@ -262,7 +262,7 @@ class Breaking:
 def test_no_date_has_two_summaries_and_no_hour_is_overlooked(steps, zone):
     async def run():
         with tempfile.TemporaryDirectory() as name:
-            database = await open_database(Path(name) / "data")
+            database = await open_ledger(Path(name) / "data")
             programme = make_programme(timezone=ZoneInfo(zone))
             talk = Talk(database, Path(name), programme)
             try:

@@ -3,13 +3,13 @@
 import re
 
 import pytest
+from scaffold import open_ledger
 from talk import Talk, code_in, make_programme
 from test_commission_commands import SCENES as COMMISSION_SCENES
 from test_scenes import SCENES
 from test_texts import ENGLISH, TEXTS
 
 from dca_bot.chat.command import COMMAND_WORDS
-from dca_bot.ledger.store.database import open_database
 
 SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")
@@ -55,7 +55,7 @@ def test_spanish_catalogue_has_no_word_of_the_english_one_but_names_and_commands
 @pytest.fixture
 async def spanish(tmp_path):
     folder = tmp_path / "data"
-    database = await open_database(folder)
+    database = await open_ledger(folder)
     yield Talk(database, folder, make_programme(language="es"))
     await database.aclose()
 

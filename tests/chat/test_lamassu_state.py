@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from scaffold import open_ledger
 from talk import START, Talk, make_programme
 
 from dca_bot.chat.operator.status import Surroundings
@@ -11,7 +12,6 @@ from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
 from dca_bot.core.reach import Part, Reach
 from dca_bot.ledger.distributions import readings
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.daily_summary import daily_summary
 
 HOUR = timedelta(hours=1)
@@ -31,7 +31,7 @@ NEWEST = "Newest transaction read: 2026-02-28 06:00"
 
 @pytest.fixture(params=["en", "es"])
 async def operator(request, tmp_path):
-    database = await open_database(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data")
     yield Talk(database, tmp_path / "data", make_programme(language=request.param))
     await database.aclose()
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import open_ledger
 
 from dca_bot.core.payout import Waiting
 from dca_bot.core.reach import Part
@@ -15,7 +16,6 @@ from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
-from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instants import micros
 from dca_bot.messages.notices import Herald
 from dca_bot.messages.render import load_texts
@@ -99,7 +99,7 @@ async def make_tower(tmp_path):
     opened = []
 
     async def make(**changes):
-        database = await open_database(tmp_path / "data")
+        database = await open_ledger(tmp_path / "data")
         opened.append(database)
         return Tower(database, **changes)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import open_ledger
 
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
@@ -20,7 +21,6 @@ from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.notices import Herald
 from dca_bot.messages.render import load_texts
 
@@ -59,7 +59,7 @@ class Bench:
         self.signals = Signals()
 
     async def open(self):
-        self.database = await open_database(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data")
         herald = Herald(self.programme, load_texts(self.programme))
         self.schedule = Schedule(
             self.database, self.wallet, herald, self.programme, self.clock, self.signals

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import open_ledger
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.outbox import ROOM, Deliverer
@@ -12,7 +13,6 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import inbox, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
@@ -71,7 +71,7 @@ class Office:
         self.clock = HandClock(NOW)
 
     async def open(self):
-        self.database = await open_database(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data")
         self.signals = Signals()
         self.deliverer = Deliverer(
             self.database, self.relays, programme(), self.clock, self.signals, OWN

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+from scaffold import open_ledger
 from test_alarms import Tower
 
 from dca_bot.core.ports import VerifyAnswer
@@ -15,7 +16,6 @@ from dca_bot.jobs.clock import look_at_clock
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import clock
-from dca_bot.ledger.store.database import open_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")
@@ -180,7 +180,7 @@ async def test_leap_of_the_clock_brings_no_two_answers_of_a_payee_a_day_apart(ma
 
 @pytest.fixture
 async def tower(tmp_path):
-    database = await open_database(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data")
     yield Tower(database)
     await database.aclose()
 

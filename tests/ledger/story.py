@@ -5,7 +5,7 @@ import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from scaffold import cash_out_row
+from scaffold import cash_out_row, open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
@@ -18,7 +18,6 @@ from dca_bot.ledger.programme import clients, commission, deposits, machine_cash
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.store import accounts
-from dca_bot.ledger.store.database import open_database
 
 CEILINGS = Ceilings(payout_max_sat=1_000_000, day_max_sat=10_000_000)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,7 +40,7 @@ class Story:
         self.open()
 
     def open(self):
-        self.database = self.runner.run(open_database(self.folder))
+        self.database = self.runner.run(open_ledger(self.folder))
 
     def close(self):
         self.runner.run(self.database.aclose())

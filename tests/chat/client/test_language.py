@@ -1,9 +1,9 @@
 """Each client is written to in the language that the client chose; operators in the programme's."""
 
 import pytest
+from scaffold import open_ledger
 from talk import PEOPLE, Talk, code_in, make_programme
 
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.render import LANGUAGES
 
 
@@ -17,7 +17,7 @@ async def maria(talk):
 async def spanish(tmp_path):
     """A programme that speaks Spanish by itself."""
     folder = tmp_path / "data"
-    database = await open_database(folder)
+    database = await open_ledger(folder)
     yield Talk(database, folder, make_programme(language="es"))
     await database.aclose()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scaffold import open_ledger
 from talk import Talk, make_programme
 
 from dca_bot.jobs.digests import Digests
@@ -17,7 +18,6 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
-from dca_bot.ledger.store.database import open_database
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
 
@@ -360,7 +360,7 @@ def powers(total):
 def test_no_payout_is_told_twice_or_lost(steps):
     async def run():
         with tempfile.TemporaryDirectory() as name:
-            database = await open_database(Path(name) / "data")
+            database = await open_ledger(Path(name) / "data")
             try:
                 await play(Talk(database, Path(name), make_programme()), steps)
             finally:

@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from payout_bench import OPERATOR, HandClock, programme
-from scaffold import cash_out_row
+from scaffold import cash_out_row, open_ledger
 
 from dca_bot.core.ports import Export
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.notices import Herald
 from dca_bot.messages.render import load_texts
 
@@ -86,7 +85,7 @@ class Bench:
         self.signals = Signals()
 
     async def open(self):
-        self.database = await open_database(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data")
         self.ingest = self.poller()
 
     async def reopen(self):

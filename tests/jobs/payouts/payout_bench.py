@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import scaffold
+from scaffold import open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.lease import LeaseReading, LeaseRow, Party
@@ -37,7 +38,6 @@ from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
-from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
@@ -125,7 +125,7 @@ class Bench:
     party: Any = None
 
     async def open(self) -> None:
-        self.database = await open_database(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data")
         instance = secrets.token_hex(8)
         ended = note_instance(self.folder / "data", instance)
         self.party = Party(instance, "the ledger of the bench", ended=ended)

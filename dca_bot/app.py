@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import random
 import secrets
 import signal
 import socket
@@ -14,13 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
+from random import Random
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.command import Args
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
 from dca_bot.chat.operator.status import look_around
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.config import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
@@ -32,7 +32,7 @@ from dca_bot.config import (
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
-from dca_bot.core.programme import FixedTerms, Programme
+from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.jobs.alarms import Watch
 from dca_bot.jobs.backups import Keep
@@ -66,7 +66,7 @@ from dca_bot.ledger.store.database import Database, Tx, open_database, reading_b
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.nostr.keys import SecretKey, npub, parse_npub, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
@@ -114,7 +114,7 @@ class Outside:
     addresses: Addresses
     messenger: Messenger
     clock: Clock
-    chance: random.Random
+    random: Random
     supervisor: Supervisor = field(default_factory=Supervisor)
     bot: str = ""
     """The bot's public key: two bots that share it never pay from one wallet."""
@@ -156,7 +156,7 @@ def programme_of(config: Config) -> Programme:
         day_max_sat=config.limits.day_max_sat,
         top_up_to_sat=config.lnbits.top_up_to_sat,
         low_balance_sat=config.lnbits.low_balance_sat,
-        fixed=FixedTerms(
+        fixed=FixedModeRules(
             enabled=config.fixed.enabled,
             times=config.fixed.times,
             daily_limit_max_minor=config.daily_limit_max_minor,
@@ -284,7 +284,7 @@ async def run(config: Config) -> None:
             addresses=addresses,
             messenger=build_messenger(config, key, since=listened_at),
             clock=SystemClock(),
-            chance=secrets.SystemRandom(),
+            random=secrets.SystemRandom(),
             supervisor=supervisor_of(os.environ),
             bot=key.public_key,
             host=socket.gethostname(),
@@ -325,28 +325,30 @@ async def build_jobs(
 ) -> Jobs:
     """Hold the configuration against the ledger, then build the jobs and join them."""
     clock, wallet, signals = outside.clock, outside.wallet, Signals()
-    texts, instance = load_texts(programme), f"{outside.chance.getrandbits(64):016x}"
+    texts, instance = load_texts(programme), f"{outside.random.getrandbits(64):016x}"
     bot_name = f"{short_name(instance)} ({outside.host})"
-    herald = Herald(programme, texts, npub, bot_name=bot_name)
+    notices = Notices(programme, texts, npub, bot_name=bot_name)
     data_dir = config.path(config.bot.data_dir)
-    desk = _desk(programme, database, outside, signals, data_dir=data_dir, bot_name=bot_name)
-    start_at = await database.transact(
-        lambda tx: _begin(tx, config, programme, herald, now=clock.now(), uptime=clock.uptime())
+    services = _services(
+        programme, database, outside, signals, data_dir=data_dir, bot_name=bot_name
     )
-    ledger_id = await database.transact(lambda tx: bot_state.ledger_id(tx, outside.chance))
+    start_at = await database.transact(
+        lambda tx: _begin(tx, config, programme, notices, now=clock.now(), uptime=clock.uptime())
+    )
+    ledger_id = await database.transact(lambda tx: bot_state.ledger_id(tx, outside.random))
     ended = note_instance(data_dir, instance)
     party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
-    lease = Lease(database, wallet, herald, clock, party)
-    funds = Funds(database, wallet, herald, programme, clock)
-    till = Till(database, wallet, outside.addresses, funds, herald, programme, clock, lease)
+    lease = Lease(database, wallet, notices, clock, party)
+    funds = Funds(database, wallet, notices, programme, clock)
+    till = Till(database, wallet, outside.addresses, funds, notices, programme, clock, lease)
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     poll_s = config.lamassu.poll_seconds
     return Jobs(
-        conversation=Conversation(programme, herald, texts, desk),
+        conversation=Conversation(programme, notices, texts, services),
         ingest=Ingest(
             database=database,
             source=outside.source,
-            herald=herald,
+            notices=notices,
             programme=programme,
             clock=clock,
             signals=signals,
@@ -355,16 +357,16 @@ async def build_jobs(
             poll_s=poll_s,
             from_first_start=config.start_at is None,
         ),
-        schedule=Schedule(database, wallet, herald, programme, clock, signals),
+        schedule=Schedule(database, wallet, notices, programme, clock, signals),
         settler=Settler(till, signals),
-        verifier=Verifier(database, outside.addresses, herald, clock, signals),
+        verifier=Verifier(database, outside.addresses, notices, clock, signals),
         deliverer=Deliverer(
             database, outside.messenger, programme, clock, signals, config.nostr.relays
         ),
         watch=Watch(
             database=database,
             messenger=outside.messenger,
-            herald=herald,
+            notices=notices,
             clock=clock,
             signals=signals,
             alert_after=alert_after,
@@ -372,7 +374,7 @@ async def build_jobs(
         ),
         keep=Keep(
             database=database,
-            herald=herald,
+            notices=notices,
             clock=clock,
             signals=signals,
             data_dir=data_dir,
@@ -380,19 +382,19 @@ async def build_jobs(
             every=timedelta(hours=config.backup.every_hours),
             keep=config.backup.keep,
         ),
-        digests=Digests(database, herald, programme, clock, signals),
+        digests=Digests(database, notices, programme, clock, signals),
         summary=Summary(
             database=database,
             clock=clock,
-            look_around=partial(look_around, desk, Args({})),
-            wake_outbox=desk.wake_mail,
-            herald=herald,
+            look_around=partial(look_around, services, Args({})),
+            wake_outbox=services.wake_outbox,
+            notices=notices,
             programme=programme,
         ),
     )
 
 
-def _desk(
+def _services(
     programme: Programme,
     database: Database,
     outside: Outside,
@@ -400,13 +402,13 @@ def _desk(
     *,
     data_dir: Path,
     bot_name: str,
-) -> Desk:
+) -> Services:
     """Lay out what commands use."""
     clock, form = outside.clock, Form(programme.currency, programme.timezone, npub)
-    return Desk(
+    return Services(
         database=database,
         clock=clock,
-        chance=outside.chance,
+        random=outside.random,
         wallet=outside.wallet,
         addresses=outside.addresses,
         parse_npub=parse_npub,
@@ -416,7 +418,7 @@ def _desk(
         reading_database=partial(reading_beside, data_dir),
         poll_now=signals.poll.ring,
         wake_payouts=signals.settle.ring,
-        wake_mail=signals.deliver.ring,
+        wake_outbox=signals.deliver.ring,
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: tuple(signals.parts.values()),
@@ -426,19 +428,19 @@ def _desk(
 
 
 def _begin(
-    tx: Tx, config: Config, programme: Programme, herald: Herald, *, now: datetime, uptime: Uptime
+    tx: Tx, config: Config, programme: Programme, notices: Notices, *, now: datetime, uptime: Uptime
 ) -> datetime:
     """Hold the ledger against the configuration; return the instant before which nothing is touched."""
     bot_state.keep_currency(tx, config.bot.currency)
-    look_at_clock(tx, herald, now, uptime=uptime)
+    look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
-        herald.restored(tx, bot_state.last_poll_at(tx), now)
-    tell_of_unclear_names(tx, herald, now)
-    tell_of_client_operators(tx, herald, programme.operators, now)
+        notices.restored(tx, bot_state.last_poll_at(tx), now)
+    tell_of_unclear_names(tx, notices, now)
+    tell_of_client_operators(tx, notices, programme.operators, now)
     begun = start.begin(tx, config.start_at, now)
     if begun.asks:
-        herald.start_moved_back(tx, begun, now)
+        notices.start_moved_back(tx, begun, now)
         _log.warning("start_at moved back, paused start_at=%s", begun.at.isoformat())
     if begun.at > now:
         _log.warning("nothing is shared out yet start_at=%s", begun.at.isoformat())

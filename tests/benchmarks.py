@@ -28,7 +28,7 @@ from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.dm import open_message, seal_message
 from dca_bot.nostr.keys import generate
@@ -111,12 +111,12 @@ async def bench_commands(folder: Path) -> None:
 async def bench_outbox(folder: Path) -> None:
     """Write to 1,000 clients at once, and find the next letters while all of that waits."""
     rules = programme()
-    herald = Herald(rules, load_texts(rules))
+    notices = Notices(rules, load_texts(rules))
     database = await open_database(folder)
     await add_clients(database, 1000)
 
     async def broadcast() -> None:
-        await database.transact(lambda tx: herald.broadcast(tx, "hello", NOW))
+        await database.transact(lambda tx: notices.broadcast(tx, "hello", NOW))
 
     def look(tx):
         return [outbox.due(tx, NOW, urgency=urgency, limit=4) for urgency in Urgency]

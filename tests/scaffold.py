@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
-from dca_bot.core.programme import FixedTerms, Programme
+from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
@@ -83,7 +83,7 @@ def programme(operators: Iterable[str], /, **changes: Any) -> Programme:
         "day_max_sat": 10_000_000,
         "top_up_to_sat": 100_000,
         "low_balance_sat": 0,
-        "fixed": FixedTerms(
+        "fixed": FixedModeRules(
             enabled=True,
             times=(time(9), time(18)),
             daily_limit_max_minor=200_000,

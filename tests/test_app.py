@@ -170,7 +170,7 @@ async def bot(tmp_path):
             addresses=None,
             messenger=bot.relays,
             clock=bot.clock,
-            chance=random.Random(1),
+            random=random.Random(1),
         )
         values = config(**lamassu).model_copy(update={"base": tmp_path})
         bot.task = asyncio.create_task(

@@ -92,7 +92,7 @@ async def wired(folder, **changes):
         addresses=None,
         messenger=None,
         clock=Clock(),
-        chance=random.Random(1),
+        random=random.Random(1),
     )
     database = await open_ledger(folder / "ledger")
     try:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.market import COIN_SAT, coin_minor, value_minor
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
 from dca_bot.messages.say import Rate
@@ -17,35 +17,35 @@ from dca_bot.messages.say import Rate
 T = TypeVar("T")
 
 
-async def in_time(desk: Desk, answer: Awaitable[T]) -> T:
+async def in_time(services: Services, answer: Awaitable[T]) -> T:
     """Wait for LNbits' answer; LnbitsSlow if it takes too long."""
     try:
-        async with asyncio.timeout(desk.answer_limit_s):
+        async with asyncio.timeout(services.answer_limit_s):
             return await answer
     except TimeoutError:
         raise LnbitsSlow("LNbits did not answer in time.") from None
 
 
-async def ask_balance(desk: Desk) -> int | None:
+async def ask_balance(services: Services) -> int | None:
     """Return the source wallet's balance in msat."""
     try:
-        return await in_time(desk, desk.wallet.balance_msat())
+        return await in_time(services, services.wallet.balance_msat())
     except (LnbitsUnavailable, LnbitsRefused):
         return None
 
 
-async def ask_price(desk: Desk) -> Decimal | None:
+async def ask_price(services: Services) -> Decimal | None:
     """Return what one coin costs at LNbits in whole units."""
     try:
-        return await in_time(desk, desk.wallet.price(desk.currency))
+        return await in_time(services, services.wallet.price(services.currency))
     except (LnbitsUnavailable, LnbitsRefused):
         return None
 
 
-async def ask_coin(desk: Desk) -> Fraction | None:
+async def ask_coin(services: Services) -> Fraction | None:
     """Return the same in minor units, exactly."""
-    price = await ask_price(desk)
-    return None if price is None else coin_minor(price, desk.currency)
+    price = await ask_price(services)
+    return None if price is None else coin_minor(price, services.currency)
 
 
 def coin_rate(coin: Fraction) -> Rate:

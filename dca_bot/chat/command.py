@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dca_bot.chat.amounts import PERCENT, other_unit, take_amount
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.commission import parse_percent
 from dca_bot.core.currencies import SATS
 from dca_bot.core.money import parse_fiat, parse_sat
@@ -20,7 +20,7 @@ from dca_bot.core.names import mixes_scripts, skeleton, visible
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DcaBotError, OtherUnit
 from dca_bot.ledger.programme.clients import Client
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import CommandRefused, Say, refuse
 
 NAME_LENGTH_MAX = 32
@@ -52,10 +52,10 @@ class Context:
     message_id: str
     now: datetime
     client: Client | None
-    known: "Known"
+    command_set: "CommandSet"
     programme: Programme
-    herald: Herald
-    desk: Desk
+    notices: Notices
+    services: Services
 
     @property
     def me(self) -> Client:
@@ -121,7 +121,7 @@ class Done:
 
 
 Seen = object
-Look = Callable[[Desk, Args], Awaitable[Seen]]
+Look = Callable[[Services, Args], Awaitable[Seen]]
 Answer = Callable[[sqlite3.Connection, Context, Args, Seen], Say | tuple[Say, ...]]
 Plan = Callable[[sqlite3.Connection, Context, Args, Seen], Say]
 Apply = Callable[[sqlite3.Connection, Context, Args, Seen], Done]
@@ -147,7 +147,7 @@ class Command:
     apply: Apply | None = None
     code_with: str = ""
     code_if: Callable[[sqlite3.Connection], bool] | None = None
-    then: Callable[[Desk], None] | None = None
+    then: Callable[[Services], None] | None = None
 
     @property
     def name(self) -> str:
@@ -190,7 +190,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CommandSet:
     """What a person can write: the commands, and other words for some of them.
 
     `of_clients` has the clients' commands for an operator, who is told whose they are. `groups` has
@@ -222,7 +222,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Invocation:
     """A command with its arguments, as read from `line`."""
 
     command: Command
@@ -230,37 +230,39 @@ class Order:
     line: str
 
 
-def parse(text: str, known: Known, currency: str, names: Collection[str] = ()) -> Order:
+def parse(
+    text: str, command_set: CommandSet, currency: str, names: Collection[str] = ()
+) -> Invocation:
     """Read a message; raise CommandRefused with the nearest command or the right usage.
 
     A command is one line, but for what a parameter takes verbatim; another line is refused, not read.
     `names` are names that read like a command's words: `client pause` shows the client `pause` where
     there is one.
     """
-    line = known.spell_out(text)
+    line = command_set.spell_out(text)
     tokens = line.translate(_WITHOUT_MARKS).split()
     words = [token.lower() for token in tokens]
-    command = known.match(words)
+    command = command_set.match(words)
     if command is None:
-        raise CommandRefused(_unknown(words, known))
+        raise CommandRefused(_unknown(words, command_set))
     if command.words[-1] in names and not command.takes(len(words) - len(command.words)):
-        shorter = known.match(words[: len(command.words) - 1])
+        shorter = command_set.match(words[: len(command.words) - 1])
         is_meant = shorter is not None and shorter.takes(len(words) - len(shorter.words))
         command = shorter if shorter is not None and is_meant else command
     if command.params and command.params[-1].verbatim:
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
-        return Order(command, _read(command, parts[before:], currency), line)
+        return Invocation(command, _read(command, parts[before:], currency), line)
     if len(_ENDS.sub("", text).splitlines()) > 1:
         raise refuse("wrong.lines")
     given = tokens[len(command.words) :]
-    return Order(command, _read(command, given, currency), " ".join(tokens))
+    return Invocation(command, _read(command, given, currency), " ".join(tokens))
 
 
-def stray_word(text: str, known: Known) -> str:
+def stray_word(text: str, command_set: CommandSet) -> str:
     """Return the one word that a message consists of, if it is the beginning of no command."""
-    line = known.spell_out(text)
-    firsts = {command.words[0] for command in (*known.table, *known.of_clients)}
+    line = command_set.spell_out(text)
+    firsts = {command.words[0] for command in (*command_set.table, *command_set.of_clients)}
     return "" if len(line.split()) != 1 or line.lower() in firsts else line
 
 
@@ -274,11 +276,11 @@ def wrong_argument(command: Command, refused: CommandRefused) -> CommandRefused:
     return refuse("wrong.argument", why=refused.say, usage=usage(command))
 
 
-def without_key_taken(text: str, known: Known, currency: str) -> str:
+def without_key_taken(text: str, command_set: CommandSet, currency: str) -> str:
     """Return a message without the key that stands where its command takes one: `wallet KEY`."""
-    line = known.spell_out(text)
+    line = command_set.spell_out(text)
     tokens = line.translate(_WITHOUT_MARKS).split()
-    command = known.match([token.lower() for token in tokens])
+    command = command_set.match([token.lower() for token in tokens])
     if command is None or len(line.splitlines()) > 1:
         return text
     try:
@@ -437,16 +439,16 @@ def _is_split(before: Param, amount: str, note: str) -> bool:
     return bool(is_short and _NEXT_THREE.match(note))
 
 
-def _unknown(words: Sequence[str], known: Known) -> Say:
-    if known.find_foreign(words):
+def _unknown(words: Sequence[str], command_set: CommandSet) -> Say:
+    if command_set.find_foreign(words):
         return Say("unknown.of_client")
-    names = {command.name: command for command in known.table}
+    names = {command.name: command for command in command_set.table}
     for length in (2, 1):
         wanted = " ".join(words[:length])
         nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=0.7)
         if nearest:
             return Say("unknown.nearest", usage=names[nearest[0]].shortest)
-    starting = [c for c in known.table if words and c.words[0] == words[0]]
+    starting = [c for c in command_set.table if words and c.words[0] == words[0]]
     if starting:
         return Say("unknown.nearest", usage=starting[0].shortest)
     return Say("unknown.nothing")

@@ -14,9 +14,9 @@ from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import (
     COMMAND_WORDS,
     Command,
+    CommandSet,
     Context,
-    Known,
-    Order,
+    Invocation,
     Seen,
     parse,
     stray_word,
@@ -25,7 +25,7 @@ from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.secret_warnings import CHARS_MAX, Role, secret_in, warning
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
@@ -38,7 +38,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
 from dca_bot.messages.say import CommandRefused, Say, refuse
 
@@ -75,27 +75,29 @@ class _Sender:
 class Conversation:
     """Handles messages; several may be in flight, but each person's one after the other."""
 
-    def __init__(self, programme: Programme, herald: Herald, texts: Texts, desk: Desk) -> None:
+    def __init__(
+        self, programme: Programme, notices: Notices, texts: Texts, services: Services
+    ) -> None:
         self._programme = programme
-        self._herald = herald
+        self._notices = notices
         self._texts = texts
-        self._desk = desk
+        self._services = services
         self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
         self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
         self._strangers = Quota(count=20, window=timedelta(hours=1))
-        self._of_clients = Known(CLIENT_COMMANDS, texts.aliases)
-        self._of_operators = Known(
+        self._of_clients = CommandSet(CLIENT_COMMANDS, texts.aliases)
+        self._of_operators = CommandSet(
             OPERATOR_COMMANDS, texts.aliases, CLIENT_COMMANDS, OPERATOR_GROUPS
         )
 
     async def is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message was not handled before."""
-        return not await self._desk.database.read(lambda tx: inbox.is_received(tx, message))
+        return not await self._services.database.read(lambda tx: inbox.is_received(tx, message))
 
     async def handle(self, message: IncomingMessage) -> None:
         """Handle a message; what fails unexpectedly is undone, logged and told with a reference."""
-        now = self._desk.clock.now()
-        sender = await self._desk.database.read(lambda tx: self._sender(tx, message))
+        now = self._services.clock.now()
+        sender = await self._services.database.read(lambda tx: self._sender(tx, message))
         if sender is None:
             return
         try:
@@ -104,7 +106,7 @@ class Conversation:
             else:
                 await self._answer_stranger(message, now)
         except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
-            reference = f"{self._desk.chance.getrandbits(32):08x}"
+            reference = f"{self._services.random.getrandbits(32):08x}"
             # Without the error's text, which may hold what the person wrote.
             _log.error(
                 "message failed reference=%s error=%s at=%s",
@@ -151,11 +153,11 @@ class Conversation:
     async def _handle(self, message: IncomingMessage, sender: _Sender, now: datetime) -> None:
         # Looking for secrets takes its time, so a flood is not looked at: nothing of it is kept anyway.
         is_flood = self._commands.is_silent(message.sender, now)
-        known = self._known(sender.client)
+        command_set = self._command_set(sender.client)
         operators = self._programme.operators if sender.client is None else frozenset[str]()
         secret = None
         if not is_flood:
-            secret = await secret_in(message.text, known, self._desk, operators)
+            secret = await secret_in(message.text, command_set, self._services, operators)
         problem = self._problem(message, sender, secret, now)
         limit = self._problems if problem and secret is None else self._commands
         match limit.judge(message.sender, now):
@@ -193,12 +195,14 @@ class Conversation:
 
     async def _carry_out(self, message: IncomingMessage, sender: _Sender) -> None:
         """Read the message and the outside, then do everything in one transaction."""
-        desk = self._desk
+        services = self._services
         try:
-            order, code = await self._order(message, self._known(sender.client))
+            invocation, code = await self._invocation(message, self._command_set(sender.client))
             seen: Seen = None
-            if order.command.look is not None and order.command.needs_look(order.args):
-                seen = await order.command.look(desk, order.args)
+            if invocation.command.look is not None and invocation.command.needs_look(
+                invocation.args
+            ):
+                seen = await invocation.command.look(services, invocation.args)
         except CommandRefused as refused:
             await self._reply_only(message, "refused", refused.say)
             return
@@ -206,74 +210,74 @@ class Conversation:
             _log.warning("LNbits did not help with a command error=%s", type(error).__name__)
             await self._reply_only(message, "refused", Say("unavailable"))
             return
-        outcome = await desk.database.transact(
-            lambda tx: self._run(tx, message, order, seen=seen, code=code)
+        outcome = await services.database.transact(
+            lambda tx: self._run(tx, message, invocation, seen=seen, code=code)
         )
         _log.info(
             "message handled sender=%s command=%s outcome=%s",
             message.sender[:8],
-            order.command.name,
+            invocation.command.name,
             outcome.name,
         )
-        self._wake(order.command, outcome)
+        self._wake(invocation.command, outcome)
 
-    async def _order(
-        self, message: IncomingMessage, known: Known
-    ) -> tuple[Order, Confirmation | None]:
+    async def _invocation(
+        self, message: IncomingMessage, command_set: CommandSet
+    ) -> tuple[Invocation, Confirmation | None]:
         """Read what is ordered; with `confirm CODE` that is the command that the code stands for.
 
         So it is with the code alone; another short word is taken for a wrong answer to the question.
         """
-        stray, currency = stray_word(message.text, known), self._programme.currency
-        names = await self._command_names(known)
+        stray, currency = stray_word(message.text, command_set), self._programme.currency
+        names = await self._command_names(command_set)
         code = await self._open_code(message) if stray else None
         if code is not None and stray.upper() == code.code:
-            return parse(code.command, known, currency, names), code
+            return parse(code.command, command_set, currency, names), code
         if code is not None and len(stray) <= len(code.code):
             raise refuse("confirm.how", code=code.code)
-        order = parse(message.text, known, currency, names)
-        if order.command is not CONFIRM:
-            return order, None
+        invocation = parse(message.text, command_set, currency, names)
+        if invocation.command is not CONFIRM:
+            return invocation, None
         code = await self._open_code(message)
-        if code is None or order.args.text("CODE").upper() != code.code:
+        if code is None or invocation.args.text("CODE").upper() != code.code:
             raise refuse("confirm.unknown")
-        return parse(code.command, known, currency, names), code
+        return parse(code.command, command_set, currency, names), code
 
     async def _open_code(self, message: IncomingMessage) -> Confirmation | None:
-        now = self._desk.clock.now()
-        return await self._desk.database.read(
+        now = self._services.clock.now()
+        return await self._services.database.read(
             lambda tx: confirmations.still_open(tx, message.sender, now=now)
         )
 
-    async def _command_names(self, known: Known) -> frozenset[str]:
+    async def _command_names(self, command_set: CommandSet) -> frozenset[str]:
         """Return the words of commands that clients are named like; only operators write names."""
-        if known is not self._of_operators:
+        if command_set is not self._of_operators:
             return frozenset()
-        names = await self._desk.database.read(lambda tx: clients.named_like(tx, COMMAND_WORDS))
+        names = await self._services.database.read(lambda tx: clients.named_like(tx, COMMAND_WORDS))
         return frozenset(skeleton(name) for name in names)
 
-    def _known(self, client: Client | None) -> Known:
+    def _command_set(self, client: Client | None) -> CommandSet:
         return self._of_operators if client is None else self._of_clients
 
     def _run(
         self,
         tx: Tx,
         message: IncomingMessage,
-        order: Order,
+        invocation: Invocation,
         *,
         seen: Seen,
         code: Confirmation | None,
     ) -> _Outcome:
         """Record the message, its effects and its replies; a refusal undoes the effects alone."""
-        now = self._desk.clock.now()
-        name = order.command.name if code is None else CONFIRM.name
+        now = self._services.clock.now()
+        name = invocation.command.name if code is None else CONFIRM.name
         if not inbox.receive(tx, message, command=name, now=now):
             return _Outcome.REPEATED
         inbox.note_person(tx, message, now=now)
         tx.execute("SAVEPOINT command")
         try:
             context = self._context(tx, message, now)
-            replies, outcome = self._do(tx, context, order, seen=seen, code=code)
+            replies, outcome = self._do(tx, context, invocation, seen=seen, code=code)
         except CommandRefused as refused:
             tx.execute("ROLLBACK TO command")
             replies, outcome = (refused.say,), _Outcome.REFUSED
@@ -296,49 +300,49 @@ class Conversation:
             message_id=message.id,
             now=now,
             client=client,
-            known=self._known(client),
+            command_set=self._command_set(client),
             programme=self._programme,
-            herald=self._herald,
-            desk=self._desk,
+            notices=self._notices,
+            services=self._services,
         )
 
     def _do(
-        self, tx: Tx, ctx: Context, order: Order, *, seen: Seen, code: Confirmation | None
+        self, tx: Tx, ctx: Context, invocation: Invocation, *, seen: Seen, code: Confirmation | None
     ) -> tuple[tuple[Say, ...], _Outcome]:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
-        command, args = order.command, order.args
+        command, args = invocation.command, invocation.args
         if not command.is_coded(tx, args):
             if code is not None:  # what it was asked for is over
                 raise refuse("confirm.unknown")
-            return self._answer(tx, ctx, order, seen), _Outcome.ANSWERED
+            return self._answer(tx, ctx, invocation, seen), _Outcome.ANSWERED
         assert command.plan is not None
         assert command.apply is not None
         effect = command.plan(tx, ctx, args, seen)
         if code is None:
-            return (self._with_code(tx, ctx, order, effect),), _Outcome.ANSWERED
+            return (self._with_code(tx, ctx, invocation, effect),), _Outcome.ANSWERED
         good = confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
         if good is None or good.command != code.command:
             raise refuse("confirm.unknown")
         if good.effect != self._text(ctx, effect):
-            again = self._with_code(tx, ctx, order, effect)
+            again = self._with_code(tx, ctx, invocation, effect)
             return (Say("confirm.effect_changed", again=again),), _Outcome.ANSWERED
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, seen)
-        self._herald.money_command(tx, ctx.sender, done.report, ctx.now)
+        self._notices.money_command(tx, ctx.sender, done.report, ctx.now)
         self._log(tx, ctx, command, done.report)
         return (done.reply,), _Outcome.CARRIED_OUT
 
-    def _answer(self, tx: Tx, ctx: Context, order: Order, seen: Seen) -> tuple[Say, ...]:
+    def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: Seen) -> tuple[Say, ...]:
         """Answer at once; whatever has changed the ledger by that goes into the log.
 
         The replies are no change: they are written afterwards, by the conversation alone.
         """
-        assert order.command.answer is not None
+        assert invocation.command.answer is not None
         before = tx.total_changes
-        said = order.command.answer(tx, ctx, order.args, seen)
+        said = invocation.command.answer(tx, ctx, invocation.args, seen)
         replies = said if isinstance(said, tuple) else (said,)
-        if tx.total_changes > before and order.command not in GENERAL_COMMANDS:
-            self._log(tx, ctx, order.command, Say("lines", lines=replies))
+        if tx.total_changes > before and invocation.command not in GENERAL_COMMANDS:
+            self._log(tx, ctx, invocation.command, Say("lines", lines=replies))
         return replies
 
     def _log(self, tx: Tx, ctx: Context, command: Command, done: Say) -> None:
@@ -353,15 +357,15 @@ class Conversation:
             now=ctx.now,
         )
 
-    def _with_code(self, tx: Tx, ctx: Context, order: Order, effect: Say) -> Say:
+    def _with_code(self, tx: Tx, ctx: Context, invocation: Invocation, effect: Say) -> Say:
         """Bind a new code to an effect, in the very words in which it is told."""
         code = confirmations.issue(
             tx,
             ctx.sender,
-            command=order.line,
+            command=invocation.line,
             effect=self._text(ctx, effect),
             now=ctx.now,
-            chance=self._desk.chance,
+            random=self._services.random,
         )
         return Say("confirm.asked", effect=effect, code=code)
 
@@ -373,14 +377,14 @@ class Conversation:
         """Record a message that ran nothing, with its reply if there is one."""
 
         def work(tx: Tx) -> None:
-            now = self._desk.clock.now()
+            now = self._services.clock.now()
             if inbox.receive(tx, message, command=command, now=now):
                 inbox.note_person(tx, message, now=now)
                 if told is not None:
                     self._reply(tx, message, told, now)
 
-        await self._desk.database.transact(work)
-        self._desk.wake_mail()
+        await self._services.database.transact(work)
+        self._services.wake_outbox()
 
     def _reply(self, tx: Tx, message: IncomingMessage, told: Say, now: datetime) -> None:
         client = clients.by_pubkey(tx, message.sender)
@@ -397,11 +401,11 @@ class Conversation:
         )
 
     def _wake(self, command: Command, outcome: _Outcome) -> None:
-        self._desk.wake_mail()
+        self._services.wake_outbox()
         if outcome is _Outcome.CARRIED_OUT:
-            self._desk.wake_payouts()
+            self._services.wake_payouts()
         if outcome is _Outcome.ANSWERED and command.then is not None:
-            command.then(self._desk)
+            command.then(self._services)
 
 
 def _limited(per: timedelta) -> Say:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dca_bot.chat.ask import in_time
 from dca_bot.chat.command import Args, Param, read_word
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys
@@ -33,21 +33,21 @@ _PROVIDERS_FAULT = (
 """Refusals that whoever has the address can't mend but by another wallet."""
 
 
-async def look_destination(desk: Desk, args: Args) -> Destination:
+async def look_destination(services: Services, args: Args) -> Destination:
     """Turn the argument DESTINATION into a destination that can be paid; CommandRefused if it can't."""
     found = read_destination(args.text("DESTINATION"))
     if found.form is Form.INVOICE_KEY:
-        return await _look_key(desk, found.value)
+        return await _look_key(services, found.value)
     if found.form is Form.ADDRESS:
-        return await _look_address(desk, found.value)
+        return await _look_address(services, found.value)
     if found.form in (Form.ADDRESS, Form.UNKNOWN):
         raise refuse("destination.unreadable")
     raise refuse("destination.other_form", what=Word("form", found.form))
 
 
-async def _look_key(desk: Desk, key: str) -> Destination:
+async def _look_key(services: Services, key: str) -> Destination:
     try:
-        kind = await in_time(desk, desk.wallet.identify(key))
+        kind = await in_time(services, services.wallet.identify(key))
     except (DestinationRefused, LnbitsRefused):
         raise refuse("destination.key_unknown") from None
     if kind is KeyKind.SOURCE:
@@ -57,9 +57,9 @@ async def _look_key(desk: Desk, key: str) -> Destination:
     return Destination(INVOICE_KEY, key)
 
 
-async def _look_address(desk: Desk, address: str) -> Destination:
+async def _look_address(services: Services, address: str) -> Destination:
     try:
-        terms = await desk.addresses.terms(address)
+        terms = await services.addresses.terms(address)
     except DestinationRefused as error:
         advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
         why = Word("reason", error.why)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_page
 from dca_bot.chat.ranges import RANGE, start_of
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.errors import LedgerError
@@ -36,10 +36,10 @@ def own_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> tuple[Say, ...]
     return tuple(Say("lines", lines=tuple(message)) for message in messages)
 
 
-async def look_tables(desk: Desk, _args: Args) -> Path:
+async def look_tables(services: Services, _args: Args) -> Path:
     """Have the files written, before and outside the command's transaction."""
     try:
-        return await desk.export_tables()
+        return await services.export_tables()
     except LedgerError as error:
         raise refuse("export.failed", why=str(error)) from None
 

@@ -12,14 +12,14 @@ HELP_DETAILS_MAX = 12
 
 def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     """List what this person can write, in groups if it is much, or explain what begins with words."""
-    wanted = ctx.known.spell_out(args.text("COMMAND")).lower().split()
-    if not wanted and ctx.known.groups:
-        return Say("help.all", lines=tuple(_group(*one) for one in ctx.known.groups.items()))
+    wanted = ctx.command_set.spell_out(args.text("COMMAND")).lower().split()
+    if not wanted and ctx.command_set.groups:
+        return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
     if not wanted:
-        return Say("help.all", lines=tuple(_summary(command) for command in ctx.known.table))
-    found = [c for c in ctx.known.table if list(c.words[: len(wanted)]) == wanted]
+        return Say("help.all", lines=tuple(_summary(command) for command in ctx.command_set.table))
+    found = [c for c in ctx.command_set.table if list(c.words[: len(wanted)]) == wanted]
     if not found:
-        is_foreign = ctx.known.find_foreign(wanted)
+        is_foreign = ctx.command_set.find_foreign(wanted)
         return Say("unknown.of_client") if is_foreign else Say("unknown.nothing")
     return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from enum import Enum, auto
 
-from dca_bot.chat.command import Known, without_key_taken
-from dca_bot.chat.services import Desk
+from dca_bot.chat.command import CommandSet, without_key_taken
+from dca_bot.chat.services import Services
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, machines
@@ -35,7 +35,7 @@ class Role(Enum):
 
 
 async def secret_in(
-    text: str, known: Known, desk: Desk, operators: Collection[str]
+    text: str, command_set: CommandSet, services: Services, operators: Collection[str]
 ) -> Secret | None:
     """Tell which secret a message holds; a key that its command takes, or an id of the ledger, is none.
 
@@ -46,14 +46,14 @@ async def secret_in(
     secret = find_secret(text)
     if secret not in (Secret.WALLET_KEY, Secret.HEX_KEY):
         return secret
-    text = without_key_taken(text, known, desk.currency)
+    text = without_key_taken(text, command_set, services.currency)
     keys = hex_keys(text)[:_KEYS_MAX]
 
     def public(tx: Tx) -> set[str]:
         people = {*operators, *clients.known_pubkeys(tx, keys)} if operators else set()
         return people | payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
 
-    return find_secret(text, public=await desk.database.read(public))
+    return find_secret(text, public=await services.database.read(public))
 
 
 def warning(secret: Secret, role: Role) -> Say:

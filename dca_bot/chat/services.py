@@ -1,10 +1,10 @@
 """What the conversation needs of the world outside it; everything is handed in."""
 
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
 from dca_bot.core.reach import Reach
@@ -13,7 +13,7 @@ from dca_bot.ledger.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Services:
     """The ports and calls that commands use.
 
     `parse_npub` reads an npub and raises DcaBotError or ValueError; `npub` writes one.
@@ -28,7 +28,7 @@ class Desk:
 
     database: Database
     clock: Clock
-    chance: random.Random
+    random: Random
     wallet: Wallet
     addresses: Addresses
     parse_npub: Callable[[str], str]
@@ -38,7 +38,7 @@ class Desk:
     reading_database: Callable[[], AbstractAsyncContextManager[Database]]
     poll_now: Callable[[], None]
     wake_payouts: Callable[[], None]
-    wake_mail: Callable[[], None]
+    wake_outbox: Callable[[], None]
     is_reconciled: Callable[[], bool]
     currency: str
     parts: Callable[[], Sequence[Reach]]

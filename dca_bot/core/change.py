@@ -107,7 +107,7 @@ def terms(cash_out: CashOut) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RowAmounts:
     """What a row said of its amounts: `fiat` in whole units, `crypto_atoms` in the coin's smallest.
 
     `fixed_fee` is 0 where the row had none, or nobody asked for it then.
@@ -120,13 +120,13 @@ class Terms:
     fixed_fee: Decimal | None
 
 
-def read_terms(text: str) -> Terms:
+def read_terms(text: str) -> RowAmounts:
     """Read what `terms` wrote down, to be shown; a number that nobody could use is None."""
     row, has_fee, fee = text.rpartition(_FEE)
     codes, crypto_atoms, fiat, *_ = (row if has_fee else text).rsplit(" ", 5)
     crypto_code, _, fiat_code = codes.partition(" ")
     fixed_fee = _number(fee) if has_fee else Decimal(0)
-    return Terms(crypto_code, fiat_code, _number(crypto_atoms), _number(fiat), fixed_fee)
+    return RowAmounts(crypto_code, fiat_code, _number(crypto_atoms), _number(fiat), fixed_fee)
 
 
 def _number(text: str) -> Decimal | None:

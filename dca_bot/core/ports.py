@@ -278,7 +278,7 @@ class Wallet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AddressTerms:
+class LnurlLimits:
     """What a Lightning address accepts (LUD-06): whole sats, from `min_sat` to `max_sat`.
 
     `is_own`: the address is at the operator's own LNbits, whose host is asked as it is configured.
@@ -318,12 +318,12 @@ class VerifyAnswer:
 class Addresses(Protocol):
     """Lightning addresses (LUD-16)."""
 
-    async def terms(self, address: str) -> AddressTerms:
+    async def terms(self, address: str) -> LnurlLimits:
         """Fetch what the address accepts; raise DestinationRefused or DestinationUnavailable."""
         ...
 
     async def request_invoice(
-        self, terms: AddressTerms, *, amount_sat: int, comment: str
+        self, terms: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
         """Ask the address's callback for a BOLT11 invoice; it is not checked yet."""
         ...

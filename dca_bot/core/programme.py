@@ -9,7 +9,7 @@ from dca_bot.core.ports import DmProtocol
 
 
 @dataclass(frozen=True, slots=True)
-class FixedTerms:
+class FixedModeRules:
     """When fixed mode buys, how much at most, and which rate it trusts.
 
     `times` are local and rise. The rate comes from `rate_source` ("lnbits" or "lamassu"); it may
@@ -40,7 +40,7 @@ class Programme:
     day_max_sat: int
     top_up_to_sat: int
     low_balance_sat: int
-    fixed: FixedTerms
+    fixed: FixedModeRules
     digest_time: time
     summary_time: time
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from dca_bot.core.cash_out import COINS, CashOut
 from dca_bot.core.market import coin_minor
-from dca_bot.core.programme import FixedTerms
+from dca_bot.core.programme import FixedModeRules
 
 LNBITS = "lnbits"
 LAMASSU = "lamassu"
@@ -67,7 +67,7 @@ def choose_rate(
     lnbits_price: Decimal | None,
     ticker: Ticker | None,
     *,
-    terms: FixedTerms,
+    terms: FixedModeRules,
     currency: str,
     now: datetime,
 ) -> Quote | RateProblem:

@@ -22,7 +22,7 @@ from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 LOOK_S = 15
@@ -46,7 +46,7 @@ class Watch:
 
     database: Database
     messenger: Messenger
-    herald: Herald
+    notices: Notices
     clock: Clock
     signals: Signals
     alert_after: timedelta
@@ -55,7 +55,7 @@ class Watch:
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look at everything every few seconds."""
@@ -75,7 +75,7 @@ class Watch:
 
     async def _see_clock(self, now: datetime) -> None:
         uptime = self.clock.uptime()
-        await self.database.transact(lambda tx: look_at_clock(tx, self.herald, now, uptime=uptime))
+        await self.database.transact(lambda tx: look_at_clock(tx, self.notices, now, uptime=uptime))
 
     async def _see_reach(self, now: datetime) -> None:
         if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
@@ -125,17 +125,17 @@ class Watch:
             if alarm is None:
                 alarms.end(tx, reach.part)
                 return False
-            over = Say("push.back_in_reach", part=name, since=Moment(alarm))
+            over = Say("notice.back_in_reach", part=name, since=Moment(alarm))
             unheard = Say(
-                "push.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(reach.since)
+                "notice.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(reach.since)
             )
             return self._end(tx, reach.part, over=over, unheard=unheard, now=now)
         lost_at = alarms.lose(tx, reach.part, reach.since)
         is_told = reach.part == Part.LAMASSU and alarms.since(tx, POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
-        why = Say("push.why", detail=reach.detail) if reach.detail else NOTHING
-        told = Say("push.out_of_reach", part=name, since=Moment(lost_at), why=why)
+        why = Say("notice.why", detail=reach.detail) if reach.detail else NOTHING
+        told = Say("notice.out_of_reach", part=name, since=Moment(lost_at), why=why)
         self._start(tx, reach.part, told, since=lost_at, now=now)
         return True
 
@@ -147,8 +147,8 @@ class Watch:
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
                 return False
-            over = Say("push.polls_again", since=Moment(alarm))
-            unheard = Say("push.polls_missed", since=Moment(alarm), until=Moment(polled_at))
+            over = Say("notice.polls_again", since=Moment(alarm))
+            unheard = Say("notice.polls_missed", since=Moment(alarm), until=Moment(polled_at))
             return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
         due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
         since = max(due_at, polled_at or due_at)
@@ -157,7 +157,7 @@ class Watch:
         is_told = alarms.since(tx, Part.LAMASSU) is not None
         if is_away or is_told or now - since < self.polls_after:
             return False
-        key = "push.no_polls" if self.signals.reconciled.is_set() else "push.no_polls_yet"
+        key = "notice.no_polls" if self.signals.reconciled.is_set() else "notice.no_polls_yet"
         self._start(tx, POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
 
@@ -176,13 +176,13 @@ class Watch:
         stale = copy if copy is not None and is_stale(copy, now) else None
         if alarm is None and stale is not None:
             name = Word("copy", stale.name)
-            told = Say("push.copy_stale", copy=name, since=Moment(stale.as_of))
+            told = Say("notice.copy_stale", copy=name, since=Moment(stale.as_of))
             self._start(tx, COPY, told, since=stale.as_of, now=now)
             return True
         if alarm is None or stale is not None:
             return False
-        over = Say("push.copy_renewed", since=Moment(alarm))
-        unheard = Say("push.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
+        over = Say("notice.copy_renewed", since=Moment(alarm))
+        unheard = Say("notice.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
         return self._end(tx, COPY, over=over, unheard=unheard, now=now)
 
     def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
@@ -191,7 +191,7 @@ class Watch:
         if alarm is None:
             alarms.end(tx, name)
             return False
-        told = Say("push.polls_paused", since=Moment(alarm))
+        told = Say("notice.polls_paused", since=Moment(alarm))
         return self._end(tx, name, over=told, unheard=told, now=now)
 
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
@@ -205,13 +205,13 @@ class Watch:
             return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:
-            self.herald.destination_slow(tx, one, now)
+            self.notices.destination_slow(tx, one, now)
             _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
 
     def _start(self, tx: Tx, name: str, told: Say, *, since: datetime, now: datetime) -> None:
         alarms.start(tx, name, since, now=now)
-        self.herald.alarm(tx, name, told, now)
+        self.notices.alarm(tx, name, told, now)
         _log.warning("alarm name=%s since=%s", name, since.isoformat())
 
     def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
@@ -219,6 +219,6 @@ class Watch:
         if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
             return False
         alarms.end(tx, name)
-        self.herald.all_clear(tx, name, over=over, unheard=unheard, now=now)
+        self.notices.all_clear(tx, name, over=over, unheard=unheard, now=now)
         _log.warning("all-clear name=%s", name)
         return True

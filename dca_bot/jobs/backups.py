@@ -20,7 +20,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.ledger.store.private_files import make_private_folder
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 LOOK_S = 600
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Keep:
     """The keeper of copies in `folder`; `every` of zero makes none."""
 
     database: Database
-    herald: Herald
+    notices: Notices
     clock: Clock
     signals: Signals
     data_dir: Path
@@ -92,7 +92,7 @@ class Keep:
         if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:
             return False
         bot_state.put(tx, bot_state.BACKUP_FAILING, now.isoformat())
-        self.herald.backup_failing(tx, why, now)
+        self.notices.backup_failing(tx, why, now)
         return True
 
     def _note_working(self, tx: Tx, now: datetime) -> bool:
@@ -100,5 +100,5 @@ class Keep:
         if since is None:
             return False
         bot_state.drop(tx, bot_state.BACKUP_FAILING)
-        self.herald.backup_works(tx, since, now)
+        self.notices.backup_works(tx, since, now)
         return True

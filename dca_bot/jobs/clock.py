@@ -7,12 +7,12 @@ from dca_bot.core.ports import Uptime
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.clock import Turn
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 _log = logging.getLogger(__name__)
 
 
-def look_at_clock(tx: Tx, herald: Herald, now: datetime, *, uptime: Uptime | None = None) -> bool:
+def look_at_clock(tx: Tx, notices: Notices, now: datetime, *, uptime: Uptime | None = None) -> bool:
     """Note what the clock shows; return whether it is in doubt, so that nothing may be decided.
 
     With `uptime` the time that has really passed is witnessed, too, and a leap ahead is told.
@@ -22,14 +22,14 @@ def look_at_clock(tx: Tx, herald: Herald, now: datetime, *, uptime: Uptime | Non
     leap = timedelta() if uptime is None else clock.witness(tx, uptime, now)
     is_doubted = clock.is_doubted(tx)
     if turn is Turn.DOUBTED and shown is not None:
-        herald.clock_doubted(tx, shown, now)
+        notices.clock_doubted(tx, shown, now)
         _log.error("clock in doubt shown=%s now=%s", shown.isoformat(), now.isoformat())
     elif turn is Turn.RIGHT:
-        herald.clock_right(tx, now)
+        notices.clock_right(tx, now)
         _log.warning("clock in doubt no more now=%s", now.isoformat())
     elif turn is Turn.BACK and shown is not None:
         _log.warning("clock went back from=%s to=%s", shown.isoformat(), now.isoformat())
     elif leap and not is_doubted:
-        herald.clock_leapt(tx, now - leap, now)
+        notices.clock_leapt(tx, now - leap, now)
         _log.error("clock leapt ahead from=%s to=%s", (now - leap).isoformat(), now.isoformat())
     return is_doubted

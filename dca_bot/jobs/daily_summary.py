@@ -16,7 +16,7 @@ from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.daily_summary import Surroundings, daily_summary
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 LOOK_S = 30
 _DAY = timedelta(days=1)
@@ -31,12 +31,12 @@ class Summary:
     clock: Clock
     look_around: Callable[[], Awaitable[Surroundings]]
     wake_outbox: Callable[[], None]
-    herald: Herald
+    notices: Notices
     programme: Programme
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.wake_outbox)
+        self._guard = Guard(self.database, self.notices, self.clock, self.wake_outbox)
 
     async def run(self) -> None:
         """Look every few seconds whether the summary is due."""
@@ -57,7 +57,7 @@ class Summary:
 
         def work(tx: Tx) -> None:
             now = self.clock.now()
-            self.herald.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
+            self.notices.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
             bot_state.put(tx, bot_state.SUMMARY_DATE, due.isoformat())
             bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
             bot_state.drop(tx, bot_state.POLLS)

@@ -17,7 +17,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting
 from dca_bot.ledger.store.database import Database
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 LOOK_S = 30
 _log = logging.getLogger(__name__)
@@ -28,14 +28,14 @@ class Digests:
     """The writer of digests; `run` never ends."""
 
     database: Database
-    herald: Herald
+    notices: Notices
     programme: Programme
     clock: Clock
     signals: Signals
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look every few seconds whether a digest is due."""
@@ -58,7 +58,7 @@ class Digests:
         written = 0
         for one in due:
             async with self._guard.over(Guarded.DIGEST, one.client_id):
-                work = partial(self.herald.digest, client_id=one.client_id, now=now)
+                work = partial(self.notices.digest, client_id=one.client_id, now=now)
                 written += await self.database.transact(work)
         if written:
             _log.info("digests written clients=%d", written)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from dca_bot.core.ports import Clock
 from dca_bot.errors import place_of
 from dca_bot.ledger.store.database import Database
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, Word
 
 KNOWN_MAX = 10_000
@@ -48,9 +48,9 @@ class Guard:
     """What the jobs go through with whatever must not keep the rest back."""
 
     database: Database
-    herald: Herald
+    notices: Notices
     clock: Clock
-    wake_mail: Callable[[], None]
+    wake_outbox: Callable[[], None]
     _known: set[str] = field(default_factory=set, init=False)
 
     @asynccontextmanager
@@ -74,7 +74,7 @@ class Guard:
             )
             if self._is_new(key):
                 await self._tell(
-                    Say("push.job_failed", what=named or Word("job", what), place=place)
+                    Say("notice.job_failed", what=named or Word("job", what), place=place)
                 )
 
     async def over_each(
@@ -106,5 +106,5 @@ class Guard:
 
     async def _tell(self, told: Say) -> None:
         now = self.clock.now()
-        await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
-        self.wake_mail()
+        await self.database.transact(lambda tx: self.notices.tell_operators(tx, told, now))
+        self.wake_outbox()

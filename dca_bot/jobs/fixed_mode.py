@@ -28,7 +28,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 LOOK_S = 30
@@ -45,14 +45,14 @@ class Schedule:
 
     database: Database
     wallet: Wallet
-    herald: Herald
+    notices: Notices
     programme: Programme
     clock: Clock
     signals: Signals
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Look at the clock every short while, once the ledger was held against LNbits."""
@@ -68,7 +68,7 @@ class Schedule:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
-        if await self.database.transact(lambda tx: look_at_clock(tx, self.herald, now)):
+        if await self.database.transact(lambda tx: look_at_clock(tx, self.notices, now)):
             # A date long past would have its limits anew.
             self.signals.deliver.ring()
             return
@@ -123,7 +123,7 @@ class Schedule:
         if over:
             _log.warning("fixed runs lapsed count=%d", len(over))
             if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
-                self.herald.tell_operators(tx, _lapsed(sorted(over)), now)
+                self.notices.tell_operators(tx, _lapsed(sorted(over)), now)
 
     # What is due
 
@@ -156,7 +156,7 @@ class Schedule:
             return None
         if unknown_payments.of_distribution(tx, run.id):
             fixed_runs.put_off(tx, run, fixed_runs.HELD, HoldReason.KNOWN_DISTRIBUTION, now=now)
-            self.herald.tell_operators(tx, Say("push.fixed_held", at=Moment(run.at)), now)
+            self.notices.tell_operators(tx, Say("notice.fixed_held", at=Moment(run.at)), now)
             _log.warning("fixed run held id=%s reason=%s", run.id, HoldReason.KNOWN_DISTRIBUTION)
             return None
         if bot_state.paused(tx):
@@ -177,7 +177,7 @@ class Schedule:
             currency=self.programme.currency,
             now=now,
         )
-        self.herald.run_missed(tx, now)
+        self.notices.run_missed(tx, now)
         if given is not None:
             self._tell_given(tx, run, before, given)
         return given
@@ -204,25 +204,25 @@ class Schedule:
             _log.warning("fixed run waits id=%s reason=%s", run.id, reason)
         if before is None or not before.is_told:
             fixed_runs.note_told(tx, run.id, now=now)
-            told = Say("push.fixed_waits", at=Moment(run.at), reason=Word("reason", reason))
-            self.herald.tell_operators(tx, told, now)
+            told = Say("notice.fixed_waits", at=Moment(run.at), reason=Word("reason", reason))
+            self.notices.tell_operators(tx, told, now)
 
     def _tell_given(
         self, tx: Tx, run: Run, before: RecordedRun | None, given: Distribution
     ) -> None:
         now = self.clock.now()
         for share in given.shares:
-            self.herald.note_low(tx, share.client_id, now)
+            self.notices.note_low(tx, share.client_id, now)
         if before is not None or now - run.at > LATE:
             told = Say(
-                "push.fixed_made_up",
+                "notice.fixed_made_up",
                 at=Moment(run.at),
                 n=len(given.shares),
                 fiat=Fiat(given.principal_minor),
                 sats=Sat(given.principal_sat),
                 rate=Rate(given.principal_minor, given.principal_sat),
             )
-            self.herald.tell_operators(tx, told, now)
+            self.notices.tell_operators(tx, told, now)
 
 
 def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:
@@ -232,4 +232,4 @@ def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:
     )
     left = len(over) - len(shown)
     more = Say("fixed.lapsed_more", n=left) if left else NOTHING
-    return Say("push.fixed_lapsed", n=len(over), runs=(*shown, more))
+    return Say("notice.fixed_lapsed", n=len(over), runs=(*shown, more))

@@ -44,10 +44,10 @@ class Handler(Protocol):
 async def converse(messenger: Inbound, conversation: Handler) -> None:
     """Answer messages until cancelled; what is in flight then runs again after the next start."""
     async with asyncio.TaskGroup() as tasks:
-        desk = _FrontDesk(conversation, tasks)
+        services = _FrontDesk(conversation, tasks)
         async for message in messenger.incoming():
             if await conversation.is_new(message):
-                await desk.take(message)
+                await services.take(message)
 
 
 class _FrontDesk:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, ValidationError
 
-from dca_bot.core.ports import AddressInvoice, AddressTerms, VerifyAnswer
+from dca_bot.core.ports import AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.public_web import (
     FETCH_LIMIT_S,
@@ -143,7 +143,7 @@ class LightningAddresses:
         """Let go of connections."""
         await self._web.http.aclose()
 
-    async def terms(self, address: str) -> AddressTerms:
+    async def terms(self, address: str) -> LnurlLimits:
         """Fetch what `name@host` accepts (LUD-16): the smallest amount rounded up, the largest down.
 
         Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
@@ -155,7 +155,7 @@ class LightningAddresses:
         callback = parse_url(answer.callback)
         if not (is_own and self._web.is_trusted(callback)):
             check_url(callback)
-        return AddressTerms(
+        return LnurlLimits(
             answer.min_sat,
             answer.max_sat,
             answer.callback,
@@ -164,7 +164,7 @@ class LightningAddresses:
         )
 
     async def request_invoice(
-        self, terms: AddressTerms, *, amount_sat: int, comment: str
+        self, terms: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
         """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from dca_bot.core.cash_out import COINS
-from dca_bot.core.change import Terms, read_terms
+from dca_bot.core.change import RowAmounts, read_terms
 from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.programme import Programme
@@ -15,7 +15,7 @@ from dca_bot.errors import Refusal
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
 from dca_bot.ledger.distributions import cash_outs, distributions
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
-from dca_bot.ledger.distributions.distributions import Share
+from dca_bot.ledger.distributions.distributions import RecordedShare
 from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
 from dca_bot.ledger.payouts import payouts, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold, HoldReason
@@ -288,7 +288,7 @@ def _row(text: str) -> Say:
     return Say("cash_out.row", fiat=_row_fiat(said), coin=coin)
 
 
-def _row_fiat(said: Terms) -> Field:
+def _row_fiat(said: RowAmounts) -> Field:
     fiat = _units(said.fiat, said.fiat_code)
     if said.fixed_fee == 0:
         return fiat
@@ -361,7 +361,7 @@ def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
     return Say("lines", lines=lines)
 
 
-def _shares(shares: Sequence[Share], cash_out: str) -> dict[str, Field]:
+def _shares(shares: Sequence[RecordedShare], cash_out: str) -> dict[str, Field]:
     """Say the first few shares, and how many there are beyond."""
     lines = tuple(
         Say(

@@ -34,7 +34,7 @@ CLOCK = "clock"
 """The alarm that the clock is in doubt."""
 
 
-class Herald:
+class Notices:
     """Writes pushes into the outbox.
 
     `npub` shows a public key as people know it; `bot_name` tells this bot from one on a copy.
@@ -62,21 +62,21 @@ class Herald:
             is_fixed = self._programme.fixed.enabled
             how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
             then = Say("welcome.then_limit") if is_fixed else NOTHING
-        told = Say("push.welcome", name=client.name, how=how, then=then)
+        told = Say("notice.welcome", name=client.name, how=how, then=then)
         self.tell_client(tx, client, told, now)
 
     def deposit_pending(
         self, tx: Tx, client: Client, amount_minor: int, now: datetime, *, is_new: bool = False
     ) -> None:
         """Tell a client that cash is noted; a new one was just told what is still to be set."""
-        told = Say("push.deposit_pending", amount=Fiat(amount_minor))
+        told = Say("notice.deposit_pending", amount=Fiat(amount_minor))
         lines = (told,) if is_new else (told, *self._hindrances(tx, client))
         self.tell_client(tx, client, Say("lines", lines=lines), now)
 
     def deposit_confirmed(self, tx: Tx, client: Client, deposit: Deposit, now: datetime) -> None:
         """Tell a client that a deposit counts; `client` has the balance after it."""
         told = Say(
-            "push.deposit_confirmed",
+            "notice.deposit_confirmed",
             amount=Fiat(deposit.amount_minor),
             balance=Fiat(client.balance_minor),
         )
@@ -86,22 +86,22 @@ class Herald:
     def client_resumed(self, tx: Tx, client: Client, now: datetime) -> None:
         """Tell a client that the operator has ended the pause; `client` is as after it."""
         still = obstacles.to_client(client, self._programme)
-        told = Say("push.client_resumed_but") if still else Say("push.client_resumed")
+        told = Say("notice.client_resumed_but") if still else Say("notice.client_resumed")
         self.tell_client(tx, client, Say("lines", lines=(told, *still)), now)
 
     def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:
         """Tell, at most once on a local date, the clients whom a cash-out passed by without a wallet."""
         for client in missed.of_distribution(tx, distribution_id):
-            told = Say("push.sale_missed", balance=Fiat(client.balance_minor))
+            told = Say("notice.sale_missed", balance=Fiat(client.balance_minor))
             self._tell_missed(tx, client, told, now)
         for client in missed.waiting_for_wallet(tx, commission.split_id(distribution_id)):
-            told = Say("push.sats_wait", sats=Sat(client.owed_sat))
+            told = Say("notice.sats_wait", sats=Sat(client.owed_sat))
             self._tell_missed(tx, client, told, now)
 
     def run_missed(self, tx: Tx, now: datetime) -> None:
         """Tell, at most once on a local date, the clients whom a fixed run passed by."""
         for client in missed.would_miss_run(tx):
-            told = Say("push.run_missed", balance=Fiat(client.balance_minor))
+            told = Say("notice.run_missed", balance=Fiat(client.balance_minor))
             self._tell_missed(tx, client, told, now)
 
     def _tell_missed(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
@@ -131,11 +131,11 @@ class Herald:
         if not payout_notices.arrive(tx, payout, client):
             return
         if payout.is_commission:
-            told = Say("push.commission_arrived", sats=Sat(payout.amount_sat))
+            told = Say("notice.commission_arrived", sats=Sat(payout.amount_sat))
             self.tell_client(tx, client, told, now)
             return
         told = Say(
-            "push.payout_arrived",
+            "notice.payout_arrived",
             sats=Sat(payout.amount_sat),
             fiat=Fiat(payout.minor),
             rate=Rate(payout.minor, payout.amount_sat),
@@ -159,17 +159,21 @@ class Herald:
         """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
         if level == "low":
             count = forecast_text.deposit_days(tx, self._programme, client, now)
-            lasts = NOTHING if count is None else Say("push.lasts", days=forecast_text.days(count))
+            lasts = (
+                NOTHING if count is None else Say("notice.lasts", days=forecast_text.days(count))
+            )
             told = Say(
-                "push.deposit_low",
+                "notice.deposit_low",
                 balance=Fiat(client.balance_minor),
                 lasts=lasts,
-                next=_next_deposit(tx, client, "push.next_soon"),
+                next=_next_deposit(tx, client, "notice.next_soon"),
             )
         else:
-            owed = Say("push.still_owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING
-            asked = _next_deposit(tx, client, "push.next_to_go_on")
-            told = Say("push.deposit_used_up", owed=owed, next=asked)
+            owed = (
+                Say("notice.still_owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING
+            )
+            asked = _next_deposit(tx, client, "notice.next_to_go_on")
+            told = Say("notice.deposit_used_up", owed=owed, next=asked)
             told = Say("lines", lines=(told, obstacles.too_small_told(tx, self._programme, client)))
         self.tell_client(tx, client, told, now)
 
@@ -203,7 +207,7 @@ class Herald:
         """Pass the operator's words on to all clients; return how many they are."""
         readers = clients.everyone(tx)
         for client in readers:
-            told = Say("push.broadcast", text=text)
+            told = Say("notice.broadcast", text=text)
             self.tell_client(tx, client, told, now, urgency=Urgency.BULK)
         return len(readers)
 
@@ -212,14 +216,14 @@ class Herald:
     def hold_opened(self, tx: Tx, hold: Hold, now: datetime, *, told: Say | None = None) -> None:
         """Tell what is held, why, and what to type, and what is known at this moment alone."""
         lines = (describe.held(tx, hold), told or NOTHING, describe.choice(tx, hold))
-        self.tell_operators(tx, Say("push.hold_opened", hold=Say("lines", lines=lines)), now)
+        self.tell_operators(tx, Say("notice.hold_opened", hold=Say("lines", lines=lines)), now)
 
     def report_contradicts(
         self, tx: Tx, cash_out: RecordedCashOut, contradiction: Say, now: datetime
     ) -> None:
         """Tell that a machine's reports contradict a sale that was shared out all the same."""
         told = Say(
-            "push.report_contradicts",
+            "notice.report_contradicts",
             id=cash_out.id[: describe.ID_LENGTH],
             machine=describe.short(cash_out.machine),
             at=Moment(cash_out.at),
@@ -231,14 +235,14 @@ class Herald:
         """Tell that LNbits calls a payout failed, which proves nothing yet."""
         expiry = payout.attempt.expires_at if payout.attempt else now
         told = Say(
-            "push.payout_in_doubt", payout=describe.payout_short(payout), expiry=Moment(expiry)
+            "notice.payout_in_doubt", payout=describe.payout_short(payout), expiry=Moment(expiry)
         )
         self.tell_operators(tx, told, now)
 
     def payout_alert(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that sats may have left without arriving, and that nobody pays again by itself."""
         told = Say(
-            "push.payout_alert",
+            "notice.payout_alert",
             payout=describe.payout_short(payout),
             hash=describe.payment_hash(payout),
             why=describe.waiting(payout.waiting),
@@ -248,7 +252,7 @@ class Herald:
     def payout_slow(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that a payout was sent and does not settle, with LNbits' words if there are any."""
         told = Say(
-            "push.payout_slow",
+            "notice.payout_slow",
             payout=describe.payout_short(payout),
             wallet=describe.destination(payout.destination),
             at=Moment(payout.submitted_at or now),
@@ -260,19 +264,19 @@ class Herald:
 
     def payout_void(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that a payout is proven unpaid and has no attempts left."""
-        told = Say("push.payout_void", payout=describe.payout_short(payout), id=payout.id[:8])
+        told = Say("notice.payout_void", payout=describe.payout_short(payout), id=payout.id[:8])
         self.tell_operators(tx, told, now)
 
     def cancelled_paid(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that LNbits has paid, or may pay, what was cancelled here."""
-        told = Say("push.cancelled_paid", payout=describe.payout_short(payout))
+        told = Say("notice.cancelled_paid", payout=describe.payout_short(payout))
         self.tell_operators(tx, told, now)
 
     def given_up_paid(self, tx: Tx, payout: Payout, payment_hash: str, now: datetime) -> None:
         """Tell that LNbits has paid, or may pay, an invoice that was given up as unpaid."""
         is_void = payout.state is PayoutState.VOID
         told = Say(
-            "push.given_up_paid_void" if is_void else "push.given_up_paid",
+            "notice.given_up_paid_void" if is_void else "notice.given_up_paid",
             payout=describe.payout_short(payout),
             hash=payment_hash,
             name=payout.client_name,
@@ -283,7 +287,7 @@ class Herald:
     def given_up_proven(self, tx: Tx, payout: Payout, payment_hash: str, now: datetime) -> None:
         """Tell that an invoice that was given up has arrived, while the payout went on without it."""
         told = Say(
-            "push.given_up_proven",
+            "notice.given_up_proven",
             payout=describe.payout_short(payout),
             hash=payment_hash,
             name=payout.client_name,
@@ -292,12 +296,12 @@ class Herald:
 
     def source_changed(self, tx: Tx, now: datetime) -> None:
         """Tell that nothing is paid, as the source wallet is another one than before."""
-        self.tell_operators(tx, Say("push.source_changed"), now)
+        self.tell_operators(tx, Say("notice.source_changed"), now)
 
     def lease_disputed(self, tx: Tx, dispute: Dispute, now: datetime) -> None:
         """Tell that this bot has stopped paying, as another one pays or may pay from the same wallet."""
         told = Say(
-            "push.lease_disputed",
+            "notice.lease_disputed",
             why=Word("lease", dispute.reason),
             me=self._bot_name,
             rival=short_name(dispute.rival.instance),
@@ -306,22 +310,22 @@ class Herald:
 
     def lease_refused(self, tx: Tx, words: str, now: datetime) -> None:
         """Tell that nothing is paid, as LNbits makes no invoice to keep the lease in."""
-        self.tell_operators(tx, Say("push.lease_refused", why=words), now)
+        self.tell_operators(tx, Say("notice.lease_refused", why=words), now)
 
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command that was carried out to all operators but the one who gave it."""
         client = clients.by_pubkey(tx, actor_pubkey)
         who = client.name if client else describe.short(self._npub(actor_pubkey))
-        self.tell_operators(tx, Say("push.money_command", who=who, done=done), now, actor_pubkey)
+        self.tell_operators(tx, Say("notice.money_command", who=who, done=done), now, actor_pubkey)
 
     def restored(self, tx: Tx, polled_at: datetime | None, now: datetime) -> None:
         """Tell that the bot was started on a copy of the ledger, and what to do."""
         last = Say("status.last_poll", at=Moment(polled_at)) if polled_at else Say("status.no_poll")
-        self.tell_operators(tx, Say("push.restored", last=last), now)
+        self.tell_operators(tx, Say("notice.restored", last=last), now)
 
     def start_moved_back(self, tx: Tx, begun: Start, now: datetime) -> None:
         """Tell that everything is paused because older cash-outs would count, and what to do."""
-        told = Say("push.start_moved_back", start=Moment(begun.at), used=Moment(begun.used))
+        told = Say("notice.start_moved_back", start=Moment(begun.at), used=Moment(begun.used))
         self.tell_operators(tx, told, now)
 
     def low_on_funds(
@@ -330,9 +334,9 @@ class Herald:
         """Warn the operators before anything has to wait, with a top-up invoice if there is one."""
         free = Sat(free_sat)
         told = (
-            Say("push.low_on_funds", free=free, **_invoice(top_up, bolt11))
+            Say("notice.low_on_funds", free=free, **_invoice(top_up, bolt11))
             if bolt11
-            else Say("push.low_without_invoice", free=free)
+            else Say("notice.low_without_invoice", free=free)
         )
         self.tell_operators(tx, told, now)
 
@@ -349,15 +353,15 @@ class Herald:
         """Ask the operators for a top-up, with an invoice that any wallet can pay, if there is one."""
         owed, short = Sat(need_of(tx, self._programme, now).amount_sat), Sat(short_sat)
         if not bolt11:
-            told = Say("push.short_without_invoice", owed=owed, short=short)
+            told = Say("notice.short_without_invoice", owed=owed, short=short)
             self.tell_operators(tx, told, now)
             return
         was_warned = instead_of is not None and instead_of.trouble is Trouble.LOW
         told = Say(
-            "push.short_of_funds",
+            "notice.short_of_funds",
             owed=owed,
             short=short,
-            instead=Say("push.instead_of_warning") if was_warned else NOTHING,
+            instead=Say("notice.instead_of_warning") if was_warned else NOTHING,
             **_invoice(top_up, bolt11),
         )
         self.tell_operators(tx, told, now)
@@ -365,7 +369,7 @@ class Herald:
     def funds_eased(self, tx: Tx, top_up: TopUp, *, free_sat: int, now: datetime) -> None:
         """Tell that payouts go on, and that the invoice is still wanted."""
         told = Say(
-            "push.funds_eased",
+            "notice.funds_eased",
             free=Sat(free_sat),
             amount=Sat(top_up.asked_sat),
             expiry=Moment(top_up.expires_at),
@@ -374,13 +378,13 @@ class Herald:
 
     def funds_back(self, tx: Tx, trouble: Trouble, *, free_sat: int, now: datetime) -> None:
         """Tell that the shortage, or the warning, is over."""
-        key = "push.funds_back" if trouble is Trouble.SHORT else "push.funds_refilled"
+        key = "notice.funds_back" if trouble is Trouble.SHORT else "notice.funds_refilled"
         self.tell_operators(tx, Say(key, free=Sat(free_sat)), now)
 
     def destination_slow(self, tx: Tx, slow: SlowDestination, now: datetime) -> None:
         """Tell that a client's payouts have waited for long for where they go."""
         told = Say(
-            "push.destination_slow",
+            "notice.destination_slow",
             n=slow.count,
             name=slow.client_name,
             sats=Sat(slow.sat),
@@ -403,28 +407,28 @@ class Herald:
 
     def clock_doubted(self, tx: Tx, shown: datetime, now: datetime) -> None:
         """Tell that the clock went back so far that nothing is decided or paid."""
-        told = Say("push.clock_went_back", before=Moment(shown), today=Moment(now))
+        told = Say("notice.clock_went_back", before=Moment(shown), today=Moment(now))
         self.tell_operators(tx, told, now, alarm=CLOCK)
 
     def clock_right(self, tx: Tx, now: datetime) -> None:
         """Tell that all goes on, whoever has heard that the clock was in doubt."""
         missed = outbox.withdraw(tx, CLOCK, now=now)
-        text = self._texts.render(Say("push.clock_right"), self._programme.language)
+        text = self._texts.render(Say("notice.clock_right"), self._programme.language)
         for operator in sorted(self._programme.operators - missed):
             outbox.write(tx, operator, text, now=now)
 
     def clock_leapt(self, tx: Tx, before: datetime, now: datetime) -> None:
         """Tell that the clock was set ahead, as far as can be told."""
-        told = Say("push.clock_leapt", before=Moment(before), now=Moment(now))
+        told = Say("notice.clock_leapt", before=Moment(before), now=Moment(now))
         self.tell_operators(tx, told, now)
 
     def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
         """Tell that no copy of the ledger can be made."""
-        self.tell_operators(tx, Say("push.backup_failing", why=why), now)
+        self.tell_operators(tx, Say("notice.backup_failing", why=why), now)
 
     def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
         """Tell that copies of the ledger can be made again; `since` is when they failed first."""
-        self.tell_operators(tx, Say("push.backup_works", since=Moment(since)), now)
+        self.tell_operators(tx, Say("notice.backup_works", since=Moment(since)), now)
 
     def tell_operators(
         self,
@@ -445,7 +449,7 @@ class Herald:
 def _next_deposit(tx: Tx, client: Client, asked: str) -> Say:
     """Ask for the next deposit, unless it is noted already and only has to get into the machine."""
     pending_minor = deposits.pending_minor(tx, client.id)
-    return Say("push.next_is_noted", amount=Fiat(pending_minor)) if pending_minor else Say(asked)
+    return Say("notice.next_is_noted", amount=Fiat(pending_minor)) if pending_minor else Say(asked)
 
 
 def _invoice(top_up: TopUp, bolt11: str) -> dict[str, Field]:

@@ -12,17 +12,17 @@ from functools import partial
 from scaffold import cash_out_row, programme
 
 from dca_bot.chat.conversation import Conversation
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.change import terms
 from dca_bot.core.ports import (
-    AddressTerms,
     Credit,
     DmProtocol,
     IncomingMessage,
     Invoice,
     KeyKind,
     ListMark,
+    LnurlLimits,
     Payment,
     PaymentStatus,
     Uptime,
@@ -39,7 +39,7 @@ from dca_bot.ledger.reports.export import Form
 from dca_bot.ledger.reports.export_shelf import export_to_shelf
 from dca_bot.ledger.store.database import reading_beside
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate, npub, parse_npub
 
@@ -158,7 +158,7 @@ class ScriptedAddresses:
             raise DestinationUnavailable("The server did not answer.")
         if address.endswith("bad.example"):
             raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
-        return AddressTerms(self.min_sat, 10**9, "https://pay.example/cb")
+        return LnurlLimits(self.min_sat, 10**9, "https://pay.example/cb")
 
 
 class Talk:
@@ -179,11 +179,11 @@ class Talk:
             Reach(Part.LNBITS, reachable=False, since=START),
         ]
         self.texts = load_texts(programme)
-        self.herald = Herald(programme, self.texts, npub)
-        self.desk = Desk(
+        self.notices = Notices(programme, self.texts, npub)
+        self.services = Services(
             database=database,
             clock=self.clock,
-            chance=random.Random(3),
+            random=random.Random(3),
             wallet=self.wallet,
             addresses=self.addresses,
             parse_npub=parse_npub,
@@ -193,7 +193,7 @@ class Talk:
             reading_database=partial(reading_beside, self.folder),
             poll_now=lambda: self.rung.append("poll"),
             wake_payouts=lambda: self.rung.append("payouts"),
-            wake_mail=lambda: None,
+            wake_outbox=lambda: None,
             is_reconciled=lambda: self.reconciled,
             currency=programme.currency,
             parts=lambda: self.parts,
@@ -202,12 +202,12 @@ class Talk:
 
     def be_impatient(self):
         """Give LNbits hardly any time."""
-        self.desk = replace(self.desk, answer_limit_s=0.01)
+        self.services = replace(self.services, answer_limit_s=0.01)
         self.start()
 
     def start(self):
         """Start the bot's conversation anew, as after a restart."""
-        self.conversation = Conversation(self.programme, self.herald, self.texts, self.desk)
+        self.conversation = Conversation(self.programme, self.notices, self.texts, self.services)
 
     async def export_tables(self):
         form = Form(self.programme.currency, self.programme.timezone, npub)
@@ -295,7 +295,7 @@ class Talk:
             cash_outs.record(tx, row, decision, state="held", reason=str(reason), now=now)
             changes.note_terms(tx, id_, terms(row))
             hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
-            self.herald.hold_opened(tx, hold, now)
+            self.notices.hold_opened(tx, hold, now)
             return hold.id
 
         return await self.database.transact(work)
@@ -318,7 +318,7 @@ class Talk:
         def work(tx):
             payout = payouts.open_payouts(tx)[0]
             hold = transitions.hold(tx, payout, reason, now=self.clock.now())
-            self.herald.hold_opened(tx, hold, self.clock.now())
+            self.notices.hold_opened(tx, hold, self.clock.now())
             return payout.id
 
         return await self.database.transact(work)

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, Known, parse
+from dca_bot.chat.command import COMMAND_WORDS, CommandSet, parse
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.messages.say import CommandRefused
 
 ALIASES = {"saldo": "balance", "ayuda": "help"}
-CLIENTS = Known(CLIENT_COMMANDS, ALIASES)
-OPERATORS = Known(OPERATOR_COMMANDS, ALIASES, CLIENT_COMMANDS)
+CLIENTS = CommandSet(CLIENT_COMMANDS, ALIASES)
+OPERATORS = CommandSet(OPERATOR_COMMANDS, ALIASES, CLIENT_COMMANDS)
 WORDS = st.sampled_from(
     [*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5", "GTQ", "/", "²", "Ayuda!"]
 )

@@ -28,13 +28,13 @@ HOUR = timedelta(hours=1)
 
 
 def summary_of(talk, database):
-    desk = replace(talk.desk, database=database)
+    services = replace(talk.services, database=database)
     return Summary(
         database=database,
-        clock=desk.clock,
-        look_around=partial(look_around, desk, Args({})),
-        wake_outbox=desk.wake_mail,
-        herald=talk.herald,
+        clock=services.clock,
+        look_around=partial(look_around, services, Args({})),
+        wake_outbox=services.wake_outbox,
+        notices=talk.notices,
         programme=talk.programme,
     )
 

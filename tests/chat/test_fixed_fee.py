@@ -40,7 +40,7 @@ async def sale(talk):
         cash_outs.record(tx, row, found, state="held", reason=str(found.reason), now=now)
         changes.note_terms(tx, SALE, terms(row))
         hold = holds.open_hold(tx, "cash-out", SALE, str(found.reason), now=now)
-        talk.herald.hold_opened(tx, hold, now)
+        talk.notices.hold_opened(tx, hold, now)
 
     await talk.database.transact(work)
     return row

@@ -4,7 +4,7 @@ import pytest
 from talk import INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.command import Known, parse
+from dca_bot.chat.command import CommandSet, parse
 from dca_bot.chat.exports import MESSAGE_ROWS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.nostr.keys import npub
@@ -118,7 +118,7 @@ def before_with_code(text):
 def test_deeds_have_all_commands_that_can_change_anything():
     texts = {role: [text for who, text, _ in DEEDS if who == role] for role in ("op", "maria")}
     tables = {"op": OPERATOR_COMMANDS, "maria": CLIENT_COMMANDS}
-    known = {role: Known(table) for role, table in tables.items()}
+    known = {role: CommandSet(table) for role, table in tables.items()}
     covered = {
         (role, parse(text, known[role], "GTQ").command.name)
         for role in tables

@@ -23,7 +23,7 @@ async def switch(talk, *, flow=True, fixed=True):
     """Start the bot anew with modes switched on or off."""
     terms = replace(talk.programme.fixed, enabled=fixed)
     talk.programme = replace(talk.programme, flow_enabled=flow, fixed=terms)
-    talk.herald = type(talk.herald)(talk.programme, talk.texts)
+    talk.notices = type(talk.notices)(talk.programme, talk.texts)
     talk.start()
 
 
@@ -221,7 +221,7 @@ async def use_up(talk, **named):
     await talk.distribute("aaaa1111", **named)
     maria = await talk.client("maria")
     now = talk.clock.now()
-    await talk.database.transact(lambda tx: talk.herald.note_low(tx, maria.id, now))
+    await talk.database.transact(lambda tx: talk.notices.note_low(tx, maria.id, now))
     return (await talk.letters_to("maria"))[-1]
 
 

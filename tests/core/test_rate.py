@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.core.programme import FixedTerms
+from dca_bot.core.programme import FixedModeRules
 from dca_bot.core.rate import (
     Quote,
     RateProblem,
@@ -23,7 +23,7 @@ from dca_bot.core.rate import (
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-TERMS = FixedTerms(
+TERMS = FixedModeRules(
     enabled=True,
     times=(time(9),),
     daily_limit_max_minor=200_000,

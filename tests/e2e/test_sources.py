@@ -22,7 +22,7 @@ from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Database, open_database
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate
 
@@ -295,7 +295,7 @@ async def bots(server, tmp_path):
         ingest = Ingest(
             database=database,
             source=source,
-            herald=Herald(programme, load_texts(programme)),
+            notices=Notices(programme, load_texts(programme)),
             programme=programme,
             clock=clock,
             signals=Signals(),

@@ -17,7 +17,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.instants import micros
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ class Tower:
         self.database = database
         self.clock = HandClock(NOW)
         self.rules = programme(**changes)
-        self.herald = Herald(self.rules, load_texts(self.rules))
+        self.notices = Notices(self.rules, load_texts(self.rules))
         self.online = self.polling = True
         self.restart()
 
@@ -46,7 +46,7 @@ class Tower:
         self.watch = Watch(
             database=self.database,
             messenger=self,
-            herald=self.herald,
+            notices=self.notices,
             clock=self.clock,
             signals=self.signals,
             alert_after=ALERT_AFTER,

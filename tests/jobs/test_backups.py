@@ -15,7 +15,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_name
 from dca_bot.ledger.store.database import open_database
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -37,7 +37,7 @@ class Vault:
         rules = programme()
         self.keep = Keep(
             database=self.database,
-            herald=Herald(rules, load_texts(rules)),
+            notices=Notices(rules, load_texts(rules)),
             clock=self.clock,
             signals=Signals(),
             data_dir=self.data,

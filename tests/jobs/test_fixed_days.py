@@ -21,7 +21,7 @@ from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -57,9 +57,9 @@ class Calendar:
 
     def restart(self):
         bench = self.bench
-        herald = Herald(bench.programme, load_texts(bench.programme))
+        notices = Notices(bench.programme, load_texts(bench.programme))
         self.schedule = Schedule(
-            bench.database, bench.wallet, herald, bench.programme, self.clock, Signals()
+            bench.database, bench.wallet, notices, bench.programme, self.clock, Signals()
         )
 
     async def walk(self, until):

@@ -21,7 +21,7 @@ from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 MIDNIGHT = datetime(2026, 11, 24, 6, tzinfo=UTC)  # in Guatemala
@@ -60,9 +60,9 @@ class Bench:
 
     async def open(self):
         self.database = await open_ledger(self.folder / "data")
-        herald = Herald(self.programme, load_texts(self.programme))
+        herald = Notices(self.programme, load_texts(self.programme))
         self.schedule = Schedule(
-            self.database, self.wallet, herald, self.programme, self.clock, self.signals
+            self.database, self.wallet, notices, self.programme, self.clock, self.signals
         )
 
     async def reopen(self, **fixed):

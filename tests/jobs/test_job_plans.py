@@ -20,7 +20,7 @@ from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 
@@ -118,10 +118,10 @@ async def test_reconciling_takes_no_longer_with_history(bench):
         yield unknown
 
     bench.wallet.tagged_payments = tagged_payments
-    herald = Herald(bench.programme, load_texts(bench.programme))
+    notices = Notices(bench.programme, load_texts(bench.programme))
     with traced(bench.database) as plans:
-        done = await reconcile(bench.database, bench.wallet, herald, now=now)
-        await reconcile(bench.database, bench.wallet, herald, now=now, since=done.mark)
+        done = await reconcile(bench.database, bench.wallet, notices, now=now)
+        await reconcile(bench.database, bench.wallet, notices, now=now, since=done.mark)
         await bench.database.read(lambda tx: unknown_payments.open_hashes(tx, now=now, limit=9))
     assert "HELD" in await bench.states()
     assert await found_in(bench.database, plans) == []
@@ -131,10 +131,10 @@ async def test_looks_at_the_clock_take_no_longer_with_history(bench):
     await bench.database.transact(lambda tx: clients.set_mode(tx, 1, "fixed"))
     await bench.database.transact(lambda tx: clients.set_fixed_limit(tx, 1, 10_000))
     signals = Signals()
-    herald = Herald(bench.programme, load_texts(bench.programme))
-    rules = bench.database, herald, bench.programme, bench.clock, signals
+    notices = Notices(bench.programme, load_texts(bench.programme))
+    rules = bench.database, notices, bench.programme, bench.clock, signals
     schedule = Schedule(bench.database, Coin(), *rules[1:])
-    watch = Watch(bench.database, Coin(), herald, bench.clock, signals, HOUR, HOUR)
+    watch = Watch(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR)
     await (
         watch.look_once()
     )  # the first one ever, or one after the clock went back, looks through all

@@ -51,8 +51,8 @@ async def look(bench, passed, wrong=timedelta()):
     bench.clock.ahead, bench.clock.wrong = passed, wrong
 
     def watch(tx):
-        herald = bench.settler.till.herald
-        look_at_clock(tx, herald, bench.clock.now(), uptime=bench.clock.uptime())
+        notices = bench.settler.till.notices
+        look_at_clock(tx, notices, bench.clock.now(), uptime=bench.clock.uptime())
 
     await bench.database.transact(watch)
     await bench.settler.work_once()

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dca_bot.core.ports import AddressInvoice, AddressTerms, Credit, PaymentStatus, VerifyAnswer
+from dca_bot.core.ports import AddressInvoice, Credit, LnurlLimits, PaymentStatus, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits import lnurl
 from dca_bot.lnbits.lnurl import LightningAddresses
@@ -128,7 +128,7 @@ async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, ali
 
 async def test_comment_is_left_out_where_none_is_taken(web, addresses):
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = AddressTerms(1, 10, f"{web.url}/cb", is_own=True)
+    terms = LnurlLimits(1, 10, f"{web.url}/cb", is_own=True)
     await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
     assert web.asked[-1][0] == "/cb?amount=1000"
 
@@ -251,7 +251,7 @@ async def test_callbacks_and_redirects_to_unsafe_places_are_refused(
     web.answer(WELL_KNOWN, pay_request(url))
     with pytest.raises(DestinationRefused):
         await addresses.terms(alice_at_web)
-    terms = AddressTerms(1, 10, url)
+    terms = LnurlLimits(1, 10, url)
     with pytest.raises(DestinationRefused):
         await addresses.request_invoice(terms, amount_sat=1, comment="")
 
@@ -552,7 +552,7 @@ async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web)
 async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, given):
     web.answer("/cb?session=7", given)
     web.answer("/cb", given)
-    terms = AddressTerms(1, 10, f"{web.url}/cb?session=7", is_own=True)
+    terms = LnurlLimits(1, 10, f"{web.url}/cb?session=7", is_own=True)
     made = await addresses.request_invoice(terms, amount_sat=1, comment="")
     assert made.bolt11 == "lnbc1x"
     assert web.asked[-1][0] == "/cb?session=7&amount=1000"
@@ -574,7 +574,7 @@ async def test_callback_without_an_invoice_is_refused(web, addresses, body):
     web.answer("/cb", body)
     with pytest.raises(DestinationRefused, match=re.escape(Refusal.NO_INVOICE)):
         await addresses.request_invoice(
-            AddressTerms(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
+            LnurlLimits(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
         )
 
 
@@ -603,7 +603,7 @@ async def test_verify_is_kept_at_the_callbacks_own_host_alone(web, addresses, ve
         verify = verify.replace("{url}", web.url).replace("{port}", str(web.port))
     web.answer("/cb", {"pr": "lnbc1x", "verify": verify})
     made = await addresses.request_invoice(
-        AddressTerms(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
+        LnurlLimits(1, 10, f"{web.url}/cb", is_own=True), amount_sat=1, comment=""
     )
     assert made == AddressInvoice("lnbc1x", verify if kept else "")
 
@@ -677,7 +677,7 @@ async def test_callback_of_somebody_elses_address_does_not_lead_to_the_operators
     """Only an address at the operator's LNbits may lead there as it is configured."""
     web.answer("/cb", {"pr": "lnbc1x", "verify": f"{web.url}/verify/1"})
     async with LightningAddresses(web.url, resolve=resolver(PUBLIC)) as addresses:
-        foreign = AddressTerms(1, 10, f"{web.url}/cb")
+        foreign = LnurlLimits(1, 10, f"{web.url}/cb")
         with pytest.raises(DestinationRefused):
             await addresses.request_invoice(foreign, amount_sat=1, comment="")
         assert web.asked == []

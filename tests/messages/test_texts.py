@@ -12,7 +12,7 @@ import pytest
 from talk import START, make_programme
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, Known, parse
+from dca_bot.chat.command import COMMAND_WORDS, CommandSet, parse
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.ranges import RANGE_DAYS
@@ -234,14 +234,14 @@ def test_what_is_to_be_typed_stays_in_a_translation(language):
 def test_each_example_can_be_typed_as_it_stands(language, command):
     table = CLIENT_COMMANDS if command in CLIENT_COMMANDS else OPERATOR_COMMANDS
     example = TEXTS.catalogues[language][f"{command.key}.example"]
-    assert parse(example, Known(table), "GTQ").command is command
+    assert parse(example, CommandSet(table), "GTQ").command is command
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_code_is_asked_for_with_the_command_itself(language):
     text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
     typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
-    assert parse(typed.partition(" (")[0], Known(CLIENT_COMMANDS), "GTQ").command is CONFIRM
+    assert parse(typed.partition(" (")[0], CommandSet(CLIENT_COMMANDS), "GTQ").command is CONFIRM
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

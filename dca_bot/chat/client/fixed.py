@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import time, timedelta
 
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_fiat_or_zero
-from dca_bot.core.programme import FixedTerms, Programme
+from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.core.schedule import portion
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
@@ -147,7 +147,7 @@ def _with_obstacles(tx: Tx, ctx: Context, done: Say) -> Say:
     return Say("lines", lines=(done, *obstacles.to_client(client, ctx.programme)))
 
 
-def _plan(terms: FixedTerms, limit_minor: int) -> Say:
+def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
     """Say what each run of a day gives under a limit, runs of the same amount together.
 
     A limit above the operator's ceiling, which was lowered since, gives no more than that.

@@ -6,7 +6,7 @@ from fractions import Fraction
 from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Seen
 from dca_bot.chat.ranges import ALL, RANGE, start_of
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core import chart
 from dca_bot.core.stats import (
     Purchase,
@@ -30,9 +30,9 @@ CHART_DAYS_MIN = 7
 DAYS_WITH_YEARS = 300
 
 
-async def look_market(desk: Desk, _args: Args) -> Fraction | None:
+async def look_market(services: Services, _args: Args) -> Fraction | None:
     """Ask LNbits what a coin costs now."""
-    return await ask_coin(desk)
+    return await ask_coin(services)
 
 
 def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:

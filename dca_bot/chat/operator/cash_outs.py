@@ -26,7 +26,7 @@ from dca_bot.chat.operator.recovery import (
     refuse_while_paying,
     settle_by_hand,
 )
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.cash_out import Amounts, fee_minor, scale
 from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact
@@ -79,10 +79,10 @@ def holds_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(*lines, more))
 
 
-async def look_hold(desk: Desk, args: Args) -> tuple[Payment, ...]:
+async def look_hold(services: Services, args: Args) -> tuple[Payment, ...]:
     """Ask LNbits for the payments of a held payout; nothing is asked for another hold."""
-    hold = await desk.database.read(lambda tx: _hold(tx, args))
-    return await look_payments(desk, hold.ref) if hold.kind == "payout" else ()
+    hold = await services.database.read(lambda tx: _hold(tx, args))
+    return await look_payments(services, hold.ref) if hold.kind == "payout" else ()
 
 
 def accept_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:

@@ -39,7 +39,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
     amount = Fiat(args.number("AMOUNT"))
-    return Say("client.add_effect", name=name, npub=ctx.desk.npub(pubkey), amount=amount)
+    return Say("client.add_effect", name=name, npub=ctx.services.npub(pubkey), amount=amount)
 
 
 def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
@@ -47,7 +47,7 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
-    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
+    ctx.notices.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
     done = Say(
         "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
     )
@@ -70,7 +70,7 @@ def show_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
         state=Word("client", client.state),
         mode=Word("mode", client.mode),
         terms=terms_of(client, ctx.programme),
-        npub=ctx.desk.npub(client.pubkey),
+        npub=ctx.services.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),
         sats=Sat(got.bought_sat),
@@ -112,7 +112,7 @@ def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     if client.state == "stopped":
         return Say("client.paused_already", name=client.name)
     clients.set_state(tx, client, "stopped")
-    ctx.herald.tell_client(tx, client, Say("push.client_paused"), ctx.now)
+    ctx.notices.tell_client(tx, client, Say("notice.client_paused"), ctx.now)
     return Say("client.paused", name=client.name)
 
 
@@ -123,7 +123,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
         return Say("client.active_already", name=client.name)
     clients.set_state(tx, client, "active")
     client = clients.by_id(tx, client.id)
-    ctx.herald.client_resumed(tx, client, ctx.now)
+    ctx.notices.client_resumed(tx, client, ctx.now)
     done = Say("client.resumed", name=client.name)
     return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
@@ -146,8 +146,8 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
         percent = Percent(part.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
     # Not in bulk, or the farewell would pass it.
-    ctx.herald.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
-    ctx.herald.tell_client(tx, client, Say("push.client_closed"), ctx.now)
+    ctx.notices.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
+    ctx.notices.tell_client(tx, client, Say("notice.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)
     return Say("client.was_closed", name=client.name)
@@ -173,7 +173,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     clients.set_destination(tx, client.id, seen)
     transitions.plan(tx, client.id, now=ctx.now)
     wallet = describe.destination(seen)
-    ctx.herald.tell_client(tx, client, Say("push.wallet_changed", wallet=wallet), ctx.now)
+    ctx.notices.tell_client(tx, client, Say("notice.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)
     return Done(done)
 
@@ -185,8 +185,8 @@ def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say(
         "client.npub_effect",
         name=client.name,
-        old=ctx.desk.npub(client.pubkey),
-        new=ctx.desk.npub(pubkey),
+        old=ctx.services.npub(client.pubkey),
+        new=ctx.services.npub(pubkey),
     )
 
 
@@ -194,11 +194,11 @@ def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Give the client another key, void the old one's codes, and tell both."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
-    ctx.herald.tell_client(tx, client, Say("push.npub_old"), ctx.now)
+    ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
     confirmations.withdraw(tx, client.pubkey)
-    ctx.herald.tell_client(tx, clients.by_id(tx, client.id), Say("push.npub_new"), ctx.now)
-    done = Say("client.npub_done", name=client.name, npub=ctx.desk.npub(pubkey))
+    ctx.notices.tell_client(tx, clients.by_id(tx, client.id), Say("notice.npub_new"), ctx.now)
+    done = Say("client.npub_done", name=client.name, npub=ctx.services.npub(pubkey))
     return Done(done)
 
 
@@ -238,19 +238,19 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
         language=ctx.programme.language,
         now=ctx.now,
     )
-    ctx.herald.welcome(tx, client, ctx.now)
+    ctx.notices.welcome(tx, client, ctx.now)
     return client
 
 
 def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
     """Read the argument NPUB; no other client, no operator and not the bot may have it."""
     try:
-        pubkey = ctx.desk.parse_npub(args.text("NPUB"))
+        pubkey = ctx.services.parse_npub(args.text("NPUB"))
     except (DcaBotError, ValueError):
         raise refuse("wrong.npub") from None
     if pubkey in ctx.programme.operators:
         raise refuse("client.npub_of_operator")
-    if pubkey == ctx.desk.bot_pubkey:
+    if pubkey == ctx.services.bot_pubkey:
         raise refuse("client.npub_of_bot")
     taken = clients.by_pubkey(tx, pubkey)
     if taken is not None:

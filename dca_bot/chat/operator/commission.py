@@ -19,11 +19,11 @@ from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.find import find_payee
 from dca_bot.chat.operator.names import refuse_taken_name
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
-from dca_bot.ledger.programme.commission import Part, Terms
+from dca_bot.ledger.programme.commission import CommissionVersion, Part
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -41,7 +41,7 @@ class Wanted:
     name: str
     percent_bp: int
     destination: Destination | None
-    terms: Terms
+    terms: CommissionVersion
     before: Part | None
 
 
@@ -59,9 +59,9 @@ def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(Say("commission.heading"), *parts, rest, *gone))
 
 
-async def look_recipient(desk: Desk, args: Args) -> Destination | None:
+async def look_recipient(services: Services, args: Args) -> Destination | None:
     """Check the argument DESTINATION with the outside world, if there is one."""
-    return await look_destination(desk, args) if args.has("DESTINATION") else None
+    return await look_destination(services, args) if args.has("DESTINATION") else None
 
 
 def set_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:

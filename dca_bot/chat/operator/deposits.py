@@ -50,7 +50,7 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     amount_minor = args.number("AMOUNT")
     note = args.text("NOTE")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
-    ctx.herald.deposit_pending(tx, client, amount_minor, ctx.now)
+    ctx.notices.deposit_pending(tx, client, amount_minor, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
     return _done_carefully(tx, ctx, client, done)
 
@@ -79,7 +79,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     )
     clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, deposit.client_id)
-    ctx.herald.deposit_confirmed(tx, client, deposit, ctx.now)
+    ctx.notices.deposit_confirmed(tx, client, deposit, ctx.now)
     done = Say(
         "deposit.confirmed",
         id=deposit.id,
@@ -109,13 +109,13 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
     client = clients.by_id(tx, deposit.client_id)
     told = Say(
-        "push.deposit_voided",
+        "notice.deposit_voided",
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.notices.tell_client(tx, client, told, ctx.now)
     if deposit.state == "confirmed":
-        ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
+        ctx.notices.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say(
         "deposit.voided",
         id=deposit.id,
@@ -174,9 +174,9 @@ def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
         message_id=ctx.message_id,
     )
     left = Fiat(client.balance_minor - amount_minor)
-    told = Say("push.withdrawn", amount=Fiat(amount_minor), balance=left)
-    ctx.herald.tell_client(tx, client, told, ctx.now)
-    ctx.herald.note_low(tx, client.id, ctx.now, is_cash_back=True)
+    told = Say("notice.withdrawn", amount=Fiat(amount_minor), balance=left)
+    ctx.notices.tell_client(tx, client, told, ctx.now)
+    ctx.notices.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
     return Done(done)
 

@@ -7,12 +7,12 @@ from decimal import Decimal
 from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client.fixed import FIXED, times_text
 from dca_bot.chat.command import Args, Command, Context, Done, Seen
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
 from dca_bot.ledger.distributions import fixed_runs
-from dca_bot.ledger.distributions.distributions import Grant
+from dca_bot.ledger.distributions.distributions import Share
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -29,9 +29,9 @@ class LnbitsPrice:
     price: Decimal | None
 
 
-async def look_price(desk: Desk, _args: Args) -> LnbitsPrice:
+async def look_price(services: Services, _args: Args) -> LnbitsPrice:
     """Ask LNbits for the price of a coin."""
-    return LnbitsPrice(await ask_price(desk))
+    return LnbitsPrice(await ask_price(services))
 
 
 def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
@@ -92,8 +92,8 @@ def run_apply(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Done:
     )
     assert given is not None, "a run that gives nothing is refused"
     for share in given.shares:
-        ctx.herald.note_low(tx, share.client_id, ctx.now)
-    ctx.herald.run_missed(tx, ctx.now)
+        ctx.notices.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.run_missed(tx, ctx.now)
     done = Say(
         "fixed.run_done",
         n=len(given.shares),
@@ -110,7 +110,7 @@ FIXED_COMMANDS = (
 )
 
 
-def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Grant]]:
+def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Share]]:
     """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
     programme = ctx.programme
     run = run_by_hand(ctx.now, programme.timezone)
@@ -118,7 +118,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Gr
         raise refuse("fixed.off")
     if bot_state.paused(tx):
         raise refuse("status.paused")
-    if not ctx.desk.is_reconciled():
+    if not ctx.services.is_reconciled():
         raise refuse("unavailable")
     if fixed_runs.has_unknown_paid(tx, run.day):
         raise refuse("fixed.no_run", why=Word("reason", fixed_runs.RunReason.UNKNOWN_PAID))
@@ -128,7 +128,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Gr
     quote = _quote(tx, ctx, found)
     if not isinstance(quote, Quote):
         raise refuse("fixed.no_run", why=Word("reason", quote))
-    parts = fixed_runs.grants(
+    parts = fixed_runs.shares(
         tx, run, quote, ceiling_minor=ceiling_minor, currency=programme.currency
     )
     if not parts:
@@ -144,7 +144,7 @@ def _expected(tx: Tx, ctx: Context, run: Run, found: Seen) -> Say:
     quote = _quote(tx, ctx, found)
     if not isinstance(quote, Quote):
         return Say("fixed.next_no_rate", at=at, why=Word("reason", quote))
-    parts = fixed_runs.grants(
+    parts = fixed_runs.shares(
         tx,
         run,
         quote,

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
 from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_sat
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
@@ -47,18 +47,18 @@ class Expected:
     sums_sat: tuple[int, int] | None
 
 
-async def look_funds(desk: Desk, _args: Args) -> AtLnbits:
+async def look_funds(services: Services, _args: Args) -> AtLnbits:
     """Ask LNbits for the balance and the price."""
-    balance_msat = await ask_balance(desk)
-    return AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(desk))
+    balance_msat = await ask_balance(services)
+    return AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(services))
 
 
-async def look_top_up(desk: Desk, args: Args) -> Invoice:
+async def look_top_up(services: Services, args: Args) -> Invoice:
     """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
     try:
         return await in_time(
-            desk,
-            desk.wallet.top_up_invoice(
+            services,
+            services.wallet.top_up_invoice(
                 amount_sat=args.number("AMOUNT"),
                 memo=rules.TOP_UP_MEMO,
                 expiry_s=int(rules.TOP_UP_LIFE.total_seconds()),
@@ -67,7 +67,9 @@ async def look_top_up(desk: Desk, args: Args) -> Invoice:
     except LnbitsSlow:
         raise
     except (LnbitsUnavailable, LnbitsRefused):
-        await in_time(desk, desk.wallet.balance_msat())  # raises where LNbits doesn't answer at all
+        await in_time(
+            services, services.wallet.balance_msat()
+        )  # raises where LNbits doesn't answer at all
         raise refuse("topup.refused") from None
 
 

@@ -26,7 +26,7 @@ def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
 
 def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     """Write to all clients, whatever they want to be told of payouts."""
-    sent = ctx.herald.broadcast(tx, args.text("TEXT"), ctx.now)
+    sent = ctx.notices.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
         reply=Say("broadcast.done", n=sent),
         told_otherwise=Say("broadcast.report", n=sent, text=args.text("TEXT")),
@@ -64,7 +64,7 @@ def _line(row: LoggedCommand, ctx: Context) -> Say:
     return Say(
         "log.line",
         at=Moment(row.at),
-        who=row.client_name or f"{ctx.desk.npub(row.actor)[:12]}…",
+        who=row.client_name or f"{ctx.services.npub(row.actor)[:12]}…",
         command=row.command,
         done=cut,
         message=row.message_id[: describe.ID_LENGTH],

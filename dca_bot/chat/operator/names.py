@@ -15,7 +15,7 @@ from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, refuse
 
 
@@ -24,7 +24,7 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
 
     A recipient who gets commission no more, and has got all of it, is in nobody's way.
     """
-    if skeleton(name) in {skeleton(word) for word in ctx.known.aliases}:
+    if skeleton(name) in {skeleton(word) for word in ctx.command_set.aliases}:
         raise refuse("wrong.name_taken_by_command")
     alike = clients.alike(tx, name)
     for taken in alike:
@@ -48,22 +48,22 @@ def unclear_names(tx: Tx) -> tuple[Say, ...]:
     return (*alike, like_commands) if commanding else alike
 
 
-def tell_of_unclear_names(tx: Tx, herald: Herald, now: datetime) -> None:
+def tell_of_unclear_names(tx: Tx, notices: Notices, now: datetime) -> None:
     """Tell the operators once of names from before they were refused, and once more of further ones."""
     unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, COMMAND_WORDS))]
     told = json.loads(bot_state.get(tx, bot_state.UNCLEAR_NAMES) or "[]")
     if any(names not in told for names in unclear):
-        herald.tell_operators(tx, Say("push.unclear_names", names=unclear_names(tx)), now)
+        notices.tell_operators(tx, Say("notice.unclear_names", names=unclear_names(tx)), now)
         bot_state.put(tx, bot_state.UNCLEAR_NAMES, json.dumps(unclear))
 
 
 def tell_of_client_operators(
-    tx: Tx, herald: Herald, operators: Collection[str], now: datetime
+    tx: Tx, notices: Notices, operators: Collection[str], now: datetime
 ) -> None:
     """Tell the operators once of clients whose npub is an operator's: they have no client commands."""
     names = clients.names_of(tx, operators)
     told = json.loads(bot_state.get(tx, bot_state.CLIENT_OPERATORS) or "[]")
     if set(names) - set(told):
-        herald.tell_operators(tx, Say("push.client_operators", names=", ".join(names)), now)
+        notices.tell_operators(tx, Say("notice.client_operators", names=", ".join(names)), now)
     if names != told:
         bot_state.put(tx, bot_state.CLIENT_OPERATORS, json.dumps(names))

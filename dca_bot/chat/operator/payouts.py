@@ -15,7 +15,7 @@ from dca_bot.chat.operator.payout_word import (
     word_apply,
     word_plan,
 )
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core import payout as rules
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -75,17 +75,17 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     return Done(done)
 
 
-async def look_up(desk: Desk, args: Args) -> tuple[Payment, ...]:
+async def look_up(services: Services, args: Args) -> tuple[Payment, ...]:
     """Ask LNbits for every payment of the payout ID."""
-    payout = await desk.database.read(lambda tx: _payout(tx, args))
-    return await look_payments(desk, payout.id)
+    payout = await services.database.read(lambda tx: _payout(tx, args))
+    return await look_payments(services, payout.id)
 
 
-async def look_payments(desk: Desk, payout_id: str) -> tuple[Payment, ...]:
+async def look_payments(services: Services, payout_id: str) -> tuple[Payment, ...]:
     """Ask LNbits for every payment of a payout: by its id, and by its recorded invoices."""
-    hashes = await desk.database.read(lambda tx: payouts.payment_hashes(tx, payout_id))
-    by_id = await desk.wallet.payments_of(payout_id)
-    by_hash = [await desk.wallet.payment(payment_hash) for payment_hash in sorted(hashes)]
+    hashes = await services.database.read(lambda tx: payouts.payment_hashes(tx, payout_id))
+    by_id = await services.wallet.payments_of(payout_id)
+    by_hash = [await services.wallet.payment(payment_hash) for payment_hash in sorted(hashes)]
     found = (*by_id, *(payment for payment in by_hash if payment is not None))
     return tuple({payment.payment_hash: payment for payment in found}.values())
 
@@ -126,19 +126,19 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     transitions.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     unknown_payments.settle_payout(tx, payout, now=ctx.now)
     if payout.is_commission:
-        told = Say("push.commission_cancelled", sats=Sat(payout.amount_sat))
-        ctx.herald.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
+        told = Say("notice.commission_cancelled", sats=Sat(payout.amount_sat))
+        ctx.notices.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
         done = Say("payout.commission_cancelled", payout=describe.payout_short(payout))
         return Done(done)
     clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
-        "push.payout_cancelled",
+        "notice.payout_cancelled",
         sats=Sat(payout.amount_sat),
         fiat=Fiat(payout.minor),
         balance=Fiat(client.balance_minor),
     )
-    ctx.herald.tell_client(tx, client, told, ctx.now)
+    ctx.notices.tell_client(tx, client, told, ctx.now)
     done = Say(
         "payout.cancelled",
         payout=describe.payout_short(payout),

@@ -30,7 +30,7 @@ def lost_apply(tx: Tx, ctx: Context, hold: Hold) -> Done:
     given = recovery.record(tx, hold.ref, now=ctx.now, message_id=ctx.message_id)
     holds.close(tx, hold.kind, hold.ref, outcome="accepted", now=ctx.now)
     for share in given.shares:
-        ctx.herald.note_low(tx, share.client_id, ctx.now)
+        ctx.notices.note_low(tx, share.client_id, ctx.now)
     done = Say("hold.lost_recorded", id=hold.id, sats=Sat(given.principal_sat))
     return Done(done)
 
@@ -44,13 +44,13 @@ def is_paid_otherwise(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amou
     paid = unknown_payments.paid_for(tx, held.id)
     if not paid or not recovery.is_recordable(tx, held.id):
         return False
-    now = sharing.planned_grants(tx, ctx, amounts, held.at)
+    now = sharing.planned_shares(tx, ctx, amounts, held.at)
     return any(now.get(one.client_name.casefold()) != (one.minor, one.sat) for one in paid)
 
 
 def refuse_while_paying(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts) -> None:
     """Refuse while LNbits may still make a payment that sharing out now would not take over."""
-    given = sharing.planned_grants(tx, ctx, amounts, held.at)
+    given = sharing.planned_shares(tx, ctx, amounts, held.at)
     paying = unknown_payments.still_paying(tx, held.id, now=ctx.now)
     is_other = any(not one.can_bring(given.get(one.client_name.casefold())) for one in paying)
     of_split = unknown_payments.still_paying(tx, commission.split_id(held.id), now=ctx.now)
@@ -79,7 +79,7 @@ def as_paid_apply(tx: Tx, ctx: Context, held: RecordedCashOut, amounts: Amounts)
         tx, held.id, amounts, at=held.at, now=ctx.now, message_id=ctx.message_id
     )
     for share in given.shares:
-        ctx.herald.note_low(tx, share.client_id, ctx.now)
+        ctx.notices.note_low(tx, share.client_id, ctx.now)
     done = Say(
         "hold.as_paid", id=held.id[: describe.ID_LENGTH], sats=Sat(sum(s.sat for s in given.shares))
     )

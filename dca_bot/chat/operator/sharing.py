@@ -8,7 +8,7 @@ from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import COLLECTING
 from dca_bot.ledger.distributions import distributions, missed
-from dca_bot.ledger.distributions.distributions import Share
+from dca_bot.ledger.distributions.distributions import RecordedShare
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
@@ -39,11 +39,11 @@ def refuse_for_now(tx: Tx, ctx: Context) -> None:
     """Refuse while nothing is shared out: on the operator's word, or before LNbits was asked."""
     if bot_state.paused(tx):
         raise refuse("hold.paused")
-    if not ctx.desk.is_reconciled():
+    if not ctx.services.is_reconciled():
         raise refuse("unavailable")
 
 
-def planned_grants(
+def planned_shares(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
     """Work out (fiat in minor units, sats) that sharing out would give now, by client's name."""
@@ -66,8 +66,8 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
         message_id=ctx.message_id,
     )
     for share in given.shares:
-        ctx.herald.note_low(tx, share.client_id, ctx.now)
-    ctx.herald.sale_missed(tx, cash_out_id, ctx.now)
+        ctx.notices.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.sale_missed(tx, cash_out_id, ctx.now)
     done = Say(
         "hold.accepted",
         id=cash_out_id[: describe.ID_LENGTH],
@@ -79,7 +79,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
     return Done(done)
 
 
-def shares_given(shares: Sequence[Share]) -> tuple[Say, ...]:
+def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
     """Say what a cash-out gave to whom."""
     lines = tuple(
         Say(

@@ -8,7 +8,7 @@ from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done, Seen
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
-from dca_bot.chat.services import Desk
+from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name
 from dca_bot.core.reach import Part
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
@@ -35,20 +35,20 @@ class AuditFindings:
     payments: PaymentsAudit | None
 
 
-async def look_around(desk: Desk, _args: Args) -> Surroundings:
+async def look_around(services: Services, _args: Args) -> Surroundings:
     """Ask LNbits for the balance, and take down which parts are in reach."""
-    return Surroundings(await ask_balance(desk), desk.parts())
+    return Surroundings(await ask_balance(services), services.parts())
 
 
-async def look_audit(desk: Desk, _args: Args) -> AuditFindings:
+async def look_audit(services: Services, _args: Args) -> AuditFindings:
     """Prove the ledger, and hold LNbits' payments against it, unless LNbits hangs."""
     try:
-        await in_time(desk, desk.wallet.balance_msat())
-        async with desk.reading_database() as database:
-            payments = await audit_payments(database, desk.wallet)
+        await in_time(services, services.wallet.balance_msat())
+        async with services.reading_database() as database:
+            payments = await audit_payments(database, services.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
-        return AuditFindings(await desk.audit_ledger(), None)
-    return AuditFindings(await desk.audit_ledger(), payments)
+        return AuditFindings(await services.audit_ledger(), None)
+    return AuditFindings(await services.audit_ledger(), payments)
 
 
 def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
@@ -83,9 +83,9 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
     if bot_state.paused(tx):
         raise refuse("status.paused")
-    if not ctx.desk.is_reconciled():
+    if not ctx.services.is_reconciled():
         raise refuse("unavailable")
-    parts = [part for part in ctx.desk.parts() if part.part is Part.LAMASSU]
+    parts = [part for part in ctx.services.parts() if part.part is Part.LAMASSU]
     lines = (Say("poll.done"), *lost_parts(parts), copy_age(tx, ctx.now, only_stale=True))
     return Say("lines", lines=lines)
 
@@ -95,7 +95,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     if bot_state.get(tx, bot_state.PAUSED) is not None:
         return Say("pause_all.already")
     bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
-    ctx.herald.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
+    ctx.notices.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
     return Say("pause_all.done")
 
 
@@ -104,7 +104,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
         return Say("resume_all.already")
-    ctx.herald.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
+    ctx.notices.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
     return Say("resume_all.done")
 
 
@@ -118,7 +118,7 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
         is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
         return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
     return Say(
-        "resume_all.takeover_effect", me=ctx.desk.bot_name, rival=short_name(dispute.instance)
+        "resume_all.takeover_effect", me=ctx.services.bot_name, rival=short_name(dispute.instance)
     )
 
 
@@ -133,7 +133,7 @@ def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Done:
     if bot_state.paused(tx):  # something else waits for a word of its own
         return Done(_paying(tx, ctx))
     if was_disputed:
-        return Done(Say("resume_all.taken_over", me=ctx.desk.bot_name))
+        return Done(Say("resume_all.taken_over", me=ctx.services.bot_name))
     return Done(Say("resume_all.done"))
 
 
@@ -174,15 +174,15 @@ def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
     return tuple(Say("audit.note", text=text[:300]) for text in texts)
 
 
-def wake_jobs(desk: Desk) -> None:
+def wake_jobs(services: Services) -> None:
     """Have the jobs look at once at what waited."""
-    desk.poll_now()
-    desk.wake_payouts()
+    services.poll_now()
+    services.wake_payouts()
 
 
 HOUSE_COMMANDS = (
     Command(("status",), look=look_around, answer=status_answer),
-    Command(("poll",), answer=poll_answer, then=lambda desk: desk.poll_now()),
+    Command(("poll",), answer=poll_answer, then=lambda services: services.poll_now()),
     Command(("pause", "all"), answer=pause_answer),
     Command(
         ("resume", "all"),
@@ -201,7 +201,7 @@ def _paying(tx: Tx, ctx: Context) -> Say:
     dispute = leases.open_dispute(tx)
     if dispute is not None:
         why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
-        return Say("status.disputed", why=why, me=ctx.desk.bot_name, rival=rival)
+        return Say("status.disputed", why=why, me=ctx.services.bot_name, rival=rival)
     at = start.asked(tx)
     if at is not None:
         return Say("status.start_asked", start=Moment(at))

@@ -12,7 +12,7 @@ from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Say
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class ReportWatch:
     """Compares what machines report with what Lamassu has as given out."""
 
-    herald: Herald
+    notices: Notices
     currency: str
 
     def take(self, tx: Tx, cash_out: CashOut, *, now: datetime) -> Say:
@@ -45,4 +45,4 @@ class ReportWatch:
         told = self.take(tx, cash_out, now=now)
         recorded = cash_outs.by_id(tx, cash_out.id) if told is not NOTHING else None
         if recorded is not None:
-            self.herald.report_contradicts(tx, recorded, told, now)
+            self.notices.report_contradicts(tx, recorded, told, now)

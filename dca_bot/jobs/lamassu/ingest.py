@@ -33,7 +33,7 @@ from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages import describe
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say
 
 FULL_READ_EVERY = timedelta(days=1)
@@ -63,7 +63,7 @@ class Ingest:
 
     database: Database
     source: CashOutSource
-    herald: Herald
+    notices: Notices
     programme: Programme
     clock: Clock
     signals: Signals
@@ -81,12 +81,12 @@ class Ingest:
     _reports: ReportWatch = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
         currency = self.programme.currency
-        self._cashier = Cashier(self.database, self.herald, self.clock, self._guard, currency)
+        self._cashier = Cashier(self.database, self.notices, self.clock, self._guard, currency)
         self._changes = ChangeWatch(currency, self._hold)
-        self._partial = PartialWatch(self.herald)
-        self._reports = ReportWatch(self.herald, currency)
+        self._partial = PartialWatch(self.notices)
+        self._reports = ReportWatch(self.notices, currency)
 
     async def run(self) -> None:
         """Poll at every interval, or when rung; not while the operator has paused everything."""
@@ -233,7 +233,7 @@ class Ingest:
             _log.warning(
                 "reading lacks rows that were shared out n=%d first=%s", len(gone), gone[0]
             )
-            await self._tell_once(Say("push.rows_missing", n=len(gone), first=gone[0]))
+            await self._tell_once(Say("notice.rows_missing", n=len(gone), first=gone[0]))
 
     async def _distribute(self, cash_out: CashOut, decision: Decision) -> None:
         done = await self.database.transact(lambda tx: self._distribute_in(tx, cash_out, decision))
@@ -275,9 +275,9 @@ class Ingest:
         )
         holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
         for share in done.shares:
-            self.herald.note_low(tx, share.client_id, now)
+            self.notices.note_low(tx, share.client_id, now)
         self._reports.tell(tx, cash_out, now=self.clock.now())
-        self.herald.sale_missed(tx, cash_out.id, now)
+        self.notices.sale_missed(tx, cash_out.id, now)
         return done
 
     def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:
@@ -286,7 +286,7 @@ class Ingest:
         is_told = reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
         hold = holds.open_hold(tx, kind, ref, reason, now=now)
         if hold is not None and not is_told:
-            self.herald.hold_opened(tx, hold, now, told=told)
+            self.notices.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
 
     def _hold_lost(self, tx: Tx) -> None:
@@ -303,7 +303,7 @@ class Ingest:
         now, last = self.clock.now(), self._unreadable_told_at
         if new and has_passed(UNREADABLE_EVERY, since=last, now=now):
             self._unreadable_told_at = now
-            await self._tell_once(Say("push.rows_unreadable", n=len(new), first=new[0]))
+            await self._tell_once(Say("notice.rows_unreadable", n=len(new), first=new[0]))
             self._told.update(new)
 
     async def _tell_once(self, told: Say) -> None:
@@ -314,7 +314,7 @@ class Ingest:
             self._told.clear()
         self._told.add(str(told))
         now = self.clock.now()
-        await self.database.transact(lambda tx: self.herald.tell_operators(tx, told, now))
+        await self.database.transact(lambda tx: self.notices.tell_operators(tx, told, now))
         self.signals.deliver.ring()
 
     def _note(self, *, reachable: bool, detail: str = "") -> None:

@@ -19,7 +19,7 @@ from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Fiat, Say
 
 _BATCH = 1000
@@ -31,7 +31,7 @@ class Cashier:
     """Follows the rows that a poll has read."""
 
     database: Database
-    herald: Herald
+    notices: Notices
     clock: Clock
     guard: Guard
     currency: str
@@ -83,10 +83,10 @@ class Cashier:
             return False
         if beyond_minor:
             bot_state.put(tx, bot_state.UNCOVERED, str(beyond_minor))
-            told = Say("push.cash_uncovered", missing=Fiat(beyond_minor))
+            told = Say("notice.cash_uncovered", missing=Fiat(beyond_minor))
         else:
             bot_state.drop(tx, bot_state.UNCOVERED)
-            told = Say("push.cash_covered")
-        self.herald.tell_operators(tx, told, self.clock.now())
+            told = Say("notice.cash_covered")
+        self.notices.tell_operators(tx, told, self.clock.now())
         _log.warning("balances beyond the machines' cash minor=%d", beyond_minor)
         return True

@@ -15,7 +15,7 @@ from dca_bot.core.ports import Export
 from dca_bot.ledger.correspondence import alarms
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Moment, Say
 
 TELL_AFTER = timedelta(minutes=15)
@@ -54,7 +54,7 @@ def spared(found: list[Found], staying: AbstractSet[str]) -> list[Found]:
 class PartialWatch:
     """Looks at each reading for the two things that a file cut at a line's end lacks."""
 
-    herald: Herald
+    notices: Notices
 
     def look(
         self,
@@ -75,8 +75,8 @@ class PartialWatch:
         beyond = cash_outs.newest_shared_out(tx, newest, limit=_FIRST_MAX)
         lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
         told = [
-            self._see(tx, UNREPORTED, "push.reports_missing", unreported, now),
-            self._see(tx, ENDS_EARLY, "push.rows_end_early", lacking, now),
+            self._see(tx, UNREPORTED, "notice.reports_missing", unreported, now),
+            self._see(tx, ENDS_EARLY, "notice.rows_end_early", lacking, now),
         ]
         return any(told)
 
@@ -86,13 +86,13 @@ class PartialWatch:
         if not ids:
             alarms.end(tx, name)
             if told_since is not None:
-                over = Say("push.readings_whole", since=Moment(told_since))
-                self.herald.tell_operators(tx, over, now)
+                over = Say("notice.readings_whole", since=Moment(told_since))
+                self.notices.tell_operators(tx, over, now)
             return told_since is not None
         since = alarms.lose(tx, name, now)
         if told_since is not None or now - since < TELL_AFTER:
             return False
         alarms.start(tx, name, since, now=now)
         told = Say(key, n=len(ids), first=ids[0], since=Moment(since))
-        self.herald.tell_operators(tx, told, now)
+        self.notices.tell_operators(tx, told, now)
         return True

@@ -17,7 +17,7 @@ from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 _STATUSES = frozenset[str]({"", *PaymentStatus})
 NO_TIME = timedelta()
@@ -36,7 +36,7 @@ class Till:
     wallet: Wallet
     addresses: Addresses
     funds: Funds
-    herald: Herald
+    notices: Notices
     programme: Programme
     clock: Clock
     lease: Lease

@@ -57,7 +57,7 @@ class Doubt:
         """Book what the payee's server has proven by its preimage."""
         transitions.book_as_arrived(tx, payout, now=now)
         holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
-        self.till.herald.payout_arrived(tx, payout, now)
+        self.till.notices.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", payout.id[:8])
 
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
@@ -70,7 +70,7 @@ class Doubt:
             return  # LNbits goes to and fro: the operators know.
         hold = holds.open_hold(tx, "payout", payout.id, reason, now=now)
         if hold is not None:
-            self.till.herald.hold_opened(tx, hold, now)
+            self.till.notices.hold_opened(tx, hold, now)
             _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])
 
     def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
@@ -111,13 +111,13 @@ def tell_of_doubt(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
     """Tell the operators once of an attempt that LNbits calls failed, however often it does."""
     if payout.doubt_told_at is None:
         transitions.note_doubt_told(tx, payout, now=now)
-        till.herald.payout_in_doubt(tx, payout, now)
+        till.notices.payout_in_doubt(tx, payout, now)
 
 
 def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
     """Tell the operators of a void payout that gets no new attempt by itself."""
     if payout.attempts >= rules.ATTEMPTS_MAX:
-        till.herald.payout_void(tx, payout, now)
+        till.notices.payout_void(tx, payout, now)
 
 
 def _why_in_doubt(payout: Payout) -> rules.Waiting:

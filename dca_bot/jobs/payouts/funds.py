@@ -12,7 +12,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.payouts import payout_need, top_ups
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 RENEWED_EVERY_MIN = timedelta(hours=1)
@@ -26,7 +26,7 @@ class Funds:
 
     database: Database
     wallet: Wallet
-    herald: Herald
+    notices: Notices
     programme: Programme
     clock: Clock
     left_msat: int = field(default=0, init=False)
@@ -107,11 +107,11 @@ class Funds:
     def _ease(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         low = TopUp(Trouble.LOW, told.expires_at, told.balance_msat, told.asked_sat)
         top_ups.note(tx, low)
-        self.herald.funds_eased(tx, low, free_sat=_free_sat(purse), now=self.clock.now())
+        self.notices.funds_eased(tx, low, free_sat=_free_sat(purse), now=self.clock.now())
 
     def _all_clear(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         if top_ups.forget(tx):
-            self.herald.funds_back(
+            self.notices.funds_back(
                 tx, told.trouble, free_sat=_free_sat(purse), now=self.clock.now()
             )
 
@@ -135,9 +135,9 @@ class Funds:
             top_ups.note(tx, top_up)
             if trouble is Trouble.LOW:
                 free_sat = _free_sat(purse)
-                self.herald.low_on_funds(tx, top_up, bolt11, free_sat=free_sat, now=now)
+                self.notices.low_on_funds(tx, top_up, bolt11, free_sat=free_sat, now=now)
             else:
-                self.herald.short_of_funds(
+                self.notices.short_of_funds(
                     tx, top_up, bolt11, short_sat=least_sat, instead_of=told, now=now
                 )
 

@@ -23,7 +23,7 @@ from dca_bot.errors import LeaseRefused, LnbitsUnavailable
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 LOOKS_MAX = 3
 SLOW = (
@@ -61,7 +61,7 @@ class Lease:
 
     database: Database
     wallet: Wallet
-    herald: Herald
+    notices: Notices
     clock: Clock
     party: Party
     must_reconcile: bool = field(default=False, init=False)
@@ -179,7 +179,7 @@ class Lease:
 
         def work(tx: Tx) -> None:
             if leases.stop(tx, dispute, now=now):
-                self.herald.lease_disputed(tx, dispute, now)
+                self.notices.lease_disputed(tx, dispute, now)
 
         await self.database.transact(work)
         _log.error(
@@ -192,7 +192,7 @@ class Lease:
 
     def _tell_refused(self, tx: Tx, words: str) -> None:
         if bot_state.get(tx, bot_state.LEASE_REFUSED) is None:
-            self.herald.lease_refused(tx, words, self.clock.now())
+            self.notices.lease_refused(tx, words, self.clock.now())
         bot_state.put(tx, bot_state.LEASE_REFUSED, words)
 
     def _elapsed(self) -> timedelta:

@@ -16,7 +16,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 _log = logging.getLogger(__name__)
 # Where more remembered payments may still change, reading the whole list is cheaper than asking for each.
@@ -35,7 +35,7 @@ class Reconciled:
 async def reconcile(
     database: Database,
     wallet: Wallet,
-    herald: Herald,
+    notices: Notices,
     *,
     now: datetime,
     since: ListMark | None = None,
@@ -51,7 +51,7 @@ async def reconcile(
     async def record() -> int:
         payments = tuple(batch)
         batch.clear()
-        return await database.transact(lambda tx: record_unknown(tx, payments, herald, now=now))
+        return await database.transact(lambda tx: record_unknown(tx, payments, notices, now=now))
 
     hashes: list[str] = []
     if since is not None:
@@ -69,7 +69,7 @@ async def reconcile(
     return Reconciled(unknown + await record(), mark)
 
 
-def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: datetime) -> int:
+def record_unknown(tx: Tx, payments: Iterable[Payment], notices: Notices, *, now: datetime) -> int:
     """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
     payments = tuple(payments)
     unknown = [payment for payment in payments if not unknown_payments.is_recorded(tx, payment)]
@@ -78,11 +78,11 @@ def record_unknown(tx: Tx, payments: Iterable[Payment], herald: Herald, *, now: 
             unknown_payments.renew(tx, payment)
     new = [payment for payment in unknown if unknown_payments.remember(tx, payment, now=now)]
     for payment in new:
-        _tell_if_given_up(tx, payment, herald, now)
+        _tell_if_given_up(tx, payment, notices, now)
     for payment in unknown:
         for payout in _affected(tx, payment, now):
             if not _is_settled(tx, payout, payment):
-                hold_known(tx, payout, herald, now=now)
+                hold_known(tx, payout, notices, now=now)
     return len(unknown)
 
 
@@ -102,7 +102,7 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     return found
 
 
-def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None:
+def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> None:
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
     paid = sole_payment(unknown_payments.of_payout(tx, payout.id), payout.amount_sat)
     hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
@@ -113,7 +113,7 @@ def hold_known(tx: Tx, payout: Payout, herald: Herald, *, now: datetime) -> None
         assert held is not None
         transitions.take_over(tx, held, paid, now=now)
     elif hold is not None:
-        herald.hold_opened(tx, hold, now)
+        notices.hold_opened(tx, hold, now)
 
 
 def _may_change(tx: Tx, now: datetime) -> list[str]:
@@ -122,7 +122,7 @@ def _may_change(tx: Tx, now: datetime) -> list[str]:
     return [*unknown_payments.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
 
 
-def _tell_if_given_up(tx: Tx, payment: Payment, herald: Herald, now: datetime) -> None:
+def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime) -> None:
     """Tell the operators that LNbits has paid, or may pay, what was cancelled or given up as unpaid.
 
     An unsent payout of that payment is held instead.
@@ -132,9 +132,9 @@ def _tell_if_given_up(tx: Tx, payment: Payment, herald: Herald, now: datetime) -
     if payout is None or payment.status is PaymentStatus.FAILED:
         return
     if payout.state is PayoutState.CANCELLED:
-        herald.cancelled_paid(tx, payout, now)
+        notices.cancelled_paid(tx, payout, now)
     elif own is not None and payout.state not in payouts.UNSENT:
-        herald.given_up_paid(tx, payout, payment.payment_hash, now)
+        notices.given_up_paid(tx, payout, payment.payment_hash, now)
 
 
 def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:

@@ -108,7 +108,7 @@ class Resolver:
             fresh = known(payouts.by_id(tx, payout.id))
             if _is_slow(fresh, now):
                 transitions.note_slow_told(tx, fresh, now=now)
-                self.till.herald.payout_slow(tx, fresh, now)
+                self.till.notices.payout_slow(tx, fresh, now)
 
         if _is_slow(replace(payout, state=PayoutState.SUBMITTED), now):
             await self.till.move(work)
@@ -210,7 +210,7 @@ class Resolver:
             def work(tx: Tx) -> None:
                 transitions.finish(tx, payout, now=now)
                 holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
-                self.till.herald.payout_arrived(tx, payout, now)
+                self.till.notices.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
             _log.info("payout done payout=%s", payout.id[:8])
@@ -262,7 +262,7 @@ class Resolver:
             holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
             # The operators may have been asked already whether it arrived: that is no question any more.
             holds.reword(tx, "payout", payout.id, HoldReason.ALERTED)
-            self.till.herald.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
+            self.till.notices.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)
         _log.error("payout alert payout=%s why=%s", payout.id[:8], why)

@@ -131,7 +131,7 @@ class Payer:
         if bot_state.paused(tx) or self._ceiling(tx, payout, now):
             return None
         if unknown_payments.covers_share(tx, payout, now=now):
-            hold_known(tx, payout, self.till.herald, now=now)
+            hold_known(tx, payout, self.till.notices, now=now)
             return None
         transitions.submit(tx, payout, now=now)
         return known(payouts.by_id(tx, payout.id))
@@ -144,7 +144,7 @@ class Payer:
         now = self.till.clock.now()
 
         def work(tx: Tx) -> bool:
-            record_unknown(tx, found, self.till.herald, now=now)
+            record_unknown(tx, found, self.till.notices, now=now)
             return known(payouts.by_id(tx, payout.id)).state is not payout.state
 
         return await self.till.database.transact(work)
@@ -157,7 +157,7 @@ class Payer:
             if reason:
                 hold = transitions.hold(tx, payout, reason, now=now)
                 if hold is not None:
-                    self.till.herald.hold_opened(tx, hold, now)
+                    self.till.notices.hold_opened(tx, hold, now)
             return bool(reason)
 
         return await self.till.database.transact(work)

@@ -21,7 +21,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.payouts.witnesses import Question
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 
 LOOK_S = 30
 BATCH = 20
@@ -35,13 +35,13 @@ class Verifier:
 
     database: Database
     addresses: Addresses
-    herald: Herald
+    notices: Notices
     clock: Clock
     signals: Signals
     _guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.herald, self.clock, self.signals.deliver.ring)
+        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Ask about what is due, every few seconds."""
@@ -92,11 +92,11 @@ class Verifier:
             transitions.retry(tx, payout, now=now)
             payout = replace(payout, state=PayoutState.PLANNED)
         if payout.state not in payouts.UNSENT:
-            self.herald.given_up_proven(tx, payout, question.payment_hash, now)
+            self.notices.given_up_proven(tx, payout, question.payment_hash, now)
             return
         hold = transitions.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
         if hold is not None:
-            self.herald.hold_opened(tx, hold, now)
+            self.notices.hold_opened(tx, hold, now)
 
 
 def judge(answer: VerifyAnswer | None, question: Question) -> Said:

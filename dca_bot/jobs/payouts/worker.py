@@ -74,7 +74,7 @@ class Settler:
 
     def __post_init__(self) -> None:
         till = self.till
-        self._guard = Guard(till.database, till.herald, till.clock, self.signals.deliver.ring)
+        self._guard = Guard(till.database, till.notices, till.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
         """Catch up after the start, then pay whenever there is something; never ends."""
@@ -172,7 +172,7 @@ class Settler:
                 return True
             if bot_state.get(tx, bot_state.SOURCE_REFUSED) != wallet_id:
                 bot_state.put(tx, bot_state.SOURCE_REFUSED, wallet_id)
-                self.till.herald.source_changed(tx, self.till.clock.now())
+                self.till.notices.source_changed(tx, self.till.clock.now())
             return False
 
         if not await self.till.database.transact(is_safe):
@@ -185,13 +185,13 @@ class Settler:
     def _pause_for_new_source(self, tx: Tx) -> None:
         now = self.till.clock.now()
         bot_state.put(tx, bot_state.PAUSED, now.isoformat())
-        self.till.herald.tell_operators(tx, Say("push.source_is_new"), now)
+        self.till.notices.tell_operators(tx, Say("notice.source_is_new"), now)
         _log.error("source wallet is another one: paused")
 
     async def _reconcile(self, *, since: ListMark | None) -> None:
         """Hold LNbits' list against the ledger, from a mark on; a mark is kept once all is recorded."""
         till, now = self.till, self.till.clock.now()
-        done = await reconcile(till.database, till.wallet, till.herald, now=now, since=since)
+        done = await reconcile(till.database, till.wallet, till.notices, now=now, since=since)
         self._mark = done.mark
         _log.info("reconciled with LNbits unknown_payments=%d", done.unknown)
 

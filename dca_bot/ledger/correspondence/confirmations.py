@@ -1,9 +1,9 @@
 """Codes: each bound to a person and an effect, good for ten minutes, used once."""
 
-import random
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 
 from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
@@ -22,16 +22,14 @@ class Confirmation:
     expires_at: datetime
 
 
-def issue(
-    tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, chance: random.Random
-) -> str:
+def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, random: Random) -> str:
     """Make a code for an effect; the person's earlier codes are void."""
     withdraw(tx, pubkey)
     tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - CODE_LIFE),))
     taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
-    code = _new_code(chance)
+    code = _new_code(random)
     while code in taken:
-        code = _new_code(chance)
+        code = _new_code(random)
     tx.execute(
         "INSERT INTO confirmation (code, pubkey, command, effect, expires_at) VALUES (?, ?, ?, ?, ?)",
         (code, pubkey, command, effect, micros(now + CODE_LIFE)),
@@ -79,5 +77,5 @@ def _confirmation(row: sqlite3.Row) -> Confirmation:
     )
 
 
-def _new_code(chance: random.Random) -> str:
-    return "".join(chance.choice(_LETTERS) for _ in range(4))
+def _new_code(random: Random) -> str:
+    return "".join(random.choice(_LETTERS) for _ in range(4))

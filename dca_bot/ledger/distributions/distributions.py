@@ -35,7 +35,7 @@ COMMISSION_SPLIT = "commission"
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RecordedShare:
     """What one client got of a distribution, with the payout that brings it."""
 
     client_id: int
@@ -47,7 +47,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Share:
     """What a distribution is to give to one payee."""
 
     client_id: int
@@ -70,7 +70,7 @@ class Distribution:
     principal_minor: int
     commission_sat: int
     unallocated_sat: int
-    shares: tuple[Share, ...] = ()
+    shares: tuple[RecordedShare, ...] = ()
     terms_id: int | None = None
 
 
@@ -125,12 +125,12 @@ def distribute(
     Return the distribution of its principal. Raise StateChanged if it is distributed already.
     """
     allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
-    grants = [Grant(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
+    shares = [Share(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    recorded = record_cash_out_shares(tx, cash_out_id, amounts, grants, at=at, cause=cause, now=now)
+    recorded = record_cash_out_shares(tx, cash_out_id, amounts, shares, at=at, cause=cause, now=now)
     if flow_enabled:
         missed.record(tx, cash_out_id, missed.would_miss(tx, at))
-    for one in grants:
+    for one in shares:
         transitions.plan(tx, one.client_id, now=now)
     give_commission(tx, recorded, now=now, message_id=message_id)
     return _recorded_distribution(tx, cash_out_id)
@@ -140,7 +140,7 @@ def record_cash_out_shares(
     tx: Tx,
     cash_out_id: str,
     amounts: Amounts,
-    grants: Sequence[Grant],
+    shares: Sequence[Share],
     *,
     at: datetime,
     cause: Cause,
@@ -158,19 +158,19 @@ def record_cash_out_shares(
         principal_sat=amounts.principal_sat,
         principal_minor=amounts.principal_minor,
         commission_sat=amounts.commission_sat,
-        unallocated_sat=amounts.principal_sat - sum(one.sat for one in grants),
+        unallocated_sat=amounts.principal_sat - sum(one.sat for one in shares),
     )
     rest = [
         Move(MACHINE, OPERATOR, given.unallocated_sat),
         Move(MACHINE, COMMISSION, amounts.commission_sat),
     ]
-    return record_shares(tx, given, grants, source=MACHINE, rest=rest, cause=cause, now=now)
+    return record_shares(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
 
 
 def give(
     tx: Tx,
     distribution: Distribution,
-    grants: Sequence[Grant],
+    shares: Sequence[Share],
     *,
     source: Account,
     rest: Sequence[Move] = (),
@@ -184,8 +184,8 @@ def give(
     local date that fixed mode's shares count for. IntegrityError if it is recorded already, or a
     balance doesn't cover its grant.
     """
-    record_shares(tx, distribution, grants, source=source, rest=rest, day=day, cause=cause, now=now)
-    for one in grants:
+    record_shares(tx, distribution, shares, source=source, rest=rest, day=day, cause=cause, now=now)
+    for one in shares:
         transitions.plan(tx, one.client_id, now=now)
     return _recorded_distribution(tx, distribution.id)
 
@@ -193,7 +193,7 @@ def give(
 def record_shares(
     tx: Tx,
     distribution: Distribution,
-    grants: Sequence[Grant],
+    shares: Sequence[Share],
     *,
     source: Account,
     rest: Sequence[Move] = (),
@@ -204,7 +204,7 @@ def record_shares(
     """Record a distribution with its shares and entries, and plan no payouts; as `give` does."""
     tx.executemany(
         "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
-        [(distribution.id, one.client_id, one.minor, one.sat, day) for one in grants],
+        [(distribution.id, one.client_id, one.minor, one.sat, day) for one in shares],
     )
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
@@ -221,8 +221,8 @@ def record_shares(
             distribution.terms_id,
         ),
     )
-    moves = [Move(source, owed_to(one.client_id), one.sat) for one in grants]
-    moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in grants]
+    moves = [Move(source, owed_to(one.client_id), one.sat) for one in shares]
+    moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in shares]
     post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
     return _recorded_distribution(tx, distribution.id)
 
@@ -247,7 +247,7 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
         commission_sat=row["commission_sat"],
         unallocated_sat=row["unallocated_sat"],
         shares=tuple(
-            Share(
+            RecordedShare(
                 client_id=share["client_id"],
                 client_name=share["name"],
                 minor=share["minor"],
@@ -289,11 +289,11 @@ def give_commission(
         unallocated_sat=split.rest_sat,
         terms_id=terms.id,
     )
-    grants = [
-        Grant(part.client_id, minor=0, sat=split.sats[part.name])
+    shares = [
+        Share(part.client_id, minor=0, sat=split.sats[part.name])
         for part in terms.parts
         if part.name in split.sats
     ]
-    assert sum(one.sat for one in grants) + split.rest_sat == distribution.commission_sat
+    assert sum(one.sat for one in shares) + split.rest_sat == distribution.commission_sat
     cause = Cause(distribution_id=given.id, message_id=message_id)
-    give(tx, given, grants, source=COMMISSION, cause=cause, now=now)
+    give(tx, given, shares, source=COMMISSION, cause=cause, now=now)

@@ -19,7 +19,7 @@ from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import distributions
-from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
@@ -84,9 +84,9 @@ def savers(tx: Tx, day: date) -> list[Saver]:
     ]
 
 
-def grants(
+def shares(
     tx: Tx, run: Run, quote: Quote | None, *, ceiling_minor: int, currency: str
-) -> list[Grant]:
+) -> list[Share]:
     """Return what a run would give now; whoever's fiat buys no sat gives none.
 
     Without a quote nobody may have something to give.
@@ -97,7 +97,7 @@ def grants(
         return []
     coin = coin_minor(quote.price, currency)
     bought = {id_: bought_sat(minor, coin) for id_, minor in wanted.items()}
-    return [Grant(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
+    return [Share(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
 
 
 def is_needed(tx: Tx, run: Run, *, ceiling_minor: int) -> bool:
@@ -119,7 +119,7 @@ def carry_out(
 
     Raise StateChanged if it is done, lapsed or held already.
     """
-    parts = grants(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
+    parts = shares(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"

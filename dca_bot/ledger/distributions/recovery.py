@@ -13,10 +13,10 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs
-from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Grant
+from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.payouts import Payout
-from dca_bot.ledger.payouts.unknown_payments import ForeignPayment
+from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
 from dca_bot.ledger.programme import clients, commission, machine_cash
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machine_cash import CASH_OUT, Flow
@@ -44,7 +44,7 @@ def distribution_ids(tx: Tx) -> list[str]:
 
 def payees_of(
     tx: Tx, distribution_id: str, *, now: datetime
-) -> list[tuple[Client, ForeignPayment]]:
+) -> list[tuple[Client, UnknownPayment]]:
     """Return the payments of a lost distribution with the clients who got them.
 
     Raise StateChanged where a client is unknown, or has no wallet, or too small a balance, or
@@ -108,7 +108,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     done = distributions.record_shares(
         tx,
         given,
-        [Grant(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
+        [Share(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
         source=TREASURY if kind == FIXED else MACHINE,
         day=day_of(distribution_id) if kind == FIXED else None,
         cause=Cause(distribution_id=distribution_id, message_id=message_id),
@@ -134,7 +134,7 @@ def record_cash_out(
         tx,
         cash_out_id,
         amounts,
-        [Grant(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
+        [Share(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
         at=at,
         cause=Cause(distribution_id=cash_out_id, message_id=message_id),
         now=now,
@@ -151,7 +151,7 @@ def _kind(distribution_id: str) -> str:
     return FLOW
 
 
-def _client(tx: Tx, one: ForeignPayment) -> Client:
+def _client(tx: Tx, one: UnknownPayment) -> Client:
     client = clients.by_name(tx, one.client_name)
     if client is None or client.state == "closed":
         raise StateChanged(f"There is no client {one.client_name}; add the client first.")
@@ -165,7 +165,7 @@ def _client(tx: Tx, one: ForeignPayment) -> Client:
 
 
 def _take_over(
-    tx: Tx, client: Client, one: ForeignPayment, distribution_id: str, now: datetime
+    tx: Tx, client: Client, one: UnknownPayment, distribution_id: str, now: datetime
 ) -> None:
     transitions.adopt(tx, one.external_id, client.id, distribution_id, now=now)
     payout = _known(payouts.by_id(tx, one.external_id))

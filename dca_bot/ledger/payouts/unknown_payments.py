@@ -19,7 +19,7 @@ from dca_bot.ledger.store.instants import instant, micros
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignPayment:
+class UnknownPayment:
     """A payment for a distribution as LNbits tells it; `minor` is the fiat that was given for it.
 
     One that `is_shared` brought other distributions too: nothing tells how much of each.
@@ -179,12 +179,12 @@ def fiat_of(payment: Payment) -> int | None:
     return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
 
 
-def paid_for(tx: Tx, distribution_id: str) -> list[ForeignPayment]:
+def paid_for(tx: Tx, distribution_id: str) -> list[UnknownPayment]:
     """Return the payments for a distribution that have succeeded and that nobody has settled yet."""
     return _foreign(tx, "status = 'success'", distribution_id)
 
 
-def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[ForeignPayment]:
+def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[UnknownPayment]:
     """Return the payments for a distribution that are pending, or have failed lately and may revive."""
     lately = micros(now - FAILED_FOR_GOOD)
     return _foreign(
@@ -259,7 +259,7 @@ def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
     return [_payment(row) for row in rows]
 
 
-def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> list[ForeignPayment]:
+def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> list[UnknownPayment]:
     rows = tx.execute(
         "SELECT *, EXISTS (SELECT 1 FROM foreign_payment AS other"
         "   WHERE other.payment_hash = one.payment_hash AND other.distribution_id <> one.distribution_id)"
@@ -269,7 +269,7 @@ def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> li
         (distribution_id, *values),
     )
     return [
-        ForeignPayment(
+        UnknownPayment(
             row["external_id"],
             row["client_name"],
             row["fiat_minor"] or 0,

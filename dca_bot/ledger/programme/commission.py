@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CommissionVersion:
     """One version, larger parts first; before anything was set its id is 0."""
 
     id: int = 0
@@ -55,7 +55,7 @@ def cash_out_of(distribution_id: str) -> str:
     return distribution_id.removeprefix(_PREFIX)
 
 
-def in_force(tx: Tx) -> Terms:
+def in_force(tx: Tx) -> CommissionVersion:
     """Return the newest version."""
     newest = tx.execute("SELECT max(id) AS id FROM commission_terms").fetchone()["id"]
     rows = tx.execute(
@@ -64,12 +64,12 @@ def in_force(tx: Tx) -> Terms:
         (newest,),
     )
     parts = tuple(Part(row["client_id"], row["name"], row["percent_bp"]) for row in rows)
-    return Terms(newest or 0, parts)
+    return CommissionVersion(newest or 0, parts)
 
 
 def set_part(
     tx: Tx, client_id: int, percent_bp: int, *, now: datetime, message_id: str | None = None
-) -> Terms:
+) -> CommissionVersion:
     """Set what somebody gets from now on; raise StateChanged if that is more than what is left."""
     terms = in_force(tx)
     others = [part for part in terms.parts if part.client_id != client_id]
@@ -80,7 +80,9 @@ def set_part(
     return _set(tx, terms, parts, now=now, message_id=message_id)
 
 
-def remove_part(tx: Tx, client_id: int, *, now: datetime, message_id: str | None = None) -> Terms:
+def remove_part(
+    tx: Tx, client_id: int, *, now: datetime, message_id: str | None = None
+) -> CommissionVersion:
     """Give somebody nothing from now on; what was given before is still paid."""
     terms = in_force(tx)
     others = [part for part in terms.parts if part.client_id != client_id]
@@ -131,8 +133,13 @@ def leaving(tx: Tx) -> list[Client]:
 
 
 def _set(
-    tx: Tx, before: Terms, parts: Iterable[Part], *, now: datetime, message_id: str | None
-) -> Terms:
+    tx: Tx,
+    before: CommissionVersion,
+    parts: Iterable[Part],
+    *,
+    now: datetime,
+    message_id: str | None,
+) -> CommissionVersion:
     """Record a version: its parts first, as the version closes them."""
     tx.executemany(
         "INSERT INTO commission_part (terms_id, client_id, percent_bp) VALUES (?, ?, ?)",

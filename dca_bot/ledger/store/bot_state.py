@@ -1,7 +1,7 @@
 """Single values that outlive a restart, by name."""
 
-import random
 from datetime import datetime, timedelta
+from random import Random
 from sqlite3 import Connection as Tx  # not from `database`, which opens a ledger by its facts
 
 from dca_bot.errors import LedgerError
@@ -107,11 +107,11 @@ def moment(tx: Tx, name: str) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
 
 
-def ledger_id(tx: Tx, chance: random.Random) -> str:
+def ledger_id(tx: Tx, random: Random) -> str:
     """Return what copies of this ledger have in common; a new ledger gets it here."""
     known = get(tx, LEDGER_ID)
     if known is None:
-        known = f"{chance.getrandbits(128):032x}"
+        known = f"{random.getrandbits(128):032x}"
         put(tx, LEDGER_ID, known)
     return known
 

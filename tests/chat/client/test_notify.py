@@ -23,7 +23,7 @@ SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTIL
 
 
 def digests(talk, database=None):
-    return Digests(database or talk.database, talk.herald, talk.programme, talk.clock, Signals())
+    return Digests(database or talk.database, talk.notices, talk.programme, talk.clock, Signals())
 
 
 async def at(talk, moment):
@@ -49,7 +49,7 @@ async def finish(talk, payout_id):
     def work(tx):
         payout = payouts.by_id(tx, payout_id)
         transitions.finish(tx, payout, now=talk.clock.now())
-        talk.herald.payout_arrived(tx, payout, talk.clock.now())
+        talk.notices.payout_arrived(tx, payout, talk.clock.now())
 
     await talk.database.transact(work)
 

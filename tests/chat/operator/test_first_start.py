@@ -121,7 +121,7 @@ async def test_client_whose_npub_became_an_operators_is_told_of_once(talk):
         before = len(await talk.letters_to("op2"))
         now = talk.clock.now()
         await talk.database.transact(
-            lambda tx: tell_of_client_operators(tx, talk.herald, operators, now)
+            lambda tx: tell_of_client_operators(tx, talk.notices, operators, now)
         )
         return (await talk.letters_to("op2"))[before:]
 
@@ -138,7 +138,7 @@ async def test_client_whose_npub_became_an_operators_is_told_of_once(talk):
 
 
 async def test_bots_own_npub_is_no_clients(talk):
-    talk.desk = replace(talk.desk, bot_pubkey=PEOPLE["fresh"])
+    talk.services = replace(talk.services, bot_pubkey=PEOPLE["fresh"])
     talk.start()
     assert "my own" in await talk.tell("op", "client add ana {fresh}")
     assert await talk.client("ana") is None

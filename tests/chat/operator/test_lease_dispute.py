@@ -15,13 +15,13 @@ RIVAL = LeaseRow(9, "77c2aaaaaaaaaaaa", LeaseKind.CLAIM, "ledger", "bot")
 @pytest.fixture
 async def stopped(talk):
     """The bot has seen another one's row and stopped; `talk` goes on with it."""
-    talk.desk = replace(talk.desk, bot_name="3fa9 (raspi)")
+    talk.services = replace(talk.services, bot_name="3fa9 (raspi)")
     talk.start()
     dispute = Dispute(DisputeReason.SECOND_BOT, RIVAL)
 
     def stop(tx):
         assert leases.stop(tx, dispute, now=talk.clock.now())
-        talk.herald.lease_disputed(tx, dispute, talk.clock.now())
+        talk.notices.lease_disputed(tx, dispute, talk.clock.now())
 
     await talk.database.transact(stop)
     return talk

@@ -167,7 +167,7 @@ async def test_clients_lists_the_names_that_can_be_taken_for_another(talk):
 async def test_operators_are_told_of_unclear_names_once(talk):
     async def start():
         await talk.database.transact(
-            lambda tx: tell_of_unclear_names(tx, talk.herald, talk.clock.now())
+            lambda tx: tell_of_unclear_names(tx, talk.notices, talk.clock.now())
         )
         return await talk.letters_to("op2")
 

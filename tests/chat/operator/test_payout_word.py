@@ -28,7 +28,7 @@ async def doubted(talk):
         transitions.note_seen(tx, sent, PaymentStatus.FAILED)
         transitions.put_in_doubt(tx, sent)
         hold = holds.open_hold(tx, "payout", sent.id, HoldReason.FAILED_TO_ADDRESS, now=now)
-        talk.herald.hold_opened(tx, hold, now)
+        talk.notices.hold_opened(tx, hold, now)
 
     await talk.database.transact(doubt)
     found = await talk.payout()

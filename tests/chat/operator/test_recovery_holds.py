@@ -41,7 +41,7 @@ async def hold(talk):
     def work(tx):
         (ref,) = recovery.distribution_ids(tx)
         opened = holds.open_hold(tx, "lost", ref, HoldReason.LOST, now=talk.clock.now())
-        talk.herald.hold_opened(tx, opened, talk.clock.now())
+        talk.notices.hold_opened(tx, opened, talk.clock.now())
 
     await talk.database.transact(work)
 

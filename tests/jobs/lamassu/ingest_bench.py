@@ -12,7 +12,7 @@ from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,7 +96,7 @@ class Bench:
         return Ingest(
             database=self.database,
             source=self.server,
-            herald=Herald(self.programme, load_texts(self.programme)),
+            notices=Notices(self.programme, load_texts(self.programme)),
             programme=self.programme,
             clock=self.clock,
             signals=self.signals,

@@ -15,10 +15,10 @@ from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.lease import LeaseReading, LeaseRow, Party
 from dca_bot.core.ports import (
     AddressInvoice,
-    AddressTerms,
     Credit,
     Invoice,
     ListMark,
+    LnurlLimits,
     PayAnswer,
     Payment,
     PaymentStatus,
@@ -42,7 +42,7 @@ from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.messages import describe
-from dca_bot.messages.notices import Herald
+from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
 OPERATOR = "0" * 63 + "1"
@@ -129,21 +129,21 @@ class Bench:
         instance = secrets.token_hex(8)
         ended = note_instance(self.folder / "data", instance)
         self.party = Party(instance, "the ledger of the bench", ended=ended)
-        herald = Herald(self.programme, load_texts(self.programme))
-        funds = Funds(self.database, self.wallet, herald, self.programme, self.clock)
+        notices = Notices(self.programme, load_texts(self.programme))
+        funds = Funds(self.database, self.wallet, notices, self.programme, self.clock)
         till = Till(
             self.database,
             self.wallet,
             self.addresses,
             funds,
-            herald,
+            notices,
             self.programme,
             self.clock,
-            Lease(self.database, self.wallet, herald, self.clock, self.party),
+            Lease(self.database, self.wallet, notices, self.clock, self.party),
         )
         signals = Signals()
         self.settler = Settler(till, signals)
-        self.verifier = Verifier(self.database, self.addresses, herald, self.clock, signals)
+        self.verifier = Verifier(self.database, self.addresses, notices, self.clock, signals)
 
     async def reopen(self) -> None:
         await self.database.aclose()
@@ -371,11 +371,11 @@ class ScriptedAddresses:
         self.answer: VerifyAnswer | None = None
         self.asked = 0
 
-    async def terms(self, _address: str) -> AddressTerms:
-        return AddressTerms(self.min_sat, self.max_sat, "https://example.com/pay")
+    async def terms(self, _address: str) -> LnurlLimits:
+        return LnurlLimits(self.min_sat, self.max_sat, "https://example.com/pay")
 
     async def request_invoice(
-        self, _terms: AddressTerms, *, amount_sat: int, comment: str
+        self, _terms: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
         assert comment == ""
         bolt11 = self.repeats or self.wallet.make(amount_sat, self.expiry_s).bolt11

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ingest_bench import NOW
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
-from dca_bot.core.ports import AddressTerms, Payment
+from dca_bot.core.ports import LnurlLimits, Payment
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -58,7 +58,7 @@ class Addresses(ScriptedAddresses):
 
     is_away = False
 
-    async def terms(self, address) -> AddressTerms:
+    async def terms(self, address) -> LnurlLimits:
         if self.is_away:
             raise DestinationUnavailable("The server did not answer.")
         return await super().terms(address)

@@ -277,7 +277,7 @@ async def test_late_payment_of_what_was_given_up_is_news(make_desk, way, news):
         payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
     )
     assert not await bench.database.read(lambda tx: unknown_payments.is_recorded(tx, paid))
-    herald = bench.settler.till.herald
+    notices = bench.settler.till.notices
     for _ in range(2):
-        await bench.database.transact(lambda tx: record_unknown(tx, [paid], herald, now=now))
+        await bench.database.transact(lambda tx: record_unknown(tx, [paid], notices, now=now))
     assert len([text for text in await bench.letters() if news in text]) == 1

@@ -10,7 +10,7 @@ from dca_bot.errors import StateChanged
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, recovery
-from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Grant
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -32,13 +32,13 @@ async def run(bench, run_id, *client_ids, minor=10_000, sat=12_000):
         commission_sat=0,
         unallocated_sat=0,
     )
-    grants = [Grant(client_id, minor=minor, sat=sat) for client_id in client_ids]
+    shares = [Share(client_id, minor=minor, sat=sat) for client_id in client_ids]
     cause = Cause(distribution_id=run_id)
 
     def work(tx):
         fixed_runs.record_recovered(tx, given, clients=n, now=now)
         day = day_of(run_id)
-        distributions.give(tx, given, grants, source=TREASURY, day=day, cause=cause, now=now)
+        distributions.give(tx, given, shares, source=TREASURY, day=day, cause=cause, now=now)
 
     await bench.database.transact(work)
 

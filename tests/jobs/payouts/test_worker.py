@@ -272,7 +272,7 @@ async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, walle
     await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
     till = bench.settler.till
     for _ in range(2):
-        done = await reconcile(till.database, till.wallet, till.herald, now=bench.clock.now())
+        done = await reconcile(till.database, till.wallet, till.notices, now=bench.clock.now())
         assert done.unknown == 1
     rows = await bench.database.read(
         lambda tx: [
@@ -772,8 +772,8 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     await bench.database.transact(accepted_long_ago)
     failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, None, external_id=payout.id)
     bench.clock.ahead += timedelta(minutes=5)
-    herald, later = bench.settler.till.herald, bench.clock.now()
-    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=later))
+    notices, later = bench.settler.till.notices, bench.clock.now()
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
     assert await bench.states() == ["HELD"]
 
 
@@ -783,7 +783,7 @@ async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_ben
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     first = await bench.distribute(10_000, 8_000)
     extra = {"distributions": [first, "another"], "client": "ana"}
-    now, herald = bench.clock.now(), bench.settler.till.herald
+    now, notices = bench.clock.now(), bench.settler.till.notices
     failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
-    await bench.database.transact(lambda tx: record_unknown(tx, [failed], herald, now=now))
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=now))
     assert await bench.states() == ["HELD"]

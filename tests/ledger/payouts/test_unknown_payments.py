@@ -7,7 +7,7 @@ from ledger.story import hex_of
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.ledger.payouts import unknown_payments
-from dca_bot.ledger.payouts.unknown_payments import ForeignPayment
+from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
@@ -65,7 +65,7 @@ def test_what_the_operator_has_settled_is_paid_for_nobody_any_more(story, lost):
 def test_payment_can_have_brought_its_part_and_a_shared_one_no_more_than_itself(
     lost, is_shared, part, can
 ):
-    assert ForeignPayment("lost", "ana", 60, lost, is_shared).can_bring(part) is can
+    assert UnknownPayment("lost", "ana", 60, lost, is_shared).can_bring(part) is can
 
 
 @pytest.mark.parametrize(

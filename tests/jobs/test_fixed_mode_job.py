@@ -60,7 +60,7 @@ class Bench:
 
     async def open(self):
         self.database = await open_ledger(self.folder / "data")
-        herald = Notices(self.programme, load_texts(self.programme))
+        notices = Notices(self.programme, load_texts(self.programme))
         self.schedule = Schedule(
             self.database, self.wallet, notices, self.programme, self.clock, self.signals
         )

@@ -8,7 +8,9 @@ program, which the tests find.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,10 +91,7 @@ class Texts:
 
 def load_texts(programme: Programme) -> Texts:
     """Read all catalogues that come with the program."""
-    catalogues = {
-        language: flatten(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
-        for language in LANGUAGES
-    }
+    catalogues = {language: _catalogue(language) for language in LANGUAGES}
     return Texts(catalogues, programme.currency, programme.timezone)
 
 
@@ -105,6 +104,13 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + name] = str(value)
     return flat
+
+
+@cache
+def _catalogue(language: str) -> Mapping[str, str]:
+    """Return the texts of a language by key; each file is parsed once in a process."""
+    text = (_FOLDER / f"{language}.toml").read_text(encoding="utf-8")
+    return MappingProxyType(flatten(tomllib.loads(text)))
 
 
 def _cut(text: str) -> str:

@@ -60,6 +60,7 @@ PEOPLE = {
     name: generate(_chance).public_key
     for name in ("op", "op2", "maria", "juan", "lena", "stranger", "fresh")
 }
+NPUBS = {name: npub(key) for name, key in PEOPLE.items()}
 
 
 class Clock:
@@ -220,7 +221,7 @@ class Talk:
         return IncomingMessage(
             id=hashlib.sha256(f"{self.sent}".encode()).hexdigest(),
             sender=PEOPLE.get(who, who),
-            text=text.format_map({name: npub(key) for name, key in PEOPLE.items()}),
+            text=text.format_map(NPUBS),
             sent_at=self.clock.now() - age,
             protocol=protocol,
             relay=relay,
@@ -272,7 +273,7 @@ class Talk:
 
     async def add_client(self, name, *, balance="0", wallet=INVOICE_KEY):
         """Have a client in the ledger the way operators do it."""
-        await self.tell("op", f"client add {name} {npub(PEOPLE[name])}")
+        await self.tell("op", f"client add {name} {NPUBS[name]}")
         if wallet:
             await self.do("op", f"client wallet {name} {wallet}")
         if balance != "0":

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from dca_bot.chat.amounts import PERCENT, other_unit, take_amount
 from dca_bot.chat.services import Services
@@ -120,7 +121,8 @@ class Done:
         return self.told_otherwise or self.reply
 
 
-Seen = object
+Seen = TypeVar("Seen")
+"""What a command's look has found."""
 Look = Callable[[Services, Args], Awaitable[Seen]]
 Answer = Callable[[sqlite3.Connection, Context, Args, Seen], Say | tuple[Say, ...]]
 Plan = Callable[[sqlite3.Connection, Context, Args, Seen], Say]
@@ -128,7 +130,7 @@ Apply = Callable[[sqlite3.Connection, Context, Args, Seen], Done]
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Command(Generic[Seen]):
     """One row of a role's table.
 
     `look` reads the world before the transaction, and may be repeated. `answer` replies at once,
@@ -141,10 +143,10 @@ class Command:
 
     words: tuple[str, ...]
     params: tuple[Param, ...] = ()
-    look: Look | None = None
-    answer: Answer | None = None
-    plan: Plan | None = None
-    apply: Apply | None = None
+    look: Look[Seen] | None = None
+    answer: Answer[Seen] | None = None
+    plan: Plan[Seen] | None = None
+    apply: Apply[Seen] | None = None
     code_with: str = ""
     code_if: Callable[[sqlite3.Connection], bool] | None = None
     then: Callable[[Services], None] | None = None
@@ -197,10 +199,10 @@ class CommandSet:
     the table in parts, by the keys of their headings, where it is too long to be shown whole.
     """
 
-    table: Sequence[Command]
+    table: Sequence[Command[Any]]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    of_clients: Sequence[Command] = ()
-    groups: Mapping[str, Sequence[Command]] = field(default_factory=dict)
+    of_clients: Sequence[Command[Any]] = ()
+    groups: Mapping[str, Sequence[Command[Any]]] = field(default_factory=dict)
 
     def spell_out(self, text: str) -> str:
         """Take off what stands around a message, and put the command's name for another word for it."""
@@ -209,12 +211,12 @@ class CommandSet:
         word = first.translate(_WITHOUT_MARKS).lower().strip("¡!¿?.,")
         return " ".join([self.aliases[word], *rest]) if word in self.aliases else line
 
-    def match(self, words: Sequence[str]) -> Command | None:
+    def match(self, words: Sequence[str]) -> Command[Any] | None:
         """Find the command with the most words that the message begins with."""
         found = [c for c in self.table if tuple(words[: len(c.words)]) == c.words]
         return max(found, key=lambda command: len(command.words), default=None)
 
-    def find_foreign(self, words: Sequence[str]) -> Command | None:
+    def find_foreign(self, words: Sequence[str]) -> Command[Any] | None:
         """Find the client's command that an operator has written."""
         own = {command.words[0] for command in self.table}
         found = (c for c in self.of_clients if list(c.words) == [*words[: len(c.words)]])
@@ -225,7 +227,7 @@ class CommandSet:
 class Invocation:
     """A command with its arguments, as read from `line`."""
 
-    command: Command
+    command: Command[Any]
     args: Args
     line: str
 
@@ -266,12 +268,12 @@ def stray_word(text: str, command_set: CommandSet) -> str:
     return "" if len(line.split()) != 1 or line.lower() in firsts else line
 
 
-def usage(command: Command) -> Say:
+def usage(command: Command[Any]) -> Say:
     """Say how a command is written, with an example."""
     return Say("usage", usage=command.usage, example=Say(f"{command.key}.example"))
 
 
-def wrong_argument(command: Command, refused: CommandRefused) -> CommandRefused:
+def wrong_argument(command: Command[Any], refused: CommandRefused) -> CommandRefused:
     """Make the refusal of an argument, with how its command is written."""
     return refuse("wrong.argument", why=refused.say, usage=usage(command))
 
@@ -387,7 +389,7 @@ def _read_fiat(text: str, currency: str, *, minor_min: int) -> int:
         raise refuse("wrong.amount") from None
 
 
-def _read(command: Command, words: Sequence[str], currency: str) -> Args:
+def _read(command: Command[Any], words: Sequence[str], currency: str) -> Args:
     if words and not command.params:
         raise refuse("unknown.nearest", usage=command.shortest)
     try:
@@ -410,7 +412,7 @@ def _read(command: Command, words: Sequence[str], currency: str) -> Args:
     return Args(values)
 
 
-def _join_units(command: Command, words: Sequence[str], currency: str) -> list[str]:
+def _join_units(command: Command[Any], words: Sequence[str], currency: str) -> list[str]:
     """Take off the unit that stands by itself beside an amount: `1500 GTQ`, `Q 1500`, `40 %`."""
     given, left = [], list(words)
     for param in command.params:

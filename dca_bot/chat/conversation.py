@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import (
@@ -17,7 +18,6 @@ from dca_bot.chat.command import (
     CommandSet,
     Context,
     Invocation,
-    Seen,
     parse,
     stray_word,
 )
@@ -198,7 +198,7 @@ class Conversation:
         services = self._services
         try:
             invocation, code = await self._invocation(message, self._command_set(sender.client))
-            seen: Seen = None
+            seen: object = None
             if invocation.command.look is not None and invocation.command.needs_look(
                 invocation.args
             ):
@@ -265,7 +265,7 @@ class Conversation:
         message: IncomingMessage,
         invocation: Invocation,
         *,
-        seen: Seen,
+        seen: object,
         code: Confirmation | None,
     ) -> _Outcome:
         """Record the message, its effects and its replies; a refusal undoes the effects alone."""
@@ -307,7 +307,13 @@ class Conversation:
         )
 
     def _do(
-        self, tx: Tx, ctx: Context, invocation: Invocation, *, seen: Seen, code: Confirmation | None
+        self,
+        tx: Tx,
+        ctx: Context,
+        invocation: Invocation,
+        *,
+        seen: object,
+        code: Confirmation | None,
     ) -> tuple[tuple[Say, ...], _Outcome]:
         """Answer, or tell the effect with a code, or carry out what the code stands for."""
         command, args = invocation.command, invocation.args
@@ -332,7 +338,9 @@ class Conversation:
         self._log(tx, ctx, command, done.report)
         return (done.reply,), _Outcome.CARRIED_OUT
 
-    def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: Seen) -> tuple[Say, ...]:
+    def _answer(
+        self, tx: Tx, ctx: Context, invocation: Invocation, seen: object
+    ) -> tuple[Say, ...]:
         """Answer at once; whatever has changed the ledger by that goes into the log.
 
         The replies are no change: they are written afterwards, by the conversation alone.
@@ -345,7 +353,7 @@ class Conversation:
             self._log(tx, ctx, invocation.command, Say("lines", lines=replies))
         return replies
 
-    def _log(self, tx: Tx, ctx: Context, command: Command, done: Say) -> None:
+    def _log(self, tx: Tx, ctx: Context, command: Command[Any], done: Say) -> None:
         """Record who did what, in the operators' language; texts have no secrets in them."""
         command_log.record(
             tx,
@@ -400,7 +408,7 @@ class Conversation:
             relay=message.relay,
         )
 
-    def _wake(self, command: Command, outcome: _Outcome) -> None:
+    def _wake(self, command: Command[Any], outcome: _Outcome) -> None:
         self._services.wake_outbox()
         if outcome is _Outcome.CARRIED_OUT:
             self._services.wake_payouts()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_page
+from dca_bot.chat.command import Args, Command, Context, Param, read_page
 from dca_bot.chat.ranges import RANGE, start_of
 from dca_bot.chat.services import Services
 from dca_bot.core.market import rate_minor
@@ -19,7 +19,7 @@ MESSAGE_ROWS = 30
 MESSAGES_MAX = 5
 
 
-def own_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> tuple[Say, ...]:
+def own_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
     """Give the client's account, newest first, in a few messages."""
     wanted = args.text("RANGE") or RANGE_DEFAULT
     since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
@@ -44,7 +44,7 @@ async def look_tables(services: Services, _args: Args) -> Path:
         raise refuse("export.failed", why=str(error)) from None
 
 
-def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Seen) -> Say:
+def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Path) -> Say:
     """Tell where the files are."""
     return Say("export.done", folder=str(folder), kept=KEPT)
 

@@ -1,8 +1,9 @@
 """The commands that everybody has: help, confirm and cancel."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_word
+from dca_bot.chat.command import Args, Command, Context, Param, read_word
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say
@@ -10,7 +11,7 @@ from dca_bot.messages.say import Say
 HELP_DETAILS_MAX = 12
 
 
-def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what this person can write, in groups if it is much, or explain what begins with words."""
     wanted = ctx.command_set.spell_out(args.text("COMMAND")).lower().split()
     if not wanted and ctx.command_set.groups:
@@ -24,7 +25,7 @@ def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
 
 
-def cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Void this person's open codes."""
     if confirmations.withdraw(tx, ctx.sender):
         return Say("cancel.done")
@@ -36,13 +37,13 @@ HELP = Command(
     (Param("COMMAND", read_word, optional=True, rest=True),),
     answer=help_answer,
 )
-CONFIRM = Command(("confirm",), (Param("CODE", read_word),))
+CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", read_word),))
 """Carried out by the conversation itself."""
 CANCEL = Command(("cancel",), answer=cancel_answer)
 GENERAL_COMMANDS = (HELP, CONFIRM, CANCEL)
 
 
-def _group(heading: str, commands: Sequence[Command]) -> Say:
+def _group(heading: str, commands: Sequence[Command[Any]]) -> Say:
     """Say the names of a group's commands, those of one first word together: `client (add, close)`."""
     by_word: dict[str, list[str]] = {}
     for command in commands:
@@ -57,11 +58,11 @@ def _names(word: str, more: Sequence[str]) -> str:
     return f"{word} ({', '.join(filter(None, more))})"
 
 
-def _summary(command: Command) -> Say:
+def _summary(command: Command[Any]) -> Say:
     return Say("help.line", usage=command.usage, summary=Say(f"{command.key}.summary"))
 
 
-def _details(command: Command) -> Say:
+def _details(command: Command[Any]) -> Say:
     return Say(
         "help.details",
         usage=command.usage,

@@ -1,5 +1,7 @@
 """Reading a message: the longest words win, units may stand apart, and nothing crashes it."""
 
+from typing import get_type_hints
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,3 +215,18 @@ def test_whatever_is_written_is_read_or_refused(text):
             continue
         again = parse(order.line, known, "GTQ")
         assert (again.command, again.args) == (order.command, order.args)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*CLIENT_COMMANDS, *OPERATOR_COMMANDS],
+    ids=lambda command: command.usage,
+)
+def test_command_without_a_look_is_given_nothing_that_was_found(command):
+    handlers = (command.answer, command.plan, command.apply)
+    takes_found = [
+        handler
+        for handler in handlers
+        if handler and [*get_type_hints(handler).values()][3] is not object
+    ]
+    assert command.look is not None or not takes_found

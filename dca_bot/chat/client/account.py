@@ -12,7 +12,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_page,
 )
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
@@ -34,7 +33,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, W
 PAGE = Param("PAGE", read_page, optional=True)
 
 
-def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
     pending_minor = deposits.pending_minor(tx, me.id)
@@ -61,7 +60,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     )
 
 
-def history_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what the client has got, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = purchases.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -70,7 +69,7 @@ def history_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return describe.page(Say("history.heading"), rows, args.page, line)
 
 
-def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """List the client's newest deposits."""
     rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
@@ -79,7 +78,7 @@ def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(Say("deposits.own_heading"), *lines))
 
 
-def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell how the client is set up."""
     me = ctx.me
     return Say(
@@ -94,7 +93,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     )
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Stop taking part in cash-outs."""
     if ctx.me.state == "stopped":
         return Say("balance.stopped")
@@ -104,7 +103,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("pause.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Take part in cash-outs again."""
     if ctx.me.state == "stopped":
         return Say("balance.stopped")
@@ -117,16 +116,15 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
 
 
-def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell where the client's sats go."""
     if ctx.me.destination is None:
         return Say("wallet.none")
     return Say("wallet.shown", wallet=describe.destination(ctx.me.destination))
 
 
-def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Say:
+def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
     """Tell from where to where the client's payouts move."""
-    assert isinstance(seen, Destination)
     return Say(
         "wallet.effect",
         old=describe.destination(ctx.me.destination),
@@ -135,9 +133,8 @@ def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Say:
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Seen) -> Done:
+def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
     """Set where future payouts go; those already submitted keep their destination."""
-    assert isinstance(seen, Destination)
     clients.set_destination(tx, ctx.me.id, seen)
     transitions.plan(tx, ctx.me.id, now=ctx.now)
     wallet = describe.destination(seen)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import time, timedelta
 
-from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_fiat_or_zero
+from dca_bot.chat.command import Args, Command, Context, Param, read_fiat_or_zero
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.core.schedule import portion
 from dca_bot.ledger.programme import clients
@@ -26,7 +26,7 @@ def read_mode(text: str, _currency: str) -> str:
     return mode
 
 
-def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Let the client buy with each cash-out, or at fixed times, from now on; or tell which it is.
 
     Fixed mode begins with a daily limit: the one that is given, else the one that is set. Without any
@@ -52,7 +52,7 @@ def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return _start_fixed(tx, ctx, limit_minor)
 
 
-def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set how much the client gives a day in fixed mode, or tell how much it is."""
     terms = ctx.programme.fixed
     if not terms.enabled:

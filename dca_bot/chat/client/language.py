@@ -1,6 +1,6 @@
 """In which language a client is written to: `language`."""
 
-from dca_bot.chat.command import Args, Command, Context, Param, Seen
+from dca_bot.chat.command import Args, Command, Context, Param
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import LANGUAGES
@@ -12,7 +12,7 @@ def language_name(language: str) -> Word:
     return Word("language", language)
 
 
-def language_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Write to the client in another language, beginning with this answer; or tell which it is."""
     language = args.text(_WHICH.name)
     if not language:

@@ -4,7 +4,7 @@ The invariant: a change neither loses nor repeats a payout. What waited for a di
 answer, or never with `off`.
 """
 
-from dca_bot.chat.command import Args, Command, Context, Param, Seen
+from dca_bot.chat.command import Args, Command, Context, Param
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
@@ -24,7 +24,7 @@ def notify_how(notify: str, programme: Programme) -> Say:
     return Say(_HOW[notify], time=f"{programme.digest_time:%H:%M}")
 
 
-def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Change how often the client is told of payouts, or tell how often it is."""
     notify = args.text(_WHICH.name)
     if not notify:

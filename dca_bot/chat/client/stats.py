@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from dca_bot.chat.ask import ask_coin, coin_rate
-from dca_bot.chat.command import Args, Command, Context, Seen
+from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.ranges import ALL, RANGE, start_of
 from dca_bot.chat.services import Services
 from dca_bot.core import chart
@@ -35,9 +35,8 @@ async def look_market(services: Services, _args: Args) -> Fraction | None:
     return await ask_coin(services)
 
 
-def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:
+def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say:
     """Tell what was bought, at what rates, and what it is worth."""
-    assert coin is None or isinstance(coin, Fraction)
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
     total_sat = stats.sat if stats and range_ == ALL else purchases.got(tx, ctx.me.id).bought_sat
@@ -55,7 +54,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Seen) -> Say:
     )
 
 
-def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Draw how the sats have grown over a range, one bar a line."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)

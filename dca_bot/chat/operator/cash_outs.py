@@ -10,7 +10,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_fiat,
     read_word,
 )
@@ -48,14 +47,14 @@ PRICE_AGE_MAX = timedelta(days=7)
 _ID = Param("ID", read_word)
 
 
-def txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest cash-outs, ignored ones too."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
-def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
@@ -68,7 +67,7 @@ def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return _run(tx, runs[0]) if runs else _cash_out(tx, found[0], currency)
 
 
-def holds_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
+def holds_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Show what waits for the operator, oldest first."""
     rows = holds.still_open(tx, limit=6)
     if not rows:
@@ -85,7 +84,7 @@ async def look_hold(services: Services, args: Args) -> tuple[Payment, ...]:
     return await look_payments(services, hold.ref) if hold.kind == "payout" else ()
 
 
-def accept_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
+def accept_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
     """Tell what letting the held thing go would do."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
@@ -99,7 +98,7 @@ def accept_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     return Say("hold.seen_effect", hold=describe.held(tx, hold))
 
 
-def accept_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+def accept_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
     """Let the held thing go."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":
@@ -113,7 +112,7 @@ def accept_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     return Done(done)
 
 
-def ignore_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def ignore_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell what will not be distributed."""
     hold = _hold(tx, args)
     if hold.kind == "payout":
@@ -124,7 +123,7 @@ def ignore_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say(key, hold=describe.held(tx, hold))
 
 
-def ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a held cash-out to nobody, for good."""
     hold = _hold(tx, args)
     if hold.kind == "cash-out":

@@ -10,7 +10,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_fiat,
     read_name,
     read_new_name,
@@ -34,7 +33,7 @@ NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would be added, with what first deposit."""
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
@@ -42,7 +41,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("client.add_effect", name=name, npub=ctx.services.npub(pubkey), amount=amount)
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Add a client with a first deposit, which is pending."""
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
@@ -54,12 +53,12 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     return Done(done)
 
 
-def add_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Add a client without a deposit: no money is promised, so no code is needed."""
     return Say("client.added", name=_add(tx, ctx, args).name)
 
 
-def show_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show everything about one client."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = purchases.got(tx, client.id)
@@ -97,7 +96,7 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
     return Say("client.hindered", idle=idle, small=small)
 
 
-def list_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the clients by name, and whose names have to be typed in full."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -106,7 +105,7 @@ def list_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
 
 
-def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Leave a client out of cash-outs until the operator lets the client in again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "stopped":
@@ -116,7 +115,7 @@ def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("client.paused", name=client.name)
 
 
-def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Let a client take part again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "active":
@@ -128,7 +127,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
 
-def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Part from a client who has nothing open."""
     client = find_client(tx, args.text("NAME"))
     balance_minor, open_payouts, pending = clients.open_items(tx, client.id)
@@ -153,9 +152,8 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("client.was_closed", name=client.name)
 
 
-def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Seen) -> Say:
+def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
     """Tell from where to where the client's payouts move."""
-    assert isinstance(seen, Destination)
     client = find_client(tx, args.text("NAME"))
     return Say(
         "client.wallet_effect",
@@ -166,9 +164,8 @@ def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Seen) -> Say:
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     """Set where the client's future payouts go, and tell the client."""
-    assert isinstance(seen, Destination)
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
     transitions.plan(tx, client.id, now=ctx.now)
@@ -178,7 +175,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     return Done(done)
 
 
-def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell which key the client had and will have."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
@@ -190,7 +187,7 @@ def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     )
 
 
-def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give the client another key, void the old one's codes, and tell both."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)

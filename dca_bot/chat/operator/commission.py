@@ -11,7 +11,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_new_name,
     read_percent,
 )
@@ -45,7 +44,7 @@ class Wanted:
     before: Part | None
 
 
-def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
+def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell who gets which part, and what each has got so far."""
     terms = commission.in_force(tx)
     leaving = commission.leaving(tx)
@@ -64,7 +63,7 @@ async def look_recipient(services: Services, args: Args) -> Destination | None:
     return await look_destination(services, args) if args.has("DESTINATION") else None
 
 
-def set_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
+def set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say:
     """Tell who would get which part from now on, and where it is paid to."""
     wanted = _wanted(tx, ctx, args, seen)
     before, payee = wanted.before, wanted.payee
@@ -85,7 +84,7 @@ def set_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     )
 
 
-def set_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+def set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Done:
     """Set a part by a new version of the terms, and the destination if one was given."""
     wanted = _wanted(tx, ctx, args, seen)
     payee = wanted.payee
@@ -113,7 +112,7 @@ def set_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     return Done(done)
 
 
-def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would get nothing any more, and what is still paid."""
     payee, part = _payee_with_part(tx, args)
     owed = payee.owed_sat if payee.role == RECIPIENT else 0
@@ -125,7 +124,7 @@ def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     )
 
 
-def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give somebody nothing of the commission from now on; what is open still goes out."""
     payee, _ = _payee_with_part(tx, args)
     commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
@@ -151,9 +150,8 @@ COMMISSION_COMMANDS = (
 )
 
 
-def _wanted(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Wanted:
+def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
-    assert seen is None or isinstance(seen, Destination)
     payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
     name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
     if payee is None and seen is None:

@@ -7,7 +7,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_fiat,
     read_note,
     read_number,
@@ -33,7 +32,7 @@ _NOTE = Param("NOTE", read_note, optional=True, rest=True)
 _ID = Param("ID", read_number)
 
 
-def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell whose deposit of what would be recorded."""
     client = find_client(tx, args.text("NAME"))
     refuse_second_command(tx, args.text("NOTE"))
@@ -44,7 +43,7 @@ def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(effect, *warnings))
 
 
-def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a pending deposit."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
@@ -55,7 +54,7 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     return _done_carefully(tx, ctx, client, done)
 
 
-def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
     machine = describe.short(_machine(tx, args))
@@ -71,7 +70,7 @@ def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=(effect, *obstacles.warnings(tx, ctx.programme, client)))
 
 
-def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a pending deposit to its client's balance, from now on."""
     deposit = _pending(tx, args)
     deposits.confirm(
@@ -90,7 +89,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     return _done_carefully(tx, ctx, client, done)
 
 
-def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell which deposit would be struck out."""
     deposit = _voidable(tx, args)
     fields: dict[str, Field] = {
@@ -103,7 +102,7 @@ def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("deposit.void_confirmed_effect", **fields)
 
 
-def void_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Strike a deposit out, and tell the client."""
     deposit = _voidable(tx, args)
     deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
@@ -126,17 +125,17 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     return Done(done)
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest deposits."""
     return _list(tx, args, pending_only=False)
 
 
-def pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the deposits that are not in the machine yet."""
     return _list(tx, args, pending_only=True)
 
 
-def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would get how much cash back, at most the balance, and from which machine."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
@@ -159,7 +158,7 @@ def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     )
 
 
-def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Take cash out of a client's balance, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")

@@ -1,12 +1,11 @@
 """The operator's commands about fixed mode: its plan, its last runs, and a run by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.client.fixed import FIXED, times_text
-from dca_bot.chat.command import Args, Command, Context, Done, Seen
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.services import Services
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
@@ -22,19 +21,12 @@ from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, re
 RUNS_SHOWN_MAX = 10
 
 
-@dataclass(frozen=True, slots=True)
-class LnbitsPrice:
-    """What LNbits told of the price of a coin: None if it told nothing."""
-
-    price: Decimal | None
+async def look_price(services: Services, _args: Args) -> Decimal | None:
+    """Ask LNbits for the price of a coin; None if LNbits tells none."""
+    return await ask_price(services)
 
 
-async def look_price(services: Services, _args: Args) -> LnbitsPrice:
-    """Ask LNbits for the price of a coin."""
-    return LnbitsPrice(await ask_price(services))
-
-
-def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+def plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell when fixed mode buys next, for how much, and what the last runs gave."""
     terms = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
@@ -53,19 +45,19 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
                 most=Fiat(terms.daily_limit_max_minor),
             ),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
-            _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), found),
+            _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), price),
             *_idle(tx, ctx),
             heading,
         ),
     )
 
 
-def run_plan(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+def run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell what a run by hand would give now.
 
     Rate and sats are told roughly: the price moves between a command and its code.
     """
-    run, quote, parts = _by_hand(tx, ctx, found)
+    run, quote, parts = _by_hand(tx, ctx, price)
     minor = sum(part.minor for part in parts)
     about = coin_minor(Decimal(round_price(quote.price)), ctx.programme.currency)
     return Say(
@@ -78,9 +70,9 @@ def run_plan(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     )
 
 
-def run_apply(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Done:
+def run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
     """Give each client in fixed mode what the day's limit has left."""
-    run, quote, _ = _by_hand(tx, ctx, found)
+    run, quote, _ = _by_hand(tx, ctx, price)
     given = fixed_runs.carry_out(
         tx,
         run,
@@ -110,7 +102,7 @@ FIXED_COMMANDS = (
 )
 
 
-def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Share]]:
+def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, Sequence[Share]]:
     """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
     programme = ctx.programme
     run = run_by_hand(ctx.now, programme.timezone)
@@ -125,7 +117,7 @@ def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Sh
     ceiling_minor = programme.fixed.daily_limit_max_minor
     if not fixed_runs.is_needed(tx, run, ceiling_minor=ceiling_minor):
         raise refuse("fixed.nothing_left")
-    quote = _quote(tx, ctx, found)
+    quote = _quote(tx, ctx, price)
     if not isinstance(quote, Quote):
         raise refuse("fixed.no_run", why=Word("reason", quote))
     parts = fixed_runs.shares(
@@ -136,12 +128,12 @@ def _by_hand(tx: Tx, ctx: Context, found: Seen) -> tuple[Run, Quote, Sequence[Sh
     return run, quote, parts
 
 
-def _expected(tx: Tx, ctx: Context, run: Run, found: Seen) -> Say:
+def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
     """Say what the next run would give if everything stays as it is."""
     terms, at = ctx.programme.fixed, Moment(run.at)
     if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
         return Say("fixed.next_nobody", at=at)
-    quote = _quote(tx, ctx, found)
+    quote = _quote(tx, ctx, price)
     if not isinstance(quote, Quote):
         return Say("fixed.next_no_rate", at=at, why=Word("reason", quote))
     parts = fixed_runs.shares(
@@ -168,10 +160,9 @@ def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
     return obstacles.idle(ctx.programme, savers)
 
 
-def _quote(tx: Tx, ctx: Context, found: Seen) -> Quote | RateProblem:
-    assert isinstance(found, LnbitsPrice)
+def _quote(tx: Tx, ctx: Context, price: Decimal | None) -> Quote | RateProblem:
     return choose_rate(
-        found.price,
+        price,
         tickers.newest(tx),
         terms=ctx.programme.fixed,
         currency=ctx.programme.currency,

@@ -5,7 +5,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
-from dca_bot.chat.command import Args, Command, Context, Param, Seen, read_sat
+from dca_bot.chat.command import Args, Command, Context, Param, read_sat
 from dca_bot.chat.services import Services
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
@@ -73,9 +73,8 @@ async def look_top_up(services: Services, args: Args) -> Invoice:
         raise refuse("topup.refused") from None
 
 
-def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+def funds_answer(tx: Tx, ctx: Context, _args: Args, found: AtLnbits) -> Say:
     """Tell how the source wallet stands against what it has to pay."""
-    assert isinstance(found, AtLnbits)
     need = need_of(tx, ctx.programme, ctx.now)
     expected = _expected(tx, ctx, found.coin)
     purse = None if found.balance_msat is None else Purse(found.balance_msat, need.needed_msat)
@@ -95,9 +94,8 @@ def funds_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     )
 
 
-def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Seen) -> Say:
+def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
     """Hand out the invoice."""
-    assert isinstance(invoice, Invoice)
     return Say(
         "topup.done",
         amount=Sat(invoice.amount_msat // 1000),

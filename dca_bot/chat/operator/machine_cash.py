@@ -9,7 +9,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_fiat_or_zero,
     read_note,
     wrong_argument,
@@ -32,7 +31,7 @@ from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 _COUNTED = "MACHINE AMOUNT"
 
 
-def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
+def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell for each machine what should be in it, and what has moved since its last count."""
     all_cash = machine_cash.of_all(tx)
     unnamed_minor = machine_cash.unnamed_minor(tx)
@@ -45,7 +44,7 @@ def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: Seen) -> Say:
     )
 
 
-def count_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell what a count differs by from what should be in the machine."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
@@ -57,7 +56,7 @@ def count_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     )
 
 
-def count_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a count: the machine's figure goes on from it."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)

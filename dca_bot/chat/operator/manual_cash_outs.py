@@ -13,7 +13,6 @@ from dca_bot.chat.command import (
     Context,
     Done,
     Param,
-    Seen,
     read_fiat,
     read_note,
     read_sat,
@@ -62,7 +61,7 @@ class _Rest:
     note: str
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
     wanted, known = _read(tx, ctx, args), tickers.newest(tx)
     rate = Rate(wanted.fiat_minor, wanted.sat)
@@ -80,7 +79,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
     )
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a cash-out of now and share it out."""
     wanted = _read(tx, ctx, args)
     id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)

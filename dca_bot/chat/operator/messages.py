@@ -1,7 +1,7 @@
 """The operator's words to all clients, and the log of what everybody has done."""
 
 from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen
+from dca_bot.chat.command import Args, Command, Context, Done, Param
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand
 from dca_bot.ledger.programme import clients
@@ -16,7 +16,7 @@ DONE_CHARS_MAX = 80
 """One short line; what an answer said to a client need not be told again."""
 
 
-def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell to how many clients which words would go."""
     readers = len(clients.everyone(tx))
     if not readers:
@@ -24,7 +24,7 @@ def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     return Say("broadcast.effect", n=readers, text=args.text("TEXT"))
 
 
-def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Write to all clients, whatever they want to be told of payouts."""
     sent = ctx.notices.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
@@ -33,7 +33,7 @@ def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
     )
 
 
-def log_answer(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Say:
+def log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what was done, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)

@@ -4,7 +4,7 @@ The invariant: the word is given with a code, LNbits is asked once more before i
 not arrive" counts only long after the invoice's expiry.
 """
 
-from dca_bot.chat.command import Context, Seen
+from dca_bot.chat.command import Context
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
@@ -16,7 +16,7 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import Moment, Sat, Say, refuse
 
 
-def word_plan(tx: Tx, hold: Hold, seen: Seen) -> Say:
+def word_plan(tx: Tx, hold: Hold, seen: tuple[Payment, ...]) -> Say:
     """Tell what booking a payout in doubt as arrived means, on a word or as LNbits has paid it before."""
     payout = _doubted(tx, hold)
     if _paid_before(payout, seen) is not None:
@@ -30,7 +30,7 @@ def word_plan(tx: Tx, hold: Hold, seen: Seen) -> Say:
     )
 
 
-def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
+def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> Say:
     """Book a payout in doubt as arrived, and tell the payee; return what was done."""
     payout = _doubted(tx, hold)
     paid = _paid_before(payout, seen)
@@ -49,7 +49,7 @@ def is_for_word(tx: Tx, payout: Payout) -> bool:
     return is_asked and payout.state is PayoutState.IN_DOUBT
 
 
-def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: Seen) -> None:
+def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: tuple[Payment, ...]) -> None:
     """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
     assert payout.attempt is not None
     hold = holds.open_on(tx, "payout", payout.id)
@@ -85,15 +85,15 @@ def _doubted(tx: Tx, hold: Hold) -> Payout:
     return payout
 
 
-def _paid_before(payout: Payout, seen: Seen) -> Payment | None:
+def _paid_before(payout: Payout, seen: tuple[Payment, ...]) -> Payment | None:
     """Return LNbits' one payment of a payout, if it is of an invoice that was given up before."""
     assert payout.attempt is not None
-    paid = sole_payment(seen if isinstance(seen, tuple) else (), payout.amount_sat)
+    paid = sole_payment(seen, payout.amount_sat)
     return None if paid is None or paid.payment_hash == payout.attempt.payment_hash else paid
 
 
-def _refuse_unless_failed(payout: Payout, seen: Seen) -> None:
+def _refuse_unless_failed(payout: Payout, seen: tuple[Payment, ...]) -> None:
     """Refuse an operator's word where LNbits has just told that the payment goes on or has arrived."""
-    fresh = seen if isinstance(seen, tuple) else ()
+    fresh = seen
     if any(row.status is not PaymentStatus.FAILED for row in fresh):
         raise refuse("payout.is_arriving", payout=describe.payout_short(payout))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Param, Seen, read_word
+from dca_bot.chat.command import Args, Command, Context, Done, Param, read_word
 from dca_bot.chat.operator.payout_word import (
     is_for_word,
     refuse_without_word,
@@ -32,7 +32,7 @@ ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List what is not finished, in the order in which it is to be paid."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -41,7 +41,7 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
 
 
-def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
+def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List what waits for the operator, for time, or for anything else."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -50,7 +50,7 @@ def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: Seen) -> Say:
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
 
 
-def retry_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
+def retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
     """Tell which payout would get a new invoice: one proven unpaid, or unpaid on the operator's word."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
@@ -67,7 +67,7 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     )
 
 
-def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: Seen) -> Done:
+def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a void payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     transitions.retry(tx, payout, now=ctx.now)
@@ -90,7 +90,7 @@ async def look_payments(services: Services, payout_id: str) -> tuple[Payment, ..
     return tuple({payment.payment_hash: payment for payment in found}.values())
 
 
-def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
+def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
@@ -118,7 +118,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Say:
     )
 
 
-def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
+def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in _payments(tx, payout, seen):
@@ -148,7 +148,7 @@ def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: Seen) -> Done:
     return Done(done)
 
 
-def release_plan(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
+def release_plan(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> Say:
     """Tell what accepting a held payout would do: send it, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         return Say("payout.by_hand_effect", payout=describe.payout_short(_alerted(tx, hold)))
@@ -172,7 +172,7 @@ def release_plan(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Say:
     return Say("payout.take_over_effect", payout=describe.payout_short(payout))
 
 
-def release_apply(tx: Tx, ctx: Context, hold: Hold, seen: Seen) -> Done:
+def release_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> Done:
     """Send a held payout after all, or record it as paid."""
     if hold.reason == HoldReason.ALERTED:
         payout = _alerted(tx, hold)
@@ -211,7 +211,7 @@ PAYOUT_COMMANDS = (
 
 
 def _refuse_uncancellable(
-    tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], seen: Seen
+    tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], seen: tuple[Payment, ...]
 ) -> None:
     """Refuse while a payout may be paid yet, or is paid."""
     if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
@@ -286,9 +286,9 @@ def _alerted(tx: Tx, hold: Hold) -> Payout:
     return payout
 
 
-def _payments(tx: Tx, payout: Payout, seen: Seen) -> list[Payment]:
+def _payments(tx: Tx, payout: Payout, seen: tuple[Payment, ...]) -> list[Payment]:
     """Return a payout's payments: as LNbits has just told, else as it did when last looked at."""
-    fresh = {row.payment_hash: row for row in seen} if isinstance(seen, tuple) else {}
+    fresh = {row.payment_hash: row for row in seen}
     stored = {row.payment_hash: row for row in unknown_payments.of_payout(tx, payout.id)}
     for payment_hash, row in stored.items():
         if payment_hash in fresh:
@@ -296,7 +296,7 @@ def _payments(tx: Tx, payout: Payout, seen: Seen) -> list[Payment]:
     return list({**stored, **fresh}.values())
 
 
-def _paid(tx: Tx, payout: Payout, ctx: Context, seen: Seen) -> Payment | None:
+def _paid(tx: Tx, payout: Payout, ctx: Context, seen: tuple[Payment, ...]) -> Payment | None:
     """Return LNbits' one payment of a payout, or None if all its payments have failed for good."""
     known = _payments(tx, payout, seen)
     _refuse_if_pending(known)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.chat.ask import ask_balance, in_time
-from dca_bot.chat.command import Args, Command, Context, Done, Seen
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
 from dca_bot.chat.services import Services
@@ -51,9 +51,8 @@ async def look_audit(services: Services, _args: Args) -> AuditFindings:
     return AuditFindings(await services.audit_ledger(), payments)
 
 
-def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
+def status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say:
     """Tell how everything stands."""
-    assert isinstance(found, Surroundings)
     need = need_of(tx, ctx.programme, ctx.now)
     pending, pending_minor = deposits.pending_totals(tx)
     return Say(
@@ -79,7 +78,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Seen) -> Say:
     )
 
 
-def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
     if bot_state.paused(tx):
         raise refuse("status.paused")
@@ -90,7 +89,7 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("lines", lines=lines)
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
     if bot_state.get(tx, bot_state.PAUSED) is not None:
         return Say("pause_all.already")
@@ -99,7 +98,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("pause_all.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Decide and pay again, what came meanwhile too."""
     was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
@@ -108,7 +107,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     return Say("resume_all.done")
 
 
-def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
+def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
     dispute, at = leases.open_dispute(tx), start.asked(tx)
     if dispute is None:
@@ -122,7 +121,7 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Say:
     )
 
 
-def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: Seen) -> Done:
+def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
     """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
     was_disputed = is_disputed(tx)
     if was_disputed:
@@ -147,9 +146,8 @@ def needs_word(tx: Tx) -> bool:
     return is_disputed(tx) or start.asked(tx) is not None
 
 
-def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: Seen) -> Say:
+def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: AuditFindings) -> Say:
     """Tell what the audit found."""
-    assert isinstance(found, AuditFindings)
     ledger = found.ledger
     findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
     notes = _notes(found.payments)

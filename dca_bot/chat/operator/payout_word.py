@@ -9,7 +9,7 @@ from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
 from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
-from dca_bot.ledger.payouts.holds import Hold, HoldReason
+from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -44,7 +44,7 @@ def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> S
 
 def is_for_word(tx: Tx, payout: Payout) -> bool:
     """Tell whether the operators were asked whether a payout has arrived, and haven't said it yet."""
-    hold = holds.open_on(tx, "payout", payout.id)
+    hold = holds.open_on(tx, HoldKind.PAYOUT, payout.id)
     is_asked = hold is not None and hold.reason == HoldReason.FAILED_TO_ADDRESS
     return is_asked and payout.state is PayoutState.IN_DOUBT
 
@@ -52,7 +52,7 @@ def is_for_word(tx: Tx, payout: Payout) -> bool:
 def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: tuple[Payment, ...]) -> None:
     """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
     assert payout.attempt is not None
-    hold = holds.open_on(tx, "payout", payout.id)
+    hold = holds.open_on(tx, HoldKind.PAYOUT, payout.id)
     if hold is not None and _paid_before(payout, seen) is not None:
         raise refuse("payout.paid_before", payout=describe.payout_short(payout), id=hold.id)
     _refuse_unless_failed(payout, seen)
@@ -71,7 +71,7 @@ def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
     transitions.void_by_verdict(
         tx, payout, Witness.OPERATOR, now=ctx.now, message_id=ctx.message_id
     )
-    holds.close(tx, "payout", payout.id, outcome="ignored", now=ctx.now)
+    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="ignored", now=ctx.now)
     voided = payouts.by_id(tx, payout.id)
     assert voided is not None
     return voided

@@ -12,11 +12,10 @@ from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say
-
-CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,12 @@ class ChangeWatch:
     """Compares; `hold` opens a hold, given its kind, what it is on, the reason, and what else to tell."""
 
     currency: str
-    hold: Callable[[Tx, str, str, str, Say | None], None]
+    hold: Callable[[Tx, HoldKind, str, str, Say | None], None]
 
     def look(self, tx: Tx, rows: Sequence[tuple[CashOut, Decision]], *, now: datetime) -> None:
         """Compare rows that were shared out with what they were then."""
         known = changes.terms_of(tx, [cash_out.id for cash_out, _ in rows])
-        opened = holds.open_reasons(tx, CHANGED)
+        opened = holds.open_reasons(tx, HoldKind.CHANGED)
         for cash_out, decision in rows:
             terms_then = known[cash_out.id]
             if terms_then is None:
@@ -51,7 +50,7 @@ class ChangeWatch:
         gone = missing(changes.shared_out(tx, since), read, export.unreadable_ids)
         if len(gone) > MISSING_MAX:
             return gone
-        opened = holds.open_reasons(tx, CHANGED)
+        opened = holds.open_reasons(tx, HoldKind.CHANGED)
         for cash_out_id in gone:
             self._turn(tx, cash_out_id, opened.get(cash_out_id, ""), Change.MISSING, now=now)
         return []
@@ -70,10 +69,12 @@ class ChangeWatch:
         if reason == before:
             return
         if before:
-            holds.close(tx, CHANGED, ref, outcome="by itself", now=now)
-        is_known = holds.was_accepted(tx, ref, reason) or holds.was_seen(tx, CHANGED, ref, reason)
+            holds.close(tx, HoldKind.CHANGED, ref, outcome="by itself", now=now)
+        is_known = holds.was_accepted(tx, ref, reason) or holds.was_seen(
+            tx, HoldKind.CHANGED, ref, reason
+        )
         if reason == Reason.TWICE:
             # Two exports that are mixed every other time would open and close it all day.
-            is_known = is_known or holds.was_opened(tx, CHANGED, ref, reason)
+            is_known = is_known or holds.was_opened(tx, HoldKind.CHANGED, ref, reason)
         if reason and not is_known:
-            self.hold(tx, CHANGED, ref, reason, told)
+            self.hold(tx, HoldKind.CHANGED, ref, reason, told)

@@ -28,7 +28,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import cash_outs, changes, distributions, readings, recovery
 from dca_bot.ledger.distributions.distributions import Distribution
 from dca_bot.ledger.payouts import holds, unknown_payments
-from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -210,10 +210,10 @@ class Ingest:
         changes.note_terms(tx, cash_out.id, terms(cash_out))
         if decision.verdict is Verdict.HOLD:
             lines = (describe.error(cash_out.error), self._reports.take(tx, cash_out, now=now))
-            self._hold(tx, "cash-out", cash_out.id, reason, Say("lines", lines=lines))
-            holds.reword(tx, "cash-out", cash_out.id, reason)
+            self._hold(tx, HoldKind.CASH_OUT, cash_out.id, reason, Say("lines", lines=lines))
+            holds.reword(tx, HoldKind.CASH_OUT, cash_out.id, reason)
         else:
-            holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
+            holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
 
     async def _look_whether_partial(
         self, export: Export, found: Sequence[Found], since: datetime
@@ -258,8 +258,8 @@ class Ingest:
             if known != (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION):
                 held, why = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
                 cash_outs.record(tx, cash_out, decision, state=held, reason=why, now=now)
-                self._hold(tx, "cash-out", cash_out.id, why)
-                holds.reword(tx, "cash-out", cash_out.id, why)
+                self._hold(tx, HoldKind.CASH_OUT, cash_out.id, why)
+                holds.reword(tx, HoldKind.CASH_OUT, cash_out.id, why)
             return None
         assert decision.amounts is not None
         waiting = cash_outs.WAITING
@@ -273,14 +273,14 @@ class Ingest:
             now=now,
             flow_enabled=self.programme.flow_enabled,
         )
-        holds.close(tx, "cash-out", cash_out.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
         for share in done.shares:
             self.notices.note_low(tx, share.client_id, now)
         self._reports.tell(tx, cash_out, now=self.clock.now())
         self.notices.sale_missed(tx, cash_out.id, now)
         return done
 
-    def _hold(self, tx: Tx, kind: str, ref: str, reason: str, told: Say | None = None) -> None:
+    def _hold(self, tx: Tx, kind: HoldKind, ref: str, reason: str, told: Say | None = None) -> None:
         now = self.clock.now()
         # Two exports that are mixed every other time would have it told all day.
         is_told = reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
@@ -292,11 +292,11 @@ class Ingest:
     def _hold_lost(self, tx: Tx) -> None:
         """Hold what LNbits has paid and no reading of Lamassu brings back, for as long as that is so."""
         found = recovery.distribution_ids(tx)
-        for ref in holds.open_refs(tx, "lost"):
+        for ref in holds.open_refs(tx, HoldKind.RECOVERY):
             if ref not in found:
-                holds.close(tx, "lost", ref, outcome="by itself", now=self.clock.now())
+                holds.close(tx, HoldKind.RECOVERY, ref, outcome="by itself", now=self.clock.now())
         for distribution_id in found:
-            self._hold(tx, "lost", distribution_id, HoldReason.LOST)
+            self._hold(tx, HoldKind.RECOVERY, distribution_id, HoldReason.LOST)
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]

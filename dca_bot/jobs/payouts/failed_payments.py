@@ -15,7 +15,7 @@ from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
 from dca_bot.jobs.payouts.context import Till
 from dca_bot.ledger.payouts import holds, transitions, witnesses
-from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.store.database import Tx
 
@@ -56,7 +56,7 @@ class Doubt:
     def _book_as_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Book what the payee's server has proven by its preimage."""
         transitions.book_as_arrived(tx, payout, now=now)
-        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
         self.till.notices.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", payout.id[:8])
 
@@ -66,9 +66,11 @@ class Doubt:
         until = now + LOOK_AGAIN
         transitions.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
         reason, asked_at = HoldReason.FAILED_TO_ADDRESS, doubted.submitted_at or now
-        if holds.reopen(tx, "payout", payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)):
+        if holds.reopen(
+            tx, HoldKind.PAYOUT, payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)
+        ):
             return  # LNbits goes to and fro: the operators know.
-        hold = holds.open_hold(tx, "payout", payout.id, reason, now=now)
+        hold = holds.open_hold(tx, HoldKind.PAYOUT, payout.id, reason, now=now)
         if hold is not None:
             self.till.notices.hold_opened(tx, hold, now)
             _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])

@@ -12,7 +12,7 @@ from datetime import datetime
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
-from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
@@ -108,7 +108,7 @@ def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> No
     hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
     if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid, now):
-        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
         transitions.take_over(tx, held, paid, now=now)

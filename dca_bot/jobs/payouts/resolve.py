@@ -17,7 +17,7 @@ from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.payouts.context import Till, attempt_of, known
 from dca_bot.jobs.payouts.failed_payments import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
-from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state
@@ -93,7 +93,7 @@ class Resolver:
 
         def work(tx: Tx) -> None:
             transitions.debit(tx, payout, payment, now=now)
-            holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+            holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
 
         await self.till.move(work)
         _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
@@ -141,7 +141,7 @@ class Resolver:
 
     def _wait_pending(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """LNbits is paying (again): what was in doubt is no question for the operators any more."""
-        holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
         self._back_to_submitted(tx, payout, rules.Waiting.ON_ITS_WAY, now)
 
     def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
@@ -209,7 +209,7 @@ class Resolver:
 
             def work(tx: Tx) -> None:
                 transitions.finish(tx, payout, now=now)
-                holds.close(tx, "payout", payout.id, outcome="by itself", now=now)
+                holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
                 self.till.notices.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
@@ -259,9 +259,9 @@ class Resolver:
             if payout.state is PayoutState.ALERT:
                 return
             transitions.alert(tx, payout, why, look_at=now + ALERT_POLL)
-            holds.open_hold(tx, "payout", payout.id, HoldReason.ALERTED, now=now)
+            holds.open_hold(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED, now=now)
             # The operators may have been asked already whether it arrived: that is no question any more.
-            holds.reword(tx, "payout", payout.id, HoldReason.ALERTED)
+            holds.reword(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED)
             self.till.notices.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)

@@ -10,6 +10,22 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
 
+class HoldKind(StrEnum):
+    """The kinds of hold, by what is held; `ref` is the id of the held thing.
+
+    `chat/operator/holds` and `messages/describe/holds` have one row for each kind.
+    """
+
+    CASH_OUT = "cash-out"
+    """A cash-out is not shared out before an operator decides. `ref` is the cash-out's id."""
+    CHANGED = "changed"
+    """Lamassu changed a cash-out after the cash-out was shared out. `ref` is the cash-out's id."""
+    PAYOUT = "payout"
+    """A payout is not sent, or not settled, before an operator decides. `ref` is the payout's id."""
+    RECOVERY = "lost"
+    """LNbits paid a distribution that a restored ledger lacks. `ref` is the distribution's id."""
+
+
 class HoldReason(StrEnum):
     """Why something is held, beside what speaks against a cash-out itself (Reason, Change)."""
 
@@ -25,16 +41,16 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something held: `kind` is cash-out, changed, payout or lost, `ref` that thing's id."""
+    """A thing that waits for an operator: `ref` is the id of the held thing."""
 
     id: int
-    kind: str
+    kind: HoldKind
     ref: str
     reason: str
     opened_at: datetime
 
 
-def open_hold(tx: Tx, kind: str, ref: str, reason: str, *, now: datetime) -> Hold | None:
+def open_hold(tx: Tx, kind: HoldKind, ref: str, reason: str, *, now: datetime) -> Hold | None:
     """Open a hold; return it if it is new, None if there is an open one already."""
     done = tx.execute(
         "INSERT INTO hold (kind, ref, reason, opened_at) VALUES (?, ?, ?, ?)"
@@ -44,7 +60,7 @@ def open_hold(tx: Tx, kind: str, ref: str, reason: str, *, now: datetime) -> Hol
     return None if done.rowcount == 0 else _one(tx, "id = ?", done.lastrowid or 0)
 
 
-def reopen(tx: Tx, kind: str, ref: str, reason: str, *, since: datetime) -> bool:
+def reopen(tx: Tx, kind: HoldKind, ref: str, reason: str, *, since: datetime) -> bool:
     """Open the last hold on a thing again, if it was for this reason and has closed by itself since then.
 
     Tell whether that was so; it keeps its number.
@@ -57,7 +73,7 @@ def reopen(tx: Tx, kind: str, ref: str, reason: str, *, since: datetime) -> bool
     return done.rowcount == 1
 
 
-def reword(tx: Tx, kind: str, ref: str, reason: str) -> None:
+def reword(tx: Tx, kind: HoldKind, ref: str, reason: str) -> None:
     """Have the open hold on a thing, if there is one, say why the thing is held now."""
     tx.execute(
         "UPDATE hold SET reason = ?1 WHERE kind = ?2 AND ref = ?3 AND closed_at IS NULL AND reason <> ?1",
@@ -65,7 +81,7 @@ def reword(tx: Tx, kind: str, ref: str, reason: str) -> None:
     )
 
 
-def close(tx: Tx, kind: str, ref: str, *, outcome: str, now: datetime) -> None:
+def close(tx: Tx, kind: HoldKind, ref: str, *, outcome: str, now: datetime) -> None:
     """Close the open hold on a thing, if there is one."""
     tx.execute(
         "UPDATE hold SET closed_at = ?, outcome = ? WHERE kind = ? AND ref = ? AND closed_at IS NULL",
@@ -78,7 +94,7 @@ def by_id(tx: Tx, hold_id: int) -> Hold | None:
     return _one(tx, "closed_at IS NULL AND id = ?", hold_id)
 
 
-def open_on(tx: Tx, kind: str, ref: str) -> Hold | None:
+def open_on(tx: Tx, kind: HoldKind, ref: str) -> Hold | None:
     """Find the open hold on a thing."""
     row = tx.execute(
         "SELECT * FROM hold WHERE kind = ? AND ref = ? AND closed_at IS NULL", (kind, ref)
@@ -86,7 +102,7 @@ def open_on(tx: Tx, kind: str, ref: str) -> Hold | None:
     return None if row is None else _hold(row)
 
 
-def open_refs(tx: Tx, kind: str) -> list[str]:
+def open_refs(tx: Tx, kind: HoldKind) -> list[str]:
     """Return what is held as this kind."""
     rows = tx.execute("SELECT ref FROM hold WHERE kind = ? AND closed_at IS NULL", (kind,))
     return [str(row["ref"]) for row in rows]
@@ -109,7 +125,7 @@ def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
     return [_hold(row) for row in rows]
 
 
-def open_reasons(tx: Tx, kind: str) -> dict[str, str]:
+def open_reasons(tx: Tx, kind: HoldKind) -> dict[str, str]:
     """Return the reasons of all open holds of a kind, by the id of what they hold."""
     rows = tx.execute("SELECT ref, reason FROM hold WHERE closed_at IS NULL AND kind = ?", (kind,))
     return {row["ref"]: row["reason"] for row in rows}
@@ -136,7 +152,7 @@ def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:
     return row.fetchone() is not None
 
 
-def was_seen(tx: Tx, kind: str, ref: str, reason: str) -> bool:
+def was_seen(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
     """Tell whether the operator has closed a hold of this kind on a thing, for this reason."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by itself'",
@@ -145,7 +161,7 @@ def was_seen(tx: Tx, kind: str, ref: str, reason: str) -> bool:
     return row.fetchone() is not None
 
 
-def was_opened(tx: Tx, kind: str, ref: str, reason: str) -> bool:
+def was_opened(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
     """Tell whether a hold of this kind was ever opened on a thing for this reason."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
@@ -166,7 +182,7 @@ def _one(tx: Tx, where: str, value: int) -> Hold | None:
 def _hold(row: sqlite3.Row) -> Hold:
     return Hold(
         id=row["id"],
-        kind=row["kind"],
+        kind=HoldKind(row["kind"]),
         ref=row["ref"],
         reason=row["reason"],
         opened_at=instant(row["opened_at"]),

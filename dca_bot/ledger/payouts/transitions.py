@@ -20,7 +20,7 @@ from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness, proves
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.payouts import holds, payouts, witnesses
-from dca_bot.ledger.payouts.holds import Hold
+from dca_bot.ledger.payouts.holds import Hold, HoldKind
 from dca_bot.ledger.payouts.payouts import Payout, collecting_clients
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
@@ -336,7 +336,7 @@ def alert(tx: Tx, payout: Payout, why: str, *, look_at: datetime) -> None:
 def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> Hold | None:
     """Stop a payout until the operator decides; return the hold if it is new."""
     move(tx, payout, PayoutState.HELD, waiting=reason, **_unfixed(payout))
-    return holds.open_hold(tx, "payout", payout.id, reason, now=now)
+    return holds.open_hold(tx, HoldKind.PAYOUT, payout.id, reason, now=now)
 
 
 def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
@@ -364,7 +364,7 @@ def cancel(
     if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
         raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")
     move(tx, payout, PayoutState.CANCELLED, waiting="")
-    holds.close(tx, "payout", payout.id, outcome="cancelled", now=now)
+    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="cancelled", now=now)
     moves = [
         Move(CONVERTED, balance_of(payout.client_id), payout.minor),
         Move(owed_to(payout.client_id), OPERATOR, payout.amount_sat),

@@ -18,6 +18,7 @@ from dca_bot.core.witness import (
     next_look,
 )
 from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import ADDRESS
 from dca_bot.ledger.store.database import Tx
@@ -174,7 +175,7 @@ def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Cas
         has_arrived=verdict is not None and verdict.outcome is Outcome.ARRIVED,
         can_verify=bool(attempt.verify_url),
         may_void=_may_void(tx, payout),
-        is_held=holds.open_on(tx, "payout", payout.id) is not None,
+        is_held=holds.open_on(tx, HoldKind.PAYOUT, payout.id) is not None,
         is_failed=is_failed,
     )
 

@@ -26,7 +26,7 @@ from dca_bot.chat.limits import Quota, RateLimit, Ruling
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS, OPERATOR_GROUPS
 from dca_bot.chat.secret_warnings import CHARS_MAX, Role, secret_in, warning
 from dca_bot.chat.services import Services
-from dca_bot.core.names import skeleton
+from dca_bot.core.names import short_id, skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret, find_secret
@@ -215,7 +215,7 @@ class Conversation:
         )
         _log.info(
             "message handled sender=%s command=%s outcome=%s",
-            message.sender[:8],
+            short_id(message.sender),
             invocation.command.name,
             outcome.name,
         )

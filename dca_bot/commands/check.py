@@ -21,7 +21,7 @@ from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
 from dca_bot.core.lease import Party, public_id
-from dca_bot.core.money import sat_text
+from dca_bot.core.money import sat_floor, sat_text
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.files.rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
@@ -210,7 +210,7 @@ async def _check_lnbits(config: Config, *, ledger: asyncio.Lock) -> str:
         found = await wallet.probe()
         price = await wallet.price(config.bot.currency)
         lease = await _lease_note(config, wallet, ledger)
-    balance = sat_text(found.balance_msat // 1000)
+    balance = sat_text(sat_floor(found.balance_msat))
     told = f"{price:,.2f} {config.bot.currency}" if price else "NOT TOLD, so fixed mode would wait"
     return f"version {found.version}, source wallet {found.name!r} has {balance}, 1 BTC is {told}{lease}"
 

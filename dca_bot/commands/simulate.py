@@ -20,6 +20,7 @@ from dca_bot.core.allotment import Allotment, Portion, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import Export
 from dca_bot.errors import DcaBotError
 from dca_bot.files.rights import open_to_read
@@ -147,7 +148,7 @@ def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
         decision = outcome.decision
         what = decision.verdict.value + (f": {decision.reason}" if decision.reason else "")
         shares = "\n".join(_share_lines(outcome, currency))
-        table.add_row(f"{decision.at:%Y-%m-%d %H:%M}", outcome.id[:8], what, escape(shares))
+        table.add_row(f"{decision.at:%Y-%m-%d %H:%M}", short_id(outcome.id), what, escape(shares))
     return table
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 
+from dca_bot.core.money import sat_ceil
+
 
 class Trouble(StrEnum):
     """What the operators were told: payouts wait for funds, or will have to before long."""
@@ -115,18 +117,18 @@ def wanted_sat(purse: Purse, levels: Levels) -> int:
     Never less than the payout lacks that was kept back: its turn may have come before that of others
     which count as needed.
     """
-    return max(_sat_up(levels.target_sat * 1000 - purse.free_msat), _lacking_sat(purse))
+    return max(sat_ceil(levels.target_sat * 1000 - purse.free_msat), _lacking_sat(purse))
 
 
 def least_sat(purse: Purse, levels: Levels, trouble: Trouble) -> int:
     """Return what a top-up must bring at least: what is short, or what is low. Rounded up."""
     level_sat = levels.low_sat if trouble is Trouble.LOW else 0
-    return max(_sat_up(level_sat * 1000 - purse.free_msat), _lacking_sat(purse))
+    return max(sat_ceil(level_sat * 1000 - purse.free_msat), _lacking_sat(purse))
 
 
 def _lacking_sat(purse: Purse) -> int:
     """Return what the wallet lacks for the payout that was kept back; at most 0 if nothing."""
-    return _sat_up(purse.kept_back_msat - purse.balance_msat)
+    return sat_ceil(purse.kept_back_msat - purse.balance_msat)
 
 
 def _while_low(told: TopUp) -> Step:
@@ -144,7 +146,3 @@ def _is_used_up(told: TopUp, purse: Purse, now: datetime) -> bool:
     paid_msat = told.balance_msat + told.asked_sat * 1000
     has_msat = max(purse.balance_msat, purse.peak_msat)
     return told.expires_at <= now or (told.asked_sat > 0 and has_msat >= paid_msat)
-
-
-def _sat_up(msat: int) -> int:
-    return -(-msat // 1000)

@@ -22,6 +22,15 @@ def rate_minor(minor: int, sat: int) -> int:
     return (2 * minor * COIN_SAT + sat) // (2 * sat) if sat else 0
 
 
+def price_text(minor: int, sat: int, currency: str) -> str:
+    """Write the price of one coin, in whole units of the currency, given how much so many sats cost.
+
+    >>> price_text(15_000, 20_000, "GTQ")
+    '750,000 GTQ'
+    """
+    return f"{rate_minor(minor, sat) // 10 ** minor_digits(currency):,} {currency}"
+
+
 def value_minor(sat: int, coin: Fraction) -> int:
     """Return what sats are worth at a price, rounded half up to the minor unit."""
     whole = COIN_SAT * coin.denominator

@@ -65,6 +65,24 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
+def sat_floor(msat: int) -> int:
+    """Return millisats in whole sats, rounded down.
+
+    >>> sat_floor(1999), sat_floor(-1)
+    (1, -1)
+    """
+    return msat // 1000
+
+
+def sat_ceil(msat: int) -> int:
+    """Return millisats in whole sats, rounded up.
+
+    >>> sat_ceil(1001), sat_ceil(-1999)
+    (2, -1)
+    """
+    return -sat_floor(-msat)
+
+
 def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
     """Read an amount as people write it, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
 

@@ -47,6 +47,15 @@ _EAST_ASIAN = ("BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HI
 """Scripts that are written together."""
 
 
+def short_id(id_: str) -> str:
+    """Return the beginning of an id, as logs and people are shown a payout's or a cash-out's.
+
+    >>> short_id("9c04ae1b77d2")
+    '9c04ae1b'
+    """
+    return id_[:8]
+
+
 def folded(text: str) -> str:
     """Return a text without case, accents, forms of compatibility, and characters that nobody sees."""
     if text.isascii():

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from dca_bot.core.market import rate_minor
-from dca_bot.core.money import fiat_text, minor_digits, sat_text
+from dca_bot.core.market import price_text
+from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 
 INVOICE_LIFE = timedelta(hours=24)
@@ -212,8 +212,5 @@ def memo(amount_sat: int, minor: int, currency: str) -> str:
     """Write what a person sees beside the payment in the wallet: without words, in no language."""
     if not minor:
         return f"DCA: {sat_text(amount_sat)}"
-    unit = 10 ** minor_digits(currency)
-    price = f"{rate_minor(minor, amount_sat) // unit:,}"
-    return (
-        f"DCA: {sat_text(amount_sat)} = {fiat_text(minor, currency)} (1 BTC = {price} {currency})"
-    )
+    price = price_text(minor, amount_sat, currency)
+    return f"DCA: {sat_text(amount_sat)} = {fiat_text(minor, currency)} (1 BTC = {price})"

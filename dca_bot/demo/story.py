@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dca_bot.core.money import sat_text
+from dca_bot.core.money import sat_floor, sat_text
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import WalletKeys
 from dca_bot.demo.offer import is_at_a_terminal, offer_chat
@@ -178,7 +179,7 @@ async def _play(world: World, stage: Stage, cast: Cast) -> bool:
             await saver.person.ask("balance")
         await cast.ana.person.ask("history")
         stage.scene("The operator looks: one cash-out with its commission, and the whole")
-        await cast.operator.ask(f"tx {world.machine.sold[-1][:8]}")
+        await cast.operator.ask(f"tx {short_id(world.machine.sold[-1])}")
         await cast.operator.ask("status")
         stage.scene("Ledger and wallets side by side")
         wallets = {saver.person.name: saver.wallet for saver in cast.savers}
@@ -214,7 +215,7 @@ async def _sales(world: World, stage: Stage, *, count: int) -> None:
     stage.scene("Laypeople sell bitcoin at the machine")
     for _ in range(count):
         tx_id, fiat, coin = world.machine.sell()
-        stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ ({coin})")
+        stage.note(f"cash-out {short_id(tx_id)}: {fiat} GTQ ({coin})")
         await asyncio.sleep(2)
 
 
@@ -222,7 +223,7 @@ async def _held_sale(world: World, stage: Stage, cast: Cast) -> None:
     stage.scene("One sale isn't clear: less bitcoin came in than was sold. The operator decides")
     before = len(cast.operator.received)
     tx_id, fiat, _ = world.machine.sell(received_sat=50_000)
-    stage.note(f"cash-out {tx_id[:8]}: {fiat} GTQ, only 50,000 sats came in")
+    stage.note(f"cash-out {short_id(tx_id)}: {fiat} GTQ, only 50,000 sats came in")
     told = await cast.operator.wait_for(lambda text: "hold accept" in text, since=before)
     found, part = HOLD.search(told), PART.search(told)
     assert found is not None
@@ -279,7 +280,7 @@ async def _compare(database: Database, world: World, name: str, keys: WalletKeys
 
     async with LnbitsWallet(world.lnbits.url, admin_key=keys.invoice_key) as wallet:
         balance_msat = await wallet.balance_msat()
-    return Line(name, await database.read(paid), balance_msat // 1000)
+    return Line(name, await database.read(paid), sat_floor(balance_msat))
 
 
 async def _stay(world: World, stage: Stage, cast: Cast) -> None:

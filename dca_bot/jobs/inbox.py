@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import IncomingMessage
 
 QUEUE_MAX = 30
@@ -72,7 +73,9 @@ class _FrontDesk:
             queue = self._queues[message.sender] = deque()
             self._tasks.create_task(self._serve(message.sender, queue))
         if len(queue) >= QUEUE_MAX:
-            _log.warning("message dropped, too many are waiting sender=%s", message.sender[:8])
+            _log.warning(
+                "message dropped, too many are waiting sender=%s", short_id(message.sender)
+            )
             return
         self._in_flight.add(key)
         queue.append(message)

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from dca_bot.core.cash_out import Action, CashOut
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import CashIn, Export
 from dca_bot.errors import TableBroken, one_line
 from dca_bot.lamassu.csv import Row, Table, read_rows
@@ -234,7 +235,7 @@ def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
     for device_id, (name, *others) in found.items():
         if others:
             left_out.tell(
-                f"devices has the machine {device_id[:8]} with two names, {name[:40]!r} and"
+                f"devices has the machine {short_id(device_id)} with two names, {name[:40]!r} and"
                 f" {others[0][:40]!r}; the first is used. Are two exports mixed?"
             )
     return {device_id: names[0] for device_id, names in found.items()}

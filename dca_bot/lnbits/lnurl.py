@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, ValidationError
 
+from dca_bot.core.money import sat_ceil, sat_floor
 from dca_bot.core.ports import AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
 from dca_bot.lnbits.public_web import (
@@ -82,12 +83,12 @@ class PayRequest(BaseModel):
     @property
     def min_sat(self) -> int:
         """Return the smallest payment, rounded up as less would be refused."""
-        return -(-max(self.min_msat or 1, 1) // 1000)
+        return sat_ceil(max(self.min_msat or 1, 1))
 
     @property
     def max_sat(self) -> int:
         """Return the largest payment, rounded down as more would be refused."""
-        return min(self.max_msat, MSAT_MAX) // 1000
+        return sat_floor(min(self.max_msat, MSAT_MAX))
 
     def check(self, detail: str) -> None:
         """Raise DestinationRefused, saying why, if no payment can be made to the address."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StrictInt, ValidationError
 
 from dca_bot.core.lease import GENERATION_MAX, LeaseKind, LeaseRow
 from dca_bot.core.market import COIN_SAT
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 
@@ -118,7 +119,7 @@ class ListedRow(BaseModel, extra="allow"):
             return PaymentRow.model_validate(self.model_dump())
         except ValidationError as error:
             raise LnbitsUnavailable(
-                f"LNbits lists a payment that the bot can't read ({self.checking_id[:8]})."
+                f"LNbits lists a payment that the bot can't read ({short_id(self.checking_id)})."
             ) from error
 
 

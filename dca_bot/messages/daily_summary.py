@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dca_bot.core.money import sat_ceil, sat_floor
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Reach
 from dca_bot.ledger.correspondence import outbox
@@ -77,7 +78,7 @@ def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
     flow, fixed = (summary.shared_out(tx, kind, since, now=now) for kind in (FLOW, FIXED))
     paid = summary.paid(tx, since)
     # A part of a sat counts as one: fees are what the operator loses.
-    fees = Sat(-(-paid.fee_msat // 1000))
+    fees = Sat(sat_ceil(paid.fee_msat))
     return (
         Say("summary.flow", n=flow.count, fiat=Fiat(flow.minor), sats=Sat(flow.sat)),
         Say("summary.fixed", n=fixed.count, fiat=Fiat(fixed.minor), sats=Sat(fixed.sat))
@@ -91,7 +92,7 @@ def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
 def _source(found: Surroundings) -> Say:
     if found.balance_msat is None:
         return Say("status.no_balance")
-    return Say("status.balance", sats=Sat(found.balance_msat // 1000))
+    return Say("status.balance", sats=Sat(sat_floor(found.balance_msat)))
 
 
 def _low(names: Sequence[str]) -> Say:

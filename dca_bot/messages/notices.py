@@ -10,6 +10,7 @@ from datetime import datetime
 from dca_bot.core.calendar import local_date
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, short_name
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import outbox, payout_notices
@@ -264,7 +265,9 @@ class Notices:
 
     def payout_void(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell that a payout is proven unpaid and has no attempts left."""
-        told = Say("notice.payout_void", payout=describe.payout_short(payout), id=payout.id[:8])
+        told = Say(
+            "notice.payout_void", payout=describe.payout_short(payout), id=short_id(payout.id)
+        )
         self.tell_operators(tx, told, now)
 
     def cancelled_paid(self, tx: Tx, payout: Payout, now: datetime) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.commission import percent_text
-from dca_bot.core.market import rate_minor
-from dca_bot.core.money import fiat_text, minor_digits, sat_text
+from dca_bot.core.market import price_text
+from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.core.programme import Programme
 from dca_bot.messages.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
 
@@ -75,8 +75,7 @@ class Texts:
             case Percent(percent_bp):
                 return percent_text(percent_bp)
             case Rate(minor, sat):
-                price = rate_minor(minor, sat) // 10 ** minor_digits(self.currency)
-                return f"{price:,} {self.currency}"
+                return price_text(minor, sat, self.currency)
             case Moment(at):
                 return f"{at.astimezone(self.timezone):%Y-%m-%d %H:%M}"
             case Word(group, value):

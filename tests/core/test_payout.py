@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dca_bot.core.market import rate_minor
 from dca_bot.core.payout import (
     SETTLED_AFTER,
     Finding,
@@ -18,7 +19,6 @@ from dca_bot.core.payout import (
     needed_msat,
     payout_id,
     proven_now,
-    rate_minor,
     sole_payment,
 )
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus

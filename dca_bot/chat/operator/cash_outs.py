@@ -29,7 +29,7 @@ from dca_bot.chat.services import Services
 from dca_bot.core.cash_out import Amounts, fee_minor, scale
 from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact
-from dca_bot.core.money import minor_digits
+from dca_bot.core.money import minor_digits, sat_floor
 from dca_bot.core.ports import Payment
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, missed
@@ -230,7 +230,7 @@ def _share_out_plan(tx: Tx, ctx: Context, hold: Hold, args: Args) -> Say:
     if is_paid_otherwise(tx, ctx, cash_out, amounts):
         return as_paid_plan(tx, ctx, cash_out, amounts)
     known = unknown_payments.of_cash_out(tx, hold.ref)
-    paid_sat = sum(-row.amount_msat for row in known if row.status == "success") // 1000
+    paid_sat = sat_floor(sum(-row.amount_msat for row in known if row.status == "success"))
     return Say(
         "hold.accept_effect",
         id=cash_out.id[: describe.ID_LENGTH],

@@ -11,6 +11,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
 from dca_bot.core.market import coin_minor, cost_sat
+from dca_bot.core.money import sat_ceil, sat_floor
 from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
@@ -98,7 +99,7 @@ def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
     """Hand out the invoice."""
     return Say(
         "topup.done",
-        amount=Sat(invoice.amount_msat // 1000),
+        amount=Sat(sat_floor(invoice.amount_msat)),
         invoice=invoice.bolt11,
         expiry=Moment(invoice.expires_at),
     )
@@ -136,19 +137,19 @@ def _lamassu_coin(tx: Tx, currency: str) -> Fraction | None:
 
 
 def _balance(purse: Purse) -> Say:
-    return Say("status.balance", sats=Sat(purse.balance_msat // 1000))
+    return Say("status.balance", sats=Sat(sat_floor(purse.balance_msat)))
 
 
 def _reserve(need: Need) -> Say:
     if need.needed_msat == need.amount_sat * 1000:
         return NOTHING
-    return Say("funds.reserve", sats=Sat(-(-need.needed_msat // 1000)))
+    return Say("funds.reserve", sats=Sat(sat_ceil(need.needed_msat)))
 
 
 def _free(purse: Purse) -> Say:
     if purse.free_msat < 0:
-        return Say("funds.short", sats=Sat(-(purse.free_msat // 1000)))
-    return Say("funds.free", sats=Sat(purse.free_msat // 1000))
+        return Say("funds.short", sats=Sat(sat_ceil(-purse.free_msat)))
+    return Say("funds.free", sats=Sat(sat_floor(purse.free_msat)))
 
 
 def _expected_lines(expected: Expected) -> tuple[Say, ...]:
@@ -171,7 +172,7 @@ def _expected_lines(expected: Expected) -> tuple[Say, ...]:
 def _lasts(purse: Purse, expected: Expected) -> Say:
     if expected.sums_sat is None or purse.free_msat < 0:
         return NOTHING
-    free_sat, (day_sat, week_sat) = purse.free_msat // 1000, expected.sums_sat
+    free_sat, (day_sat, week_sat) = sat_floor(purse.free_msat), expected.sums_sat
     count = days_left(free_sat, pace(day_sat, DAY))
     if count is not None and count < WEEK_DAYS and week_sat <= free_sat:
         return Say("funds.covers_week")  # The balances are used up before.
@@ -189,7 +190,7 @@ def _suggestion(purse: Purse, expected: Expected, programme: Programme) -> Say:
     """Name the top-up that brings the wallet to its target, or through a week if that takes more."""
     levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
     week_sat = expected.sums_sat[1] if expected.sums_sat else expected.flow_sat[1]
-    amount_sat = -(-(max(levels.target_sat, week_sat) * 1000 - purse.free_msat) // 1000)
+    amount_sat = sat_ceil(max(levels.target_sat, week_sat) * 1000 - purse.free_msat)
     if amount_sat <= 0:
         return Say("funds.enough")
     return Say("funds.suggestion", amount=amount_sat)

@@ -14,6 +14,7 @@ from dca_bot.chat.command import (
     wrong_argument,
 )
 from dca_bot.chat.operator.find import Incomplete, read_machine
+from dca_bot.core.money import sat_ceil
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.machine_cash import (
     CASH_IN,
@@ -82,7 +83,7 @@ def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say
     return (
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,
         Say("sides.balances", amount=Fiat(balances_minor)),
-        Say("sides.needed", sats=Sat(-(-needed_msat // 1000))),
+        Say("sides.needed", sats=Sat(sat_ceil(needed_msat))),
         *_warnings(tx, all_cash, needed_msat=needed_msat, balance_msat=balance_msat),
     )
 
@@ -175,7 +176,7 @@ def _warnings(
     tx: Tx, all_cash: Sequence[MachineCash], *, needed_msat: int, balance_msat: int | None
 ) -> list[Say]:
     beyond_minor = machine_cash.uncovered_minor(tx)
-    short_sat = 0 if balance_msat is None else -((balance_msat - needed_msat) // 1000)
+    short_sat = 0 if balance_msat is None else sat_ceil(needed_msat - balance_msat)
     found = [Say("sides.uncovered", amount=Fiat(beyond_minor))] if beyond_minor else []
     found += [
         Say(

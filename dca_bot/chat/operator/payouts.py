@@ -17,6 +17,7 @@ from dca_bot.chat.operator.payout_word import (
 )
 from dca_bot.chat.services import Services
 from dca_bot.core import payout as rules
+from dca_bot.core.money import sat_floor
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
@@ -100,7 +101,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> 
     is_elsewhere = not paid_msat and unknown_payments.covers_share(tx, payout, now=ctx.now)
     if payout.is_commission:
         return _cancel_commission(
-            payout, paid_msat // 1000, is_elsewhere=is_elsewhere, is_doubted=is_doubted
+            payout, sat_floor(paid_msat), is_elsewhere=is_elsewhere, is_doubted=is_doubted
         )
     keys = {
         "payout.cancel_doubt_effect": is_doubted,
@@ -110,7 +111,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> 
     }
     return Say(
         next((key for key, fits in keys.items() if fits), "payout.cancel_effect"),
-        **({"paid": Sat(paid_msat // 1000)} if paid_msat else {}),
+        **({"paid": Sat(sat_floor(paid_msat))} if paid_msat else {}),
         payout=describe.payout_short(payout),
         name=payout.client_name,
         fiat=Fiat(payout.minor),

@@ -10,6 +10,7 @@ from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
 from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name
+from dca_bot.core.money import sat_floor
 from dca_bot.core.reach import Part
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
@@ -238,7 +239,7 @@ def _backup(tx: Tx) -> Say:
 def _source(found: Surroundings) -> Say:
     if found.balance_msat is None:
         return Say("status.no_balance")
-    return Say("status.balance", sats=Sat(found.balance_msat // 1000))
+    return Say("status.balance", sats=Sat(sat_floor(found.balance_msat)))
 
 
 def _states(counts: Mapping[str, int]) -> Say:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from dca_bot.core import payout as rules
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import Finding, Waiting
 from dca_bot.core.ports import Addresses, Clock, PayAnswer, Payment, PaymentStatus, Wallet
 from dca_bot.core.programme import Programme
@@ -104,7 +105,7 @@ class Till:
         _log.log(
             level,
             "payout sent payout=%s attempt=%d answer=%s detail=%s",
-            payout.id[:8],
+            short_id(payout.id),
             attempt.number,
             reply.answer,
             reply.detail,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core import witness
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
@@ -58,7 +59,7 @@ class Doubt:
         transitions.book_as_arrived(tx, payout, now=now)
         holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
         self.till.notices.payout_arrived(tx, payout, now)
-        _log.warning("payout proven by the payee's server payout=%s", payout.id[:8])
+        _log.warning("payout proven by the payee's server payout=%s", short_id(payout.id))
 
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Hold a payout in doubt: the operators say whether it has arrived."""
@@ -73,7 +74,7 @@ class Doubt:
         hold = holds.open_hold(tx, HoldKind.PAYOUT, payout.id, reason, now=now)
         if hold is not None:
             self.till.notices.hold_opened(tx, hold, now)
-            _log.error("payout in doubt, the operators decide payout=%s", payout.id[:8])
+            _log.error("payout in doubt, the operators decide payout=%s", short_id(payout.id))
 
     def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
         doubted = transitions.put_in_doubt(tx, payout)
@@ -101,7 +102,7 @@ class Doubt:
             tell_if_last(self.till, tx, payout, now)
 
         await self.till.move(work)
-        _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
+        _log.warning("payout void payout=%s attempt=%d", short_id(payout.id), attempt.number)
 
 
 def was_seen(payout: Payout) -> bool:

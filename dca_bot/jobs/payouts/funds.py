@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.core import funds as rules
 from dca_bot.core.funds import Levels, Purse, Step, TopUp, Trouble
+from dca_bot.core.money import sat_floor
 from dca_bot.core.payout import TOP_UP_LIFE, TOP_UP_MEMO
 from dca_bot.core.ports import Clock, Invoice, Wallet
 from dca_bot.core.programme import Programme
@@ -127,7 +128,7 @@ class Funds:
             trouble,
             expires_at=_expiry(invoice, now) if invoice else now + _pause(trouble),
             balance_msat=purse.balance_msat,
-            asked_sat=invoice.amount_msat // 1000 if invoice else 0,
+            asked_sat=sat_floor(invoice.amount_msat) if invoice else 0,
         )
         bolt11 = invoice.bolt11 if invoice else ""
 
@@ -165,4 +166,4 @@ def _pause(trouble: Trouble) -> timedelta:
 
 
 def _free_sat(purse: Purse) -> int:
-    return max(purse.free_msat // 1000, 0)
+    return max(sat_floor(purse.free_msat), 0)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
@@ -106,7 +107,7 @@ def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> No
     """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
     paid = sole_payment(unknown_payments.of_payout(tx, payout.id), payout.amount_sat)
     hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
-    _log.warning("payout known to LNbits already payout=%s", payout.id[:8])
+    _log.warning("payout known to LNbits already payout=%s", short_id(payout.id))
     if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid, now):
         holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
         held = payouts.by_id(tx, payout.id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import Finding, PayoutState
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome
@@ -96,7 +97,7 @@ class Resolver:
             holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
 
         await self.till.move(work)
-        _log.info("payout debited payout=%s sat=%d", payout.id[:8], payout.amount_sat)
+        _log.info("payout debited payout=%s sat=%d", short_id(payout.id), payout.amount_sat)
         self.till.funds.spend(payment.fee_msat - payment.amount_msat)
         await self.verify_credit(await self.till.fresh(payout))
 
@@ -191,7 +192,7 @@ class Resolver:
             tell_if_last(self.till, tx, payout, now)
 
         await self.till.move(work)
-        _log.warning("payout void payout=%s attempt=%d", payout.id[:8], attempt.number)
+        _log.warning("payout void payout=%s attempt=%d", short_id(payout.id), attempt.number)
 
     async def verify_credit(self, payout: Payout) -> None:
         """See that the sats arrived, where the payee's side can be asked."""
@@ -213,7 +214,7 @@ class Resolver:
                 self.till.notices.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
-            _log.info("payout done payout=%s", payout.id[:8])
+            _log.info("payout done payout=%s", short_id(payout.id))
         elif payout.state is PayoutState.ALERT:
             await self._wait_alerted(payout)
         elif now - payout.debited_at > rules.CREDIT_GRACE:
@@ -265,7 +266,7 @@ class Resolver:
             self.till.notices.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)
-        _log.error("payout alert payout=%s why=%s", payout.id[:8], why)
+        _log.error("payout alert payout=%s why=%s", short_id(payout.id), why)
 
 
 def _is_slow(payout: Payout, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
@@ -65,7 +66,7 @@ class Verifier:
                 answer = None
         said = judge(answer, question)
         await self.database.transact(lambda tx: self._record(tx, question, said, answer))
-        _log.info("payee's server asked payout=%s said=%s", question.payout_id[:8], said)
+        _log.info("payee's server asked payout=%s said=%s", short_id(question.payout_id), said)
 
     def _record(self, tx: Tx, question: Question, said: Said, answer: VerifyAnswer | None) -> None:
         """Record an answer; a proof of the current invoice wakes the payout worker."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import ListMark
 from dca_bot.core.reach import Part
@@ -227,7 +228,7 @@ class Settler:
         except (OutOfFunds, NotHeld):
             pass_.paying = False
         except StateChanged:
-            _log.info("payout changed meanwhile payout=%s", payout.id[:8])
+            _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
         except DestinationUnavailable as error:
             pass_.refusals[where] = REFUSALS_MAX
             await self._step_aside(payout, str(error), least_s=0)
@@ -239,7 +240,7 @@ class Settler:
             pass_.unclear += 1
             if pass_.unclear >= UNCLEAR_MAX:
                 raise
-            _log.warning("no clear answer payout=%s detail=%s", payout.id[:8], error)
+            _log.warning("no clear answer payout=%s detail=%s", short_id(payout.id), error)
             await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
             await Resolver(self.till).tell_if_slow(payout)
         except (LnbitsRefused, sqlite3.OperationalError):
@@ -247,7 +248,7 @@ class Settler:
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
             _log.error(
                 "payout failed payout=%s error=%s at=%s",
-                payout.id[:8],
+                short_id(payout.id),
                 type(error).__name__,
                 place_of(error),
             )
@@ -290,7 +291,7 @@ class Settler:
         try:
             await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
         except StateChanged:
-            _log.info("payout changed meanwhile payout=%s", payout.id[:8])
+            _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
 
     def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
         """Note whether LNbits answers; one that refuses the key won't stop by itself."""

@@ -8,6 +8,8 @@ import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dca_bot.core.money import sat_floor
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
 from dca_bot.errors import LnbitsRefused
@@ -211,18 +213,18 @@ def compare_payments(
             continue
         if known is None:
             findings.append(
-                f"LNbits paid {-payment.amount_msat // 1000} sats for payout"
-                f" {payment.external_id[:8]}, which the ledger doesn't know."
+                f"LNbits paid {sat_floor(-payment.amount_msat)} sats for payout"
+                f" {short_id(payment.external_id)}, which the ledger doesn't know."
             )
             continue
         findings += _differences(known, payment)
         if known.payout_id in paid:
-            findings.append(f"Payout {known.payout_id[:8]} was paid twice.")
+            findings.append(f"Payout {short_id(known.payout_id)} was paid twice.")
         paid.add(known.payout_id)
     due = (one for one in recorded.values() if one.fee_msat is not None and not one.booked_by)
     missing = {one.payout_id for one in due} - paid
     findings += [
-        f"Payout {payout_id[:8]} is paid in the ledger, LNbits doesn't have it."
+        f"Payout {short_id(payout_id)} is paid in the ledger, LNbits doesn't have it."
         for payout_id in sorted(missing)
     ]
     return findings
@@ -230,7 +232,7 @@ def compare_payments(
 
 def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
     """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
-    name = known.payout_id[:8]
+    name = short_id(known.payout_id)
     if payment.amount_msat != -known.amount_sat * 1000:
         yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
     if known.fee_msat is None:
@@ -239,7 +241,7 @@ def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
         yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
     # LNbits before 1.5 may have kept no external id.
     if payment.external_id not in ("", known.payout_id):
-        yield f"LNbits paid payout {name}'s invoice as payout {payment.external_id[:8]}."
+        yield f"LNbits paid payout {name}'s invoice as payout {short_id(payment.external_id)}."
 
 
 async def _audit_credits(
@@ -270,7 +272,9 @@ async def _audit_credits(
             if one in wrong and not one.is_by_hand
         ]
         notes += [
-            f"Payout {one.payout_id[:8]} was settled by hand." for one in wrong if one.is_by_hand
+            f"Payout {short_id(one.payout_id)} was settled by hand."
+            for one in wrong
+            if one.is_by_hand
         ]
     return findings, notes
 
@@ -281,7 +285,7 @@ def _is_other(one: Expected, credit: Credit | None) -> bool:
 
 
 def _credit_text(one: Expected, credit: Credit | None) -> str:
-    name = one.payout_id[:8]
+    name = short_id(one.payout_id)
     if credit is None:
         return f"Payout {name} is paid, the client's wallet has no row of it."
     if credit.status is not PaymentStatus.SUCCESS:
@@ -299,7 +303,7 @@ def _booked(recorded: Mapping[str, Invoiced], seen: Seen) -> Iterator[str]:
         if one.booked_by and payment_hash in seen.booked:
             why = words[one.booked_by]
             says = _SAYS[seen.shown.get(payment_hash)]
-            yield f"Payout {one.payout_id[:8]} is booked as paid on {why}; LNbits {says}."
+            yield f"Payout {short_id(one.payout_id)} is booked as paid on {why}; LNbits {says}."
 
 
 def _unproven(count: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import (
     PayoutState,
     PlannedShare,
@@ -101,7 +102,7 @@ def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -
         {**columns, "to": to, "id": payout.id, "was": payout.state, "last": payout.attempts},
     )
     if done.rowcount != 1:
-        raise StateChanged(f"Payout {payout.id[:8]} has changed meanwhile; look again.")
+        raise StateChanged(f"Payout {short_id(payout.id)} has changed meanwhile; look again.")
 
 
 def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: bool = True) -> None:
@@ -201,7 +202,7 @@ def record_invoice(
 def discard_invoice(tx: Tx, payout: Payout) -> None:
     """Drop an invoice that was never sent: INVOICED becomes PLANNED again."""
     if payout.state is not PayoutState.INVOICED:
-        raise StateChanged(f"Payout {payout.id[:8]} has no unsent invoice.")
+        raise StateChanged(f"Payout {short_id(payout.id)} has no unsent invoice.")
     move(tx, payout, PayoutState.PLANNED, **_unfixed(payout))
 
 
@@ -247,14 +248,14 @@ def book_as_arrived(
     StateChanged for a payout that is not in doubt, or that nobody says has arrived.
     """
     if payout.state is not PayoutState.IN_DOUBT:
-        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state}, not in doubt.")
+        raise StateChanged(f"Payout {short_id(payout.id)} is {payout.state}, not in doubt.")
     if message_id is not None:
         witnesses.record_verdict(
             tx, payout, Outcome.ARRIVED, Witness.OPERATOR, message_id=message_id, now=now
         )
     verdict = witnesses.verdict_of(tx, payout)
     if verdict is None or verdict.outcome is not Outcome.ARRIVED:
-        raise StateChanged(f"Nobody says that payout {payout.id[:8]} has arrived.")
+        raise StateChanged(f"Nobody says that payout {short_id(payout.id)} has arrived.")
     _book(tx, payout, now=now, fee_msat=0, preimage=verdict.preimage)
     booked = replace(payout, state=PayoutState.DEBITED)
     move(tx, booked, PayoutState.DONE, done_at=micros(now), waiting="")
@@ -288,7 +289,7 @@ def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Non
     paid_msat = -payment.amount_msat if payment.status is PaymentStatus.SUCCESS else 0
     if paid_msat != payout.amount_sat * 1000:
         raise StateChanged(
-            f"LNbits paid {paid_msat} msat for payout {payout.id[:8]}, not {payout.amount_sat} sats."
+            f"LNbits paid {paid_msat} msat for payout {short_id(payout.id)}, not {payout.amount_sat} sats."
         )
     assert payout.destination is not None
     number = _attempt_number(tx, payout, payment.payment_hash)
@@ -342,7 +343,9 @@ def hold(tx: Tx, payout: Payout, reason: str, *, now: datetime) -> Hold | None:
 def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
     """Let a void payout have a new attempt, or a held one go; raise StateChanged for any other."""
     if payout.state not in (PayoutState.VOID, PayoutState.HELD):
-        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be tried again.")
+        raise StateChanged(
+            f"Payout {short_id(payout.id)} is {payout.state} and can't be tried again."
+        )
     move(tx, payout, PayoutState.PLANNED, waiting="", tries=0, try_at=micros(now))
 
 
@@ -360,9 +363,13 @@ def cancel(
     and that the operator doesn't settle by hand.
     """
     if not payout.is_cancellable(now):
-        raise StateChanged(f"Payout {payout.id[:8]} is {payout.state} and can't be cancelled.")
+        raise StateChanged(
+            f"Payout {short_id(payout.id)} is {payout.state} and can't be cancelled."
+        )
     if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
-        raise StateChanged(f"LNbits has paid payout {payout.id[:8]}, so it can't be cancelled.")
+        raise StateChanged(
+            f"LNbits has paid payout {short_id(payout.id)}, so it can't be cancelled."
+        )
     move(tx, payout, PayoutState.CANCELLED, waiting="")
     holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="cancelled", now=now)
     moves = [

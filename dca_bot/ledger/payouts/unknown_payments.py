@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.money import FIAT_MINOR_MAX
+from dca_bot.core.money import FIAT_MINOR_MAX, sat_floor
 from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -34,7 +34,7 @@ class UnknownPayment:
     @property
     def sat(self) -> int:
         """Return what was or is to be paid, in whole sats."""
-        return -self.payment.amount_msat // 1000
+        return sat_floor(-self.payment.amount_msat)
 
     @property
     def seen_at(self) -> datetime:

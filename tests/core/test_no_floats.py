@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "dca_bot"
 FLOAT_NAMES = {"core/ports.py": "seconds to sleep are no money"}
 DIVISIONS = {
     "core/cash_out.py": "divides Fractions, exactly",
-    "ledger/store/database.py": "joins paths",
+    "ledger/store/ledger_files.py": "joins paths",
 }
 
 

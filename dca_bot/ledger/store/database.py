@@ -45,8 +45,8 @@ class Database:
         await database.transact(lambda tx: bot_state.put(tx, "first", "1"))
         first = await database.read(lambda tx: bot_state.get(tx, "first"))
 
-    Cancelling a caller doesn't stop the caller's transaction: a function handed in runs to the end, and
-    its transaction commits.
+    Cancelling a caller doesn't stop the caller's transaction: a function handed in runs to the end and
+    is committed.
     """
 
     def __init__(self, connection: Connection, exits: AsyncExitStack) -> None:
@@ -54,7 +54,7 @@ class Database:
         self._exits = exits
 
     async def transact(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` as one durable transaction, and return its result.
+        """Run `work` as one durable transaction, and return the result.
 
         An exception out of `work` undoes the whole transaction, and is raised here. Raise sqlite3.Error
         if SQLite fails, for example because the disk is full or another program locks the file.
@@ -62,7 +62,7 @@ class Database:
         return await self._run(work, begin="BEGIN IMMEDIATE")
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on one consistent state of the ledger, and return its result; errors as `transact`."""
+        """Run `work` on one consistent state of the ledger, and return the result; errors as `transact`."""
         return await self._run(work, begin="BEGIN")
 
     async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
@@ -87,7 +87,7 @@ async def open_database(
 ) -> Database:
     """Open the ledger in `data_dir`: make or migrate the file, and lock other bots out.
 
-    `read_only`: the ledger is neither made, migrated nor locked, so a running bot isn't disturbed.
+    `read_only`: the ledger is neither made, migrated nor locked; a running bot isn't disturbed.
     `traceless`: SQLite makes no file beside a ledger at rest. Only for a short look, because SQLite then
     takes for granted that no other program begins to write.
     `keep_copy`: called with the new version before a ledger of an earlier version is changed.

@@ -30,7 +30,7 @@ from dca_bot.ledger.store.schema import (
 from dca_bot.program import command
 
 Tx = sqlite3.Connection
-NAMED_MAX = 3
+_NAMED_MAX = 3
 _KEPT = re.compile(r"before-version-(\d+)(?:-(\d+))?\.sqlite3")
 _log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def is_repaired_first(tx: Tx) -> bool:
 
 
 def _copy_from_before(folder: Path) -> str | None:
-    """Return the name of the newest copy from before a migration that this program can open."""
+    """Return the name of the newest copy from before a migration that the program can open."""
     kept = []
     for path in folder.glob("before-version-*.sqlite3"):
         numbers = _KEPT.fullmatch(path.name)
@@ -150,7 +150,7 @@ def _refuse_unnumbered(tx: Tx) -> None:
 
 def _altered(tx: Tx, version: int, parts: list[str]) -> str:
     """Word the refusal: the differing parts, the likely cause (another build or program), the remedy."""
-    named = ", ".join(parts[:NAMED_MAX]) + (" …" if len(parts) > NAMED_MAX else "")
+    named = ", ".join(parts[:_NAMED_MAX]) + (" …" if len(parts) > _NAMED_MAX else "")
     kept = (bot_state.get(tx, bot_state.SCHEMA) or "").partition(" ")[0]
     if not kept or kept == MIGRATIONS[version - 1].fingerprint:
         return (
@@ -165,7 +165,7 @@ def _altered(tx: Tx, version: int, parts: list[str]) -> str:
 
 
 def _note_opened(tx: Tx) -> None:
-    """Record this program and the schema; write nothing if the ledger has both already."""
+    """Record the program's version and the schema; write nothing if the ledger has both already."""
     opened = {
         bot_state.PROGRAM: __version__,
         bot_state.SCHEMA: f"{MIGRATIONS[-1].fingerprint} {text_digest(tx)}",

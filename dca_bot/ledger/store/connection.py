@@ -4,9 +4,11 @@
 simulation hands in a `Connect` that runs each function in the caller's thread.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import aiosqlite
@@ -48,7 +50,14 @@ async def open_in_thread(uri: str) -> Connection:
         connection.waiting = waiting
         return connection
 
-    return _ThreadConnection(await aiosqlite.Connection(connector, iter_chunk_size=1), waiting)
+    opening = asyncio.ensure_future(aiosqlite.Connection(connector, iter_chunk_size=1))
+    try:
+        return _ThreadConnection(await asyncio.shield(opening), waiting)
+    except asyncio.CancelledError:
+        # sqlite3.connect can't be stopped, and aiosqlite would drop the open connection.
+        with suppress(sqlite3.Error):
+            await (await opening).close()
+        raise
 
 
 class _ThreadConnection:

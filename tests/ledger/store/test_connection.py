@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from here import open_here
@@ -97,6 +98,13 @@ def kept(folder):
     return {name for (name,) in names} - {bot_state.PROGRAM, bot_state.SCHEMA}
 
 
+def open_files(folder):
+    """Return what this process has open in a folder."""
+    links = list(Path("/dev/fd").iterdir())
+    targets = [link.readlink() for link in links if link.is_symlink()]
+    return [target for target in targets if target.is_relative_to(folder.resolve())]
+
+
 def run(script, folder):
     return subprocess.run(
         [sys.executable, "-c", SCRIPT + script, folder],
@@ -175,7 +183,7 @@ async def test_closing_that_is_cancelled_loses_no_transaction_and_lets_the_ledge
     await (await open_database(folder)).aclose()
 
 
-async def test_ledger_can_be_opened_again_after_a_cancelled_opening(folder):
+async def test_cancelled_opening_leaves_no_connection_and_no_lock(folder):
     await (await open_database(folder)).aclose()
     for turns in range(6):
         opening = asyncio.create_task(open_database(folder))
@@ -184,6 +192,7 @@ async def test_ledger_can_be_opened_again_after_a_cancelled_opening(folder):
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
+        assert open_files(folder) == []
     await (await open_database(folder)).aclose()
 
 

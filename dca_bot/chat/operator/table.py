@@ -7,6 +7,7 @@ from dca_bot.chat.operator.commission import COMMISSION_COMMANDS
 from dca_bot.chat.operator.deposits import CASH_COMMANDS
 from dca_bot.chat.operator.fixed import FIXED_COMMANDS
 from dca_bot.chat.operator.funds import FUNDS_COMMANDS
+from dca_bot.chat.operator.holds.commands import HOLD_COMMANDS
 from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
@@ -16,7 +17,7 @@ OPERATOR_GROUPS = {
     "help.clients": CLIENT_MANAGEMENT,
     "help.deposits": CASH_COMMANDS,
     "help.machines": MACHINE_COMMANDS,
-    "help.cash_outs": CASH_OUT_COMMANDS,
+    "help.cash_outs": (*CASH_OUT_COMMANDS, *HOLD_COMMANDS),
     "help.commission": COMMISSION_COMMANDS,
     "help.fixed": FIXED_COMMANDS,
     "help.payouts": PAYOUT_COMMANDS,

@@ -1,0 +1,1 @@
+"""The operator's decisions about holds: a file for each kind of hold, and the commands."""

@@ -1,0 +1,55 @@
+"""What an operator can decide about a hold of one kind: the shape of a row in the table of kinds.
+
+`commands` has the table, and closes the hold in the transaction that carries a decision out.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from dca_bot.chat.command import Context, Done
+from dca_bot.chat.services import Services
+from dca_bot.core.ports import Payment
+from dca_bot.ledger.payouts.holds import Hold
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Say
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """An operator's decision about an open hold.
+
+    `part_minor`: the FIAT that was typed, None for all. `payments`: LNbits' answer to the kind's look.
+    """
+
+    hold: Hold
+    part_minor: int | None = None
+    payments: tuple[Payment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One decision: `plan` tells the effect, `apply` has the effect once the code was confirmed.
+
+    Both raise CommandRefused where the decision is not possible, or not yet.
+    """
+
+    plan: Callable[[Tx, Context, Ruling], Say]
+    apply: Callable[[Tx, Context, Ruling], Done]
+
+
+async def look_nowhere(_services: Services, _hold: Hold) -> tuple[Payment, ...]:
+    """Ask LNbits nothing: the ledger alone decides."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class HoldActions:
+    """The row of a kind of hold: what the operator can decide.
+
+    `look` asks LNbits before the transaction, and may be repeated. `takes_part`: `hold accept` takes FIAT.
+    """
+
+    accept: Action
+    ignore: Action
+    look: Callable[[Services, Hold], Awaitable[tuple[Payment, ...]]] = look_nowhere
+    takes_part: bool = False

@@ -1,0 +1,116 @@
+"""The operator's commands about holds: `holds`, `hold accept`, `hold ignore`, and the table of kinds."""
+
+from collections.abc import Mapping
+
+from dca_bot.chat.command import (
+    Args,
+    Command,
+    Context,
+    Done,
+    Param,
+    read_fiat,
+    read_word,
+)
+from dca_bot.chat.operator.holds.actions import HoldActions, Ruling
+from dca_bot.chat.operator.holds.cash_out import CASH_OUT_ACTIONS
+from dca_bot.chat.operator.holds.changed import CHANGED_ACTIONS
+from dca_bot.chat.operator.holds.payout import PAYOUT_ACTIONS
+from dca_bot.chat.operator.holds.recovery import RECOVERY_ACTIONS
+from dca_bot.chat.services import Services
+from dca_bot.core.ports import Payment
+from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.holds import Hold, HoldKind
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Say, refuse
+
+HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
+    HoldKind.CASH_OUT: CASH_OUT_ACTIONS,
+    HoldKind.CHANGED: CHANGED_ACTIONS,
+    HoldKind.PAYOUT: PAYOUT_ACTIONS,
+    HoldKind.RECOVERY: RECOVERY_ACTIONS,
+}
+"""What the operator can decide, by the kind of hold."""
+_REF_LENGTH_MIN = 4
+_SHOWN_MAX = 5
+_ID = Param("ID", read_word)
+
+
+def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
+    """Show the open holds, oldest first."""
+    rows = holds.still_open(tx, limit=_SHOWN_MAX + 1)
+    if not rows:
+        return Say("holds.nothing")
+    first, *others = (describe.hold(tx, row) for row in rows[:_SHOWN_MAX])
+    lines = (first, *(Say("holds.next", hold=hold) for hold in others))
+    left = holds.open_count(tx) - _SHOWN_MAX
+    more = Say("holds.more", n=left) if left > 0 else NOTHING
+    return Say("lines", lines=(*lines, more))
+
+
+async def _look(services: Services, args: Args) -> tuple[Payment, ...]:
+    """Ask LNbits what the kind of the hold needs to know."""
+    hold = await services.database.read(lambda tx: _find(tx, args))
+    return await HOLD_ACTIONS[hold.kind].look(services, hold)
+
+
+def _accept_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
+    """Tell what accepting the hold would do."""
+    ruling = _ruling(tx, args, seen)
+    return HOLD_ACTIONS[ruling.hold.kind].accept.plan(tx, ctx, ruling)
+
+
+def _accept_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
+    """Accept the hold and close it."""
+    ruling = _ruling(tx, args, seen)
+    done = HOLD_ACTIONS[ruling.hold.kind].accept.apply(tx, ctx, ruling)
+    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome="accepted", now=ctx.now)
+    return done
+
+
+def _ignore_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Tell what ignoring the hold would do."""
+    ruling = _ruling(tx, args)
+    return HOLD_ACTIONS[ruling.hold.kind].ignore.plan(tx, ctx, ruling)
+
+
+def _ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+    """Ignore the hold and close it."""
+    ruling = _ruling(tx, args)
+    done = HOLD_ACTIONS[ruling.hold.kind].ignore.apply(tx, ctx, ruling)
+    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome="ignored", now=ctx.now)
+    return done
+
+
+HOLD_COMMANDS = (
+    Command(("holds",), answer=_list_answer),
+    Command(
+        ("hold", "accept"),
+        (_ID, Param("FIAT", read_fiat, optional=True)),
+        look=_look,
+        plan=_accept_plan,
+        apply=_accept_apply,
+    ),
+    Command(("hold", "ignore"), (_ID,), plan=_ignore_plan, apply=_ignore_apply),
+)
+
+
+def _ruling(tx: Tx, args: Args, payments: tuple[Payment, ...] = ()) -> Ruling:
+    hold = _find(tx, args)
+    has_part = args.has("FIAT")
+    if has_part and not HOLD_ACTIONS[hold.kind].takes_part:
+        raise refuse("hold.no_fiat_here")
+    return Ruling(hold, args.number("FIAT") if has_part else None, payments)
+
+
+def _find(tx: Tx, args: Args) -> Hold:
+    """Find an open hold by the hold's number, or by the beginning of the held thing's id."""
+    wanted = args.text("ID").removeprefix("#")
+    hold = None
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        hold = holds.by_id(tx, int(wanted))
+    if hold is None and len(wanted) >= _REF_LENGTH_MIN:
+        hold = holds.by_ref(tx, wanted)
+    if hold is None:
+        raise refuse("hold.not_found")
+    return hold

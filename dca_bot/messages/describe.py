@@ -7,6 +7,7 @@ from typing import TypeVar
 from dca_bot.core.cash_out import COINS
 from dca_bot.core.change import RowAmounts, read_terms
 from dca_bot.core.machine_cash import Contradiction
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import COLLECTING, Waiting
 from dca_bot.core.programme import Programme
 from dca_bot.core.schedule import is_by_hand
@@ -28,8 +29,6 @@ from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
 T = TypeVar("T")
-ID_LENGTH = 8
-"""So much of a long id is shown; commands take any beginning that is unique."""
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
 SHARES_IN_HOLD_MAX = 4
@@ -103,7 +102,7 @@ def cash_out(one: RecordedCashOut) -> Say:
     """Say a cash-out in one line."""
     return Say(
         "cash_out.line",
-        id=one.id[:ID_LENGTH],
+        id=short_id(one.id),
         at=Moment(one.at),
         machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=_amounts(one),
@@ -135,9 +134,7 @@ def payout(one: Payout) -> Say:
 
 def payout_short(one: Payout) -> Say:
     """Say which payout is meant."""
-    return Say(
-        "payout.short", id=one.id[:ID_LENGTH], name=one.client_name, sats=Sat(one.amount_sat)
-    )
+    return Say("payout.short", id=short_id(one.id), name=one.client_name, sats=Sat(one.amount_sat))
 
 
 def payment_hash(one: Payout) -> str:
@@ -170,7 +167,7 @@ def held(tx: Tx, one: Hold) -> Say:
         "at": Moment(cash_out.at),
         "amounts": _amounts(cash_out),
         "reason": Word("reason", one.reason),
-        "cash_out": cash_out.id[:ID_LENGTH],
+        "cash_out": short_id(cash_out.id),
     }
     if one.kind == "changed":
         left = _dispensed(machine_cash.left_minor(tx, cash_out.id))
@@ -351,7 +348,7 @@ def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
         given.shares if (given := distributions.by_id(tx, id_)) else ()
         for id_ in (cash_out.id, commission.split_id(cash_out.id))
     )
-    id_ = cash_out.id[:ID_LENGTH]
+    id_ = short_id(cash_out.id)
     lines = (
         Say("hold.given_to", **_shares(of_principal, id_))
         if of_principal
@@ -405,7 +402,7 @@ def _payout_hold(tx: Tx, one: Hold) -> Say:
         id=one.id,
         payout=payout_short(held),
         reason=Word("reason", one.reason),
-        payout_id=held.id[:ID_LENGTH],
+        payout_id=short_id(held.id),
     )
 
 
@@ -424,5 +421,5 @@ def _failed_hold(one: Hold, held: Payout) -> Say:
         at=Moment(held.submitted_at or one.opened_at),
         hash=payment_hash(held),
         word_from=Moment(word_from(expires_at)),
-        payout_id=held.id[:ID_LENGTH],
+        payout_id=short_id(held.id),
     )

@@ -225,7 +225,7 @@ class Notices:
         """Tell that a machine's reports contradict a sale that was shared out all the same."""
         told = Say(
             "notice.report_contradicts",
-            id=cash_out.id[: describe.ID_LENGTH],
+            id=short_id(cash_out.id),
             machine=describe.short(cash_out.machine),
             at=Moment(cash_out.at),
             contradiction=contradiction,
@@ -283,7 +283,7 @@ class Notices:
             payout=describe.payout_short(payout),
             hash=payment_hash,
             name=payout.client_name,
-            id=payout.id[: describe.ID_LENGTH],
+            id=short_id(payout.id),
         )
         self.tell_operators(tx, told, now)
 

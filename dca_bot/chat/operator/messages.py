@@ -2,6 +2,7 @@
 
 from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param
+from dca_bot.core.names import short_id
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand
 from dca_bot.ledger.programme import clients
@@ -67,5 +68,5 @@ def _line(row: LoggedCommand, ctx: Context) -> Say:
         who=row.client_name or f"{ctx.services.npub(row.actor)[:12]}…",
         command=row.command,
         done=cut,
-        message=row.message_id[: describe.ID_LENGTH],
+        message=short_id(row.message_id),
     )

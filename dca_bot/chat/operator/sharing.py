@@ -6,6 +6,7 @@ from datetime import datetime
 from dca_bot.chat.command import Context, Done
 from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import COLLECTING
 from dca_bot.ledger.distributions import distributions, missed
 from dca_bot.ledger.distributions.distributions import RecordedShare
@@ -13,7 +14,7 @@ from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe, obstacles
+from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 
 SHARES_SHOWN_MAX = 12
@@ -70,7 +71,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
     ctx.notices.sale_missed(tx, cash_out_id, ctx.now)
     done = Say(
         "hold.accepted",
-        id=cash_out_id[: describe.ID_LENGTH],
+        id=short_id(cash_out_id),
         fiat=Fiat(amounts.principal_minor),
         sats=Sat(amounts.principal_sat),
         n=len(given.shares),
@@ -88,7 +89,7 @@ def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
             state=Word("payout", share.payout_state or COLLECTING),
-            payout=(share.payout_id or "")[: describe.ID_LENGTH],
+            payout=short_id(share.payout_id or ""),
         )
         for share in shares[:SHARES_SHOWN_MAX]
     )
@@ -106,7 +107,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             name=share.client_name,
             sats=Sat(share.sat),
             state=Word("payout", share.payout_state or COLLECTING),
-            payout=(share.payout_id or "")[: describe.ID_LENGTH],
+            payout=short_id(share.payout_id or ""),
         )
         for share in split.shares[:SHARES_SHOWN_MAX]
     )

@@ -12,6 +12,7 @@ from dca_bot.chat.operator.holds.actions import Action, HoldActions, Ruling
 from dca_bot.chat.operator.holds.recovery import paid_lines
 from dca_bot.core.cash_out import Amounts, scale
 from dca_bot.core.money import sat_floor
+from dca_bot.core.names import short_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.distributions import cash_outs, distributions, recovery
@@ -34,7 +35,7 @@ def _accept_plan(tx: Tx, ctx: Context, ruling: Ruling) -> Say:
     paid_sat = sat_floor(sum(-row.amount_msat for row in paid))
     return Say(
         "hold.accept_effect",
-        id=cash_out.id[: describe.ID_LENGTH],
+        id=short_id(cash_out.id),
         machine=describe.short(cash_out.machine),
         **sharing.planned(tx, ctx, cash_out.id, amounts, cash_out.at),
         warning=Say("hold.known_warning", sats=Sat(paid_sat)) if known else NOTHING,
@@ -114,7 +115,7 @@ def _as_paid_plan(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts: Amou
     paid = recovery.payees_of(tx, cash_out.id, now=ctx.now)
     return Say(
         "hold.as_paid_effect",
-        id=cash_out.id[: describe.ID_LENGTH],
+        id=short_id(cash_out.id),
         machine=describe.short(cash_out.machine),
         payments=paid_lines(tx, cash_out.id),
         unallocated=Sat(amounts.principal_sat - sum(row.sat for _, row in paid)),
@@ -130,4 +131,4 @@ def _as_paid_apply(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts: Amo
     for share in given.shares:
         ctx.notices.note_low(tx, share.client_id, ctx.now)
     sats = Sat(sum(share.sat for share in given.shares))
-    return Done(Say("hold.as_paid", id=cash_out.id[: describe.ID_LENGTH], sats=sats))
+    return Done(Say("hold.as_paid", id=short_id(cash_out.id), sats=sats))

@@ -17,6 +17,7 @@ from dca_bot.chat.operator.payout_payments import (
 from dca_bot.chat.operator.payout_word import word_apply, word_plan
 from dca_bot.chat.operator.payouts import paused_note, unproven_effect
 from dca_bot.chat.services import Services
+from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, sole_payment
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
@@ -42,7 +43,7 @@ def _accept_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
 def _refuse_ignoring(_tx: Tx, _ctx: Context, ruling: Ruling) -> NoReturn:
     """Refuse to ignore a payout: the operator can cancel the payout instead."""
     hold = ruling.hold
-    raise refuse("hold.payout_not_ignorable", id=hold.id, payout=hold.ref[: describe.ID_LENGTH])
+    raise refuse("hold.payout_not_ignorable", id=hold.id, payout=short_id(hold.ref))
 
 
 PAYOUT_ACTIONS = HoldActions(

@@ -1,0 +1,47 @@
+"""Describes what the ledger has, in the same words in each answer and notice.
+
+A module for each kind of thing; `describe.payout(…)` and the like are the names to use.
+"""
+
+from dca_bot.messages.describe.cash_outs import (
+    cash_out,
+    change,
+    contradiction,
+    error,
+    fixed_run,
+)
+from dca_bot.messages.describe.clients import arrived, client, deposit, destination, minimum
+from dca_bot.messages.describe.holds.kinds import choice, held, hold
+from dca_bot.messages.describe.layout import NAME_LENGTH_MAX, PAGE_ROWS, page, short
+from dca_bot.messages.describe.payouts import (
+    lnbits_said,
+    payment_hash,
+    payout,
+    payout_short,
+    waiting,
+)
+
+__all__ = [
+    "NAME_LENGTH_MAX",
+    "PAGE_ROWS",
+    "arrived",
+    "cash_out",
+    "change",
+    "choice",
+    "client",
+    "contradiction",
+    "deposit",
+    "destination",
+    "error",
+    "fixed_run",
+    "held",
+    "hold",
+    "lnbits_said",
+    "minimum",
+    "page",
+    "payment_hash",
+    "payout",
+    "payout_short",
+    "short",
+    "waiting",
+]

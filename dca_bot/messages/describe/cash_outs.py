@@ -1,0 +1,120 @@
+"""Describes cash-outs, the rows of Lamassu behind cash-outs, and runs of the fixed mode."""
+
+from decimal import Decimal
+
+from dca_bot.core.cash_out import COINS
+from dca_bot.core.change import RowAmounts, read_terms
+from dca_bot.core.machine_cash import Contradiction
+from dca_bot.core.names import short_id
+from dca_bot.core.schedule import is_by_hand
+from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
+from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
+from dca_bot.messages.describe.layout import short
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+
+_UNTOLD = "?"
+"""Stands for an amount that a row lacks, or that the bot cannot read."""
+
+
+def cash_out(one: RecordedCashOut) -> Say:
+    """Say a cash-out in one line."""
+    return Say(
+        "cash_out.line",
+        id=short_id(one.id),
+        at=Moment(one.at),
+        machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
+        amounts=principal(one),
+        state=Word("cash_out", one.state),
+        reason=Say("cash_out.reason", reason=Word("reason", one.reason)) if one.reason else NOTHING,
+    )
+
+
+def principal(one: RecordedCashOut) -> Field:
+    """Say the principal; for a row with unusable amounts, the amounts as Lamassu has them."""
+    if one.amounts is not None:
+        return Say(
+            "cash_out.amounts",
+            fiat=Fiat(one.amounts.principal_minor),
+            sats=Sat(one.amounts.principal_sat),
+        )
+    if one.terms is None:
+        return Say("cash_out.no_amounts")
+    if one.state == HELD:
+        return Say("cash_out.unusable", row=_row(one.terms))
+    return _row_fiat(read_terms(one.terms))
+
+
+def fixed_fee(one: RecordedCashOut) -> Say:
+    """Say the fixed fee within the commission; NOTHING without a fee."""
+    if one.fixed_fee is None or one.terms is None:
+        return NOTHING
+    said = read_terms(one.terms)
+    return Say("hold.fee", fee=_units(said.fixed_fee, said.fiat_code))
+
+
+def change(then: str, now: str) -> Say:
+    """Say the amounts of a row of Lamassu at the distribution, and now.
+
+    `then` and `now` are texts of `core.change.terms`.
+    """
+    return Say("hold.change", then=_row(then), now=_row(now))
+
+
+def error(text: str | None) -> Say:
+    """Say the error that Lamassu recorded for a row; NOTHING without an error."""
+    return Say("hold.error", error=short(" ".join(text.split()))) if text else NOTHING
+
+
+def contradiction(found: Contradiction) -> Say:
+    """Say the fiat of a sale in Lamassu beside the fiat that the machine reported."""
+    return Say(
+        "report.repeated" if found.is_repeated else "report.differs",
+        fiat=Fiat(found.fiat_minor),
+        reported=Fiat(found.reported_minor),
+    )
+
+
+def fixed_run(one: RecordedRun) -> Say:
+    """Say a run of the fixed mode in one line."""
+    return Say(
+        "fixed.line",
+        at=Moment(one.due_at),
+        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else NOTHING,
+        what=_run_result(one),
+    )
+
+
+def _run_result(one: RecordedRun) -> Say:
+    if one.state != DONE:
+        reason = Word("reason", one.reason)
+        return Say("fixed.stopped", state=Word("fixed_run", one.state), reason=reason)
+    if not one.clients:
+        return Say("fixed.gave_nothing")
+    return Say(
+        "fixed.gave",
+        n=one.clients,
+        fiat=Fiat(one.minor),
+        sats=Sat(one.sat),
+        rate=Rate(one.minor, one.sat),
+    )
+
+
+def _row(text: str) -> Say:
+    """Say the fiat and the coins of a row, trusted or not; `text` is from `core.change.terms`."""
+    said = read_terms(text)
+    coin: Field = short(said.crypto_code) or _UNTOLD
+    if said.crypto_code in COINS:
+        atoms = said.crypto_atoms
+        coin = _UNTOLD if atoms is None or atoms != int(atoms) else Sat(int(atoms))
+    return Say("cash_out.row", fiat=_row_fiat(said), coin=coin)
+
+
+def _row_fiat(said: RowAmounts) -> Field:
+    fiat = _units(said.fiat, said.fiat_code)
+    if said.fixed_fee == 0:
+        return fiat
+    return Say("cash_out.row_fee", fiat=fiat, fee=_units(said.fixed_fee, said.fiat_code))
+
+
+def _units(amount: Decimal | None, code: str) -> str:
+    return _UNTOLD if amount is None else f"{amount:,f} {short(code)}"

@@ -1,0 +1,79 @@
+"""Describes clients, their destinations and deposits, and the payouts that have arrived."""
+
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence.payout_notices import Arrivals
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
+from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.messages import obstacles
+from dca_bot.messages.describe.layout import short
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+
+
+def client(one: Client, programme: Programme) -> Say:
+    """Say a client in one line; with a balance, also why nothing is bought."""
+    why = obstacles.short(one, programme)
+    return Say(
+        "client.line",
+        name=one.name,
+        balance=Fiat(one.balance_minor),
+        owed=Sat(one.owed_sat),
+        state=_client_state(one)
+        if why == NOTHING or not one.balance_minor
+        else Say("client.buys_nothing", why=why),
+    )
+
+
+def destination(where: Destination | None) -> Say:
+    """Say a destination; an invoice key is masked."""
+    if where is None:
+        return Say("destination.none")
+    if where.kind == INVOICE_KEY:
+        return Say("destination.invoice_key", first=where.value[:4], last=where.value[-4:])
+    return Say("destination.address", address=where.value)
+
+
+def minimum(where: Destination) -> Say:
+    """Say the smallest payment that a destination takes; NOTHING up to one sat."""
+    if where.min_sat <= 1:
+        return NOTHING
+    return Say("destination.minimum", sats=Sat(where.min_sat))
+
+
+def deposit(one: Deposit) -> Say:
+    """Say a deposit in one line, for operators."""
+    note = Say("deposit.note", note=short(one.note)) if one.note else NOTHING
+    return Say(
+        "deposit.line",
+        id=one.id,
+        name=one.client_name,
+        amount=Fiat(one.amount_minor),
+        state=Word("deposit", one.state),
+        at=Moment(one.confirmed_at or one.created_at),
+        note=note,
+    )
+
+
+def arrived(what: Arrivals, to: Client) -> Say:
+    """Say what has arrived since the last notice to a client."""
+    bought = Say(
+        "arrived.bought",
+        sats=Sat(what.bought_sat),
+        fiat=Fiat(what.minor),
+        rate=Rate(what.minor, what.bought_sat),
+    )
+    earned = Say("arrived.earned", sats=Sat(what.earned_sat))
+    return Say(
+        "lines",
+        lines=(
+            Say("arrived.count", n=what.count),
+            bought if what.bought_sat else NOTHING,
+            earned if what.earned_sat else NOTHING,
+            Say("arrived.balance", balance=Fiat(to.balance_minor)),
+        ),
+    )
+
+
+def _client_state(one: Client) -> Field:
+    if one.state == "active" and not one.destination:
+        return Say("client.no_wallet")
+    return Word("client", one.state)

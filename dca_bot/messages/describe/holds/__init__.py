@@ -1,0 +1,1 @@
+"""Describes holds: a file for each kind of hold."""

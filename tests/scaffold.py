@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedModeRules, Programme
+from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 
@@ -38,7 +39,7 @@ async def ledger_of(folder: Path) -> AsyncIterator[Database]:
         await database.aclose()
 
 
-async def open_ledger(data_dir: Path) -> Database:
+async def open_ledger(data_dir: Path, connect: Connect = open_in_thread) -> Database:
     """Open a bot's ledger; a new one is a copy of one that this process has made before.
 
     Making a ledger runs all migrations, which takes ten times as long as opening one.
@@ -48,7 +49,7 @@ async def open_ledger(data_dir: Path) -> Database:
             await (await open_database(Path(name))).aclose()
             _NEW_LEDGER.append(_file_of(Path(name)))
     _lay(_NEW_LEDGER[0], data_dir)
-    return await open_database(data_dir)
+    return await open_database(data_dir, connect=connect)
 
 
 def _file_of(data_dir: Path) -> bytes:

@@ -19,6 +19,8 @@ from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.store import accounts
 
+from .store.here import open_here
+
 CEILINGS = Ceilings(payout_max_sat=1_000_000, day_max_sat=10_000_000)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(clients.INVOICE_KEY, "f" * 32)
@@ -40,7 +42,8 @@ class Story:
         self.open()
 
     def open(self):
-        self.database = self.runner.run(open_ledger(self.folder))
+        # Nobody else waits meanwhile: a thread for the file would only be waited for.
+        self.database = self.runner.run(open_ledger(self.folder, open_here))
 
     def close(self):
         self.runner.run(self.database.aclose())

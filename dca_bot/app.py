@@ -435,12 +435,12 @@ def _begin(
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
-        notices.restored(tx, bot_state.last_poll_at(tx), now)
+        notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)
     tell_of_unclear_names(tx, notices, now)
     tell_of_client_operators(tx, notices, programme.operators, now)
     begun = start.begin(tx, config.start_at, now)
     if begun.asks:
-        notices.start_moved_back(tx, begun, now)
+        notices.alarms.start_moved_back(tx, begun, now)
         _log.warning("start_at moved back, paused start_at=%s", begun.at.isoformat())
     if begun.at > now:
         _log.warning("nothing is shared out yet start_at=%s", begun.at.isoformat())

@@ -116,7 +116,7 @@ async def bench_outbox(folder: Path) -> None:
     await add_clients(database, 1000)
 
     async def broadcast() -> None:
-        await database.transact(lambda tx: notices.broadcast(tx, "hello", NOW))
+        await database.transact(lambda tx: notices.clients.broadcast(tx, "hello", NOW))
 
     def look(tx):
         return [outbox.due(tx, NOW, urgency=urgency, limit=4) for urgency in Urgency]

@@ -205,13 +205,13 @@ class Watch:
             return False
         slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
         for one in slow:
-            self.notices.destination_slow(tx, one, now)
+            self.notices.payouts.destination_slow(tx, one, now)
             _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
 
     def _start(self, tx: Tx, name: str, told: Say, *, since: datetime, now: datetime) -> None:
         alarms.start(tx, name, since, now=now)
-        self.notices.alarm(tx, name, told, now)
+        self.notices.alarms.raised(tx, name, told, now)
         _log.warning("alarm name=%s since=%s", name, since.isoformat())
 
     def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
@@ -219,6 +219,6 @@ class Watch:
         if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
             return False
         alarms.end(tx, name)
-        self.notices.all_clear(tx, name, over=over, unheard=unheard, now=now)
+        self.notices.alarms.ended(tx, name, over=over, unheard=unheard, now=now)
         _log.warning("all-clear name=%s", name)
         return True

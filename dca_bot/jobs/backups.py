@@ -92,7 +92,7 @@ class Keep:
         if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:
             return False
         bot_state.put(tx, bot_state.BACKUP_FAILING, now.isoformat())
-        self.notices.backup_failing(tx, why, now)
+        self.notices.alarms.backup_failing(tx, why, now)
         return True
 
     def _note_working(self, tx: Tx, now: datetime) -> bool:
@@ -100,5 +100,5 @@ class Keep:
         if since is None:
             return False
         bot_state.drop(tx, bot_state.BACKUP_FAILING)
-        self.notices.backup_works(tx, since, now)
+        self.notices.alarms.backup_works(tx, since, now)
         return True

@@ -22,14 +22,14 @@ def look_at_clock(tx: Tx, notices: Notices, now: datetime, *, uptime: Uptime | N
     leap = timedelta() if uptime is None else clock.witness(tx, uptime, now)
     is_doubted = clock.is_doubted(tx)
     if turn is Turn.DOUBTED and shown is not None:
-        notices.clock_doubted(tx, shown, now)
+        notices.alarms.clock_doubted(tx, shown, now)
         _log.error("clock in doubt shown=%s now=%s", shown.isoformat(), now.isoformat())
     elif turn is Turn.RIGHT:
-        notices.clock_right(tx, now)
+        notices.alarms.clock_right(tx, now)
         _log.warning("clock in doubt no more now=%s", now.isoformat())
     elif turn is Turn.BACK and shown is not None:
         _log.warning("clock went back from=%s to=%s", shown.isoformat(), now.isoformat())
     elif leap and not is_doubted:
-        notices.clock_leapt(tx, now - leap, now)
+        notices.alarms.clock_leapt(tx, now - leap, now)
         _log.error("clock leapt ahead from=%s to=%s", (now - leap).isoformat(), now.isoformat())
     return is_doubted

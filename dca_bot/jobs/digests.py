@@ -58,7 +58,7 @@ class Digests:
         written = 0
         for one in due:
             async with self._guard.over(Guarded.DIGEST, one.client_id):
-                work = partial(self.notices.digest, client_id=one.client_id, now=now)
+                work = partial(self.notices.clients.digest, client_id=one.client_id, now=now)
                 written += await self.database.transact(work)
         if written:
             _log.info("digests written clients=%d", written)

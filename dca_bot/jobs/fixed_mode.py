@@ -177,7 +177,7 @@ class Schedule:
             currency=self.programme.currency,
             now=now,
         )
-        self.notices.run_missed(tx, now)
+        self.notices.clients.run_missed(tx, now)
         if given is not None:
             self._tell_given(tx, run, before, given)
         return given
@@ -212,7 +212,7 @@ class Schedule:
     ) -> None:
         now = self.clock.now()
         for share in given.shares:
-            self.notices.note_low(tx, share.client_id, now)
+            self.notices.clients.note_low(tx, share.client_id, now)
         if before is not None or now - run.at > LATE:
             told = Say(
                 "notice.fixed_made_up",

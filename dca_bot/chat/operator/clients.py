@@ -46,7 +46,7 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
-    ctx.notices.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
+    ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
     done = Say(
         "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
     )
@@ -122,7 +122,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return Say("client.active_already", name=client.name)
     clients.set_state(tx, client, "active")
     client = clients.by_id(tx, client.id)
-    ctx.notices.client_resumed(tx, client, ctx.now)
+    ctx.notices.clients.resumed(tx, client, ctx.now)
     done = Say("client.resumed", name=client.name)
     return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
@@ -145,7 +145,7 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         percent = Percent(part.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
     # Not in bulk, or the farewell would pass it.
-    ctx.notices.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
+    ctx.notices.clients.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
     ctx.notices.tell_client(tx, client, Say("notice.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
     confirmations.withdraw(tx, client.pubkey)
@@ -235,7 +235,7 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
         language=ctx.programme.language,
         now=ctx.now,
     )
-    ctx.notices.welcome(tx, client, ctx.now)
+    ctx.notices.clients.welcome(tx, client, ctx.now)
     return client
 
 

@@ -49,7 +49,7 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     amount_minor = args.number("AMOUNT")
     note = args.text("NOTE")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
-    ctx.notices.deposit_pending(tx, client, amount_minor, ctx.now)
+    ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
     return _done_carefully(tx, ctx, client, done)
 
@@ -78,7 +78,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     )
     clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, deposit.client_id)
-    ctx.notices.deposit_confirmed(tx, client, deposit, ctx.now)
+    ctx.notices.clients.deposit_confirmed(tx, client, deposit, ctx.now)
     done = Say(
         "deposit.confirmed",
         id=deposit.id,
@@ -114,7 +114,7 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     )
     ctx.notices.tell_client(tx, client, told, ctx.now)
     if deposit.state == "confirmed":
-        ctx.notices.note_low(tx, client.id, ctx.now, is_cash_back=True)
+        ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say(
         "deposit.voided",
         id=deposit.id,
@@ -175,7 +175,7 @@ def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     left = Fiat(client.balance_minor - amount_minor)
     told = Say("notice.withdrawn", amount=Fiat(amount_minor), balance=left)
     ctx.notices.tell_client(tx, client, told, ctx.now)
-    ctx.notices.note_low(tx, client.id, ctx.now, is_cash_back=True)
+    ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
     return Done(done)
 

@@ -84,8 +84,8 @@ def run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
     )
     assert given is not None, "a run that gives nothing is refused"
     for share in given.shares:
-        ctx.notices.note_low(tx, share.client_id, ctx.now)
-    ctx.notices.run_missed(tx, ctx.now)
+        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.run_missed(tx, ctx.now)
     done = Say(
         "fixed.run_done",
         n=len(given.shares),

@@ -27,7 +27,7 @@ def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Write to all clients, whatever they want to be told of payouts."""
-    sent = ctx.notices.broadcast(tx, args.text("TEXT"), ctx.now)
+    sent = ctx.notices.clients.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
         reply=Say("broadcast.done", n=sent),
         told_otherwise=Say("broadcast.report", n=sent, text=args.text("TEXT")),

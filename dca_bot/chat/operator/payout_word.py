@@ -38,7 +38,7 @@ def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> S
         transitions.take_over(tx, payout, paid, now=ctx.now)
         return Say("payout.taken_over", payout=describe.payout_short(payout))
     transitions.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
-    ctx.notices.payout_arrived(tx, payout, ctx.now)
+    ctx.notices.clients.payout_arrived(tx, payout, ctx.now)
     return Say("payout.by_word", payout=describe.payout_short(payout))
 
 

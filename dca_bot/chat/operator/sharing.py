@@ -67,8 +67,8 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
         message_id=ctx.message_id,
     )
     for share in given.shares:
-        ctx.notices.note_low(tx, share.client_id, ctx.now)
-    ctx.notices.sale_missed(tx, cash_out_id, ctx.now)
+        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.sale_missed(tx, cash_out_id, ctx.now)
     done = Say(
         "hold.accepted",
         id=short_id(cash_out_id),

@@ -275,9 +275,9 @@ class Ingest:
         )
         holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
         for share in done.shares:
-            self.notices.note_low(tx, share.client_id, now)
+            self.notices.clients.note_low(tx, share.client_id, now)
         self._reports.tell(tx, cash_out, now=self.clock.now())
-        self.notices.sale_missed(tx, cash_out.id, now)
+        self.notices.clients.sale_missed(tx, cash_out.id, now)
         return done
 
     def _hold(self, tx: Tx, kind: HoldKind, ref: str, reason: str, told: Say | None = None) -> None:

@@ -58,7 +58,7 @@ class Doubt:
         """Book what the payee's server has proven by its preimage."""
         transitions.book_as_arrived(tx, payout, now=now)
         holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
-        self.till.notices.payout_arrived(tx, payout, now)
+        self.till.notices.clients.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", short_id(payout.id))
 
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
@@ -114,13 +114,13 @@ def tell_of_doubt(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
     """Tell the operators once of an attempt that LNbits calls failed, however often it does."""
     if payout.doubt_told_at is None:
         transitions.note_doubt_told(tx, payout, now=now)
-        till.notices.payout_in_doubt(tx, payout, now)
+        till.notices.payouts.in_doubt(tx, payout, now)
 
 
 def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
     """Tell the operators of a void payout that gets no new attempt by itself."""
     if payout.attempts >= rules.ATTEMPTS_MAX:
-        till.notices.payout_void(tx, payout, now)
+        till.notices.payouts.void(tx, payout, now)
 
 
 def _why_in_doubt(payout: Payout) -> rules.Waiting:

@@ -108,11 +108,11 @@ class Funds:
     def _ease(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         low = TopUp(Trouble.LOW, told.expires_at, told.balance_msat, told.asked_sat)
         top_ups.note(tx, low)
-        self.notices.funds_eased(tx, low, free_sat=_free_sat(purse), now=self.clock.now())
+        self.notices.funds.eased(tx, low, free_sat=_free_sat(purse), now=self.clock.now())
 
     def _all_clear(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         if top_ups.forget(tx):
-            self.notices.funds_back(
+            self.notices.funds.enough(
                 tx, told.trouble, free_sat=_free_sat(purse), now=self.clock.now()
             )
 
@@ -136,9 +136,9 @@ class Funds:
             top_ups.note(tx, top_up)
             if trouble is Trouble.LOW:
                 free_sat = _free_sat(purse)
-                self.notices.low_on_funds(tx, top_up, bolt11, free_sat=free_sat, now=now)
+                self.notices.funds.low(tx, top_up, bolt11, free_sat=free_sat, now=now)
             else:
-                self.notices.short_of_funds(
+                self.notices.funds.short(
                     tx, top_up, bolt11, short_sat=least_sat, instead_of=told, now=now
                 )
 

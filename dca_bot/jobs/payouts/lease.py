@@ -179,7 +179,7 @@ class Lease:
 
         def work(tx: Tx) -> None:
             if leases.stop(tx, dispute, now=now):
-                self.notices.lease_disputed(tx, dispute, now)
+                self.notices.alarms.lease_disputed(tx, dispute, now)
 
         await self.database.transact(work)
         _log.error(
@@ -192,7 +192,7 @@ class Lease:
 
     def _tell_refused(self, tx: Tx, words: str) -> None:
         if bot_state.get(tx, bot_state.LEASE_REFUSED) is None:
-            self.notices.lease_refused(tx, words, self.clock.now())
+            self.notices.alarms.lease_refused(tx, words, self.clock.now())
         bot_state.put(tx, bot_state.LEASE_REFUSED, words)
 
     def _elapsed(self) -> timedelta:

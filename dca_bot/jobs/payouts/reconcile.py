@@ -133,9 +133,9 @@ def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime)
     if payout is None or payment.status is PaymentStatus.FAILED:
         return
     if payout.state is PayoutState.CANCELLED:
-        notices.cancelled_paid(tx, payout, now)
+        notices.payouts.cancelled_paid(tx, payout, now)
     elif own is not None and payout.state not in payouts.UNSENT:
-        notices.given_up_paid(tx, payout, payment.payment_hash, now)
+        notices.payouts.given_up_paid(tx, payout, payment.payment_hash, now)
 
 
 def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:

@@ -109,7 +109,7 @@ class Resolver:
             fresh = known(payouts.by_id(tx, payout.id))
             if _is_slow(fresh, now):
                 transitions.note_slow_told(tx, fresh, now=now)
-                self.till.notices.payout_slow(tx, fresh, now)
+                self.till.notices.payouts.slow(tx, fresh, now)
 
         if _is_slow(replace(payout, state=PayoutState.SUBMITTED), now):
             await self.till.move(work)
@@ -211,7 +211,7 @@ class Resolver:
             def work(tx: Tx) -> None:
                 transitions.finish(tx, payout, now=now)
                 holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
-                self.till.notices.payout_arrived(tx, payout, now)
+                self.till.notices.clients.payout_arrived(tx, payout, now)
 
             await self.till.move(work)
             _log.info("payout done payout=%s", short_id(payout.id))
@@ -263,7 +263,7 @@ class Resolver:
             holds.open_hold(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED, now=now)
             # The operators may have been asked already whether it arrived: that is no question any more.
             holds.reword(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED)
-            self.till.notices.payout_alert(tx, known(payouts.by_id(tx, payout.id)), now)
+            self.till.notices.payouts.alert(tx, known(payouts.by_id(tx, payout.id)), now)
 
         await self.till.move(work)
         _log.error("payout alert payout=%s why=%s", short_id(payout.id), why)

@@ -93,7 +93,7 @@ class Verifier:
             transitions.retry(tx, payout, now=now)
             payout = replace(payout, state=PayoutState.PLANNED)
         if payout.state not in payouts.UNSENT:
-            self.notices.given_up_proven(tx, payout, question.payment_hash, now)
+            self.notices.payouts.given_up_proven(tx, payout, question.payment_hash, now)
             return
         hold = transitions.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)
         if hold is not None:

@@ -173,7 +173,7 @@ class Settler:
                 return True
             if bot_state.get(tx, bot_state.SOURCE_REFUSED) != wallet_id:
                 bot_state.put(tx, bot_state.SOURCE_REFUSED, wallet_id)
-                self.till.notices.source_changed(tx, self.till.clock.now())
+                self.till.notices.alarms.source_changed(tx, self.till.clock.now())
             return False
 
         if not await self.till.database.transact(is_safe):

@@ -217,7 +217,7 @@ async def arrive(talk, payout_id):
     def work(tx):
         payout = payouts.by_id(tx, payout_id)
         transitions.finish(tx, payout, now=talk.clock.now())
-        talk.notices.payout_arrived(tx, payout, talk.clock.now())
+        talk.notices.clients.payout_arrived(tx, payout, talk.clock.now())
 
     await talk.database.transact(work)
 

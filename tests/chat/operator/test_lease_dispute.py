@@ -21,7 +21,7 @@ async def stopped(talk):
 
     def stop(tx):
         assert leases.stop(tx, dispute, now=talk.clock.now())
-        talk.notices.lease_disputed(tx, dispute, talk.clock.now())
+        talk.notices.alarms.lease_disputed(tx, dispute, talk.clock.now())
 
     await talk.database.transact(stop)
     return talk

@@ -1,0 +1,86 @@
+"""Notices to operators about the bot: what keeps the bot from working or from paying."""
+
+from datetime import datetime
+
+from dca_bot.core.lease import Dispute, short_name
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.programme.start import Start
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices.writer import NoticeWriter
+from dca_bot.messages.say import Moment, Say, Word
+
+CLOCK = "clock"
+"""The alarm that the clock is in doubt."""
+
+
+class AlarmNotices:
+    """Words and writes notices about the bot to the operators."""
+
+    def __init__(self, writer: NoticeWriter, programme: Programme, bot_name: str) -> None:
+        self._writer = writer
+        self._programme = programme
+        self._bot_name = bot_name
+
+    def raised(self, tx: Tx, name: str, told: Say, now: datetime) -> None:
+        """Raise an alarm; an unsent notice of the alarm can be withdrawn by the alarm's name."""
+        self._writer.tell_operators(tx, told, now, alarm=name)
+
+    def ended(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+        """End an alarm: tell `over`, or `unheard` to an operator whom no notice of the alarm has reached."""
+        missed = outbox.withdraw(tx, name, now=now)
+        for operator in sorted(self._programme.operators):
+            told = unheard if operator in missed else over
+            self._writer.tell_operator(tx, operator, told, now)
+
+    def clock_doubted(self, tx: Tx, shown: datetime, now: datetime) -> None:
+        """Tell that the clock went far back, and that the bot decides and pays nothing meanwhile."""
+        told = Say("notice.clock_went_back", before=Moment(shown), today=Moment(now))
+        self._writer.tell_operators(tx, told, now, alarm=CLOCK)
+
+    def clock_right(self, tx: Tx, now: datetime) -> None:
+        """Tell that the clock is right again, to operators whom the notice of doubt has reached."""
+        missed = outbox.withdraw(tx, CLOCK, now=now)
+        for operator in sorted(self._programme.operators - missed):
+            self._writer.tell_operator(tx, operator, Say("notice.clock_right"), now)
+
+    def clock_leapt(self, tx: Tx, before: datetime, now: datetime) -> None:
+        """Tell that the clock seems to have been set ahead."""
+        told = Say("notice.clock_leapt", before=Moment(before), now=Moment(now))
+        self._writer.tell_operators(tx, told, now)
+
+    def source_changed(self, tx: Tx, now: datetime) -> None:
+        """Tell that nothing is paid while payouts of a former source wallet have not settled."""
+        self._writer.tell_operators(tx, Say("notice.source_changed"), now)
+
+    def lease_disputed(self, tx: Tx, dispute: Dispute, now: datetime) -> None:
+        """Tell that this bot has stopped paying because another bot may pay from the same wallet."""
+        told = Say(
+            "notice.lease_disputed",
+            why=Word("lease", dispute.reason),
+            me=self._bot_name,
+            rival=short_name(dispute.rival.instance),
+        )
+        self._writer.tell_operators(tx, told, now)
+
+    def lease_refused(self, tx: Tx, words: str, now: datetime) -> None:
+        """Tell that nothing is paid because LNbits refuses the invoice that would keep the lease."""
+        self._writer.tell_operators(tx, Say("notice.lease_refused", why=words), now)
+
+    def restored(self, tx: Tx, polled_at: datetime | None, now: datetime) -> None:
+        """Tell that the bot was started on a restored ledger, and what to do."""
+        last = Say("status.last_poll", at=Moment(polled_at)) if polled_at else Say("status.no_poll")
+        self._writer.tell_operators(tx, Say("notice.restored", last=last), now)
+
+    def start_moved_back(self, tx: Tx, begun: Start, now: datetime) -> None:
+        """Tell that all is paused because an earlier `start_at` would bring in older cash-outs."""
+        told = Say("notice.start_moved_back", start=Moment(begun.at), used=Moment(begun.used))
+        self._writer.tell_operators(tx, told, now)
+
+    def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
+        """Tell that the bot cannot back the ledger up."""
+        self._writer.tell_operators(tx, Say("notice.backup_failing", why=why), now)
+
+    def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
+        """Tell that backups work again; `since` is the time of the first failure."""
+        self._writer.tell_operators(tx, Say("notice.backup_works", since=Moment(since)), now)

@@ -1,0 +1,173 @@
+"""Notices to clients."""
+
+from datetime import datetime
+
+from dca_bot.core.calendar import local_date
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence import payout_notices
+from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.distributions import missed
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, forecast_text, obstacles
+from dca_bot.messages.notices.writer import NoticeWriter
+from dca_bot.messages.say import NOTHING, Fiat, Rate, Sat, Say
+
+
+class ClientNotices:
+    """Words and writes notices to clients."""
+
+    def __init__(self, writer: NoticeWriter, programme: Programme) -> None:
+        self._writer = writer
+        self._programme = programme
+
+    def welcome(self, tx: Tx, client: Client, now: datetime) -> None:
+        """Greet a client whom an operator has just added."""
+        how, then = Say("welcome.flow"), NOTHING
+        if not self._programme.flow_enabled:
+            is_fixed = self._programme.fixed.enabled
+            how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
+            then = Say("welcome.then_limit") if is_fixed else NOTHING
+        told = Say("notice.welcome", name=client.name, how=how, then=then)
+        self._writer.tell_client(tx, client, told, now)
+
+    def deposit_pending(
+        self, tx: Tx, client: Client, amount_minor: int, now: datetime, *, is_new: bool = False
+    ) -> None:
+        """Tell a client that cash is noted; unless `is_new`, also what keeps the cash from buying."""
+        told = Say("notice.deposit_pending", amount=Fiat(amount_minor))
+        lines = (told,) if is_new else (told, *self._hindrances(tx, client))
+        self._writer.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def deposit_confirmed(self, tx: Tx, client: Client, deposit: Deposit, now: datetime) -> None:
+        """Tell a client that a deposit counts; `client` has the new balance."""
+        told = Say(
+            "notice.deposit_confirmed",
+            amount=Fiat(deposit.amount_minor),
+            balance=Fiat(client.balance_minor),
+        )
+        lines = (told, *self._hindrances(tx, client))
+        self._writer.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def resumed(self, tx: Tx, client: Client, now: datetime) -> None:
+        """Tell a client that the operator has ended the pause; `client` has the new state."""
+        still = obstacles.to_client(client, self._programme)
+        told = Say("notice.client_resumed_but") if still else Say("notice.client_resumed")
+        self._writer.tell_client(tx, client, Say("lines", lines=(told, *still)), now)
+
+    def deposit_low(self, tx: Tx, client: Client, level: str, now: datetime) -> None:
+        """Ask a client for the next deposit; `level` is 'low' or 'used up'."""
+        if level == "low":
+            count = forecast_text.deposit_days(tx, self._programme, client, now)
+            lasts = (
+                NOTHING if count is None else Say("notice.lasts", days=forecast_text.days(count))
+            )
+            told = Say(
+                "notice.deposit_low",
+                balance=Fiat(client.balance_minor),
+                lasts=lasts,
+                next=_next_deposit(tx, client, "notice.next_soon"),
+            )
+        else:
+            owed = (
+                Say("notice.still_owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING
+            )
+            asked = _next_deposit(tx, client, "notice.next_to_go_on")
+            told = Say("notice.deposit_used_up", owed=owed, next=asked)
+            told = Say("lines", lines=(told, obstacles.too_small_told(tx, self._programme, client)))
+        self._writer.tell_client(tx, client, told, now)
+
+    def note_low(
+        self, tx: Tx, client_id: int, now: datetime, *, is_cash_back: bool = False
+    ) -> None:
+        """Ask for the next deposit if the balance has just become low or used up.
+
+        `is_cash_back`: the client got the balance back in cash, and is not asked once nothing is left.
+        """
+        level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
+        if level == "low" or (level and not is_cash_back):
+            self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
+
+    def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell a client that sats have arrived, at once or in a digest, by the client's wish.
+
+        A payment from before a backup was restored is not told again.
+        """
+        client = clients.by_id(tx, payout.client_id)
+        if payout.attempt is not None and unknown_payments.is_remembered(
+            tx, payout.attempt.payment_hash
+        ):
+            payout_notices.leave_untold(tx, payout)
+            return
+        if not payout_notices.arrive(tx, payout, client):
+            return
+        if payout.is_commission:
+            told = Say("notice.commission_arrived", sats=Sat(payout.amount_sat))
+            self._writer.tell_client(tx, client, told, now)
+            return
+        told = Say(
+            "notice.payout_arrived",
+            sats=Sat(payout.amount_sat),
+            fiat=Fiat(payout.minor),
+            rate=Rate(payout.minor, payout.amount_sat),
+            balance=Fiat(client.balance_minor),
+        )
+        self._writer.tell_client(tx, client, told, now)
+
+    def digest(
+        self, tx: Tx, client_id: int, now: datetime, *, urgency: Urgency = Urgency.BULK
+    ) -> bool:
+        """Tell a client of all payouts since the last digest; return False without a payout."""
+        arrived = payout_notices.take(tx, client_id)
+        if arrived is None:
+            return False
+        client = clients.by_id(tx, client_id)
+        told = describe.arrived(arrived, client)
+        self._writer.tell_client(tx, client, told, now, urgency=urgency)
+        return True
+
+    def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:
+        """Tell clients without a wallet of a cash-out that passed by; at most once on a local date."""
+        for client in missed.of_distribution(tx, distribution_id):
+            told = Say("notice.sale_missed", balance=Fiat(client.balance_minor))
+            self._tell_missed(tx, client, told, now)
+        for client in missed.waiting_for_wallet(tx, commission.split_id(distribution_id)):
+            told = Say("notice.sats_wait", sats=Sat(client.owed_sat))
+            self._tell_missed(tx, client, told, now)
+
+    def run_missed(self, tx: Tx, now: datetime) -> None:
+        """Tell clients without a wallet of a fixed run that passed by; at most once on a local date."""
+        for client in missed.would_miss_run(tx):
+            told = Say("notice.run_missed", balance=Fiat(client.balance_minor))
+            self._tell_missed(tx, client, told, now)
+
+    def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
+        """Pass an operator's words on to all clients; return the number of clients."""
+        readers = clients.everyone(tx)
+        for client in readers:
+            told = Say("notice.broadcast", text=text)
+            self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return len(readers)
+
+    def _tell_missed(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
+        zone, last = self._programme.timezone, missed.told_at(tx, client.id)
+        if last is not None and local_date(last, zone) == local_date(now, zone):
+            return
+        missed.note_told(tx, client.id, now=now)
+        lines = (told, *obstacles.to_client(client, self._programme))
+        self._writer.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def _hindrances(self, tx: Tx, client: Client) -> tuple[Say, ...]:
+        """Say what keeps a client's cash from becoming bitcoin in the client's wallet."""
+        too_small = obstacles.too_small_told(tx, self._programme, client)
+        return (*obstacles.to_client(client, self._programme), too_small)
+
+
+def _next_deposit(tx: Tx, client: Client, asked: str) -> Say:
+    """Ask for the next deposit; a pending deposit is named instead."""
+    pending_minor = deposits.pending_minor(tx, client.id)
+    return Say("notice.next_is_noted", amount=Fiat(pending_minor)) if pending_minor else Say(asked)

@@ -1,0 +1,61 @@
+"""Writes a notice into the outbox, in the transaction of the caller.
+
+The invariant: a notice leaves if, and only if, the transaction that the notice tells of was committed.
+"""
+
+from datetime import datetime
+
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.programme.clients import RECIPIENT, Client
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.render import Texts
+from dca_bot.messages.say import Say
+
+
+class NoticeWriter:
+    """Writes notices: to clients in the client's language, to operators in the programme's."""
+
+    def __init__(self, programme: Programme, texts: Texts) -> None:
+        self._programme = programme
+        self._texts = texts
+
+    def tell_client(
+        self,
+        tx: Tx,
+        client: Client,
+        told: Say,
+        now: datetime,
+        *,
+        urgency: Urgency = Urgency.NOTICE,
+    ) -> None:
+        """Write to a client; a recipient of commission reads no messages."""
+        if client.role == RECIPIENT:
+            return
+        text = self._texts.render(told, client.language)
+        outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
+
+    def tell_operators(
+        self,
+        tx: Tx,
+        told: Say,
+        now: datetime,
+        except_for: str | None = None,
+        *,
+        alarm: str = "",
+    ) -> None:
+        """Write to each operator but the pubkey `except_for`.
+
+        `alarm`: the alarm with which the notice can be withdrawn until the notice has left.
+        """
+        for operator in sorted(self._programme.operators):
+            if operator != except_for:
+                self.tell_operator(tx, operator, told, now, alarm=alarm)
+
+    def tell_operator(
+        self, tx: Tx, operator: str, told: Say, now: datetime, *, alarm: str = ""
+    ) -> None:
+        """Write to the operator of a pubkey."""
+        text = self._texts.render(told, self._programme.language)
+        outbox.write(tx, operator, text, now=now, alarm=alarm)

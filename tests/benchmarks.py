@@ -75,7 +75,7 @@ def bench_unwrap() -> None:
     message = OutgoingMessage(bot.public_key, "balance", NOW, DmProtocol.NIP17)
     source = random.Random(1)
     # Each wrap has a key of its own, so that no shared key is known from before.
-    wraps = [seal_message(message, sender, now=NOW, source=source) for _ in range(1000)]
+    wraps = [seal_message(message, sender, now=NOW, random=source) for _ in range(1000)]
 
     def open_all() -> None:
         for wrap in wraps:

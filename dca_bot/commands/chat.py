@@ -21,7 +21,7 @@ from dca_bot.config import read_secret_file, write_secret
 from dca_bot.config_secrets import refuse_key_as_path
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import ConfigError, DcaBotError
-from dca_bot.nostr.dm_client import Correspondent
+from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.dns import normalize
 from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
 from dca_bot.program import command
@@ -127,14 +127,14 @@ class Chat:
 
     def __init__(
         self,
-        correspondent: Correspondent,
+        client: DmClient,
         lines: Lines,
         screen: Screen,
         clock: Clock,
         *,
         one_by_one: bool,
     ) -> None:
-        self._correspondent = correspondent
+        self._client = client
         self._lines = lines
         self._screen = screen
         self._clock = clock
@@ -150,7 +150,7 @@ class Chat:
         trouble: DcaBotError | None = None
         async with asyncio.TaskGroup() as group:
             beside = (
-                self._correspondent.run(),
+                self._client.run(),
                 self._listen(),
                 self._watch_relays(),
                 self._watch_silence(),
@@ -190,13 +190,13 @@ class Chat:
 
     async def _get_ready(self) -> None:
         """Wait for the relays, and let pass by what they had stored."""
-        states, connected = self._correspondent.relay_states, self._correspondent.connected
+        states, connected = self._client.relay_states, self._client.connected
         await self._until(lambda: all(state.listening for state in states()), CONNECT_LIMIT)
         if self._one_by_one and not await self._until(lambda: connected() > 0, ANSWER_LIMIT):
             raise DcaBotError("No relay could be reached; check --relay and the network.")
         await self._clock.sleep(LOOK_S)
         self._is_ready = True
-        elsewhere = await self._correspondent.answered_elsewhere()
+        elsewhere = await self._client.answered_elsewhere()
         if elsewhere:
             self._screen.note(
                 f"The bot answers where this key's inbox list says: {', '.join(elsewhere)}."
@@ -205,7 +205,7 @@ class Chat:
 
     async def _say(self, text: str) -> None:
         heard = self._heard
-        await self._send(self._correspondent.compose(text))
+        await self._send(self._client.compose(text))
         self._unanswered_since = self._clock.now()
         if self._one_by_one and not await self._until(lambda: self._heard > heard, ANSWER_LIMIT):
             raise DcaBotError(UNANSWERED)
@@ -213,7 +213,7 @@ class Chat:
     async def _send(self, message: OutgoingMessage) -> None:
         """Send a message until a relay takes it; the bot executes it once, however often it comes."""
         is_told = False
-        while not await self._correspondent.send(message):
+        while not await self._client.send(message):
             if self._one_by_one and self._clock.now() - message.created_at > ANSWER_LIMIT:
                 raise DcaBotError("No relay has taken the message; check --relay and the network.")
             if not is_told:
@@ -222,7 +222,7 @@ class Chat:
             await self._clock.sleep(1)
 
     async def _listen(self) -> None:
-        async for message in self._correspondent.received():
+        async for message in self._client.received():
             if self._is_new(message):
                 self._screen.message(message.text, message.sent_at)
                 self._heard += 1
@@ -239,7 +239,7 @@ class Chat:
         told: dict[str, bool] = {}
         while True:
             is_late = self._clock.now() - self._started_at > CONNECT_LIMIT
-            for relay in self._correspondent.relay_states():
+            for relay in self._client.relay_states():
                 was = told.get(relay.url, is_late and not relay.listening)
                 if relay.listening is not was:
                     told[relay.url] = relay.listening
@@ -275,10 +275,10 @@ async def talk(
 ) -> None:
     """Talk with `other` (hex) over these relays until the lines end."""
     clock = SystemClock()
-    correspondent = Correspondent(key, other, relays, clock, protocol=protocol)
+    client = DmClient(key, other, relays, clock, protocol=protocol)
     screen = Screen(is_terminal=sys.stdout.isatty())
     one_by_one = not sys.stdin.isatty()
-    await Chat(correspondent, lines, screen, clock, one_by_one=one_by_one).run()
+    await Chat(client, lines, screen, clock, one_by_one=one_by_one).run()
 
 
 async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: DmProtocol) -> None:

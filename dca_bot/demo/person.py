@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from dca_bot.app import SystemClock
 from dca_bot.core.ports import DmProtocol
-from dca_bot.nostr.dm_client import Correspondent
+from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.keys import SecretKey
 
 ANSWER_LIMIT_S = 60
@@ -18,20 +18,18 @@ Show = Callable[[str, str, str], None]
 class Person:
     """A person with a key; everything that comes is shown as it comes."""
 
-    def __init__(
-        self, name: str, key: SecretKey, correspondent: Correspondent, *, show: Show
-    ) -> None:
+    def __init__(self, name: str, key: SecretKey, client: DmClient, *, show: Show) -> None:
         self.name = name
         self.key = key
         self.received: list[str] = []
-        self._correspondent = correspondent
+        self._client = client
         self._show = show
         self._news = asyncio.Event()
 
     async def send(self, text: str) -> None:
         """Send a message to the bot."""
         self._show(self.name, "bot", text)
-        if not await self._correspondent.send(self._correspondent.compose(text)):
+        if not await self._client.send(self._client.compose(text)):
             raise TimeoutError(f"The relay did not take {self.name}'s message.")
 
     async def ask(self, text: str) -> str:
@@ -61,7 +59,7 @@ class Person:
 
     async def listen(self) -> None:
         """Take in what the bot sends; never ends."""
-        async for message in self._correspondent.received():
+        async for message in self._client.received():
             self._show("bot", self.name, message.text)
             self.received.append(message.text)
             self._news.set()
@@ -72,7 +70,7 @@ async def person(
     name: str, key: SecretKey, bot: str, *, protocol: DmProtocol, relay: str, show: Show
 ) -> AsyncIterator[Person]:
     """Connect a person to a relay; one with NIP-17 publishes inbox relays as apps do."""
-    correspondent = Correspondent(
+    client = DmClient(
         key,
         bot,
         [relay],
@@ -80,11 +78,11 @@ async def person(
         protocol=protocol,
         name=name if protocol is DmProtocol.NIP17 else None,
     )
-    someone = Person(name, key, correspondent, show=show)
+    someone = Person(name, key, client, show=show)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(correspondent.run()), group.create_task(someone.listen())]
+        tasks = [group.create_task(client.run()), group.create_task(someone.listen())]
         try:
-            while not correspondent.connected():
+            while not client.connected():
                 await asyncio.sleep(0.05)
             yield someone
         finally:

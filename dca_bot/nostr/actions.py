@@ -1,4 +1,4 @@
-"""What a relay's protocol core asks its shell to do."""
+"""Actions that the protocol core of a relay connection hands to the shell."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from dca_bot.nostr.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this text to the relay."""
+    """Send a text frame to the relay."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """An event for the bot arrived; it is not verified yet."""
+    """Hand an event for the bot to the listener; the event is not verified yet."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRead:
-    """The stored events were delivered; not all of them unless `complete`."""
+    """Tell the listener that the stored events were delivered; `complete`: none is missing."""
 
     complete: bool
 
@@ -37,7 +37,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Queried:
-    """A query ended; without an answer unless `complete`."""
+    """A query has ended; `complete` is False if the relay gave no answer."""
 
     query: str
     events: tuple[Event, ...]
@@ -46,7 +46,7 @@ class Queried:
 
 @dataclass(frozen=True, slots=True)
 class WakeIn:
-    """Call the core's `wake` with these values after the delay."""
+    """Call the core's `wake` with subscription and turn after the delay."""
 
     delay_s: float
     subscription: str
@@ -55,7 +55,7 @@ class WakeIn:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Close the connection: a new one is the only way on."""
+    """Close the connection: only a new connection can help."""
 
     reason: str
 

@@ -1,10 +1,11 @@
-"""Opens and seals direct messages in both protocols people's apps speak.
+"""Opens and seals direct messages of both protocols that apps speak: NIP-17 and NIP-04.
 
-Whatever leaves `open_message` was signed by its sender and was meant for the bot alone.
+The invariant: a message from `open_message` was signed by the sender and was meant for the bot
+alone.
 """
 
-import random
 from datetime import UTC, datetime
+from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import MessageRefused
@@ -13,23 +14,24 @@ from dca_bot.nostr.events import Event, refuse_expired, sign, verify
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 
-KIND_NIP04 = 4
-KINDS = (KIND_NIP04, giftwrap.KIND_WRAP)
+_KIND_NIP04 = 4
+KINDS = (_KIND_NIP04, giftwrap.KIND_WRAP)
 
 
 def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
-    """Verify an outer event and decrypt what it carries; raise MessageRefused.
+    """Verify an outer event and decrypt the message inside.
 
-    Id and signature of the outer event come before everything else, so that a forged copy can't
-    pass for the real one.
+    Raise MessageRefused for an event that is forged, expired, the bot's own, not for the bot alone,
+    or no direct message.
     """
+    # Id and signature come first: a forged copy must not pass for the real event.
     verify(event)
     if key.public_key not in event.values("p"):
         raise MessageRefused("The event is for somebody else.")
     refuse_expired(event, now)
     if event.kind == giftwrap.KIND_WRAP:
         message = _open_nip17(event, key, now, relay)
-    elif event.kind == KIND_NIP04:
+    elif event.kind == _KIND_NIP04:
         message = _open_nip04(event, key, relay)
     else:
         raise MessageRefused("The event is no direct message.")
@@ -39,20 +41,20 @@ def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> 
 
 
 def seal_message(
-    message: OutgoingMessage, key: SecretKey, *, now: datetime, source: random.Random
+    message: OutgoingMessage, key: SecretKey, *, now: datetime, random: Random
 ) -> Event:
-    """Make the event that carries a message to its recipient.
+    """Make the event that carries a message to the recipient.
 
-    NIP-17: the same message always holds the same rumor, in a fresh wrap. NIP-04: the text's key
-    stream is fresh, so each call makes another event.
+    NIP-17: the same message always holds the same rumor, in a fresh wrap. NIP-04: each call makes
+    another event, as the initialization vector is fresh.
     """
     created_at = int(message.created_at.timestamp())
     if message.protocol is DmProtocol.NIP17:
         rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
-        return giftwrap.wrap(rumor, key, message.recipient, now, source)
+        return giftwrap.wrap(rumor, key, message.recipient, now, random)
     return sign(
         key,
-        kind=KIND_NIP04,
+        kind=_KIND_NIP04,
         created_at=created_at,
         tags=(("p", message.recipient),),
         content=encrypt_nip04(message.text, key.raw, message.recipient),

@@ -1,6 +1,6 @@
-"""Somebody who writes to one other and reads what that one writes back; no bot, but a person's app.
+"""A person's end of a conversation with the bot: sends direct messages and reads the answers.
 
-Nothing of the person's profile is published unless a name is given: the key may be in use elsewhere.
+A profile is published only if a name is given: the person's key may be in use elsewhere.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,10 +13,10 @@ from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relay import RelayState
 
 
-class Correspondent:
-    """One key that talks with `other` (hex) over some relays, in one protocol; works while `run` runs.
+class DmClient:
+    """One key that talks with `other` (public key in hex) over some relays, while `run` runs.
 
-    With a `name` the profile and the inbox relays are published, as apps do.
+    With a `name`, profile and inbox relays are published, as apps do.
     """
 
     def __init__(
@@ -43,32 +43,36 @@ class Correspondent:
         await self._messenger.run()
 
     def relay_states(self) -> tuple[RelayState, ...]:
-        """Return how each relay is doing."""
+        """Return the state of each relay."""
         return self._messenger.relay_states()
 
     def connected(self) -> int:
-        """Return how many relays pass on what the other writes."""
+        """Return how many relays pass on new messages."""
         return self._messenger.connected()
 
     def compose(self, text: str) -> OutgoingMessage:
-        """Make a message; two of them never share a second, as equal ones would be one message."""
+        """Make a message, dated at least a second after the previous message."""
+        # Two equal texts of one second would be one message: NIP-17's rumor would be the same.
         self._last_s = max(int(self._clock.now().timestamp()), self._last_s + 1)
         written_at = datetime.fromtimestamp(self._last_s, UTC)
         return OutgoingMessage(self._other, text, written_at, self._protocol)
 
     async def send(self, message: OutgoingMessage) -> bool:
-        """Send a message; False if no relay took it. The same one can be sent again."""
+        """Send a message; False if no relay accepted the event. The same message can be sent again."""
         return await self._messenger.publish(self._messenger.seal(message), self._relays)
 
     async def received(self) -> AsyncIterator[IncomingMessage]:
-        """Yield what the other writes, each message once; what relays had stored comes first."""
+        """Yield the messages of `other`, each once; messages that relays had stored come first."""
         async for message in self._messenger.incoming():
             if message.sender == self._other and message.id not in self._seen:
                 self._seen.add(message.id)
                 yield message
 
     async def answered_elsewhere(self) -> tuple[str, ...]:
-        """Return the relays of this key's inbox list if answers go there and nowhere we read."""
+        """Return the relays of this key's inbox list if `run` reads none of the relays listed.
+
+        The bot answers at the inbox relays (kind 10050), so the answers would not be seen here.
+        """
         if self._protocol is not DmProtocol.NIP17:
             return ()
         inbox = await self._messenger.inbox_relays(self._key.public_key)

@@ -1,7 +1,8 @@
-"""Decides where a relay may be that others chose: by wss, at public addresses only.
+"""Decides which relays chosen by other people may be connected to: wss, at public addresses only.
 
-A 10050 list comes from anybody, so it must not make the bot knock at doors inside its own network.
-The addresses that were checked are the ones connected to, so a name can't change in between.
+Anybody can publish a 10050 list: no list may lead the bot into the network that the bot runs in.
+The connection goes to the addresses that were checked (`Endpoint`), so a DNS answer can't change in
+between.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import socket
 from urllib.parse import urlsplit
 
 from dca_bot.core.internet import public_addresses
-from dca_bot.nostr.relay import Endpoint
+from dca_bot.nostr.relay_socket import Endpoint
 
 _RESOLVE_LIMIT_S = 5
 _URL_CHARS_MAX = 200
@@ -17,7 +18,13 @@ _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
 def normalize(url: str) -> str | None:
-    """Write a relay's URL in the one form it is compared by; None if it is no relay's URL."""
+    """Write a relay's URL in the form used for comparison; None for a text that is no relay's URL.
+
+    >>> normalize("WSS://Relay.example:443/")
+    'wss://relay.example'
+    >>> normalize("https://relay.example") is None
+    True
+    """
     if len(url) > _URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:
@@ -38,7 +45,7 @@ def normalize(url: str) -> str | None:
 
 
 async def find_public(url: str) -> Endpoint | None:
-    """Resolve a relay's URL to its public addresses; None unless it is wss and has one."""
+    """Resolve a relay's URL to the host's public addresses; None for none, and for a URL that isn't wss."""
     parts = urlsplit(url)
     if parts.scheme != "wss" or not parts.hostname:
         return None

@@ -1,7 +1,8 @@
-"""Events as they come from and go to relays (NIP-01).
+"""Events of Nostr (NIP-01): parsed, verified, signed and written as JSON.
 
-Nothing of an event is used before `verify` passed: the id must be the hash of the content and the
-signature must be the author's. An id does not commit to its signature, so both are checked.
+The invariant: nothing of an event is used before `verify` passed. The id must be the hash of the
+content, and the signature must be the author's; an id doesn't cover the signature, so both are
+checked.
 """
 
 import json
@@ -18,14 +19,14 @@ from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import signed_event
 
 Tags = tuple[tuple[str, ...], ...]
-EVENT_CHARS_MAX = 262_144
-_TIMESTAMP_MAX = 253_402_300_799  # the last second of the year 9999, which datetime can hold
+_EVENT_CHARS_MAX = 262_144
+_TIMESTAMP_MAX = 253_402_300_799  # the end of the year 9999, datetime's last
 _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
 class UnsignedEvent:
-    """What an event says, without id and signature; `created_at` in seconds (NIP-01)."""
+    """The content of an event, without id and signature; `created_at` in seconds (NIP-01)."""
 
     pubkey: str
     created_at: int
@@ -46,7 +47,7 @@ class UnsignedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A signed event of the right form; only `verify` tells whether it is genuine."""
+    """A signed event whose form was checked; only `verify` tells a genuine event from a forged event."""
 
     id: str
     pubkey: str
@@ -58,7 +59,7 @@ class Event:
 
     @property
     def body(self) -> UnsignedEvent:
-        """Return what id and signature stand for."""
+        """Return the part of the event that id and signature cover."""
         return UnsignedEvent(self.pubkey, self.created_at, self.kind, self.tags, self.content)
 
     def values(self, name: str) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class Event:
         return self.body.values(name)
 
     def to_json(self) -> str:
-        """Write the event as relays take it."""
+        """Write the event as JSON, as relays expect."""
         return _compact_json(asdict(self))
 
 
@@ -76,12 +77,12 @@ def parse_event(text: str) -> Event:
 
 
 def parse_json(text: str) -> Any:
-    """Read untrusted JSON of bounded size; raise MessageRefused.
+    """Read untrusted JSON of bounded size.
 
-    A lone surrogate, which JSON can spell, has no UTF-8: nothing that holds one could be signed,
-    hashed, sent or stored.
+    Raise MessageRefused for broken JSON, and for a lone surrogate: JSON can spell a lone surrogate,
+    but UTF-8 can't, so the text could not be signed, hashed, sent or stored.
     """
-    if len(text) > EVENT_CHARS_MAX:
+    if len(text) > _EVENT_CHARS_MAX:
         raise MessageRefused("The JSON is larger than any message to the bot.")
     try:
         value = json.loads(text)
@@ -94,9 +95,9 @@ def parse_json(text: str) -> Any:
 
 
 def event_from(value: Any) -> Event:
-    """Check the form of an event that was read from JSON; raise MessageRefused.
+    """Check the form of an event that was read from JSON: types, lengths, lowercase hex, ranges.
 
-    Types, lengths, lowercase hex and ranges are checked, so that later steps can't stumble.
+    Raise MessageRefused for any other form.
     """
     body = unsigned_from(value)
     return Event(
@@ -111,7 +112,7 @@ def event_from(value: Any) -> Event:
 
 
 def unsigned_from(value: Any) -> UnsignedEvent:
-    """Check the form of an event apart from id and signature; raise MessageRefused."""
+    """Check the form of an event without id and signature; raise MessageRefused for any other form."""
     if not isinstance(value, dict):
         raise MessageRefused("An event must be a JSON object.")
     content = value.get("content")
@@ -127,7 +128,7 @@ def unsigned_from(value: Any) -> UnsignedEvent:
 
 
 def verify(event: Event) -> None:
-    """Check id and Schnorr signature (NIP-01, BIP-340); raise MessageRefused."""
+    """Check id and Schnorr signature (NIP-01, BIP-340); raise MessageRefused if either is wrong."""
     if event.body.id != event.id:
         raise MessageRefused("The event's id is not the hash of its content.")
     try:

@@ -1,4 +1,4 @@
-"""The messages between a relay and its client (NIP-01, NIP-42), read strictly, written compactly."""
+"""Messages between relay and client (NIP-01, NIP-42): read strictly, written compactly."""
 
 import json
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ class EventFrame:
 
 @dataclass(frozen=True, slots=True)
 class EndOfStored:
-    """All stored events that the relay gives for a subscription were sent."""
+    """EOSE: the relay has sent all stored events of a subscription."""
 
     subscription: str
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The relay ended a subscription."""
+    """CLOSED: the relay has ended a subscription."""
 
     subscription: str
     reason: str
@@ -38,7 +38,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Ok:
-    """The relay took or refused an event."""
+    """OK: the relay has accepted or refused an event."""
 
     event_id: str
     accepted: bool
@@ -47,14 +47,14 @@ class Ok:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The relay asks who is there (NIP-42); `text` is short printable ASCII, fit for signing."""
+    """AUTH: the relay asks for authentication (NIP-42); `text` is short printable ASCII, fit for signing."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Words for a person, without meaning for the protocol."""
+    """NOTICE: a text for people, without meaning for the protocol."""
 
     text: str
 
@@ -63,7 +63,7 @@ Frame = EventFrame | EndOfStored | Closed | Ok | Challenge | Notice
 
 
 def parse_frame(text: str) -> Frame:
-    """Read what a relay sent; raise MessageRefused for anything malformed or unknown."""
+    """Read a relay's message; raise MessageRefused for a malformed or unknown message."""
     match parse_json(text):
         case ["EVENT", str(subscription), event]:
             return EventFrame(subscription, event_from(event))
@@ -91,7 +91,8 @@ def auth_frame(event: Event) -> str:
 
 
 def request_frame(subscription: str, *filters: Filter) -> str:
-    """Write the request for stored and future events; a filter never carries `"limit": 0`."""
+    """Write the request (REQ) for stored and future events."""
+    # No filter may carry `"limit": 0`: relays differ in the meaning.
     return _frame("REQ", subscription, *filters)
 
 

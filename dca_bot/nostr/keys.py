@@ -1,7 +1,10 @@
-"""Reads and writes Nostr keys (NIP-19): a mistyped key is refused, so nobody pays or obeys a stranger."""
+"""Reads and writes Nostr keys (NIP-19).
 
-import random
+The invariant: a mistyped key is refused, so that nobody pays or obeys a stranger.
+"""
+
 from dataclasses import dataclass, field
+from random import Random, SystemRandom
 
 import coincurve
 
@@ -23,7 +26,10 @@ _OTHER_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """A secret key with its public key in hex; neither `repr` nor `str` shows the secret."""
+    """A secret key and the public key in hex; neither `repr` nor `str` shows the secret.
+
+    Raise KeyRefused for bytes that are no secret key.
+    """
 
     raw: bytes = field(repr=False)
     public_key: str = field(init=False)
@@ -37,22 +43,22 @@ class SecretKey:
 
     @property
     def npub(self) -> str:
-        """Return the public key as people pass it around."""
+        """Return the public key as an npub, the form that people pass around."""
         return npub(self.public_key)
 
     def nsec(self) -> str:
-        """Return the secret as text, to be written to the key file and nowhere else."""
+        """Return the secret as an nsec, to be written to the key file and nowhere else."""
         return encode_bech32("nsec", self.raw)
 
 
-def generate(source: random.Random | None = None) -> SecretKey:
-    """Make a fresh key; the operating system's randomness is the default."""
-    source = source or random.SystemRandom()
+def generate(random: Random | None = None) -> SecretKey:
+    """Make a fresh key, from the operating system's randomness by default."""
+    random = random or SystemRandom()
     while True:
-        raw = source.randbytes(32)
+        raw = random.randbytes(32)
         try:
             return SecretKey(raw)
-        except KeyRefused:  # One in 2**128 draws lies outside the curve's order.
+        except KeyRefused:  # chance 1 in 2**128: a number beyond the curve's order
             continue
 
 
@@ -62,12 +68,12 @@ def is_secret(text: str) -> bool:
 
 
 def is_hex(text: str) -> bool:
-    """Tell whether a text is 64 hex digits: a public key, or as well a secret one."""
+    """Tell whether a text is 64 hex digits: a public key, or just as likely a secret key."""
     return _is_hex_key(_bare(text))
 
 
 def parse_secret_key(text: str) -> SecretKey:
-    """Read an nsec or 64 hex digits; raise KeyRefused with a sentence that leaves the key out."""
+    """Read an nsec or 64 hex digits; raise KeyRefused with a sentence that doesn't show the key."""
     text = text.strip()
     if _is_hex_key(text):
         return SecretKey(bytes.fromhex(text))
@@ -79,8 +85,9 @@ def parse_secret_key(text: str) -> SecretKey:
 def parse_public_key(text: str) -> str:
     """Read an npub, an nprofile or 64 hex digits, with or without `nostr:`, into lowercase hex.
 
-    White space in it is skipped: a checksum or the length tells whether all of it is there.
-    Raise KeyRefused with a sentence when it is mistyped, not on the curve, or a secret key.
+    White space is skipped: a checksum or the length shows whether the key is complete. Raise
+    KeyRefused with a sentence for the person if the key is mistyped, not on the curve, or a secret
+    key.
     """
     if is_secret(text):
         raise KeyRefused(
@@ -98,7 +105,8 @@ def parse_public_key(text: str) -> str:
 
 
 def parse_npub(text: str) -> str:
-    """Read a public key as `parse_public_key` does, but none in hex: half of all secret keys pass for one."""
+    """Read a public key as `parse_public_key` does, except hex; raise KeyRefused."""
+    # In hex, half of all secret keys pass for public keys.
     if is_hex(text):
         raise KeyRefused("In hex a secret key looks like a public one; write the npub (npub1…).")
     return parse_public_key(text)
@@ -110,7 +118,7 @@ def npub(public_key: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Return what people copied without `nostr:`, white space and marks that nobody sees."""
+    """Remove from a copied key the prefix `nostr:`, white space and invisible marks."""
     text = "".join(visible(text).split())
     return text[len("nostr:") :] if text.lower().startswith("nostr:") else text
 

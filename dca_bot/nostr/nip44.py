@@ -1,6 +1,7 @@
 """NIP-44 encryption, version 2, with the longer length prefix for 65,536 bytes and more.
 
-What is decrypted was authenticated first: size bound, then base64, then MAC, then the cipher.
+The invariant: a payload is authenticated before being decrypted: size bound, base64, MAC, then the
+cipher.
 """
 
 import base64
@@ -26,9 +27,9 @@ _DATA_BYTES_MIN = 99
 
 
 def conversation_key(key: SecretKey, public_key: str) -> bytes:
-    """Derive the 32 bytes that both sides of a conversation share; raise MessageRefused.
+    """Derive the 32 bytes that both sides of a conversation share.
 
-    `public_key` is x-only hex and must lie on the curve.
+    Raise MessageRefused if `public_key` (x-only hex) doesn't lie on the curve.
     """
     try:
         shared = shared_x(key.raw, public_key)
@@ -49,7 +50,7 @@ def encrypt(text: str, shared_key: bytes, nonce: bytes) -> str:
 
 
 def decrypt(payload: str, shared_key: bytes) -> str:
-    """Authenticate and decrypt a payload; raise MessageRefused."""
+    """Authenticate and decrypt a payload; raise MessageRefused for a payload that is altered or malformed."""
     nonce, ciphertext, mac = _decode(payload)
     cipher_key, cipher_nonce, mac_key = message_keys(shared_key, nonce)
     if not hmac.compare_digest(hmac.digest(mac_key, nonce + ciphertext, "sha256"), mac):
@@ -61,7 +62,10 @@ def decrypt(payload: str, shared_key: bytes) -> str:
 
 
 def message_keys(shared_key: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes]:
-    """Derive cipher key (32 bytes), cipher nonce (12) and MAC key (32) of one message."""
+    """Derive a message's cipher key (32 bytes), cipher nonce (12) and MAC key (32).
+
+    Raise ValueError unless `shared_key` and `nonce` have 32 bytes each.
+    """
     if len(shared_key) != 32 or len(nonce) != 32:
         raise ValueError("conversation key and nonce must be 32 bytes each")
     keys = HKDFExpand(algorithm=SHA256(), length=76, info=nonce).derive(shared_key)
@@ -69,7 +73,11 @@ def message_keys(shared_key: bytes, nonce: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def padded_length(length: int) -> int:
-    """Return how many bytes `length` bytes of text occupy, rounded up to hide the length."""
+    """Return how many bytes `length` bytes of text occupy: rounded up, to hide the length.
+
+    >>> padded_length(33), padded_length(300)
+    (64, 320)
+    """
     if length <= 32:
         return 32
     next_power = 1 << (length - 1).bit_length()
@@ -86,8 +94,9 @@ def pad(plaintext: bytes) -> bytes:
 
 
 def unpad(padded: bytes) -> bytes:
-    """Undo `pad`; raise MessageRefused for another length than it makes."""
+    """Undo `pad`; raise MessageRefused for a length that `pad` never makes."""
     (length,) = struct.unpack_from(">H", padded)
+    # A short prefix of zero announces the longer prefix of NIP-44 for 65,536 bytes and more.
     if length == 0:
         (length,) = struct.unpack_from(">I", padded, 2)
         if length < _LONG_FROM_BYTES:

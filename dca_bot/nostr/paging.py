@@ -1,19 +1,24 @@
-"""Walks back through a relay's stored events, page by page, whatever the relay's silent cap.
+"""Walks back through a relay's stored events, page by page, under any silent cap of the relay.
 
-`until` is inclusive and a page may end in the middle of a second, so each page asks again for the
-second where the last one ended; a page that brings nothing new moves on to the second before.
+`until` (NIP-01) is inclusive, and a page may end in the middle of a second. So each page asks again
+for the second where the previous page ended; a page without a new event moves on to the second
+before.
 """
 
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 
-PAGE_EVENTS = 500
+_PAGE_EVENTS = 500
 PAGES_MAX = 2_000
 _EVENTS_MAX = 20_000
 
 
 class Paging:
-    """One walk from now back to `since` (seconds); pure, bounded in pages and memory."""
+    """A walk from now back to `since` (seconds), bounded in pages and memory.
+
+    while relay has more:
+        send filter() … observe(event) for each event … at EOSE: turn()
+    """
 
     def __init__(self, base: Filter, since: int) -> None:
         self._base = base
@@ -24,20 +29,20 @@ class Paging:
         self._pages = 0
 
     def filter(self) -> Filter:
-        """Return what to ask for the present page; the first one has no upper end."""
-        bounds = {"since": self._since, "limit": PAGE_EVENTS}
+        """Return the filter (NIP-01) for the present page; the first page has no `until`."""
+        bounds = {"since": self._since, "limit": _PAGE_EVENTS}
         if self._until is not None:
             bounds["until"] = self._until
         return {**self._base, **bounds}
 
     def observe(self, event: Event) -> None:
-        """Note an event of the present page; those outside of what was asked don't count."""
+        """Note an event of the present page; an event outside the filter's times doesn't count."""
         too_new = self._until is not None and event.created_at > self._until
         if event.created_at >= self._since and not too_new and len(self._page) < _EVENTS_MAX:
             self._page[event.id] = event.created_at
 
     def turn(self) -> bool:
-        """End the present page; False when there is nothing older to ask for."""
+        """End the present page; False when nothing older is left to ask for."""
         page, self._page = self._page, {}
         self._pages += 1
         if not page or self._pages >= PAGES_MAX:

@@ -1,17 +1,17 @@
-"""The bot's mail over several relays: fulfils `core.ports.Messenger`.
+"""The bot's messages over several relays: fulfils `core.ports.Messenger`.
 
-Each of the bot's own relays is kept connected and read; other people's relays are connected to
-for one message and left again.
+Each of the bot's own relays stays connected and is read. Other people's relays are visited to
+deliver one message.
 """
 
 import asyncio
 import json
 import logging
-import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import place_of
@@ -19,14 +19,15 @@ from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public, normalize
 from dca_bot.nostr.events import Event, Tags, parse_event, sign
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.receiver import Intake, Mailbag
-from dca_bot.nostr.recipient_relays import GRACE_S, Abroad
-from dca_bot.nostr.relay import Endpoint, Relay, RelayState
-from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS, Directory
+from dca_bot.nostr.receiver import Receiver, RelayBuffer
+from dca_bot.nostr.recipient_relays import GRACE_S, RecipientRelays
+from dca_bot.nostr.relay import Relay, RelayState
+from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS, RelayLists
+from dca_bot.nostr.relay_socket import Endpoint
 
 _LOG = logging.getLogger(__name__)
-KIND_PROFILE = 0
-KIND_RELAYS = 10_002
+_KIND_PROFILE = 0
+_KIND_RELAYS = 10_002
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
 _RELAYS_PER_EVENT_MAX = 8
@@ -34,12 +35,12 @@ _INBOX_RELAYS_MAX = 3
 
 
 class NostrMessenger:
-    """Sends and receives encrypted direct messages; works while `run` runs.
+    """Sends and receives encrypted direct messages while `run` runs.
 
-    `since` is when the bot last listened (None: now); the relays are asked from 2 days and an hour
-    before it, as wraps are dated back. With a `name`, the bot's profile and relay lists are
-    published to each relay that connects. `find_endpoint` decides which foreign relays may be
-    connected to.
+    `since`: when the bot last listened (None: now). Relays are asked from 2 days and an hour before
+    `since`, as wraps are dated back. `name`: the name of the profile, published with the relay
+    lists to each relay that connects; None publishes nothing. `find_endpoint`: decides which relays
+    of other people may be connected to.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class NostrMessenger:
         clock: Clock,
         *,
         since: datetime | None = None,
-        random: random.Random,
+        random: Random,
         name: str | None = None,
         about: str = "",
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]] = find_public,
@@ -57,12 +58,12 @@ class NostrMessenger:
         self._key = secret_key
         self._clock = clock
         self._random = random
-        self._abroad = Abroad(secret_key, clock, random, find_endpoint)
+        self._recipient_relays = RecipientRelays(secret_key, clock, random, find_endpoint)
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
-        self._intake = Intake(secret_key, clock, self._queue)
+        self._receiver = Receiver(secret_key, clock, self._queue)
         since = since or clock.now()
         self._relays = {normalize(url) or url: self._own_relay(url, since) for url in relays}
-        self._directory = Directory(tuple(self._relays.values()), clock)
+        self._relay_lists = RelayLists(tuple(self._relays.values()), clock)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
         self._announced: tuple[Event, ...] = ()
@@ -80,19 +81,20 @@ class NostrMessenger:
             self._group = None
 
     async def incoming(self) -> AsyncIterator[IncomingMessage]:
-        """Yield verified messages, stored ones first; an outer event normally comes once."""
+        """Yield verified messages, stored messages first; an outer event normally comes once."""
         while True:
             yield await self._queue.get()
 
     async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
-        """Look up a person's kind 10050 relays; empty when none is known."""
-        return await self._directory.inbox_relays(pubkey)
+        """Look up a person's inbox relays (kind 10050); empty when no list is known."""
+        return await self._relay_lists.inbox_relays(pubkey)
 
     def seal(self, message: OutgoingMessage) -> str:
         """Make the event to publish, as JSON.
 
-        NIP-17: a fresh wrap of the same rumor each time. NIP-04 has no rumor, so the same event is
-        made again for as long as it is remembered, and the receiver collapses the copies.
+        NIP-17: a fresh wrap of the same rumor each time. NIP-04 has no rumor: the same event is
+        returned for as long as the messenger remembers the message, so that the receiver's app
+        shows the copies as one message.
         """
         if message.protocol is DmProtocol.NIP17:
             return self._seal_afresh(message)
@@ -103,9 +105,10 @@ class NostrMessenger:
         return self._sealed[message]
 
     async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
-        """Publish an event; True as soon as one relay answered OK true.
+        """Publish an event; True as soon as a relay answered OK true.
 
-        The other relays have GRACE_S more. What goes to many, `bulk`, leaves room for the rest.
+        The other relays have GRACE_S seconds more. `bulk`: the event is one of many, and leaves
+        room for the rest. Raise MessageRefused if `event_json` is no event.
         """
         if self._group is None:
             return False
@@ -124,11 +127,11 @@ class NostrMessenger:
         return False
 
     def connected(self) -> int:
-        """Return how many of the bot's own relays pass on its mail at present."""
+        """Return how many of the bot's own relays pass on new messages at present."""
         return sum(state.listening for state in self.relay_states())
 
     def relay_states(self) -> tuple[RelayState, ...]:
-        """Return how each of the bot's own relays is doing."""
+        """Return the state of each of the bot's own relays."""
         return tuple(relay.state for relay in self._relays.values())
 
     def _own_relay(self, url: str, since: datetime) -> Relay:
@@ -136,17 +139,17 @@ class NostrMessenger:
             url,
             self._key,
             clock=self._clock,
-            source=self._random,
+            random=self._random,
             since=since,
-            listener=_OwnMail(Mailbag(self._intake, url), self._introduce),
+            listener=_OwnMail(RelayBuffer(self._receiver, url), self._introduce),
         )
 
     def _seal_afresh(self, message: OutgoingMessage) -> str:
         now = self._clock.now()
-        return seal_message(message, self._key, now=now, source=self._random).to_json()
+        return seal_message(message, self._key, now=now, random=self._random).to_json()
 
     async def _send(self, event: Event, url: str, **how: bool) -> bool:
-        """Bring an event to one relay; an error counts as not accepted and touches no other."""
+        """Bring an event to a relay; an error counts as not accepted, and doesn't touch other relays."""
         try:
             return await self._carry(event, url, **how)
         except Exception as error:  # noqa: BLE001 - no relay may end the bot
@@ -158,10 +161,10 @@ class NostrMessenger:
         own = self._relays.get(url)
         if own is not None:
             return await own.publish(event)
-        return await self._abroad.send(event, url, **how)
+        return await self._recipient_relays.send(event, url, **how)
 
     async def _introduce(self, relay: Relay) -> None:
-        self._abroad.forget_silence()
+        self._recipient_relays.forget_avoided()
         for event in self._announced:
             if not await relay.publish(event):
                 _LOG.warning("announcement_refused relay=%s kind=%d", relay.url, event.kind)
@@ -172,9 +175,9 @@ class NostrMessenger:
         urls = [relay.url for relay in self._relays.values()]
         inbox = tuple(("relay", url) for url in urls[:_INBOX_RELAYS_MAX])
         return (
-            self._signed(KIND_PROFILE, (), profile),
+            self._signed(_KIND_PROFILE, (), profile),
             self._signed(KIND_INBOX_RELAYS, inbox, ""),
-            self._signed(KIND_RELAYS, tuple(("r", url) for url in urls), ""),
+            self._signed(_KIND_RELAYS, tuple(("r", url) for url in urls), ""),
         )
 
     def _signed(self, kind: int, tags: Tags, content: str) -> Event:
@@ -184,19 +187,19 @@ class NostrMessenger:
 
 @dataclass(frozen=True, slots=True)
 class _OwnMail:
-    """Listens to one of the bot's own relays."""
+    """The listener of one of the bot's own relays."""
 
-    mailbag: Mailbag
+    buffer: RelayBuffer
     introduce: Callable[[Relay], Awaitable[None]]
 
     async def on_connected(self, relay: Relay) -> None:
         await self.introduce(relay)
 
     async def on_event(self, event: Event) -> None:
-        await self.mailbag.add(event)
+        await self.buffer.add(event)
 
     async def on_stored_read(self) -> None:
-        await self.mailbag.release()
+        await self.buffer.release()
 
     async def on_disconnected(self) -> None:
-        await self.mailbag.hold()
+        await self.buffer.hold()

@@ -39,8 +39,8 @@ def encode_bech32(prefix: str, raw: bytes) -> str:
 def decode_bech32(text: str) -> tuple[str, bytes] | None:
     """Return prefix and bytes of a bech32 text; None for a wrong checksum, form or encoding (bech32m).
 
-    The decoder in pynostr.utils isn't used: on some paths that decoder skips the checksum, and it drops
-    a last byte of zero.
+    The decoder in pynostr.utils isn't used: on some paths that decoder skips the checksum, and
+    drops a last byte of zero.
     """
     prefix, words, encoding = bech32.bech32_decode(text)
     if words is None or encoding is not bech32.Encoding.BECH32:

@@ -1,8 +1,8 @@
-"""Turns a relay's events into verified messages, each outer event once, stored ones in order.
+"""Turns a relay's events into verified messages, each outer event once, stored messages in order.
 
-Relays give stored events newest first, and wraps hide their time: what was stored is held until
-the relay has given all of it, and handed on by the messages' own time. An event's id is noted as
-seen only after its signature was verified, so that a forged copy can't suppress the real one.
+Relays give stored events newest first, and wraps hide their messages' time. So messages are held
+until the relay has given all stored events, then handed on by the rumors' time. An event's id
+counts as seen only after the signature was verified: a forged copy can't suppress the real event.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ _SEEN_MAX = 20_000
 _HELD_MAX = 5_000
 
 
-class Intake:
-    """What all relays share: the queue, and the ids of the events that went into it."""
+class Receiver:
+    """The part that all relays share: the queue of messages, and the ids of the events already queued."""
 
     def __init__(self, key: SecretKey, clock: Clock, queue: asyncio.Queue[IncomingMessage]) -> None:
         self._key = key
@@ -30,7 +30,7 @@ class Intake:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def open(self, event: Event, relay: str) -> IncomingMessage | None:
-        """Verify and decrypt an event that was not handed on yet; None for any other."""
+        """Verify and decrypt an event; None for an event that was handed on before or can't be opened."""
         if event.id in self._seen:
             return None
         try:
@@ -42,7 +42,7 @@ class Intake:
         return None
 
     async def hand_on(self, event_id: str, message: IncomingMessage) -> None:
-        """Put a message into the queue, waiting for room; only then it counts as seen."""
+        """Put a message into the queue, waiting for room, and note the event as seen."""
         if event_id in self._seen:
             return
         await self._queue.put(message)
@@ -51,42 +51,45 @@ class Intake:
             self._seen.popitem(last=False)
 
 
-class Mailbag:
-    """One relay's messages: held while stored ones come, handed on at once afterwards."""
+class RelayBuffer:
+    """The messages of one relay: held while stored events come, afterwards handed on at once."""
 
-    def __init__(self, intake: Intake, relay: str) -> None:
-        self._intake = intake
+    def __init__(self, receiver: Receiver, relay: str) -> None:
+        self._receiver = receiver
         self._relay = relay
         self._held: dict[str, IncomingMessage] | None = {}
 
     async def add(self, event: Event) -> None:
-        """Take one event."""
-        await asyncio.sleep(0)  # Others get their turn, however many events a relay sends.
+        """Open an event and hold or hand on the message."""
+        await asyncio.sleep(
+            0
+        )  # A relay that sends many events in a row must not starve other tasks.
         if self._held is not None and event.id in self._held:
             return
-        message = self._intake.open(event, self._relay)
+        message = self._receiver.open(event, self._relay)
         if message is None:
             return
         if self._held is None:
-            await self._intake.hand_on(event.id, message)
+            await self._receiver.hand_on(event.id, message)
             return
         self._held[event.id] = message
         if len(self._held) >= _HELD_MAX:
             await self._hand_on_held()
 
     async def release(self) -> None:
-        """Hand on what was held, oldest first, and hold no longer."""
+        """Hand on the held messages, oldest first, and hold no more: the stored events are complete."""
         await self._hand_on_held()
         self._held = None
 
     async def hold(self) -> None:
-        """Hand on what was held and hold again: the next connection gives stored events first."""
+        """Hand on the held messages and hold again: the next connection begins with stored events."""
         await self._hand_on_held()
 
     async def _hand_on_held(self) -> None:
         held, self._held = self._held or {}, {}
         messages = list(held.items())
-        messages.reverse()  # Relays give the newest first, which decides between equal times.
+        # Relays give the newest first; reversed, messages of one second keep the order of writing.
+        messages.reverse()
         messages.sort(key=lambda item: item[1].sent_at)
         for event_id, message in messages:
-            await self._intake.hand_on(event_id, message)
+            await self._receiver.hand_on(event_id, message)

@@ -1,61 +1,66 @@
-"""Brings events to relays that others chose: one visit each, to public addresses only.
+"""Delivers events to relays that other people chose: one visit each, to public addresses only.
 
-Most that is slow happens here, so it is bounded: visits at once, for what goes to many apart from the
-rest, and visits to hosts that have just kept us waiting for nothing.
+Dead hosts make visits slow, so the cost is bounded: visits at the same time (bulk messages apart
+from the rest), and visits to hosts that have just cost time in vain.
 """
 
 import asyncio
 import logging
-import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 from urllib.parse import urlsplit
 
 from dca_bot.core.ports import Clock
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.relay import Endpoint, Relay
+from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_socket import Endpoint
 
 _LOG = logging.getLogger(__name__)
 GRACE_S = 3
-"""So long a relay may take once another one has the event; who took longer in vain is left alone."""
+"""Seconds left to a relay once another relay has the event.
+
+A host that took longer without accepting is avoided for a while.
+"""
 _AVOID_FOR = timedelta(minutes=2)
 _AVOIDED_MAX = 1_000
 _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
 
 
-class Abroad:
-    """The way to other people's relays; `find_endpoint` decides which may be connected to."""
+class RecipientRelays:
+    """Visits to other people's relays; `find_endpoint` decides which relays may be connected to."""
 
     def __init__(
         self,
         key: SecretKey,
         clock: Clock,
-        source: random.Random,
+        random: Random,
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]],
     ) -> None:
         self._key = key
         self._clock = clock
-        self._source = source
+        self._random = random
         self._find_endpoint = find_endpoint
         self._room = asyncio.Semaphore(_AT_ONCE_MAX)
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
         self._avoided: OrderedDict[str, tuple[datetime, bool]] = OrderedDict()
 
     async def send(self, event: Event, url: str, *, bulk: bool, is_only: bool = False) -> bool:
-        """Bring an event to one relay; True if it answered OK true.
+        """Bring an event to a relay; True if the relay answered OK true.
 
-        A host that has just not answered counts as not answering again. So does one that was left as
-        another relay had the event; but it may be slow and good, so not where it `is_only` there.
+        A host that has just kept a visit waiting in vain is avoided: False without a visit. So is a
+        host whose visit was cut short because another relay had the event, unless `is_only`: the
+        host may be slow but good, and the recipient lists no other relay.
         """
         host, visit = urlsplit(url).netloc, _Visit(event)
         async with self._bulk_room if bulk else self._room:
             began_at = self._clock.now()
             until, was_left = self._avoided.get(host, (began_at, False))
-            # What lies further ahead was noted by a clock that was wrong.
+            # A time further ahead than _AVOID_FOR was noted while the clock was wrong.
             if began_at < until <= began_at + _AVOID_FOR and not (is_only and was_left):
                 return False
             was_left = True
@@ -68,8 +73,8 @@ class Abroad:
                     self._avoid(host, was_left=was_left)
             return visit.accepted
 
-    def forget_silence(self) -> None:
-        """Try every host again: it may have been the bot that was cut off."""
+    def forget_avoided(self) -> None:
+        """Try every host again: perhaps the bot was cut off, not the hosts."""
         self._avoided.clear()
 
     def _avoid(self, host: str, *, was_left: bool) -> None:
@@ -79,7 +84,7 @@ class Abroad:
             self._avoided.popitem(last=False)
 
     async def _go(self, visit: "_Visit", url: str) -> None:
-        """Connect to a relay for one visit, if it may be connected to at all."""
+        """Connect to a relay for one visit, if `find_endpoint` allows."""
         endpoint = await self._find_endpoint(url)
         if endpoint is None:
             _LOG.info("foreign_relay_refused relay=%s", url)
@@ -88,7 +93,7 @@ class Abroad:
             url,
             self._key,
             clock=self._clock,
-            source=self._source,
+            random=self._random,
             listener=visit,
             endpoint=endpoint,
         )
@@ -97,7 +102,7 @@ class Abroad:
 
 @dataclass(slots=True)
 class _Visit:
-    """Brings one event to somebody else's relay and leaves."""
+    """The listener that publishes one event at a recipient's relay and leaves."""
 
     event: Event
     accepted: bool = False
@@ -107,10 +112,10 @@ class _Visit:
         await relay.leave()
 
     async def on_event(self, event: Event) -> None:
-        """Nothing is asked for, so nothing is taken."""
+        """Ignore events: the visit subscribes to nothing."""
 
     async def on_stored_read(self) -> None:
-        """Nothing is read."""
+        """Do nothing: the visit subscribes to nothing."""
 
     async def on_disconnected(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the visit holds no messages."""

@@ -1,19 +1,19 @@
-"""Keeps one relay connected and performs what its protocol core asks for.
+"""Keeps a relay connected and performs the actions of the protocol core.
 
-The shell around `relay_protocol`: sockets, time limits, reconnection. One log line is written when
-a connection comes up and one when it goes down, none for attempts in between.
+The shell around `relay_protocol`: sockets, time limits, reconnection. The log has a line when a
+connection comes up and a line when a connection goes down, none for attempts in between.
 """
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from typing import Any, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from dca_bot.core.ports import Clock
@@ -22,57 +22,43 @@ from dca_bot.nostr import actions
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.relay_protocol import LOOKBACK_S, RelayProtocol
+from dca_bot.nostr.relay_protocol import RelayProtocol
+from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
+from dca_bot.nostr.subscriptions import LOOKBACK_S
 
 _LOG = logging.getLogger(__name__)
-_OPEN_LIMIT_S = 10
-_ADDRESS_LIMIT_S = 2
-"""How long one address of a relay may take to open where there is another one to try."""
-_NEXT_ADDRESS_S = 0.25
-"""How long after one address of the bot's own relay the next is tried beside it (RFC 8305)."""
 _PING_S = 20
-_CLOSE_LIMIT_S = 2
 _PUBLISH_LIMIT_S = 15
 _QUERY_LIMIT_S = 10
 _BACKOFF_S_MAX = 120
-# Above what relays take from their writers, so that nobody's large event ends the connection.
-_FRAME_BYTES_MAX = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """How one of the bot's relays is doing; `detail` is for a person."""
+    """The state of one of the bot's relays; `detail` is for a person."""
 
     url: str
     listening: bool
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The addresses that a relay's host name stands for, at least one, in the order to try them."""
-
-    hosts: tuple[str, ...]
-    port: int
-
-
 class RelayListener(Protocol):
-    """What a relay tells its owner."""
+    """The owner of a relay, who is told of connections and events."""
 
     async def on_connected(self, relay: "Relay") -> None:
-        """Take note of a new connection; runs beside it, may publish."""
+        """Handle a new connection; runs beside the reading, and may publish."""
         ...
 
     async def on_event(self, event: Event) -> None:
-        """Take an event, not verified yet; the relay is not read on meanwhile."""
+        """Handle an event, not verified yet; the relay is not read further until this returns."""
         ...
 
     async def on_stored_read(self) -> None:
-        """Take note that what comes from now on is new."""
+        """Handle the end of the stored events: every later event is new."""
         ...
 
     async def on_disconnected(self) -> None:
-        """Take note that the connection ended; stored events come first on the next one."""
+        """Handle the end of the connection; the next connection begins with stored events."""
         ...
 
 
@@ -81,11 +67,11 @@ class _Lost(Exception):
 
 
 class Relay:
-    """One relay by its URL.
+    """A relay by URL.
 
-    With `since` the bot's mail is read, from then on at first and from the time of the last
-    connection afterwards. An `endpoint` fixes where to connect, whatever the name resolves to: the
-    first of its addresses that a connection can be opened to.
+    `since`: the bot's inbox is read from this time on; later connections read from the time of the
+    last answered ping. None reads no inbox. `endpoint` fixes the addresses to connect to, instead
+    of DNS.
     """
 
     def __init__(
@@ -94,7 +80,7 @@ class Relay:
         key: SecretKey,
         *,
         clock: Clock,
-        source: random.Random,
+        random: Random,
         since: datetime | None = None,
         listener: RelayListener | None = None,
         endpoint: Endpoint | None = None,
@@ -102,7 +88,7 @@ class Relay:
         self.url = url
         self._key = key
         self._clock = clock
-        self._source = source
+        self._random = random
         self._heard_at = since
         self._listener = listener
         self._endpoint = endpoint
@@ -117,7 +103,7 @@ class Relay:
 
     @property
     def state(self) -> RelayState:
-        """Return how the relay is doing."""
+        """Return the state of the relay."""
         return RelayState(self.url, self._listening, self._detail)
 
     async def run(self) -> None:
@@ -128,17 +114,14 @@ class Relay:
             await self.connect_once()
             steady = (self._clock.now() - began_at).total_seconds() > _BACKOFF_S_MAX
             failures = 0 if steady else failures + 1
-            delay_s = min(_BACKOFF_S_MAX, 2**failures) * self._source.uniform(0.5, 1)
+            delay_s = min(_BACKOFF_S_MAX, 2**failures) * self._random.uniform(0.5, 1)
             await self._clock.sleep(delay_s)
 
     async def connect_once(self) -> None:
-        """Connect and serve the connection until it ends; failures are kept in `state`.
-
-        An unexpected error ends this connection and nothing else: a relay may be anybody's.
-        """
+        """Connect, and serve the connection until the end; a failure is kept in `state`."""
         try:
             await self._connect()
-        except Exception as error:  # noqa: BLE001 - no relay may end the bot
+        except Exception as error:  # noqa: BLE001 - anybody can run a relay: none may end the bot
             self._fail(error)
 
     async def leave(self) -> None:
@@ -164,7 +147,7 @@ class Relay:
             protocol.forget(event.id)
 
     async def query(self, wanted: Filter) -> Sequence[Event] | None:
-        """Ask for stored events; None when no answer came. They are not verified."""
+        """Ask for stored events, which are not verified; None if no answer came."""
         if self._protocol is None:
             return None
         name, todo = self._protocol.query(wanted)
@@ -180,34 +163,10 @@ class Relay:
         finally:
             self._queries.pop(name, None)
 
-    async def _open(self) -> ClientConnection:
-        """Open a connection to the relay's name, or to its endpoint's addresses one after the other."""
-        if self._endpoint is None:
-            return await self._open_at(happy_eyeballs_delay=_NEXT_ADDRESS_S)
-        fixed: dict[str, Any] = {"port": self._endpoint.port, "proxy": None}
-        *others, last = self._endpoint.hosts
-        share_s = min(_ADDRESS_LIMIT_S, _OPEN_LIMIT_S / (len(others) + 2))
-        for host in others:
-            # What a relay answers, a refusal too, is no OSError: then no other address is tried.
-            with suppress(OSError):
-                return await self._open_at(limit_s=share_s, host=host, **fixed)
-        return await self._open_at(host=last, **fixed)
-
-    async def _open_at(self, *, limit_s: float = _OPEN_LIMIT_S, **place: Any) -> ClientConnection:
-        return await connect(
-            self.url,
-            open_timeout=limit_s,
-            ping_interval=None,
-            close_timeout=_CLOSE_LIMIT_S,
-            max_size=_FRAME_BYTES_MAX,
-            compression=None,
-            **place,
-        )
-
     async def _connect(self) -> None:
         try:
-            async with asyncio.timeout(_OPEN_LIMIT_S):
-                socket = await self._open()
+            async with asyncio.timeout(OPEN_LIMIT_S):
+                socket = await open_socket(self.url, self._endpoint)
         except (OSError, WebSocketException, ValueError) as error:
             self._note(listening=False, detail=in_words(error))
             return
@@ -223,7 +182,7 @@ class Relay:
             await self._listener.on_disconnected()
 
     def _fail(self, error: Exception) -> None:
-        """Note a connection that ended by an error nobody foresaw, without the error's text."""
+        """Note a connection that ended by an unforeseen error, without the error's text."""
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         name = type(error).__name__
@@ -231,10 +190,10 @@ class Relay:
         self._note(listening=False, detail=f"failed by an unexpected {name}")
 
     async def _serve(self, socket: ClientConnection) -> None:
-        # A clock that was ahead has heard nothing later than now.
+        # A time ahead of now was noted while the clock was wrong.
         heard_at = None if self._heard_at is None else min(self._heard_at, self._clock.now())
         since = None if heard_at is None else int(heard_at.timestamp()) - LOOKBACK_S
-        protocol = RelayProtocol(self.url, self._key, self._source, inbox_since=since)
+        protocol = RelayProtocol(self.url, self._key, self._random, inbox_since=since)
         async with asyncio.TaskGroup() as group:
             self._socket, self._protocol, self._group = socket, protocol, group
             self._ending = ""
@@ -261,10 +220,10 @@ class Relay:
         raise _Lost(self._ending or "the relay closed the connection")
 
     async def _keep_alive(self, socket: ClientConnection, protocol: RelayProtocol) -> None:
-        """Ping, so that a half-open connection ends, and note until when all mail was heard.
+        """Ping, so that a half-open connection ends, and note until when all messages were heard.
 
-        The time of the last ping that was answered counts, not that of the loss: a machine that
-        slept in between would otherwise never ask for what came meanwhile.
+        The time of the last answered ping counts, not the time of the loss: a machine that slept in
+        between would otherwise never ask for the messages of that time.
         """
         with suppress(ConnectionClosed):
             while True:
@@ -277,7 +236,7 @@ class Relay:
                     self._heard_at = asked_at
 
     async def _end(self, reason: str) -> None:
-        """End the connection; the loop that reads it notices."""
+        """End the connection; the loop that reads the socket notices."""
         self._ending = reason
         await self.leave()
 
@@ -315,7 +274,7 @@ class Relay:
         _resolve(self._answers.get(event_id), accepted)
 
     def _release(self) -> None:
-        """Forget the ended connection; whoever waits for it is told."""
+        """Forget the ended connection, and answer everybody who waits for an event's or a query's answer."""
         self._socket = self._protocol = self._group = None
         for accepted in self._answers.values():
             _resolve(accepted, False)  # noqa: FBT003

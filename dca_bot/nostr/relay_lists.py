@@ -1,7 +1,7 @@
-"""Finds the relays where a person reads private messages (kind 10050, NIP-17), and remembers them.
+"""Finds and remembers the relays where a person reads private messages (kind 10050, NIP-17).
 
-A list counts only with its author's signature; the newest one ever seen wins, so a relay that
-kept an old list can't bring it back.
+The invariant: a list counts only with the author's signature, and the newest list ever seen wins,
+so a relay with an old list can't bring the old list back.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ class _Entry:
     fresh_until: datetime
 
 
-class Directory:
-    """What the bot's own relays know of people's inbox relays."""
+class RelayLists:
+    """Lists of inbox relays, looked up at the bot's own relays."""
 
     def __init__(self, relays: Sequence[Relay], clock: Clock) -> None:
         self._relays = relays
@@ -39,13 +39,13 @@ class Directory:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
-        """Look a person's list up, from memory while it is fresh; empty when none is known.
+        """Return a person's inbox relays, from memory while fresh; empty when no list is known.
 
-        Only relays that may be written to are returned: by wss, or one of the bot's own.
+        Only relays that may be written to are returned: wss, or one of the bot's own.
         """
         entry = self._entries.get(pubkey)
         now = self._clock.now()
-        # What is fresh for longer than anything is was noted by a clock that was ahead.
+        # An entry that stays fresh for longer than _KNOWN_FOR was noted while the clock was ahead.
         if entry is None or not now < entry.fresh_until <= now + _KNOWN_FOR:
             entry = await self._look_up(pubkey, entry)
         return () if entry.event is None else self._usable(entry.event)
@@ -71,7 +71,7 @@ class Directory:
             self._entries.popitem(last=False)
 
     def _usable(self, event: Event) -> tuple[str, ...]:
-        """Pick at most four distinct relays in the person's order; own ones as configured."""
+        """Pick at most four distinct relays, in the person's order; the bot's own relays as configured."""
         listed = (normalize(url) for url in event.values("relay"))
         usable = [
             self._own.get(url, url)

@@ -16,7 +16,7 @@ from dca_bot.demo.lnbits_process import free_port
 from dca_bot.demo.relay import local_relay
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.nostr import events
-from dca_bot.nostr.dm_client import Correspondent
+from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.keys import generate, parse_secret_key
 
 NIP04, NIP17 = DmProtocol
@@ -51,9 +51,7 @@ class Table:
     async def answering(self, *, behind=timedelta(), mute=False):
         """Have the bot's end answer; its clock may be behind."""
         clock = QuickClock(-behind)
-        far = Correspondent(
-            self.bot, self.person.public_key, [self.url], clock, protocol=self.protocol
-        )
+        far = DmClient(self.bot, self.person.public_key, [self.url], clock, protocol=self.protocol)
 
         async def answer():
             async for message in far.received():
@@ -72,7 +70,7 @@ class Table:
 
     def chat(self, *, relays=None, one_by_one=True, encoding="utf-8"):
         clock = QuickClock()
-        near = Correspondent(
+        near = DmClient(
             self.person, self.bot.public_key, relays or [self.url], clock, protocol=self.protocol
         )
         screen = Screen(is_terminal=False)
@@ -294,9 +292,7 @@ async def test_nothing_is_published_but_messages(url):
     async with table.answering():
         table.type("status")
         await table.chat().run()
-        lonely = Correspondent(
-            table.bot, table.person.public_key, [url], QuickClock(), protocol=NIP17
-        )
+        lonely = DmClient(table.bot, table.person.public_key, [url], QuickClock(), protocol=NIP17)
         running = asyncio.create_task(lonely.run())
         await eventually(lonely.connected)
         assert await lonely._messenger.inbox_relays(table.person.public_key) == ()

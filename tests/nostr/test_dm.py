@@ -57,7 +57,7 @@ def wrap_of(seal, **changed):
 
 @pytest.mark.parametrize("protocol", DmProtocol)
 def test_message_arrives_as_it_was_sent(protocol):
-    event = dm.seal_message(outgoing(BOT, protocol), ALICE, now=NOW, source=SOURCE)
+    event = dm.seal_message(outgoing(BOT, protocol), ALICE, now=NOW, random=SOURCE)
     message = opened(events.parse_event(event.to_json()), BOT)
     assert (message.sender, message.text, message.sent_at) == (ALICE.public_key, TEXT, NOW)
     assert (message.protocol, message.relay) == (protocol, "wss://relay.example")
@@ -65,14 +65,14 @@ def test_message_arrives_as_it_was_sent(protocol):
 
 def test_retried_message_has_the_same_rumor_in_another_wrap():
     message = outgoing(BOT, DmProtocol.NIP17)
-    copies = [dm.seal_message(message, ALICE, now=NOW, source=SOURCE) for _ in range(3)]
+    copies = [dm.seal_message(message, ALICE, now=NOW, random=SOURCE) for _ in range(3)]
     assert len({opened(copy, BOT).id for copy in copies}) == 1
     assert len({copy.id for copy in copies}) == len({copy.pubkey for copy in copies}) == 3
 
 
 def test_wrap_hides_sender_and_time():
     message = outgoing(BOT, DmProtocol.NIP17)
-    wraps = [dm.seal_message(message, ALICE, now=NOW, source=SOURCE) for _ in range(40)]
+    wraps = [dm.seal_message(message, ALICE, now=NOW, random=SOURCE) for _ in range(40)]
     ages = [NOW_S - wrap.created_at for wrap in wraps]
     assert all(0 <= age < 2 * 24 * 3600 for age in ages)
     assert max(ages) - min(ages) > 24 * 3600
@@ -80,7 +80,7 @@ def test_wrap_hides_sender_and_time():
 
 
 def test_independent_client_reads_the_bots_nip17():
-    event = dm.seal_message(outgoing(ALICE, DmProtocol.NIP17), BOT, now=NOW, source=SOURCE)
+    event = dm.seal_message(outgoing(ALICE, DmProtocol.NIP17), BOT, now=NOW, random=SOURCE)
     gift = nostr_sdk.UnwrappedGift.from_gift_wrap(
         theirs(ALICE), nostr_sdk.Event.from_json(event.to_json())
     )
@@ -91,7 +91,7 @@ def test_independent_client_reads_the_bots_nip17():
 
 
 def test_independent_client_reads_the_bots_nip04():
-    event = dm.seal_message(outgoing(ALICE, DmProtocol.NIP04), BOT, now=NOW, source=SOURCE)
+    event = dm.seal_message(outgoing(ALICE, DmProtocol.NIP04), BOT, now=NOW, random=SOURCE)
     assert event.tags == (("p", ALICE.public_key),)
     assert nostr_sdk.Event.from_json(event.to_json()).verify()
     assert theirs(ALICE).nip04_decrypt(theirs(BOT).public_key(), event.content) == TEXT
@@ -193,7 +193,7 @@ def test_wrap_is_refused(changed):
 
 @pytest.mark.parametrize("protocol", DmProtocol)
 def test_outer_event_is_verified_before_anything_else(protocol):
-    event = dm.seal_message(outgoing(BOT, protocol), ALICE, now=NOW, source=SOURCE)
+    event = dm.seal_message(outgoing(BOT, protocol), ALICE, now=NOW, random=SOURCE)
     for forged in (
         replace(event, sig=resigned(MALLORY, event).sig),
         replace(event, id="0" * 64),
@@ -212,7 +212,7 @@ def test_rumor_id_is_computed_and_not_believed():
 
 @pytest.mark.parametrize("protocol", DmProtocol)
 def test_bots_own_message_is_refused(protocol):
-    event = dm.seal_message(outgoing(BOT, protocol), BOT, now=NOW, source=SOURCE)
+    event = dm.seal_message(outgoing(BOT, protocol), BOT, now=NOW, random=SOURCE)
     with pytest.raises(MessageRefused):
         opened(event, BOT)
 
@@ -246,4 +246,4 @@ def test_kind_4_not_for_the_bot_alone_or_expired_is_refused(tags):
 def test_message_in_a_wrap_two_days_old_has_its_own_time():
     then = NOW - timedelta(minutes=3)
     message = OutgoingMessage(BOT.public_key, TEXT, then, DmProtocol.NIP17)
-    assert opened(dm.seal_message(message, ALICE, now=NOW, source=SOURCE), BOT).sent_at == then
+    assert opened(dm.seal_message(message, ALICE, now=NOW, random=SOURCE), BOT).sent_at == then

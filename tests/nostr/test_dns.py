@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from dca_bot.nostr.dns import find_public, normalize
-from dca_bot.nostr.relay import Endpoint
+from dca_bot.nostr.relay_socket import Endpoint
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from websockets.utils import accept_key
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import dm, events, keys, relay
+from dca_bot.nostr import dm, events, keys, relay_socket
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.recipient_relays import GRACE_S
-from dca_bot.nostr.relay import Endpoint, Relay
-from dca_bot.nostr.relay_protocol import LOOKBACK_S
+from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.subscriptions import LOOKBACK_S
 
 LIMIT_S = 15
 NIP04, NIP17 = DmProtocol
@@ -244,7 +245,7 @@ async def test_publishing_succeeds_when_one_of_two_relays_refuses(bot, alice):
 
 async def test_forged_copy_does_not_suppress_the_real_message(bot, alice):
     event = dm.seal_message(
-        to(bot, "real"), alice, now=datetime.now(UTC), source=random.SystemRandom()
+        to(bot, "real"), alice, now=datetime.now(UTC), random=random.SystemRandom()
     )
     forged = event.to_json().replace(event.sig, "0" * 128)
 
@@ -421,7 +422,7 @@ async def test_relay_chosen_by_others_is_visited_for_one_message(bot, alice):
 async def test_relay_is_visited_at_its_next_address_where_one_cannot_be_reached(
     bot, alice, host, monkeypatch
 ):
-    monkeypatch.setattr(relay, "_ADDRESS_LIMIT_S", 0.2)
+    monkeypatch.setattr(relay_socket, "_ADDRESS_LIMIT_S", 0.2)
 
     async def find(url):
         return Endpoint((host, "127.0.0.1"), urlsplit(url).port)
@@ -658,7 +659,7 @@ class Broken:
 async def test_unexpected_error_is_a_lost_connection_and_the_relay_is_tried_again(
     where, bot, alice, caplog
 ):
-    event = dm.seal_message(to(bot), alice, now=datetime.now(UTC), source=random.SystemRandom())
+    event = dm.seal_message(to(bot), alice, now=datetime.now(UTC), random=random.SystemRandom())
     visits = []
 
     async def relay(socket):
@@ -677,7 +678,7 @@ async def test_unexpected_error_is_a_lost_connection_and_the_relay_is_tried_agai
             url,
             bot,
             clock=FastClock(),
-            source=random.SystemRandom(),
+            random=random.SystemRandom(),
             since=datetime.now(UTC),
             listener=listener,
         )

@@ -7,7 +7,8 @@ import pytest
 from dca_bot.nostr import events
 from dca_bot.nostr.actions import Answered, Deliver, Drop, Queried, Send, StoredRead, WakeIn
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.relay_protocol import LOOKBACK_S, STORED_LIMIT_S, RelayProtocol
+from dca_bot.nostr.relay_protocol import RelayProtocol
+from dca_bot.nostr.subscriptions import LOOKBACK_S, STORED_LIMIT_S
 
 BOT, ALICE = (SecretKey(bytes([n]) * 32) for n in (1, 2))
 URL = "wss://relay.example"

@@ -20,8 +20,8 @@ from dca_bot.messages.lamassu_state import age_lines, lost_parts
 from dca_bot.messages.owed import need_of, not_counted, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 
-DAY = timedelta(days=1)
-LOOKBACK_MAX = 7 * DAY
+_DAY = timedelta(days=1)
+_LOOKBACK_MAX = 7 * _DAY
 """After a longer silence a summary counts only so much of it."""
 
 
@@ -62,7 +62,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
 def _since(tx: Tx, now: datetime) -> datetime:
     """Return from when to count; a last summary in the future was written by a wrong clock."""
     last = bot_state.moment(tx, bot_state.SUMMARY_AT) or now
-    return max(last, now - LOOKBACK_MAX) if last < now else now - DAY
+    return max(last, now - _LOOKBACK_MAX) if last < now else now - _DAY
 
 
 def _polls(tx: Tx) -> Say:

@@ -9,12 +9,12 @@ from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say
 
-YEAR_DAYS = 365
+_YEAR_DAYS = 365
 
 
 def days(count: int) -> Say:
     """Say about how many days."""
-    if count > YEAR_DAYS:
+    if count > _YEAR_DAYS:
         return Say("outlook.long")
     return Say("outlook.days", n=count) if count else Say("outlook.short")
 

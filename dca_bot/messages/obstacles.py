@@ -12,7 +12,7 @@ from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Fiat, Field, Sat, Say, Word
 
-NAMES_SHOWN_MAX = 5
+_NAMES_SHOWN_MAX = 5
 
 
 def of(client: Client, programme: Programme) -> tuple[Obstacle, ...]:
@@ -43,15 +43,15 @@ def is_off(mode: str, programme: Programme) -> Say:
 
 def short(client: Client, programme: Programme) -> Say:
     """Say in a few words what keeps a client from buying; nothing if nothing does."""
-    return joined(of(client, programme))
+    return _joined(of(client, programme))
 
 
-def joined(found: tuple[Obstacle, ...]) -> Say:
+def _joined(found: tuple[Obstacle, ...]) -> Say:
     """Say several obstacles in one line."""
     if not found:
         return NOTHING
     first = Say("obstacle.why", why=Word("obstacle", found[0]))
-    return Say("obstacle.and", first=first, rest=joined(found[1:])) if found[1:] else first
+    return Say("obstacle.and", first=first, rest=_joined(found[1:])) if found[1:] else first
 
 
 def idle(programme: Programme, people: Iterable[Client]) -> tuple[Say, ...]:
@@ -61,14 +61,14 @@ def idle(programme: Programme, people: Iterable[Client]) -> tuple[Say, ...]:
         if why := of(one, programme):
             by_why.setdefault(why, []).append(one.name)
     return tuple(
-        Say("summary.idle", why=joined(why), names=name_list(names))
+        Say("summary.idle", why=_joined(why), names=name_list(names))
         for why, names in by_why.items()
     )
 
 
 def name_list(some: Sequence[str]) -> Field:
     """Say the first few names, and how many there are beyond."""
-    shown, more = ", ".join(some[:NAMES_SHOWN_MAX]), len(some) - NAMES_SHOWN_MAX
+    shown, more = ", ".join(some[:_NAMES_SHOWN_MAX]), len(some) - _NAMES_SHOWN_MAX
     return Say("summary.more", names=shown, n=more) if more > 0 else shown
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.command import Args, Command, Context, Param, read_word
 from dca_bot.chat.operator import sharing
+from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
 from dca_bot.core.cash_out import fee_minor
 from dca_bot.core.change import read_terms
@@ -17,18 +18,17 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
-ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
 
-def txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest cash-outs, ignored ones too."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
-def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
@@ -42,8 +42,8 @@ def tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 CASH_OUT_COMMANDS = (
-    Command(("txs",), (PAGE,), answer=txs_answer),
-    Command(("tx",), (_ID,), answer=tx_answer),
+    Command(("txs",), (PAGE,), answer=_txs_answer),
+    Command(("tx",), (_ID,), answer=_tx_answer),
     ADD,
 )
 

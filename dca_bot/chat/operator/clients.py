@@ -33,7 +33,7 @@ NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would be added, with what first deposit."""
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
@@ -41,7 +41,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("client.add_effect", name=name, npub=ctx.services.npub(pubkey), amount=amount)
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Add a client with a first deposit, which is pending."""
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
@@ -53,12 +53,12 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-def add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Add a client without a deposit: no money is promised, so no code is needed."""
     return Say("client.added", name=_add(tx, ctx, args).name)
 
 
-def show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show everything about one client."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = purchases.got(tx, client.id)
@@ -96,7 +96,7 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
     return Say("client.hindered", idle=idle, small=small)
 
 
-def list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the clients by name, and whose names have to be typed in full."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -105,7 +105,7 @@ def list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
 
 
-def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Leave a client out of cash-outs until the operator lets the client in again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "stopped":
@@ -115,7 +115,7 @@ def pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("client.paused", name=client.name)
 
 
-def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Let a client take part again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "active":
@@ -127,7 +127,7 @@ def resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("lines", lines=(done, *obstacles.warnings(tx, ctx.programme, client)))
 
 
-def close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Part from a client who has nothing open."""
     client = find_client(tx, args.text("NAME"))
     balance_minor, open_payouts, pending = clients.open_items(tx, client.id)
@@ -152,7 +152,7 @@ def close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("client.was_closed", name=client.name)
 
 
-def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
+def _wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
     """Tell from where to where the client's payouts move."""
     client = find_client(tx, args.text("NAME"))
     return Say(
@@ -164,7 +164,7 @@ def wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
+def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     """Set where the client's future payouts go, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
@@ -175,7 +175,7 @@ def wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     return Done(done)
 
 
-def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell which key the client had and will have."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
@@ -187,7 +187,7 @@ def npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     )
 
 
-def npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give the client another key, void the old one's codes, and tell both."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
@@ -203,24 +203,24 @@ CLIENT_MANAGEMENT = (
     Command(
         ("client", "add"),
         (Param("NAME", read_new_name), _NPUB, Param("AMOUNT", read_fiat, optional=True)),
-        answer=add_answer,
-        plan=add_plan,
-        apply=add_apply,
+        answer=_add_answer,
+        plan=_add_plan,
+        apply=_add_apply,
         code_with="AMOUNT",
     ),
-    Command(("client",), (NAME,), answer=show_answer),
-    Command(("clients",), (PAGE,), answer=list_answer),
-    Command(("client", "pause"), (NAME,), answer=pause_answer),
-    Command(("client", "resume"), (NAME,), answer=resume_answer),
-    Command(("client", "close"), (NAME,), answer=close_answer),
+    Command(("client",), (NAME,), answer=_show_answer),
+    Command(("clients",), (PAGE,), answer=_list_answer),
+    Command(("client", "pause"), (NAME,), answer=_pause_answer),
+    Command(("client", "resume"), (NAME,), answer=_resume_answer),
+    Command(("client", "close"), (NAME,), answer=_close_answer),
     Command(
         ("client", "wallet"),
         (NAME, DESTINATION),
         look=look_destination,
-        plan=wallet_plan,
-        apply=wallet_apply,
+        plan=_wallet_plan,
+        apply=_wallet_apply,
     ),
-    Command(("client", "npub"), (NAME, _NPUB), plan=npub_plan, apply=npub_apply),
+    Command(("client", "npub"), (NAME, _NPUB), plan=_npub_plan, apply=_npub_apply),
 )
 
 

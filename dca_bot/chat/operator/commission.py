@@ -30,7 +30,7 @@ from dca_bot.messages.say import NOTHING, Percent, Sat, Say, refuse
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class _Wanted:
     """What `commission set` asks for; `payee` is None for somebody new, `before` what is set so far.
 
     `destination` is a new one, None where it stays as it is.
@@ -44,7 +44,7 @@ class Wanted:
     before: Part | None
 
 
-def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
+def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell who gets which part, and what each has got so far."""
     terms = commission.in_force(tx)
     leaving = commission.leaving(tx)
@@ -58,12 +58,12 @@ def list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("lines", lines=(Say("commission.heading"), *parts, rest, *gone))
 
 
-async def look_recipient(services: Services, args: Args) -> Destination | None:
+async def _look_recipient(services: Services, args: Args) -> Destination | None:
     """Check the argument DESTINATION with the outside world, if there is one."""
     return await look_destination(services, args) if args.has("DESTINATION") else None
 
 
-def set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say:
+def _set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say:
     """Tell who would get which part from now on, and where it is paid to."""
     wanted = _wanted(tx, ctx, args, seen)
     before, payee = wanted.before, wanted.payee
@@ -84,7 +84,7 @@ def set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say:
     )
 
 
-def set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Done:
+def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Done:
     """Set a part by a new version of the terms, and the destination if one was given."""
     wanted = _wanted(tx, ctx, args, seen)
     payee = wanted.payee
@@ -112,7 +112,7 @@ def set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Don
     return Done(done)
 
 
-def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would get nothing any more, and what is still paid."""
     payee, part = _payee_with_part(tx, args)
     owed = payee.owed_sat if payee.role == RECIPIENT else 0
@@ -124,7 +124,7 @@ def remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     )
 
 
-def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give somebody nothing of the commission from now on; what is open still goes out."""
     payee, _ = _payee_with_part(tx, args)
     commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
@@ -134,7 +134,7 @@ def remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 COMMISSION_COMMANDS = (
-    Command(("commission",), answer=list_answer),
+    Command(("commission",), answer=_list_answer),
     Command(
         ("commission", "set"),
         (
@@ -142,15 +142,15 @@ COMMISSION_COMMANDS = (
             Param("PERCENT", read_percent),
             MAY_HAVE_DESTINATION,
         ),
-        look=look_recipient,
-        plan=set_plan,
-        apply=set_apply,
+        look=_look_recipient,
+        plan=_set_plan,
+        apply=_set_apply,
     ),
-    Command(("commission", "remove"), (NAME,), plan=remove_plan, apply=remove_apply),
+    Command(("commission", "remove"), (NAME,), plan=_remove_plan, apply=_remove_apply),
 )
 
 
-def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Wanted:
+def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
     payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
     name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
@@ -167,7 +167,7 @@ def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Wante
     is_same_place = seen is None or (payee is not None and payee.destination == seen)
     if before is not None and before.percent_bp == percent_bp and is_same_place:
         raise refuse("commission.unchanged", name=name, percent=Percent(percent_bp))
-    return Wanted(payee, name, percent_bp, None if is_same_place else seen, terms, before)
+    return _Wanted(payee, name, percent_bp, None if is_same_place else seen, terms, before)
 
 
 def _payee_with_part(tx: Tx, args: Args) -> tuple[Client, Part]:

@@ -32,7 +32,7 @@ _NOTE = Param("NOTE", read_note, optional=True, rest=True)
 _ID = Param("ID", read_number)
 
 
-def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell whose deposit of what would be recorded."""
     client = find_client(tx, args.text("NAME"))
     refuse_second_command(tx, args.text("NOTE"))
@@ -43,7 +43,7 @@ def deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("lines", lines=(effect, *warnings))
 
 
-def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a pending deposit."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
@@ -54,7 +54,7 @@ def deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return _done_carefully(tx, ctx, client, done)
 
 
-def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell whose pending deposit would count, and in which machine it is."""
     deposit = _pending(tx, args)
     machine = describe.short(_machine(tx, args))
@@ -70,7 +70,7 @@ def confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("lines", lines=(effect, *obstacles.warnings(tx, ctx.programme, client)))
 
 
-def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a pending deposit to its client's balance, from now on."""
     deposit = _pending(tx, args)
     deposits.confirm(
@@ -89,7 +89,7 @@ def confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return _done_carefully(tx, ctx, client, done)
 
 
-def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell which deposit would be struck out."""
     deposit = _voidable(tx, args)
     fields: dict[str, Field] = {
@@ -102,7 +102,7 @@ def void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     return Say("deposit.void_confirmed_effect", **fields)
 
 
-def void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Strike a deposit out, and tell the client."""
     deposit = _voidable(tx, args)
     deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
@@ -125,17 +125,17 @@ def void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest deposits."""
     return _list(tx, args, pending_only=False)
 
 
-def pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the deposits that are not in the machine yet."""
     return _list(tx, args, pending_only=True)
 
 
-def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would get how much cash back, at most the balance, and from which machine."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
@@ -158,7 +158,7 @@ def withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     )
 
 
-def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Take cash out of a client's balance, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
@@ -181,17 +181,17 @@ def withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 CASH_COMMANDS = (
-    Command(("deposit",), (NAME, _AMOUNT, _NOTE), plan=deposit_plan, apply=deposit_apply),
+    Command(("deposit",), (NAME, _AMOUNT, _NOTE), plan=_deposit_plan, apply=_deposit_apply),
     Command(
         ("deposit", "confirm"),
         (_ID, Param("MACHINE", read_note, optional=True, rest=True)),
-        plan=confirm_plan,
-        apply=confirm_apply,
+        plan=_confirm_plan,
+        apply=_confirm_apply,
     ),
-    Command(("deposit", "void"), (_ID,), plan=void_plan, apply=void_apply),
-    Command(("deposits",), (PAGE,), answer=list_answer),
-    Command(("deposits", "pending"), (PAGE,), answer=pending_answer),
-    Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=withdraw_plan, apply=withdraw_apply),
+    Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply),
+    Command(("deposits",), (PAGE,), answer=_list_answer),
+    Command(("deposits", "pending"), (PAGE,), answer=_pending_answer),
+    Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=_withdraw_plan, apply=_withdraw_apply),
 )
 
 

@@ -17,7 +17,9 @@ from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import CommandRefused, Say, refuse
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+ID_LENGTH_MIN = 4
+"""How much of an id an operator has to type at least."""
 _QUOTES = "\"'“”„«»\u2018\u2019"
 
 
@@ -71,8 +73,8 @@ def find_machine(tx: Tx, wanted: str) -> Machine:
 
 
 def read_machine(
-    tx: Tx, words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], T]
-) -> tuple[Machine, T]:
+    tx: Tx, words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], _T]
+) -> tuple[Machine, _T]:
     """Return the machine that words begin with, and what follows it as `read_rest` reads it.
 
     `read_rest` raises Incomplete where words are missing, CommandRefused where they can't be read.
@@ -82,7 +84,7 @@ def read_machine(
     if found:
         machine = _only(tx, found)
         return machine, read_rest(machine, words[count:])
-    readings: list[tuple[Machine, T | Incomplete]] = []
+    readings: list[tuple[Machine, _T | Incomplete]] = []
     unreadable: CommandRefused | None = None
     for machine, count in machines.beginnings(known, words):
         try:

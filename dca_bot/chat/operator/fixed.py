@@ -18,18 +18,18 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
 
-RUNS_SHOWN_MAX = 10
+_RUNS_SHOWN_MAX = 10
 
 
-async def look_price(services: Services, _args: Args) -> Decimal | None:
+async def _look_price(services: Services, _args: Args) -> Decimal | None:
     """Ask LNbits for the price of a coin; None if LNbits tells none."""
     return await ask_price(services)
 
 
-def plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
+def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell when fixed mode buys next, for how much, and what the last runs gave."""
     terms = ctx.programme.fixed
-    runs = fixed_runs.recent(tx, limit=RUNS_SHOWN_MAX)
+    runs = fixed_runs.recent(tx, limit=_RUNS_SHOWN_MAX)
     lines = tuple(describe.fixed_run(run) for run in runs)
     heading = (
         Say("fixed.last_runs", newest=runs[0].id, lines=lines) if runs else Say("fixed.no_runs")
@@ -52,7 +52,7 @@ def plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say
     )
 
 
-def run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
+def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell what a run by hand would give now.
 
     Rate and sats are told roughly: the price moves between a command and its code.
@@ -70,7 +70,7 @@ def run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     )
 
 
-def run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
+def _run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
     """Give each client in fixed mode what the day's limit has left."""
     run, quote, _ = _by_hand(tx, ctx, price)
     given = fixed_runs.carry_out(
@@ -97,8 +97,8 @@ def run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
 
 
 FIXED_COMMANDS = (
-    Command(("fixed",), look=look_price, answer=plan_answer),
-    Command(("fixed", "run"), look=look_price, plan=run_plan, apply=run_apply),
+    Command(("fixed",), look=_look_price, answer=_plan_answer),
+    Command(("fixed", "run"), look=_look_price, plan=_run_plan, apply=_run_apply),
 )
 
 

@@ -24,11 +24,11 @@ from dca_bot.messages import forecast_text
 from dca_bot.messages.owed import need_of, not_counted, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
-WEEK_DAYS = 7
+_WEEK_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class AtLnbits:
+class _AtLnbits:
     """What LNbits told: the source wallet's balance and a coin's price, each None if it did not."""
 
     balance_msat: int | None
@@ -36,7 +36,7 @@ class AtLnbits:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class _Expected:
     """What is likely to be needed in a day and in a week.
 
     `fixed_minor` and `flow_sat` are the parts, no more than the balances can buy; the sums are None
@@ -48,13 +48,13 @@ class Expected:
     sums_sat: tuple[int, int] | None
 
 
-async def look_funds(services: Services, _args: Args) -> AtLnbits:
+async def _look_funds(services: Services, _args: Args) -> _AtLnbits:
     """Ask LNbits for the balance and the price."""
     balance_msat = await ask_balance(services)
-    return AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(services))
+    return _AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(services))
 
 
-async def look_top_up(services: Services, args: Args) -> Invoice:
+async def _look_top_up(services: Services, args: Args) -> Invoice:
     """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
     try:
         return await in_time(
@@ -74,7 +74,7 @@ async def look_top_up(services: Services, args: Args) -> Invoice:
         raise refuse("topup.refused") from None
 
 
-def funds_answer(tx: Tx, ctx: Context, _args: Args, found: AtLnbits) -> Say:
+def _funds_answer(tx: Tx, ctx: Context, _args: Args, found: _AtLnbits) -> Say:
     """Tell how the source wallet stands against what it has to pay."""
     need = need_of(tx, ctx.programme, ctx.now)
     expected = _expected(tx, ctx, found.coin)
@@ -95,7 +95,7 @@ def funds_answer(tx: Tx, ctx: Context, _args: Args, found: AtLnbits) -> Say:
     )
 
 
-def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
+def _top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
     """Hand out the invoice."""
     return Say(
         "topup.done",
@@ -106,17 +106,17 @@ def top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
 
 
 FUNDS_COMMANDS = (
-    Command(("funds",), look=look_funds, answer=funds_answer),
-    Command(("topup",), (Param("AMOUNT", read_sat),), look=look_top_up, answer=top_up_answer),
+    Command(("funds",), look=_look_funds, answer=_funds_answer),
+    Command(("topup",), (Param("AMOUNT", read_sat),), look=_look_top_up, answer=_top_up_answer),
 )
 
 
-def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
+def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> _Expected:
     fixed = ctx.programme.fixed
     limits = forecast.fixed_limits(tx, fixed.daily_limit_max_minor) if fixed.enabled else []
     flow = forecast.flow_pace(tx, ctx.now)
-    fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, WEEK_DAYS))
-    flow_sat = (need_for(flow, 1), need_for(flow, WEEK_DAYS))
+    fixed_minor = (fixed_need_minor(limits, 1), fixed_need_minor(limits, _WEEK_DAYS))
+    flow_sat = (need_for(flow, 1), need_for(flow, _WEEK_DAYS))
     known = coin or _lamassu_coin(tx, ctx.programme.currency)
     if known is not None:
         most_sat = cost_sat(forecast.flow_balances_minor(tx), known)
@@ -127,7 +127,7 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> Expected:
     elif coin is not None:
         fixed_sat = [cost_sat(minor, coin) for minor in fixed_minor]
         sums_sat = (fixed_sat[0] + flow_sat[0], fixed_sat[1] + flow_sat[1])
-    return Expected(fixed_minor, flow_sat, sums_sat)
+    return _Expected(fixed_minor, flow_sat, sums_sat)
 
 
 def _lamassu_coin(tx: Tx, currency: str) -> Fraction | None:
@@ -152,7 +152,7 @@ def _free(purse: Purse) -> Say:
     return Say("funds.free", sats=Sat(sat_floor(purse.free_msat)))
 
 
-def _expected_lines(expected: Expected) -> tuple[Say, ...]:
+def _expected_lines(expected: _Expected) -> tuple[Say, ...]:
     if not any(expected.fixed_minor + expected.flow_sat):
         return (Say("funds.nothing_expected"),)
     lines = []
@@ -169,12 +169,12 @@ def _expected_lines(expected: Expected) -> tuple[Say, ...]:
     return tuple(lines)
 
 
-def _lasts(purse: Purse, expected: Expected) -> Say:
+def _lasts(purse: Purse, expected: _Expected) -> Say:
     if expected.sums_sat is None or purse.free_msat < 0:
         return NOTHING
     free_sat, (day_sat, week_sat) = sat_floor(purse.free_msat), expected.sums_sat
     count = days_left(free_sat, pace(day_sat, DAY))
-    if count is not None and count < WEEK_DAYS and week_sat <= free_sat:
+    if count is not None and count < _WEEK_DAYS and week_sat <= free_sat:
         return Say("funds.covers_week")  # The balances are used up before.
     return NOTHING if count is None else Say("funds.lasts", days=forecast_text.days(count))
 
@@ -186,7 +186,7 @@ def _open_invoice(tx: Tx, now: datetime) -> Say:
     return Say("funds.invoice", amount=Sat(told.asked_sat), expiry=Moment(told.expires_at))
 
 
-def _suggestion(purse: Purse, expected: Expected, programme: Programme) -> Say:
+def _suggestion(purse: Purse, expected: _Expected, programme: Programme) -> Say:
     """Name the top-up that brings the wallet to its target, or through a week if that takes more."""
     levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
     week_sat = expected.sums_sat[1] if expected.sums_sat else expected.flow_sat[1]

@@ -32,7 +32,7 @@ from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 _COUNTED = "MACHINE AMOUNT"
 
 
-def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
+def _cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell for each machine what should be in it, and what has moved since its last count."""
     all_cash = machine_cash.of_all(tx)
     unnamed_minor = machine_cash.unnamed_minor(tx)
@@ -45,7 +45,7 @@ def cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     )
 
 
-def count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell what a count differs by from what should be in the machine."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
@@ -57,7 +57,7 @@ def count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     )
 
 
-def count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a count: the machine's figure goes on from it."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
@@ -88,13 +88,13 @@ def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say
     )
 
 
-COUNT = Command(
+_COUNT = Command(
     ("cash", "count"),
     (Param(_COUNTED, read_note, rest=True),),
-    plan=count_plan,
-    apply=count_apply,
+    plan=_count_plan,
+    apply=_count_apply,
 )
-MACHINE_COMMANDS = (Command(("cash",), answer=cash_answer), COUNT)
+MACHINE_COMMANDS = (Command(("cash",), answer=_cash_answer), _COUNT)
 
 
 def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
@@ -108,7 +108,7 @@ def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
             amount, used = take_amount(words, currency, has_note=False)
             return read_fiat_or_zero(amount if used == len(words) else " ".join(words), currency)
         except CommandRefused as refused:
-            raise wrong_argument(COUNT, refused) from None
+            raise wrong_argument(_COUNT, refused) from None
 
     return read_machine(tx, args.text(_COUNTED).split(), read_amount)
 

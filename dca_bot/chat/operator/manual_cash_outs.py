@@ -31,7 +31,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, CommandRefused, Rate, Say, refuse
 
-PRICE_AGE_MAX = timedelta(days=7)
+_PRICE_AGE_MAX = timedelta(days=7)
 """An older price of Lamassu says nothing about what is added now."""
 _ADDED = "MACHINE FIAT SATS [NOTE]"
 
@@ -61,11 +61,11 @@ class _Rest:
     note: str
 
 
-def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell what a cash-out that was settled externally would give to whom."""
     wanted, known = _read(tx, ctx, args), tickers.newest(tx)
     rate = Rate(wanted.fiat_minor, wanted.sat)
-    if known is not None and ctx.now - known.at <= PRICE_AGE_MAX:
+    if known is not None and ctx.now - known.at <= _PRICE_AGE_MAX:
         coin = coin_minor(known.price, ctx.programme.currency)
         if is_far_off(rate.minor, rate.sat, coin):
             raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
@@ -79,7 +79,7 @@ def add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     )
 
 
-def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a cash-out of now and share it out."""
     wanted = _read(tx, ctx, args)
     id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
@@ -98,8 +98,8 @@ def add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 ADD = Command(
     ("tx", "add"),
     (Param(_ADDED, read_note, rest=True),),
-    plan=add_plan,
-    apply=add_apply,
+    plan=_add_plan,
+    apply=_add_apply,
 )
 
 

@@ -13,11 +13,11 @@ from dca_bot.messages.say import Moment, Say, refuse
 TEXT_CHARS_MAX = 1500
 TEXT_BYTES_MAX = 3500
 """What surrounds the text has to fit into a message too."""
-DONE_CHARS_MAX = 80
+_DONE_CHARS_MAX = 80
 """One short line; what an answer said to a client need not be told again."""
 
 
-def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell to how many clients which words would go."""
     readers = len(clients.everyone(tx))
     if not readers:
@@ -25,7 +25,7 @@ def broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     return Say("broadcast.effect", n=readers, text=args.text("TEXT"))
 
 
-def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Write to all clients, whatever they want to be told of payouts."""
     sent = ctx.notices.clients.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
@@ -34,14 +34,14 @@ def broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     )
 
 
-def log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what was done, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("log.heading"), rows, args.page, lambda row: _line(row, ctx))
 
 
-def read_broadcast(text: str, _currency: str) -> str:
+def _read_broadcast(text: str, _currency: str) -> str:
     """Read what is to be sent to all clients; line breaks stay."""
     if len(text) > TEXT_CHARS_MAX or len(text.encode()) > TEXT_BYTES_MAX:
         raise refuse("broadcast.long", max=TEXT_CHARS_MAX)
@@ -51,17 +51,17 @@ def read_broadcast(text: str, _currency: str) -> str:
 MESSAGE_COMMANDS = (
     Command(
         ("broadcast",),
-        (Param("TEXT", read_broadcast, verbatim=True),),
-        plan=broadcast_plan,
-        apply=broadcast_apply,
+        (Param("TEXT", _read_broadcast, verbatim=True),),
+        plan=_broadcast_plan,
+        apply=_broadcast_apply,
     ),
-    Command(("log",), (PAGE,), answer=log_answer),
+    Command(("log",), (PAGE,), answer=_log_answer),
 )
 
 
 def _line(row: LoggedCommand, ctx: Context) -> Say:
     done = " ".join(row.done.split())
-    cut = done if len(done) <= DONE_CHARS_MAX else f"{done[: DONE_CHARS_MAX - 1]}…"
+    cut = done if len(done) <= _DONE_CHARS_MAX else f"{done[: _DONE_CHARS_MAX - 1]}…"
     return Say(
         "log.line",
         at=Moment(row.at),

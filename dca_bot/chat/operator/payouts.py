@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param, read_word
+from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.payout_payments import (
     known_payments,
     look_payments,
@@ -26,11 +27,10 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Fiat, Sat, Say, refuse
 
-ID_LENGTH_MIN = 4
 _ID = Param("ID", read_word)
 
 
-def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List what is not finished, in the order in which it is to be paid."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -39,7 +39,7 @@ def list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
 
 
-def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List what waits for the operator, for time, or for anything else."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
@@ -48,7 +48,7 @@ def stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
 
 
-def retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
+def _retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
     """Tell which payout would get a new invoice: one proven unpaid, or unpaid on the operator's word."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
@@ -65,7 +65,7 @@ def retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> S
     )
 
 
-def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a void payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     transitions.retry(tx, payout, now=ctx.now)
@@ -73,13 +73,13 @@ def retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-async def look_up(services: Services, args: Args) -> tuple[Payment, ...]:
+async def _look_up(services: Services, args: Args) -> tuple[Payment, ...]:
     """Ask LNbits for every payment of the payout ID."""
     payout = await services.database.read(lambda tx: _payout(tx, args))
     return await look_payments(services, payout.id)
 
 
-def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
+def _cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
     """Tell what would be reversed; only where nothing can be paid any more."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
@@ -107,7 +107,7 @@ def cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> 
     )
 
 
-def cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
+def _cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
     """Reverse a payout: fiat back to the client, sats to the operator."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in known_payments(tx, payout, seen):
@@ -153,10 +153,10 @@ def paused_note(tx: Tx) -> Say:
 
 
 PAYOUT_COMMANDS = (
-    Command(("payouts",), (PAGE,), answer=list_answer),
-    Command(("payouts", "stuck"), (PAGE,), answer=stuck_answer),
-    Command(("payout", "retry"), (_ID,), look=look_up, plan=retry_plan, apply=retry_apply),
-    Command(("payout", "cancel"), (_ID,), look=look_up, plan=cancel_plan, apply=cancel_apply),
+    Command(("payouts",), (PAGE,), answer=_list_answer),
+    Command(("payouts", "stuck"), (PAGE,), answer=_stuck_answer),
+    Command(("payout", "retry"), (_ID,), look=_look_up, plan=_retry_plan, apply=_retry_apply),
+    Command(("payout", "cancel"), (_ID,), look=_look_up, plan=_cancel_plan, apply=_cancel_apply),
 )
 
 

@@ -17,7 +17,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Sat, Say, Word, refuse
 
-SHARES_SHOWN_MAX = 12
+_SHARES_SHOWN_MAX = 12
 
 
 def planned(
@@ -91,7 +91,7 @@ def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
             state=Word("payout", share.payout_state or COLLECTING),
             payout=short_id(share.payout_id or ""),
         )
-        for share in shares[:SHARES_SHOWN_MAX]
+        for share in shares[:_SHARES_SHOWN_MAX]
     )
     return (*lines, _more(shares))
 
@@ -109,7 +109,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             state=Word("payout", share.payout_state or COLLECTING),
             payout=short_id(share.payout_id or ""),
         )
-        for share in split.shares[:SHARES_SHOWN_MAX]
+        for share in split.shares[:_SHARES_SHOWN_MAX]
     )
     rest = Say("tx.commission_rest", sats=Sat(split.unallocated_sat))
     return (Say("tx.commission_heading"), *lines, _more(split.shares), rest)
@@ -126,7 +126,7 @@ def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -
         Say("tx.planned_commission", name=name, sats=Sat(sat)) for name, sat in split.sats.items()
     )
     rest = Say("tx.commission_rest", sats=Sat(split.rest_sat))
-    return Say("tx.planned_split", lines=(*lines[:SHARES_SHOWN_MAX], _more(lines), rest))
+    return Say("tx.planned_split", lines=(*lines[:_SHARES_SHOWN_MAX], _more(lines), rest))
 
 
 def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetime) -> Field:
@@ -141,7 +141,7 @@ def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetim
         if share.sat
     )
     passed_by = missed.would_miss(tx, at) if ctx.programme.flow_enabled else []
-    given = (*shares[:SHARES_SHOWN_MAX], _more(shares)) if shares else (Say("hold.nobody"),)
+    given = (*shares[:_SHARES_SHOWN_MAX], _more(shares)) if shares else (Say("hold.nobody"),)
     return (*given, passed_by_line([one.name for one in passed_by]))
 
 
@@ -152,5 +152,5 @@ def passed_by_line(names: Sequence[str]) -> Say:
 
 def _more(rows: Sequence[object]) -> Say:
     """Say how many rows are not shown."""
-    left = len(rows) - SHARES_SHOWN_MAX
+    left = len(rows) - _SHARES_SHOWN_MAX
     return Say("tx.more_shares", n=left) if left > 0 else NOTHING

@@ -25,11 +25,11 @@ from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part
 from dca_bot.messages.owed import need_of, not_counted, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
-FINDINGS_SHOWN_MAX = 10
+_FINDINGS_SHOWN_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
-class AuditFindings:
+class _AuditFindings:
     """What `audit` found; `payments` is None if LNbits couldn't be asked."""
 
     ledger: LedgerAudit
@@ -41,18 +41,18 @@ async def look_around(services: Services, _args: Args) -> Surroundings:
     return Surroundings(await ask_balance(services), services.parts())
 
 
-async def look_audit(services: Services, _args: Args) -> AuditFindings:
+async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
     """Prove the ledger, and hold LNbits' payments against it, unless LNbits hangs."""
     try:
         await in_time(services, services.wallet.balance_msat())
         async with services.reading_database() as database:
             payments = await audit_payments(database, services.wallet)
     except (LnbitsUnavailable, LnbitsRefused):
-        return AuditFindings(await services.audit_ledger(), None)
-    return AuditFindings(await services.audit_ledger(), payments)
+        return _AuditFindings(await services.audit_ledger(), None)
+    return _AuditFindings(await services.audit_ledger(), payments)
 
 
-def status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say:
+def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say:
     """Tell how everything stands."""
     need = need_of(tx, ctx.programme, ctx.now)
     pending, pending_minor = deposits.pending_totals(tx)
@@ -79,7 +79,7 @@ def status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say
     )
 
 
-def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
     if bot_state.paused(tx):
         raise refuse("status.paused")
@@ -90,7 +90,7 @@ def poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("lines", lines=lines)
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
     if bot_state.get(tx, bot_state.PAUSED) is not None:
         return Say("pause_all.already")
@@ -99,7 +99,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("pause_all.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Decide and pay again, what came meanwhile too."""
     was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
@@ -108,7 +108,7 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("resume_all.done")
 
 
-def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
     dispute, at = leases.open_dispute(tx), start.asked(tx)
     if dispute is None:
@@ -122,9 +122,9 @@ def resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     )
 
 
-def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
+def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
     """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
-    was_disputed = is_disputed(tx)
+    was_disputed = _is_disputed(tx)
     if was_disputed:
         leases.accept(tx, now=ctx.now)
     else:
@@ -137,17 +137,17 @@ def resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
     return Done(Say("resume_all.done"))
 
 
-def is_disputed(tx: Tx) -> bool:
+def _is_disputed(tx: Tx) -> bool:
     """Tell whether another bot's row at LNbits has stopped this one."""
     return leases.open_dispute(tx) is not None
 
 
-def needs_word(tx: Tx) -> bool:
+def _needs_word(tx: Tx) -> bool:
     """Tell whether the operator has to decide something before the bot may go on."""
-    return is_disputed(tx) or start.asked(tx) is not None
+    return _is_disputed(tx) or start.asked(tx) is not None
 
 
-def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: AuditFindings) -> Say:
+def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:
     """Tell what the audit found."""
     ledger = found.ledger
     findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
@@ -161,7 +161,7 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: AuditFindings) -> S
     unasked = Say("audit.unasked") if found.payments is None else NOTHING
     if not findings:
         return Say("lines", lines=(Say("audit.sound"), looked, unasked, *notes))
-    shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:FINDINGS_SHOWN_MAX])
+    shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:_FINDINGS_SHOWN_MAX])
     return Say(
         "lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked, *notes)
     )
@@ -169,30 +169,30 @@ def audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: AuditFindings) -> S
 
 def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
     """Say what is known of LNbits' rows and wants no action."""
-    texts = payments.notes[:FINDINGS_SHOWN_MAX] if payments else ()
+    texts = payments.notes[:_FINDINGS_SHOWN_MAX] if payments else ()
     return tuple(Say("audit.note", text=text[:300]) for text in texts)
 
 
-def wake_jobs(services: Services) -> None:
+def _wake_jobs(services: Services) -> None:
     """Have the jobs look at once at what waited."""
     services.poll_now()
     services.wake_payouts()
 
 
 HOUSE_COMMANDS = (
-    Command(("status",), look=look_around, answer=status_answer),
-    Command(("poll",), answer=poll_answer, then=lambda services: services.poll_now()),
-    Command(("pause", "all"), answer=pause_answer),
+    Command(("status",), look=look_around, answer=_status_answer),
+    Command(("poll",), answer=_poll_answer, then=lambda services: services.poll_now()),
+    Command(("pause", "all"), answer=_pause_answer),
     Command(
         ("resume", "all"),
-        answer=resume_answer,
-        plan=resume_plan,
-        apply=resume_apply,
-        code_if=needs_word,
-        then=wake_jobs,
+        answer=_resume_answer,
+        plan=_resume_plan,
+        apply=_resume_apply,
+        code_if=_needs_word,
+        then=_wake_jobs,
     ),
     TABLES_EXPORT,
-    Command(("audit",), look=look_audit, answer=audit_answer),
+    Command(("audit",), look=_look_audit, answer=_audit_answer),
 )
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from dca_bot.messages.say import NOTHING, Say
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
 
@@ -15,7 +15,7 @@ def short(text: str) -> str:
     return text if len(text) <= NAME_LENGTH_MAX else f"{text[: NAME_LENGTH_MAX - 1]}…"
 
 
-def page(heading: Say, rows: Sequence[T], number: int, line: Callable[[T], Say]) -> Say:
+def page(heading: Say, rows: Sequence[_T], number: int, line: Callable[[_T], Say]) -> Say:
     """Say page `number` of a list.
 
     `rows` begins with the first row of the page, and has one row more than fits if a further page follows.

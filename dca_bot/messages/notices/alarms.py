@@ -10,7 +10,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices.writer import NoticeWriter
 from dca_bot.messages.say import Moment, Say, Word
 
-CLOCK = "clock"
+_CLOCK = "clock"
 """The alarm that the clock is in doubt."""
 
 
@@ -36,11 +36,11 @@ class AlarmNotices:
     def clock_doubted(self, tx: Tx, shown: datetime, now: datetime) -> None:
         """Tell that the clock went far back, and that the bot decides and pays nothing meanwhile."""
         told = Say("notice.clock_went_back", before=Moment(shown), today=Moment(now))
-        self._writer.tell_operators(tx, told, now, alarm=CLOCK)
+        self._writer.tell_operators(tx, told, now, alarm=_CLOCK)
 
     def clock_right(self, tx: Tx, now: datetime) -> None:
         """Tell that the clock is right again, to operators whom the notice of doubt has reached."""
-        missed = outbox.withdraw(tx, CLOCK, now=now)
+        missed = outbox.withdraw(tx, _CLOCK, now=now)
         for operator in sorted(self._programme.operators - missed):
             self._writer.tell_operator(tx, operator, Say("notice.clock_right"), now)
 

@@ -37,7 +37,7 @@ class Action:
     apply: Callable[[Tx, Context, Ruling], Done]
 
 
-async def look_nowhere(_services: Services, _hold: Hold) -> tuple[Payment, ...]:
+async def _look_nowhere(_services: Services, _hold: Hold) -> tuple[Payment, ...]:
     """Ask LNbits nothing: the ledger alone decides."""
     return ()
 
@@ -51,5 +51,5 @@ class HoldActions:
 
     accept: Action
     ignore: Action
-    look: Callable[[Services, Hold], Awaitable[tuple[Payment, ...]]] = look_nowhere
+    look: Callable[[Services, Hold], Awaitable[tuple[Payment, ...]]] = _look_nowhere
     takes_part: bool = False

@@ -11,6 +11,7 @@ from dca_bot.chat.command import (
     read_fiat,
     read_word,
 )
+from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.holds.actions import HoldActions, Ruling
 from dca_bot.chat.operator.holds.cash_out import CASH_OUT_ACTIONS
 from dca_bot.chat.operator.holds.changed import CHANGED_ACTIONS
@@ -31,7 +32,6 @@ HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
     HoldKind.RECOVERY: RECOVERY_ACTIONS,
 }
 """What the operator can decide, by the kind of hold."""
-_REF_LENGTH_MIN = 4
 _SHOWN_MAX = 5
 _ID = Param("ID", read_word)
 
@@ -109,7 +109,7 @@ def _find(tx: Tx, args: Args) -> Hold:
     hold = None
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
         hold = holds.by_id(tx, int(wanted))
-    if hold is None and len(wanted) >= _REF_LENGTH_MIN:
+    if hold is None and len(wanted) >= ID_LENGTH_MIN:
         hold = holds.by_ref(tx, wanted)
     if hold is None:
         raise refuse("hold.not_found")

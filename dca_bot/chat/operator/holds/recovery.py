@@ -11,7 +11,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Fiat, Sat, Say, refuse
 
-PAYMENTS_SHOWN_MAX = 12
+_PAYMENTS_SHOWN_MAX = 12
 
 
 def paid_lines(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
@@ -19,9 +19,9 @@ def paid_lines(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
     rows = unknown_payments.paid_for(tx, distribution_id)
     lines = [
         Say("tx.planned_share", name=row.client_name, fiat=Fiat(row.minor), sats=Sat(row.sat))
-        for row in rows[:PAYMENTS_SHOWN_MAX]
+        for row in rows[:_PAYMENTS_SHOWN_MAX]
     ]
-    left = len(rows) - PAYMENTS_SHOWN_MAX
+    left = len(rows) - _PAYMENTS_SHOWN_MAX
     return (*lines, Say("tx.more_shares", n=left)) if left > 0 else tuple(lines)
 
 

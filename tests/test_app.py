@@ -26,7 +26,7 @@ from dca_bot.core.ports import (
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.ledger.correspondence import outbox, payout_notices
-from dca_bot.ledger.distributions import distributions, manual_cash_outs
+from dca_bot.ledger.distributions import flow_mode, manual_cash_outs
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -322,7 +322,7 @@ def bring_payout(tx):
         tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW
     )
     amounts = Amounts(12_000, 10_000, 0)
-    distributions.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
+    flow_mode.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
     invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))
     paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, None)
     for step, about in (

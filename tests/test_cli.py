@@ -27,7 +27,7 @@ from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
 from dca_bot.core.ports import Copy
 from dca_bot.demo.relay import local_relay
-from dca_bot.ledger.distributions import cash_outs, distributions, readings
+from dca_bot.ledger.distributions import cash_outs, flow_mode, readings
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, deposits, machine_cash, machines
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -194,7 +194,7 @@ def share_out(tx):
     unread = dict.fromkeys(CashOut.__dataclass_fields__)
     cash_out = CashOut(**{**unread, "id": "cash-out", "device_id": "machine", "created_at": NOW})
     cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=NOW)
-    distributions.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, flow_enabled=True)
+    flow_mode.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, flow_enabled=True)
 
 
 @pytest.fixture

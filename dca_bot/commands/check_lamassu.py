@@ -10,8 +10,8 @@ from dca_bot.config import Config
 from dca_bot.core.money import fiat_text
 from dca_bot.core.ports import Export
 from dca_bot.errors import LedgerError, LedgerOutdated
+from dca_bot.jobs.lamassu.decisions import reads_since
 from dca_bot.jobs.lamassu.foretell import Foretold, foretell
-from dca_bot.jobs.lamassu.ingest import reads_since
 from dca_bot.lamassu.ages import ages_text
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start

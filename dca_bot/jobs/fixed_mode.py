@@ -21,7 +21,7 @@ from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_runs
-from dca_bot.ledger.distributions.distributions import Distribution
+from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.distributions.fixed_runs import PutOff, RecordedRun, RunReason
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -146,7 +146,7 @@ class Schedule:
             _log.debug("LNbits told no price detail=%s", error)
             return None
 
-    def _run_in(self, tx: Tx, run: Run, price: Decimal | None) -> Distribution | None:
+    def _run_in(self, tx: Tx, run: Run, price: Decimal | None) -> Distribution[Share] | None:
         """Do everything that a run changes, if it may happen now; else note why it waits."""
         now = self.clock.now()
         before = fixed_runs.known(tx, [run]).get(run.id)
@@ -208,7 +208,7 @@ class Schedule:
             self.notices.tell_operators(tx, told, now)
 
     def _tell_given(
-        self, tx: Tx, run: Run, before: RecordedRun | None, given: Distribution
+        self, tx: Tx, run: Run, before: RecordedRun | None, given: Distribution[Share]
     ) -> None:
         now = self.clock.now()
         for share in given.shares:

@@ -32,7 +32,7 @@ from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUna
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.correspondence.outbox import Urgency
-from dca_bot.ledger.distributions import cash_outs, changes, distributions
+from dca_bot.ledger.distributions import cash_outs, changes, distributions, flow_mode
 from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.reports.export import Form
@@ -313,9 +313,10 @@ class Talk:
         def work(tx):
             now = self.clock.now()
             cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
-            return distributions.distribute(
+            flow_mode.distribute(
                 tx, id_, Amounts(sat, fiat_minor, 1_000), at=now, now=now, flow_enabled=True
             )
+            return distributions.by_id(tx, id_)
 
         return await self.database.transact(work)
 

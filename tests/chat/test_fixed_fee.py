@@ -9,7 +9,7 @@ from talk import code_in
 
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import terms
-from dca_bot.ledger.distributions import cash_outs, changes, distributions
+from dca_bot.ledger.distributions import cash_outs, changes, flow_mode
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import machines
 
@@ -82,7 +82,7 @@ async def test_sale_whose_machine_reported_something_else_says_so(talk):
     def work(tx):
         decision = decide(row, currency="GTQ", now=now)
         cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
-        distributions.distribute(tx, SALE, decision.amounts, at=now, now=now, flow_enabled=True)
+        flow_mode.distribute(tx, SALE, decision.amounts, at=now, now=now, flow_enabled=True)
         return [cash_outs.tell_report(tx, SALE, minor, now=now) for minor in (44_500, 1)]
 
     assert await talk.database.transact(work) == [True, False]

@@ -12,7 +12,7 @@ from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, distributions, flow_mode
 from dca_bot.ledger.payouts import payout_need, payouts, transitions
 from dca_bot.ledger.programme import clients, commission, deposits, machine_cash, machines
 from dca_bot.ledger.programme.clients import Destination
@@ -106,8 +106,8 @@ class Story:
     def percent(self, client_id, percent_bp):
         """Set what somebody gets of the commission; 0 removes."""
         if percent_bp:
-            return self.do(commission.set_part, client_id, percent_bp, now=self.now)
-        return self.do(commission.remove_part, client_id, now=self.now)
+            return self.do(commission.set_share, client_id, percent_bp, now=self.now)
+        return self.do(commission.remove_share, client_id, now=self.now)
 
     def pending(self, client_id, minor):
         return self.do(deposits.add, client_id, amount_minor=minor, note="", now=self.now)
@@ -173,14 +173,15 @@ class Story:
         self.do(cash_outs.record, row, decision, state=state, reason=reason, now=self.now)
 
     def distribute(self, id_, sat, minor, *, commission_sat=0, at=None, flow=True):
-        return self.do(
-            distributions.distribute,
+        self.do(
+            flow_mode.distribute,
             id_,
             Amounts(sat, minor, commission_sat),
             at=at or self.now,
             now=self.now,
             flow_enabled=flow,
         )
+        return self.read(distributions.by_id, id_)
 
     def cash_out(self, id_, sat, minor, **named):
         self.record(id_)

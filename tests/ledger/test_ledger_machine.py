@@ -229,7 +229,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.story.percent(id_, 0)
             self.terms.pop(id_, None)
             return
-        self.try_(allowed, commission.set_part, id_, percent_bp, now=self.story.now)
+        self.try_(allowed, commission.set_share, id_, percent_bp, now=self.story.now)
         if allowed:
             self.terms[id_] = percent_bp
 

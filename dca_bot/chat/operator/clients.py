@@ -140,9 +140,9 @@ def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
             payouts=open_payouts,
             deposits=pending,
         )
-    part = commission.in_force(tx).part_of(client.id)
-    if part is not None:
-        percent = Percent(part.percent_bp)
+    share = commission.in_force(tx).share_of(client.id)
+    if share is not None:
+        percent = Percent(share.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
     # Not in bulk, or the farewell would pass it.
     ctx.notices.clients.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)

@@ -22,7 +22,7 @@ from dca_bot.chat.services import Services
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
-from dca_bot.ledger.programme.commission import CommissionVersion, Part
+from dca_bot.ledger.programme.commission import CommissionShare, CommissionVersion
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -40,18 +40,18 @@ class _Wanted:
     name: str
     percent_bp: int
     destination: Destination | None
-    terms: CommissionVersion
-    before: Part | None
+    version: CommissionVersion
+    before: CommissionShare | None
 
 
 def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell who gets which part, and what each has got so far."""
-    terms = commission.in_force(tx)
+    version = commission.in_force(tx)
     leaving = commission.leaving(tx)
-    if not terms.parts and not leaving:
+    if not version.shares and not leaving:
         return Say("commission.nobody")
-    parts = tuple(_part_line(tx, part) for part in terms.parts)
-    rest = Say("commission.rest", percent=Percent(terms.rest_bp))
+    parts = tuple(_share_line(tx, share) for share in version.shares)
+    rest = Say("commission.rest", percent=Percent(version.rest_bp))
     gone = tuple(
         Say("commission.leaving", name=payee.name, sats=Sat(payee.owed_sat)) for payee in leaving
     )
@@ -80,12 +80,12 @@ def _set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say
         old=Say("commission.moves", wallet=describe.destination(payee.destination))
         if payee is not None and moves
         else NOTHING,
-        rest=Percent(wanted.terms.rest_bp + was_bp - wanted.percent_bp),
+        rest=Percent(wanted.version.rest_bp + was_bp - wanted.percent_bp),
     )
 
 
 def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Done:
-    """Set a part by a new version of the terms, and the destination if one was given."""
+    """Set a share by a new version, and the destination if one was given."""
     wanted = _wanted(tx, ctx, args, seen)
     payee = wanted.payee
     if payee is None:
@@ -101,7 +101,9 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
         clients.set_destination(tx, payee.id, wanted.destination)
         transitions.plan(tx, payee.id, now=ctx.now)
     if wanted.before is None or wanted.before.percent_bp != wanted.percent_bp:
-        commission.set_part(tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id)
+        commission.set_share(
+            tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id
+        )
     payee = clients.by_id(tx, payee.id)
     done = Say(
         "commission.set_done",
@@ -114,20 +116,20 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
 
 def _remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell who would get nothing any more, and what is still paid."""
-    payee, part = _payee_with_part(tx, args)
+    payee, share = _payee_with_share(tx, args)
     owed = payee.owed_sat if payee.role == RECIPIENT else 0
     return Say(
         "commission.remove_effect",
         name=payee.name,
-        percent=Percent(part.percent_bp),
+        percent=Percent(share.percent_bp),
         owed=Say("commission.still_owed", sats=Sat(owed)) if owed else NOTHING,
     )
 
 
 def _remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give somebody nothing of the commission from now on; what is open still goes out."""
-    payee, _ = _payee_with_part(tx, args)
-    commission.remove_part(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
+    payee, _ = _payee_with_share(tx, args)
+    commission.remove_share(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
     commission.close_spent(tx, payee)
     done = Say("commission.removed", name=payee.name)
     return Done(done)
@@ -152,38 +154,38 @@ COMMISSION_COMMANDS = (
 
 def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Wanted:
     """Read what is to be set; CommandRefused where it can't be."""
-    payee, terms = find_payee(tx, args.text("NAME")), commission.in_force(tx)
+    payee, version = find_payee(tx, args.text("NAME")), commission.in_force(tx)
     name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
     if payee is None and seen is None:
         raise refuse("commission.needs_destination", name=name)
     if payee is not None and payee.role != RECIPIENT and seen is not None:
         raise refuse("commission.client_has_wallet", name=name)
-    before = terms.part_of(payee.id) if payee else None
+    before = version.share_of(payee.id) if payee else None
     percent_bp = args.number("PERCENT")
-    left_bp = terms.rest_bp + (before.percent_bp if before else 0)
+    left_bp = version.rest_bp + (before.percent_bp if before else 0)
     if percent_bp > left_bp:
         key = "commission.too_much" if left_bp else "commission.nothing_left"
         raise refuse(key, name=name, left=Percent(left_bp))
     is_same_place = seen is None or (payee is not None and payee.destination == seen)
     if before is not None and before.percent_bp == percent_bp and is_same_place:
         raise refuse("commission.unchanged", name=name, percent=Percent(percent_bp))
-    return _Wanted(payee, name, percent_bp, None if is_same_place else seen, terms, before)
+    return _Wanted(payee, name, percent_bp, None if is_same_place else seen, version, before)
 
 
-def _payee_with_part(tx: Tx, args: Args) -> tuple[Client, Part]:
+def _payee_with_share(tx: Tx, args: Args) -> tuple[Client, CommissionShare]:
     payee = find_payee(tx, args.text("NAME"))
-    part = commission.in_force(tx).part_of(payee.id) if payee else None
-    if payee is None or part is None:
+    share = commission.in_force(tx).share_of(payee.id) if payee else None
+    if payee is None or share is None:
         raise refuse("commission.not_set")
-    return payee, part
+    return payee, share
 
 
-def _part_line(tx: Tx, part: Part) -> Say:
-    payee = clients.by_id(tx, part.client_id)
+def _share_line(tx: Tx, share: CommissionShare) -> Say:
+    payee = clients.by_id(tx, share.client_id)
     return Say(
         "commission.line",
-        name=part.name,
-        percent=Percent(part.percent_bp),
+        name=share.name,
+        percent=Percent(share.percent_bp),
         sats=Sat(purchases.got(tx, payee.id).earned_sat),
         wallet=_wallet(payee, payee.destination),
     )

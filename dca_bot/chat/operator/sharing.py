@@ -8,7 +8,7 @@ from dca_bot.core.allotment import Allotment
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import COLLECTING
-from dca_bot.ledger.distributions import distributions, missed
+from dca_bot.ledger.distributions import distributions, flow_mode, missed
 from dca_bot.ledger.distributions.distributions import RecordedShare
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, commission
@@ -25,7 +25,7 @@ def planned(
 ) -> dict[str, Field]:
     """Work out what sharing out would give now: the fields that its effect is told with."""
     refuse_for_now(tx, ctx)
-    allotment = distributions.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
+    allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
         "fiat": Fiat(amounts.principal_minor),
         "sats": Sat(amounts.principal_sat),
@@ -48,7 +48,7 @@ def planned_shares(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
     """Work out (fiat in minor units, sats) that sharing out would give now, by client's name."""
-    allotment = distributions.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
+    allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
         clients.by_id(tx, one.id).name.casefold(): (one.minor, one.sat) for one in allotment.shares
     }
@@ -57,7 +57,7 @@ def planned_shares(
 def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime) -> Done:
     """Distribute a recorded cash-out, and ask for the next deposit whose balance got low by it."""
     refuse_for_now(tx, ctx)
-    given = distributions.distribute(
+    given = flow_mode.distribute(
         tx,
         cash_out_id,
         amounts,
@@ -117,7 +117,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
 
 def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -> Say:
     """Say who would get what of a cash-out's commission, if it would be split."""
-    split = distributions.work_out_split(tx, cash_out_id, commission_sat, now=ctx.now)
+    split = flow_mode.work_out_split(tx, cash_out_id, commission_sat, now=ctx.now)
     if split is None:
         known = unknown_payments.paid_for(tx, commission.split_id(cash_out_id))
         paid_sat = sum(one.sat for one in known)

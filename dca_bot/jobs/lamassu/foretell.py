@@ -1,4 +1,4 @@
-"""Foretells what the poll after a start would do with a reading of Lamassu; nothing is changed."""
+"""Foretells what the first poll would do with a reading of Lamassu; changes nothing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,22 +7,16 @@ from datetime import datetime
 
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.ports import Export
-from dca_bot.jobs.lamassu.ingest import is_decided, judge, spare
-from dca_bot.ledger.distributions import cash_outs
-
-_KEPT = {
-    Verdict.HOLD: cash_outs.HELD,
-    Verdict.WAIT: cash_outs.WAITING,
-    Verdict.IGNORE: cash_outs.IGNORED,
-}
+from dca_bot.jobs.lamassu.decisions import is_final, judge, spare
+from dca_bot.jobs.lamassu.recording import STATE_OF
 
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """The cash-outs of a reading that count: `known` stay as the ledger has them, the others are new.
+    """How many cash-outs of a reading a poll would share, hold, let wait and ignore.
 
-    `shared_minor` is the principal, in minor units of fiat, of those to be `shared`; `oldest` is the first
-    of them.
+    `known`: the cash-outs that stay as the ledger has them. `shared_minor`: the fiat principal of the
+    cash-outs to be `shared`. `oldest`: the first distribution's time among the cash-outs to be shared.
     """
 
     known: int
@@ -42,18 +36,18 @@ def foretell(
     start_at: datetime,
     now: datetime,
 ) -> Foretold:
-    """Hold a reading against what the ledger knows: state and reason by the cash-out's id."""
-    found = spare(judge(export, currency=currency, start_at=start_at, now=now), known)
+    """Compare a reading with the ledger; `known`: state and reason by the cash-out's id."""
+    decided = spare(judge(export, currency=currency, start_at=start_at, now=now), known)
     news = [
         (cash_out, decision)
-        for cash_out, decision in found
-        if not is_decided(known.get(cash_out.id))
-        and known.get(cash_out.id, ("", ""))[0] != _KEPT.get(decision.verdict)
+        for cash_out, decision in decided
+        if not is_final(known.get(cash_out.id))
+        and known.get(cash_out.id, ("", ""))[0] != STATE_OF.get(decision.verdict)
     ]
     counts = Counter(decision.verdict for _, decision in news)
     shared = [decision for _, decision in news if decision.verdict is Verdict.DISTRIBUTE]
     return Foretold(
-        known=len(found) - len(news),
+        known=len(decided) - len(news),
         shared=len(shared),
         shared_minor=sum(one.amounts.principal_minor for one in shared if one.amounts),
         held=counts[Verdict.HOLD],

@@ -1,7 +1,7 @@
-"""Keeps the machines' cash in step with Lamassu, and tells when it doesn't cover the balances.
+"""Keeps the record of the machines' cash in step with Lamassu, and compares the cash with the balances.
 
-The invariant: whatever is read, however often, each row's cash is recorded once, as the row has it
-now; no money of anybody moves through it.
+The invariant: however often a row is read, the row's cash is recorded once, with the row's present amount.
+Nothing here moves a client's money.
 """
 
 import logging
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from dca_bot.core.cash_out import CashOut, Decision
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.programme import machine_cash, machines
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.programme.machines import Machine
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Cashier:
-    """Follows the rows that a poll has read."""
+class CashWatch:
+    """Follows the cash of the rows that a poll has read."""
 
     database: Database
     notices: Notices
@@ -37,14 +37,12 @@ class Cashier:
     currency: str
     _known: list[Machine] | None = field(default=None, init=False)
 
-    async def follow(
-        self, export: Export, found: Iterable[tuple[CashOut, Decision]], *, since: datetime
-    ) -> None:
-        """Record what the cash-outs found, and the cash-ins since then, have moved.
+    async def follow(self, export: Export, decided: Iterable[Decided], *, since: datetime) -> None:
+        """Record the cash that the cash-outs, and the cash-ins since `since`, have moved.
 
-        Cash that no machine was named for finds its place when the machines have changed.
+        If the known machines have changed, give cash of no named machine to its machine.
         """
-        flows = [*self._out(found), *self._in(export.cash_ins, since)]
+        flows = [*self._out(decided), *self._in(export.cash_ins, since)]
         for start in range(0, len(flows), _BATCH):
             some = flows[start : start + _BATCH]
             await self.guard.over_each(
@@ -57,11 +55,14 @@ class Cashier:
             self._known = known
 
     async def warn(self) -> bool:
-        """Tell the operators, once each way, when the cash ceases to cover the balances."""
+        """Tell the operators, once each way, that the cash doesn't cover the balances, or does again.
+
+        Return whether the operators were told.
+        """
         return await self.database.transact(self._warn)
 
-    def _out(self, found: Iterable[tuple[CashOut, Decision]]) -> Iterable[Flow]:
-        for row, decision in found:
+    def _out(self, decided: Iterable[Decided]) -> Iterable[Flow]:
+        for row, decision in decided:
             left_minor = cash_out_minor(row, self.currency)
             if left_minor is not None:
                 yield Flow(CASH_OUT, row.id, row.device_id, -left_minor, decision.at)

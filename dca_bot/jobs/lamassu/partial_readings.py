@@ -1,17 +1,16 @@
-"""Tells the operators when the readings of Lamassu lack what they must have, once and after a while.
+"""Tells the operators, once, that readings of Lamassu have been partial for a while.
 
-The invariant: nothing here moves money. Whatever a reading lacks waits; what lasts is told, so that
-nobody waits for a sale that an export cut short has lost.
+The invariant: nothing here moves money. Cash-outs that a partial reading lacks wait, and the operators learn
+of a lasting lack, because an export that is cut short can lose a sale.
 """
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
-from dca_bot.core.change import MISSING_MAX
+from dca_bot.core.cash_out import Reason, Verdict
 from dca_bot.core.ports import Export
+from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.correspondence import alarms
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.store.database import Tx
@@ -19,40 +18,18 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Moment, Say
 
 TELL_AFTER = timedelta(minutes=15)
-"""A file that is being written lacks its end for a poll or two; that is nothing to tell."""
-UNREPORTED = "reports"
-ENDS_EARLY = "rows"
+"""A file that is being written lacks its end for a poll or two: no reason to tell anybody."""
+_UNREPORTED = "reports"
+_ENDS_EARLY = "rows"
 _FIRST_MAX = 100
-
-
-Found = tuple[CashOut, Decision]
-
-
-def lacking_report(found: Iterable[Found]) -> list[str]:
-    """Return the sales that are to be held as no dispense action of them is there."""
-    held = (Verdict.HOLD, Reason.NO_REPORT)
-    return [
-        cash_out.id for cash_out, decision in found if (decision.verdict, decision.reason) == held
-    ]
-
-
-def spared(found: list[Found], staying: AbstractSet[str]) -> list[Found]:
-    """Let those wait that lack their report, unless they are `staying`, where they are more than MISSING_MAX.
-
-    So many can't all be machines that have never reported: the reading has lost them.
-    """
-    spare = set(lacking_report(found)) - staying
-    if len(spare) <= MISSING_MAX:
-        return found
-    return [
-        (one, replace(decision, verdict=Verdict.WAIT) if one.id in spare else decision)
-        for one, decision in found
-    ]
 
 
 @dataclass(frozen=True, slots=True)
 class PartialWatch:
-    """Looks at each reading for the two things that a file cut at a line's end lacks."""
+    """Looks at each reading for the two signs of a file that is cut at a line's end.
+
+    The signs: sales without their dispense reports, and distributed cash-outs beyond the newest row.
+    """
 
     notices: Notices
 
@@ -60,28 +37,31 @@ class PartialWatch:
         self,
         tx: Tx,
         export: Export,
-        found: Sequence[Found],
+        decided: Sequence[Decided],
         *,
         since: datetime,
         now: datetime,
     ) -> bool:
-        """Give or end the alarms of a reading of what was created since then; True if one was given."""
+        """Give or end the alarms of a reading; return whether the operators were told something.
+
+        `since`: from when on the reading has the rows.
+        """
         unreported = [
             cash_out.id
-            for cash_out, decision in found
+            for cash_out, decision in decided
             if (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.NO_REPORT)
         ]
         newest = max((cash_out.created_at for cash_out in export.cash_outs), default=since)
         beyond = cash_outs.newest_shared_out(tx, newest, limit=_FIRST_MAX)
         lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
         told = [
-            self._see(tx, UNREPORTED, "notice.reports_missing", unreported, now),
-            self._see(tx, ENDS_EARLY, "notice.rows_end_early", lacking, now),
+            self._see(tx, _UNREPORTED, "notice.reports_missing", unreported, now),
+            self._see(tx, _ENDS_EARLY, "notice.rows_end_early", lacking, now),
         ]
         return any(told)
 
     def _see(self, tx: Tx, name: str, key: str, ids: Sequence[str], now: datetime) -> bool:
-        """Give the alarm of something that is lacking for long; end it where nothing is."""
+        """Give the alarm `name` if ids have been lacking for long; end the alarm if none are lacking."""
         told_since = alarms.since(tx, name)
         if not ids:
             alarms.end(tx, name)

@@ -57,20 +57,32 @@ def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def record(
-    tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str, now: datetime
-) -> None:
-    """Record what a cash-out has been found to be, unless it is distributed already."""
+    tx: Tx,
+    cash_out: CashOut,
+    decision: Decision,
+    *,
+    state: str,
+    reason: str = "",
+    terms: str | None = None,
+    now: datetime,
+) -> bool:
+    """Record what a cash-out has been found to be; return False if its state is final.
+
+    Final: the cash-out is distributed, or an operator gave it to nobody. `terms` is what Lamassu says of
+    its amounts (`core.change.terms`); None leaves what is recorded.
+    """
     amounts = decision.amounts
-    tx.execute(
+    done = tx.execute(
         "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
         " principal_minor, principal_sat, commission_sat, fixed_fee, dispensed_minor, received_sat,"
-        " first_seen_at, changed_at)"
+        " terms, first_seen_at, changed_at)"
         " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
-        " :fee, :dispensed, :received, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
+        " :fee, :dispensed, :received, :terms, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
         " reason = :reason,"
         " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
-        " fixed_fee = :fee, dispensed_minor = :dispensed, received_sat = :received, changed_at = :now"
-        " WHERE state <> 'distributed'",
+        " fixed_fee = :fee, dispensed_minor = :dispensed, received_sat = :received,"
+        " terms = coalesce(:terms, terms), changed_at = :now"
+        " WHERE state <> 'distributed' AND reason <> :by_operator",
         {
             "id": cash_out.id,
             "device": cash_out.device_id,
@@ -86,9 +98,12 @@ def record(
             "fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
             "dispensed": decision.dispensed_minor,
             "received": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
+            "terms": terms,
+            "by_operator": Reason.BY_OPERATOR,
             "now": micros(now),
         },
     )
+    return done.rowcount == 1
 
 
 def record_added(

@@ -1,24 +1,17 @@
-"""What cash-outs, fixed runs and commissions gave to whom.
+"""Distributions: what cash-outs, fixed runs and commissions gave to whom.
 
-The invariant: a cash-out is distributed at most once, ever, by its id; its shares, its entries, its
-payouts and its state are recorded in one transaction or not at all.
+The invariant: a distribution is recorded at most once, ever, by its id; its shares and its entries are
+recorded in one transaction or not at all.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
-from dca_bot.core.allotment import Allotment, allot
-from dca_bot.core.cash_out import Amounts
-from dca_bot.core.commission import Split, split_commission
-from dca_bot.ledger.distributions import cash_outs, missed
-from dca_bot.ledger.payouts import transitions, unknown_payments
-from dca_bot.ledger.programme import commission
+from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.store.accounts import (
-    COMMISSION,
     CONVERTED,
-    MACHINE,
-    OPERATOR,
     Account,
     Cause,
     Move,
@@ -35,8 +28,17 @@ COMMISSION_SPLIT = "commission"
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What a distribution gives to one payee."""
+
+    client_id: int
+    minor: int
+    sat: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedShare:
-    """What one client got of a distribution, with the payout that brings it."""
+    """A share in the ledger, with the payee's name and the payout that brings the sats."""
 
     client_id: int
     client_name: str
@@ -46,21 +48,15 @@ class RecordedShare:
     payout_state: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a distribution is to give to one payee."""
-
-    client_id: int
-    minor: int
-    sat: int
+AnyShare = TypeVar("AnyShare", Share, RecordedShare)
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(Generic[AnyShare]):
     """A distribution with its shares; `unallocated_sat` is the operator's.
 
-    `kind` is FLOW (a cash-out's), FIXED (a run's) or COMMISSION_SPLIT (a commission's), which has
-    `terms_id`, the version that it went by.
+    `kind`: FLOW (of a cash-out), FIXED (of a fixed run) or COMMISSION_SPLIT (of a commission).
+    `commission_id`: the commission version of a COMMISSION_SPLIT.
     """
 
     id: str
@@ -68,144 +64,34 @@ class Distribution:
     at: datetime
     principal_sat: int
     principal_minor: int
-    commission_sat: int
-    unallocated_sat: int
-    shares: tuple[RecordedShare, ...] = ()
-    terms_id: int | None = None
+    shares: tuple[AnyShare, ...]
+    commission_sat: int = 0
+    unallocated_sat: int = 0
+    commission_id: int | None = None
 
 
-def eligible(tx: Tx, at: datetime) -> dict[int, int]:
-    """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
-
-    As of `at` means: less the standing deposits confirmed after it. Nobody with 0 is returned.
-    """
-    rows = tx.execute(
-        "SELECT id, balance_minor - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
-        "   WHERE client_id = participant.id AND confirmed_at > ? AND state = 'confirmed')"
-        " AS then_minor FROM participant WHERE mode = 'flow'",
-        (micros(at),),
-    )
-    return {row["id"]: row["then_minor"] for row in rows if row["then_minor"] > 0}
-
-
-def work_out(tx: Tx, amounts: Amounts, *, at: datetime, flow_enabled: bool) -> Allotment[int]:
-    """Work out who would get what of a cash-out's principal now, by the clients' ids."""
-    balances = eligible(tx, at) if flow_enabled else {}
-    return allot(amounts.principal_sat, amounts.principal_minor, balances)
-
-
-def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: datetime) -> Split | None:
-    """Work out who would get what of a cash-out's commission now, by name; None if nobody would.
-
-    So it is, too, where LNbits has paid parts of it that this split doesn't have: an old copy of the
-    ledger knows other terms, and nothing is paid beside what was paid by those.
-    """
-    terms, id_ = commission.in_force(tx), commission.split_id(cash_out_id)
-    if not terms.parts or commission_sat == 0:
-        return None
-    split = split_commission(commission_sat, {part.name: part.percent_bp for part in terms.parts})
-    given = {name.casefold(): (0, sat) for name, sat in split.sats.items()}
-    known = [*unknown_payments.paid_for(tx, id_), *unknown_payments.still_paying(tx, id_, now=now)]
-    is_same = all(one.can_bring(given.get(one.client_name.casefold())) for one in known)
-    return split if is_same else None
-
-
-def distribute(
+def record(
     tx: Tx,
-    cash_out_id: str,
-    amounts: Amounts,
-    *,
-    at: datetime,
-    now: datetime,
-    flow_enabled: bool,
-    message_id: str | None = None,
-) -> Distribution:
-    """Share a recorded cash-out out; everything that it changes is part of this transaction.
-
-    Return the distribution of its principal. Raise StateChanged if it is distributed already.
-    """
-    allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
-    shares = [Share(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
-    cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    recorded = record_cash_out_shares(tx, cash_out_id, amounts, shares, at=at, cause=cause, now=now)
-    if flow_enabled:
-        missed.record(tx, cash_out_id, missed.would_miss(tx, at))
-    for one in shares:
-        transitions.plan(tx, one.client_id, now=now)
-    give_commission(tx, recorded, now=now, message_id=message_id)
-    return _recorded_distribution(tx, cash_out_id)
-
-
-def record_cash_out_shares(
-    tx: Tx,
-    cash_out_id: str,
-    amounts: Amounts,
-    shares: Sequence[Share],
-    *,
-    at: datetime,
-    cause: Cause,
-    now: datetime,
-) -> Distribution:
-    """Record what a cash-out gives to whom, and plan no payouts; what no grant brings is the operator's.
-
-    Raise StateChanged if it is distributed already.
-    """
-    cash_outs.note_distributed(tx, cash_out_id, amounts, at=at, now=now)
-    given = Distribution(
-        id=cash_out_id,
-        kind=FLOW,
-        at=at,
-        principal_sat=amounts.principal_sat,
-        principal_minor=amounts.principal_minor,
-        commission_sat=amounts.commission_sat,
-        unallocated_sat=amounts.principal_sat - sum(one.sat for one in shares),
-    )
-    rest = [
-        Move(MACHINE, OPERATOR, given.unallocated_sat),
-        Move(MACHINE, COMMISSION, amounts.commission_sat),
-    ]
-    return record_shares(tx, given, shares, source=MACHINE, rest=rest, cause=cause, now=now)
-
-
-def give(
-    tx: Tx,
-    distribution: Distribution,
-    shares: Sequence[Share],
+    distribution: Distribution[Share],
     *,
     source: Account,
     rest: Sequence[Move] = (),
     day: str | None = None,
     cause: Cause,
     now: datetime,
-) -> Distribution:
-    """Record a distribution with its shares, entries and payouts; return it as recorded.
+) -> None:
+    """Record a distribution with its shares and entries; plan no payouts.
 
-    The grants' sats come from `source`; `rest` are the moves of what no share brings. `day` is the
-    local date that fixed mode's shares count for. IntegrityError if it is recorded already, or a
-    balance doesn't cover its grant.
+    `source`: the account that the shares' sats come from. `rest`: the moves of the sats in no share.
+    `day`: the local date that the shares of a fixed run count for. Raise sqlite3.IntegrityError if the
+    distribution is recorded already, or a client's balance doesn't cover the client's share.
     """
-    record_shares(tx, distribution, shares, source=source, rest=rest, day=day, cause=cause, now=now)
-    for one in shares:
-        transitions.plan(tx, one.client_id, now=now)
-    return _recorded_distribution(tx, distribution.id)
-
-
-def record_shares(
-    tx: Tx,
-    distribution: Distribution,
-    shares: Sequence[Share],
-    *,
-    source: Account,
-    rest: Sequence[Move] = (),
-    day: str | None = None,
-    cause: Cause,
-    now: datetime,
-) -> Distribution:
-    """Record a distribution with its shares and entries, and plan no payouts; as `give` does."""
+    shares = distribution.shares
     tx.executemany(
         "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
-        [(distribution.id, one.client_id, one.minor, one.sat, day) for one in shares],
+        [(distribution.id, share.client_id, share.minor, share.sat, day) for share in shares],
     )
+    # After the shares: the schema closes a distribution, and checks its sums, with this row.
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
         " commission_sat, unallocated_sat, terms_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -218,17 +104,22 @@ def record_shares(
             distribution.principal_minor,
             distribution.commission_sat,
             distribution.unallocated_sat,
-            distribution.terms_id,
+            distribution.commission_id,
         ),
     )
-    moves = [Move(source, owed_to(one.client_id), one.sat) for one in shares]
-    moves += [Move(balance_of(one.client_id), CONVERTED, one.minor) for one in shares]
+    moves = [Move(source, owed_to(share.client_id), share.sat) for share in shares]
+    moves += [Move(balance_of(share.client_id), CONVERTED, share.minor) for share in shares]
     post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
-    return _recorded_distribution(tx, distribution.id)
 
 
-def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
-    """Find a distribution with its shares."""
+def plan_payouts(tx: Tx, distribution: Distribution[Share], *, now: datetime) -> None:
+    """Plan the payouts of a recorded distribution."""
+    for share in distribution.shares:
+        transitions.plan(tx, share.client_id, now=now)
+
+
+def by_id(tx: Tx, distribution_id: str) -> Distribution[RecordedShare] | None:
+    """Find a distribution; its shares come by larger fiat, then in the order of recording."""
     row = tx.execute("SELECT * FROM distribution WHERE id = ?", (distribution_id,)).fetchone()
     if row is None:
         return None
@@ -257,43 +148,5 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution | None:
             )
             for share in shares
         ),
-        terms_id=row["terms_id"],
+        commission_id=row["terms_id"],
     )
-
-
-def _recorded_distribution(tx: Tx, distribution_id: str) -> Distribution:
-    found = by_id(tx, distribution_id)
-    assert found is not None
-    return found
-
-
-def give_commission(
-    tx: Tx, distribution: Distribution, *, now: datetime, message_id: str | None
-) -> None:
-    """Give the recipients of a cash-out's commission what is theirs; the rest stays where it is.
-
-    Where it isn't split, what LNbits has paid of it is the operator's to settle.
-    """
-    split = work_out_split(tx, distribution.id, distribution.commission_sat, now=now)
-    if split is None:
-        unknown_payments.settle_distribution(tx, commission.split_id(distribution.id), now=now)
-        return
-    terms = commission.in_force(tx)
-    given = Distribution(
-        id=commission.split_id(distribution.id),
-        kind=COMMISSION_SPLIT,
-        at=distribution.at,
-        principal_sat=distribution.commission_sat,
-        principal_minor=0,
-        commission_sat=0,
-        unallocated_sat=split.rest_sat,
-        terms_id=terms.id,
-    )
-    shares = [
-        Share(part.client_id, minor=0, sat=split.sats[part.name])
-        for part in terms.parts
-        if part.name in split.sats
-    ]
-    assert sum(one.sat for one in shares) + split.rest_sat == distribution.commission_sat
-    cause = Cause(distribution_id=given.id, message_id=message_id)
-    give(tx, given, shares, source=COMMISSION, cause=cause, now=now)

@@ -114,7 +114,7 @@ def carry_out(
     currency: str,
     now: datetime,
     message_id: str | None = None,
-) -> Distribution | None:
+) -> Distribution[Share] | None:
     """Do a run: record that it is done, and give everybody's part; None if nobody has one.
 
     Raise StateChanged if it is done, lapsed or held already.
@@ -147,15 +147,16 @@ def carry_out(
         at=now,
         principal_sat=sum(part.sat for part in parts),
         principal_minor=sum(part.minor for part in parts),
-        commission_sat=0,
-        unallocated_sat=0,
+        shares=tuple(parts),
     )
     cause = Cause(distribution_id=run.id, message_id=message_id)
     day = run.day.isoformat()
-    return distributions.give(tx, given, parts, source=TREASURY, day=day, cause=cause, now=now)
+    distributions.record(tx, given, source=TREASURY, day=day, cause=cause, now=now)
+    distributions.plan_payouts(tx, given, now=now)
+    return given
 
 
-def record_recovered(tx: Tx, given: Distribution, *, clients: int, now: datetime) -> None:
+def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: datetime) -> None:
     """Record that a run is done of which this ledger knows from LNbits' payments alone."""
     tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients)"

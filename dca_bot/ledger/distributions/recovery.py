@@ -12,7 +12,7 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs
+from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, flow_mode
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share
 from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.payouts import Payout
@@ -82,7 +82,7 @@ def is_recordable(tx: Tx, distribution_id: str) -> bool:
     return not row["no"]
 
 
-def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> Distribution:
+def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> Distribution[Share]:
     """Record a lost distribution with its payouts, as LNbits has paid them; as `payees_of`."""
     paid = payees_of(tx, distribution_id, now=now)
     kind = _kind(distribution_id)
@@ -92,8 +92,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         at=min(one.seen_at for _, one in paid),
         principal_sat=sum(one.sat for _, one in paid),
         principal_minor=sum(one.minor for _, one in paid),
-        commission_sat=0,
-        unallocated_sat=0,
+        shares=tuple(Share(client.id, minor=one.minor, sat=one.sat) for client, one in paid),
     )
     if kind == FLOW:
         if distribution_id in cash_outs.states(tx, [distribution_id]):
@@ -105,10 +104,9 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
         machine_cash.follow(tx, [cash], now=now)
     if kind == FIXED:
         fixed_runs.record_recovered(tx, given, clients=len(paid), now=now)
-    done = distributions.record_shares(
+    distributions.record(
         tx,
         given,
-        [Share(client.id, minor=one.minor, sat=one.sat) for client, one in paid],
         source=TREASURY if kind == FIXED else MACHINE,
         day=day_of(distribution_id) if kind == FIXED else None,
         cause=Cause(distribution_id=distribution_id, message_id=message_id),
@@ -116,12 +114,12 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     )
     for client, one in paid:
         _take_over(tx, client, one, distribution_id, now)
-    return done
+    return given
 
 
 def record_cash_out(
     tx: Tx, cash_out_id: str, amounts: Amounts, *, at: datetime, now: datetime, message_id: str
-) -> Distribution:
+) -> Distribution[Share]:
     """Record a held cash-out as LNbits has paid it, and split its commission; as `payees_of`.
 
     What LNbits hasn't paid is the operator's. Raise StateChanged where it has paid more than there is.
@@ -130,7 +128,8 @@ def record_cash_out(
     too_much = sum(one.sat for _, one in paid) > amounts.principal_sat
     if too_much or sum(one.minor for _, one in paid) > amounts.principal_minor:
         raise StateChanged("LNbits has paid more for this cash-out than it had to give.")
-    done = distributions.record_cash_out_shares(
+    cash_outs.note_distributed(tx, cash_out_id, amounts, at=at, now=now)
+    given = flow_mode.record(
         tx,
         cash_out_id,
         amounts,
@@ -141,8 +140,8 @@ def record_cash_out(
     )
     for client, one in paid:
         _take_over(tx, client, one, cash_out_id, now)
-    distributions.give_commission(tx, done, now=now, message_id=message_id)
-    return done
+    flow_mode.give_commission(tx, given, now=now, message_id=message_id)
+    return given
 
 
 def _kind(distribution_id: str) -> str:

@@ -1,7 +1,7 @@
-"""Who gets which part of the commission.
+"""Which share of the commission each recipient gets.
 
-The invariant: what is set is never altered. Each change is a new version with all of its parts, the
-newest counts when a cash-out is processed, and every split names the version that it went by.
+The invariant: a commission version is never altered. A change is a new version with all of its shares; the
+newest version when a cash-out is processed splits the commission, and each split names its version.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ _PREFIX = "commission:"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a client or recipient gets of each commission."""
+class CommissionShare:
+    """The percentage of each commission that a client or recipient gets."""
 
     client_id: int
     name: str
@@ -30,19 +30,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class CommissionVersion:
-    """One version, larger parts first; before anything was set its id is 0."""
+    """A commission version, larger shares first; `id` is 0 before anything was set."""
 
     id: int = 0
-    parts: tuple[Part, ...] = ()
+    shares: tuple[CommissionShare, ...] = ()
 
     @property
     def rest_bp(self) -> int:
-        """Return what nobody is set for."""
-        return WHOLE_BP - sum(part.percent_bp for part in self.parts)
+        """Return the percentage that nobody is set for."""
+        return WHOLE_BP - sum(share.percent_bp for share in self.shares)
 
-    def part_of(self, client_id: int) -> Part | None:
-        """Return what somebody gets, None if nothing."""
-        return next((part for part in self.parts if part.client_id == client_id), None)
+    def share_of(self, client_id: int) -> CommissionShare | None:
+        """Return the share of a client or recipient; None if nothing is set."""
+        return next((share for share in self.shares if share.client_id == client_id), None)
 
 
 def split_id(cash_out_id: str) -> str:
@@ -51,7 +51,7 @@ def split_id(cash_out_id: str) -> str:
 
 
 def cash_out_of(distribution_id: str) -> str:
-    """Return the id of the cash-out that a distribution belongs to; of any other its own."""
+    """Return the id of the cash-out whose commission a distribution splits; of another kind, its own id."""
     return distribution_id.removeprefix(_PREFIX)
 
 
@@ -63,36 +63,44 @@ def in_force(tx: Tx) -> CommissionVersion:
         " WHERE terms_id = ? ORDER BY percent_bp DESC, name",
         (newest,),
     )
-    parts = tuple(Part(row["client_id"], row["name"], row["percent_bp"]) for row in rows)
-    return CommissionVersion(newest or 0, parts)
+    shares = tuple(
+        CommissionShare(row["client_id"], row["name"], row["percent_bp"]) for row in rows
+    )
+    return CommissionVersion(newest or 0, shares)
 
 
-def set_part(
+def set_share(
     tx: Tx, client_id: int, percent_bp: int, *, now: datetime, message_id: str | None = None
 ) -> CommissionVersion:
-    """Set what somebody gets from now on; raise StateChanged if that is more than what is left."""
-    terms = in_force(tx)
-    others = [part for part in terms.parts if part.client_id != client_id]
-    if percent_bp + sum(part.percent_bp for part in others) > WHOLE_BP:
+    """Set the share of a client or recipient from now on; return the new version.
+
+    Raise StateChanged if the other shares leave less than that.
+    """
+    before = in_force(tx)
+    others = [share for share in before.shares if share.client_id != client_id]
+    if percent_bp + sum(share.percent_bp for share in others) > WHOLE_BP:
         raise StateChanged("Less of the commission is left by now; look again.")
     name = clients.by_id(tx, client_id).name
-    parts = [*others, Part(client_id, name, percent_bp)]
-    return _set(tx, terms, parts, now=now, message_id=message_id)
+    shares = [*others, CommissionShare(client_id, name, percent_bp)]
+    return _set(tx, before, shares, now=now, message_id=message_id)
 
 
-def remove_part(
+def remove_share(
     tx: Tx, client_id: int, *, now: datetime, message_id: str | None = None
 ) -> CommissionVersion:
-    """Give somebody nothing from now on; what was given before is still paid."""
-    terms = in_force(tx)
-    others = [part for part in terms.parts if part.client_id != client_id]
-    return _set(tx, terms, others, now=now, message_id=message_id)
+    """Remove the share of a client or recipient from now on; return the new version.
+
+    Shares of earlier commissions are still paid.
+    """
+    before = in_force(tx)
+    others = [share for share in before.shares if share.client_id != client_id]
+    return _set(tx, before, others, now=now, message_id=message_id)
 
 
 def add_recipient(
     tx: Tx, *, name: str, destination: Destination, language: str, now: datetime
 ) -> Client:
-    """Record a recipient who is no client; IntegrityError if the name is taken."""
+    """Record a recipient who is no client; raise sqlite3.IntegrityError if the name is taken."""
     added = clients.add(
         tx, name=name, pubkey=recipient_key(name), language=language, now=now, role=RECIPIENT
     )
@@ -101,20 +109,23 @@ def add_recipient(
 
 
 def recipient_key(name: str) -> str:
-    """Make the key of a recipient up: nobody has its private half, and payouts' ids come from it."""
+    """Make up a recipient's public key: payouts' ids derive from the key, and nobody has a private half."""
     return hashlib.sha256(f"dca-bot commission recipient|{name.casefold()}".encode()).hexdigest()
 
 
 def is_spent(tx: Tx, payee: Client) -> bool:
-    """Tell whether somebody is a recipient no more, and nothing is left to be paid."""
-    if payee.role != RECIPIENT or in_force(tx).part_of(payee.id):
+    """Tell whether a recipient has neither a share nor anything left to be paid."""
+    if payee.role != RECIPIENT or in_force(tx).share_of(payee.id):
         return False
     _, open_payouts, _ = clients.open_items(tx, payee.id)
     return payee.owed_sat == 0 and open_payouts == 0
 
 
 def close_spent(tx: Tx, payee: Client) -> bool:
-    """Close a recipient who gets nothing any more, so that the name is free; tell whether it is."""
+    """Close a spent recipient, so that the name is free; return whether the recipient was spent.
+
+    Raise StateChanged if the recipient has changed meanwhile.
+    """
     spent = is_spent(tx, payee)
     if spent:
         clients.set_state(tx, payee, "closed")
@@ -122,7 +133,7 @@ def close_spent(tx: Tx, payee: Client) -> bool:
 
 
 def leaving(tx: Tx) -> list[Client]:
-    """Return the recipients who get nothing any more but are still to be paid, by name."""
+    """Return the recipients without a share who are still to be paid, by name."""
     rows = tx.execute(
         "SELECT id FROM client WHERE role = 'recipient' AND state <> 'closed' AND id NOT IN"
         " (SELECT client_id FROM commission_part"
@@ -135,15 +146,15 @@ def leaving(tx: Tx) -> list[Client]:
 def _set(
     tx: Tx,
     before: CommissionVersion,
-    parts: Iterable[Part],
+    shares: Iterable[CommissionShare],
     *,
     now: datetime,
     message_id: str | None,
 ) -> CommissionVersion:
-    """Record a version: its parts first, as the version closes them."""
+    """Record a version: the shares first, because the schema closes a version with its own row."""
     tx.executemany(
         "INSERT INTO commission_part (terms_id, client_id, percent_bp) VALUES (?, ?, ?)",
-        [(before.id + 1, part.client_id, part.percent_bp) for part in parts],
+        [(before.id + 1, share.client_id, share.percent_bp) for share in shares],
     )
     last = tx.execute("SELECT coalesce(max(id), 0) AS id FROM posting").fetchone()
     tx.execute(

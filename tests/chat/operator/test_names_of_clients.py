@@ -44,7 +44,7 @@ async def old_client(talk, name, person, *, role="client"):
                 recipient = commission.add_recipient(
                     tx, name=name, destination=ROSA, language="en", now=now
                 )
-                commission.set_part(tx, recipient.id, 1000, now=now)
+                commission.set_share(tx, recipient.id, 1000, now=now)
             else:
                 clients.add(tx, name=name, pubkey=PEOPLE[person], language="en", now=now)
 

@@ -24,7 +24,7 @@ from payout_bench import OPERATOR
 from dca_bot.core.cash_out import Action, decide
 from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, flow_mode
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, commission
 
@@ -184,7 +184,7 @@ async def test_accepted_part_is_compared_with_the_row_that_was_accepted(make_ing
     part = replace(found.amounts, principal_minor=20_000, principal_sat=25_000)
 
     def accept(tx):
-        distributions.distribute(tx, "a", part, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, "a", part, at=NOW, now=NOW, flow_enabled=True)
         holds.close(tx, "cash-out", "a", outcome="accepted", now=NOW)
 
     await bench.database.transact(accept)
@@ -300,7 +300,7 @@ async def test_cash_out_that_never_was_in_lamassu_is_not_missing(make_ingest):
         row = cash_out("by-hand", NOW - HOUR)
         decision = decide(row, currency="GTQ", now=NOW)
         cash_outs.record(tx, row, decision, state="waiting", reason="", now=NOW)
-        distributions.distribute(tx, row.id, decision.amounts, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, row.id, decision.amounts, at=NOW, now=NOW, flow_enabled=True)
 
     await bench.database.transact(add_by_hand)
     await bench.poll()
@@ -325,7 +325,7 @@ async def test_hold_shows_who_was_paid_what_and_how_far_it_is(make_ingest):
     def set_parts(tx):
         for name, percent_bp in (("client0", 6000), ("client1", 3000)):
             client = clients.by_name(tx, name)
-            commission.set_part(tx, client.id, percent_bp, now=NOW)
+            commission.set_share(tx, client.id, percent_bp, now=NOW)
 
     await bench.database.transact(set_parts)
     bench.server.put(cash_out("a", NOW - HOUR))

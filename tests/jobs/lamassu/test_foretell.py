@@ -8,8 +8,8 @@ import pytest
 from ingest_bench import DAY, HOUR, NEVER_PAID, NOW, UNCONFIRMED, Bench, Server, cash_out
 
 from dca_bot.core.money import minor_digits
+from dca_bot.jobs.lamassu.decisions import reads_since
 from dca_bot.jobs.lamassu.foretell import Foretold, foretell
-from dca_bot.jobs.lamassu.ingest import reads_since
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.distributions import cash_outs
 

@@ -17,7 +17,7 @@ from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.jobs.lamassu.ingest import TOLD_MAX
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, flow_mode
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients, commission, tickers
@@ -366,7 +366,7 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
     found = await bench.database.read(lambda tx: cash_outs.by_prefix(tx, "a"))
 
     def accept(tx):
-        distributions.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, flow_enabled=True)
         holds.close(tx, "cash-out", "a", outcome="accepted", now=NOW)
 
     await bench.database.transact(accept)
@@ -387,7 +387,7 @@ async def test_commission_is_split_by_what_is_set_when_the_cash_out_is_processed
                 language="en",
                 now=NOW,
             )
-            commission.set_part(tx, rosa.id, percent_bp, now=NOW)
+            commission.set_share(tx, rosa.id, percent_bp, now=NOW)
 
         return bench.database.transact(work)
 
@@ -520,7 +520,7 @@ async def test_commission_that_waits_for_a_wallet_is_told_to_whom_it_belongs(mak
     await bench.database.transact(
         lambda tx: tx.execute("UPDATE client SET mode = 'fixed' WHERE name = 'ben'")
     )
-    await bench.database.transact(lambda tx: commission.set_part(tx, 2, 1000, now=NOW))
+    await bench.database.transact(lambda tx: commission.set_share(tx, 2, 1000, now=NOW))
     for number in range(2):
         bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
         await bench.poll()

@@ -34,7 +34,7 @@ from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
 from dca_bot.jobs.payouts.worker import Settler
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, flow_mode
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
@@ -175,7 +175,7 @@ class Bench:
                 payee = commission.add_recipient(
                     tx, name=name, destination=destination, language="en", now=now
                 )
-            commission.set_part(tx, payee.id, percent_bp, now=now)
+            commission.set_share(tx, payee.id, percent_bp, now=now)
 
         await self.database.transact(work)
 
@@ -191,7 +191,7 @@ class Bench:
 
         def work(tx):
             cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=now)
-            distributions.distribute(tx, cash_out_id, amounts, at=now, now=now, flow_enabled=True)
+            flow_mode.distribute(tx, cash_out_id, amounts, at=now, now=now, flow_enabled=True)
 
         await self.database.transact(work)
         return cash_out_id

@@ -23,22 +23,22 @@ async def run(bench, run_id, *client_ids, minor=10_000, sat=12_000):
     """Give so much to each of the clients in a run of fixed mode."""
     now = bench.clock.now()
     n = len(client_ids)
+    shares = tuple(Share(client_id, minor=minor, sat=sat) for client_id in client_ids)
     given = Distribution(
         id=run_id,
         kind=FIXED,
         at=now,
         principal_sat=n * sat,
         principal_minor=n * minor,
-        commission_sat=0,
-        unallocated_sat=0,
+        shares=shares,
     )
-    shares = [Share(client_id, minor=minor, sat=sat) for client_id in client_ids]
     cause = Cause(distribution_id=run_id)
 
     def work(tx):
         fixed_runs.record_recovered(tx, given, clients=n, now=now)
         day = day_of(run_id)
-        distributions.give(tx, given, shares, source=TREASURY, day=day, cause=cause, now=now)
+        distributions.record(tx, given, source=TREASURY, day=day, cause=cause, now=now)
+        distributions.plan_payouts(tx, given, now=now)
 
     await bench.database.transact(work)
 

@@ -6,7 +6,7 @@ from ledger.story import ADDRESS, KEY, START
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import cash_outs, distributions
+from dca_bot.ledger.distributions import cash_outs, distributions, flow_mode
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.store import accounts
 
@@ -68,7 +68,7 @@ def test_who_takes_part(story, case):
     statement, takes_part = ELIGIBLE[case]
     if statement:
         story.sql(statement)
-    assert story.read(distributions.eligible, story.now) == ({ana: 100} if takes_part else {})
+    assert story.read(flow_mode.eligible, story.now) == ({ana: 100} if takes_part else {})
 
 
 def test_a_closed_client_takes_no_part(story):
@@ -76,12 +76,12 @@ def test_a_closed_client_takes_no_part(story):
     story.withdraw(ana, 100)
     story.state(ana, "closed")
     story.deposit(ana, 100)
-    assert story.read(distributions.eligible, story.now) == {}
+    assert story.read(flow_mode.eligible, story.now) == {}
 
 
 def test_an_address_is_a_destination_too(story):
     ana = story.client("ana", balance=100, destination=ADDRESS)
-    assert story.read(distributions.eligible, story.now) == {ana: 100}
+    assert story.read(flow_mode.eligible, story.now) == {ana: 100}
 
 
 # What happens before and after noon (the cash-out's time), and the balance that takes part.
@@ -138,7 +138,7 @@ def test_balances_count_as_of_the_cash_outs_time(story, case):
     play(after or [])
     story.later(days=3)
     expected = {ana: then_minor} if then_minor else {}
-    assert story.read(distributions.eligible, START) == expected
+    assert story.read(flow_mode.eligible, START) == expected
     story.cash_out("d1", 1_000_000, 100, at=START)
     assert story.shares("d1") == {ana: (minor, minor * 10_000) for ana, minor in expected.items()}
     assert story.findings() == ()

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from ledger.story import KEY, hex_of
 
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import distributions
+from dca_bot.ledger.distributions import distributions, flow_mode
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
-from dca_bot.ledger.programme.commission import Part
+from dca_bot.ledger.programme.commission import CommissionShare
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import accounts
@@ -78,7 +78,7 @@ def test_what_is_set_when_the_cash_out_is_processed_counts(story):
     assert split(story, "d1") == ({"rosa": 40}, 60)
     assert split(story, "d2") == ({"rosa": 10}, 90)
     assert split(story, "d3") is None
-    versions = [story.read(distributions.by_id, f"commission:d{n}").terms_id for n in (1, 2)]
+    versions = [story.read(distributions.by_id, f"commission:d{n}").commission_id for n in (1, 2)]
     assert versions == [1, 2]
     assert story.findings() == ()
 
@@ -87,9 +87,12 @@ def test_a_new_version_keeps_the_other_parts(story):
     rosa, luis = story.recipient("rosa", 4000), story.recipient("luis", 5000)
     story.percent(rosa, 2500)
     terms = story.read(commission.in_force)
-    assert terms.parts == (Part(luis, "luis", 5000), Part(rosa, "rosa", 2500))
+    assert terms.shares == (
+        CommissionShare(luis, "luis", 5000),
+        CommissionShare(rosa, "rosa", 2500),
+    )
     assert (terms.id, terms.rest_bp) == (3, 2500)
-    assert story.percent(luis, 0).parts == (Part(rosa, "rosa", 2500),)
+    assert story.percent(luis, 0).shares == (CommissionShare(rosa, "rosa", 2500),)
 
 
 def test_more_than_what_is_left_is_refused(story):
@@ -109,7 +112,7 @@ def test_recipients_are_no_clients(story):
     assert story.read(clients.everyone) == []
     assert story.read(clients.by_name, "rosa") is None
     assert story.read(clients.by_pubkey, key) is None
-    assert story.read(distributions.eligible, story.now) == {}
+    assert story.read(flow_mode.eligible, story.now) == {}
     assert story.read(clients.payee, "ROSA").id == rosa
     with pytest.raises(sqlite3.IntegrityError, match="only clients hand in cash"):
         story.pending(rosa, 5)

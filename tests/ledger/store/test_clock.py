@@ -160,7 +160,7 @@ def test_terms_set_after_a_cash_out_of_a_clock_ahead_leave_the_audit_clean(story
         story.cash_out("d1", 600, 60, commission_sat=100)
 
     ahead(20 * HOUR, cash_out)
-    story.do(commission.set_part, rosa, 4000, now=story.now)
+    story.do(commission.set_share, rosa, 4000, now=story.now)
     assert story.findings() == ()
 
 

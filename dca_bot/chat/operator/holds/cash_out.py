@@ -15,7 +15,7 @@ from dca_bot.core.money import sat_floor
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger.distributions import cash_outs, distributions, recovery
+from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import commission
@@ -104,7 +104,7 @@ def _refuse_while_paying(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amount
     paying = unknown_payments.still_paying(tx, cash_out.id, now=ctx.now)
     is_other = any(not row.can_bring(given.get(row.client_name.casefold())) for row in paying)
     of_split = unknown_payments.still_paying(tx, commission.split_id(cash_out.id), now=ctx.now)
-    split = distributions.work_out_split(tx, cash_out.id, amounts.commission_sat, now=ctx.now)
+    split = flow_mode.work_out_split(tx, cash_out.id, amounts.commission_sat, now=ctx.now)
     if is_other or (of_split and split is None):
         raise refuse("hold.still_paying")
 

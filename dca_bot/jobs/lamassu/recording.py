@@ -1,0 +1,157 @@
+"""Records what cash-outs are found to be, and distributes the final ones: each call is one transaction.
+
+The invariant: a cash-out is recorded under its id and distributed once; an operator's decision stays.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
+from dca_bot.core.change import terms
+from dca_bot.core.ports import Clock
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.lamassu.changes import ChangeWatch
+from dca_bot.jobs.lamassu.decisions import Decided, is_final
+from dca_bot.jobs.lamassu.dispense_reports import ReportWatch
+from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
+from dca_bot.ledger.distributions.distributions import Distribution, Share
+from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.say import Say
+
+STATE_OF = {
+    Verdict.WAIT: cash_outs.WAITING,
+    Verdict.HOLD: cash_outs.HELD,
+    Verdict.IGNORE: cash_outs.IGNORED,
+}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Carries out in the ledger what a reading of Lamassu means for each cash-out."""
+
+    notices: Notices
+    programme: Programme
+    clock: Clock
+    changes: ChangeWatch = field(init=False)
+    _reports: ReportWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.changes = ChangeWatch(self.programme.currency, self._hold)
+        self._reports = ReportWatch(self.notices, self.programme.currency)
+
+    def record(self, tx: Tx, decided: Sequence[Decided]) -> list[Decided]:
+        """Record what is new or has changed; return the cash-outs that are still to be distributed."""
+        known = cash_outs.states(tx, [cash_out.id for cash_out, _ in decided])
+        shared_out, to_distribute = [], []
+        for cash_out, decision in decided:
+            state, reason = known.get(cash_out.id, ("", ""))
+            if state == cash_outs.DISTRIBUTED:
+                shared_out.append((cash_out, decision))
+            elif is_final((state, reason)):
+                continue
+            elif decision.verdict is Verdict.DISTRIBUTE:
+                to_distribute.append((cash_out, decision))
+            elif _is_news(tx, cash_out, decision, state=state, reason=reason):
+                self._record_one(tx, cash_out, decision)
+        now = self.clock.now()
+        self.changes.look(tx, shared_out, now=now)
+        for cash_out, _ in shared_out:
+            self._reports.tell(tx, cash_out, now=now)
+        return to_distribute
+
+    def distribute(
+        self, tx: Tx, cash_out: CashOut, decision: Decision
+    ) -> Distribution[Share] | None:
+        """Distribute a cash-out, with everything that follows from the distribution.
+
+        Return None if nothing is distributed now: everything is paused, the cash-out has become final since
+        it was read, or LNbits knows payments for it (the cash-out is held then).
+        """
+        now = self.clock.now()
+        if bot_state.paused(tx):
+            return None
+        if unknown_payments.of_cash_out(tx, cash_out.id):
+            self._hold_known(tx, cash_out, decision)
+            return None
+        assert decision.amounts is not None
+        # Compare-and-set: of two polls at once, or against an operator's decision, one row counts.
+        is_ours = cash_outs.record(
+            tx, cash_out, decision, state=cash_outs.DISTRIBUTED, terms=terms(cash_out), now=now
+        )
+        if not is_ours:
+            return None
+        given = flow_mode.give(
+            tx,
+            cash_out.id,
+            decision.amounts,
+            at=decision.at,
+            now=now,
+            flow_enabled=self.programme.flow_enabled,
+        )
+        holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
+        for share in given.shares:
+            self.notices.clients.note_low(tx, share.client_id, now)
+        self._reports.tell(tx, cash_out, now=now)
+        self.notices.clients.sale_missed(tx, cash_out.id, now)
+        return given
+
+    def hold_unknown_payments(self, tx: Tx) -> None:
+        """Hold the distributions that LNbits has paid and that neither ledger nor Lamassu has.
+
+        Close the hold of a distribution that the ledger has by now.
+        """
+        found = recovery.distribution_ids(tx)
+        for ref in holds.open_refs(tx, HoldKind.RECOVERY):
+            if ref not in found:
+                now = self.clock.now()
+                holds.close(tx, HoldKind.RECOVERY, ref, outcome="by itself", now=now)
+        for distribution_id in found:
+            self._hold(tx, HoldKind.RECOVERY, distribution_id, HoldReason.LOST)
+
+    def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
+        now = self.clock.now()
+        state, reason = STATE_OF[decision.verdict], str(decision.reason)
+        cash_outs.record(
+            tx, cash_out, decision, state=state, reason=reason, terms=terms(cash_out), now=now
+        )
+        if decision.verdict is Verdict.HOLD:
+            lines = (describe.error(cash_out.error), self._reports.take(tx, cash_out, now=now))
+            self._hold(tx, HoldKind.CASH_OUT, cash_out.id, reason, Say("lines", lines=lines))
+            holds.reword(tx, HoldKind.CASH_OUT, cash_out.id, reason)
+        else:
+            holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
+
+    def _hold_known(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
+        """Hold a cash-out that LNbits knows payments for."""
+        now = self.clock.now()
+        state, reason = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
+        if cash_outs.states(tx, [cash_out.id]).get(cash_out.id) == (state, reason):
+            return
+        if cash_outs.record(tx, cash_out, decision, state=state, reason=reason, now=now):
+            self._hold(tx, HoldKind.CASH_OUT, cash_out.id, reason)
+            holds.reword(tx, HoldKind.CASH_OUT, cash_out.id, reason)
+
+    def _hold(self, tx: Tx, kind: HoldKind, ref: str, reason: str, told: Say | None = None) -> None:
+        now = self.clock.now()
+        # Two exports that are mixed every other time would be told all day.
+        is_told = reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
+        hold = holds.open_hold(tx, kind, ref, reason, now=now)
+        if hold is not None and not is_told:
+            self.notices.hold_opened(tx, hold, now, told=told)
+            _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+
+def _is_news(tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str) -> bool:
+    """Tell whether a decision differs from the ledger's record; of a held cash-out also its figures."""
+    if (state, reason) != (STATE_OF[decision.verdict], str(decision.reason)):
+        return True
+    held = cash_outs.by_id(tx, cash_out.id) if state == cash_outs.HELD else None
+    figures = (decision.amounts, decision.dispensed_minor)
+    return held is not None and (held.amounts, held.dispensed_minor) != figures

@@ -1,0 +1,189 @@
+"""Flow mode: the distribution of a cash-out, and the split of its commission.
+
+The invariant: a cash-out is distributed at most once, ever, by its id; its state, its shares, their
+entries and their payouts are recorded in one transaction or not at all.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dca_bot.core.allotment import Allotment, allot
+from dca_bot.core.cash_out import Amounts
+from dca_bot.core.commission import Split, split_commission
+from dca_bot.ledger.distributions import cash_outs, distributions, missed
+from dca_bot.ledger.distributions.distributions import (
+    COMMISSION_SPLIT,
+    FLOW,
+    Distribution,
+    Share,
+)
+from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.programme import commission
+from dca_bot.ledger.programme.commission import CommissionVersion
+from dca_bot.ledger.store.accounts import COMMISSION, MACHINE, OPERATOR, Cause, Move
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
+
+
+def eligible(tx: Tx, at: datetime) -> dict[int, int]:
+    """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
+
+    As of `at`: without the standing deposits confirmed after `at`. Clients with 0 are left out.
+    """
+    rows = tx.execute(
+        "SELECT id, balance_minor - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
+        "   WHERE client_id = participant.id AND confirmed_at > ? AND state = 'confirmed')"
+        " AS then_minor FROM participant WHERE mode = 'flow'",
+        (micros(at),),
+    )
+    return {row["id"]: row["then_minor"] for row in rows if row["then_minor"] > 0}
+
+
+def work_out(tx: Tx, amounts: Amounts, *, at: datetime, flow_enabled: bool) -> Allotment[int]:
+    """Work out each client's share of a cash-out's principal, by the clients' ids; record nothing."""
+    balances = eligible(tx, at) if flow_enabled else {}
+    return allot(amounts.principal_sat, amounts.principal_minor, balances)
+
+
+def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: datetime) -> Split | None:
+    """Work out each recipient's share of a cash-out's commission, by name; None without recipients.
+
+    Return None also if LNbits has paid, or may still pay, shares of the commission that the version in
+    force doesn't give: a restored ledger has another version, and nothing is paid beside those payments.
+    """
+    return _split(tx, commission.in_force(tx), cash_out_id, commission_sat, now=now)
+
+
+def distribute(
+    tx: Tx,
+    cash_out_id: str,
+    amounts: Amounts,
+    *,
+    at: datetime,
+    now: datetime,
+    flow_enabled: bool,
+    message_id: str | None = None,
+) -> Distribution[Share]:
+    """Distribute a recorded cash-out; return the distribution of its principal.
+
+    Raise StateChanged if the cash-out is distributed already.
+    """
+    cash_outs.note_distributed(tx, cash_out_id, amounts, at=at, now=now)
+    return give(
+        tx,
+        cash_out_id,
+        amounts,
+        at=at,
+        now=now,
+        flow_enabled=flow_enabled,
+        message_id=message_id,
+    )
+
+
+def give(
+    tx: Tx,
+    cash_out_id: str,
+    amounts: Amounts,
+    *,
+    at: datetime,
+    now: datetime,
+    flow_enabled: bool,
+    message_id: str | None = None,
+) -> Distribution[Share]:
+    """Give the clients and recipients their shares of a cash-out.
+
+    The same transaction has recorded the cash-out as distributed. Raise sqlite3.IntegrityError if the
+    shares are given already.
+    """
+    allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
+    shares = [Share(one.id, minor=one.minor, sat=one.sat) for one in allotment.shares if one.sat]
+    cause = Cause(distribution_id=cash_out_id, message_id=message_id)
+    given = record(tx, cash_out_id, amounts, shares, at=at, cause=cause, now=now)
+    if flow_enabled:
+        missed.record(tx, cash_out_id, missed.would_miss(tx, at))
+    distributions.plan_payouts(tx, given, now=now)
+    give_commission(tx, given, now=now, message_id=message_id)
+    return given
+
+
+def record(
+    tx: Tx,
+    cash_out_id: str,
+    amounts: Amounts,
+    shares: Sequence[Share],
+    *,
+    at: datetime,
+    cause: Cause,
+    now: datetime,
+) -> Distribution[Share]:
+    """Record the shares of a distributed cash-out, and plan no payouts.
+
+    Sats in no share are the operator's. Raise sqlite3.IntegrityError as `distributions.record`.
+    """
+    given = Distribution(
+        id=cash_out_id,
+        kind=FLOW,
+        at=at,
+        principal_sat=amounts.principal_sat,
+        principal_minor=amounts.principal_minor,
+        shares=tuple(shares),
+        commission_sat=amounts.commission_sat,
+        unallocated_sat=amounts.principal_sat - sum(share.sat for share in shares),
+    )
+    rest = [
+        Move(MACHINE, OPERATOR, given.unallocated_sat),
+        Move(MACHINE, COMMISSION, amounts.commission_sat),
+    ]
+    distributions.record(tx, given, source=MACHINE, rest=rest, cause=cause, now=now)
+    return given
+
+
+def give_commission(
+    tx: Tx, distribution: Distribution[Share], *, now: datetime, message_id: str | None
+) -> None:
+    """Give the recipients their shares of a cash-out's commission; the rest stays the operator's.
+
+    Without a split, the operator settles what LNbits has paid of the commission.
+    """
+    version, split_id = commission.in_force(tx), commission.split_id(distribution.id)
+    split = _split(tx, version, distribution.id, distribution.commission_sat, now=now)
+    if split is None:
+        unknown_payments.settle_distribution(tx, split_id, now=now)
+        return
+    given = Distribution(
+        id=split_id,
+        kind=COMMISSION_SPLIT,
+        at=distribution.at,
+        principal_sat=distribution.commission_sat,
+        principal_minor=0,
+        shares=tuple(
+            Share(share.client_id, minor=0, sat=split.sats[share.name])
+            for share in version.shares
+            if share.name in split.sats
+        ),
+        unallocated_sat=split.rest_sat,
+        commission_id=version.id,
+    )
+    given_sat = sum(share.sat for share in given.shares)
+    assert given_sat + split.rest_sat == distribution.commission_sat
+    cause = Cause(distribution_id=split_id, message_id=message_id)
+    distributions.record(tx, given, source=COMMISSION, cause=cause, now=now)
+    distributions.plan_payouts(tx, given, now=now)
+
+
+def _split(
+    tx: Tx, version: CommissionVersion, cash_out_id: str, commission_sat: int, *, now: datetime
+) -> Split | None:
+    if not version.shares or commission_sat == 0:
+        return None
+    split = split_commission(
+        commission_sat, {share.name: share.percent_bp for share in version.shares}
+    )
+    given = {name.casefold(): (0, sat) for name, sat in split.sats.items()}
+    split_id = commission.split_id(cash_out_id)
+    known = [
+        *unknown_payments.paid_for(tx, split_id),
+        *unknown_payments.still_paying(tx, split_id, now=now),
+    ]
+    is_same = all(one.can_bring(given.get(one.client_name.casefold())) for one in known)
+    return split if is_same else None

@@ -1,1 +1,1 @@
-"""What people are told: values become text here, and what nobody asked for is written."""
+"""Values become text; notices are written. Below `chat` and `jobs`, used by both."""

@@ -1,10 +1,10 @@
-"""The operators' daily summary: short, and the proof that the bot lives and reads Lamassu."""
+"""The daily summary to operators: the day's figures, and the proof that the bot runs and reads Lamassu."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dca_bot.core.money import sat_ceil, sat_floor
+from dca_bot.core.money import sat_ceil
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Reach
 from dca_bot.ledger.correspondence import outbox
@@ -17,24 +17,24 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
 from dca_bot.messages.lamassu_state import age_lines, lost_parts
-from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 
 _DAY = timedelta(days=1)
 _LOOKBACK_MAX = 7 * _DAY
-"""After a longer silence a summary counts only so much of it."""
+"""The longest time that one summary covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a look outside has found: the source wallet's balance, if LNbits told it, and the parts' reach."""
+    """The outside parts' reach, and the source wallet's balance: None without an answer of LNbits."""
 
     balance_msat: int | None
     parts: Sequence[Reach]
 
 
 def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> Say:
-    """Say what the time since the last summary brought, and what waits for the operator."""
+    """Say the figures since the last summary, and the open matters."""
     since = _since(tx, now)
     need = need_of(tx, programme, now)
     stuck = payouts.stuck_count(tx)
@@ -50,7 +50,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             *not_counted(tx, need),
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=holds.open_count(tx)),
-            _source(found),
+            source_balance(found.balance_msat),
             _low(summary.low_names(tx)),
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=outbox.unsent(tx)),
@@ -60,7 +60,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
 
 
 def _since(tx: Tx, now: datetime) -> datetime:
-    """Return from when to count; a last summary in the future was written by a wrong clock."""
+    """Return the beginning of the summary; a last summary in the future was dated by a wrong clock."""
     last = bot_state.moment(tx, bot_state.SUMMARY_AT) or now
     return max(last, now - _LOOKBACK_MAX) if last < now else now - _DAY
 
@@ -77,7 +77,7 @@ def _polls(tx: Tx) -> Say:
 def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
     flow, fixed = (summary.shared_out(tx, kind, since, now=now) for kind in (FLOW, FIXED))
     paid = summary.paid(tx, since)
-    # A part of a sat counts as one: fees are what the operator loses.
+    # Rounded up: fees are the operator's loss.
     fees = Sat(sat_ceil(paid.fee_msat))
     return (
         Say("summary.flow", n=flow.count, fiat=Fiat(flow.minor), sats=Sat(flow.sat)),
@@ -89,12 +89,6 @@ def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
     )
 
 
-def _source(found: Surroundings) -> Say:
-    if found.balance_msat is None:
-        return Say("status.no_balance")
-    return Say("status.balance", sats=Sat(sat_floor(found.balance_msat)))
-
-
 def _low(names: Sequence[str]) -> Say:
     if not names:
         return NOTHING
@@ -102,7 +96,7 @@ def _low(names: Sequence[str]) -> Say:
 
 
 def _missed(tx: Tx, since: datetime) -> Say:
-    """Say how many cash-outs passed clients by who had no wallet."""
+    """Say how many cash-outs passed clients by for want of a wallet."""
     found = missed.since(tx, since)
     names = obstacles.name_list(found.names)
     return Say("summary.missed", n=found.count, names=names) if found.count else NOTHING

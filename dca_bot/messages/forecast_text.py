@@ -1,4 +1,4 @@
-"""Says how long something will last."""
+"""Says for how long a balance lasts."""
 
 from datetime import datetime
 
@@ -13,14 +13,14 @@ _YEAR_DAYS = 365
 
 
 def days(count: int) -> Say:
-    """Say about how many days."""
+    """Say a number of days, roughly."""
     if count > _YEAR_DAYS:
         return Say("outlook.long")
     return Say("outlook.days", n=count) if count else Say("outlook.short")
 
 
 def deposit_days(tx: Tx, programme: Programme, client: Client, now: datetime) -> int | None:
-    """Return for how many days a client's balance lasts; None if nothing is bought or known yet."""
+    """Return the days until a client's balance is used up; None if unknown, or if nothing is bought."""
     if client.state != "active" or client.destination is None or not client.balance_minor:
         return None
     if not (programme.flow_enabled if client.mode == "flow" else programme.fixed.enabled):

@@ -1,4 +1,4 @@
-"""Says how Lamassu is read: when last, how old what was read is, and why it can't be read."""
+"""Says how old the last reading of Lamassu is, and why an outside part is out of reach."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 
 def part_state(part: Reach) -> Say:
-    """Tell whether an outside part is in reach, and the reason if it is known."""
+    """Say whether an outside part is in reach; out of reach, also since when and why."""
     if part.reachable:
         return Say("status.in_reach", part=part.part)
     lost = Say("status.out_of_reach", part=part.part, since=Moment(part.since))
@@ -20,19 +20,22 @@ def part_state(part: Reach) -> Say:
 
 
 def lost_parts(parts: Sequence[Reach]) -> tuple[Say, ...]:
-    """Tell which parts are out of reach, and why."""
+    """Say the outside parts out of reach."""
     return tuple(part_state(part) for part in parts if not part.reachable)
 
 
 def age_lines(tx: Tx, now: datetime) -> tuple[Say, ...]:
-    """Tell how old the last reading is: the copy that it came from, and its newest transaction."""
+    """Say the age of the last reading: the copy's date, and the newest transaction's time."""
     newest_at = readings.newest_transaction_at(tx)
     newest = Say("status.newest", at=Moment(newest_at)) if newest_at else NOTHING
     return copy_age(tx, now), newest
 
 
 def copy_age(tx: Tx, now: datetime, *, only_stale: bool = False) -> Say:
-    """Tell of when the copy is that was read, and that it is stale if it is; nothing of Lamassu itself."""
+    """Say the date of the copy of Lamassu that was read, and whether the copy is stale.
+
+    NOTHING if Lamassu itself was read; with `only_stale`, NOTHING for a fresh copy.
+    """
     copy = readings.oldest_copy(tx)
     if copy is None or (only_stale and not is_stale(copy, now)):
         return NOTHING

@@ -1,4 +1,4 @@
-"""Says why nothing is bought for a client: to the client with what to do, to operators in a few words."""
+"""Says why nothing is bought for a client: to the client with a remedy, to operators in a few words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NAMES_SHOWN_MAX = 5
 
 
 def of(client: Client, programme: Programme) -> tuple[Obstacle, ...]:
-    """Return what keeps the programme from buying for a client."""
+    """Return the obstacles between a client's balance and a purchase."""
     return obstacles(
         Setup(
             state=client.state,
@@ -30,19 +30,19 @@ def of(client: Client, programme: Programme) -> tuple[Obstacle, ...]:
 
 
 def to_client(client: Client, programme: Programme) -> tuple[Say, ...]:
-    """Tell a client all that keeps bitcoin from being bought, and what to do."""
+    """Say each obstacle to the client, with the remedy."""
     return tuple(_told(one, programme) for one in of(client, programme))
 
 
 def is_off(mode: str, programme: Programme) -> Say:
-    """Tell that the operator has switched a mode off, and what is left."""
+    """Say that the operators have switched a mode off, and whether the other mode is on."""
     if not programme.flow_enabled and not programme.fixed.enabled:
         return Say("mode.both_off")
     return Say("mode.flow_is_off" if mode == "flow" else "mode.fixed_is_off")
 
 
 def short(client: Client, programme: Programme) -> Say:
-    """Say in a few words what keeps a client from buying; nothing if nothing does."""
+    """Say the obstacles in a few words; NOTHING without an obstacle."""
     return _joined(of(client, programme))
 
 
@@ -55,7 +55,7 @@ def _joined(found: tuple[Obstacle, ...]) -> Say:
 
 
 def idle(programme: Programme, people: Iterable[Client]) -> tuple[Say, ...]:
-    """Name, by what keeps them, those for whom nothing is bought."""
+    """Name the clients for whom nothing is bought, in groups with the same obstacles."""
     by_why: dict[tuple[Obstacle, ...], list[str]] = {}
     for one in people:
         if why := of(one, programme):
@@ -67,7 +67,7 @@ def idle(programme: Programme, people: Iterable[Client]) -> tuple[Say, ...]:
 
 
 def name_list(some: Sequence[str]) -> Field:
-    """Say the first few names, and how many there are beyond."""
+    """Say the first names, and the number of further names."""
     shown, more = ", ".join(some[:_NAMES_SHOWN_MAX]), len(some) - _NAMES_SHOWN_MAX
     return Say("summary.more", names=shown, n=more) if more > 0 else shown
 
@@ -75,7 +75,7 @@ def name_list(some: Sequence[str]) -> Field:
 def warnings(
     tx: Tx, programme: Programme, client: Client, *, more_minor: int = 0
 ) -> tuple[Say, ...]:
-    """Warn operators of what keeps a client's cash, `more_minor` included, from becoming bitcoin."""
+    """Warn operators of what keeps a client's cash, with `more_minor` on top, from becoming bitcoin."""
     why, small = short(client, programme), too_small(tx, programme, client, more_minor=more_minor)
     return (
         NOTHING if why == NOTHING else Say("obstacle.careful", name=client.name, why=why),
@@ -87,7 +87,7 @@ def warnings(
 
 @dataclass(frozen=True, slots=True)
 class TooSmall:
-    """A wallet takes nothing below `min_sat`, which `kept_sat` and all of the client's cash don't reach."""
+    """A wallet takes no payment below `min_sat`; kept sats and the client's cash do not reach `min_sat`."""
 
     kept_sat: int
     min_sat: int
@@ -96,9 +96,9 @@ class TooSmall:
 def too_small(
     tx: Tx, programme: Programme, client: Client, *, more_minor: int = 0
 ) -> TooSmall | None:
-    """Find out whether a client's wallet takes no payment as small as all of her cash brings.
+    """Tell whether all of a client's cash brings less than the smallest payment that the wallet takes.
 
-    Cash buys at the newest price of Lamassu. Without a price nothing is said while there is cash.
+    Cash counts at Lamassu's newest price. None if large enough, or if there is cash and no price.
     """
     min_sat = client.destination.min_sat if client.destination else 1
     if min_sat <= 1:
@@ -116,7 +116,7 @@ def too_small(
 
 
 def too_small_told(tx: Tx, programme: Programme, client: Client) -> Say:
-    """Tell a client whose wallet takes no payment so small; nothing to anybody else."""
+    """Warn a client whose wallet takes no payment so small; NOTHING for any other client."""
     found = too_small(tx, programme, client)
     return NOTHING if found is None else Say("wallet.too_small", least=Sat(found.min_sat))
 

@@ -1,7 +1,8 @@
-"""Says what is still to be paid: what the source wallet needs, and what waits for a person."""
+"""Says the sats that are still to be paid: by the bot, or after a person's decision."""
 
 from datetime import datetime
 
+from dca_bot.core.money import sat_floor
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.payouts import payout_need
 from dca_bot.ledger.payouts.payout_need import Need, Part
@@ -10,17 +11,17 @@ from dca_bot.messages.say import NOTHING, Sat, Say
 
 
 def need_of(tx: Tx, programme: Programme, now: datetime) -> Need:
-    """Return what open payouts need of the source wallet, by the programme's ceilings."""
+    """Return open payouts' need of the source wallet, by the programme's ceilings."""
     return payout_need.need(tx, programme.ceilings, now=now)
 
 
 def to_be_paid(need: Need) -> Say:
-    """Say what is to be paid by itself."""
+    """Say the sats that the bot is going to pay."""
     return Say("status.owed", sats=Sat(need.amount_sat), n=need.count)
 
 
 def not_counted(tx: Tx, need: Need) -> tuple[Say, ...]:
-    """Say what is owed beside that: under way, above a ceiling, without a wallet, held, too small."""
+    """Say the sats beside `to_be_paid`: sent, above a ceiling, without a wallet, held, too small."""
     return (
         _part("funds.under_way", payout_need.under_way(tx)),
         _part("funds.above_ceiling", need.above_ceiling),
@@ -28,6 +29,13 @@ def not_counted(tx: Tx, need: Need) -> tuple[Say, ...]:
         _part("funds.held", payout_need.held(tx)),
         _part("funds.collecting", payout_need.collecting(tx)),
     )
+
+
+def source_balance(balance_msat: int | None) -> Say:
+    """Say the source wallet's balance, None without an answer of LNbits."""
+    if balance_msat is None:
+        return Say("status.no_balance")
+    return Say("status.balance", sats=Sat(sat_floor(balance_msat)))
 
 
 def _part(key: str, part: Part) -> Say:

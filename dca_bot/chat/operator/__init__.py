@@ -1,1 +1,1 @@
-"""What an operator can type."""
+"""The operators' commands: a file for each subject, and `table` with all commands."""

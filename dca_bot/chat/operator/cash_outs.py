@@ -22,14 +22,14 @@ _ID = Param("ID", read_word)
 
 
 def _txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List the newest cash-outs, ignored ones too."""
+    """List the newest cash-outs, ignored cash-outs included."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
 
 
 def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Show one cash-out, or one run of fixed mode, with whatever it gave to whom."""
+    """Show one cash-out or one run of the fixed mode, with the shares."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
@@ -83,7 +83,7 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
 
 
 def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:
-    """Say which fixed fee is within the commission: of an accepted part, that part of it."""
+    """Say the fixed fee within the commission, in proportion to the accepted part of the cash-out."""
     if cash_out.fixed_fee is None or cash_out.terms is None:
         return NOTHING
     whole = exact(read_terms(cash_out.terms).fiat) * 10 ** minor_digits(currency)

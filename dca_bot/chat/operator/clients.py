@@ -34,7 +34,7 @@ _NPUB = Param("NPUB", read_word)
 
 
 def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell who would be added, with what first deposit."""
+    """Tell the name, npub and first deposit of the new client."""
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
     amount = Fiat(args.number("AMOUNT"))
@@ -42,7 +42,7 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Add a client with a first deposit, which is pending."""
+    """Add a client with a pending first deposit."""
     client = _add(tx, ctx, args)
     amount_minor = args.number("AMOUNT")
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
@@ -54,12 +54,12 @@ def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 def _add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Add a client without a deposit: no money is promised, so no code is needed."""
+    """Add a client without a deposit; no code, because no money is promised."""
     return Say("client.added", name=_add(tx, ctx, args).name)
 
 
 def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Show everything about one client."""
+    """Show a client's settings, balance and purchases."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = purchases.got(tx, client.id)
     reached = inbox.reached(tx, client.pubkey)
@@ -97,7 +97,7 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
 
 
 def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List the clients by name, and whose names have to be typed in full."""
+    """List the clients by name; the first page also names clients whose names look alike."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     line = partial(describe.client, programme=ctx.programme)
@@ -106,7 +106,7 @@ def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Leave a client out of cash-outs until the operator lets the client in again."""
+    """Exclude a client from distributions until an operator resumes the client."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "stopped":
         return Say("client.paused_already", name=client.name)
@@ -116,7 +116,7 @@ def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Let a client take part again."""
+    """Include a client in distributions again."""
     client = find_client(tx, args.text("NAME"))
     if client.state == "active":
         return Say("client.active_already", name=client.name)
@@ -128,7 +128,7 @@ def _resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Part from a client who has nothing open."""
+    """Close a client without balance, deposits, payouts and commission."""
     client = find_client(tx, args.text("NAME"))
     balance_minor, open_payouts, pending = clients.open_items(tx, client.id)
     if balance_minor or open_payouts or pending or client.owed_sat:
@@ -144,7 +144,7 @@ def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     if share is not None:
         percent = Percent(share.percent_bp)
         raise refuse("client.gets_commission", name=client.name, percent=percent)
-    # Not in bulk, or the farewell would pass it.
+    # Not in bulk: the farewell would overtake the digest.
     ctx.notices.clients.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
     ctx.notices.tell_client(tx, client, Say("notice.client_closed"), ctx.now)
     clients.set_state(tx, client, "closed")
@@ -153,7 +153,7 @@ def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
-    """Tell from where to where the client's payouts move."""
+    """Tell the old and the new destination of a client's payouts."""
     client = find_client(tx, args.text("NAME"))
     return Say(
         "client.wallet_effect",
@@ -165,7 +165,7 @@ def _wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
 
 
 def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
-    """Set where the client's future payouts go, and tell the client."""
+    """Set the destination of a client's future payouts, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
     transitions.plan(tx, client.id, now=ctx.now)
@@ -176,7 +176,7 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
 
 
 def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell which key the client had and will have."""
+    """Tell the old and the new npub of a client."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
     return Say(
@@ -188,7 +188,7 @@ def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Give the client another key, void the old one's codes, and tell both."""
+    """Give a client a new npub, void the codes of the old npub, and tell both npubs."""
     client = find_client(tx, args.text("NAME"))
     pubkey = _free_pubkey(tx, ctx, args)
     ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
@@ -240,7 +240,7 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
 
 
 def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
-    """Read the argument NPUB; no other client, no operator and not the bot may have it."""
+    """Read the argument NPUB; refuse the npub of a client, of an operator or of the bot."""
     try:
         pubkey = ctx.services.parse_npub(args.text("NPUB"))
     except (DcaBotError, ValueError):

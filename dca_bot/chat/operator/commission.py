@@ -1,6 +1,6 @@
-"""The operator's commands about the commission: who gets which part of it.
+"""The operators' commands about the commission: recipients and percentages.
 
-The invariant: nobody gets a part before destination and percentage were told back and confirmed.
+The invariant: no share of the commission is set before an operator has confirmed destination and percentage.
 """
 
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ from dca_bot.messages.say import NOTHING, Percent, Sat, Say, refuse
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What `commission set` asks for; `payee` is None for somebody new, `before` what is set so far.
+    """The share of the commission that `commission set` asks for.
 
-    `destination` is a new one, None where it stays as it is.
+    `payee`: None for a new recipient. `destination`: None if unchanged. `before`: the share in force.
     """
 
     payee: Client | None
@@ -45,7 +45,7 @@ class _Wanted:
 
 
 def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell who gets which part, and what each has got so far."""
+    """Tell the shares of the commission, and the sats that each payee has got."""
     version = commission.in_force(tx)
     leaving = commission.leaving(tx)
     if not version.shares and not leaving:
@@ -59,12 +59,12 @@ def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 async def _look_recipient(services: Services, args: Args) -> Destination | None:
-    """Check the argument DESTINATION with the outside world, if there is one."""
+    """Check the argument DESTINATION with the destination's server; None without the argument."""
     return await look_destination(services, args) if args.has("DESTINATION") else None
 
 
 def _set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say:
-    """Tell who would get which part from now on, and where it is paid to."""
+    """Tell the new share of the commission, the destination, and the rest of the operator."""
     wanted = _wanted(tx, ctx, args, seen)
     before, payee = wanted.before, wanted.payee
     was_bp = before.percent_bp if before else 0
@@ -85,7 +85,7 @@ def _set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say
 
 
 def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Done:
-    """Set a share by a new version, and the destination if one was given."""
+    """Set a share by a new version of the commission, and a new destination."""
     wanted = _wanted(tx, ctx, args, seen)
     payee = wanted.payee
     if payee is None:
@@ -115,7 +115,7 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
 
 
 def _remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell who would get nothing any more, and what is still paid."""
+    """Tell whose share ends, and the sats that are still paid out."""
     payee, share = _payee_with_share(tx, args)
     owed = payee.owed_sat if payee.role == RECIPIENT else 0
     return Say(
@@ -127,7 +127,7 @@ def _remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _remove_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Give somebody nothing of the commission from now on; what is open still goes out."""
+    """End a payee's share of the commission; sats from earlier cash-outs are still paid out."""
     payee, _ = _payee_with_share(tx, args)
     commission.remove_share(tx, payee.id, now=ctx.now, message_id=ctx.message_id)
     commission.close_spent(tx, payee)
@@ -153,7 +153,7 @@ COMMISSION_COMMANDS = (
 
 
 def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Wanted:
-    """Read what is to be set; CommandRefused where it can't be."""
+    """Read the wanted share; raise CommandRefused if the share cannot be set."""
     payee, version = find_payee(tx, args.text("NAME")), commission.in_force(tx)
     name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
     if payee is None and seen is None:
@@ -192,7 +192,7 @@ def _share_line(tx: Tx, share: CommissionShare) -> Say:
 
 
 def _wallet(payee: Client | None, where: Destination | None) -> Say:
-    """Say where commission goes; a client's goes where all of the client's sats go."""
+    """Say the destination of commission; a client's commission goes to the client's own destination."""
     if payee is None or payee.role == RECIPIENT:
         return describe.destination(where)
     if where is None:

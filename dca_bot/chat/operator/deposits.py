@@ -1,4 +1,4 @@
-"""The operator's commands about the clients' cash."""
+"""The operators' commands about the cash of clients: deposits and withdrawals."""
 
 from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.command import (
@@ -33,7 +33,7 @@ _ID = Param("ID", read_number)
 
 
 def _deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell whose deposit of what would be recorded."""
+    """Tell the client and amount of the new deposit."""
     client = find_client(tx, args.text("NAME"))
     refuse_second_command(tx, args.text("NOTE"))
     effect = Say(
@@ -44,7 +44,7 @@ def _deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Record a pending deposit."""
+    """Record a pending deposit, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     note = args.text("NOTE")
@@ -55,7 +55,7 @@ def _deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 def _confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell whose pending deposit would count, and in which machine it is."""
+    """Tell which pending deposit would count, and in which machine the cash is."""
     deposit = _pending(tx, args)
     machine = describe.short(_machine(tx, args))
     nowhere = Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else NOTHING
@@ -71,7 +71,7 @@ def _confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Give a pending deposit to its client's balance, from now on."""
+    """Add a pending deposit to the client's balance, and tell the client."""
     deposit = _pending(tx, args)
     deposits.confirm(
         tx, deposit, machine=_machine(tx, args) or None, now=ctx.now, message_id=ctx.message_id
@@ -90,7 +90,7 @@ def _confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell which deposit would be struck out."""
+    """Tell which deposit would be voided."""
     deposit = _voidable(tx, args)
     fields: dict[str, Field] = {
         "id": deposit.id,
@@ -103,7 +103,7 @@ def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Strike a deposit out, and tell the client."""
+    """Void a deposit, and tell the client."""
     deposit = _voidable(tx, args)
     deposits.void(tx, deposit, now=ctx.now, message_id=ctx.message_id)
     client = clients.by_id(tx, deposit.client_id)
@@ -131,12 +131,12 @@ def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List the deposits that are not in the machine yet."""
+    """List the pending deposits: cash that is not in a machine yet."""
     return _list(tx, args, pending_only=True)
 
 
 def _withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell who would get how much cash back, at most the balance, and from which machine."""
+    """Tell the client, the amount and the machine of a withdrawal; refuse more than the balance."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     if amount_minor > client.balance_minor:
@@ -159,7 +159,7 @@ def _withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Take cash out of a client's balance, and tell the client."""
+    """Take an amount out of a client's balance, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     source = _source(tx, client, args)
@@ -196,7 +196,7 @@ CASH_COMMANDS = (
 
 
 def _done_carefully(tx: Tx, ctx: Context, client: Client, done: Say) -> Done:
-    """Warn the other operators too; the one who gave the command saw it with the effect."""
+    """Add the warnings to the report for the other operators; the plan has warned the sender."""
     warnings = obstacles.warnings(tx, ctx.programme, client)
     return Done(done, told_otherwise=Say("lines", lines=(done, *warnings)))
 
@@ -206,9 +206,9 @@ def _note(args: Args) -> Say:
 
 
 def _machine(tx: Tx, args: Args) -> str:
-    """Return the argument MACHINE as the machine is called, or the only one; empty if unsaid.
+    """Return the label of the argument MACHINE, or of the only machine; empty if ambiguous.
 
-    While no machine is known yet, any word will do.
+    While the ledger knows no machine, any word passes.
     """
     wanted, known = args.text("MACHINE"), machines.everything(tx)
     if wanted and known:
@@ -217,7 +217,7 @@ def _machine(tx: Tx, args: Args) -> str:
 
 
 def _source(tx: Tx, client: Client, args: Args) -> Source:
-    """Read the argument NOTE of a withdrawal; what may be a misspelt machine is asked about."""
+    """Read the argument NOTE of a withdrawal; refuse a note that may misspell a machine."""
     source = read_source(tx, args.text("NOTE"))
     if source.doubtful:
         raise refuse(
@@ -248,7 +248,7 @@ def _pending(tx: Tx, args: Args) -> Deposit:
 
 
 def _voidable(tx: Tx, args: Args) -> Deposit:
-    """Return a deposit that can be struck out: a confirmed one only while the balance covers it."""
+    """Return a deposit that can be voided: pending, or confirmed and covered by the balance."""
     deposit = _deposit(tx, args)
     if deposit.state == "voided":
         raise refuse("deposit.voided_already", id=deposit.id)

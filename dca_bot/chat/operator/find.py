@@ -1,8 +1,8 @@
-"""Finds the client or the machine that an operator means by what was typed.
+"""Finds clients and machines by typed names.
 
-The invariant: a complete name of a machine wins, the longest first; what is no complete name is a
-machine's only where the command can be read in no other way. A client's name may be typed without its
-accents and in any case, unless that could be another client's.
+The invariant: a machine's complete name wins, the longest name first. A shortened name counts only if the
+command can be read in no other way. Accents and case of a client's name do not matter, unless two clients
+differ in nothing else.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,20 +19,20 @@ from dca_bot.messages.say import CommandRefused, Say, refuse
 
 _T = TypeVar("_T")
 ID_LENGTH_MIN = 4
-"""How much of an id an operator has to type at least."""
+"""How many characters of an id an operator types at least."""
 _QUOTES = "\"'“”„«»\u2018\u2019"
 
 
 class Incomplete(CommandRefused):
-    """What follows a machine's name ends too early; `say` tells what is missing."""
+    """Raised for a command that ends too early after a machine's name; `say` tells the missing words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a note says of where cash comes from.
+    """The place of cash as a note tells.
 
-    `machine` is None where the note names none; `more` is the note without the machine's name.
-    `doubtful` has the machines that it may name, cut short or misspelt; then it can't be used as it is.
+    `machine`: None if the note names no machine. `more`: the note without the machine's name. `doubtful`: the
+    machines that a shortened or misspelt name may mean; the caller must ask.
     """
 
     machine: Machine | None
@@ -42,7 +42,10 @@ class Source:
 
 
 def find_client(tx: Tx, name: str) -> Client:
-    """Return the client of a name; CommandRefused if there is none or it is closed."""
+    """Return the open client of a name.
+
+    Raise CommandRefused if the name is unknown, shared or a closed client's.
+    """
     client = find_client_or_closed(tx, name)
     if client.state == "closed":
         raise refuse("client.closed", name=client.name)
@@ -50,7 +53,7 @@ def find_client(tx: Tx, name: str) -> Client:
 
 
 def find_client_or_closed(tx: Tx, name: str) -> Client:
-    """Return the client of a name, a closed one if no other has it; CommandRefused if there is none."""
+    """Return the client of a name, an open client first. Raise CommandRefused if unknown or shared."""
     payee = find_payee(tx, name)
     client = payee if payee and payee.role == CLIENT else clients.closed(tx, name)
     if client is None:
@@ -59,7 +62,7 @@ def find_client_or_closed(tx: Tx, name: str) -> Client:
 
 
 def find_payee(tx: Tx, name: str) -> Client | None:
-    """Return who has a name, client or recipient, None if nobody; refuse a name that several may have."""
+    """Return the client or recipient of a name, None if unknown; raise CommandRefused if shared."""
     found = clients.alike(tx, name)
     same = clients.exact(found, name) or found
     if len(same) > 1:
@@ -68,16 +71,17 @@ def find_payee(tx: Tx, name: str) -> Client | None:
 
 
 def find_machine(tx: Tx, wanted: str) -> Machine:
-    """Return the machine that a whole text means, or refuse with the names of those that are known."""
+    """Return the machine of a name. Raise CommandRefused, with the known names, if unknown or shared."""
     return _only(tx, machines.meant(tx, wanted))
 
 
 def read_machine(
     tx: Tx, words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], _T]
 ) -> tuple[Machine, _T]:
-    """Return the machine that words begin with, and what follows it as `read_rest` reads it.
+    """Split words into a machine's name and the rest; return the machine and `read_rest` of the rest.
 
-    `read_rest` raises Incomplete where words are missing, CommandRefused where they can't be read.
+    `read_rest` raises Incomplete if words are missing, and CommandRefused if the rest is unreadable. Raise
+    CommandRefused if no machine, or more than one, can be meant.
     """
     known = machines.everything(tx)
     found, count = machines.complete(known, words)
@@ -105,7 +109,10 @@ def read_machine(
 
 
 def read_source(tx: Tx, note: str) -> Source:
-    """Tell which machine a note begins with, if it does; in quotes it is a note, whatever it says."""
+    """Read the machine at the beginning of a note; a note in quotes names no machine.
+
+    Raise CommandRefused if two machines have the name.
+    """
     if len(note) > 1 and note[0] in _QUOTES and note[-1] in _QUOTES:
         said = note.strip(_QUOTES).strip()
         return Source(None, said, said)
@@ -118,9 +125,9 @@ def read_source(tx: Tx, note: str) -> Source:
 
 
 def refuse_second_command(tx: Tx, note: str) -> None:
-    """Refuse a note that gives another client another amount: `deposit maria 100 juan 200`.
+    """Raise CommandRefused if a note gives another client another amount.
 
-    The command itself may be written again before: `deposit maria 100 deposit juan 200`.
+    `deposit maria 100 juan 200` is refused, also with the command's words before `juan`.
     """
     words = note.split()
     while words and words[0].casefold() in COMMAND_WORDS:
@@ -131,7 +138,7 @@ def refuse_second_command(tx: Tx, note: str) -> None:
 
 
 def known_machines(found: Sequence[Machine]) -> str:
-    """Write the names of machines, one after the other."""
+    """Join the names of machines for a message."""
     return ", ".join(one.label for one in found)
 
 

@@ -1,4 +1,4 @@
-"""The operator's commands about fixed mode: its plan, its last runs, and a run by hand."""
+"""The operators' commands about the fixed mode: the next run, the last runs, and a run by hand."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -22,12 +22,12 @@ _RUNS_SHOWN_MAX = 10
 
 
 async def _look_price(services: Services, _args: Args) -> Decimal | None:
-    """Ask LNbits for the price of a coin; None if LNbits tells none."""
+    """Ask LNbits for the price of a coin; None without an answer."""
     return await ask_price(services)
 
 
 def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
-    """Tell when fixed mode buys next, for how much, and what the last runs gave."""
+    """Tell when the fixed mode buys next and for how much, and the last runs."""
     terms = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=_RUNS_SHOWN_MAX)
     lines = tuple(describe.fixed_run(run) for run in runs)
@@ -55,7 +55,7 @@ def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Sa
 def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell what a run by hand would give now.
 
-    Rate and sats are told roughly: the price moves between a command and its code.
+    Rate and sats are rounded, so that the effect stays the same while the price moves a little.
     """
     run, quote, parts = _by_hand(tx, ctx, price)
     minor = sum(part.minor for part in parts)
@@ -71,7 +71,7 @@ def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
 
 
 def _run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
-    """Give each client in fixed mode what the day's limit has left."""
+    """Give each fixed client the rest of the client's daily limit."""
     run, quote, _ = _by_hand(tx, ctx, price)
     given = fixed_runs.carry_out(
         tx,
@@ -103,7 +103,7 @@ FIXED_COMMANDS = (
 
 
 def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, Sequence[Share]]:
-    """Work a run by hand out; CommandRefused where it may not happen or would give nothing."""
+    """Work out a run by hand. Raise CommandRefused if a run is not allowed now, or would give nothing."""
     programme = ctx.programme
     run = run_by_hand(ctx.now, programme.timezone)
     if not programme.fixed.enabled:
@@ -129,7 +129,7 @@ def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, S
 
 
 def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
-    """Say what the next run would give if everything stays as it is."""
+    """Say what the next run would give with the present balances and rate."""
     terms, at = ctx.programme.fixed, Moment(run.at)
     if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
         return Say("fixed.next_nobody", at=at)
@@ -155,9 +155,9 @@ def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
 
 
 def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
-    """Name those in fixed mode who have a balance and take no part, and why."""
-    savers = [one for one in clients.with_balance(tx) if one.mode == FIXED]
-    return obstacles.idle(ctx.programme, savers)
+    """Name fixed clients with a balance for whom nothing is bought, and the reasons."""
+    fixed_clients = [one for one in clients.with_balance(tx) if one.mode == FIXED]
+    return obstacles.idle(ctx.programme, fixed_clients)
 
 
 def _quote(tx: Tx, ctx: Context, price: Decimal | None) -> Quote | RateProblem:

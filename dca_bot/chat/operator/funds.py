@@ -1,4 +1,4 @@
-"""The operator's commands about the source wallet: what it has and needs, how long it lasts; top-ups."""
+"""The operators' commands about the source wallet: balance, need, forecast, top-ups."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import forecast_text
-from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
 _WEEK_DAYS = 7
@@ -29,7 +29,7 @@ _WEEK_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class _AtLnbits:
-    """What LNbits told: the source wallet's balance and a coin's price, each None if it did not."""
+    """LNbits' answers: the source wallet's balance and the price of a coin, None without an answer."""
 
     balance_msat: int | None
     coin: Fraction | None
@@ -37,10 +37,10 @@ class _AtLnbits:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What is likely to be needed in a day and in a week.
+    """The forecast need of one day and of one week.
 
-    `fixed_minor` and `flow_sat` are the parts, no more than the balances can buy; the sums are None
-    where fixed mode's can't be converted, as LNbits tells no price.
+    `fixed_minor`, `flow_sat`: by mode, at most the balances. `sums_sat`: None if the fixed mode needs LNbits'
+    price and LNbits tells none.
     """
 
     fixed_minor: tuple[int, int]
@@ -49,13 +49,16 @@ class _Expected:
 
 
 async def _look_funds(services: Services, _args: Args) -> _AtLnbits:
-    """Ask LNbits for the balance and the price."""
+    """Ask LNbits for the source wallet's balance and the price of a coin."""
     balance_msat = await ask_balance(services)
     return _AtLnbits(balance_msat, None if balance_msat is None else await ask_coin(services))
 
 
 async def _look_top_up(services: Services, args: Args) -> Invoice:
-    """Have an invoice made that funds the source wallet; LNbits makes none over too much."""
+    """Have LNbits make an invoice that tops the source wallet up.
+
+    Raise CommandRefused if LNbits refuses the amount, LnbitsUnavailable or LnbitsRefused if LNbits fails.
+    """
     try:
         return await in_time(
             services,
@@ -70,19 +73,19 @@ async def _look_top_up(services: Services, args: Args) -> Invoice:
     except (LnbitsUnavailable, LnbitsRefused):
         await in_time(
             services, services.wallet.balance_msat()
-        )  # raises where LNbits doesn't answer at all
+        )  # raises if LNbits does not answer at all
         raise refuse("topup.refused") from None
 
 
 def _funds_answer(tx: Tx, ctx: Context, _args: Args, found: _AtLnbits) -> Say:
-    """Tell how the source wallet stands against what it has to pay."""
+    """Tell the source wallet's balance, the need of payouts, the forecast, and a sensible top-up."""
     need = need_of(tx, ctx.programme, ctx.now)
     expected = _expected(tx, ctx, found.coin)
     purse = None if found.balance_msat is None else Purse(found.balance_msat, need.needed_msat)
     return Say(
         "lines",
         lines=(
-            Say("status.no_balance") if purse is None else _balance(purse),
+            source_balance(found.balance_msat),
             to_be_paid(need),
             _reserve(need),
             *not_counted(tx, need),
@@ -96,7 +99,7 @@ def _funds_answer(tx: Tx, ctx: Context, _args: Args, found: _AtLnbits) -> Say:
 
 
 def _top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say:
-    """Hand out the invoice."""
+    """Show the invoice."""
     return Say(
         "topup.done",
         amount=Sat(sat_floor(invoice.amount_msat)),
@@ -131,13 +134,9 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> _Expected:
 
 
 def _lamassu_coin(tx: Tx, currency: str) -> Fraction | None:
-    """Return Lamassu's newest price, which bounds what balances can buy where LNbits tells none."""
+    """Return Lamassu's newest price of a coin, for the bound of a forecast without LNbits' price."""
     ticker = tickers.newest(tx)
     return None if ticker is None else coin_minor(ticker.price, currency)
-
-
-def _balance(purse: Purse) -> Say:
-    return Say("status.balance", sats=Sat(sat_floor(purse.balance_msat)))
 
 
 def _reserve(need: Need) -> Say:
@@ -175,7 +174,7 @@ def _lasts(purse: Purse, expected: _Expected) -> Say:
     free_sat, (day_sat, week_sat) = sat_floor(purse.free_msat), expected.sums_sat
     count = days_left(free_sat, pace(day_sat, DAY))
     if count is not None and count < _WEEK_DAYS and week_sat <= free_sat:
-        return Say("funds.covers_week")  # The balances are used up before.
+        return Say("funds.covers_week")  # the balances are used up earlier
     return NOTHING if count is None else Say("funds.lasts", days=forecast_text.days(count))
 
 
@@ -187,7 +186,7 @@ def _open_invoice(tx: Tx, now: datetime) -> Say:
 
 
 def _suggestion(purse: Purse, expected: _Expected, programme: Programme) -> Say:
-    """Name the top-up that brings the wallet to its target, or through a week if that takes more."""
+    """Suggest a top-up: up to the configured level, or enough for a week if a week needs more."""
     levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
     week_sat = expected.sums_sat[1] if expected.sums_sat else expected.flow_sat[1]
     amount_sat = sat_ceil(max(levels.target_sat, week_sat) * 1000 - purse.free_msat)

@@ -1,4 +1,4 @@
-"""The operator's commands about the machines' cash, and the three sides that must agree."""
+"""The operators' commands about the cash in machines, beside clients' balances and source wallet."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ _COUNTED = "MACHINE AMOUNT"
 
 
 def _cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell for each machine what should be in it, and what has moved since its last count."""
+    """Tell for each machine the expected cash, and the movements since the last count."""
     all_cash = machine_cash.of_all(tx)
     unnamed_minor = machine_cash.unnamed_minor(tx)
     if not all_cash and not unnamed_minor:
@@ -46,7 +46,7 @@ def _cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def _count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell what a count differs by from what should be in the machine."""
+    """Tell the difference between a count and the expected cash."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
     return Say(
@@ -58,7 +58,7 @@ def _count_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Record a count: the machine's figure goes on from it."""
+    """Record a count; the expected cash starts again from the count."""
     machine, counted_minor = _counted(tx, ctx, args)
     before = machine_cash.of_machine(tx, machine)
     machine_cash.count(tx, machine.device_id, counted_minor, now=ctx.now, message_id=ctx.message_id)
@@ -72,10 +72,10 @@ def _count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say, ...]:
-    """Put machines' cash, clients' balances and source wallet together, and warn where they differ.
+    """Say the machines' cash, the clients' balances and the need of sats, and warn of a gap.
 
-    `needed_msat` is what open payouts need of the source wallet, `balance_msat` what it has, None if
-    LNbits doesn't tell.
+    `needed_msat`: open payouts' need of the source wallet. `balance_msat`: the source wallet's balance, None
+    without an answer of LNbits.
     """
     all_cash = machine_cash.of_all(tx)
     balances_minor = accounts.totals(tx).get("balance", 0)
@@ -98,7 +98,7 @@ MACHINE_COMMANDS = (Command(("cash",), answer=_cash_answer), _COUNT)
 
 
 def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
-    """Read the machine, and what is in it, which may be 0."""
+    """Read a machine and the counted amount, which may be 0."""
     currency = ctx.programme.currency
 
     def read_amount(machine: Machine, words: Sequence[str]) -> int:
@@ -114,7 +114,7 @@ def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
 
 
 def _block(cash: MachineCash) -> Say:
-    """Say what should be in a machine, its last count, and what has moved since."""
+    """Say a machine's expected cash, last count, and movements since."""
     since = cash.since_minor
     return Say(
         "cash.machine",
@@ -140,7 +140,7 @@ def _state(cash: MachineCash) -> Say:
 
 
 def _difference(minor: int | None) -> Say:
-    """Say by how much a count differed; the first one can't."""
+    """Say the difference of a count; None for a machine's first count."""
     if minor is None:
         return Say("cash.first_count")
     if minor == 0:
@@ -149,7 +149,7 @@ def _difference(minor: int | None) -> Say:
 
 
 def _expectation(before: MachineCash, counted_minor: int) -> Say:
-    """Say what was expected before a count, and by how much the count differs."""
+    """Say the expected cash before a count, and the difference."""
     if before.last_count is None:
         return Say("cash.nothing_expected")
     return Say(
@@ -160,7 +160,7 @@ def _expectation(before: MachineCash, counted_minor: int) -> Say:
 
 
 def _total(all_cash: Sequence[MachineCash], unnamed_minor: int) -> Say:
-    """Say what should be in all machines together, as far as they were counted."""
+    """Say the expected cash of all counted machines together."""
     counted = [cash for cash in all_cash if cash.last_count]
     uncounted = [describe.short(cash.machine.label) for cash in all_cash if not cash.last_count]
     amount = Fiat(sum(cash.expected_minor for cash in counted) + unnamed_minor)

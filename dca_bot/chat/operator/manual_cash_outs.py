@@ -1,4 +1,4 @@
-"""The operator's command for a cash-out that was settled externally: `tx add`."""
+"""The operators' command `tx add`: a cash-out that was settled outside Lamassu."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, CommandRefused, Rate, Say, refuse
 
 _PRICE_AGE_MAX = timedelta(days=7)
-"""An older price of Lamassu says nothing about what is added now."""
+"""A price of Lamassu of a greater age proves no typing error."""
 _ADDED = "MACHINE FIAT SATS [NOTE]"
 
 
 @dataclass(frozen=True, slots=True)
 class _Added:
-    """What is to be added: `device_id` and `machine` are one word while no machine is known."""
+    """The cash-out to add; for an unknown machine, `device_id` and `machine` are the typed name."""
 
     device_id: str
     machine: str
@@ -48,13 +48,13 @@ class _Added:
 
     @property
     def amounts(self) -> Amounts:
-        """Return what is shared out: all of it, without commission."""
+        """Return the amounts to share out: no commission."""
         return Amounts(principal_sat=self.sat, principal_minor=self.fiat_minor, commission_sat=0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """What follows the machine."""
+    """The words after the machine's name."""
 
     fiat_minor: int
     sat: int
@@ -62,7 +62,7 @@ class _Rest:
 
 
 def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell what a cash-out that was settled externally would give to whom."""
+    """Tell the shares that the new cash-out would give."""
     wanted, known = _read(tx, ctx, args), tickers.newest(tx)
     rate = Rate(wanted.fiat_minor, wanted.sat)
     if known is not None and ctx.now - known.at <= _PRICE_AGE_MAX:
@@ -80,7 +80,7 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Record a cash-out of now and share it out."""
+    """Record a cash-out with the present time, and share the cash-out out."""
     wanted = _read(tx, ctx, args)
     id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
     manual_cash_outs.record(
@@ -104,7 +104,7 @@ ADD = Command(
 
 
 def _read(tx: Tx, ctx: Context, args: Args) -> _Added:
-    """Read machine, amounts and note; a note that begins with a number may be one of the amounts."""
+    """Read machine, amounts and note; refuse a note that looks like an amount in two words."""
     words, read_rest = args.text(_ADDED).split(), partial(_rest, ctx.programme.currency)
     if machines.everything(tx):
         machine, rest = read_machine(tx, words, read_rest)
@@ -139,7 +139,7 @@ def _amounts(currency: str, words: Sequence[str]) -> _Rest:
 def _unknown_machine(
     words: Sequence[str], read_rest: Callable[[Machine, Sequence[str]], _Rest]
 ) -> tuple[Machine, _Rest]:
-    """Read the command while no machine is known: any words can be its name, if only one way is left."""
+    """Read the command while the ledger knows no machine: a name of any words, if unambiguous."""
     readings: list[tuple[Machine, _Rest]] = []
     unreadable: CommandRefused = Incomplete(usage(ADD))
     for count in range(len(words), 0, -1):

@@ -1,4 +1,4 @@
-"""The operator's words to all clients, and the log of what everybody has done."""
+"""The operators' broadcast to all clients, and the log of all commands."""
 
 from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.command import Args, Command, Context, Done, Param
@@ -12,13 +12,13 @@ from dca_bot.messages.say import Moment, Say, refuse
 
 TEXT_CHARS_MAX = 1500
 TEXT_BYTES_MAX = 3500
-"""What surrounds the text has to fit into a message too."""
+"""Leaves room in a message for the frame around the text."""
 _DONE_CHARS_MAX = 80
-"""One short line; what an answer said to a client need not be told again."""
+"""Cuts a command's answer to one line."""
 
 
 def _broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell to how many clients which words would go."""
+    """Tell the text and the number of clients."""
     readers = len(clients.everyone(tx))
     if not readers:
         raise refuse("broadcast.nobody")
@@ -26,7 +26,7 @@ def _broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Write to all clients, whatever they want to be told of payouts."""
+    """Write to all clients, whichever notices about payouts a client has chosen."""
     sent = ctx.notices.clients.broadcast(tx, args.text("TEXT"), ctx.now)
     return Done(
         reply=Say("broadcast.done", n=sent),
@@ -35,14 +35,14 @@ def _broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 def _log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List what was done, newest first."""
+    """List the commands that were carried out, newest first."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     return describe.page(Say("log.heading"), rows, args.page, lambda row: _line(row, ctx))
 
 
 def _read_broadcast(text: str, _currency: str) -> str:
-    """Read what is to be sent to all clients; line breaks stay."""
+    """Read the text of a broadcast, with line breaks."""
     if len(text) > TEXT_CHARS_MAX or len(text.encode()) > TEXT_BYTES_MAX:
         raise refuse("broadcast.long", max=TEXT_CHARS_MAX)
     return text

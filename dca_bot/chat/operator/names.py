@@ -1,8 +1,8 @@
-"""Names that may be taken for one another: new ones are refused, old ones are told to the operators.
+"""Names that people can confuse: new names are refused, old names are told to the operators.
 
-So are clients whose npub has become an operator's by the configuration.
+Clients whose npub the configuration has made an operator's are told too.
 
-The invariant: nobody's name is changed, and whoever had one before such names were refused keeps it.
+The invariant: no name is changed; a name from before a rule stays.
 """
 
 import json
@@ -20,9 +20,9 @@ from dca_bot.messages.say import Say, refuse
 
 
 def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
-    """Return a new name; CommandRefused if it is an open client's, or looks like one.
+    """Return a new name. Raise CommandRefused if the name is taken, or looks like a taken name or a command.
 
-    A recipient who gets commission no more, and has got all of it, is in nobody's way.
+    The name of a recipient whose commission has ended and is paid out is free.
     """
     if skeleton(name) in {skeleton(word) for word in ctx.command_set.aliases}:
         raise refuse("wrong.name_taken_by_command")
@@ -41,7 +41,7 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
 
 
 def unclear_names(tx: Tx) -> tuple[Say, ...]:
-    """Say which names look alike, and which read like a command's word; nothing if none do."""
+    """Say which names look alike, and which names read like a command's word; empty for none."""
     alike = tuple(Say("clients.alike", names=", ".join(names)) for names in clients.lookalikes(tx))
     commanding = clients.named_like(tx, COMMAND_WORDS)
     like_commands = Say("clients.like_commands", names=", ".join(commanding))
@@ -49,7 +49,7 @@ def unclear_names(tx: Tx) -> tuple[Say, ...]:
 
 
 def tell_of_unclear_names(tx: Tx, notices: Notices, now: datetime) -> None:
-    """Tell the operators once of names from before they were refused, and once more of further ones."""
+    """Tell the operators once of names that look alike or like a command's word, and of further names."""
     unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, COMMAND_WORDS))]
     told = json.loads(bot_state.get(tx, bot_state.UNCLEAR_NAMES) or "[]")
     if any(names not in told for names in unclear):
@@ -60,7 +60,7 @@ def tell_of_unclear_names(tx: Tx, notices: Notices, now: datetime) -> None:
 def tell_of_client_operators(
     tx: Tx, notices: Notices, operators: Collection[str], now: datetime
 ) -> None:
-    """Tell the operators once of clients whose npub is an operator's: they have no client commands."""
+    """Tell the operators once of clients with an operator's npub: an operator has no client commands."""
     names = clients.names_of(tx, operators)
     told = json.loads(bot_state.get(tx, bot_state.CLIENT_OPERATORS) or "[]")
     if set(names) - set(told):

@@ -1,4 +1,4 @@
-"""LNbits' payments of one payout, as an operator's decision about the payout needs them.
+"""LNbits' payments of one payout, for an operator's decision about the payout.
 
 The invariant: a payment counts as failed only when no invoice of the payout can be paid any more.
 """
@@ -17,7 +17,10 @@ from dca_bot.messages.say import refuse
 
 
 async def look_payments(services: Services, payout_id: str) -> tuple[Payment, ...]:
-    """Ask LNbits for every payment of a payout: by the payout's id, and by recorded payment hashes."""
+    """Ask LNbits for all payments of a payout, by the payout's id and by the recorded payment hashes.
+
+    Raise LnbitsUnavailable or LnbitsRefused if LNbits does not tell.
+    """
     hashes = await services.database.read(lambda tx: payouts.payment_hashes(tx, payout_id))
     by_id = await services.wallet.payments_of(payout_id)
     by_hash = [await services.wallet.payment(payment_hash) for payment_hash in sorted(hashes)]
@@ -26,9 +29,9 @@ async def look_payments(services: Services, payout_id: str) -> tuple[Payment, ..
 
 
 def known_payments(tx: Tx, payout: Payout, fresh: Sequence[Payment]) -> list[Payment]:
-    """Return a payout's payments: `fresh` from LNbits, and recorded ones that LNbits no longer tells of.
+    """Return a payout's payments: `fresh` from LNbits, and the recorded rest.
 
-    A payment keeps the time at which the bot saw the payment first.
+    Each payment keeps `seen_at`, the time at which the bot saw the payment first.
     """
     told = {row.payment_hash: row for row in fresh}
     stored = {row.payment_hash: row for row in unknown_payments.of_payout(tx, payout.id)}
@@ -39,13 +42,13 @@ def known_payments(tx: Tx, payout: Payout, fresh: Sequence[Payment]) -> list[Pay
 
 
 def refuse_if_pending(known: Iterable[Payment]) -> None:
-    """Refuse while LNbits is still making one of the payments."""
+    """Raise CommandRefused while LNbits is still making one of the payments."""
     if any(payment.status is PaymentStatus.PENDING for payment in known):
         raise refuse("payout.pending")
 
 
 def refuse_if_failed_lately(tx: Tx, payout: Payout, known: Iterable[Payment], ctx: Context) -> None:
-    """Refuse while an invoice that this ledger did not record may still be paid."""
+    """Raise CommandRefused while an invoice that the ledger did not record may still be paid."""
     own = payouts.payment_hashes(tx, payout.id)
     for row in known:
         is_unknown = row.status is PaymentStatus.FAILED and row.payment_hash not in own

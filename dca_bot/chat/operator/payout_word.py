@@ -1,7 +1,7 @@
-"""An operator's word about a payment to a Lightning address that LNbits calls failed.
+"""An operator's word about a payment to a Lightning address that LNbits calls failed: arrived, or not.
 
-The invariant: the word is given with a code, LNbits is asked once more before it counts, and "it did
-not arrive" counts only long after the invoice's expiry.
+The invariant: the word needs a code, and LNbits is asked again before the word counts. "Not arrived" counts
+only long after the invoice has expired.
 """
 
 from dca_bot.chat.command import Context
@@ -17,7 +17,11 @@ from dca_bot.messages.say import Moment, Sat, Say, refuse
 
 
 def word_plan(tx: Tx, hold: Hold, seen: tuple[Payment, ...]) -> Say:
-    """Tell what booking a payout in doubt as arrived means, on a word or as LNbits has paid it before."""
+    """Tell the effect of booking a payout in doubt as arrived.
+
+    If LNbits has paid an earlier invoice of the payout, the payment is taken over instead. Raise
+    CommandRefused if the payout is not in doubt any more, or if LNbits calls the payment pending or paid.
+    """
     payout = _doubted(tx, hold)
     if _paid_before(payout, seen) is not None:
         return Say("payout.take_over_effect", payout=describe.payout_short(payout))
@@ -31,7 +35,10 @@ def word_plan(tx: Tx, hold: Hold, seen: tuple[Payment, ...]) -> Say:
 
 
 def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> Say:
-    """Book a payout in doubt as arrived, and tell the payee; return what was done."""
+    """Book a payout in doubt as arrived, and tell the payee; return the answer.
+
+    Raise CommandRefused if the payout is not in doubt any more.
+    """
     payout = _doubted(tx, hold)
     paid = _paid_before(payout, seen)
     if paid is not None:
@@ -43,14 +50,14 @@ def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> S
 
 
 def is_for_word(tx: Tx, payout: Payout) -> bool:
-    """Tell whether the operators were asked whether a payout has arrived, and haven't said it yet."""
+    """Tell whether operators were asked about a payout in doubt and have not answered yet."""
     hold = holds.open_on(tx, HoldKind.PAYOUT, payout.id)
     is_asked = hold is not None and hold.reason == HoldReason.FAILED_TO_ADDRESS
     return is_asked and payout.state is PayoutState.IN_DOUBT
 
 
 def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: tuple[Payment, ...]) -> None:
-    """Refuse while an operator can't say yet that a payout in doubt did not arrive, or if it has."""
+    """Raise CommandRefused if a payout in doubt has arrived, or may still arrive."""
     assert payout.attempt is not None
     hold = holds.open_on(tx, HoldKind.PAYOUT, payout.id)
     if hold is not None and _paid_before(payout, seen) is not None:
@@ -65,7 +72,7 @@ def refuse_without_word(tx: Tx, payout: Payout, ctx: Context, seen: tuple[Paymen
 
 
 def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
-    """Give the attempt of a payout in doubt up on the operator's word; return the payout as it is."""
+    """Void the attempt of a payout in doubt on the operator's word; return the payout as recorded now."""
     if not is_for_word(tx, payout):
         return payout
     transitions.void_by_verdict(
@@ -78,7 +85,7 @@ def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
 
 
 def _doubted(tx: Tx, hold: Hold) -> Payout:
-    """Return a payout in doubt that the operators were asked about."""
+    """Return a payout in doubt, about which the operators were asked."""
     payout = payouts.by_id(tx, hold.ref)
     if payout is None or payout.state is not PayoutState.IN_DOUBT:
         raise refuse("hold.not_held", id=hold.id)
@@ -86,14 +93,14 @@ def _doubted(tx: Tx, hold: Hold) -> Payout:
 
 
 def _paid_before(payout: Payout, seen: tuple[Payment, ...]) -> Payment | None:
-    """Return LNbits' one payment of a payout, if it is of an invoice that was given up before."""
+    """Return LNbits' one payment of the payout, if the payment is of a given-up invoice."""
     assert payout.attempt is not None
     paid = sole_payment(seen, payout.amount_sat)
     return None if paid is None or paid.payment_hash == payout.attempt.payment_hash else paid
 
 
 def _refuse_unless_failed(payout: Payout, seen: tuple[Payment, ...]) -> None:
-    """Refuse an operator's word where LNbits has just told that the payment goes on or has arrived."""
+    """Refuse an operator's word while LNbits calls the payment pending or paid."""
     fresh = seen
     if any(row.status is not PaymentStatus.FAILED for row in fresh):
         raise refuse("payout.is_arriving", payout=describe.payout_short(payout))

@@ -1,6 +1,6 @@
-"""The operator's commands about payouts, and what letting a held payout go means.
+"""The operators' commands about payouts: lists, a new attempt, cancelling.
 
-The invariant: nothing is paid again, cancelled or let go while LNbits may still pay it.
+The invariant: no payout is sent again or cancelled while LNbits may still pay the payout.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _ID = Param("ID", read_word)
 
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List what is not finished, in the order in which it is to be paid."""
+    """List the open payouts, in the order of payment."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
@@ -40,7 +40,7 @@ def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List what waits for the operator, for time, or for anything else."""
+    """List the payouts that wait: for an operator, for a time, for the destination."""
     offset = (args.page - 1) * describe.PAGE_ROWS
     rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     if not rows and args.page == 1:
@@ -49,7 +49,7 @@ def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
-    """Tell which payout would get a new invoice: one proven unpaid, or unpaid on the operator's word."""
+    """Tell which payout gets a new invoice: proven unpaid, or unpaid on the operator's word."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
     if is_doubted:
@@ -66,7 +66,7 @@ def _retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> 
 
 
 def _retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Give a void payout a new attempt."""
+    """Give a VOID payout a new attempt."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     transitions.retry(tx, payout, now=ctx.now)
     done = Say("payout.retried", payout=describe.payout_short(payout), paused=paused_note(tx))
@@ -74,13 +74,13 @@ def _retry_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 async def _look_up(services: Services, args: Args) -> tuple[Payment, ...]:
-    """Ask LNbits for every payment of the payout ID."""
+    """Ask LNbits for all payments of the payout ID."""
     payout = await services.database.read(lambda tx: _payout(tx, args))
     return await look_payments(services, payout.id)
 
 
 def _cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:
-    """Tell what would be reversed; only where nothing can be paid any more."""
+    """Tell what cancelling would reverse; refuse while the payout may still be paid."""
     payout = _payout(tx, args)
     is_doubted = is_for_word(tx, payout)
     known = known_payments(tx, payout, seen)
@@ -108,7 +108,7 @@ def _cancel_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) ->
 
 
 def _cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Done:
-    """Reverse a payout: fiat back to the client, sats to the operator."""
+    """Cancel a payout: fiat back to the client, sats to the operator."""
     payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in known_payments(tx, payout, seen):
         unknown_payments.remember(tx, payment, now=ctx.now)
@@ -138,7 +138,7 @@ def _cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -
 
 
 def unproven_effect(payout: Payout) -> Say:
-    """Tell what a new invoice means while LNbits alone says that the old one was not paid."""
+    """Tell the risk of a new invoice while only LNbits calls the old invoice unpaid."""
     return Say(
         "payout.retry_doubt_effect",
         payout=describe.payout_short(payout),
@@ -148,7 +148,7 @@ def unproven_effect(payout: Payout) -> Say:
 
 
 def paused_note(tx: Tx) -> Say:
-    """Say that nothing is paid before `resume all`, where that is so."""
+    """Say that nothing is paid before `resume all`; NOTHING unless the bot is paused."""
     return Say("payout.paused") if bot_state.paused(tx) else NOTHING
 
 
@@ -163,7 +163,7 @@ PAYOUT_COMMANDS = (
 def _refuse_uncancellable(
     tx: Tx, ctx: Context, payout: Payout, known: Sequence[Payment], seen: tuple[Payment, ...]
 ) -> None:
-    """Refuse while a payout may be paid yet, or is paid."""
+    """Refuse to cancel a payout that is paid, cancelled or may still be paid."""
     if payout.state in (PayoutState.DEBITED, PayoutState.DONE):
         raise refuse("payout.is_paid", payout=describe.payout(payout))
     if payout.state is PayoutState.CANCELLED:
@@ -183,7 +183,7 @@ def _refuse_uncancellable(
 def _cancel_commission(
     payout: Payout, paid_sat: int, *, is_elsewhere: bool, is_doubted: bool
 ) -> Say:
-    """Tell what giving up a payout of commission means: no fiat was charged, so none goes back."""
+    """Tell what cancelling a payout of commission means: no fiat was charged."""
     careful = NOTHING
     if is_doubted:
         careful = Say("payout.careful_doubt", name=payout.client_name)

@@ -1,4 +1,4 @@
-"""Shares a cash-out out on the operator's word: tells what it would give to whom, then does it."""
+"""Shares a cash-out out on an operator's word: the plan, then the distribution."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,10 @@ _SHARES_SHOWN_MAX = 12
 def planned(
     tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime
 ) -> dict[str, Field]:
-    """Work out what sharing out would give now: the fields that its effect is told with."""
+    """Work out a distribution as of now; return the fields of the text about the effect.
+
+    Raise CommandRefused while the bot is paused, or before LNbits' payments were compared with the ledger.
+    """
     refuse_for_now(tx, ctx)
     allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
@@ -37,7 +40,7 @@ def planned(
 
 
 def refuse_for_now(tx: Tx, ctx: Context) -> None:
-    """Refuse while nothing is shared out: on the operator's word, or before LNbits was asked."""
+    """Raise CommandRefused while the bot is paused, or before LNbits was compared with the ledger."""
     if bot_state.paused(tx):
         raise refuse("hold.paused")
     if not ctx.services.is_reconciled():
@@ -47,7 +50,7 @@ def refuse_for_now(tx: Tx, ctx: Context) -> None:
 def planned_shares(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
-    """Work out (fiat in minor units, sats) that sharing out would give now, by client's name."""
+    """Work out the shares as of now: (fiat in minor units, sats) by the client's case-folded name."""
     allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
         clients.by_id(tx, one.id).name.casefold(): (one.minor, one.sat) for one in allotment.shares
@@ -55,7 +58,10 @@ def planned_shares(
 
 
 def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: datetime) -> Done:
-    """Distribute a recorded cash-out, and ask for the next deposit whose balance got low by it."""
+    """Distribute a recorded cash-out, and ask clients with a low balance for the next deposit.
+
+    Raise CommandRefused while the bot is paused, or before LNbits' payments were compared with the ledger.
+    """
     refuse_for_now(tx, ctx)
     given = flow_mode.distribute(
         tx,
@@ -81,7 +87,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
 
 
 def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
-    """Say what a cash-out gave to whom."""
+    """Say the first shares of a distribution, with the state of each payout."""
     lines = tuple(
         Say(
             "tx.share",
@@ -97,7 +103,7 @@ def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
 
 
 def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
-    """Say who got what of a cash-out's commission, if it was split."""
+    """Say the shares of a cash-out's commission; empty without a split."""
     split = distributions.by_id(tx, commission.split_id(cash_out_id))
     if split is None:
         return ()
@@ -116,7 +122,7 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
 
 
 def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -> Say:
-    """Say who would get what of a cash-out's commission, if it would be split."""
+    """Say how a cash-out's commission would be split as of now; NOTHING without recipients."""
     split = flow_mode.work_out_split(tx, cash_out_id, commission_sat, now=ctx.now)
     if split is None:
         known = unknown_payments.paid_for(tx, commission.split_id(cash_out_id))
@@ -146,11 +152,11 @@ def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetim
 
 
 def passed_by_line(names: Sequence[str]) -> Say:
-    """Name those whom a cash-out passes by, as they have a balance and no wallet."""
+    """Name clients with a balance whom a cash-out passes by for want of a wallet."""
     return Say("tx.passed_by", names=obstacles.name_list(names)) if names else NOTHING
 
 
 def _more(rows: Sequence[object]) -> Say:
-    """Say how many rows are not shown."""
+    """Say the number of rows beyond the shown ones."""
     left = len(rows) - _SHARES_SHOWN_MAX
     return Say("tx.more_shares", n=left) if left > 0 else NOTHING

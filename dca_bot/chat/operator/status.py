@@ -1,4 +1,4 @@
-"""The operator's commands about the bot itself: its state, its brakes and its proof."""
+"""The operators' commands about the bot itself: `status`, `poll`, `pause all`, `resume all`, `audit`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from dca_bot.chat.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
 from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name
-from dca_bot.core.money import sat_floor
 from dca_bot.core.reach import Part
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
@@ -22,7 +21,7 @@ from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.daily_summary import Surroundings
 from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part_state
-from dca_bot.messages.owed import need_of, not_counted, to_be_paid
+from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
 _FINDINGS_SHOWN_MAX = 10
@@ -30,19 +29,19 @@ _FINDINGS_SHOWN_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class _AuditFindings:
-    """What `audit` found; `payments` is None if LNbits couldn't be asked."""
+    """The findings of `audit`; `payments` is None if LNbits did not answer."""
 
     ledger: LedgerAudit
     payments: PaymentsAudit | None
 
 
 async def look_around(services: Services, _args: Args) -> Surroundings:
-    """Ask LNbits for the balance, and take down which parts are in reach."""
+    """Ask LNbits for the balance, and note which outside parts are in reach."""
     return Surroundings(await ask_balance(services), services.parts())
 
 
 async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
-    """Prove the ledger, and hold LNbits' payments against it, unless LNbits hangs."""
+    """Audit the ledger, and compare LNbits' payments with the ledger if LNbits answers."""
     try:
         await in_time(services, services.wallet.balance_msat())
         async with services.reading_database() as database:
@@ -53,7 +52,7 @@ async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
 
 
 def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say:
-    """Tell how everything stands."""
+    """Tell the state of the bot, of the outside parts, and of the money."""
     need = need_of(tx, ctx.programme, ctx.now)
     pending, pending_minor = deposits.pending_totals(tx)
     return Say(
@@ -64,7 +63,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
             _last_poll(tx),
             *age_lines(tx, ctx.now),
             *(part_state(part) for part in found.parts),
-            _source(found),
+            source_balance(found.balance_msat),
             to_be_paid(need),
             *not_counted(tx, need),
             _states(payouts.counts(tx)),
@@ -80,7 +79,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
 
 
 def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Say that Lamassu is read now, and what kept the last try; the signal is set after the transaction."""
+    """Say that Lamassu is read now, and why the last reading failed; the signal follows the transaction."""
     if bot_state.paused(tx):
         raise refuse("status.paused")
     if not ctx.services.is_reconciled():
@@ -91,7 +90,7 @@ def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def _pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Stop deciding and paying; a clock in doubt has stopped it only for as long as that lasts."""
+    """Pause deciding and paying, also if a doubted clock has paused both already."""
     if bot_state.get(tx, bot_state.PAUSED) is not None:
         return Say("pause_all.already")
     bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
@@ -100,7 +99,7 @@ def _pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def _resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Decide and pay again, what came meanwhile too."""
+    """Resume deciding and paying, with all cash-outs of the meantime."""
     was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
     if not (was_paused or was_doubted):
         return Say("resume_all.already")
@@ -109,12 +108,12 @@ def _resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def _resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell what going on means: that another bot must not run any more, or that older cash-outs count."""
+    """Tell the effect: another bot must have stopped, or older cash-outs count."""
     dispute, at = leases.open_dispute(tx), start.asked(tx)
     if dispute is None:
         assert at is not None
         effect = Say("resume_all.start_effect", start=Moment(at))
-        # It is a part of what the code is for, so a pause that comes after the question outlasts it.
+        # The code is bound to this line too: a pause after the question is not ended by the old code.
         is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
         return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
     return Say(
@@ -123,14 +122,14 @@ def _resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
-    """Accept the other bot's rows at LNbits, or the earlier start, and go on."""
+    """Accept the other bot's rows at LNbits, or the earlier start, and resume."""
     was_disputed = _is_disputed(tx)
     if was_disputed:
         leases.accept(tx, now=ctx.now)
     else:
         start.accept(tx)
     bot_state.drop(tx, bot_state.PAUSED)
-    if bot_state.paused(tx):  # something else waits for a word of its own
+    if bot_state.paused(tx):  # a further stop needs a decision of its own
         return Done(_paying(tx, ctx))
     if was_disputed:
         return Done(Say("resume_all.taken_over", me=ctx.services.bot_name))
@@ -138,17 +137,17 @@ def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
 
 
 def _is_disputed(tx: Tx) -> bool:
-    """Tell whether another bot's row at LNbits has stopped this one."""
+    """Tell whether another bot's row at LNbits has stopped this bot."""
     return leases.open_dispute(tx) is not None
 
 
 def _needs_word(tx: Tx) -> bool:
-    """Tell whether the operator has to decide something before the bot may go on."""
+    """Tell whether resuming needs an operator's decision with a code."""
     return _is_disputed(tx) or start.asked(tx) is not None
 
 
 def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:
-    """Tell what the audit found."""
+    """Tell the findings of the audit."""
     ledger = found.ledger
     findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
     notes = _notes(found.payments)
@@ -168,13 +167,13 @@ def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) ->
 
 
 def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
-    """Say what is known of LNbits' rows and wants no action."""
+    """Say the audit's notes on LNbits' payments: known, and nothing to do."""
     texts = payments.notes[:_FINDINGS_SHOWN_MAX] if payments else ()
     return tuple(Say("audit.note", text=text[:300]) for text in texts)
 
 
 def _wake_jobs(services: Services) -> None:
-    """Have the jobs look at once at what waited."""
+    """Wake the poll of Lamassu and the payouts."""
     services.poll_now()
     services.wake_payouts()
 
@@ -234,12 +233,6 @@ def _backup(tx: Tx) -> Say:
         return known or Say("status.no_backup")
     told = Say("status.backup_failing", since=Moment(failing))
     return Say("lines", lines=(told, known or NOTHING))
-
-
-def _source(found: Surroundings) -> Say:
-    if found.balance_msat is None:
-        return Say("status.no_balance")
-    return Say("status.balance", sats=Sat(sat_floor(found.balance_msat)))
 
 
 def _states(counts: Mapping[str, int]) -> Say:

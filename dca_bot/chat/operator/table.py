@@ -1,4 +1,4 @@
-"""What an operator can type: the whole table."""
+"""The table of the operators' commands, in the groups of `help`."""
 
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.operator.cash_outs import CASH_OUT_COMMANDS

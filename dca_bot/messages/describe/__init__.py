@@ -1,6 +1,6 @@
-"""Describes what the ledger has, in the same words in each answer and notice.
+"""Describes the things of the ledger in the same words everywhere: `describe.payout(payout)` and the like.
 
-A module for each kind of thing; `describe.payout(…)` and the like are the names to use.
+A module for each kind of thing.
 """
 
 from dca_bot.messages.describe.cash_outs import (

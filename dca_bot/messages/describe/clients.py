@@ -10,7 +10,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, W
 
 
 def client(one: Client, programme: Programme) -> Say:
-    """Say a client in one line; with a balance, also why nothing is bought."""
+    """Say a client in one line; for a balance, also why nothing is bought."""
     why = obstacles.short(one, programme)
     return Say(
         "client.line",

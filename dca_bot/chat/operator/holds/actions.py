@@ -1,4 +1,4 @@
-"""What an operator can decide about a hold of one kind: the shape of a row in the table of kinds.
+"""The shape of a row in the table of kinds: an operator's decisions about a hold of one kind.
 
 `commands` has the table, and closes the hold in the transaction that carries a decision out.
 """
@@ -18,7 +18,7 @@ from dca_bot.messages.say import Say
 class Ruling:
     """An operator's decision about an open hold.
 
-    `part_minor`: the FIAT that was typed, None for all. `payments`: LNbits' answer to the kind's look.
+    `part_minor`: the typed FIAT, None for all. `payments`: LNbits' answer to the `look` of the kind.
     """
 
     hold: Hold
@@ -28,9 +28,9 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One decision: `plan` tells the effect, `apply` has the effect once the code was confirmed.
+    """One decision: `plan` tells the effect, `apply` carries the effect out after the code.
 
-    Both raise CommandRefused where the decision is not possible, or not yet.
+    Both raise CommandRefused if the decision is not possible, or not yet.
     """
 
     plan: Callable[[Tx, Context, Ruling], Say]
@@ -44,7 +44,7 @@ async def _look_nowhere(_services: Services, _hold: Hold) -> tuple[Payment, ...]
 
 @dataclass(frozen=True, slots=True)
 class HoldActions:
-    """The row of a kind of hold: what the operator can decide.
+    """The row of a kind of hold: the two decisions.
 
     `look` asks LNbits before the transaction, and may be repeated. `takes_part`: `hold accept` takes FIAT.
     """

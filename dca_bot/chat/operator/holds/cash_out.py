@@ -1,7 +1,7 @@
 """The hold on a cash-out that is not shared out yet: share out all or a part, or nothing for good.
 
-Where LNbits has already paid shares of the cash-out and the ledger was restored since, accepting either
-takes those payments over or, if sharing out now would give other amounts, records the payments as made.
+A restored ledger may lack shares of the cash-out that LNbits has paid. Accepting takes the payments over; if
+sharing out now would give other amounts, accepting records the payments as the shares.
 
 The invariant: no share is paid twice, and nothing is shared out while LNbits may still pay a share.
 """
@@ -56,7 +56,7 @@ def _ignore_plan(tx: Tx, _ctx: Context, ruling: Ruling) -> Say:
 
 
 def _ignore_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
-    """Give the cash-out to nobody, for good; the operator settles what LNbits has paid of it."""
+    """Give the cash-out to nobody, for good; payments of LNbits are the operator's to settle."""
     cash_outs.ignore(tx, ruling.hold.ref, now=ctx.now)
     unknown_payments.settle_distribution(tx, ruling.hold.ref, now=ctx.now)
     return Done(Say("hold.ignored", id=ruling.hold.id))
@@ -88,8 +88,8 @@ def _read_held(tx: Tx, ruling: Ruling) -> tuple[RecordedCashOut, Amounts]:
 def _is_paid_otherwise(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts: Amounts) -> bool:
     """Tell whether sharing out now would give other amounts than LNbits has paid for the cash-out.
 
-    A restored ledger that lacks deposits or clients gives other amounts. False as well where the ledger
-    cannot record each payment of LNbits.
+    Amounts differ if the restored ledger lacks deposits or clients. False also if the ledger cannot record
+    each of LNbits' payments.
     """
     paid = unknown_payments.paid_for(tx, cash_out.id)
     if not paid or not recovery.is_recordable(tx, cash_out.id):

@@ -1,6 +1,6 @@
-"""The hold on a cash-out that Lamassu changed after the cash-out was shared out: seen, or not yet.
+"""The hold on a cash-out that Lamassu changed after the cash-out was shared out: an operator takes note.
 
-The invariant: nothing that was shared out is altered.
+The invariant: no share is altered.
 """
 
 from dca_bot.chat.command import Context, Done

@@ -31,7 +31,7 @@ HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
     HoldKind.PAYOUT: PAYOUT_ACTIONS,
     HoldKind.RECOVERY: RECOVERY_ACTIONS,
 }
-"""What the operator can decide, by the kind of hold."""
+"""An operator's decisions, by the kind of hold."""
 _SHOWN_MAX = 5
 _ID = Param("ID", read_word)
 
@@ -49,7 +49,7 @@ def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 async def _look(services: Services, args: Args) -> tuple[Payment, ...]:
-    """Ask LNbits what the kind of the hold needs to know."""
+    """Ask LNbits by the `look` of the hold's kind."""
     hold = await services.database.read(lambda tx: _find(tx, args))
     return await HOLD_ACTIONS[hold.kind].look(services, hold)
 

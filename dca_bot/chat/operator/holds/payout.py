@@ -76,7 +76,7 @@ def _release(tx: Tx, ctx: Context, payout: Payout) -> Done:
     return Done(Say("payout.released", payout=short, paused=paused_note(tx)))
 
 
-# LNbits has payments with the payout's id that the ledger lacks: taken over if one has arrived.
+# LNbits has unknown payments with the payout's id: an arrived payment is taken over.
 
 
 def _known_plan(tx: Tx, ctx: Context, ruling: Ruling) -> Say:
@@ -97,7 +97,7 @@ def _known_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
     return Done(Say("payout.taken_over", payout=describe.payout_short(payout)))
 
 
-# The sats have left the source wallet and may not have arrived: the operator has settled by hand.
+# The sats have left the source wallet and may not have arrived: the operator settles by hand.
 
 
 def _by_hand_plan(tx: Tx, _ctx: Context, ruling: Ruling) -> Say:
@@ -136,7 +136,7 @@ _BY_REASON: Mapping[str, Action] = {
     HoldReason.ALERTED: Action(plan=_by_hand_plan, apply=_by_hand_apply),
     HoldReason.FAILED_TO_ADDRESS: Action(plan=_word_plan, apply=_word_apply),
 }
-"""What accepting a held payout does, by the reason of the hold."""
+"""Accepting a held payout, by the reason of the hold."""
 _UNCLEAR = Action(plan=_refuse_unclear, apply=_refuse_unclear)
 
 

@@ -1,4 +1,4 @@
-"""The hold on a distribution that LNbits paid and a restored ledger lacks: record it, or leave it out.
+"""The hold on a distribution that LNbits paid and a restored ledger lacks: record the payments, or not.
 
 The invariant: nothing is paid.
 """
@@ -15,7 +15,7 @@ _PAYMENTS_SHOWN_MAX = 12
 
 
 def paid_lines(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
-    """List whom LNbits has paid for a distribution, and how much."""
+    """List the payees and amounts of LNbits' payments for a distribution."""
     rows = unknown_payments.paid_for(tx, distribution_id)
     lines = [
         Say("tx.planned_share", name=row.client_name, fiat=Fiat(row.minor), sats=Sat(row.sat))
@@ -26,7 +26,7 @@ def paid_lines(tx: Tx, distribution_id: str) -> tuple[Say, ...]:
 
 
 def _accept_plan(tx: Tx, ctx: Context, ruling: Ruling) -> Say:
-    """Tell which payments of LNbits would be recorded as the shares of the distribution."""
+    """Tell which payments of LNbits would be recorded as the distribution's shares."""
     distribution_id = ruling.hold.ref
     if not recovery.is_recordable(tx, distribution_id):
         raise refuse("hold.lost_mixed", id=ruling.hold.id)
@@ -39,7 +39,7 @@ def _accept_plan(tx: Tx, ctx: Context, ruling: Ruling) -> Say:
 
 
 def _accept_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
-    """Record the distribution as LNbits has paid it."""
+    """Record LNbits' payments as the distribution's shares."""
     given = recovery.record(tx, ruling.hold.ref, now=ctx.now, message_id=ctx.message_id)
     for share in given.shares:
         ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
@@ -51,7 +51,7 @@ def _ignore_plan(tx: Tx, _ctx: Context, ruling: Ruling) -> Say:
 
 
 def _ignore_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
-    """Leave the payments out of the ledger: the operator settles them with the payees."""
+    """Leave the payments out of the ledger; the operator settles with the payees."""
     unknown_payments.settle_distribution(tx, ruling.hold.ref, now=ctx.now)
     return Done(Say("hold.seen_done", id=ruling.hold.id))
 

@@ -17,6 +17,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from dca_bot.chat.command import Args
+from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
 from dca_bot.chat.operator.status import look_around
@@ -436,7 +437,7 @@ def _begin(
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
         notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)
-    tell_of_unclear_names(tx, notices, now)
+    tell_of_unclear_names(tx, notices, COMMAND_WORDS, now)
     tell_of_client_operators(tx, notices, programme.operators, now)
     begun = start.begin(tx, config.start_at, now)
     if begun.asks:

@@ -60,6 +60,7 @@ def is_amount_like(word: str) -> bool:
 def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> None:
     """Look at what follows an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`, `100 Q50`."""
     first, second, third, *_ = [*after[:3], "", "", ""]
+    is_part = _PART.fullmatch(first) is not None or (has_note and _is_marked(first, unit))
     near = [first, second] if first.casefold() in _BETWEEN else [first]
     if any(_mark(word, unit) is Mark.OTHER for word in near):
         raise other_unit(unit, has_note=has_note)
@@ -67,7 +68,6 @@ def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> 
     has_rest = (
         first.casefold() in _WITH and is_amount_like(second) and _mark(third, unit) is not None
     )
-    is_part = _PART.fullmatch(first) is not None or (has_note and _is_marked(first, unit))
     if is_sum or has_rest or is_part or first.strip(_AROUND).casefold() in _MULTIPLIERS:
         raise refuse("wrong.amount")
 

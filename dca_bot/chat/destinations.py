@@ -6,7 +6,8 @@ The invariant: an admin key is refused and never stored, not even in a refusal o
 from dataclasses import replace
 
 from dca_bot.chat.ask import in_time
-from dca_bot.chat.command import Args, Param, read_word
+from dca_bot.chat.command import Args
+from dca_bot.chat.params import Param, read_word
 from dca_bot.chat.services import Services
 from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dca_bot.chat.command import Args, Command, Context, Param, read_page
-from dca_bot.chat.ranges import RANGE, start_of
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import PAGE, RANGE, start_of
 from dca_bot.chat.services import Services
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
@@ -51,7 +51,7 @@ def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Path) -> Say:
 
 OWN_EXPORT = Command(
     ("export",),
-    (RANGE, Param("PAGE", read_page, optional=True)),
+    (RANGE, PAGE),
     answer=own_answer,
 )
 TABLES_EXPORT = Command(("export",), look=look_tables, answer=tables_answer)

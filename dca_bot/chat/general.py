@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dca_bot.chat.command import Args, Command, Context, Param, read_word
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import Param, read_word
+from dca_bot.chat.parsing import is_of_client, spell_out
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say
@@ -13,15 +15,15 @@ HELP_DETAILS_MAX = 12
 
 def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what this person can write, in groups if it is much, or explain what begins with words."""
-    wanted = ctx.command_set.spell_out(args.text("COMMAND")).lower().split()
+    wanted = spell_out(args.text("COMMAND"), ctx.command_set).lower().split()
     if not wanted and ctx.command_set.groups:
         return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
     if not wanted:
         return Say("help.all", lines=tuple(_summary(command) for command in ctx.command_set.table))
     found = [c for c in ctx.command_set.table if list(c.words[: len(wanted)]) == wanted]
     if not found:
-        is_foreign = ctx.command_set.find_foreign(wanted)
-        return Say("unknown.of_client") if is_foreign else Say("unknown.nothing")
+        is_theirs = is_of_client(wanted, ctx.command_set)
+        return Say("unknown.of_client" if is_theirs else "unknown.nothing")
     return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
 
 

@@ -1,9 +1,10 @@
 """Finds secrets in messages, and says what it was, that it wasn't kept, and what to do now."""
 
 from collections.abc import Collection
-from enum import Enum, auto
 
-from dca_bot.chat.command import CommandSet, without_key_taken
+from dca_bot.chat.command import CommandSet
+from dca_bot.chat.parsing import without_key_taken
+from dca_bot.chat.senders import Role
 from dca_bot.chat.services import Services
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
@@ -24,14 +25,6 @@ _TEXTS = {
     Secret.WALLET_KEY: "secret.wallet_key",
     Secret.HEX_KEY: "secret.hex_key",
 }
-
-
-class Role(Enum):
-    """Who has written: clients and operators set a wallet by a command of their own."""
-
-    CLIENT = auto()
-    OPERATOR = auto()
-    STRANGER = auto()
 
 
 async def secret_in(

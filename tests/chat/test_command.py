@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, CommandSet, parse
+from dca_bot.chat.command import CommandSet
+from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
+from dca_bot.chat.parsing import parse
 from dca_bot.messages.say import CommandRefused
 
 ALIASES = {"saldo": "balance", "ayuda": "help"}
@@ -230,3 +232,15 @@ def test_command_without_a_look_is_given_nothing_that_was_found(command):
         if handler and [*get_type_hints(handler).values()][3] is not object
     ]
     assert command.look is not None or not takes_found
+
+
+@pytest.mark.parametrize("word", [*sorted(COMMAND_WORDS), "Weekly", "p\u0430use"])
+def test_nobody_new_is_named_like_a_word_of_a_command(word):
+    with pytest.raises(CommandRefused) as refused:
+        parse(f"client add {word} npub1x", OPERATORS, "GTQ")
+    assert refused.value.say.fields["why"].key == "wrong.name_taken_by_command"
+
+
+def test_words_of_commands_are_those_of_the_tables_and_of_choices():
+    assert {"client", "stuck", "flow", "each", "en", "all"} < COMMAND_WORDS
+    assert not {"7d", "npub1x", "name", "flow|fixed"} & COMMAND_WORDS

@@ -9,7 +9,7 @@ from test_commission_commands import SCENES as COMMISSION_SCENES
 from test_scenes import SCENES
 from test_texts import ENGLISH, TEXTS
 
-from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.chat.command_sets import COMMAND_WORDS
 
 SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")

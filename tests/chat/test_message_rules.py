@@ -9,8 +9,8 @@ import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.conversation import SLOW_CLOCK_MAX
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
+from dca_bot.chat.senders import SLOW_CLOCK_MAX
 from dca_bot.core.ports import DmProtocol
 from dca_bot.messages.say import Say
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
 
-from dca_bot.chat import conversation
+from dca_bot.chat import admission
 from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.core.ports import DmProtocol
@@ -186,13 +186,13 @@ async def test_many_secrets_at_once_are_all_warned_of_and_never_asked_for_again(
 
 async def test_flood_is_not_searched_for_secrets(shop, monkeypatch):
     searched = []
-    search = conversation.secret_in
+    search = admission.secret_in
 
     def count(text, *where):
         searched.append(text)
         return search(text, *where)
 
-    monkeypatch.setattr(conversation, "secret_in", count)
+    monkeypatch.setattr(admission, "secret_in", count)
     for text in (*["x" * 3000] * 30, *[SECRETS["nsec"]] * 100):
         await shop.deliver(shop.message("maria", text))
     assert len(searched) == 30 + 41

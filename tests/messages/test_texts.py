@@ -12,10 +12,12 @@ import pytest
 from talk import START, make_programme
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
-from dca_bot.chat.command import COMMAND_WORDS, CommandSet, parse
+from dca_bot.chat.command import CommandSet
+from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
-from dca_bot.chat.ranges import RANGE_DAYS
+from dca_bot.chat.params import RANGE_DAYS
+from dca_bot.chat.parsing import parse
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.destination_text import Form

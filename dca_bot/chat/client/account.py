@@ -6,17 +6,11 @@ from dca_bot.chat.client.fixed import FIXED, FIXED_SAVING, terms_of
 from dca_bot.chat.client.language import LANGUAGE, language_name
 from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_page,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
+from dca_bot.chat.params import PAGE
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.payouts import owed, transitions
@@ -30,12 +24,11 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, forecast_text, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
-PAGE = Param("PAGE", read_page, optional=True)
-
 
 def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell the client's balance, what is on its way, and what came so far."""
     me = ctx.me
+    hindered = obstacles.to_client(me, ctx.programme)
     pending_minor = deposits.pending_minor(tx, me.id)
     got = purchases.got(tx, me.id)
     received = Say(
@@ -50,11 +43,11 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
             Say("balance.balance", balance=Fiat(me.balance_minor)),
             _lasts(tx, ctx),
             Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
-            received if got.bought_sat else _nothing_yet(tx, ctx),
+            received if got.bought_sat else _nothing_yet(tx, ctx, is_hindered=bool(hindered)),
             Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
             *_owed(tx, ctx),
             Say("balance.all_paused") if bot_state.paused(tx) else NOTHING,
-            *obstacles.to_client(me, ctx.programme),
+            *hindered,
             obstacles.too_small_told(tx, ctx.programme, me),
         ),
     )
@@ -176,9 +169,9 @@ def _lasts(tx: Tx, ctx: Context) -> Say:
     return NOTHING if count is None else Say("balance.lasts", days=forecast_text.days(count))
 
 
-def _nothing_yet(tx: Tx, ctx: Context) -> Say:
-    """Say that nothing was bought so far, and when it will be, where nothing keeps it from that."""
-    if obstacles.of(ctx.me, ctx.programme) or bot_state.paused(tx):
+def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
+    """Say that the client has no bitcoin yet, and when the first is bought if nothing hinders that."""
+    if is_hindered or bot_state.paused(tx):
         return Say("balance.nothing")
     if not ctx.me.balance_minor:
         return Say("balance.nothing_deposited")

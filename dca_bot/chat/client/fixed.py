@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import time, timedelta
 
-from dca_bot.chat.command import Args, Command, Context, Param, read_fiat_or_zero
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import Param, choice, read_fiat_or_zero
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.core.schedule import portion
 from dca_bot.ledger.programme import clients
@@ -16,14 +17,6 @@ FLOW = "flow"
 FIXED = "fixed"
 WANTED_FOR = timedelta(days=1)
 """So long a limit answers the question for it that `mode fixed` was answered with."""
-
-
-def read_mode(text: str, _currency: str) -> str:
-    """Read `flow` or `fixed`, in any case."""
-    mode = text.lower()
-    if mode not in (FLOW, FIXED):
-        raise refuse("wrong.mode")
-    return mode
 
 
 def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -89,7 +82,7 @@ def times_text(times: Sequence[time]) -> str:
     return ", ".join(f"{at:%H:%M}" for at in times)
 
 
-_WHICH = Param("flow|fixed", read_mode, optional=True)
+_WHICH = choice(FLOW, FIXED, wrong=lambda: refuse("wrong.mode"))
 FIXED_SAVING = (
     Command(
         ("mode",),

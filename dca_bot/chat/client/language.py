@@ -1,6 +1,7 @@
 """In which language a client is written to: `language`."""
 
-from dca_bot.chat.command import Args, Command, Context, Param
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import choice
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import LANGUAGES
@@ -25,18 +26,11 @@ def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("language.done", language=name)
 
 
-def read_language(text: str, _currency: str) -> str:
-    """Read a language that there is a catalogue for."""
-    if text.lower() not in LANGUAGES:
-        raise refuse("language.unknown", languages=_offered())
-    return text.lower()
-
-
 def _offered() -> tuple[Say, ...]:
     return tuple(
         Say("language.line", code=code, language=language_name(code)) for code in LANGUAGES
     )
 
 
-_WHICH = Param("|".join(LANGUAGES), read_language, optional=True)
+_WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=_offered()))
 LANGUAGE = Command(("language",), (_WHICH,), answer=language_answer)

@@ -4,7 +4,8 @@ The invariant: a change neither loses nor repeats a payout. What waited for a di
 answer, or never with `off`.
 """
 
-from dca_bot.chat.command import Args, Command, Context, Param
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import choice
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
@@ -40,12 +41,5 @@ def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("notify.done", how=how, waited=told)
 
 
-def read_which(text: str, _currency: str) -> str:
-    """Read one of the words that `notify` takes."""
-    if text.lower() not in _HOW:
-        raise refuse("notify.unknown")
-    return text.lower()
-
-
-_WHICH = Param("each|daily|weekly|off", read_which, optional=True)
+_WHICH = choice(*_HOW, wrong=lambda: refuse("notify.unknown"))
 NOTIFY = Command(("notify",), (_WHICH,), answer=notify_answer)

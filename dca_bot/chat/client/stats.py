@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context
-from dca_bot.chat.ranges import ALL, RANGE, start_of
+from dca_bot.chat.params import ALL, RANGE, start_of
 from dca_bot.chat.services import Services
 from dca_bot.core import chart
 from dca_bot.core.stats import (

@@ -2,11 +2,11 @@
 
 from fractions import Fraction
 
-from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import Args, Command, Context, Param, read_word
+from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
+from dca_bot.chat.params import PAGE, Param, read_word
 from dca_bot.core.cash_out import fee_minor
 from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact

@@ -2,22 +2,12 @@
 
 from functools import partial
 
-from dca_bot.chat.client.account import PAGE
 from dca_bot.chat.client.fixed import terms_of
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_fiat,
-    read_name,
-    read_new_name,
-    read_word,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
 from dca_bot.chat.operator.names import refuse_taken_name, unclear_names
+from dca_bot.chat.params import PAGE, Param, read_fiat, read_name, read_word
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -102,7 +92,9 @@ def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
     line = partial(describe.client, programme=ctx.programme)
     page = describe.page(Say("clients.heading"), rows, args.page, line)
-    return Say("lines", lines=(page, *(unclear_names(tx) if args.page == 1 else ())))
+    return Say(
+        "lines", lines=(page, *(unclear_names(tx, ctx.command_set.words) if args.page == 1 else ()))
+    )
 
 
 def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -202,7 +194,11 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 CLIENT_MANAGEMENT = (
     Command(
         ("client", "add"),
-        (Param("NAME", read_new_name), _NPUB, Param("AMOUNT", read_fiat, optional=True)),
+        (
+            Param("NAME", read_name, is_new_name=True),
+            _NPUB,
+            Param("AMOUNT", read_fiat, optional=True),
+        ),
         answer=_add_answer,
         plan=_add_plan,
         apply=_add_apply,

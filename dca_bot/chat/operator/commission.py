@@ -5,19 +5,12 @@ The invariant: no share of the commission is set before an operator has confirme
 
 from dataclasses import dataclass
 
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_new_name,
-    read_percent,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.find import find_payee
 from dca_bot.chat.operator.names import refuse_taken_name
+from dca_bot.chat.params import Param, read_new_name, read_percent
 from dca_bot.chat.services import Services
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
@@ -155,7 +148,11 @@ COMMISSION_COMMANDS = (
 def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Wanted:
     """Read the wanted share; raise CommandRefused if the share cannot be set."""
     payee, version = find_payee(tx, args.text("NAME")), commission.in_force(tx)
-    name = payee.name if payee else refuse_taken_name(tx, ctx, read_new_name(args.text("NAME"), ""))
+    if payee is not None:
+        name = payee.name
+    else:
+        new_name = read_new_name(args.text("NAME"), ctx.command_set.words)
+        name = refuse_taken_name(tx, ctx, new_name)
     if payee is None and seen is None:
         raise refuse("commission.needs_destination", name=name)
     if payee is not None and payee.role != RECIPIENT and seen is not None:

@@ -1,16 +1,6 @@
 """The operators' commands about the cash of clients: deposits and withdrawals."""
 
-from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_fiat,
-    read_note,
-    read_number,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.find import (
     Source,
@@ -20,6 +10,7 @@ from dca_bot.chat.operator.find import (
     read_source,
     refuse_second_command,
 )
+from dca_bot.chat.params import PAGE, Param, read_fiat, read_note, read_number
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit
@@ -35,7 +26,7 @@ _ID = Param("ID", read_number)
 def _deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the client and amount of the new deposit."""
     client = find_client(tx, args.text("NAME"))
-    refuse_second_command(tx, args.text("NOTE"))
+    refuse_second_command(tx, ctx, args.text("NOTE"))
     effect = Say(
         "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
     )
@@ -135,14 +126,14 @@ def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     return _list(tx, args, pending_only=True)
 
 
-def _withdraw_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the client, the amount and the machine of a withdrawal; refuse more than the balance."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
     if amount_minor > client.balance_minor:
         balance = Fiat(client.balance_minor)
         raise refuse("withdraw.too_much", name=client.name, balance=balance)
-    source = _source(tx, client, args)
+    source = _source(tx, ctx, client, args)
     place = source.machine
     return Say(
         "withdraw.effect",
@@ -162,7 +153,7 @@ def _withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Take an amount out of a client's balance, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     amount_minor = args.number("AMOUNT")
-    source = _source(tx, client, args)
+    source = _source(tx, ctx, client, args)
     deposits.withdraw(
         tx,
         client.id,
@@ -216,7 +207,7 @@ def _machine(tx: Tx, args: Args) -> str:
     return known[0].label if len(known) == 1 else wanted
 
 
-def _source(tx: Tx, client: Client, args: Args) -> Source:
+def _source(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:
     """Read the argument NOTE of a withdrawal; refuse a note that may misspell a machine."""
     source = read_source(tx, args.text("NOTE"))
     if source.doubtful:
@@ -229,7 +220,7 @@ def _source(tx: Tx, client: Client, args: Args) -> Source:
             note=source.note,
         )
     if source.machine is None:
-        refuse_second_command(tx, args.text("NOTE"))
+        refuse_second_command(tx, ctx, args.text("NOTE"))
     return source
 
 

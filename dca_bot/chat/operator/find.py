@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dca_bot.chat.amounts import is_amount_like
-from dca_bot.chat.command import COMMAND_WORDS
+from dca_bot.chat.command import Context
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.programme.clients import CLIENT, Client
 from dca_bot.ledger.programme.machines import Machine
@@ -124,13 +124,13 @@ def read_source(tx: Tx, note: str) -> Source:
     return Source(_only(tx, found) if found else None, note, " ".join(words[count:]))
 
 
-def refuse_second_command(tx: Tx, note: str) -> None:
+def refuse_second_command(tx: Tx, ctx: Context, note: str) -> None:
     """Raise CommandRefused if a note gives another client another amount.
 
     `deposit maria 100 juan 200` is refused, also with the command's words before `juan`.
     """
     words = note.split()
-    while words and words[0].casefold() in COMMAND_WORDS:
+    while words and words[0].casefold() in ctx.command_set.words:
         del words[0]
     name, amount, *_ = [*words[:2], "", ""]
     if is_amount_like(amount) and clients.alike(tx, name.rstrip(",:;")):

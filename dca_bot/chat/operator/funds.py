@@ -5,7 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 
 from dca_bot.chat.ask import ask_balance, ask_coin, in_time
-from dca_bot.chat.command import Args, Command, Context, Param, read_sat
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.services import Services
 from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace

@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 
 from dca_bot.chat.amounts import take_amount
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_fiat_or_zero,
-    read_note,
-    wrong_argument,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import Incomplete, read_machine
+from dca_bot.chat.params import Param, read_fiat_or_zero, read_note
+from dca_bot.chat.parsing import wrong_argument
 from dca_bot.core.money import sat_ceil
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.machine_cash import (

@@ -7,20 +7,11 @@ from functools import partial
 
 from dca_bot.chat.amounts import is_amount_like, take_amount
 from dca_bot.chat.ask import coin_rate
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_fiat,
-    read_note,
-    read_sat,
-    usage,
-    wrong_argument,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.find import Incomplete, read_machine
+from dca_bot.chat.params import Param, read_fiat, read_note, read_sat
+from dca_bot.chat.parsing import usage, wrong_argument
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.currencies import SATS
 from dca_bot.core.market import coin_minor, is_far_off

@@ -1,7 +1,7 @@
 """The operators' broadcast to all clients, and the log of all commands."""
 
-from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Param
+from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.params import PAGE, Param
 from dca_bot.core.names import short_id
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand

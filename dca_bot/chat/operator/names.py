@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection
 from datetime import datetime
 
-from dca_bot.chat.command import COMMAND_WORDS, Context
+from dca_bot.chat.command import Context
 from dca_bot.core.names import shape, skeleton
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import RECIPIENT
@@ -40,20 +40,24 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
     return name
 
 
-def unclear_names(tx: Tx) -> tuple[Say, ...]:
+def unclear_names(tx: Tx, command_words: Collection[str]) -> tuple[Say, ...]:
     """Say which names look alike, and which names read like a command's word; empty for none."""
     alike = tuple(Say("clients.alike", names=", ".join(names)) for names in clients.lookalikes(tx))
-    commanding = clients.named_like(tx, COMMAND_WORDS)
+    commanding = clients.named_like(tx, command_words)
     like_commands = Say("clients.like_commands", names=", ".join(commanding))
     return (*alike, like_commands) if commanding else alike
 
 
-def tell_of_unclear_names(tx: Tx, notices: Notices, now: datetime) -> None:
+def tell_of_unclear_names(
+    tx: Tx, notices: Notices, command_words: Collection[str], now: datetime
+) -> None:
     """Tell the operators once of names that look alike or like a command's word, and of further names."""
-    unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, COMMAND_WORDS))]
+    unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, command_words))]
     told = json.loads(bot_state.get(tx, bot_state.UNCLEAR_NAMES) or "[]")
     if any(names not in told for names in unclear):
-        notices.tell_operators(tx, Say("notice.unclear_names", names=unclear_names(tx)), now)
+        notices.tell_operators(
+            tx, Say("notice.unclear_names", names=unclear_names(tx, command_words)), now
+        )
         bot_state.put(tx, bot_state.UNCLEAR_NAMES, json.dumps(unclear))
 
 

@@ -5,8 +5,7 @@ The invariant: no payout is sent again or cancelled while LNbits may still pay t
 
 from collections.abc import Sequence
 
-from dca_bot.chat.client.account import PAGE
-from dca_bot.chat.command import Args, Command, Context, Done, Param, read_word
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.payout_payments import (
     known_payments,
@@ -15,6 +14,7 @@ from dca_bot.chat.operator.payout_payments import (
     refuse_if_pending,
 )
 from dca_bot.chat.operator.payout_word import is_for_word, refuse_without_word, void_by_word
+from dca_bot.chat.params import PAGE, Param, read_word
 from dca_bot.chat.services import Services
 from dca_bot.core.money import sat_floor
 from dca_bot.core.payout import PayoutState, sole_payment

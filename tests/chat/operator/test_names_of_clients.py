@@ -6,6 +6,7 @@ import pytest
 from scaffold import without_triggers
 from talk import PEOPLE
 
+from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.operator.names import tell_of_unclear_names
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import Destination
@@ -167,7 +168,7 @@ async def test_clients_lists_the_names_that_can_be_taken_for_another(talk):
 async def test_operators_are_told_of_unclear_names_once(talk):
     async def start():
         await talk.database.transact(
-            lambda tx: tell_of_unclear_names(tx, talk.notices, talk.clock.now())
+            lambda tx: tell_of_unclear_names(tx, talk.notices, COMMAND_WORDS, talk.clock.now())
         )
         return await talk.letters_to("op2")
 

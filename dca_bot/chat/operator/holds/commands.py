@@ -2,21 +2,14 @@
 
 from collections.abc import Mapping
 
-from dca_bot.chat.command import (
-    Args,
-    Command,
-    Context,
-    Done,
-    Param,
-    read_fiat,
-    read_word,
-)
+from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.holds.actions import HoldActions, Ruling
 from dca_bot.chat.operator.holds.cash_out import CASH_OUT_ACTIONS
 from dca_bot.chat.operator.holds.changed import CHANGED_ACTIONS
 from dca_bot.chat.operator.holds.payout import PAYOUT_ACTIONS
 from dca_bot.chat.operator.holds.recovery import RECOVERY_ACTIONS
+from dca_bot.chat.params import Param, read_fiat, read_word
 from dca_bot.chat.services import Services
 from dca_bot.core.ports import Payment
 from dca_bot.ledger.payouts import holds

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dca_bot.chat.limits import PEOPLE_MAX, Quota, RateLimit, Ruling
+from dca_bot.chat.admission import PEOPLE_MAX, Quota, RateLimit, Ruling
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PASS, NOTICE, SILENCE = Ruling.PASS, Ruling.NOTICE, Ruling.SILENCE

@@ -1,0 +1,174 @@
+"""Which messages run nothing: floods, secrets, messages that are too old or too long.
+
+The invariant: a flood from one person, or from many strangers, costs the others nothing.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from dca_bot.chat.command import CommandSet
+from dca_bot.chat.secret_warnings import CHARS_MAX, secret_in, warning
+from dca_bot.chat.senders import Role, Sender
+from dca_bot.chat.services import Services
+from dca_bot.core.ports import IncomingMessage
+from dca_bot.core.programme import Programme
+from dca_bot.core.secrets import Secret, find_secret
+from dca_bot.messages.say import Say
+
+PEOPLE_MAX = 5000
+_AHEAD_MAX = timedelta(minutes=10)
+_TEXT_LENGTH_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message that runs nothing: its command in the inbox, and the reply; None for silence."""
+
+    command: str
+    reply: Say | None
+
+
+class Admission:
+    """Admits messages by their sender, their time, and the number of the sender's messages."""
+
+    def __init__(self, programme: Programme, services: Services) -> None:
+        self._programme = programme
+        self._services = services
+        self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
+        self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
+        self._strangers = Quota(count=20, window=timedelta(hours=1))
+
+    async def reject(
+        self, message: IncomingMessage, sender: Sender, command_set: CommandSet, now: datetime
+    ) -> Rejection | None:
+        """Return the rejection of a client's or an operator's message; None where the message may run."""
+        # A search for secrets takes time; a flood is never stored, so nobody looks for secrets in it.
+        is_flood = self._commands.is_silent(message.sender, now)
+        operators = self._programme.operators if sender.client is None else frozenset[str]()
+        secret = None
+        if not is_flood:
+            secret = await secret_in(message.text, command_set, self._services, operators)
+        problem = self._problem(message, sender, secret, now)
+        limit = self._problems if problem and secret is None else self._commands
+        match limit.judge(message.sender, now):
+            case Ruling.SILENCE:
+                return Rejection("limited", None)
+            case Ruling.NOTICE if secret is None:
+                return Rejection("limited", _limited(limit.per))
+            case _:
+                return Rejection("refused", problem) if problem else None
+
+    def answer_stranger(self, message: IncomingMessage, now: datetime) -> Say | None:
+        """Return the one answer to a stranger; None where the hour's strangers were answered already."""
+        if _time_problem(message, now, self._programme) or not self._strangers.take(now):
+            return None
+        secret = find_secret(message.text[:CHARS_MAX])
+        return Say("stranger") if secret is None else warning(secret, Role.STRANGER)
+
+    def _problem(
+        self, message: IncomingMessage, sender: Sender, secret: Secret | None, now: datetime
+    ) -> Say | None:
+        """Say why a message may not run, however few messages its sender writes."""
+        if secret is not None:
+            return warning(secret, sender.role)
+        by_time = _time_problem(message, now, self._programme)
+        if by_time is not None:
+            return by_time
+        if sender.is_early:
+            return Say("problem.before_start")
+        is_operator = sender.role is Role.OPERATOR
+        if is_operator and message.protocol not in self._programme.operator_protocols:
+            return Say("problem.protocol")
+        return Say("problem.too_long") if len(message.text) > _TEXT_LENGTH_MAX else None
+
+
+class Ruling(Enum):
+    """What becomes of a message: PASS, NOTICE for the first stopped message, SILENCE for the next ones."""
+
+    PASS = auto()
+    NOTICE = auto()
+    SILENCE = auto()
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A bucket of `burst` messages for each person; one message comes back every `per`.
+
+    A person gets one notice until the bucket has been full again. Only the instant at which the bucket
+    will be full again is kept. A clock that is set back empties a bucket at most.
+    """
+
+    burst: int
+    per: timedelta
+    _full_at: dict[str, datetime] = field(default_factory=dict, init=False)
+    _noticed: set[str] = field(default_factory=set, init=False)
+
+    def judge(self, person: str, now: datetime) -> Ruling:
+        """Count a message of this person, and return what becomes of the message."""
+        full_at = self._full_again(person, now)
+        if full_at == now:
+            self._noticed.discard(person)
+        passes = self._passes(full_at, now)
+        self._full_at.pop(person, None)
+        self._keep(person, full_at + self.per if passes else full_at)
+        if passes:
+            return Ruling.PASS
+        if person in self._noticed:
+            return Ruling.SILENCE
+        self._noticed.add(person)
+        return Ruling.NOTICE
+
+    def is_silent(self, person: str, now: datetime) -> bool:
+        """Tell whether `judge` would now return SILENCE; nothing is counted."""
+        return person in self._noticed and not self._passes(self._full_again(person, now), now)
+
+    def _full_again(self, person: str, now: datetime) -> datetime:
+        return min(max(self._full_at.get(person, now), now), now + self.burst * self.per)
+
+    def _passes(self, full_at: datetime, now: datetime) -> bool:
+        return full_at - now <= (self.burst - 1) * self.per
+
+    def _keep(self, person: str, full_at: datetime) -> None:
+        self._full_at[person] = full_at
+        if len(self._full_at) > PEOPLE_MAX:
+            oldest = next(iter(self._full_at))
+            del self._full_at[oldest]
+            self._noticed.discard(oldest)
+
+
+@dataclass(slots=True)
+class Quota:
+    """At most `count` of something in any `window`.
+
+    Instants in the future, taken while the clock was ahead, are forgotten.
+    """
+
+    count: int
+    window: timedelta
+    _taken: deque[datetime] = field(default_factory=deque, init=False)
+
+    def take(self, now: datetime) -> bool:
+        """Take one, if there is one left."""
+        while self._taken and not now - self.window < self._taken[0] <= now:
+            self._taken.popleft()
+        if len(self._taken) >= self.count:
+            return False
+        self._taken.append(now)
+        return True
+
+
+def _time_problem(message: IncomingMessage, now: datetime, programme: Programme) -> Say | None:
+    if now - message.sent_at > programme.message_age_max:
+        return Say("problem.too_old")
+    if message.sent_at - now > _AHEAD_MAX:
+        return Say("problem.in_future")
+    return None
+
+
+def _limited(per: timedelta) -> Say:
+    """Say that the sender writes too much, and how often one message is taken meanwhile."""
+    if per < timedelta(minutes=1):
+        return Say("limited", pace=Say("pace.seconds", n=per.seconds))
+    return Say("limited", pace=Say("pace.minutes", n=per.seconds // 60))

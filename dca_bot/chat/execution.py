@@ -1,0 +1,164 @@
+"""Carries out one command in one transaction: the inbox row, the effects, and the replies.
+
+The invariant: a message runs once, whatever crashes; a refusal undoes the effects, and nothing else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from dca_bot.chat.command import Context
+from dca_bot.chat.command_sets import CommandSets
+from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
+from dca_bot.chat.parsing import Invocation
+from dca_bot.chat.replies import Replies
+from dca_bot.chat.services import Services
+from dca_bot.core.ports import IncomingMessage
+from dca_bot.core.programme import Programme
+from dca_bot.errors import StateChanged
+from dca_bot.ledger.correspondence import command_log, confirmations, inbox
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.render import Texts
+from dca_bot.messages.say import CommandRefused, Say, refuse
+
+
+class Outcome(Enum):
+    """The result of a message's transaction."""
+
+    REPEATED = auto()
+    REFUSED = auto()
+    ANSWERED = auto()
+    CARRIED_OUT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The result of a command: the replies, and the report for the log if the command did something."""
+
+    outcome: Outcome
+    replies: tuple[Say, ...]
+    report: Say | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Runs invocations; `run` is a whole transaction."""
+
+    programme: Programme
+    notices: Notices
+    texts: Texts
+    services: Services
+    command_sets: CommandSets
+    replies: Replies
+
+    def run(
+        self, tx: Tx, message: IncomingMessage, invocation: Invocation, *, seen: object
+    ) -> Outcome:
+        """Record the message, its effects and its replies; do nothing for a message that ran before."""
+        now, command = self.services.clock.now(), invocation.command
+        name = command.name
+        step = self._effect if command.is_coded(tx, invocation.args) else self._answer
+        inbox_name = name if invocation.code is None else CONFIRM.name
+        if not inbox.receive(tx, message, command=inbox_name, now=now):
+            return Outcome.REPEATED
+        inbox.note_person(tx, message, now=now)
+        ctx = self._context(tx, message, now)
+        if ctx is None:
+            result = _Result(Outcome.REFUSED, (Say("stranger"),))
+        else:
+            result = _undone_if_refused(tx, lambda: step(tx, ctx, invocation, seen))
+        if ctx is not None and result.report is not None:
+            command_log.record(
+                tx,
+                actor=ctx.sender,
+                client_id=ctx.client.id if ctx.client else None,
+                message_id=ctx.message_id,
+                command=name,
+                # In the operators' language; texts have no secrets in them.
+                done=self.texts.render(result.report, self.programme.language),
+                now=now,
+            )
+        for reply in result.replies:
+            self.replies.write(tx, message, reply, now)
+        return result.outcome
+
+    def _context(self, tx: Tx, message: IncomingMessage, now: datetime) -> Context | None:
+        """Look the sender up again, inside the transaction; None for a client who was closed meanwhile."""
+        is_operator = message.sender in self.programme.operators
+        client = None if is_operator else clients.by_pubkey(tx, message.sender)
+        if client is None and not is_operator:
+            return None
+        return Context(
+            sender=message.sender,
+            message_id=message.id,
+            now=now,
+            client=client,
+            command_set=self.command_sets.of(client),
+            programme=self.programme,
+            notices=self.notices,
+            services=self.services,
+        )
+
+    def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
+        """Answer at once; an answer that changes the ledger is logged."""
+        if invocation.code is not None:  # The command needed a code only when the code was issued.
+            raise refuse("confirm.unknown")
+        command = invocation.command
+        assert command.answer is not None
+        before = tx.total_changes
+        said = command.answer(tx, ctx, invocation.args, seen)
+        replies = said if isinstance(said, tuple) else (said,)
+        is_logged = tx.total_changes > before and command not in GENERAL_COMMANDS
+        report = Say("lines", lines=replies) if is_logged else None
+        return _Result(Outcome.ANSWERED, replies, report)
+
+    def _effect(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
+        """Tell the effect with a code, or carry out the effect that was told with the given code.
+
+        A code is bound to the very words of the effect: where the words have changed, the sender gets a
+        new code.
+        """
+        command, args, code = invocation.command, invocation.args, invocation.code
+        assert command.plan is not None
+        assert command.apply is not None
+        effect = command.plan(tx, ctx, args, seen)
+        language = ctx.client.language if ctx.client else self.programme.language
+        words = self.texts.render(effect, language)
+        good = code and confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
+        if code is not None and (good is None or good.command != code.command):
+            raise refuse("confirm.unknown")
+        if good is None or good.effect != words:
+            new_code = confirmations.issue(
+                tx,
+                ctx.sender,
+                command=invocation.line,
+                effect=words,
+                now=ctx.now,
+                random=self.services.random,
+            )
+            asked = Say("confirm.asked", effect=effect, code=new_code)
+            told = asked if good is None else Say("confirm.effect_changed", again=asked)
+            return _Result(Outcome.ANSWERED, (told,))
+        confirmations.use(tx, good, now=ctx.now)
+        done = command.apply(tx, ctx, args, seen)
+        report = done.told_otherwise or done.reply
+        self.notices.money_command(tx, ctx.sender, report, ctx.now)
+        return _Result(Outcome.CARRIED_OUT, (done.reply,), report)
+
+
+def _undone_if_refused(tx: Tx, step: Callable[[], _Result]) -> _Result:
+    """Run a step; a refusal undoes what the step has written, and nothing else of the transaction."""
+    tx.execute("SAVEPOINT command")
+    try:
+        result = step()
+    except CommandRefused as refused:
+        tx.execute("ROLLBACK TO command")
+        result = _Result(Outcome.REFUSED, (refused.say,))
+    except StateChanged as changed:
+        tx.execute("ROLLBACK TO command")
+        result = _Result(Outcome.REFUSED, (Say("changed", why=str(changed)),))
+    tx.execute("RELEASE command")
+    return result

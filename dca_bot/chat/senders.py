@@ -1,0 +1,58 @@
+"""Who writes: a client, an operator, or a stranger; and whose message needs no answer."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+from dca_bot.core.ports import IncomingMessage
+from dca_bot.ledger.correspondence import inbox
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+
+SLOW_CLOCK_MAX = timedelta(minutes=2)
+"""The clock of a client's phone may be so slow: a first message from that phone is still answered."""
+
+
+class Role(Enum):
+    """What somebody is to the bot."""
+
+    CLIENT = auto()
+    OPERATOR = auto()
+    STRANGER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The sender of a message; only a client's sender has a `client`.
+
+    `is_early`: an operator's first message to this ledger, sent before the ledger's life began.
+    """
+
+    role: Role
+    client: Client | None = None
+    is_early: bool = False
+
+
+def find_sender(tx: Tx, message: IncomingMessage, operators: Collection[str]) -> Sender | None:
+    """Return who writes; None for a message that needs no answer.
+
+    A handled message needs none. A message from before the ledger's life may have been handled on
+    another ledger, whose inbox this one lacks: only an operator's first such message is answered. A
+    client's message from before the client was added, or got a new key, was written by a stranger.
+    """
+    if inbox.is_received(tx, message):
+        return None
+    alive_since, is_operator = bot_state.alive_since(tx), message.sender in operators
+    if alive_since is not None and message.sent_at < alive_since:
+        is_first = is_operator and inbox.person(tx, message.sender) is None
+        return Sender(Role.OPERATOR, is_early=True) if is_first else None
+    if is_operator:
+        return Sender(Role.OPERATOR)
+    client = clients.by_pubkey(tx, message.sender)
+    if client is not None:
+        is_older = message.sent_at < client.key_at - SLOW_CLOCK_MAX
+        return None if is_older else Sender(Role.CLIENT, client)
+    return None if inbox.was_stranger(tx, message.sender) else Sender(Role.STRANGER)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dca_bot.commands.console import say
-from dca_bot.core.allotment import Allotment, Portion, allot
+from dca_bot.core.allotment import Allotment, AllottedShare, allot
 from dca_bot.core.cash_out import Decision, Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
@@ -180,7 +180,7 @@ def _share_lines(outcome: Outcome, currency: str) -> list[str]:
     return lines
 
 
-def _shares(outcome: Outcome) -> tuple[Portion[str], ...]:
+def _shares(outcome: Outcome) -> tuple[AllottedShare[str], ...]:
     return outcome.allotment.shares if outcome.allotment else ()
 
 

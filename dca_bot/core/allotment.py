@@ -1,7 +1,7 @@
 """Shares a principal out among the clients' balances, exactly.
 
-The invariant: both sums come out exactly, nobody gives more than the balance, and nobody gives fiat
-for 0 sats. What can't be shared out under these rules is the operator's.
+The invariant: the shares add up in sats and in fiat, no client gives more than the balance, and no client
+gives fiat for 0 sats. Sats in no share are the operator's.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ ClientId = TypeVar("ClientId", str, int)
 
 
 @dataclass(frozen=True, slots=True)
-class Portion(Generic[ClientId]):
-    """What one client gives in fiat and gets in sats; both are above 0."""
+class AllottedShare(Generic[ClientId]):
+    """The fiat that a client gives and the sats that the client gets; both are above 0."""
 
     id: ClientId
     minor: int
@@ -24,20 +24,23 @@ class Portion(Generic[ClientId]):
 
 @dataclass(frozen=True, slots=True)
 class Allotment(Generic[ClientId]):
-    """Who gets what of a principal; `unallocated_sat` is the operator's."""
+    """The shares of a principal; `unallocated_sat` is the operator's."""
 
-    shares: tuple[Portion[ClientId], ...]
+    shares: tuple[AllottedShare[ClientId], ...]
     unallocated_sat: int
 
 
 def allot(
     principal_sat: int, fiat_minor: int, balances: Mapping[ClientId, int]
 ) -> Allotment[ClientId]:
-    """Share a principal out over the eligible clients' balances in minor units.
+    """Share a principal out in proportion to the eligible clients' balances in minor units.
 
-    `fiat_minor` is the principal in fiat, above 0. A balance of 0 or less gets nothing. Shares come
-    by larger balance, then id. Sats and fiat are rounded by largest remainder; the sats that belong
-    to fiat beyond all balances are rounded in the operator's favour.
+    `fiat_minor`: the principal in fiat, above 0. Clients with a balance of 0 or less get nothing. Shares come
+    by larger balance, then id. Sats and fiat are rounded by largest remainder; if all balances together are
+    less than the principal, the sats of the rest are rounded up, in the operator's favour.
+
+    >>> allot(100_000, 2_000_00, {"ana": 9_000_00, "ben": 1_000_00}).shares
+    (AllottedShare(id='ana', minor=180000, sat=90000), AllottedShare(id='ben', minor=20000, sat=10000))
     """
     if principal_sat < 0 or fiat_minor <= 0:
         raise ValueError(f"cannot allot {principal_sat} sat for {fiat_minor} minor units")
@@ -53,7 +56,7 @@ def allot(
         if len(kept) == len(live):
             break
         live = kept
-    shares = tuple(Portion(id_, minor, sat) for (_, id_), minor, sat in rows if minor > 0)
+    shares = tuple(AllottedShare(id_, minor, sat) for (_, id_), minor, sat in rows if minor > 0)
     assert sum(share.minor for share in shares) == shared_minor, "fiat must add up"
     assert sum(share.sat for share in shares) == shared_sat, "sats must add up"
     assert all(0 < share.minor <= balances[share.id] for share in shares), "within balances"

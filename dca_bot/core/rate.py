@@ -1,7 +1,7 @@
 """Decides at which price of a coin fixed mode may buy, or why it may not now.
 
-The invariant: no price, one that is too old, or one that a fresh ticker of the machines contradicts
-buys nothing.
+The invariant: fixed mode buys nothing without a price, at a price that is too old, or at a price that
+a fresh ticker of the Lamassu server contradicts.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _DIGITS_MAX = 30
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """The price of a coin, in whole units of the currency, that the server had at an instant."""
+    """The price of a coin at the Lamassu server at an instant, in whole units of the currency."""
 
     price: Decimal
     at: datetime
@@ -30,7 +30,7 @@ class Ticker:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price that may be bought at, in whole units of the currency, and whose it is."""
+    """A price that fixed mode may buy at, in whole units of the currency; `source`: LNBITS or LAMASSU."""
 
     price: Decimal
     source: str
@@ -46,9 +46,9 @@ class RateProblem(StrEnum):
 
 
 def newest_ticker(cash_outs: Iterable[CashOut], *, currency: str, now: datetime) -> Ticker | None:
-    """Return the newest usable price among the rows; rows of the future tell nothing.
+    """Return the newest usable price among the rows, without rows of the future.
 
-    Lamassu writes `raw_ticker_price`, the bid, when it makes a row (`created`).
+    Lamassu writes `raw_ticker_price`, the bid, when a row is created.
     """
     tickers = (
         Ticker(cash_out.ticker, cash_out.created_at)
@@ -67,18 +67,18 @@ def choose_rate(
     lnbits_price: Decimal | None,
     ticker: Ticker | None,
     *,
-    terms: FixedModeRules,
+    rules: FixedModeRules,
     currency: str,
     now: datetime,
 ) -> Quote | RateProblem:
-    """Return the configured source's price, or what speaks against it.
+    """Return the price of the configured source, or the reason why fixed mode can't buy at the price.
 
-    The two prices are compared, as a part of the ticker, while the ticker is fresh. Where the rate
-    is Lamassu's, LNbits only has a say if it tells a price; a ticker of the future is not bought at.
+    While the ticker is fresh, the two prices may differ by `deviation_percent_max` of the ticker. With
+    Lamassu as the source, a missing price of LNbits is no obstacle, and a ticker of the future is not used.
     """
     lnbits = lnbits_price if lnbits_price is not None and is_price(lnbits_price, currency) else None
-    fresh = ticker if ticker is not None and now - ticker.at <= terms.rate_age_max else None
-    if terms.rate_source == LNBITS:
+    fresh = ticker if ticker is not None and now - ticker.at <= rules.rate_age_max else None
+    if rules.rate_source == LNBITS:
         price, problem = lnbits, RateProblem.NO_PRICE
     else:
         price = fresh.price if fresh is not None and fresh.at <= now else None
@@ -87,20 +87,24 @@ def choose_rate(
         return problem
     if fresh is not None and lnbits is not None:
         apart = abs(Fraction(lnbits) - Fraction(fresh.price))
-        if apart * 100 > terms.deviation_percent_max * Fraction(fresh.price):
+        if apart * 100 > rules.deviation_percent_max * Fraction(fresh.price):
             return RateProblem.TOO_FAR
-    return Quote(price, terms.rate_source)
+    return Quote(price, rules.rate_source)
 
 
 def round_price(price: Decimal) -> int:
-    """Return a price with two digits that count, in whole units: what "about" means to a person."""
+    """Return a price rounded to two significant digits, in whole units, for texts that say "about".
+
+    >>> round_price(Decimal("1234567.89"))
+    1200000
+    """
     whole = max(int(price), 1)
     unit: int = 10 ** max(len(str(whole)) - 2, 0)
     return (whole + unit // 2) // unit * unit
 
 
 def is_price(price: Decimal, currency: str) -> bool:
-    """Tell whether a number can be the price of a coin: at least one minor unit, and no monster."""
+    """Tell whether a number can be the price of a coin: at least one minor unit, at most 30 digits."""
     if not price.is_finite() or price <= 0:
         return False
     exponent = price.as_tuple().exponent

@@ -1,7 +1,7 @@
 """When fixed mode buys, and how much for whom.
 
 The invariant: over all runs of a local date a client gives at most the daily limit and at most the
-ceiling of the programme, whatever changes in between; the portions of a day add up to its limit.
+programme's ceiling, whatever changes in between; the runs' amounts add up to the daily limit exactly.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ PREFIX = "fixed:"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run `number` of `count` on a local date, due at an instant; its id is the local date and time."""
+    """Run `number` of `count` on a local date, due at an instant; `id` has the local date and time."""
 
     id: str
     day: date
@@ -26,8 +26,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Saver:
-    """A client as a run sees it; `given_minor` is what the run's local date has had already."""
+class FixedClient:
+    """A client in fixed mode. `given_minor`: the fiat that the run's local date has had already."""
 
     id: int
     limit_minor: int
@@ -36,10 +36,10 @@ class Saver:
 
 
 def runs_of(day: date, times: Sequence[time], timezone: ZoneInfo) -> tuple[Run, ...]:
-    """Return the runs of a local date in the order of their times, each at its one instant.
+    """Return the runs of a local date in the order of the times.
 
-    A time that the clocks show twice or leap over is due as the calendar says. A date that they
-    leap over as a whole has no runs.
+    Times that the clocks show twice or skip are due as `calendar.instant_of` says. A date that the clocks
+    skip as a whole has no runs.
     """
     found = [
         Run(
@@ -56,9 +56,9 @@ def runs_of(day: date, times: Sequence[time], timezone: ZoneInfo) -> tuple[Run, 
 
 
 def run_by_hand(now: datetime, timezone: ZoneInfo) -> Run:
-    """Return the run that an operator starts: the only one of its day as far as it is concerned.
+    """Return the run that an operator starts: run 1 of 1 on the local date.
 
-    Its id has seconds and the distance from UTC, so it is never that of a scheduled run.
+    The id has seconds and the offset from UTC, unlike the id of a scheduled run.
     """
     local = now.astimezone(timezone)
     run_id = f"{PREFIX}{local.isoformat(timespec='seconds')}"
@@ -71,12 +71,16 @@ def is_by_hand(run_id: str) -> bool:
 
 
 def day_of(run_id: str) -> str:
-    """Return the local date that the run of this id counts for, as the ledger writes it."""
+    """Return the local date (ISO 8601) that the run of this id counts for.
+
+    >>> day_of("fixed:2026-11-24T09:00")
+    '2026-11-24'
+    """
     return run_id.removeprefix(PREFIX)[:10]
 
 
 def due(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """Return the runs whose time has come, the oldest first."""
+    """Return the runs that are due, oldest first."""
     return sorted((run for run in runs if run.at <= now), key=lambda run: (run.at, run.number))
 
 
@@ -98,27 +102,31 @@ def missed_days(last: date, today: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((today - first).days)]
 
 
-def portion(limit_minor: int, number: int, count: int) -> int:
-    """Return run `number`'s part of a daily limit; those of all runs add up to it exactly."""
+def amount_of_run(limit_minor: int, number: int, count: int) -> int:
+    """Return the amount of run `number` of `count`; the amounts of all runs add up to the daily limit.
+
+    >>> [amount_of_run(10, number, 3) for number in (1, 2, 3)]
+    [3, 3, 4]
+    """
     assert 1 <= number <= count
     return limit_minor * number // count - limit_minor * (number - 1) // count
 
 
-def amounts(run: Run, savers: Iterable[Saver], ceiling_minor: int) -> dict[int, int]:
-    """Return what each client gives in a run, in minor units above 0, by the client's id."""
-    wanted = {saver.id: _amount(run, saver, ceiling_minor) for saver in savers}
+def amounts(run: Run, clients: Iterable[FixedClient], ceiling_minor: int) -> dict[int, int]:
+    """Return the amount of each client in a run, in minor units above 0, by the client's id."""
+    wanted = {client.id: _amount(run, client, ceiling_minor) for client in clients}
     return {id_: minor for id_, minor in wanted.items() if minor > 0}
 
 
 _AHEAD_DAYS = 4
-"""A date that is leapt over and its neighbours lie between."""
+"""Enough days for a date that the clocks skip, and the dates around that date."""
 _MISSED_DAYS_MAX = 31
 
 
-def _amount(run: Run, saver: Saver, ceiling_minor: int) -> int:
+def _amount(run: Run, client: FixedClient, ceiling_minor: int) -> int:
     return min(
-        portion(saver.limit_minor, run.number, run.count),
-        saver.balance_minor,
-        saver.limit_minor - saver.given_minor,
-        ceiling_minor - saver.given_minor,
+        amount_of_run(client.limit_minor, run.number, run.count),
+        client.balance_minor,
+        client.limit_minor - client.given_minor,
+        ceiling_minor - client.given_minor,
     )

@@ -20,7 +20,7 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.distributions.fixed_runs import PutOff, RecordedRun, RunReason
 from dca_bot.ledger.payouts import unknown_payments
@@ -122,7 +122,7 @@ class Schedule:
         bot_state.put(tx, bot_state.FIXED_DAY, today.isoformat())
         if over:
             _log.warning("fixed runs lapsed count=%d", len(over))
-            if held or fixed_runs.savers(tx, today) or any(run.is_told for run in waited):
+            if held or fixed_mode.fixed_clients(tx, today) or any(run.is_told for run in waited):
                 self.notices.tell_operators(tx, _lapsed(sorted(over)), now)
 
     # What is due
@@ -163,13 +163,13 @@ class Schedule:
             fixed_runs.put_off(tx, run, fixed_runs.WAITING, RunReason.PAUSED, now=now)
             return None
         quote: Quote | None = None
-        if fixed_runs.is_needed(tx, run, ceiling_minor=self._ceiling_minor):
+        if fixed_mode.is_needed(tx, run, ceiling_minor=self._ceiling_minor):
             found = self._quote(tx, run, price)
             if not isinstance(found, Quote):
                 self._wait(tx, run, before, found)
                 return None
             quote = found
-        given = fixed_runs.carry_out(
+        given = fixed_mode.carry_out(
             tx,
             run,
             quote,
@@ -193,7 +193,7 @@ class Schedule:
         return choose_rate(
             price,
             tickers.newest(tx),
-            terms=self.programme.fixed,
+            rules=self.programme.fixed,
             currency=self.programme.currency,
             now=self.clock.now(),
         )

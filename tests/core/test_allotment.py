@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.core.allotment import Allotment, Portion, allot
+from dca_bot.core.allotment import Allotment, AllottedShare, allot
 
 
 def remainder_model(total, weights):
@@ -71,7 +71,7 @@ def test_principal_is_shared_out_over_balances(
 
 def test_ids_may_be_numbers_and_break_ties_by_size():
     allotment = allot(3, 3, {10: 7, 2: 7})
-    assert allotment == Allotment((Portion(2, 2, 2), Portion(10, 1, 1)), 0)
+    assert allotment == Allotment((AllottedShare(2, 2, 2), AllottedShare(10, 1, 1)), 0)
 
 
 @pytest.mark.parametrize(("principal_sat", "fiat_minor"), [(-1, 5), (5, 0), (5, -5)])

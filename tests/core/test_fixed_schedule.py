@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
 from dca_bot.core.schedule import (
+    FixedClient,
     Run,
-    Saver,
+    amount_of_run,
     amounts,
     due,
     is_by_hand,
     missed_days,
     next_run,
-    portion,
     run_by_hand,
     runs_of,
 )
@@ -180,7 +180,7 @@ def test_missed_days_are_bounded():
 
 @given(st.integers(0, 10**12), st.integers(1, 24))
 def test_portions_of_a_day_add_up_to_the_limit(limit, count):
-    parts = [portion(limit, number, count) for number in range(1, count + 1)]
+    parts = [amount_of_run(limit, number, count) for number in range(1, count + 1)]
     assert sum(parts) == limit
     assert max(parts) - min(parts) <= 1
 
@@ -210,14 +210,14 @@ def run(number, count):
 def test_run_gives_its_portion_within_balance_limit_and_ceiling(
     number, limit, balance, given, ceiling, amount
 ):
-    found = amounts(run(number, 2), [Saver(7, limit, balance, given)], ceiling)
+    found = amounts(run(number, 2), [FixedClient(7, limit, balance, given)], ceiling)
     assert found == ({} if amount is None else {7: amount})
 
 
 def test_run_by_hand_gives_the_rest_of_the_day():
     by_hand = run_by_hand(at("2026-11-24T15:00"), GUATEMALA)
-    assert amounts(by_hand, [Saver(7, 300, 1000, 50)], 1000) == {7: 250}
-    assert amounts(by_hand, [Saver(7, 300, 1000, 50)], 200) == {7: 150}
+    assert amounts(by_hand, [FixedClient(7, 300, 1000, 50)], 1000) == {7: 250}
+    assert amounts(by_hand, [FixedClient(7, 300, 1000, 50)], 200) == {7: 150}
 
 
 money = st.integers(0, 5000)
@@ -231,33 +231,33 @@ events = st.lists(
 def test_no_day_gives_more_than_ceiling_highest_limit_and_balance(
     story, limit, balance, count, ceiling
 ):
-    saver = Saver(1, limit, balance, 0)
+    client = FixedClient(1, limit, balance, 0)
     highest, number = limit, 0
     for what, minor in story:
         if what == "limit":
-            saver = replace(saver, limit_minor=minor)
+            client = replace(client, limit_minor=minor)
             highest = max(highest, minor)
         elif what in ("deposit", "withdraw"):
-            more = minor if what == "deposit" else -min(minor, saver.balance_minor)
-            saver = replace(saver, balance_minor=saver.balance_minor + more)
+            more = minor if what == "deposit" else -min(minor, client.balance_minor)
+            client = replace(client, balance_minor=client.balance_minor + more)
         elif what == "by hand" or number < count:
             number += what == "run"
             of = run(number, count) if what == "run" else run(1, 1)
-            part = amounts(of, [saver], ceiling).get(1, 0)
-            assert part <= max(0, saver.limit_minor - saver.given_minor)
-            saver = replace(
-                saver,
-                given_minor=saver.given_minor + part,
-                balance_minor=saver.balance_minor - part,
+            part = amounts(of, [client], ceiling).get(1, 0)
+            assert part <= max(0, client.limit_minor - client.given_minor)
+            client = replace(
+                client,
+                given_minor=client.given_minor + part,
+                balance_minor=client.balance_minor - part,
             )
-        assert saver.balance_minor >= 0
-        assert saver.given_minor <= min(ceiling, highest)
+        assert client.balance_minor >= 0
+        assert client.given_minor <= min(ceiling, highest)
 
 
 @given(money, st.integers(1, 24))
 def test_day_without_changes_gives_the_whole_limit(limit, count):
-    saver = Saver(1, limit, 10**6, 0)
+    client = FixedClient(1, limit, 10**6, 0)
     for number in range(1, count + 1):
-        part = amounts(run(number, count), [saver], 10**6).get(1, 0)
-        saver = replace(saver, given_minor=saver.given_minor + part)
-    assert saver.given_minor == limit
+        part = amounts(run(number, count), [client], 10**6).get(1, 0)
+        client = replace(client, given_minor=client.given_minor + part)
+    assert client.given_minor == limit

@@ -67,7 +67,7 @@ def test_price_is_used_only_where_nothing_speaks_against_it(source, lnbits, tick
     found = choose_rate(
         None if lnbits is None else Decimal(lnbits),
         None if ticker is None else Ticker(Decimal(ticker), NOW - age * MINUTE),
-        terms=replace(TERMS, rate_source=source),
+        rules=replace(TERMS, rate_source=source),
         currency="GTQ",
         now=NOW,
     )
@@ -83,7 +83,7 @@ def test_prices_within_the_percentage_of_the_ticker_pass_and_others_do_not(price
     found = choose_rate(
         price,
         Ticker(ticker, NOW),
-        terms=replace(TERMS, deviation_percent_max=percent),
+        rules=replace(TERMS, deviation_percent_max=percent),
         currency="GTQ",
         now=NOW,
     )

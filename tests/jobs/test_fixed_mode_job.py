@@ -77,7 +77,7 @@ class Bench:
         self.clock.ahead = timedelta()
         await self.schedule.look_once()
 
-    async def saver(self, name, *, limit=10_000, minor=1_000_000):
+    async def fixed_client(self, name, *, limit=10_000, minor=1_000_000):
         now = self.clock.now()
 
         def work(tx):
@@ -151,7 +151,7 @@ async def make_bench(tmp_path):
 
 async def test_runs_of_a_day_happen_at_their_times_and_once(make_bench):
     bench = await make_bench()
-    await bench.saver("ana", limit=10_001)
+    await bench.fixed_client("ana", limit=10_001)
     for hours in (8, 8.99, 9, 9.01, 12, 17.99, 18, 18.01, 23.99):
         await bench.at(hours)
     assert await bench.given() == [(MORNING, 5_000, 6_250), (EVENING, 5_001, 6_251)]
@@ -164,7 +164,7 @@ async def test_runs_of_a_day_happen_at_their_times_and_once(make_bench):
 
 async def test_run_whose_day_ends_while_the_price_is_asked_lapses(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
 
     def pass_midnight():
         bench.clock.start = MIDNIGHT + DAY
@@ -178,7 +178,7 @@ async def test_run_whose_day_ends_while_the_price_is_asked_lapses(make_bench):
 
 async def test_two_looks_at_once_carry_a_run_out_once(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.clock.start = MIDNIGHT + 9 * HOUR
     await asyncio.gather(*(bench.schedule.look_once() for _ in range(5)))
     assert len(await bench.given()) == 1
@@ -187,7 +187,7 @@ async def test_two_looks_at_once_carry_a_run_out_once(make_bench):
 
 async def test_day_starts_anew_at_local_midnight(make_bench):
     bench = await make_bench(fixed={"times": (programme().fixed.times[0],)})
-    await bench.saver("ana", limit=10_000)
+    await bench.fixed_client("ana", limit=10_000)
     for day in range(3):
         await bench.at(9, day=day)
     days = await bench.rows("SELECT distribution_id, minor, day FROM share ORDER BY id")
@@ -202,7 +202,7 @@ async def test_run_wakes_whoever_pays_and_only_if_it_gave_something(make_bench):
     bench = await make_bench()
     await bench.at(9)
     assert not bench.signals.settle._rung.is_set()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(18)
     assert bench.signals.settle._rung.is_set()
 
@@ -216,7 +216,7 @@ async def test_sleep_ends_when_the_next_run_is_due(make_bench, hours, pause_s):
 
 async def test_run_missed_while_down_is_made_up_on_its_day_and_told(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(8)
     await bench.reopen()
     await bench.at(17)
@@ -227,7 +227,7 @@ async def test_run_missed_while_down_is_made_up_on_its_day_and_told(make_bench):
 
 async def test_all_runs_missed_on_a_day_are_made_up_in_order(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(8)
     await bench.at(23)
     assert [row[0] for row in await bench.given()] == [MORNING, EVENING]
@@ -235,7 +235,7 @@ async def test_all_runs_missed_on_a_day_are_made_up_in_order(make_bench):
 
 async def test_days_missed_while_down_lapse_and_are_told_in_one_message(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(9)
     await bench.reopen()
     await bench.at(12, day=3)
@@ -252,7 +252,7 @@ async def test_days_missed_while_down_lapse_and_are_told_in_one_message(make_ben
 
 async def test_months_of_absence_are_recorded_and_told_within_bounds(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(9)
     await bench.at(8, day=400)
     assert len(await bench.runs()) == 1 + 31 * 2
@@ -264,7 +264,7 @@ async def test_months_of_absence_are_recorded_and_told_within_bounds(make_bench)
 
 async def test_past_that_cannot_be_closed_keeps_no_run_of_today_back_and_is_told_once(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(9)
     trigger = "BEFORE INSERT ON fact WHEN NEW.name = 'fixed_day'"
     await bench.sql(f"CREATE TRIGGER broken {trigger} BEGIN SELECT RAISE(ABORT, 'broken'); END")
@@ -295,7 +295,7 @@ async def test_lapsed_runs_matter_to_nobody_where_nobody_saves(make_bench):
 
 async def test_lapse_of_a_run_that_was_told_of_is_told_though_nobody_saves_any_more(make_bench):
     bench = await make_bench()
-    ana = await bench.saver("ana")
+    ana = await bench.fixed_client("ana")
     bench.wallet.coin = None
     await bench.at(9)
     await bench.do(clients.set_mode, ana, "flow")
@@ -312,7 +312,7 @@ async def test_first_start_lapses_nothing(make_bench):
     assert await bench.letters() == []
 
 
-async def test_run_without_savers_needs_no_rate(make_bench):
+async def test_run_without_fixed_clients_needs_no_rate(make_bench):
     bench = await make_bench()
     bench.wallet.coin = None
     await bench.at(9)
@@ -323,7 +323,7 @@ async def test_run_without_savers_needs_no_rate(make_bench):
 async def test_client_who_joins_after_a_run_waits_for_the_next(make_bench):
     bench = await make_bench()
     await bench.at(9)
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(10)
     assert await bench.given() == []
     await bench.at(18)
@@ -338,7 +338,7 @@ async def test_client_who_joins_after_a_run_waits_for_the_next(make_bench):
 )
 async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench, outage):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.wallet.fault, bench.wallet.coin = outage, None
     for hours in (9, 9.02, 10, 11):
         await bench.at(hours)
@@ -354,7 +354,7 @@ async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench
 
 async def test_run_that_waits_until_midnight_lapses_with_its_reason(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.wallet.coin = None
     await bench.at(9)
     await bench.at(23.999)
@@ -371,7 +371,7 @@ async def test_run_that_waits_until_midnight_lapses_with_its_reason(make_bench):
 
 async def test_rate_that_a_fresh_ticker_contradicts_is_not_used_until_they_agree(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.clock.start = MIDNIGHT + 9 * HOUR
     await bench.ticker(800_000)
     bench.wallet.coin = FAR
@@ -386,7 +386,7 @@ async def test_rate_that_a_fresh_ticker_contradicts_is_not_used_until_they_agree
 
 async def test_rate_of_lamassu_is_used_while_it_is_fresh(make_bench):
     bench = await make_bench(fixed={"rate_source": "lamassu"})
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.wallet.fault = LnbitsUnavailable("LNbits did not answer.")
     await bench.at(9)
     assert await bench.reason(MORNING) == "no price from Lamassu yet"
@@ -406,7 +406,7 @@ async def test_rate_of_lamassu_is_used_while_it_is_fresh(make_bench):
 
 async def test_pause_all_stops_runs_and_resume_makes_them_up_the_same_day(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.do(bot_state.put, bot_state.PAUSED, "now")
     await bench.at(9)
     await bench.at(12)
@@ -419,7 +419,7 @@ async def test_pause_all_stops_runs_and_resume_makes_them_up_the_same_day(make_b
 
 async def test_run_that_was_paused_all_day_lapses(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.do(bot_state.put, bot_state.PAUSED, "now")
     await bench.at(9)
     await bench.do(bot_state.drop, bot_state.PAUSED)
@@ -431,7 +431,7 @@ async def test_run_that_was_paused_all_day_lapses(make_bench):
 
 async def test_nothing_runs_before_the_ledger_was_held_against_lnbits(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.clock.start = MIDNIGHT + 9 * HOUR
     job = asyncio.create_task(bench.schedule.run())
     for _ in range(50):
@@ -447,7 +447,7 @@ async def test_nothing_runs_before_the_ledger_was_held_against_lnbits(make_bench
 
 async def test_fixed_mode_that_is_off_runs_nothing_and_lapses_nothing_afterwards(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(9)
     await bench.reopen(enabled=False)
     await bench.schedule.run()
@@ -459,7 +459,7 @@ async def test_fixed_mode_that_is_off_runs_nothing_and_lapses_nothing_afterwards
 
 async def test_times_that_change_during_a_day_never_lift_its_limit(make_bench):
     bench = await make_bench()
-    await bench.saver("ana", limit=10_000)
+    await bench.fixed_client("ana", limit=10_000)
     await bench.at(9)
     nine, six = programme().fixed.times
     await bench.reopen(times=(nine.replace(minute=30), six))
@@ -487,7 +487,7 @@ def paid(distribution_id):
 
 async def test_run_that_lnbits_has_paid_is_held_and_the_days_other_runs_wait(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(9)
     await bench.at(18)
@@ -502,7 +502,7 @@ async def test_run_that_lnbits_has_paid_is_held_and_the_days_other_runs_wait(mak
 
 async def test_days_other_runs_go_on_once_the_operator_has_settled_it(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     by_hand = "fixed:2026-11-24T08:15:00-06:00"
     await bench.do(unknown_payments.remember, paid(by_hand), now=MIDNIGHT)
     await bench.at(9)
@@ -514,7 +514,7 @@ async def test_days_other_runs_go_on_once_the_operator_has_settled_it(make_bench
 
 async def test_missed_run_that_lnbits_has_paid_is_held_and_not_lapsed(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(1)
     await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
     await bench.at(1, day=1)
@@ -524,7 +524,7 @@ async def test_missed_run_that_lnbits_has_paid_is_held_and_not_lapsed(make_bench
 
 async def test_run_that_waited_while_lnbits_has_paid_it_is_held_and_not_lapsed(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     bench.wallet.coin = None
     await bench.at(9)
     await bench.do(unknown_payments.remember, paid(MORNING), now=MIDNIGHT)
@@ -538,7 +538,7 @@ async def test_run_that_waited_while_lnbits_has_paid_it_is_held_and_not_lapsed(m
 
 async def test_client_whose_balance_gets_low_in_a_run_is_asked_for_more(make_bench):
     bench = await make_bench()
-    await bench.saver("ana", limit=10_000, minor=5_000)
+    await bench.fixed_client("ana", limit=10_000, minor=5_000)
     await bench.at(9)
     (told,) = await bench.letters(f"{10:064x}")
     assert "used up" in told
@@ -546,7 +546,7 @@ async def test_client_whose_balance_gets_low_in_a_run_is_asked_for_more(make_ben
 
 async def test_fault_of_the_program_is_told_once_and_the_bot_goes_on(make_bench):
     bench = await make_bench(fixed={"daily_limit_max_minor": 10**15})
-    await bench.saver("ana", limit=10**14, minor=10**15)
+    await bench.fixed_client("ana", limit=10**14, minor=10**15)
     bench.wallet.coin = Decimal("0.01")  # more sats than SQLite can hold
     await bench.at(9)
     await bench.at(9.1)
@@ -563,7 +563,7 @@ async def test_fault_of_the_program_is_told_once_and_the_bot_goes_on(make_bench)
 
 async def test_clock_that_jumps_back_repeats_no_run_and_ahead_skips_none_of_today(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(9)
     await bench.at(8)
     await bench.at(9)
@@ -574,7 +574,7 @@ async def test_clock_that_jumps_back_repeats_no_run_and_ahead_skips_none_of_toda
 
 async def test_clock_that_was_a_day_ahead_by_mistake_gives_no_day_twice(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(8)
     await bench.at(8, day=1)
     await bench.at(9)
@@ -601,7 +601,7 @@ async def test_local_time_that_is_missing_or_comes_twice_is_one_run(
     night = programme().fixed.times[0].replace(hour=2 if "03-08" in midnight else 1, minute=30)
     bench = await make_bench(timezone=ZoneInfo(zone), fixed={"times": (night,)})
     bench.clock.start = datetime.fromisoformat(midnight).replace(tzinfo=UTC)
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     for step in range(int(hours * 10) + 1):
         bench.clock.ahead = step * 6 * MINUTE
         await bench.schedule.look_once()
@@ -611,7 +611,7 @@ async def test_local_time_that_is_missing_or_comes_twice_is_one_run(
 async def test_clock_that_was_ahead_for_a_while_costs_no_run(make_bench):
     bench = await make_bench()
     await bench.at(8)
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(8, day=20)
     await bench.at(8)
     assert "The computer's clock shows 2026-11-24" in (await bench.letters())[-1]
@@ -627,7 +627,7 @@ async def test_clock_that_was_ahead_for_a_while_costs_no_run(make_bench):
 
 async def test_clock_that_goes_back_buys_no_day_twice(make_bench):
     bench = await make_bench()
-    await bench.saver("ana")
+    await bench.fixed_client("ana")
     await bench.at(10)
     await bench.at(19)
     await bench.at(19, day=-400)
@@ -645,9 +645,9 @@ async def test_clock_that_goes_back_buys_no_day_twice(make_bench):
 async def test_run_that_passes_a_client_without_a_limit_by_says_so_once_a_day(make_bench):
     """Such clients are in ledgers of versions in which `mode fixed` alone stopped all buying."""
     bench = await make_bench()
-    await bench.saver("ana")
-    ben = await bench.saver("ben", limit=0)
-    eva = await bench.saver("eva")
+    await bench.fixed_client("ana")
+    ben = await bench.fixed_client("ben", limit=0)
+    eva = await bench.fixed_client("eva")
     await bench.do(clients.set_fixed_limit, eva, 0)
     await bench.do(clients.set_state, await bench.do(clients.by_id, eva), "paused")
     for hour in (9, 18):

@@ -6,7 +6,7 @@ from datetime import time, timedelta
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, choice, read_fiat_or_zero
 from dca_bot.core.programme import FixedModeRules, Programme
-from dca_bot.core.schedule import portion
+from dca_bot.core.schedule import amount_of_run
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -148,7 +148,7 @@ def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
     by_amount: dict[int, list[time]] = {}
     left_minor = terms.daily_limit_max_minor
     for number, at in enumerate(terms.times, start=1):
-        minor = min(portion(limit_minor, number, len(terms.times)), left_minor)
+        minor = min(amount_of_run(limit_minor, number, len(terms.times)), left_minor)
         left_minor -= minor
         if minor:
             by_amount.setdefault(minor, []).append(at)

@@ -10,7 +10,7 @@ from dca_bot.chat.services import Services
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
-from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Share
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
@@ -73,7 +73,7 @@ def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
 def _run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done:
     """Give each fixed client the rest of the client's daily limit."""
     run, quote, _ = _by_hand(tx, ctx, price)
-    given = fixed_runs.carry_out(
+    given = fixed_mode.carry_out(
         tx,
         run,
         quote,
@@ -115,12 +115,12 @@ def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, S
     if fixed_runs.has_unknown_paid(tx, run.day):
         raise refuse("fixed.no_run", why=Word("reason", fixed_runs.RunReason.UNKNOWN_PAID))
     ceiling_minor = programme.fixed.daily_limit_max_minor
-    if not fixed_runs.is_needed(tx, run, ceiling_minor=ceiling_minor):
+    if not fixed_mode.is_needed(tx, run, ceiling_minor=ceiling_minor):
         raise refuse("fixed.nothing_left")
     quote = _quote(tx, ctx, price)
     if not isinstance(quote, Quote):
         raise refuse("fixed.no_run", why=Word("reason", quote))
-    parts = fixed_runs.shares(
+    parts = fixed_mode.work_out(
         tx, run, quote, ceiling_minor=ceiling_minor, currency=programme.currency
     )
     if not parts:
@@ -131,12 +131,12 @@ def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, S
 def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
     """Say what the next run would give with the present balances and rate."""
     terms, at = ctx.programme.fixed, Moment(run.at)
-    if not fixed_runs.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
+    if not fixed_mode.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
         return Say("fixed.next_nobody", at=at)
     quote = _quote(tx, ctx, price)
     if not isinstance(quote, Quote):
         return Say("fixed.next_no_rate", at=at, why=Word("reason", quote))
-    parts = fixed_runs.shares(
+    parts = fixed_mode.work_out(
         tx,
         run,
         quote,
@@ -164,7 +164,7 @@ def _quote(tx: Tx, ctx: Context, price: Decimal | None) -> Quote | RateProblem:
     return choose_rate(
         price,
         tickers.newest(tx),
-        terms=ctx.programme.fixed,
+        rules=ctx.programme.fixed,
         currency=ctx.programme.currency,
         now=ctx.now,
     )

@@ -1,11 +1,10 @@
-"""Fixed mode's runs: which happened, which wait and why, and what each gave to whom.
+"""The states of fixed mode's runs: which are done, which wait, have lapsed or are held, and why.
 
-The invariant: a run happens once, ever, by its id; that it is done, its shares, their entries and
-their payouts are recorded in one transaction or not at all.
+The invariant: a run is done once, ever, by its id.
 
-    (none) ─▶ waiting ─▶ done        gave what it had to give
-       │         ├─────▶ lapsed      its day is over (by the clock: one that was ahead undoes it)
-       └─────────┴─────▶ held        LNbits has paid for it, this ledger doesn't know how
+    (none) ─▶ waiting ─▶ done        the clients' shares are recorded (ledger/distributions/fixed_mode)
+       │         ├─────▶ lapsed      the run's day is over; undone if the clock was ahead then
+       └─────────┴─────▶ held        LNbits knows payments for the run that the ledger lacks
 """
 
 import sqlite3
@@ -14,14 +13,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem
-from dca_bot.core.schedule import PREFIX, Run, Saver, amounts, day_of
+from dca_bot.core.schedule import PREFIX, Run, day_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import distributions
-from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
+from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -32,7 +28,7 @@ HELD = "held"
 
 
 class RunReason(StrEnum):
-    """Why a run waits or has lapsed, beside the want of a rate and what holds it (PutOff)."""
+    """Why a run waits or has lapsed, beside RateProblem and HoldReason (`PutOff` is all three)."""
 
     PAUSED = "everything was paused"
     MISSED = "the bot was not at work"
@@ -44,7 +40,7 @@ PutOff = RunReason | HoldReason | RateProblem
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run as recorded; `minor` and `sat` are what it gave to `clients` clients."""
+    """A run in the ledger. `minor` and `sat`: the sums that the run gave to `clients` clients."""
 
     id: str
     due_at: datetime
@@ -57,69 +53,14 @@ class RecordedRun:
     sat: int
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether it may still happen: it waits, or has lapsed by a clock that was ahead."""
+        """Tell whether the run may still be done: it waits, or has lapsed by a clock that was ahead."""
         return self.state == WAITING or (self.state == LAPSED and self.changed_at > now)
 
 
-def savers(tx: Tx, day: date) -> list[Saver]:
-    """Return who takes part in fixed mode at present, with what the date has given each already.
-
-    Cancelled shares count too, so that a date never gives more than its limit.
-    """
-    rows = tx.execute(
-        "SELECT id, fixed_limit_minor, balance_minor,"
-        " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
-        "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
-        " FROM participant WHERE mode = 'fixed' ORDER BY id",
-        (day.isoformat(),),
-    )
-    return [
-        Saver(
-            id=row["id"],
-            limit_minor=row["fixed_limit_minor"],
-            balance_minor=row["balance_minor"],
-            given_minor=row["given_minor"],
-        )
-        for row in rows
-    ]
-
-
-def shares(
-    tx: Tx, run: Run, quote: Quote | None, *, ceiling_minor: int, currency: str
-) -> list[Share]:
-    """Return what a run would give now; whoever's fiat buys no sat gives none.
-
-    Without a quote nobody may have something to give.
-    """
-    wanted = amounts(run, savers(tx, run.day), ceiling_minor)
-    if quote is None:
-        assert not wanted, "a run that gives needs a rate"
-        return []
-    coin = coin_minor(quote.price, currency)
-    bought = {id_: bought_sat(minor, coin) for id_, minor in wanted.items()}
-    return [Share(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
-
-
-def is_needed(tx: Tx, run: Run, *, ceiling_minor: int) -> bool:
-    """Tell whether anybody has something to give in a run."""
-    return bool(amounts(run, savers(tx, run.day), ceiling_minor))
-
-
-def carry_out(
-    tx: Tx,
-    run: Run,
-    quote: Quote | None,
-    *,
-    ceiling_minor: int,
-    currency: str,
-    now: datetime,
-    message_id: str | None = None,
-) -> Distribution[Share] | None:
-    """Do a run: record that it is done, and give everybody's part; None if nobody has one.
-
-    Raise StateChanged if it is done, lapsed or held already.
-    """
-    parts = shares(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
+def note_done(
+    tx: Tx, run: Run, quote: Quote | None, *, clients: int, ceiling_minor: int, now: datetime
+) -> None:
+    """Record that a run gives to so many clients at a rate; raise StateChanged unless it is open."""
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
@@ -133,31 +74,16 @@ def carry_out(
             "now": micros(now),
             "price": str(quote.price) if quote else None,
             "source": quote.source if quote else None,
-            "clients": len(parts),
+            "clients": clients,
             "ceiling": ceiling_minor,
         },
     )
     if done.rowcount != 1:
         raise StateChanged("This run has been seen to already.")
-    if not parts:
-        return None
-    given = Distribution(
-        id=run.id,
-        kind=FIXED,
-        at=now,
-        principal_sat=sum(part.sat for part in parts),
-        principal_minor=sum(part.minor for part in parts),
-        shares=tuple(parts),
-    )
-    cause = Cause(distribution_id=run.id, message_id=message_id)
-    day = run.day.isoformat()
-    distributions.record(tx, given, source=TREASURY, day=day, cause=cause, now=now)
-    distributions.plan_payouts(tx, given, now=now)
-    return given
 
 
 def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: datetime) -> None:
-    """Record that a run is done of which this ledger knows from LNbits' payments alone."""
+    """Record as done a run that a restored ledger knows from LNbits' payments alone."""
     tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients)"
         " VALUES (?1, ?2, ?3, 'done', ?4, ?5) ON CONFLICT (id) DO UPDATE"
@@ -167,10 +93,7 @@ def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: d
 
 
 def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> bool:
-    """Record that a run waits, has lapsed or is held, and why; return whether that is news.
-
-    What is not open any more stays as it is.
-    """
+    """Record that an open run waits, has lapsed or is held, and why; return whether anything changed."""
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
         " VALUES (:id, :day, :due, :state, :reason, :now)"
@@ -189,7 +112,7 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
 
 
 def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
-    """Hold the runs that still wait and that LNbits has or may have paid; return when they were due."""
+    """Hold the waiting runs that LNbits knows payments for; return the instants when they were due."""
     rows = tx.execute(
         "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
         " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)"
@@ -200,7 +123,7 @@ def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
 
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
-    """Let the runs lapse that still wait on earlier dates; return them with why they waited."""
+    """Let the waiting runs of earlier dates lapse; return the runs as they were before."""
     waiting = "SELECT id FROM fixed_run WHERE state = 'waiting' AND day < ?"
     before = _runs(tx, f"fixed_run.id IN ({waiting})", (day.isoformat(),))
     tx.execute(
@@ -211,12 +134,12 @@ def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
 
 
 def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
-    """Note that the operators know that a run waits."""
+    """Record that the operators were told that a run waits."""
     tx.execute("UPDATE fixed_run SET told_at = ? WHERE id = ?", (micros(now), run_id))
 
 
 def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
-    """Return those of the runs that are recorded, by id."""
+    """Return the recorded ones among some runs, by id."""
     ids = [run.id for run in runs]
     if not ids:
         return {}
@@ -225,7 +148,7 @@ def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
 
 
 def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
-    """Find runs whose id starts as typed, in any case; a whole id is that run's alone."""
+    """Find runs whose id starts with `wanted`, in any case; a complete id finds one run alone."""
     start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
     exact = _runs(tx, "fixed_run.id = ?", (start,))
     where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"
@@ -238,7 +161,7 @@ def recent(tx: Tx, *, limit: int) -> list[RecordedRun]:
 
 
 def has_unknown_paid(tx: Tx, day: date) -> bool:
-    """Tell whether LNbits has payments for runs of a date that this ledger lacks."""
+    """Tell whether LNbits has unsettled payments for runs of a date that the ledger lacks."""
     first = f"{PREFIX}{day.isoformat()}"
     row = tx.execute(
         "SELECT 1 FROM foreign_payment WHERE distribution_id >= ?1 AND distribution_id < ?1 || 'U'"

@@ -9,7 +9,7 @@ from talk import START, code_in
 
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import runs_of
-from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.programme import tickers
 
 DAY = date(2026, 3, 1)
@@ -37,7 +37,7 @@ async def run(talk, number, *, day=DAY):
     due = runs_of(day, terms.times, talk.programme.timezone)[number - 1]
     quote, currency = Quote(Decimal(800_000), "lnbits"), "GTQ"
     return await talk.database.transact(
-        lambda tx: fixed_runs.carry_out(
+        lambda tx: fixed_mode.carry_out(
             tx, due, quote, ceiling_minor=CEILING, currency=currency, now=talk.clock.now()
         )
     )

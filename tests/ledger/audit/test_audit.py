@@ -12,7 +12,7 @@ from scaffold import without_triggers
 from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
-from dca_bot.ledger.distributions import distributions, fixed_runs
+from dca_bot.ledger.distributions import distributions, fixed_mode
 from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store.instants import micros
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
@@ -547,7 +547,7 @@ def test_the_audit_sees_what_is_wrong_with_a_run(ledger, case):
     ledger.sql("UPDATE client SET mode = 'fixed', fixed_limit_minor = 100 WHERE id = 1")
     (run,) = runs_of(date(2026, 11, 24), (time(9),), ZoneInfo("America/Guatemala"))
     quote, named = Quote(Decimal(800_000), "lnbits"), {"ceiling_minor": 100, "currency": "GTQ"}
-    ledger.do(fixed_runs.carry_out, run, quote, now=ledger.now, **named)
+    ledger.do(fixed_mode.carry_out, run, quote, now=ledger.now, **named)
     assert ledger.findings() == ()
     statement, expected = RUN_DAMAGES[case]
     ledger.close()

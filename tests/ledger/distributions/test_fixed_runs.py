@@ -16,7 +16,7 @@ from ledger.story import Story, hex_of
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import run_by_hand, runs_of
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store.accounts import CONVERTED, TREASURY
@@ -35,7 +35,7 @@ class Savings:
         self.story = story
         story.now = NOW
 
-    def saver(self, name, *, limit, balance=100_000, **named):
+    def fixed_client(self, name, *, limit, balance=100_000, **named):
         id_ = self.story.client(name, balance=balance, **named)
         self.story.do(clients.set_mode, id_, "fixed")
         self.limit(id_, limit)
@@ -46,7 +46,7 @@ class Savings:
 
     def run(self, run=MORNING, *, quote=QUOTE, ceiling=200_000):
         named = {"ceiling_minor": ceiling, "currency": "GTQ", "now": self.story.now}
-        return self.story.do(fixed_runs.carry_out, run, quote, **named)
+        return self.story.do(fixed_mode.carry_out, run, quote, **named)
 
     def by_hand(self, **named):
         self.story.later(seconds=1)
@@ -68,7 +68,10 @@ def savings(story):
 
 
 def test_run_gives_each_client_the_portion_and_its_sats(savings):
-    ana, ben = savings.saver("ana", limit=10_001), savings.saver("ben", limit=400, balance=150)
+    ana, ben = (
+        savings.fixed_client("ana", limit=10_001),
+        savings.fixed_client("ben", limit=400, balance=150),
+    )
     done = savings.run()
     assert (done.principal_minor, done.principal_sat) == (5_150, 6_437)
     assert savings.given() == [
@@ -85,7 +88,7 @@ def test_run_gives_each_client_the_portion_and_its_sats(savings):
 
 
 def test_run_happens_once(savings):
-    savings.saver("ana", limit=10_000)
+    savings.fixed_client("ana", limit=10_000)
     savings.run()
     with pytest.raises(StateChanged):
         savings.run()
@@ -94,12 +97,12 @@ def test_run_happens_once(savings):
 
 def test_new_key_after_a_closed_account_gives_no_second_limit(savings):
     story = savings.story
-    ana = savings.saver("ana", limit=10_000, balance=5_000)
+    ana = savings.fixed_client("ana", limit=10_000, balance=5_000)
     savings.run()
     (payout,) = story.payouts()
     story.bring(payout.id, "DONE")
     story.state(ana, "closed")
-    again = savings.saver("ana", limit=10_000)
+    again = savings.fixed_client("ana", limit=10_000)
     story.do(clients.set_pubkey, again, hex_of("a new key"), now=story.now)
     savings.by_hand()
     savings.run(EVENING)
@@ -107,7 +110,7 @@ def test_new_key_after_a_closed_account_gives_no_second_limit(savings):
 
 
 def test_crash_in_a_run_leaves_all_of_it_or_nothing(savings):
-    savings.saver("ana", limit=10_000)
+    savings.fixed_client("ana", limit=10_000)
     savings.story.crash_in(savings.run)
     assert savings.story.sql("SELECT * FROM fixed_run") == []
     savings.run()
@@ -117,7 +120,7 @@ def test_crash_in_a_run_leaves_all_of_it_or_nothing(savings):
 
 @pytest.mark.parametrize("what", ["flow", "paused", "stopped", "homeless", "empty", "no limit"])
 def test_who_does_not_take_part_gives_nothing(savings, what):
-    id_ = savings.saver(
+    id_ = savings.fixed_client(
         "ana",
         limit=0 if what == "no limit" else 10_000,
         balance=0 if what == "empty" else 10_000,
@@ -139,11 +142,11 @@ def test_recipient_of_commission_takes_no_part(savings):
         "c" * 64,
     )
     savings.story.sql("UPDATE account SET balance = 9 WHERE kind = 'balance'")
-    assert savings.story.read(fixed_runs.savers, DAY) == []
+    assert savings.story.read(fixed_mode.fixed_clients, DAY) == []
 
 
 def test_flow_mode_leaves_fixed_clients_out_and_the_other_way_round(savings):
-    ana, ben = savings.saver("ana", limit=10_000), savings.story.client("ben", balance=5_000)
+    ana, ben = savings.fixed_client("ana", limit=10_000), savings.story.client("ben", balance=5_000)
     savings.story.cash_out("d1", 1_000, 800)
     savings.run()
     assert [(row[0], row[1]) for row in savings.given()] == [("d1", ben), (MORNING.id, ana)]
@@ -151,7 +154,7 @@ def test_flow_mode_leaves_fixed_clients_out_and_the_other_way_round(savings):
 
 
 def test_who_has_fiat_for_no_sat_keeps_it(savings):
-    ana, ben = savings.saver("ana", limit=2), savings.saver("ben", limit=10_000)
+    ana, ben = savings.fixed_client("ana", limit=2), savings.fixed_client("ben", limit=10_000)
     dear = Quote(Decimal(2_000_000), "lnbits")
     savings.run(quote=dear)
     assert [row[1] for row in savings.given()] == [ben]
@@ -160,7 +163,7 @@ def test_who_has_fiat_for_no_sat_keeps_it(savings):
 
 
 def test_limit_that_is_raised_between_runs_does_not_lift_what_the_day_gave(savings):
-    ana = savings.saver("ana", limit=100)
+    ana = savings.fixed_client("ana", limit=100)
     savings.run()
     savings.limit(ana, 300)
     savings.run(EVENING)
@@ -168,7 +171,7 @@ def test_limit_that_is_raised_between_runs_does_not_lift_what_the_day_gave(savin
 
 
 def test_limit_that_is_lowered_below_what_the_day_gave_gives_nothing_more(savings):
-    ana = savings.saver("ana", limit=100)
+    ana = savings.fixed_client("ana", limit=100)
     savings.run()
     savings.limit(ana, 50)
     assert savings.run(EVENING, quote=None) is None
@@ -176,7 +179,7 @@ def test_limit_that_is_lowered_below_what_the_day_gave_gives_nothing_more(saving
 
 
 def test_run_by_hand_gives_the_rest_and_later_runs_nothing(savings):
-    savings.saver("ana", limit=101)
+    savings.fixed_client("ana", limit=101)
     savings.run()
     savings.by_hand()
     assert savings.run(EVENING, quote=None) is None
@@ -184,7 +187,7 @@ def test_run_by_hand_gives_the_rest_and_later_runs_nothing(savings):
 
 
 def test_cancelled_share_counts_for_its_day_all_the_same(savings):
-    savings.saver("ana", limit=100)
+    savings.fixed_client("ana", limit=100)
     savings.by_hand()
     payout = savings.story.payouts()[0]
     savings.story.do(transitions.cancel, payout, now=savings.story.now)
@@ -193,7 +196,7 @@ def test_cancelled_share_counts_for_its_day_all_the_same(savings):
 
 
 def test_next_day_starts_anew(savings):
-    ana = savings.saver("ana", limit=100)
+    ana = savings.fixed_client("ana", limit=100)
     savings.by_hand()
     (tomorrow,) = runs_of(DAY + timedelta(days=1), (time(9),), ZONE)
     savings.run(tomorrow)
@@ -207,7 +210,7 @@ def test_next_day_starts_anew(savings):
 
 
 def test_run_that_waited_is_done_and_lapsed_or_held_ones_never(savings):
-    savings.saver("ana", limit=100)
+    savings.fixed_client("ana", limit=100)
     now = savings.story.now
     assert savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=now)
     assert not savings.story.do(fixed_runs.put_off, MORNING, "waiting", "why", now=now)
@@ -276,7 +279,7 @@ def test_payments_for_unknown_runs_of_a_day_are_seen(savings, distribution_id, s
 
 
 def test_payments_for_a_recorded_run_are_no_riddle(savings):
-    savings.saver("ana", limit=100)
+    savings.fixed_client("ana", limit=100)
     savings.run()
     savings.story.sql(
         "INSERT INTO foreign_payment VALUES ('h', 'x', ?, 'ana', -1, 0, 'success', 0, 1, NULL)",
@@ -323,7 +326,7 @@ GIVEN = "INSERT INTO distribution VALUES (?, ?, 0, 0, 1, 999999, 0, 0, NULL)"
     ],
 )
 def test_schema_refuses_shares_that_no_run_may_give(savings, run_id, kind, minor, day, refusal):
-    savings.saver("ana", limit=10_000)
+    savings.fixed_client("ana", limit=10_000)
     savings.story.do(fixed_runs.put_off, EVENING, "waiting", "", now=NOW)
     savings.story.sql(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, ceiling_minor)"
@@ -391,7 +394,7 @@ def test_no_sequence_takes_more_of_a_day_than_ceiling_and_limit(story_steps, cou
     with tempfile.TemporaryDirectory() as folder:
         story = Story(Path(folder) / "data")
         savings = Savings(story)
-        ids = [savings.saver(name, limit=500, balance=700) for name in ("ana", "ben")]
+        ids = [savings.fixed_client(name, limit=500, balance=700) for name in ("ana", "ben")]
         highest = dict.fromkeys(ids, 500)
         modes = dict.fromkeys(ids, "fixed")
         for what, place, minor in story_steps:
@@ -420,11 +423,11 @@ def test_no_sequence_takes_more_of_a_day_than_ceiling_and_limit(story_steps, cou
 
 def test_days_limit_is_a_persons_also_of_a_closed_account(savings):
     story = savings.story
-    id_ = savings.saver("ana", limit=10_000, balance=10_000)
+    id_ = savings.fixed_client("ana", limit=10_000, balance=10_000)
     assert savings.by_hand().principal_minor == 10_000
     story.bring(story.sql("SELECT id FROM payout")[0]["id"], "DONE")
     story.state(id_, "closed")
-    savings.saver("ana", limit=10_000)
+    savings.fixed_client("ana", limit=10_000)
     assert savings.by_hand() is None
     assert [row[2] for row in savings.given()] == [10_000]
 

@@ -21,7 +21,7 @@ from dca_bot.core.rate import Quote
 from dca_bot.core.schedule import runs_of
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.correspondence import command_log
-from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
@@ -198,7 +198,7 @@ def test_runs_of_fixed_mode_have_their_price_and_its_source(story, tmp_path):
     story.do(fix, story.client("ana", balance=900_000))
     first, second = runs_of(DAY, (time(9), time(18)), FORM.timezone)
     terms = {"ceiling_minor": 200_000, "currency": "GTQ", "now": story.now}
-    story.do(fixed_runs.carry_out, first, Quote(Decimal("800000.125"), "lnbits"), **terms)
+    story.do(fixed_mode.carry_out, first, Quote(Decimal("800000.125"), "lnbits"), **terms)
     story.do(fixed_runs.put_off, second, "waiting", "paused", now=story.now)
     tables = export(story, tmp_path / "out")
     done, waiting = tables["fixed_runs"]

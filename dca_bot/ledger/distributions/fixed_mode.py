@@ -1,0 +1,97 @@
+"""Fixed mode: what a run gives to whom.
+
+The invariant: a run is carried out once, ever, by its id; its state, its shares, their entries and their
+payouts are recorded in one transaction or not at all.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.rate import Quote
+from dca_bot.core.schedule import FixedClient, Run, amounts
+from dca_bot.ledger.distributions import distributions, fixed_runs
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
+from dca_bot.ledger.store.accounts import TREASURY, Cause
+from dca_bot.ledger.store.database import Tx
+
+
+def fixed_clients(tx: Tx, day: date) -> list[FixedClient]:
+    """Return who takes part in fixed mode at present, with what the date has given each already.
+
+    Shares of cancelled payouts count too: a date never gives a client more than the daily limit.
+    """
+    rows = tx.execute(
+        "SELECT id, fixed_limit_minor, balance_minor,"
+        " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
+        "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
+        " FROM participant WHERE mode = 'fixed' ORDER BY id",
+        (day.isoformat(),),
+    )
+    return [
+        FixedClient(
+            id=row["id"],
+            limit_minor=row["fixed_limit_minor"],
+            balance_minor=row["balance_minor"],
+            given_minor=row["given_minor"],
+        )
+        for row in rows
+    ]
+
+
+def is_needed(tx: Tx, run: Run, *, ceiling_minor: int) -> bool:
+    """Tell whether anybody has something to give in a run."""
+    return bool(amounts(run, fixed_clients(tx, run.day), ceiling_minor))
+
+
+def work_out(
+    tx: Tx, run: Run, quote: Quote | None, *, ceiling_minor: int, currency: str
+) -> list[Share]:
+    """Work out the shares of a run; a client whose fiat buys no sat gives nothing. Record nothing.
+
+    Only a run in which nobody has something to give may lack a quote.
+    """
+    wanted = amounts(run, fixed_clients(tx, run.day), ceiling_minor)
+    if quote is None:
+        assert not wanted, "a run that gives needs a rate"
+        return []
+    coin = coin_minor(quote.price, currency)
+    bought = {id_: bought_sat(minor, coin) for id_, minor in wanted.items()}
+    return [Share(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
+
+
+def carry_out(
+    tx: Tx,
+    run: Run,
+    quote: Quote | None,
+    *,
+    ceiling_minor: int,
+    currency: str,
+    now: datetime,
+    message_id: str | None = None,
+) -> Distribution[Share] | None:
+    """Record a run as done, and give each client the client's share; return None if there are no shares.
+
+    Raise StateChanged if the run is done, lapsed or held already.
+    """
+    shares = work_out(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
+    fixed_runs.note_done(tx, run, quote, clients=len(shares), ceiling_minor=ceiling_minor, now=now)
+    return _give(tx, run, shares, now=now, message_id=message_id) if shares else None
+
+
+def _give(
+    tx: Tx, run: Run, shares: Sequence[Share], *, now: datetime, message_id: str | None
+) -> Distribution[Share]:
+    given = Distribution(
+        id=run.id,
+        kind=FIXED,
+        at=now,
+        principal_sat=sum(share.sat for share in shares),
+        principal_minor=sum(share.minor for share in shares),
+        shares=tuple(shares),
+    )
+    cause = Cause(distribution_id=run.id, message_id=message_id)
+    day = run.day.isoformat()
+    distributions.record(tx, given, source=TREASURY, day=day, cause=cause, now=now)
+    distributions.plan_payouts(tx, given, now=now)
+    return given

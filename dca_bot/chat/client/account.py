@@ -55,11 +55,9 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 def history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List what the client has got, newest first."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = purchases.history(tx, ctx.me.id, limit=describe.PAGE_ROWS + 1, offset=offset)
-    has_wallet = ctx.me.destination is not None
-    line = partial(_history_line, has_wallet=has_wallet)
-    return describe.page(Say("history.heading"), rows, args.page, line)
+    found = partial(purchases.history, tx, ctx.me.id)
+    line = partial(_history_line, has_wallet=ctx.me.destination is not None)
+    return describe.page(Say("history.heading"), args.page, found, line)
 
 
 def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:

@@ -1,6 +1,7 @@
 """The operator's commands about cash-outs and runs of the fixed mode: `txs`, `tx`."""
 
 from fractions import Fraction
+from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator import sharing
@@ -23,9 +24,8 @@ _ID = Param("ID", read_word)
 
 def _txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest cash-outs, ignored cash-outs included."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = cash_outs.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    return describe.page(Say("txs.heading"), rows, args.page, describe.cash_out)
+    found = partial(cash_outs.recent, tx)
+    return describe.page(Say("txs.heading"), args.page, found, describe.cash_out)
 
 
 def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:

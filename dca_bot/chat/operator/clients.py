@@ -88,13 +88,10 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
 
 def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the clients by name; the first page also names clients whose names look alike."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = clients.everyone(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    line = partial(describe.client, programme=ctx.programme)
-    page = describe.page(Say("clients.heading"), rows, args.page, line)
-    return Say(
-        "lines", lines=(page, *(unclear_names(tx, ctx.command_set.words) if args.page == 1 else ()))
-    )
+    found, line = partial(clients.everyone, tx), partial(describe.client, programme=ctx.programme)
+    page = describe.page(Say("clients.heading"), args.page, found, line)
+    unclear = unclear_names(tx, ctx.command_set.words) if args.page == 1 else ()
+    return Say("lines", lines=(page, *unclear))
 
 
 def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:

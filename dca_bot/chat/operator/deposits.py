@@ -1,13 +1,12 @@
-"""The operators' commands about the cash of clients: deposits and withdrawals."""
+"""The operators' commands about deposits."""
+
+from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.find import (
-    Source,
     find_client,
     find_machine,
-    known_machines,
-    read_source,
     refuse_second_command,
 )
 from dca_bot.chat.params import PAGE, Param, read_fiat, read_note, read_number
@@ -18,8 +17,8 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Say, refuse
 
-_AMOUNT = Param("AMOUNT", read_fiat)
-_NOTE = Param("NOTE", read_note, optional=True, rest=True)
+AMOUNT = Param("AMOUNT", read_fiat)
+NOTE = Param("NOTE", read_note, optional=True, rest=True)
 _ID = Param("ID", read_number)
 
 
@@ -118,61 +117,18 @@ def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest deposits."""
-    return _list(tx, args, pending_only=False)
+    found = partial(deposits.recent, tx, pending_only=False)
+    return describe.page(Say("deposits.heading"), args.page, found, describe.deposit)
 
 
 def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the pending deposits: cash that is not in a machine yet."""
-    return _list(tx, args, pending_only=True)
+    found = partial(deposits.recent, tx, pending_only=True)
+    return describe.page(Say("deposits.pending_heading"), args.page, found, describe.deposit)
 
 
-def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell the client, the amount and the machine of a withdrawal; refuse more than the balance."""
-    client = find_client(tx, args.text("NAME"))
-    amount_minor = args.number("AMOUNT")
-    if amount_minor > client.balance_minor:
-        balance = Fiat(client.balance_minor)
-        raise refuse("withdraw.too_much", name=client.name, balance=balance)
-    source = _source(tx, ctx, client, args)
-    place = source.machine
-    return Say(
-        "withdraw.effect",
-        name=client.name,
-        amount=Fiat(amount_minor),
-        machine=Say("withdraw.from_machine", machine=describe.short(place.label))
-        if place
-        else NOTHING,
-        note=Say("deposit.note", note=source.more) if source.more else NOTHING,
-        nowhere=NOTHING
-        if place or len(machines.everything(tx)) < 2
-        else Say("withdraw.no_machine"),
-    )
-
-
-def _withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Take an amount out of a client's balance, and tell the client."""
-    client = find_client(tx, args.text("NAME"))
-    amount_minor = args.number("AMOUNT")
-    source = _source(tx, ctx, client, args)
-    deposits.withdraw(
-        tx,
-        client.id,
-        amount_minor=amount_minor,
-        note=source.note,
-        machine=source.machine.device_id if source.machine else None,
-        now=ctx.now,
-        message_id=ctx.message_id,
-    )
-    left = Fiat(client.balance_minor - amount_minor)
-    told = Say("notice.withdrawn", amount=Fiat(amount_minor), balance=left)
-    ctx.notices.tell_client(tx, client, told, ctx.now)
-    ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
-    done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
-    return Done(done)
-
-
-CASH_COMMANDS = (
-    Command(("deposit",), (NAME, _AMOUNT, _NOTE), plan=_deposit_plan, apply=_deposit_apply),
+DEPOSIT_COMMANDS = (
+    Command(("deposit",), (NAME, AMOUNT, NOTE), plan=_deposit_plan, apply=_deposit_apply),
     Command(
         ("deposit", "confirm"),
         (_ID, Param("MACHINE", read_note, optional=True, rest=True)),
@@ -182,7 +138,6 @@ CASH_COMMANDS = (
     Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply),
     Command(("deposits",), (PAGE,), answer=_list_answer),
     Command(("deposits", "pending"), (PAGE,), answer=_pending_answer),
-    Command(("withdraw",), (NAME, _AMOUNT, _NOTE), plan=_withdraw_plan, apply=_withdraw_apply),
 )
 
 
@@ -205,23 +160,6 @@ def _machine(tx: Tx, args: Args) -> str:
     if wanted and known:
         return find_machine(tx, wanted).label
     return known[0].label if len(known) == 1 else wanted
-
-
-def _source(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:
-    """Read the argument NOTE of a withdrawal; refuse a note that may misspell a machine."""
-    source = read_source(tx, args.text("NOTE"))
-    if source.doubtful:
-        raise refuse(
-            "withdraw.which",
-            name=client.name,
-            amount=Fiat(args.number("AMOUNT")),
-            machine=source.doubtful[0].label,
-            machines=known_machines(source.doubtful),
-            note=source.note,
-        )
-    if source.machine is None:
-        refuse_second_command(tx, ctx, args.text("NOTE"))
-    return source
 
 
 def _deposit(tx: Tx, args: Args) -> Deposit:
@@ -247,11 +185,3 @@ def _voidable(tx: Tx, args: Args) -> Deposit:
     if deposit.state == "confirmed" and balance_minor < deposit.amount_minor:
         raise refuse("deposit.spent", id=deposit.id, balance=Fiat(balance_minor))
     return deposit
-
-
-def _list(tx: Tx, args: Args, *, pending_only: bool) -> Say:
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    limit = describe.PAGE_ROWS + 1
-    rows = deposits.recent(tx, pending_only=pending_only, limit=limit, offset=offset)
-    heading = Say("deposits.pending_heading") if pending_only else Say("deposits.heading")
-    return describe.page(heading, rows, args.page, describe.deposit)

@@ -1,5 +1,7 @@
 """The operators' broadcast to all clients, and the log of all commands."""
 
+from functools import partial
+
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.params import PAGE, Param
 from dca_bot.core.names import short_id
@@ -36,9 +38,8 @@ def _broadcast_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 def _log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the commands that were carried out, newest first."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = command_log.recent(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    return describe.page(Say("log.heading"), rows, args.page, lambda row: _line(row, ctx))
+    found, line = partial(command_log.recent, tx), partial(_line, ctx)
+    return describe.page(Say("log.heading"), args.page, found, line)
 
 
 def _read_broadcast(text: str, _currency: str) -> str:
@@ -59,7 +60,7 @@ MESSAGE_COMMANDS = (
 )
 
 
-def _line(row: LoggedCommand, ctx: Context) -> Say:
+def _line(ctx: Context, row: LoggedCommand) -> Say:
     done = " ".join(row.done.split())
     cut = done if len(done) <= _DONE_CHARS_MAX else f"{done[: _DONE_CHARS_MAX - 1]}…"
     return Say(

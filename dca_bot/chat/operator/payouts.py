@@ -4,6 +4,7 @@ The invariant: no payout is sent again or cancelled while LNbits may still pay t
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
@@ -32,20 +33,15 @@ _ID = Param("ID", read_word)
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the open payouts, in the order of payment."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.open_payouts(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    if not rows and args.page == 1:
-        return Say("payouts.nothing")
-    return describe.page(Say("payouts.heading"), rows, args.page, describe.payout)
+    found, empty = partial(payouts.open_payouts, tx), Say("payouts.nothing")
+    return describe.page(Say("payouts.heading"), args.page, found, describe.payout, empty=empty)
 
 
 def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the payouts that wait: for an operator, for a time, for the destination."""
-    offset = (args.page - 1) * describe.PAGE_ROWS
-    rows = payouts.stuck(tx, limit=describe.PAGE_ROWS + 1, offset=offset)
-    if not rows and args.page == 1:
-        return Say("payouts.none_stuck")
-    return describe.page(Say("payouts.stuck_heading"), rows, args.page, describe.payout)
+    found, empty = partial(payouts.stuck, tx), Say("payouts.none_stuck")
+    heading = Say("payouts.stuck_heading")
+    return describe.page(heading, args.page, found, describe.payout, empty=empty)
 
 
 def _retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:

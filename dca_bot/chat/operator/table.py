@@ -4,7 +4,7 @@ from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.operator.cash_outs import CASH_OUT_COMMANDS
 from dca_bot.chat.operator.clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator.commission import COMMISSION_COMMANDS
-from dca_bot.chat.operator.deposits import CASH_COMMANDS
+from dca_bot.chat.operator.deposits import DEPOSIT_COMMANDS
 from dca_bot.chat.operator.fixed import FIXED_COMMANDS
 from dca_bot.chat.operator.funds import FUNDS_COMMANDS
 from dca_bot.chat.operator.holds.commands import HOLD_COMMANDS
@@ -12,10 +12,11 @@ from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
 from dca_bot.chat.operator.status import HOUSE_COMMANDS
+from dca_bot.chat.operator.withdrawals import WITHDRAW
 
 OPERATOR_GROUPS = {
     "help.clients": CLIENT_MANAGEMENT,
-    "help.deposits": CASH_COMMANDS,
+    "help.deposits": (*DEPOSIT_COMMANDS, WITHDRAW),
     "help.machines": MACHINE_COMMANDS,
     "help.cash_outs": (*CASH_OUT_COMMANDS, *HOLD_COMMANDS),
     "help.commission": COMMISSION_COMMANDS,

@@ -131,7 +131,7 @@ class ClientNotices:
         return True
 
     def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:
-        """Tell clients without a wallet of a cash-out that passed by; at most once on a local date."""
+        """Tell clients without a wallet of a missed cash-out; at most once on a local date."""
         for client in missed.of_distribution(tx, distribution_id):
             told = Say("notice.sale_missed", balance=Fiat(client.balance_minor))
             self._tell_missed(tx, client, told, now)
@@ -140,7 +140,7 @@ class ClientNotices:
             self._tell_missed(tx, client, told, now)
 
     def run_missed(self, tx: Tx, now: datetime) -> None:
-        """Tell clients without a wallet of a fixed run that passed by; at most once on a local date."""
+        """Tell clients without a wallet or limit of a missed fixed run; at most once on a local date."""
         for client in missed.would_miss_run(tx):
             told = Say("notice.run_missed", balance=Fiat(client.balance_minor))
             self._tell_missed(tx, client, told, now)

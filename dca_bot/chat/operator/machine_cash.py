@@ -1,6 +1,7 @@
 """The operators' commands about the cash in machines, beside clients' balances and source wallet."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from dca_bot.chat.amounts import take_amount
 from dca_bot.chat.command import Args, Command, Context, Done
@@ -92,18 +93,18 @@ MACHINE_COMMANDS = (Command(("cash",), answer=_cash_answer), _COUNT)
 
 def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
     """Read a machine and the counted amount, which may be 0."""
-    currency = ctx.programme.currency
-
-    def read_amount(machine: Machine, words: Sequence[str]) -> int:
-        if not words:
-            raise Incomplete(Say("cash.count_what", machine=machine.label))
-        try:
-            amount, used = take_amount(words, currency, has_note=False)
-            return read_fiat_or_zero(amount if used == len(words) else " ".join(words), currency)
-        except CommandRefused as refused:
-            raise wrong_argument(_COUNT, refused) from None
-
+    read_amount = partial(_read_amount, ctx.programme.currency)
     return read_machine(tx, args.text(_COUNTED).split(), read_amount)
+
+
+def _read_amount(currency: str, machine: Machine, words: Sequence[str]) -> int:
+    if not words:
+        raise Incomplete(Say("cash.count_what", machine=machine.label))
+    try:
+        amount, used = take_amount(words, currency, has_note=False)
+        return read_fiat_or_zero(amount if used == len(words) else " ".join(words), currency)
+    except CommandRefused as refused:
+        raise wrong_argument(_COUNT, refused) from None
 
 
 def _block(cash: MachineCash) -> Say:

@@ -11,7 +11,7 @@ from dca_bot.errors import LedgerError
 from dca_bot.ledger.reports.export_shelf import KEPT
 from dca_bot.ledger.reports.statement import CASH_KINDS, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Moment, Say, Word, refuse
+from dca_bot.messages.say import Moment, Plain, Say, Word, refuse
 
 RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30
@@ -62,7 +62,7 @@ def _line(row: StatementLine, digits: int) -> Say:
     is_cash = row.what in CASH_KINDS
     return Say(
         "export.line",
-        at=Moment(row.at),
+        at=Plain(Moment(row.at)),
         what=Word("statement", row.what),
         fiat=plain_decimal(row.minor, digits),
         sats="" if is_cash else row.sat,

@@ -84,11 +84,6 @@ def weekly_tenths(count: int, span: timedelta) -> int:
     return (2 * 10 * count * week_us + weeks_us) // (2 * weeks_us)
 
 
-def tenths_text(tenths: int) -> str:
-    """Write tenths as people do: 25 is `2.5`."""
-    return f"{tenths // 10}.{tenths % 10}"
-
-
 def next_milestone(sat: int) -> int:
     """Return the next round number above so many sats: 100k, 250k, 500k, 1M, 2.5M and so on."""
     step = FIRST_MILESTONE_SAT

@@ -1,36 +1,61 @@
 """Makes text of what is to be told, in a language, a currency and a time zone.
 
-A catalogue is one TOML file in `texts`, named by its language; nested tables make dotted keys. An
-entry with `one` and `other` is chosen by the field `n`. A missing key or field is an error of the
-program, which the tests find.
+A catalogue is one TOML file in `texts`, named by its language; nested tables make dotted keys. A key
+with plural forms (`one`, `few`, `other` …, by CLDR) is chosen by the field `n`. A key that a language
+lacks is told in English. A key that English lacks, and a missing field, is an error of the program,
+which the tests find.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dca_bot.core.commission import percent_text
-from dca_bot.core.market import price_text
-from dca_bot.core.money import fiat_text, sat_text
+from dca_bot.core.market import rate_minor
+from dca_bot.core.money import fiat_text, minor_digits
 from dca_bot.core.programme import Programme
-from dca_bot.messages.say import Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
+from dca_bot.messages.language import Language
+from dca_bot.messages.say import (
+    Date,
+    Day,
+    Fiat,
+    Field,
+    LanguageName,
+    Moment,
+    Number,
+    Percent,
+    Plain,
+    Rate,
+    Reported,
+    Sat,
+    Say,
+    Tenths,
+    Times,
+    Word,
+)
 
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
 FALLBACK = "en"
 _ALIASES = "alias."
 _FOLDER = resources.files("dca_bot.messages") / "texts"
-LANGUAGES = tuple(
-    sorted(
-        file.name.removesuffix(".toml") for file in _FOLDER.iterdir() if file.name.endswith(".toml")
-    )
-)
-"""The languages that are offered: those that there is a catalogue for."""
+
+
+def _files(folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+    """Yield the language and the file of each catalogue in a folder."""
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            yield file.name.removesuffix(".toml"), file
+
+
+LANGUAGES = tuple(language for language, _ in _files(_FOLDER))
+"""The languages that the bot offers: each has a catalogue in `texts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,49 +78,91 @@ class Texts:
         return {word: command for command, words in lists for word in words}
 
     def render(self, say: Say, language: str) -> str:
-        """Write it in a language, or in English where there is no such catalogue."""
-        catalogue = self.catalogues.get(language) or self.catalogues[FALLBACK]
-        return _cut(self._say(say, catalogue))
+        """Write a saying in a language, in English where there is no catalogue for the language.
 
-    def _say(self, say: Say, catalogue: Mapping[str, str]) -> str:
-        template = catalogue.get(say.key)
-        if template is None:
-            template = catalogue[f"{say.key}.{'one' if say.fields['n'] == 1 else 'other'}"]
-        fields = {name: self._field(field, catalogue) for name, field in say.fields.items()}
-        return template.format_map(fields)
+        Raise KeyError if the English catalogue lacks the key, or the saying lacks a field.
+        """
+        return _cut(self._say(say, self._language(language)))
+
+    def _language(self, code: str) -> Language:
+        english = self.catalogues[FALLBACK]
+        return Language(self.catalogues.get(code, english), english)
+
+    def _say(self, say: Say, language: Language) -> str:
+        fields = {name: self._field(field, language) for name, field in say.fields.items()}
+        return language.template(say.key, say.fields.get("n")).format_map(fields)
 
     def _field(  # noqa: PLR0911 - one return for each kind of field
-        self, field: Field, catalogue: Mapping[str, str]
+        self, field: Field, language: Language
     ) -> str:
         match field:
+            case Word(group, value):
+                return language.word(f"word.{group}.{value}", value)
+            case LanguageName(code):
+                return self.catalogues.get(code, {}).get("locale.name", code)
+            case Say():
+                return self._say(field, language)
+            case tuple():
+                return "\n".join(filter(None, (self._say(line, language) for line in field)))
+            case str() | int():
+                return str(field)
+            case Moment() | Day() | Times():
+                return self._date(field, language)
+            case Plain(value):
+                return self._plain(value)
+            case _:
+                return self._number(field, language)
+
+    def _number(self, field: Number, language: Language) -> str:
+        places = minor_digits(self.currency)
+        match field:
+            case Fiat(minor):
+                return language.fiat(minor, self.currency, decimals=places)
+            case Sat(sat):
+                return language.sats(sat)
+            case Percent(percent_bp):
+                return language.percent(percent_bp)
+            case Rate(minor, sat):
+                whole = rate_minor(minor, sat) // 10**places
+                return language.fiat(whole, self.currency, decimals=0)
+            case Tenths(tenths):
+                return language.number(tenths, decimals=1)
+            case Reported(amount, currency):
+                decimals = max(-int(amount.as_tuple().exponent), 0)
+                whole = int(Fraction(amount) * 10**decimals)
+                return language.fiat(whole, currency, decimals=decimals)
+
+    def _date(self, field: Date, language: Language) -> str:
+        match field:
+            case Moment(at):
+                return language.date_text("locale.moment", at.astimezone(self.timezone))
+            case Day(day):
+                return language.date_text("locale.day", day)
+            case Times(times):
+                return ", ".join(language.date_text("locale.time", at) for at in times)
+
+    def _plain(self, value: Fiat | Moment) -> str:
+        match value:
             case Fiat(minor):
                 return fiat_text(minor, self.currency)
-            case Sat(sat):
-                return sat_text(sat)
-            case Percent(percent_bp):
-                return percent_text(percent_bp)
-            case Rate(minor, sat):
-                return price_text(minor, sat, self.currency)
             case Moment(at):
                 return f"{at.astimezone(self.timezone):%Y-%m-%d %H:%M}"
-            case Word(group, value):
-                return catalogue.get(f"word.{group}.{value}", value)
-            case Say():
-                return self._say(field, catalogue)
-            case tuple():
-                return "\n".join(filter(None, (self._say(line, catalogue) for line in field)))
-            case _:
-                return str(field)
 
 
-def load_texts(programme: Programme) -> Texts:
-    """Read all catalogues that come with the program."""
-    catalogues = {language: _catalogue(language) for language in LANGUAGES}
+def load_texts(programme: Programme, folder: Traversable = _FOLDER) -> Texts:
+    """Read all catalogues of a folder, those that come with the program by default."""
+    catalogues = {
+        language: _catalogue(file.read_text(encoding="utf-8")) for language, file in _files(folder)
+    }
     return Texts(catalogues, programme.currency, programme.timezone)
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Turn nested tables into dotted keys."""
+    """Turn nested tables into dotted keys.
+
+    >>> flatten({"page": {"empty": "There is nothing."}})
+    {'page.empty': 'There is nothing.'}
+    """
     flat: dict[str, str] = {}
     for name, value in table.items():
         if isinstance(value, Mapping):
@@ -106,10 +173,9 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @cache
-def _catalogue(language: str) -> Mapping[str, str]:
-    """Return the texts of a language by key; each file is parsed once in a process."""
-    text = (_FOLDER / f"{language}.toml").read_text(encoding="utf-8")
-    return MappingProxyType(flatten(tomllib.loads(text)))
+def _catalogue(toml: str) -> Mapping[str, str]:
+    """Return the texts of a catalogue by key; each catalogue is parsed once in a process."""
+    return MappingProxyType(flatten(tomllib.loads(toml)))
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 
 from dca_bot.errors import DcaBotError
 
@@ -50,6 +51,49 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """A date of the programme's calendar."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times of the day, in the programme's time zone."""
+
+    times: tuple[time, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenths:
+    """A number in tenths, shown with one decimal."""
+
+    tenths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finite amount as another program has reported the amount, shown with all its decimals."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A value in the form that commands and other programs read, the same in each language."""
+
+    value: Fiat | Moment
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageName:
+    """A language, under the name that speakers of the language use."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A term of the program (a state, a reason); shown as it is where the catalogue has none."""
 
@@ -71,7 +115,9 @@ class Say:
 
 NOTHING = Say("nothing")
 """Says nothing; among lines it leaves none."""
-Field = Fiat | Sat | Percent | Rate | Moment | Word | Say | tuple[Say, ...] | str | int
+Number = Fiat | Sat | Percent | Rate | Tenths | Reported
+Date = Moment | Day | Times
+Field = Number | Date | Plain | Word | LanguageName | Say | tuple[Say, ...] | str | int
 
 
 class CommandRefused(DcaBotError):

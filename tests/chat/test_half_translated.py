@@ -41,7 +41,7 @@ def words(text):
 
 
 def is_prose(key):
-    return not key.endswith(".example") and not key.startswith("alias.")
+    return not key.endswith(".example") and not key.startswith(("alias.", "locale."))
 
 
 def test_spanish_catalogue_has_no_word_of_the_english_one_but_names_and_commands():

@@ -13,7 +13,6 @@ from dca_bot.core.stats import (
     gain,
     next_milestone,
     summarize,
-    tenths_text,
     weekly_tenths,
 )
 
@@ -115,11 +114,6 @@ def test_gain_grows_with_the_price_and_adds_up(minor, sat, coin, more):
 )
 def test_frequency_is_told_in_tenths_a_week(count, days, tenths):
     assert weekly_tenths(count, timedelta(days=days)) == tenths
-
-
-@pytest.mark.parametrize(("tenths", "text"), [(0, "0.0"), (7, "0.7"), (25, "2.5"), (1000, "100.0")])
-def test_tenths_are_written_with_a_point(tenths, text):
-    assert tenths_text(tenths) == text
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,17 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
 from dca_bot.messages import describe
+from dca_bot.messages.language import plural_form, plural_forms
 from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
-from dca_bot.messages.say import Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.messages.say import Fiat, LanguageName, Moment, Rate, Sat, Say, Tenths, Word
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
 ENGLISH = TEXTS.catalogues["en"]
 COMMANDS = (*CLIENT_COMMANDS, *OPERATOR_COMMANDS)
 SAYINGS = {"Say", "refuse"}
+FORMS = ("zero", "one", "two", "few", "many", "other")
+"""CLDR's names of plural forms."""
 TRANSLATIONS = [language for language in LANGUAGES if language != "en"]
 EXAMPLES = {f"{command.key}.example" for command in COMMANDS}
 PARAMETERS = {
@@ -55,7 +58,31 @@ PROMPT = re.compile(r"\b[Ss]end:? ([a-z]+)")
 
 
 def templates(key, catalogue=ENGLISH):
-    return [catalogue[k] for k in (key, f"{key}.one", f"{key}.other") if k in catalogue]
+    return [catalogue[k] for k in (key, *(f"{key}.{form}" for form in FORMS)) if k in catalogue]
+
+
+def form_of(key):
+    """Return the plural form that a key of a catalogue is, if any."""
+    base, _, last = key.rpartition(".")
+    return last if last in FORMS and f"{base}.other" in ENGLISH else ""
+
+
+def base_of(key):
+    """Return a key as the code names it, without the plural form."""
+    return key.removesuffix(f".{form_of(key)}")
+
+
+def english_of(key):
+    """Return the English text that a text of another language translates."""
+    return ENGLISH[key] if key in ENGLISH else ENGLISH[f"{base_of(key)}.other"]
+
+
+def numbers_by_form(catalogue):
+    """Return the whole numbers from 0 to 999 by the plural form that the language gives them."""
+    found = {}
+    for n in range(1000):
+        found.setdefault(plural_form(catalogue["locale.cldr"], n), []).append(n)
+    return found
 
 
 def fields_of(template):
@@ -129,7 +156,6 @@ TERMS = {
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "form": set(Form) - {Form.ADDRESS, Form.INVOICE_KEY, Form.UNKNOWN},
     "job": Guarded,
-    "language": LANGUAGES,
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),
     "note": [RECOVERED],
@@ -164,8 +190,8 @@ def test_each_text_is_used():
     used = named_keys()
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
-        base = key.removesuffix(".one").removesuffix(".other")
-        assert key in {*commands, *ALIAS_KEYS} or base in used or key in TERM_KEYS, key
+        named = {*commands, *ALIAS_KEYS, "locale.name"}
+        assert key in named or base_of(key) in used or key in TERM_KEYS, key
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
@@ -188,9 +214,10 @@ def test_each_command_has_summary_and_an_example_of_its_own(command):
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_each_language_has_the_same_keys_and_fields(language):
     catalogue = TEXTS.catalogues[language]
-    assert set(catalogue) == set(ENGLISH)
+    assert {base_of(key) for key in catalogue} == {base_of(key) for key in ENGLISH}
     for key, template in catalogue.items():
-        assert fields_of(template) == fields_of(ENGLISH[key]), key
+        free = {"n"} if form_of(key) else set()
+        assert fields_of(template) - free == fields_of(english_of(key)) - free, key
 
 
 def to_be_typed(text):
@@ -200,32 +227,43 @@ def to_be_typed(text):
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
-def test_both_forms_of_a_plural_are_there(language):
+def test_each_plural_form_of_the_language_is_there_and_names_the_number_unless_it_is_of_one(
+    language,
+):
     catalogue = TEXTS.catalogues[language]
-    forms = {key.rpartition(".")[0] for key in catalogue if key.endswith((".one", ".other"))}
-    assert forms
-    for key in forms:
+    plurals = {base_of(key) for key in catalogue if form_of(key)}
+    assert plurals == {base_of(key) for key in ENGLISH if form_of(key)}
+    for key in plurals:
         assert key not in catalogue
-        assert {f"{key}.one", f"{key}.other"} <= set(catalogue)
-        assert "n" in fields_of(catalogue[f"{key}.other"]), key
+        for form, numbers in numbers_by_form(catalogue).items():
+            assert f"{key}.{form}" in catalogue, f"{key}.{form}, for {numbers[:9]}"
+            names_n = "n" in fields_of(catalogue[f"{key}.{form}"])
+            assert names_n or len(numbers) == 1, f"{key}.{form} lacks n, for {numbers[:9]}"
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_language_has_no_plural_form_that_cldr_does_not_know_for_it(language):
+    catalogue = TEXTS.catalogues[language]
+    given = {form_of(key) for key in catalogue} - {""}
+    assert given <= plural_forms(catalogue["locale.cldr"])
 
 
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_translation_has_the_shape_of_the_english_text(language):
-    for key, english in ENGLISH.items():
-        text = TEXTS.catalogues[language][key]
+    for key, text in TEXTS.catalogues[language].items():
+        english = english_of(key)
         assert bool(text) == bool(english), key
         assert text.count("\n") == english.count("\n"), key
         assert text[:1].isspace() == english[:1].isspace(), key
         assert text[-1:].isspace() == english[-1:].isspace(), key
-        assert len(text.encode()) <= len(english.encode()) * 14 // 10 + 20, key
+        assert len(text) <= len(english) * 14 // 10 + 20, key
 
 
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_what_is_to_be_typed_stays_in_a_translation(language):
     firsts = {command.words[0] for command in COMMANDS}
-    for key in set(ENGLISH) - EXAMPLES:
-        english, text = ENGLISH[key], TEXTS.catalogues[language][key]
+    for key in set(TEXTS.catalogues[language]) - EXAMPLES:
+        english, text = english_of(key), TEXTS.catalogues[language][key]
         assert to_be_typed(text) == to_be_typed(english), key
         for word in set(PROMPT.findall(english)) & firsts:
             assert re.search(rf"\b{word}\b", text), f"{key} lacks {word}"
@@ -248,7 +286,9 @@ def test_code_is_asked_for_with_the_command_itself(language):
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_each_language_has_its_name_and_a_word_that_is_no_clients_name(language):
-    assert ENGLISH[f"word.language.{language}"]
+    name = TEXTS.catalogues[language]["locale.name"]
+    assert TEXTS.render(Say("lines", lines=LanguageName(language)), "en") == name
+    assert [c["locale.name"] for c in TEXTS.catalogues.values()].count(name) == 1
     assert language in COMMAND_WORDS
 
 
@@ -294,6 +334,10 @@ def test_no_command_word_can_be_a_name():
         (Sat(1), "1 sat"),
         (Rate(20_000, 24_000), "833,333 GTQ"),
         (Rate(0, 0), "0 GTQ"),
+        (Tenths(0), "0.0"),
+        (Tenths(7), "0.7"),
+        (Tenths(25), "2.5"),
+        (Tenths(1000), "100.0"),
         (Moment(START), "2026-03-01 06:00"),
         (Word("payout", "VOID"), "proven unpaid"),
         (Word("payout", "never heard of"), "never heard of"),

@@ -3,7 +3,7 @@
 from functools import partial
 
 from dca_bot.chat.client.fixed import FIXED, FIXED_SAVING, terms_of
-from dca_bot.chat.client.language import LANGUAGE, language_name
+from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
 from dca_bot.chat.command import Args, Command, Context, Done
@@ -22,7 +22,7 @@ from dca_bot.ledger.reports.purchases import HistoryLine
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, forecast_text, obstacles
-from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Fiat, Field, LanguageName, Moment, Rate, Sat, Say, Word
 
 
 def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
@@ -79,7 +79,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
         mode=Word("mode", me.mode),
         terms=terms_of(me, ctx.programme),
         wallet=describe.destination(me.destination),
-        language=language_name(me.language),
+        language=LanguageName(me.language),
         notify=notify_how(me.notify, ctx.programme),
     )
 

@@ -1,6 +1,5 @@
 """What a client can type about fixed mode, and how its terms are told."""
 
-from collections.abc import Sequence
 from datetime import time, timedelta
 
 from dca_bot.chat.command import Args, Command, Context
@@ -11,7 +10,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
-from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Times, Word, refuse
 
 FLOW = "flow"
 FIXED = "fixed"
@@ -72,14 +71,9 @@ def terms_of(client: Client, programme: Programme) -> Say:
     if client.mode != FIXED:
         return NOTHING
     if not client.fixed_limit_minor:
-        return Say("limit.shown_none", times=times_text(terms.times))
+        return Say("limit.shown_none", times=Times(terms.times))
     limit_minor = min(client.fixed_limit_minor, terms.daily_limit_max_minor)
-    return Say("limit.shown", limit=Fiat(limit_minor), times=times_text(terms.times))
-
-
-def times_text(times: Sequence[time]) -> str:
-    """Write times of the day as people read them."""
-    return ", ".join(f"{at:%H:%M}" for at in times)
+    return Say("limit.shown", limit=Fiat(limit_minor), times=Times(terms.times))
 
 
 _WHICH = choice(FLOW, FIXED, wrong=lambda: refuse("wrong.mode"))
@@ -153,7 +147,7 @@ def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
         if minor:
             by_amount.setdefault(minor, []).append(at)
     lines = tuple(
-        Say("limit.part", amount=Fiat(minor), times=times_text(times))
+        Say("limit.part", amount=Fiat(minor), times=Times(tuple(times)))
         for minor, times in by_amount.items()
     )
     limit = Fiat(min(limit_minor, terms.daily_limit_max_minor))

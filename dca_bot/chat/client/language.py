@@ -5,21 +5,16 @@ from dca_bot.chat.params import choice
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import LANGUAGES
-from dca_bot.messages.say import Say, Word, refuse
-
-
-def language_name(language: str) -> Word:
-    """Name a language as those who speak it do."""
-    return Word("language", language)
+from dca_bot.messages.say import LanguageName, Say, refuse
 
 
 def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Write to the client in another language, beginning with this answer; or tell which it is."""
     language = args.text(_WHICH.name)
     if not language:
-        present = language_name(ctx.me.language)
+        present = LanguageName(ctx.me.language)
         return Say("language.shown", language=present, languages=_offered())
-    name = language_name(language)
+    name = LanguageName(language)
     if language == ctx.me.language:
         return Say("language.already", language=name)
     clients.set_language(tx, ctx.me.id, language)
@@ -27,9 +22,7 @@ def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _offered() -> tuple[Say, ...]:
-    return tuple(
-        Say("language.line", code=code, language=language_name(code)) for code in LANGUAGES
-    )
+    return tuple(Say("language.line", code=code, language=LanguageName(code)) for code in LANGUAGES)
 
 
 _WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=_offered()))

@@ -10,7 +10,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Say, refuse
+from dca_bot.messages.say import NOTHING, Say, Times, refuse
 
 _HOW = {
     payout_notices.EACH: "notify.each",
@@ -22,7 +22,7 @@ _HOW = {
 
 def notify_how(notify: str, programme: Programme) -> Say:
     """Say how often, and when, a client is told of payouts."""
-    return Say(_HOW[notify], time=f"{programme.digest_time:%H:%M}")
+    return Say(_HOW[notify], time=Times((programme.digest_time,)))
 
 
 def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:

@@ -14,13 +14,12 @@ from dca_bot.core.stats import (
     gain,
     next_milestone,
     summarize,
-    tenths_text,
     weekly_tenths,
 )
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Tenths, Word
 
 USUAL = "30d"
 """What is told where no range is given: something that doesn't grow with history."""
@@ -126,7 +125,7 @@ def _market(stats: Stats, coin: Fraction) -> tuple[Say, ...]:
         Say(
             "stats.gain" if won.minor >= 0 else "stats.loss",
             fiat=Fiat(abs(won.minor)),
-            percent=tenths_text(abs(won.percent_tenths)),
+            percent=Tenths(abs(won.percent_tenths)),
         ),
     )
 
@@ -146,7 +145,7 @@ def _pace(tx: Tx, ctx: Context, stats: Stats, range_: str) -> Say:
     """Say how often payouts came, within the range or since the first deposit."""
     first = purchases.saving_since(tx, ctx.me.id) or ctx.now
     span = ctx.now - max(first, start_of(range_, ctx.now) or first)
-    weekly = tenths_text(weekly_tenths(stats.payouts, span))
+    weekly = Tenths(weekly_tenths(stats.payouts, span))
     return Say("stats.pace", n=stats.payouts, weekly=weekly) if stats.payouts else NOTHING
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from dca_bot.chat.ask import ask_price, coin_rate
-from dca_bot.chat.client.fixed import FIXED, times_text
+from dca_bot.chat.client.fixed import FIXED
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.services import Services
 from dca_bot.core.market import bought_sat, coin_minor
@@ -16,7 +16,7 @@ from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, Day, Fiat, Moment, Rate, Sat, Say, Times, Word, refuse
 
 _RUNS_SHOWN_MAX = 10
 
@@ -41,7 +41,7 @@ def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Sa
         lines=(
             Say(
                 "fixed.plan",
-                times=times_text(terms.times),
+                times=Times(terms.times),
                 most=Fiat(terms.daily_limit_max_minor),
             ),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
@@ -62,7 +62,7 @@ def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     about = coin_minor(Decimal(round_price(quote.price)), ctx.programme.currency)
     return Say(
         "fixed.run_effect",
-        day=run.day.isoformat(),
+        day=Day(run.day),
         n=len(parts),
         fiat=Fiat(minor),
         sats=Sat(round_price(Decimal(bought_sat(minor, about)))),

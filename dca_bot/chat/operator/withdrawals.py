@@ -14,7 +14,7 @@ from dca_bot.ledger.programme import deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Fiat, Say, refuse
+from dca_bot.messages.say import NOTHING, Fiat, Plain, Say, refuse
 
 
 def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -72,7 +72,7 @@ def _source(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:
         raise refuse(
             "withdraw.which",
             name=client.name,
-            amount=Fiat(args.number("AMOUNT")),
+            amount=Plain(Fiat(args.number("AMOUNT"))),
             machine=source.doubtful[0].label,
             machines=known_machines(source.doubtful),
             note=source.note,

@@ -10,7 +10,7 @@ from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
 from dca_bot.messages.describe.layout import short
-from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Reported, Sat, Say, Word
 
 _UNTOLD = "?"
 """Stands for an amount that a row lacks, or that the bot cannot read."""
@@ -116,5 +116,7 @@ def _row_fiat(said: RowAmounts) -> Field:
     return Say("cash_out.row_fee", fiat=fiat, fee=_units(said.fixed_fee, said.fiat_code))
 
 
-def _units(amount: Decimal | None, code: str) -> str:
-    return _UNTOLD if amount is None else f"{amount:,f} {short(code)}"
+def _units(amount: Decimal | None, code: str) -> Field:
+    if amount is None or not amount.is_finite():
+        return _UNTOLD
+    return Reported(amount, short(code))

@@ -9,7 +9,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.describe.cash_outs import fixed_fee, principal
 from dca_bot.messages.describe.holds.text import HoldText, unknown
 from dca_bot.messages.describe.layout import short
-from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Plain, Sat, Say, Word
 
 
 def cash_out_fields(hold: Hold, cash_out: RecordedCashOut) -> dict[str, Field]:
@@ -64,13 +64,13 @@ def _choice_of_part(tx: Tx, hold: Hold, cash_out: RecordedCashOut) -> Say:
     paid = unknown_payments.paid_for(tx, cash_out.id)
     if paid:
         sats, fiat = Sat(sum(row.sat for row in paid)), Fiat(sum(row.minor for row in paid))
-        return Say("hold.choice_paid", id=hold.id, sats=sats, fiat=fiat)
+        return Say("hold.choice_paid", id=hold.id, sats=sats, fiat=fiat, part=Plain(fiat))
     whole_minor = cash_out.amounts.principal_minor if cash_out.amounts else 0
     dispensed_minor, covered = cash_out.dispensed_minor or 0, _covered(cash_out)
     if 0 < dispensed_minor < whole_minor:
-        return Say("hold.choice_part", id=hold.id, part=Fiat(dispensed_minor))
+        return Say("hold.choice_part", id=hold.id, part=Plain(Fiat(dispensed_minor)))
     if covered is not None and covered.minor:
-        return Say("hold.choice_received", id=hold.id, part=covered)
+        return Say("hold.choice_received", id=hold.id, part=Plain(covered))
     return Say("hold.choice", id=hold.id)
 
 

@@ -1,6 +1,7 @@
-"""LNbits' HTTP API: one request, one answer that was checked, or one clear error.
+"""LNbits' HTTP API: each request brings one checked answer or one clear error.
 
-Keys travel in the X-Api-Key header only. Nothing is sent twice and no redirect is followed.
+The invariant: keys travel in the X-Api-Key header only, no request is sent twice, no redirect is
+followed.
 """
 
 from collections.abc import Mapping
@@ -14,39 +15,40 @@ from dca_bot.core.ports import PayAnswer, PayReply
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
-CONNECT_LIMIT_S = 10
-READ_LIMIT_S = 60
-REQUEST_LIMIT_S = 90
-# LNbits closes idle connections after 5 s; a request on such a one would be lost.
-KEEP_ALIVE_S = 3
-CONNECTIONS_MAX = 8
-ANSWER_BYTES_MAX = 16 * 1024 * 1024
+_CONNECT_LIMIT_S = 10
+_READ_LIMIT_S = 60
+_REQUEST_LIMIT_S = 90
+# LNbits closes idle connections after 5 s; a request on a closed connection would be lost.
+_KEEP_ALIVE_S = 3
+_CONNECTIONS_MAX = 8
+_ANSWER_BYTES_MAX = 16 * 1024 * 1024
+PAYMENTS = "/api/v1/payments"
 PAYMENT_ERROR = 520
-SHORT_OF_SATS = ("Insufficient balance", "You must reserve at least")
-NEEDS_1_0 = (
+_SHORT_OF_SATS = ("Insufficient balance", "You must reserve at least")
+_NEEDS_1_0 = (
     "LNbits answered in a form that the bot can't read. LNbits 1.0 or later is needed: "
     "check its version, and that lnbits.url leads to LNbits itself."
 )
-REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
-Model = TypeVar("Model", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class LnbitsApi:
-    """A connection to the LNbits at `url`, used as written, without proxies."""
+    """An HTTP client for the LNbits at `url`, used as written, without proxies."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(
             base_url=url,
-            timeout=httpx.Timeout(READ_LIMIT_S, connect=CONNECT_LIMIT_S),
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S),
+            timeout=httpx.Timeout(_READ_LIMIT_S, connect=_CONNECT_LIMIT_S),
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, keepalive_expiry=_KEEP_ALIVE_S),
             cookies=no_cookies(),
             verify=httpx.create_ssl_context(),
             trust_env=False,
         )
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def get(
@@ -57,14 +59,14 @@ class LnbitsApi:
         return await self._send(request)
 
     async def post(self, path: str, body: Mapping[str, Any], *, key: str = "") -> Reply:
-        """Have LNbits act; after LnbitsUnavailable it may have acted all the same."""
+        """Have LNbits act; raise LnbitsUnavailable if no answer came, though LNbits may have acted."""
         request = self._http.build_request("POST", path, headers=_headers(key), json=body)
         return await self._send(request)
 
     async def _send(self, request: httpx.Request) -> Reply:
         try:
             return await fetch(
-                self._http, request, size_max=ANSWER_BYTES_MAX, limit_s=REQUEST_LIMIT_S
+                self._http, request, size_max=_ANSWER_BYTES_MAX, limit_s=_REQUEST_LIMIT_S
             )
         except NoAnswer as error:
             raise LnbitsUnavailable(
@@ -73,10 +75,11 @@ class LnbitsApi:
             ) from error
 
 
-def read(model: type[Model], reply: Reply, *, status: HTTPStatus = HTTPStatus.OK) -> Model:
+def read(model: type[_Model], reply: Reply, *, status: HTTPStatus = HTTPStatus.OK) -> _Model:
     """Return the body of an answer with the expected status.
 
-    Raise LnbitsRefused if LNbits refuses the key, else LnbitsUnavailable.
+    Raise LnbitsRefused if LNbits refuses the key, LnbitsUnavailable for any other unexpected
+    answer.
     """
     if is_key_refused(reply):
         raise LnbitsRefused(
@@ -89,11 +92,11 @@ def read(model: type[Model], reply: Reply, *, status: HTTPStatus = HTTPStatus.OK
     try:
         return model.model_validate_json(reply.body)
     except ValidationError as error:
-        raise LnbitsUnavailable(NEEDS_1_0) from error
+        raise LnbitsUnavailable(_NEEDS_1_0) from error
 
 
 def is_key_refused(reply: Reply) -> bool:
-    """Tell whether LNbits itself (not a proxy before it) refused the key."""
+    """Tell whether LNbits refused the key: a proxy's refusal carries no words of LNbits."""
     detail = reply.words("detail").lower()
     if reply.status == HTTPStatus.NOT_FOUND:
         return detail.startswith("wallet not found")
@@ -101,7 +104,7 @@ def is_key_refused(reply: Reply) -> bool:
 
 
 def describe(reply: Reply) -> str:
-    """Put an unexpected answer into a sentence."""
+    """Describe an unexpected answer in a sentence."""
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return "LNbits limits the rate of requests (LNBITS_RATE_LIMIT_NO); the bot tries again."
     if 300 <= reply.status < 400:
@@ -111,19 +114,20 @@ def describe(reply: Reply) -> str:
 
 
 def pay_reply(reply: Reply) -> PayReply:
-    """Sort an answer to a pay request; a failure that left no row in LNbits isn't told apart.
+    """Classify the answer to a pay request (POST /api/v1/payments).
 
-    520 with LNbits' words comes from LNbits' payment code; without them it is a proxy's.
+    HTTP 520 with LNbits' words comes from LNbits' payment code, 520 without words from a proxy.
+    Whether the failed request left a row in LNbits, the answer doesn't show.
     """
     words = reply.words("detail")
     if reply.status == PAYMENT_ERROR and words:
-        short = words.startswith(SHORT_OF_SATS)
+        short = words.startswith(_SHORT_OF_SATS)
         return PayReply(PayAnswer.INSUFFICIENT if short else PayAnswer.ANSWERED, words)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return PayReply(PayAnswer.NO_ANSWER, describe(reply))
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return PayReply(PayAnswer.RATE_LIMITED, describe(reply))
-    if reply.status in REFUSALS or 300 <= reply.status < 400:
+    if reply.status in _REFUSALS or 300 <= reply.status < 400:
         return PayReply(PayAnswer.REFUSED, describe(reply))
     return PayReply(PayAnswer.ANSWERED, reply.words("status") or describe(reply))
 

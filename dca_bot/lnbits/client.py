@@ -1,20 +1,17 @@
 """The source wallet and the clients' invoices, at LNbits 1.0 or later.
 
-A pay answer is only a hint: nothing here decides from it whether money moved. What LNbits doesn't
-say clearly is an error, never "not paid": the one silent mistake would be to pay twice.
+The invariant: an unclear answer is an error, never "not paid", because paying twice would be the
+one silent mistake. The answer to a pay request is only a hint; no decision here takes the answer as
+proof of payment.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Self
 
-from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.lease import LeaseReading, LeaseRow
 from dca_bot.core.ports import (
     Credit,
@@ -34,73 +31,38 @@ from dca_bot.errors import (
 )
 from dca_bot.lnbits import lease_rows
 from dca_bot.lnbits.api import (
-    PAYMENT_ERROR,
+    PAYMENTS,
     LnbitsApi,
-    describe,
-    is_key_refused,
     pay_reply,
     read,
 )
+from dca_bot.lnbits.invoices import Invoices
 from dca_bot.lnbits.models import (
     ApiDescription,
-    DecodedInvoice,
-    ListedRow,
     MadeInvoice,
-    OwnerPage,
-    PaymentAnswer,
-    PaymentPage,
-    PaymentRow,
     RateAnswer,
-    WalletAnswer,
 )
 from dca_bot.lnbits.payment_list import (
     PAGE_ROWS,
     ParametersRefused,
-    all_rows,
     mark_list,
     rows_since,
 )
+from dca_bot.lnbits.payments import Payments
+from dca_bot.lnbits.source_wallet import SourceIdentity, SourceWallet
 
-TAG = "aio-dca"
-PAYMENTS = "/api/v1/payments"
-OUTGOING = {"amount[lt]": "0"}
-INCOMING = {"amount[ge]": "0"}
-# What LNbits answers to filters that it can't work with: 500 to every time filter at 1.4.2 and 1.5.6.
-FILTER_REFUSALS = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-)
-# LNbits takes 640 characters, but BOLT11 has room for 1023 groups of 5 bits.
-MEMO_BYTES_MAX = 639
-BOLT11_CHARS_MAX = 7089
-GREETING_LIMIT_S = 15
-NO_ROW = "Payment does not exist."
-SHARED = (
-    "The source wallet is one that somebody else shares: LNbits doesn't show the bot what it has paid"
-    " from it. Put the admin key of a wallet of your own into lnbits.source_admin_key_file."
-)
-
-_BOLT11 = re.compile(r"ln[a-z0-9]+")
-_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceWallet:
-    """What `dca-bot check` shows of the source wallet; `version` is LNbits'."""
-
-    version: str
-    id: str
-    name: str
-    balance_msat: int
+_TAG = "aio-dca"
+_OUTGOING = {"amount[lt]": "0"}
+_INCOMING = {"amount[ge]": "0"}
+_GREETING_LIMIT_S = 15
 
 
 class LnbitsWallet:
     """The source wallet of `admin_key` at the LNbits of `url`; fulfils `core.ports.Wallet`.
 
-    `network` is the currency that invoices must name (`bc`). Every method but `pay` raises
-    LnbitsUnavailable if LNbits doesn't answer clearly, and LnbitsRefused if it refuses the
-    source wallet's key.
+    `network`: the currency that invoices must name (`bc`). Every method but `pay` raises
+    LnbitsUnavailable for no clear answer, and LnbitsRefused if LNbits refuses the source wallet's
+    key.
     """
 
     def __init__(
@@ -108,9 +70,10 @@ class LnbitsWallet:
     ) -> None:
         self._api = LnbitsApi(url)
         self._admin_key = admin_key
-        self._network = network
         self._page_rows = page_rows
-        self._is_own = False
+        self._payments = Payments(self._api, admin_key, page_rows)
+        self._source = SourceIdentity(self._api, admin_key)
+        self._invoices = Invoices(self._api, network)
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,13 +82,13 @@ class LnbitsWallet:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._api.aclose()
 
-    async def greet(self, *, limit_s: float = GREETING_LIMIT_S) -> None:
-        """Ask for little, so that nobody waits for much from an LNbits that hangs.
+    async def greet(self, *, limit_s: float = _GREETING_LIMIT_S) -> None:
+        """Ask for the balance, with a short time limit: an LNbits that hangs is noticed early.
 
-        Raise LnbitsUnavailable where no answer comes within `limit_s`.
+        Raise LnbitsUnavailable if no answer comes within `limit_s`.
         """
         try:
             async with asyncio.timeout(limit_s):
@@ -141,62 +104,38 @@ class LnbitsWallet:
         return read(ApiDescription, await self._api.get("/openapi.json")).info.version
 
     async def probe(self) -> SourceWallet:
-        """Look at LNbits' version and the source wallet; change nothing.
+        """Read LNbits' version and the source wallet; change nothing.
 
-        Raise LnbitsRefused for a version before 1.0, an unknown key or an invoice key.
+        Raise LnbitsRefused for a version before 1.0, and as `wallet_id` does.
         """
         version = await self.version()
         if version.startswith("0."):
             raise LnbitsRefused(
                 f"LNbits is of version {version}; 1.0 or later is needed.", status=HTTPStatus.OK
             )
-        wallet = await self._wallet(self._admin_key)
-        wallet_id = _id_of(wallet)
-        await self._refuse_shared()
-        return SourceWallet(version, wallet_id, wallet.name, wallet.balance)
+        return await self._source.fetch(version)
 
     async def wallet_id(self) -> str:
         """Return the id of the source wallet (GET /api/v1/wallet).
 
         Raise LnbitsRefused for an unknown key, an invoice key or a wallet that somebody else shares.
         """
-        wallet = await self._wallet(self._admin_key)
-        wallet_id = _id_of(wallet)
-        await self._refuse_shared()
-        return wallet_id
+        return (await self._source.fetch(version="")).id
 
     async def balance_msat(self) -> int:
         """Return the source wallet's balance (GET /api/v1/wallet)."""
-        return (await self._wallet(self._admin_key)).balance
+        return await self._source.balance_msat()
 
     async def price(self, currency: str) -> Decimal | None:
-        """Return what one coin costs (GET /api/v1/rate/{currency}, without a key).
+        """Return the price of one coin (GET /api/v1/rate/{currency}, without a key).
 
-        None for a price of 0.0, which LNbits answers in an outage.
+        None for a price of 0.0, LNbits' answer in an outage of the price sources.
         """
         return read(RateAnswer, await self._api.get(f"/api/v1/rate/{currency}")).to_price()
 
     async def identify(self, key: str) -> KeyKind:
-        """Tell what `key` may do: GET /api/v1/wallet gives the wallet's id to an admin key only.
-
-        Whose an invoice key is, only the wallet's payments tell: it has none, and is nobody's, while
-        its wallet has never had a sat. Raise DestinationRefused if LNbits doesn't know the key.
-        """
-        if not is_wallet_key(key):
-            raise DestinationRefused(
-                "That is not an LNbits key: a key has 32 characters, 0 to 9 and a to f."
-            )
-        try:
-            wallet = await self._wallet(key)
-        except LnbitsRefused as error:
-            raise DestinationRefused(str(error)) from error
-        if wallet.id is not None:
-            return KeyKind.ADMIN
-        params = {"limit": "1"}
-        reply = await self._api.get(f"{PAYMENTS}/paginated", key=key, params=params)
-        owners = {row.wallet_id for row in read(OwnerPage, reply).data}
-        is_source = bool(owners) and await self.wallet_id() in owners
-        return KeyKind.SOURCE if is_source else KeyKind.INVOICE
+        """Tell what `key` may do (`SourceIdentity.identify`); raise DestinationRefused for an unknown key."""
+        return await self._source.identify(key)
 
     async def request_invoice(
         self,
@@ -208,58 +147,41 @@ class LnbitsWallet:
         external_id: str,
         extra: Mapping[str, Any],
     ) -> Invoice:
-        """Have an ordinary invoice made, and check it by decoding it.
+        """Have an ordinary invoice made by the wallet of `invoice_key`, and check the invoice by decoding.
 
-        Raise DestinationRefused if LNbits doesn't know the key. After a lost answer an unpaid
-        invoice may be left, which harms nobody.
+        Raise DestinationRefused if LNbits doesn't know the key, LnbitsUnavailable for no clear
+        answer. A lost answer may leave an unpaid invoice at LNbits, without harm.
         """
-        body = {"amount": amount_sat, "memo": _cut(memo), "expiry": expiry_s}
         try:
-            return await self._make_invoice(
-                invoice_key, body | _marks(external_id, extra), amount_sat=amount_sat
+            return await self._invoices.make(
+                invoice_key,
+                amount_sat=amount_sat,
+                memo=memo,
+                expiry_s=expiry_s,
+                marks=_marks(external_id, extra),
             )
         except LnbitsRefused as error:
-            # LNbits that is just starting knows no wallet for a moment, and nor does a proxy before it.
+            # May pass: an LNbits that is just starting knows no wallet for a moment, nor does a proxy.
             raise DestinationRefused(Refusal.KEY, str(error), may_pass=True) from error
 
     async def top_up_invoice(self, *, amount_sat: int, memo: str, expiry_s: int) -> Invoice:
-        """Make an invoice that funds the source wallet."""
-        body = {"amount": amount_sat, "memo": _cut(memo), "expiry": expiry_s}
+        """Make an invoice that funds the source wallet; raise LnbitsUnavailable if LNbits makes none."""
         try:
-            return await self._make_invoice(self._admin_key, body, amount_sat=amount_sat)
+            return await self._invoices.make(
+                self._admin_key, amount_sat=amount_sat, memo=memo, expiry_s=expiry_s
+            )
         except DestinationRefused as error:
             raise LnbitsUnavailable(f"LNbits made no top-up invoice: {error}") from error
 
     async def decode(self, bolt11: str) -> Invoice:
-        """Decode an invoice, check its network and amount (POST /api/v1/payments/decode).
-
-        Needs no key. Whether enough of its time is left is for the caller to see. Raise
-        DestinationRefused.
-        """
-        bolt11 = bolt11.strip().lower()
-        if len(bolt11) > BOLT11_CHARS_MAX or not _BOLT11.fullmatch(bolt11):
-            raise DestinationRefused(Refusal.NO_INVOICE)
-        reply = await self._api.post(f"{PAYMENTS}/decode", {"data": bolt11})
-        if reply.status == HTTPStatus.BAD_REQUEST:
-            raise DestinationRefused(Refusal.NO_INVOICE, "LNbits can't decode it")
-        decoded = read(DecodedInvoice, reply)
-        if decoded.currency != self._network:
-            detail = f"ln{decoded.currency}, not ln{self._network}"
-            raise DestinationRefused(Refusal.OTHER_NETWORK, detail)
-        if decoded.amount_msat <= 0:
-            raise DestinationRefused(Refusal.NO_AMOUNT)
-        return Invoice(
-            bolt11,
-            decoded.payment_hash,
-            decoded.amount_msat,
-            expires_at=decoded.expires_at(),
-            life=decoded.life(),
-        )
+        """Decode an invoice and check network and amount; raise DestinationRefused."""
+        return await self._invoices.decode(bolt11)
 
     async def pay(self, bolt11: str, *, external_id: str, extra: Mapping[str, Any]) -> PayReply:
         """Ask LNbits, once, to pay an invoice from the source wallet (POST /api/v1/payments).
 
-        Never raises for an answer, and the answer proves nothing: look the hash up.
+        Raises no error for any answer. The answer proves nothing: `payment` tells whether the
+        invoice was paid.
         """
         body = {"out": True, "bolt11": bolt11, **_marks(external_id, extra)}
         try:
@@ -269,15 +191,16 @@ class LnbitsWallet:
         return pay_reply(reply)
 
     async def payment(self, payment_hash: str) -> Payment | None:
-        """Look a hash up with the source's key; None if it has no outgoing row.
+        """Look a hash up with the source's key; None if the hash has no outgoing row.
 
-        GET /api/v1/payments/{hash}, where `details.status` counts. Without details LNbits doesn't
-        know the source's key and the answer says nothing: LnbitsUnavailable. Of a shared wallet it answers
-        404 for every hash to a key that may not view payments: LnbitsRefused.
+        GET /api/v1/payments/{hash}; only `details.status` counts. Raise LnbitsUnavailable for an
+        answer without details: LNbits doesn't know the source's key then, and says nothing of the
+        payment. Raise LnbitsRefused for a shared wallet, where LNbits answers 404 for every hash to
+        a key that may not view payments. Raise ValueError for a text that is no payment hash.
         """
-        answer = await self._look_up(self._admin_key, payment_hash)
+        answer = await self._payments.look_up(payment_hash)
         if answer is None:
-            await self._refuse_shared(was_funded=True)
+            await self._source.refuse_shared(was_funded=True)
             return None
         if answer.details is None:
             raise LnbitsUnavailable(
@@ -287,75 +210,70 @@ class LnbitsWallet:
         return answer.details.to_payment() if answer.details.amount < 0 else None
 
     async def credited(self, invoice_key: str, payment_hash: str) -> Credit | None:
-        """Look at the payee's row of an internal payment; None if its key shows none.
+        """Look at the payee's row of an internal payment; None if LNbits shows the key no such row.
 
-        Only for what is debited already: reading an invoice that is just being paid can undo the
-        credit in LNbits.
+        Call only for a payment that is debited already: reading an invoice that is just being paid
+        can undo the credit in LNbits. Raise ValueError for a text that is no payment hash.
         """
-        answer = await self._look_up(invoice_key, payment_hash)
+        answer = await self._payments_at(invoice_key).look_up(payment_hash)
         row = answer.details if answer else None
         return row.to_credit() if row and row.amount > 0 else None
 
     async def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
         """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
 
-        Rows of a kind that the bot doesn't make, and can't read, are left out.
-        What is guaranteed: `payment_list.all_rows`. Raise LnbitsRefused for a key that LNbits refuses.
+        The guarantee is `payment_list.all_rows`'. Unreadable rows are left out: the bot makes none
+        of these kinds. Raise LnbitsRefused if LNbits refuses the key.
         """
-        page = partial(self._page, key=invoice_key)
-        async for row in all_rows(page, INCOMING, page_rows=self._page_rows):
+        async for row in self._payments_at(invoice_key).rows(_INCOMING):
             if row.amount >= 0 and row.is_readable():
                 read_row = row.read()
                 yield read_row.payment_hash, read_row.to_credit()
 
     async def list_mark(self) -> ListMark:
         """Return how far the source wallet's list of outgoing rows has come."""
-        mark = await mark_list(self._page, OUTGOING, page_rows=self._page_rows)
+        mark = await mark_list(self._payments.page, _OUTGOING, page_rows=self._page_rows)
         if not mark.rows:
-            await self._refuse_shared()
+            await self._source.refuse_shared()
         return mark
 
     async def tagged_payments(self, since: ListMark | None = None) -> AsyncIterator[Payment]:
-        """Yield the source wallet's outgoing rows that carry the bot's tag, failed ones too.
+        """Yield the source wallet's outgoing rows that carry the bot's tag, failed payments too.
 
-        What is guaranteed: `payment_list.all_rows`, and with `since` `payment_list.rows_since`.
-        Oldest first without `since`; by LNbits' clock, so that the order is a hint.
+        The guarantee is `payment_list.all_rows`', and with `since` `payment_list.rows_since`'.
+        Without `since` the oldest come first; the order is a hint only, by LNbits' clock.
         """
-        rows = self._rows(OUTGOING)
+        rows = self._payments.rows(_OUTGOING)
         if since is not None:
-            rows = rows_since(self._page, since, OUTGOING, page_rows=self._page_rows)
+            rows = rows_since(self._payments.page, since, _OUTGOING, page_rows=self._page_rows)
         async for row in rows:
-            if row.amount < 0 and row.has_tag(TAG):
+            if row.amount < 0 and row.has_tag(_TAG):
                 yield row.read().to_payment()
 
     async def payments_of(self, external_id: str) -> Sequence[Payment]:
-        """Return the source wallet's outgoing rows with this external id, failed ones too.
+        """Return the source wallet's outgoing rows with the external id, failed payments too.
 
-        LNbits filters since 1.5; before, it ignores the filter and every row is read.
+        LNbits filters by external id since 1.5; an older LNbits ignores the filter, and every row
+        is read.
         """
-        hints = {**OUTGOING, "external_id": external_id}
+        hints = {**_OUTGOING, "external_id": external_id}
         found = [
             row.read().to_payment()
-            async for row in self._rows(hints)
+            async for row in self._payments.rows(hints)
             if row.amount < 0 and row.known_external_id() == external_id
         ]
         if not found:
-            await self._refuse_shared()
+            await self._source.refuse_shared()
         return found
 
     async def write_lease(self, row: LeaseRow) -> None:
         """Have LNbits keep a row of the lease, as an invoice that is not to be paid.
 
-        Raise LeaseRefused if LNbits makes none by its own settings. After LnbitsUnavailable the row
-        may be there all the same, or appear later.
+        Raise LeaseRefused if LNbits' own settings forbid the invoice. After LnbitsUnavailable the
+        row may exist all the same, or appear later.
         """
         reply = await self._api.post(PAYMENTS, lease_rows.lease_invoice(row), key=self._admin_key)
-        why = reply.words("detail")
-        is_own_word = (
-            reply.status == PAYMENT_ERROR or reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        )
-        is_refusal = bool(why) and is_own_word and not is_key_refused(reply)
-        if reply.status not in (HTTPStatus.CREATED, HTTPStatus.TOO_MANY_REQUESTS) and is_refusal:
+        if why := lease_rows.refusal(reply):
             raise LeaseRefused(why)
         read(MadeInvoice, reply, status=HTTPStatus.CREATED)
 
@@ -365,85 +283,19 @@ class LnbitsWallet:
         A new `look_id` for each look keeps a cache between bot and LNbits from answering.
         """
         with suppress(ParametersRefused):
-            page = await self._page(lease_rows.top_query(look_id))
+            page = await self._payments.page(lease_rows.top_query(look_id))
             if (top := lease_rows.read_top(page, down_to=down_to)) is not None:
                 return top
-        listed = [row async for row in self._rows({**lease_rows.HINTS, "look": look_id})]
+        listed = [row async for row in self._payments.rows({**lease_rows.HINTS, "look": look_id})]
         return LeaseReading(lease_rows.to_lease_rows(listed), is_whole=True)
 
-    async def _wallet(self, key: str) -> WalletAnswer:
-        return read(WalletAnswer, await self._api.get("/api/v1/wallet", key=key))
-
-    async def _refuse_shared(self, *, was_funded: bool = False) -> None:
-        """Raise LnbitsRefused for a source wallet that shows another wallet's payments, or hides them.
-
-        A wallet that has sats, or has had some (`was_funded`), has a row at least: the one they came by.
-        A wallet that has proven to be its own once stays so.
-        """
-        if self._is_own:
-            return
-        wallet = await self._wallet(self._admin_key)
-        reply = await self._api.get(
-            f"{PAYMENTS}/paginated", key=self._admin_key, params={"limit": "1"}
-        )
-        owners = {row.wallet_id for row in read(OwnerPage, reply).data}
-        if owners - {wallet.id} or (not owners and (was_funded or wallet.balance)):
-            raise LnbitsRefused(SHARED, status=HTTPStatus.OK)
-        self._is_own = bool(owners)
-
-    async def _make_invoice(self, key: str, body: Mapping[str, Any], *, amount_sat: int) -> Invoice:
-        # Invoices with `internal: true` were seen to lose the payee's credit.
-        ordinary = {"out": False, "internal": False, "unit": "sat", **body}
-        reply = await self._api.post(PAYMENTS, ordinary, key=key)
-        row = read(PaymentRow, reply, status=HTTPStatus.CREATED)
-        invoice = await self.decode(row.bolt11)
-        if (invoice.amount_msat, invoice.payment_hash) != (amount_sat * 1000, row.payment_hash):
-            raise LnbitsUnavailable("LNbits made another invoice than asked for; it isn't used.")
-        return invoice
-
-    async def _look_up(self, key: str, payment_hash: str) -> PaymentAnswer | None:
-        if not _HASH.fullmatch(payment_hash):
-            raise ValueError("a payment hash has 64 hexadecimal digits")
-        reply = await self._api.get(f"{PAYMENTS}/{payment_hash}", key=key)
-        # A proxy's 404, or another program's, says nothing about the payment.
-        if reply.status == HTTPStatus.NOT_FOUND and reply.words("detail") == NO_ROW:
-            return None
-        answer = read(PaymentAnswer, reply)
-        if answer.details and answer.details.payment_hash != payment_hash:
-            raise LnbitsUnavailable("LNbits answered with the row of another payment.")
-        return answer
-
-    def _rows(
-        self, hints: Mapping[str, str], *, newest_first: bool = False
-    ) -> AsyncIterator[ListedRow]:
-        """Read the source wallet's list, incoming rows too; `hints` are checked by the caller."""
-        return all_rows(self._page, hints, page_rows=self._page_rows, newest_first=newest_first)
-
-    async def _page(self, params: Mapping[str, str], *, key: str = "") -> PaymentPage:
-        path = f"{PAYMENTS}/paginated"
-        reply = await self._api.get(path, key=key or self._admin_key, params=params)
-        if reply.status in FILTER_REFUSALS:
-            raise ParametersRefused(describe(reply))
-        return read(PaymentPage, reply)
-
-
-def _id_of(wallet: WalletAnswer) -> str:
-    if wallet.id is None:
-        raise LnbitsRefused(
-            "The source wallet's key is an invoice key, which can't pay. "
-            "Put the wallet's admin key into lnbits.source_admin_key_file.",
-            status=HTTPStatus.OK,
-        )
-    return wallet.id
-
-
-def _cut(memo: str) -> str:
-    return memo.encode()[:MEMO_BYTES_MAX].decode(errors="ignore")
+    def _payments_at(self, key: str) -> Payments:
+        return Payments(self._api, key, self._page_rows)
 
 
 def _marks(external_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Name a payment for LNbits; versions before 1.5 keep the external id only in `extra`."""
+    """Mark a payment for LNbits; versions before 1.5 keep the external id in `extra` only."""
     return {
         "external_id": external_id,
-        "extra": {"tag": TAG, "external_id": external_id, **extra},
+        "extra": {"tag": _TAG, "external_id": external_id, **extra},
     }

@@ -1,7 +1,7 @@
-"""Lightning addresses (LUD-16, LUD-06): what servers that others choose say is read here.
+"""Lightning addresses (LUD-16, LUD-06): reads the answers of servers that other people choose.
 
-Amounts are whole msat, and no unit is guessed. Optional members are forgiven whatever they hold; what
-a payment depends on is refused, with its name, where it can't be read.
+Amounts are whole msat, and no unit is guessed. An optional member may hold anything; an answer is
+refused, and the member named, if a member that the payment depends on can't be read.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from dca_bot.lnbits.public_web import (
 )
 from dca_bot.lnbits.wire import NoAnswer, Reply
 
-VERIFY_LIMIT_S = 10
+_VERIFY_LIMIT_S = 10
 _FAULTS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-CALLBACK_CHARS_MAX = 2048
-INVOICE_CHARS_MAX = 7089
-MSAT_MAX = 21 * 10**17
+_CALLBACK_CHARS_MAX = 2048
+_INVOICE_CHARS_MAX = 7089
+_MSAT_MAX = 21 * 10**17
 
-Model = TypeVar("Model", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _NAME = re.compile(r"(?!\.+$)[a-z0-9_.+-]{1,210}")
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
@@ -43,7 +43,7 @@ _REFUSALS = {
     "maxSendable": Refusal.LIMITS,
     "pr": Refusal.NO_INVOICE,
 }
-"""Why an answer is refused in which this member can't be read; NO_SERVICE for any other."""
+"""The refusal of an answer by the member that can't be read; NO_SERVICE for other members."""
 
 
 def _whole(value: object) -> object:
@@ -54,21 +54,21 @@ def _whole(value: object) -> object:
 
 
 def _length(value: object) -> object:
-    """Return how many characters of a comment are taken; a value that says nothing clear takes none."""
+    """Return how many characters of a comment are accepted; 0 for an unclear value."""
     whole = _whole(value)
     return max(whole, 0) if type(whole) is int else 0
 
 
-Whole = Annotated[StrictInt, BeforeValidator(_whole)]
+_Whole = Annotated[StrictInt, BeforeValidator(_whole)]
 
 
-class PayRequest(BaseModel):
-    """LUD-06's answer of an address; amounts in msat. Its metadata is not used, so it may be missing."""
+class _PayRequest(BaseModel):
+    """LUD-06's answer of an address, amounts in msat; the metadata may be missing, as nothing uses them."""
 
     tag: str
-    callback: Annotated[str, Field(max_length=CALLBACK_CHARS_MAX)]
-    min_msat: Annotated[Whole | None, Field(alias="minSendable")] = None
-    max_msat: Annotated[Whole, Field(alias="maxSendable")]
+    callback: Annotated[str, Field(max_length=_CALLBACK_CHARS_MAX)]
+    min_msat: Annotated[_Whole | None, Field(alias="minSendable")] = None
+    max_msat: Annotated[_Whole, Field(alias="maxSendable")]
     comment_length_max: Annotated[
         StrictInt, BeforeValidator(_length), Field(alias="commentAllowed")
     ] = 0
@@ -76,22 +76,22 @@ class PayRequest(BaseModel):
 
     @property
     def must_name_payer(self) -> bool:
-        """Tell whether no payment is taken from who doesn't say who pays (LUD-18)."""
+        """Tell whether the address accepts payments only with the payer's data (LUD-18)."""
         wanted = self.payer_data.values() if isinstance(self.payer_data, dict) else ()
         return any(isinstance(one, dict) and one.get("mandatory") is True for one in wanted)
 
     @property
     def min_sat(self) -> int:
-        """Return the smallest payment, rounded up as less would be refused."""
+        """Return the smallest payment, rounded up: the address would refuse less."""
         return sat_ceil(max(self.min_msat or 1, 1))
 
     @property
     def max_sat(self) -> int:
-        """Return the largest payment, rounded down as more would be refused."""
-        return sat_floor(min(self.max_msat, MSAT_MAX))
+        """Return the largest payment, rounded down: the address would refuse more."""
+        return sat_floor(min(self.max_msat, _MSAT_MAX))
 
     def check(self, detail: str) -> None:
-        """Raise DestinationRefused, saying why, if no payment can be made to the address."""
+        """Raise DestinationRefused, with the reason, if no payment can be made to the address."""
         if self.tag != "payRequest":
             raise DestinationRefused(Refusal.OTHER_SERVICE, f"{detail}: tag")
         if self.max_msat <= 0:
@@ -102,14 +102,14 @@ class PayRequest(BaseModel):
             raise DestinationRefused(Refusal.PAYER_DATA, f"{detail}: payerData")
 
 
-class CallbackAnswer(BaseModel):
+class _CallbackAnswer(BaseModel):
     """LUD-06's answer of a callback; `verify` is LUD-21's."""
 
-    pr: Annotated[str, Field(min_length=1, max_length=INVOICE_CHARS_MAX)]
+    pr: Annotated[str, Field(min_length=1, max_length=_INVOICE_CHARS_MAX)]
     verify: Any = None
 
 
-class SettledAnswer(BaseModel):
+class _SettledAnswer(BaseModel):
     """LUD-21's answer."""
 
     settled: StrictBool
@@ -118,11 +118,11 @@ class SettledAnswer(BaseModel):
 
 
 class LightningAddresses:
-    """Lightning addresses of anybody; fulfils `core.ports.Addresses`.
+    """Anybody's Lightning addresses; fulfils `core.ports.Addresses`.
 
-    `trusted_url` is the operator's LNbits: an address at its host (and port) is fetched as
+    `trusted_url`: the operator's LNbits. An address at that host (and port) is fetched as
     `trusted_url` is written, http and loopback included. `limit_s` bounds one look-up with all
-    its redirects.
+    redirects.
     """
 
     def __init__(
@@ -141,17 +141,18 @@ class LightningAddresses:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._web.http.aclose()
 
     async def terms(self, address: str) -> LnurlLimits:
-        """Fetch what `name@host` accepts (LUD-16): the smallest amount rounded up, the largest down.
+        """Fetch the limits of `name@host` (LUD-16): the smallest amount rounded up, the largest down.
 
-        Raise DestinationRefused, or DestinationUnavailable if the host can't be reached this time.
+        Raise DestinationRefused if the address takes no payment, DestinationUnavailable if the host
+        can't be reached at present.
         """
         url = self._well_known(address)
         is_own = self._web.is_trusted(url)
-        answer = _read(PayRequest, await self._web.get(url, is_own=is_own), host=host_of(url))
+        answer = _read(_PayRequest, await self._web.get(url, is_own=is_own), host=host_of(url))
         answer.check(address)
         callback = parse_url(answer.callback)
         if not (is_own and self._web.is_trusted(callback)):
@@ -167,43 +168,43 @@ class LightningAddresses:
     async def request_invoice(
         self, terms: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
-        """Ask the callback for an invoice (LUD-06); nothing of it is checked yet.
+        """Ask the callback for an invoice (LUD-06), which is not checked yet; an overlong comment is cut.
 
-        A comment is cut to what the address takes. Raises as `terms` does.
+        Raise DestinationRefused or DestinationUnavailable as `terms` does.
         """
         params = {"amount": str(amount_sat * 1000)}
         if said := comment[: terms.comment_length_max]:
             params["comment"] = said
         url = parse_url(terms.callback).copy_merge_params(params)
         reply = await self._web.get(url, is_own=terms.is_own)
-        answer = _read(CallbackAnswer, reply, host=host_of(url))
+        answer = _read(_CallbackAnswer, reply, host=host_of(url))
         bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
         return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=terms.is_own))
 
     async def verify(self, verify_url: str) -> VerifyAnswer:
         """Ask whether an invoice is settled (LUD-21): one answer with status 200, no redirect.
 
-        Raise DestinationUnavailable for whatever isn't such an answer. The URL is a secret between
-        payer and payee: no error names more than its host.
+        Raise DestinationUnavailable for any other answer. The URL is a secret between payer and
+        payee: errors name the host only.
         """
         try:
             url = parse_url(verify_url)
-            # A name server that keeps silent takes of the same time.
-            async with asyncio.timeout(VERIFY_LIMIT_S):
-                reply = await self._web.ask(url, is_own=True, limit_s=VERIFY_LIMIT_S)
+            # The limit covers the DNS look-up too.
+            async with asyncio.timeout(_VERIFY_LIMIT_S):
+                reply = await self._web.ask(url, is_own=True, limit_s=_VERIFY_LIMIT_S)
             if reply.status != HTTPStatus.OK or reply.words("status").upper() not in ("", "OK"):
                 raise DestinationUnavailable(f"{host_of(url)} did not say whether it was paid.")
-            answer = SettledAnswer.model_validate_json(reply.body)
+            answer = _SettledAnswer.model_validate_json(reply.body)
         except (NoAnswer, TimeoutError, DestinationRefused, ValidationError) as error:
             raise DestinationUnavailable("The server did not say whether it was paid.") from error
         return VerifyAnswer(answer.settled, (answer.preimage or "").lower(), answer.pr or "")
 
     def _verify_url(self, given: object, callback: httpx.URL, *, is_own: bool) -> str:
-        """Return the URL that a callback names if it may be asked: at the callback's own host.
+        """Return the URL of LUD-21 if the URL may be asked: only at the callback's own host; else empty.
 
-        The operator's own LNbits is used as written, everybody else by https on port 443.
+        The operator's own LNbits is used as written, other hosts by https on port 443.
         """
-        if not isinstance(given, str) or not 0 < len(given) <= CALLBACK_CHARS_MAX:
+        if not isinstance(given, str) or not 0 < len(given) <= _CALLBACK_CHARS_MAX:
             return ""
         try:
             url = parse_url(given)
@@ -222,8 +223,11 @@ class LightningAddresses:
         return httpx.URL(f"https://{host}/.well-known/lnurlp/{name}")
 
 
-def _read(model: type[Model], reply: Reply, *, host: str) -> Model:
-    """Return what a server answered; raise DestinationUnavailable for a fault of the server."""
+def _read(model: type[_Model], reply: Reply, *, host: str) -> _Model:
+    """Return a server's answer.
+
+    Raise DestinationUnavailable for a fault of the server, DestinationRefused for a refusal.
+    """
     if reply.status in _FAULTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
     if reply.words("status").upper() == "ERROR":

@@ -1,4 +1,4 @@
-"""LNbits' JSON, as far as the bot reads it; whatever else LNbits sends is ignored."""
+"""LNbits' JSON: the members that the bot reads; other members are ignored."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,10 +13,10 @@ from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
-BOLT11_TIME_S_END = 1 << 35
+_BOLT11_TIME_S_END = 1 << 35
 
 
-PaymentHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_PaymentHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class WalletAnswer(BaseModel):
@@ -42,14 +42,14 @@ class RateAnswer(BaseModel):
 
 
 class PaymentRow(BaseModel):
-    """A row of LNbits' payments; `amount` and `fee` in msat, negative for what leaves.
+    """A row of LNbits' payments; `amount` and `fee` in msat, negative for outgoing payments.
 
-    `status` is there since LNbits 1.0, `external_id` since 1.5. The row's times aren't read: on
-    PostgreSQL they can be off by the time zone of LNbits or of its database.
+    LNbits has `status` since 1.0, `external_id` since 1.5. Times aren't read: on PostgreSQL times
+    can be off by the time zone of LNbits or of the database.
     """
 
     checking_id: str
-    payment_hash: PaymentHash
+    payment_hash: _PaymentHash
     bolt11: str
     amount: StrictInt
     fee: StrictInt
@@ -59,7 +59,7 @@ class PaymentRow(BaseModel):
     extra: dict[str, Any] | None = None
 
     def to_payment(self) -> Payment:
-        """Return the row in the bot's words."""
+        """Return the row as a Payment of the source wallet."""
         return Payment(
             payment_hash=self.payment_hash,
             amount_msat=self.amount,
@@ -72,11 +72,11 @@ class PaymentRow(BaseModel):
         )
 
     def to_credit(self) -> Credit:
-        """Return what a payee's wallet got: a row can say success and bring nothing, its fee being all."""
+        """Return the row as a payee's credit, fee deducted: a row can say success and bring nothing."""
         return Credit(self.status, self.amount - abs(self.fee))
 
     def known_external_id(self) -> str:
-        """Return the external id; before LNbits 1.5 it is only in `extra`."""
+        """Return the external id; an LNbits before 1.5 has the id in `extra` only."""
         return self.external_id or str((self.extra or {}).get("external_id", ""))
 
 
@@ -87,7 +87,7 @@ class PaymentAnswer(BaseModel):
 
 
 class ListedRow(BaseModel, extra="allow"):
-    """A row of a list of payments, of whatever kind: what belongs to others need not be readable."""
+    """A row in a list of payments of any kind; other programs' rows need not be readable."""
 
     checking_id: str
     amount: StrictInt
@@ -96,17 +96,17 @@ class ListedRow(BaseModel, extra="allow"):
     extra: Any = None
 
     def known_external_id(self) -> str:
-        """Return the external id; before LNbits 1.5 it is only in `extra`."""
+        """Return the external id; an LNbits before 1.5 has the id in `extra` only."""
         in_extra = self.extra.get("external_id") if isinstance(self.extra, dict) else None
         return str(self.external_id or in_extra or "")
 
     def has_tag(self, tag: str) -> bool:
-        """Tell whether the payment was made with this tag in its `extra`."""
+        """Tell whether the payment was made with the tag in `extra`."""
         in_extra = self.extra.get("tag") if isinstance(self.extra, dict) else None
         return tag in (in_extra, self.tag)
 
     def is_readable(self) -> bool:
-        """Tell whether the row is one that LNbits writes for a Lightning payment."""
+        """Tell whether the row has the form of a Lightning payment."""
         try:
             PaymentRow.model_validate(self.model_dump())
         except ValidationError:
@@ -114,7 +114,7 @@ class ListedRow(BaseModel, extra="allow"):
         return True
 
     def read(self) -> PaymentRow:
-        """Return the whole row; raise LnbitsUnavailable where it isn't one that LNbits 1.0 writes."""
+        """Return the whole row; raise LnbitsUnavailable if the row isn't in the form of LNbits 1.0."""
         try:
             return PaymentRow.model_validate(self.model_dump())
         except ValidationError as error:
@@ -131,9 +131,9 @@ class PaymentPage(BaseModel):
 
 
 class MadeInvoice(BaseModel):
-    """POST /api/v1/payments for an invoice of which nothing else matters."""
+    """POST /api/v1/payments for an invoice, reduced to the hash."""
 
-    payment_hash: PaymentHash
+    payment_hash: _PaymentHash
 
 
 class LeaseExtra(BaseModel):
@@ -147,20 +147,20 @@ class LeaseExtra(BaseModel):
     bot: str = Field(max_length=64)
 
     def to_row(self) -> LeaseRow:
-        """Return the row in the bot's words."""
+        """Return the row as a LeaseRow."""
         return LeaseRow(self.generation, self.instance, self.kind, self.ledger, self.bot)
 
 
-class OwnerRow(BaseModel):
-    """A row of any wallet's payments, of which only the wallet matters."""
+class _OwnerRow(BaseModel):
+    """A row of any wallet's payments, reduced to the wallet."""
 
     wallet_id: str
 
 
 class OwnerPage(BaseModel):
-    """GET /api/v1/payments/paginated, for whose the payments are."""
+    """GET /api/v1/payments/paginated, reduced to the payments' wallets."""
 
-    data: list[OwnerRow]
+    data: list[_OwnerRow]
 
 
 class DecodedInvoice(BaseModel):
@@ -170,26 +170,26 @@ class DecodedInvoice(BaseModel):
     amount_msat: StrictInt = 0
     date: StrictInt
     expiry: StrictInt | None = None
-    payment_hash: PaymentHash
+    payment_hash: _PaymentHash
 
     def expires_at(self) -> datetime:
-        """Return when the invoice ends.
-
-        Raise DestinationRefused for times that no honest invoice has: whoever made it wrote them.
-        """
-        if not 0 <= self.date < BOLT11_TIME_S_END:
+        """Return when the invoice ends; raise DestinationRefused for times that no honest invoice has."""
+        if not 0 <= self.date < _BOLT11_TIME_S_END:
             raise DestinationRefused(Refusal.NO_TIMES)
         return datetime.fromtimestamp(self.date, UTC) + self.life()
 
     def life(self) -> timedelta:
-        """Return how long the invoice lives from its date on: an hour where it doesn't say (BOLT11)."""
+        """Return the time from the invoice's date to the end; by BOLT11 an hour unless stated.
+
+        Raise DestinationRefused for a time that no honest invoice has.
+        """
         expiry_s = 3600 if self.expiry is None else self.expiry
-        if not 0 <= expiry_s < BOLT11_TIME_S_END:
+        if not 0 <= expiry_s < _BOLT11_TIME_S_END:
             raise DestinationRefused(Refusal.NO_TIMES)
         return timedelta(seconds=expiry_s)
 
 
-class ApiInfo(BaseModel):
+class _ApiInfo(BaseModel):
     """The `info` of GET /openapi.json."""
 
     version: str
@@ -198,4 +198,4 @@ class ApiInfo(BaseModel):
 class ApiDescription(BaseModel):
     """GET /openapi.json."""
 
-    info: ApiInfo
+    info: _ApiInfo

@@ -1,8 +1,9 @@
-"""Reads a wallet's payments page by page (GET /api/v1/payments/paginated), and proves that none is missing.
+"""Reads a wallet's payments page by page (GET /api/v1/payments/paginated), and proves that no row is missing.
 
-LNbits' filters, its order and its clock are hints only: an unknown filter is ignored without a word,
-a time filter is shifted by the time zone of LNbits' PostgreSQL, and rows of one instant come in any
-order. The proof is LNbits' own count: as many different rows must have come as the list holds.
+LNbits' filters, order and clock are hints only: LNbits ignores an unknown filter without a word,
+shifts a time filter by the time zone of LNbits' PostgreSQL, and lists rows of the same instant in
+any order. The proof is LNbits' own count: the reading must bring as many different rows as the list
+holds.
 """
 
 import hashlib
@@ -14,25 +15,25 @@ from dca_bot.errors import LnbitsUnavailable
 from dca_bot.lnbits.models import ListedRow, PaymentPage
 
 PAGE_ROWS = 1000
-# How many rows may leave the list between two requests without the next page skipping one.
-OVERLAP_ROWS = 20
+# How many rows may leave the list between two requests before the next page skips a row.
+_OVERLAP_ROWS = 20
 PASSES_MAX = 5
-ORDER = {"sortby": "time"}
-NEWEST_FIRST = {**ORDER, "direction": "desc"}
-NOT_WHOLE = (
+_ORDER = {"sortby": "time"}
+_NEWEST_FIRST = {**_ORDER, "direction": "desc"}
+_NOT_WHOLE = (
     "LNbits' list of payments came in another order each time, so it couldn't be read whole;"
     " the bot tries again."
 )
 
-Ask = Callable[[Mapping[str, str]], Awaitable[PaymentPage]]
+_Ask = Callable[[Mapping[str, str]], Awaitable[PaymentPage]]
 
 
 class ParametersRefused(LnbitsUnavailable):
-    """LNbits can't answer with these filters or in this order; without them it may."""
+    """LNbits can't apply the filters or the order; a request without both may succeed."""
 
 
 async def all_rows(
-    ask: Ask,
+    ask: _Ask,
     hints: Mapping[str, str] | None = None,
     *,
     page_rows: int = PAGE_ROWS,
@@ -40,27 +41,27 @@ async def all_rows(
 ) -> AsyncIterator[ListedRow]:
     """Yield every row of a wallet's list, incoming and outgoing, each once.
 
-    `ask` gets one page for the parameters of a request, or raises ParametersRefused. `hints` are
-    filters that make the list shorter where LNbits knows them, like `{"amount[lt]": "0"}`: the caller
-    checks each row again, because rows that a hint should leave out may come.
+    `ask` fetches a page for a request's parameters, or raises ParametersRefused. `hints`: filters
+    that shorten the list at an LNbits that knows the filters, like `{"amount[lt]": "0"}`. The
+    caller checks each row again, because LNbits may ignore a hint.
 
-    What a reading guarantees that ends by itself: every row that was in the list from the first
-    request to the last has been yielded, in whatever order LNbits lists, and whatever it adds
-    meanwhile. Nothing is guaranteed of rows that are added meanwhile, and nothing to a caller who
-    stops early: the order is LNbits', by its own clock, oldest first unless `newest_first`. A row has
-    the values that it had when its page was read.
+    Guaranteed once the reading has come to the end: every row that was in the list from the first
+    request to the last was yielded, in any order that LNbits lists, even if LNbits adds rows
+    meanwhile. Not guaranteed: rows that LNbits adds meanwhile; the order (LNbits' clock, oldest
+    first unless `newest_first`); anything to a caller that stops early. A row has the values of the
+    time when the page was read.
 
-    Bounded: at most PASSES_MAX passes over the list; held in memory are one page and a number for
-    each row. Raise LnbitsUnavailable where LNbits doesn't answer, or its count is never reached.
+    Bounded: at most five passes over the list; memory holds one page and a number for each row.
+    Raise LnbitsUnavailable if LNbits doesn't answer, or the rows never reach LNbits' count.
     """
-    filters, order = dict(hints or {}), dict(ORDER)
+    filters, order = dict(hints or {}), dict(_ORDER)
     seen: set[int] = set()
     requests = _Requests(ask)
     number = 0
     while number < PASSES_MAX:
         ascending = newest_first == bool(number % 2)
         asked = {**filters, **order, "direction": "asc" if ascending else "desc"}
-        # Other page boundaries in each pass: rows of one instant change places between two requests.
+        # Rows of the same instant change places between requests: each pass has other page boundaries.
         one_pass = _Pass(requests, asked, max(1, page_rows - page_rows * number // 10))
         try:
             async for page in one_pass.pages():
@@ -76,40 +77,44 @@ async def all_rows(
         if one_pass.is_steady and len(seen) >= one_pass.total:
             return
         number += 1
-    raise LnbitsUnavailable(NOT_WHOLE)
+    raise LnbitsUnavailable(_NOT_WHOLE)
 
 
 async def mark_list(
-    ask: Ask, hints: Mapping[str, str] | None = None, *, page_rows: int = PAGE_ROWS
+    ask: _Ask, hints: Mapping[str, str] | None = None, *, page_rows: int = PAGE_ROWS
 ) -> ListMark:
-    """Return how many rows the list holds and which are the newest, for `rows_since`."""
-    one_pass = _Pass(_Requests(ask), {**(hints or {}), **NEWEST_FIRST}, page_rows)
+    """Return how many rows the list holds and the newest rows, as a mark for `rows_since`."""
+    one_pass = _Pass(_Requests(ask), {**(hints or {}), **_NEWEST_FIRST}, page_rows)
     try:
         newest = await one_pass.page(0)
     except ParametersRefused:
-        return ListMark(rows=0, newest=frozenset())  # against which everything is read
+        return ListMark(
+            rows=0, newest=frozenset()
+        )  # this mark makes `rows_since` read the whole list
     return ListMark(one_pass.total, frozenset(_key(row) for row in newest))
 
 
 async def rows_since(
-    ask: Ask,
+    ask: _Ask,
     mark: ListMark,
     hints: Mapping[str, str] | None = None,
     *,
     page_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[ListedRow]:
-    """Yield every row that was added to the list after `mark` was taken, and others, each once.
+    """Yield every row that was added to the list after `mark` was taken, and perhaps older rows, each once.
 
-    The newest pages are read until rows of the mark come. That is enough if all new rows of these
-    pages stand before all rows of the mark, and are as many as LNbits counts more than it did: none was
-    added anywhere else. Where it isn't, as after LNbits' clock was set back, the whole list is read as
-    by `all_rows`. That a row was added shows only if no other has left the list, as none does that the
-    source wallet paid.
+    The newest pages are read until rows of the mark come. The pages are enough if all new rows
+    stand before all rows of the mark, and if there are as many new rows as LNbits' count has grown:
+    then no row was added elsewhere in the list. Otherwise, as after LNbits' clock was set back, the
+    whole list is read by `all_rows`.
+
+    The count proves nothing if a row has left the list meanwhile; a row that the source wallet paid
+    never leaves.
     """
     seen: set[int] = set()
     fresh: set[int] = set()
     added, fresh_before_known = None, set[int]()
-    one_pass = _Pass(_Requests(ask), {**(hints or {}), **NEWEST_FIRST}, page_rows)
+    one_pass = _Pass(_Requests(ask), {**(hints or {}), **_NEWEST_FIRST}, page_rows)
     with suppress(ParametersRefused):
         async for page in one_pass.pages():
             added = one_pass.total - mark.rows if added is None else added
@@ -131,15 +136,15 @@ async def rows_since(
 
 
 class _Requests:
-    """Counts the requests of one reading, and ends one that the list outgrows."""
+    """Counts the requests of one reading, and ends a reading that never comes to the end of the list."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: _Ask) -> None:
         self._ask = ask
         self._left: int | None = None
 
     async def page(self, params: Mapping[str, str]) -> PaymentPage:
         if self._left == 0:
-            raise LnbitsUnavailable(NOT_WHOLE)
+            raise LnbitsUnavailable(_NOT_WHOLE)
         page = await self._ask(params)
         rows = len(page.data)
         if self._left is None and rows:
@@ -152,8 +157,8 @@ class _Requests:
 class _Pass:
     """One pass from the first page to the last.
 
-    `total` is how many rows the list held at the end. `is_steady`: the list never became shorter, so
-    no row has moved to a page that was read already.
+    `total`: how many rows the list held at the end. `is_steady`: the list never became shorter, so
+    no row has moved to a page already read.
     """
 
     def __init__(self, requests: _Requests, asked: Mapping[str, str], page_rows: int) -> None:
@@ -168,13 +173,13 @@ class _Pass:
         while True:
             rows = await self.page(offset)
             yield rows
-            # A count may be wrong too: after a full page there is always a look at the next one.
+            # The count may be wrong too: after a full page the next page is always read.
             if offset + len(rows) >= self.total and len(rows) < self._page_rows:
                 return
             offset += _step(len(rows))
 
     async def page(self, offset: int) -> list[ListedRow]:
-        """Read one page; note how long the list is, and whether it became shorter."""
+        """Read a page; note how long the list is, and whether the list became shorter."""
         limits = {"limit": str(self._page_rows), "offset": str(offset)}
         page = await self._requests.page({**self._asked, **limits})
         # Beside an empty page LNbits counts 0, whatever the list holds.
@@ -185,14 +190,15 @@ class _Pass:
 
 
 def _step(rows: int) -> int:
-    """Return how far the next page begins after one of so many rows, so that both overlap."""
-    return max(1, rows - min(OVERLAP_ROWS, rows // 2))
+    """Return how far the next page begins after a page of `rows` rows: both pages overlap."""
+    return max(1, rows - min(_OVERLAP_ROWS, rows // 2))
 
 
 def _key(row: ListedRow) -> int:
-    """Return what tells the rows of one wallet apart, as a number of 8 bytes.
+    """Return a number of 8 bytes that identifies a row within a wallet.
 
-    Should two rows ever share it, the count isn't reached: an error, and no row is missed.
+    Two rows with the same number would keep the reading below LNbits' count: an error, and no row
+    is missed.
     """
     digest = hashlib.blake2b(row.checking_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest)

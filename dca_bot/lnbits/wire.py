@@ -1,7 +1,4 @@
-"""Fetch one HTTP answer whole, within bounds of size and time.
-
-No answer can fill the memory or hold a caller longer than its limit.
-"""
+"""Fetches a whole HTTP answer within bounds of size and time."""
 
 import asyncio
 import json
@@ -14,15 +11,15 @@ import httpx
 
 from dca_bot.errors import DcaBotError, in_words
 
-WORDS_CHARS_MAX = 160
-# httpx lets ssl's and the sockets' own errors through at times, and stumbles over a redirect's
-# broken web address (InvalidURL, idna.IDNAError, ValueError) though it isn't to follow it.
+_WORDS_CHARS_MAX = 160
+# httpx lets errors of ssl and of sockets through at times. A redirect's broken web address makes httpx
+# fail (InvalidURL, idna.IDNAError, ValueError), though redirects aren't followed.
 _FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 _SECRET = re.compile(r"[0-9A-Za-z_-]{32,}")
 
 
 class NoAnswer(DcaBotError):
-    """The network failed, the time was over or the answer too large; `reason` says which."""
+    """No answer came: `reason` is a fault of the network, the time limit, or an answer too large."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -30,19 +27,19 @@ class NoAnswer(DcaBotError):
 
 
 class NoConnection(NoAnswer):
-    """No connection came about, by TCP or by TLS, so nothing was asked."""
+    """No connection came about, by TCP or by TLS: the server got no request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with its whole body; `location` is where a redirect points."""
+    """An answer with the whole body; `location` is a redirect's target."""
 
     status: int
     body: bytes
     location: str = ""
 
     def json(self) -> Any:
-        """Return the body as JSON, or None if it isn't."""
+        """Return the body as JSON; None for a body that isn't JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -52,11 +49,11 @@ class Reply:
         """Return a text member of the JSON object, fit for a person and a log; else empty."""
         value = self.json()
         text = value.get(name) if isinstance(value, dict) else None
-        return clean_words(text) if isinstance(text, str) else ""
+        return _clean_words(text) if isinstance(text, str) else ""
 
 
 def no_cookies() -> CookieJar:
-    """Return a jar that takes no cookies: they would fill the memory and tell hosts who asks."""
+    """Return a cookie jar that stays empty: cookies would fill the memory and let hosts recognize the bot."""
     return CookieJar(DefaultCookiePolicy(netscape=False, rfc2965=False))
 
 
@@ -65,8 +62,9 @@ async def fetch(
 ) -> Reply:
     """Send a request and read at most `size_max` bytes within `limit_s` seconds in all.
 
-    Redirects are not followed, and nothing is unpacked: what is counted is what came. Raise
-    NoAnswer; unless it is NoConnection, what was asked may have happened all the same.
+    Redirects are not followed. The answer is not unpacked, so the limit counts the bytes that came.
+    Raise NoConnection if the server got no request, NoAnswer if the server may have acted all the
+    same.
     """
     request.headers["Accept-Encoding"] = "identity"
     try:
@@ -85,20 +83,20 @@ async def fetch(
     return Reply(response.status_code, body, response.headers.get("Location", ""))
 
 
-def clean_words(text: str) -> str:
-    """Shorten another program's words to one line and drop what looks like a key or an invoice."""
+def _clean_words(text: str) -> str:
+    """Shorten another program's words to one line; a text that looks like a key or an invoice becomes `…`."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = _SECRET.sub("…", line)
-    return line if len(line) <= WORDS_CHARS_MAX else line[: WORDS_CHARS_MAX - 1] + "…"
+    return line if len(line) <= _WORDS_CHARS_MAX else line[: _WORDS_CHARS_MAX - 1] + "…"
 
 
 def _reason(error: Exception) -> str:
-    """Say why there is no answer; not in the words of one that can't be read."""
+    """Say why no answer came; a garbled answer's own words are left out."""
     match error:
         case httpx.TimeoutException():
             return "no answer in time"
         case httpx.NetworkError() | OSError():
-            return clean_words(in_words(error))
+            return _clean_words(in_words(error))
         case httpx.RemoteProtocolError():
             return "the connection broke"
         case _:

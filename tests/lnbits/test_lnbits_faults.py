@@ -63,13 +63,13 @@ async def test_pay_answers_are_sorted(web, wallet, status, body, answer):
 
 
 async def test_oversized_answer_to_pay_is_no_answer(web, wallet, monkeypatch):
-    monkeypatch.setattr(api, "ANSWER_BYTES_MAX", 1000)
+    monkeypatch.setattr(api, "_ANSWER_BYTES_MAX", 1000)
     web.answer(PAYMENTS, b"x" * 1001, status=201)
     assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
 
 
 async def test_silent_lnbits_is_given_up_on(web, wallet, monkeypatch):
-    monkeypatch.setattr(api, "REQUEST_LIMIT_S", 0.1)
+    monkeypatch.setattr(api, "_REQUEST_LIMIT_S", 0.1)
     web.answers[PAYMENTS] = None
     assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
 

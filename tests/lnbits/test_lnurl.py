@@ -352,7 +352,7 @@ async def test_slow_name_server_is_given_up_on_when_a_payment_is_asked_about(mon
     async def resolve(_host):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(lnurl, "VERIFY_LIMIT_S", 0.05)
+    monkeypatch.setattr(lnurl, "_VERIFY_LIMIT_S", 0.05)
     async with asyncio.timeout(5), LightningAddresses(resolve=resolve) as addresses:
         with pytest.raises(DestinationUnavailable, match="did not say"):
             await addresses.verify("https://pay.example/verify/1")

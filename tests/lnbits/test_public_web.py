@@ -85,7 +85,7 @@ def serve_at(web, certificates):
 async def test_next_address_is_asked_where_one_cannot_be_reached(
     web, http, serve_at, dead, monkeypatch
 ):
-    monkeypatch.setattr(public_web, "ADDRESS_LIMIT_S", 0.1)
+    monkeypatch.setattr(public_web, "_ADDRESS_LIMIT_S", 0.1)
     web.answer("/x", {"tag": "payRequest"})
     port, asked = await serve_at("127.0.0.1")
     with silence(port):

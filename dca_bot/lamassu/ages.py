@@ -37,7 +37,7 @@ def _shown(name: str) -> str:
 
 
 def _age(at: datetime, now: datetime) -> str:
-    """Write how long ago something was, in the largest unit that has two of it."""
+    """Write how long ago an instant was, in the largest unit with at least two."""
     if at - now > _AHEAD:
         return f"of {at:%Y-%m-%d %H:%M} UTC, which lies ahead of this computer's clock"
     age = max(now - at, timedelta())

@@ -1,4 +1,4 @@
-"""Reads what PostgreSQL writes as CSV, where an empty field is NULL and `""` an empty text.
+"""Reads PostgreSQL's CSV, where an empty field is NULL and `""` an empty text.
 
 The invariant: a transfer that broke off is noticed, never read as a shorter table.
 """
@@ -39,9 +39,9 @@ _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the export with the columns that are read; the others are passed over.
+    """A table of the export with the columns that are read; other columns are passed over.
 
-    `typed` columns are no text (times, numbers, flags): `""` in one of them is no value.
+    `typed`: columns of times, numbers and flags, where `""` is no value.
     """
 
     name: str
@@ -51,17 +51,17 @@ class Table:
 
 
 def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
-    """Yield the rows of one table by column name; optional columns that are absent are left out.
+    """Yield the rows of a table by column name; optional columns that are absent are left out.
 
-    A byte order mark of UTF-8 is skipped. A row beyond 16 MiB comes as NULLs only, which is no row of any
-    table. Raise ExportBroken where the file breaks off, TableBroken for a file that isn't the export,
-    where columns are missing, for a row of another length than the header, and for what isn't UTF-8.
+    A byte order mark of UTF-8 is skipped. A row beyond 16 MiB comes as NULLs only, like no row of
+    any table. Raise ExportBroken if the file breaks off. Raise TableBroken for a file that isn't
+    the export, missing columns, a row of another length than the header, and text that isn't UTF-8.
     """
     _refuse_other_files(file, table)
     records = _records(file, table)
     first = next(records, None) or ""
     header = _split(first, table)
-    # A program that quotes even the names quotes all, so that NULL becomes `""`; PostgreSQL doesn't.
+    # A program that quotes even the names quotes every value, and writes NULL as `""`.
     empty_texts = table.typed if '"' in first else frozenset[str]()
     _refuse_header(header, table)
     wanted = [
@@ -78,16 +78,16 @@ def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
             counts = f"a row has {len(fields)} fields, the header {len(header)}"
             raise _broken(table, f"{counts}. {begins(record)}", odd_row(record))
         row = {name: fields[place] for name, place in wanted}
-        # Looking through the whole record is quicker than through its fields.
+        # One search through the whole record is quicker than a search through each field.
         if any(word in record for word in _NULL_MARKS):
             _refuse_other_nulls(row, table, empty_texts)
         yield row
 
 
 def _refuse_other_files(file: IO[bytes], table: Table) -> None:
-    """Raise TableBroken unless the file's first line has the required columns; stand at its beginning.
+    """Raise TableBroken unless the first line has the required columns; leave the file at the beginning.
 
-    A first line that isn't whole and looks like nothing else is left to be noticed as a transfer that
+    An incomplete first line that looks like nothing else passes: reading it notices a transfer that
     broke off.
     """
     head = file.read(HEAD_BYTES)
@@ -108,7 +108,7 @@ def _refuse_other_files(file: IO[bytes], table: Table) -> None:
 
 
 def _refuse_header(header: list[str | None], table: Table) -> None:
-    """Raise TableBroken where a column that is read is missing, or stands there twice."""
+    """Raise TableBroken if a column that is read is missing or stands in the header twice."""
     names = Counter(header)
     missing = sorted(name for name in table.required if not names[name])
     twice = sorted(name for name in table.required | table.optional if names[name] > 1)
@@ -121,9 +121,10 @@ def _refuse_header(header: list[str | None], table: Table) -> None:
 
 
 def _refuse_other_nulls(row: Row, table: Table, empty_texts: AbstractSet[str]) -> None:
-    """Raise TableBroken where NULL isn't an empty field: then each missing error would be an error.
+    """Raise TableBroken if the program wrote NULL in another way than as an empty field.
 
-    `empty_texts`: columns in which `""` stands for NULL too.
+    `empty_texts`: columns where `""` stands for NULL too. A NULL of the column `error` that was
+    read as a text would make an error of every cash-out.
     """
     for name, value in row.items():
         is_other = value in _OTHER_NULLS and name not in _FREE_TEXT
@@ -139,7 +140,7 @@ def _split_header(line: bytes) -> list[str]:
 
 
 def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
-    """Yield whole records, None for one that is too long: a line break inside quotes belongs to the field."""
+    """Yield whole records, None for a record that is too long; a quoted line break belongs to a field."""
     while line := file.readline(_RECORD_BYTES_MAX):
         record, quotes = bytearray(line), line.count(b'"')
         while quotes % 2 or not line.endswith(b"\n"):

@@ -1,7 +1,7 @@
-"""Says what a file is that isn't the export, from how it begins.
+"""Says what a file is instead of the export, judged by the beginning.
 
-The invariant: nothing here reads a table. A file that isn't the export is refused; its first line is
-shown, cut short and without control characters, as it may come from anybody.
+No table is read here: the file is refused. The first line is shown to the operator, cut short and
+without control characters, as anybody may have written the file.
 """
 
 import re
@@ -11,12 +11,12 @@ from collections.abc import Set as AbstractSet
 from dca_bot.errors import one_line
 
 HEAD_BYTES = 2**16
-"""So much of a file's beginning is looked at."""
+"""How much of a file's beginning is judged."""
 UTF8_MARK = b"\xef\xbb\xbf"
-SHOWN_CHARS_MAX = 60
+_SHOWN_CHARS_MAX = 60
 _MESSAGE_CHARS_MAX = 160
 _BY_COPY = r"export it with \copy (…) to stdout csv header"
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first: the mark of UTF-32 (little endian) begins with the mark of UTF-16.
 _ENCODINGS = (
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
@@ -60,7 +60,7 @@ _VALUE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-|\d{4}-\d\d-\d\d |(^|[,\t])(\d+(\.\d+)?|[tf])([,\t]|$)"
 )
 _WRAPPING = " \"'`[]"
-# What no other of the tables has.
+# For each table, columns that no other table has.
 _TELLTALES = {
     "cash_out_txs": {"dispense", "dispense_confirmed"},
     "cash_out_actions": {"tx_id", "action"},
@@ -71,7 +71,7 @@ _FOOTER = re.compile(r"\(\d+ \w+\)|COPY \d+|(Time|Tiempo|Zeit|Duración): .*|\\\
 
 
 def not_text(head: bytes) -> str:
-    """Say why a file is no text in UTF-8, judged by its first bytes; empty if nothing speaks against it."""
+    """Say why a file is no text in UTF-8, by the first bytes; empty without a sign of another format."""
     for what, mark in _OTHER_FILES.items():
         if head.startswith(mark):
             return what
@@ -95,7 +95,7 @@ def not_text(head: bytes) -> str:
 
 
 def not_the_export(head: str, table: str, required: AbstractSet[str]) -> str:
-    """Say what a file is, or lacks by name, whose first line has not all required columns."""
+    """Say what a file without all required columns in the first line is, or which columns are missing."""
     lines = head.splitlines() or [""]
     if not head.strip():
         return "is empty; export all columns, with a header"
@@ -105,7 +105,7 @@ def not_the_export(head: str, table: str, required: AbstractSet[str]) -> str:
 
 
 def other_shape(head: str) -> str:
-    """Say what the text is by how it begins, without looking for columns; empty if nothing tells."""
+    """Say which other format a text has, judged by the beginning, not by columns; empty without a sign."""
     lines = head.splitlines()[:2]
     first = lines[0]
     if _MESSAGE.match(first):
@@ -125,7 +125,7 @@ def other_shape(head: str) -> str:
 
 
 def odd_row(record: str) -> str:
-    """Say what a row is that has more or fewer fields than the header, where that can be told."""
+    """Say what a row of an odd length is: psql's footer, or another table's header; else empty."""
     names = _plain_names(record)
     if _FOOTER.fullmatch(record):
         return " That is psql's, not a row: psql -q prints none."
@@ -134,15 +134,15 @@ def odd_row(record: str) -> str:
     return ""
 
 
-def begins(line: str, *, chars_max: int = SHOWN_CHARS_MAX) -> str:
-    """Show how a line begins."""
+def begins(line: str, *, chars_max: int = _SHOWN_CHARS_MAX) -> str:
+    """Quote the beginning of a line."""
     shown = one_line(line)
     cut = shown if len(shown) <= chars_max else f"{shown[: chars_max - 1]}…"
     return f"It begins: {cut}" if cut else "It begins with an empty line"
 
 
 def _unmarked(first: bytes) -> str:
-    """Name an encoding without a mark by the zero bytes beside each ASCII letter."""
+    """Name an encoding without a byte order mark, by the zero bytes beside each ASCII letter."""
     letters = first[:64]
     zeros = letters.count(0)
     if not zeros or zeros * 3 < len(letters) or zeros == len(letters):
@@ -152,7 +152,7 @@ def _unmarked(first: bytes) -> str:
 
 
 def _other_place(lines: Sequence[str], required: AbstractSet[str]) -> str:
-    """Name another separator than the comma, or text before the header."""
+    """Say that fields are separated by another sign than commas, or that text stands before the header."""
     for separator, name in _SEPARATORS.items():
         if len(_names(lines[0], separator) & required) > 1 and not _is_ruled(lines):
             return f"has fields that are separated by {name}, not by commas"
@@ -169,7 +169,7 @@ def _is_ruled(lines: Sequence[str]) -> bool:
 
 
 def _other_names(first: str, table: str, required: AbstractSet[str]) -> str:
-    """Say what is wrong with the names of the columns, if there are any."""
+    """Say what is wrong with the names of the columns."""
     found, plain = _names(first, ","), _plain_names(first)
     if not found & required and not plain & required:
         if _VALUE.search(first):
@@ -194,5 +194,5 @@ def _names(line: str, separator: str) -> set[str]:
 
 
 def _plain_names(line: str) -> set[str]:
-    """Return the names without what programs put around and before them."""
+    """Return the columns' names without quotes, spaces and a table's name, in small letters."""
     return {name.strip(_WRAPPING).rpartition(".")[2].casefold() for name in line.split(",")}

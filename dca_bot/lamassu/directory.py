@@ -14,14 +14,8 @@ from dca_bot.core.ports import Copy, Export
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
 from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.csv import Table
-from dca_bot.lamassu.rows import (
-    ACTIONS,
-    CASH_INS,
-    CASH_OUTS,
-    DEVICES,
-    lacks_cash_ins,
-    read_export,
-)
+from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
+from dca_bot.lamassu.rows import lacks_cash_ins, read_export
 
 _LISTED_MAX = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,14 +24,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class DirectorySource:
     """A folder with cash_out_txs.csv and cash_out_actions.csv.
 
-    Without devices.csv the machines have no names, without cash_in_txs.csv there are no cash-ins.
+    Without devices.csv the machines have no names; without cash_in_txs.csv no cash-ins are read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out and cash-in created at `since` or later."""
+        """Read every cash-out and cash-in created at `since` or later; raise as `read_directory` does."""
         return await asyncio.to_thread(read_directory, self._path, since)
 
     async def aclose(self) -> None:
@@ -47,7 +41,7 @@ class DirectorySource:
 def read_directory(path: Path, since: datetime) -> Export:
     """Read the folder; raise SourceUnavailable, or ExportBroken for an incomplete file.
 
-    Cash-ins that are there and can't be opened are told in `unreadable`.
+    A file of cash-ins that exists but can't be opened is reported in `unreadable`.
     """
     with ExitStack() as files:
         cash_outs, actions = _open(files, path, CASH_OUTS), _open(files, path, ACTIONS)
@@ -71,9 +65,9 @@ def _name(table: Table) -> str:
 
 
 def _copy(name: str, file: IO[bytes]) -> Copy:
-    """Take a file's time, which moving it leaves; it can't have been written after its arrival here."""
+    """Take a file's age: the older of the content's time (kept when moved) and the inode's time."""
     state = os.fstat(file.fileno())
-    # A file's own time can lie ahead, where another computer has set it; that of its inode can't.
+    # Another computer may have set the content's time ahead; the inode's time is this computer's.
     nanoseconds = max(min(state.st_mtime_ns, state.st_ctime_ns), 0)
     return Copy(name, _EPOCH + timedelta(microseconds=nanoseconds // 1000))
 
@@ -105,7 +99,7 @@ def _unreadable(path: Path, error: OSError) -> SourceUnavailable:
 
 
 def _remedy(path: Path, file: Path) -> str:
-    """Say what to do about a file that is missing, by what is there instead."""
+    """Say what to do about a missing file, by the other files in the folder."""
     found = next(_alike(path, file), None)
     if found is None:
         return f"put the exported CSV files into {path}"
@@ -113,7 +107,7 @@ def _remedy(path: Path, file: Path) -> str:
 
 
 def _alike(path: Path, file: Path) -> Iterator[Path]:
-    """Find what may be meant: a name in capitals, with a number behind it, one folder below, packed."""
+    """Find files that may be meant: in capitals, with a number behind the name, one folder below, packed."""
     try:
         for entry in islice(path.iterdir(), _LISTED_MAX):
             if entry.name.casefold().startswith(file.stem):

@@ -1,7 +1,7 @@
-"""The command that prints a table on the Lamassu server: how it is written, and why it failed.
+"""The command that prints a table on the Lamassu server: how to write the command, and why a run failed.
 
-The invariant: nothing here runs anything. A sentence names what the server's side most likely
-refuses, from the exit status and the first line that was said.
+Nothing is run here. The exit status and the first line of the complaint tell what the server most
+likely refuses.
 """
 
 import re
@@ -24,9 +24,10 @@ _OTHER_COMMAND = (
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a command ended: `said` is the first line of its complaint, empty if it made none.
+    """How a command ended: `said` is the first line of the complaint, empty without a complaint.
 
-    `status` is None where the server told none; `signal` is what ended it, if a signal did.
+    `status` is None if the server reported none; `signal` names the signal that ended the command,
+    if any.
     """
 
     status: int | None
@@ -35,7 +36,7 @@ class Ending:
 
     @property
     def is_its_own(self) -> bool:
-        """Tell whether the command itself ended, and not the connection or a signal."""
+        """Tell whether the command ended by itself: neither a lost connection nor a signal."""
         return self.signal is None and self.status is not None
 
     def __str__(self) -> str:
@@ -46,13 +47,17 @@ class Ending:
 
 
 def fill_command(template: str, table: str, since: datetime) -> str:
-    """Put table and time into a command; both consist of characters no shell minds."""
+    """Put table and time into a command; both consist of characters that need no quoting in a shell.
+
+    >>> fill_command("dca-export {table} {since}", "devices", datetime(2026, 7, 1, tzinfo=UTC))
+    'dca-export devices 2026-07-01T00:00:00+00:00'
+    """
     instant = since.astimezone(UTC).isoformat()
     return template.replace("{table}", table).replace("{since}", instant)
 
 
 def what_to_do(ending: Ending, template: str, username: str) -> str:
-    """Say what to do after a command failed, or printed nothing; `template` is the configured one."""
+    """Say what to do after a command failed or printed nothing; `template` is the configured command."""
     asks_script = template.lstrip().startswith(_FOR_SCRIPT)
     is_found = ending.status != _NOT_FOUND
     rules = (

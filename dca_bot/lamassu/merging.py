@@ -1,7 +1,8 @@
-"""Makes one cash-out of all that a reading says under one id, in whatever order it says it.
+"""Makes one cash-out of all rows and actions with the same id in a reading.
 
-The invariant: the same contents give the same cash-out, whichever came first. A content that stands
-there twice is one; different contents are all kept, and it is for `core.cash_out` to say what they mean.
+The invariant: the same contents give the same cash-out, in any order. A content that stands in the
+export twice counts once; different contents are all kept, and `core.cash_out` decides about the
+contradiction.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -11,25 +12,25 @@ from typing import Any, TypeVar
 
 from dca_bot.core.cash_out import Action, CashOut
 
-CONTENTS_MAX = 8
-"""So many contents of one id are kept; more than one can't be trusted anyway."""
+_CONTENTS_MAX = 8
+"""How many contents of an id are kept; two already make the cash-out a hold."""
 _Key = TypeVar("_Key", bound=Hashable)
 _Row = TypeVar("_Row")
 
 
 @dataclass(slots=True)
 class Reports:
-    """What the actions say of one cash-out; `readable` is False where one of them could not be read."""
+    """The actions of a cash-out; `readable` is False if at least one action could not be read."""
 
     by_id: dict[int, list[Action]] = field(default_factory=dict)
     readable: bool = True
 
     def add(self, action: Action) -> None:
-        """Take one more action; its id may have come before."""
+        """Add an action; an action with the same id may have come before."""
         self.by_id[action.id] = _with(self.by_id.get(action.id, []), action)
 
     def readings(self) -> list[tuple[Action, ...]]:
-        """Return the actions, once for each way to read ids that came with different contents."""
+        """Return the actions once for each way to read ids that came with different contents."""
         ways = max(map(len, self.by_id.values()), default=1)
         return [
             tuple(
@@ -40,33 +41,33 @@ class Reports:
 
 
 def contents_by_id(rows: Iterable[tuple[_Key, _Row]]) -> dict[_Key, list[_Row]]:
-    """Collect rows by id: each different content once, in an order of their own."""
+    """Collect rows by id: each different content once, in an order that doesn't depend on the rows' order."""
     found: dict[_Key, list[_Row]] = {}
     for id_, row in rows:
-        # Nearly every id comes once, so nothing is compared or sorted for it.
+        # Nearly every id comes once: comparing and sorting would be wasted.
         found[id_] = _with(found[id_], row) if id_ in found else [row]
     return found
 
 
 def merged(rows: Sequence[CashOut], reports: Reports) -> CashOut:
-    """Make one cash-out of the contents of one id and the reports on it."""
+    """Make one cash-out of the contents of an id and of the reports on the cash-out."""
     first, *others = [
         replace(row, actions=actions, reports_readable=reports.readable)
         for row in rows
         for actions in reports.readings()
     ]
-    return replace(first, others=tuple(others[: CONTENTS_MAX - 1])) if others else first
+    return replace(first, others=tuple(others[: _CONTENTS_MAX - 1])) if others else first
 
 
 def _with(contents: list[_Row], row: _Row) -> list[_Row]:
     if not contents:
         return [row]
     by_text = {_text(one): one for one in (*contents, row)}
-    return [by_text[text] for text in sorted(by_text)][:CONTENTS_MAX]
+    return [by_text[text] for text in sorted(by_text)][:_CONTENTS_MAX]
 
 
 def _text(row: object) -> str:
-    """Write down what a row says, the same for the same values, however many zeros were written."""
+    """Write a row's values as a text: equal values give equal texts, however many zeros a number has."""
     if not is_dataclass(row):
         return repr(row)
     values: list[Any] = [getattr(row, one.name) for one in fields(row)]

@@ -1,7 +1,8 @@
-"""Reads Lamassu from its PostgreSQL database, directly or through an SSH tunnel.
+"""Reads Lamassu from the PostgreSQL database, directly or through an SSH tunnel.
 
-The invariant: the bot can't change anything there, and reads one state of it. All tables come from one
-READ ONLY, REPEATABLE READ transaction, as the same CSV that `psql` would export, to the same reader.
+The invariant: the bot changes nothing in the database and sees a single state. All tables come from
+one READ ONLY, REPEATABLE READ transaction, as the same CSV that `psql` would export, and go to the
+same reader.
 """
 
 import asyncio
@@ -24,25 +25,19 @@ from dca_bot.lamassu.postgres_login import (
     PostgresServer,
     TableUnreadable,
     log_in,
-    refusal,
 )
-from dca_bot.lamassu.rows import (
-    ACTIONS,
-    CASH_INS,
-    CASH_OUTS,
-    DEVICES,
-    lacks_cash_ins,
-    read_export,
-)
+from dca_bot.lamassu.postgres_refusals import refusal
+from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
+from dca_bot.lamassu.rows import lacks_cash_ins, read_export
 from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.lamassu.tunnel import open_tunnel
 
 _log = logging.getLogger(__name__)
 
 _MEMORY_BYTES = 2**23
-# What asyncpg raises beside the errors of PostgreSQL; a time limit is an OSError.
+# PostgreSQL's errors and asyncpg's own; a time limit raises an OSError.
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-# $1 is `since`. Actions are created after their cash-out, so the same time bounds them.
+# $1 is `since`. An action is created after the cash-out, so the same time bounds both.
 _CONDITIONS = {
     CASH_OUTS: "created >= $1::timestamptz",
     ACTIONS: "created >= $1::timestamptz AND action::text IN ('dispense', 'dispenseError')"
@@ -50,7 +45,7 @@ _CONDITIONS = {
     DEVICES: "$1::timestamptz IS NOT NULL",
     CASH_INS: "created >= $1::timestamptz",
 }
-# Of all that exist, not of those that may be read: a column that may not be read is told, not missed.
+# All columns, even those without permission: a forbidden column must give an error, not pass for missing.
 _COLUMNS = """
 SELECT attname::text FROM pg_attribute
 WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
@@ -64,15 +59,15 @@ FROM (SELECT name, to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name
 """
 
 
-# A standby that has replayed nothing since its start tells no time; then nothing is known of its age.
+# NULL on a standby that has replayed nothing since the start: the age is unknown then.
 _REPLAYED = "SELECT pg_is_in_recovery() AS standby, pg_last_xact_replay_timestamp() AS replayed_at"
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a login may do with the tables that are read, and the server's version.
+    """A login's rights on the tables that are read, and the server's version.
 
-    `is_standby`: the server replays what another one does, and may lag behind it.
+    `is_standby`: the server replays another server's changes, and may lag behind.
     """
 
     version: str
@@ -82,7 +77,7 @@ class Rights:
 
 
 class PostgresSource:
-    """A Lamassu database; the connection, and the tunnel to it, are kept between polls."""
+    """A Lamassu database; the connection and the tunnel, if any, are kept between polls."""
 
     def __init__(
         self,
@@ -98,7 +93,10 @@ class PostgresSource:
         self._turn = asyncio.Lock()
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out created at `since` or later, with its actions, and every cash-in."""
+        """Read every cash-out created at `since` or later with the actions, and every cash-in.
+
+        Raise SourceUnavailable if the server can't be read, ExportBroken if a table lacks columns.
+        """
         async with self._turn:
             with ExitStack() as files:
                 (cash_outs, actions, devices), cash_ins, failure, copies = await self._try_read(
@@ -111,7 +109,7 @@ class PostgresSource:
         return replace(export, unreadable=unreadable, copies=copies)
 
     async def rights(self) -> Rights:
-        """Look up what the role may do; raise SourceUnavailable."""
+        """Look up the role's rights; raise SourceUnavailable."""
         names = [table.name for table in _CONDITIONS]
         async with self._turn:
             try:
@@ -133,11 +131,11 @@ class PostgresSource:
     async def _try_read(
         self, files: ExitStack, since: datetime
     ) -> tuple[list[IO[bytes]], IO[bytes] | None, str, tuple[Copy, ...]]:
-        """Read all tables; whatever goes wrong leaves no connection in doubt behind."""
+        """Read all tables; an error closes the connection, whose state is unknown then."""
         try:
             with self._explained():
                 transaction = await self._begin()
-                # Before the tables: what is replayed meanwhile makes them newer, never older.
+                # Before the tables: changes replayed meanwhile make the tables newer, never older.
                 copies = await self._standby()
                 tables = [
                     await self._download(files, table, since)
@@ -151,9 +149,9 @@ class PostgresSource:
         return tables, cash_ins, failure, copies
 
     async def _standby(self) -> tuple[Copy, ...]:
-        """Tell up to when a standby has replayed; nothing for a server that others replay.
+        """Return up to when a standby has replayed; empty for a server that is no standby.
 
-        A service that only looks like PostgreSQL may not tell; the reading goes on.
+        A server that only looks like PostgreSQL may not know the function; the reading goes on.
         """
         savepoint = self._connection.transaction()
         await savepoint.start()
@@ -170,7 +168,7 @@ class PostgresSource:
     async def _try_cash_ins(
         self, files: ExitStack, since: datetime
     ) -> tuple[IO[bytes] | None, str]:
-        """Read the cash-ins, or tell why they can't be read; the transaction lives on."""
+        """Read the cash-ins, or say why not; a savepoint keeps the transaction alive."""
         savepoint = self._connection.transaction()
         await savepoint.start()
         try:
@@ -180,7 +178,7 @@ class PostgresSource:
             return None, lacks_cash_ins(str(error))
 
     async def _begin(self) -> Any:
-        """Begin a transaction on the kept connection, or on a new one if that is dead."""
+        """Begin a transaction on the kept connection, or on a new connection if the old one is dead."""
         if self._connection is not None:
             try:
                 async with asyncio.timeout(self._limits.connect_s):
@@ -191,7 +189,7 @@ class PostgresSource:
         return await _start(await self._connect())
 
     async def _connect(self) -> Any:
-        """Log in, through the tunnel if there is one; what is open already is closed before."""
+        """Log in, through the tunnel if configured; an open connection and tunnel are closed first."""
         await self.aclose()
         server, limit_s = self._server, self._limits.connect_s
         host = server.host
@@ -202,7 +200,7 @@ class PostgresSource:
         return self._connection
 
     async def _download(self, files: ExitStack, table: Table, since: datetime) -> IO[bytes]:
-        """Copy what is needed of one table into a file, on disk if it is much."""
+        """Copy the needed rows of a table into a file, in memory up to 8 MiB, then on disk."""
         query = await self._query(table)
         spool = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 (is on the stack)
         file = files.enter_context(spool)
@@ -224,7 +222,7 @@ class PostgresSource:
         return file
 
     async def _query(self, table: Table) -> str:
-        """Select the columns that the bot knows; raise if it doesn't find those that it needs."""
+        """Select the columns that the bot knows; raise TableUnreadable or TableBroken if one is missing."""
         rows = await self._connection.fetch(_COLUMNS, table.name)
         present = {row["attname"] for row in rows}
         server = self._server
@@ -245,7 +243,7 @@ class PostgresSource:
 
     @contextmanager
     def _explained(self, table: str = "") -> Iterator[None]:
-        """Make sentences of errors."""
+        """Turn errors of PostgreSQL and of the network into sentences (`refusal`)."""
         try:
             yield
         except _FAULTS as error:

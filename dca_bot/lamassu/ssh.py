@@ -1,7 +1,7 @@
-"""Reads Lamassu over SSH: one command per table prints it as CSV.
+"""Reads Lamassu over SSH: a command per table prints the table as CSV.
 
-The invariant: all or nothing. A table counts only when its command ended with exit status 0 and its
-last row is whole; the server's key is always checked, and only the one configured key logs in.
+The invariant: all or nothing. A table counts only if the command ended with exit status 0 and the
+last row is whole. The server's key is always checked, and only the configured key logs in.
 """
 
 import asyncio
@@ -17,14 +17,8 @@ import asyncssh
 from dca_bot.core.ports import Export
 from dca_bot.errors import SourceUnavailable, in_words, one_line
 from dca_bot.lamassu.export_command import Ending, fill_command, what_to_do
-from dca_bot.lamassu.rows import (
-    ACTIONS,
-    CASH_INS,
-    CASH_OUTS,
-    DEVICES,
-    lacks_cash_ins,
-    read_export,
-)
+from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
+from dca_bot.lamassu.rows import lacks_cash_ins, read_export
 from dca_bot.lamassu.ssh_login import SshServer, connect
 
 _log = logging.getLogger(__name__)
@@ -36,14 +30,14 @@ _COMPLAINT_BYTES = 2**12
 
 
 class _CommandFailed(SourceUnavailable):
-    """The command itself failed or took too long; what was read before it stands."""
+    """The command failed or took too long; tables that were read before stay valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class SshLimits:
-    """Bounds on what a server may cost.
+    """Bounds on time and size.
 
-    `command_s` is for one table; `cash_ins_s` for the cash-ins, which hold up all cash-outs.
+    `command_s` is for one table; `cash_ins_s` is shorter, as the cash-outs wait for the cash-ins.
     """
 
     connect_s: float = 20
@@ -53,7 +47,10 @@ class SshLimits:
 
 
 class SshCsvSource:
-    """A Lamassu server whose tables a command exports; the connection is kept between polls."""
+    """A Lamassu server with a command that exports tables; the connection is kept between polls.
+
+    `command`: the command line, with `{table}` and `{since}` in it.
+    """
 
     def __init__(self, server: SshServer, command: str, limits: SshLimits | None = None) -> None:
         """Take the command with `{table}` and `{since}` in it."""
@@ -64,14 +61,15 @@ class SshCsvSource:
         self._turn = asyncio.Lock()
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out created at `since` or later, with its actions, and every cash-in.
+        """Read every cash-out created at `since` or later with the actions, and every cash-in.
 
-        Actions are created after their cash-out, so the same time bounds them. A server whose
-        command exports all tables but the cash-ins is good enough for the cash-outs.
+        An action is created after the cash-out, so the same time bounds both. If only the command
+        for the cash-ins fails, the cash-outs count all the same. Raise SourceUnavailable, or
+        ExportBroken for an incomplete table.
         """
         async with self._turn:
             with ExitStack() as files:
-                # Cash-outs first: an action then never lacks its cash-out's newest state.
+                # Cash-outs first, so that no action is older than the cash-out's state.
                 tables = [(CASH_OUTS, since), (ACTIONS, since), (DEVICES, _BEGINNING)]
                 cash_outs, actions, devices = [
                     files.enter_context(await self._download(table.name, table_since))
@@ -95,7 +93,7 @@ class SshCsvSource:
             await connection.wait_closed()
 
     async def _download(self, table: str, since: datetime) -> IO[bytes]:
-        """Run one table's command and keep what it prints, on disk if it is much."""
+        """Run the command for a table and keep the output, in memory up to 8 MiB, then on disk."""
         command, limits = fill_command(self._command, table, since), self._limits
         limit_s = limits.cash_ins_s if table == CASH_INS.name else limits.command_s
         file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 (is returned)
@@ -124,7 +122,7 @@ class SshCsvSource:
         return file
 
     async def _start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
-        """Run a command over the kept connection, or over a new one if that is dead."""
+        """Run a command over the kept connection, or over a new connection if the old one is dead."""
         if self._connection is not None:
             try:
                 return await _run(self._connection, command)
@@ -137,7 +135,7 @@ class SshCsvSource:
     async def _receive(
         self, process: asyncssh.SSHClientProcess[bytes], file: IO[bytes], table: str
     ) -> None:
-        """Copy the output into the file; raise SourceUnavailable unless it ended well."""
+        """Copy the output into the file; raise SourceUnavailable unless the command ended well."""
         size_bytes, complaint = await asyncio.gather(
             self._copy(process.stdout, file, table), _first_bytes(process.stderr)
         )
@@ -158,7 +156,7 @@ class SshCsvSource:
         )
 
     async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> int:
-        """Return how many bytes were copied."""
+        """Copy a stream into the file and return its size; raise SourceUnavailable beyond the limit."""
         size_bytes = 0
         while chunk := await stream.read(_CHUNK_BYTES):
             size_bytes += len(chunk)
@@ -171,7 +169,7 @@ class SshCsvSource:
         return size_bytes
 
     async def _give_up(self, file: IO[bytes]) -> None:
-        """Leave nothing half-read behind: neither the file nor a connection in doubt."""
+        """Close the file and the connection, whose state is unknown."""
         file.close()
         await self.aclose()
 
@@ -183,7 +181,7 @@ async def _run(
 
 
 async def _first_bytes(stream: asyncssh.SSHReader[bytes]) -> bytes:
-    """Read to the end, so that the other side is never blocked, and keep the beginning."""
+    """Read the stream to the end, lest the server block, and return the beginning."""
     kept = b""
     while chunk := await stream.read(_COMPLAINT_BYTES):
         kept += chunk[: _COMPLAINT_BYTES - len(kept)]

@@ -1,6 +1,6 @@
-"""Logs in to a server over SSH, and says in a sentence what a refusal means and what to do.
+"""Logs in to a server over SSH; a refusal is explained in a sentence with a remedy.
 
-The invariant: only the one configured key logs in, and only to a server whose own key is known.
+The invariant: only the configured key logs in, and only to a server with a known key.
 """
 
 import shlex
@@ -21,7 +21,7 @@ _PUTTY = b"PuTTY-User-Key-File"
 
 @dataclass(frozen=True, slots=True)
 class SshServer:
-    """Where to log in and with what; both files are paths, the key's has no passphrase."""
+    """Address and login of an SSH server; the private key has no passphrase."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class SshServer:
 
 
 async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
-    """Log in with the one key, to the one host key known; raise SourceUnavailable."""
+    """Log in with the configured key, to a host key in known_hosts; raise SourceUnavailable."""
     _refuse_unfit_files(server)
     try:
         return await asyncssh.connect(
@@ -57,13 +57,13 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
 
 
 def keyscan(server: SshServer) -> str:
-    """Write the command that prints a server's keys as known_hosts has them."""
+    """Write the command that prints a server's keys in the form of known_hosts."""
     port = [] if server.port == asyncssh.DEFAULT_PORT else ["-p", str(server.port)]
     return shlex.join(["ssh-keyscan", *port, server.host])
 
 
 def _refuse_unfit_files(server: SshServer) -> None:
-    """Raise SourceUnavailable unless the key is the bot's alone, and not everybody names the server's."""
+    """Raise SourceUnavailable if others could read the private key or write known_hosts."""
     for path in (server.private_key_file, server.known_hosts_file):
         try:
             refuse_unfit_file(path, private=path == server.private_key_file)
@@ -108,7 +108,7 @@ def _why_refused(error: Exception, server: SshServer, limit_s: float) -> str:
 
 
 def _unknown_server(server: SshServer) -> str:
-    """Tell a server that nobody has noted yet from one that shows another key than before."""
+    """Explain a server without a key in known_hosts, or with another key than noted there."""
     if _noted(server):
         return (
             f"{server.address} shows another key than {server.known_hosts_file} has for it. Unless"

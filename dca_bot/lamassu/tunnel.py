@@ -20,9 +20,9 @@ from dca_bot.lamassu.ssh_login import SshServer, connect
 async def open_tunnel(
     server: SshServer, host: str, port: int, *, limit_s: float
 ) -> AsyncIterator[str]:
-    """Log in and give the folder of a socket, named as libpq wants it, that leads to host:port.
+    """Log in over SSH and yield the folder of a Unix socket, in libpq's form, that leads to host:port.
 
-    Raise SourceUnavailable where the server refuses the login, or to lead there.
+    Raise SourceUnavailable if the server refuses the login or the way to host:port.
     """
     connection = await connect(server, limit_s=limit_s)
     try:
@@ -61,7 +61,7 @@ async def _try_way(
     *,
     limit_s: float,
 ) -> None:
-    """Go there once: a refusal is known only here, behind the socket it is just a lost connection."""
+    """Connect to host:port once: behind the socket a refusal would look like a lost connection."""
     try:
         async with asyncio.timeout(limit_s):
             _, writer = await connection.open_connection(host, port)

@@ -17,7 +17,7 @@ from dca_bot.core.cash_out import Verdict, decide
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.postgres import PostgresSource
-from dca_bot.lamassu.rows import CASH_OUTS
+from dca_bot.lamassu.row_models import CASH_OUTS
 from dca_bot.lamassu.ssh import SshCsvSource
 
 OLDEST, NEWEST = "7.4", "12.0.0-beta.2"

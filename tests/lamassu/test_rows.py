@@ -10,7 +10,8 @@ from dca_bot.core.cash_out import Action, Reason, Verdict, decide
 from dca_bot.core.ports import CashIn
 from dca_bot.errors import ExportBroken
 from dca_bot.lamassu.directory import read_directory
-from dca_bot.lamassu.rows import ACTIONS, CASH_INS, CASH_OUTS, read_export
+from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS
+from dca_bot.lamassu.rows import read_export
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 LATER = datetime(2025, 12, 1, tzinfo=UTC)

@@ -1,7 +1,8 @@
-"""The ceilings on what leaves by itself: which payouts would be held, in the order of their turns.
+"""The ceilings on automatic payouts: which payouts would be held, in the order of sending.
 
-The invariant: one rule decides for the payout worker, before it sends, and for whoever counts what the
-source wallet needs; so a payout that is about to be held is never asked a top-up for.
+The invariant: a single rule decides for the payout worker, before sending, and for the count of the
+source wallet's need. So the operators are never asked for a top-up for a payout that is about to be
+held.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,7 +19,7 @@ class Ceiling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """What the operator allows: one payout, and all payouts that are sent within 24 hours."""
+    """The operator's limits: on a payout, and on all payouts sent within 24 hours."""
 
     payout_max_sat: int
     day_max_sat: int
@@ -28,9 +29,9 @@ class Ceilings:
 class Turn:
     """A payout that is still to be sent.
 
-    `accepted` are the ceilings that the operator has let it break. `counted_sat` is what its own
-    earlier attempt, proven unpaid, adds to the last 24 hours. `is_aside`: its destination didn't take
-    it when it was tried last, so payouts behind it may be sent first.
+    `accepted`: the ceilings that the operator has waived for this payout. `counted_sat`: the part
+    of the last 24 hours' sum that is the payout's own earlier attempt, proven unpaid. `is_aside`:
+    the destination failed at the last try, so later payouts may be sent first.
     """
 
     id: str
@@ -43,9 +44,9 @@ class Turn:
 def broken(
     amount_sat: int, *, sent_sat: int, ceilings: Ceilings, accepted: Collection[str]
 ) -> Ceiling | None:
-    """Return the first ceiling that a payout breaks and that the operator has not let it break.
+    """Return the first ceiling that a payout breaks, other than those in `accepted`.
 
-    `sent_sat` is what was sent within 24 hours beside the payout itself.
+    `sent_sat`: the sum sent within 24 hours, without the payout itself.
     """
     found = {
         Ceiling.PAYOUT: amount_sat > ceilings.payout_max_sat,
@@ -55,9 +56,9 @@ def broken(
 
 
 def to_be_held(turns: Iterable[Turn], *, sent_sat: int, ceilings: Ceilings) -> frozenset[str]:
-    """Return the ids of the payouts that would be held, if all others were sent in this order.
+    """Return the ids of the payouts that would be held if all others were sent in the order given.
 
-    `sent_sat` is what was sent within the last 24 hours, earlier attempts of these payouts included.
+    `sent_sat`: the sum sent within the last 24 hours, including earlier attempts of these payouts.
     """
     held = set()
     for turn in turns:

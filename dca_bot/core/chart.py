@@ -1,4 +1,4 @@
-"""A chart made of text, for a direct message: one bar a line, so that any font keeps it in shape."""
+"""A chart made of text, for a direct message: a bar per line keeps its shape in any font."""
 
 import itertools
 from bisect import bisect_right
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 WIDTH_MAX = 30
-"""So many characters fit a line of a phone: a label of 7, a bar, an amount of 5, and spaces."""
+"""How many characters fit a phone's line: a label of 7, a bar, an amount of 5, and spaces."""
 BAR_LENGTH = 16
 _FULL = "█"
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
@@ -16,9 +16,10 @@ _UNITS = ("", "k", "M", "B", "T")
 def accumulate(
     points: Iterable[tuple[datetime, int]], *, start: datetime, end: datetime, rows: int
 ) -> list[tuple[datetime, int]]:
-    """Cut the time from `start` to `end` into `rows` equal parts.
+    """Cut the time from `start` to `end` into `rows` equal parts, and sum up.
 
-    Return each part's end with the sum of all points after `start` and up to it, oldest first.
+    Return the end of each part with the sum of all points between `start` and this end, oldest
+    first.
     """
     found = sorted(point for point in points if point[0] >= start)
     times = [at for at, _ in found]
@@ -28,9 +29,12 @@ def accumulate(
 
 
 def bar(value: int, top: int) -> str:
-    """Draw a value against the greatest one, to an eighth of a character, rounded down.
+    """Draw a value in proportion to `top`, to an eighth of a character, rounded down.
 
-    What is more than nothing is never drawn as nothing.
+    A value above 0 is never drawn as nothing.
+
+    >>> bar(1, 2), bar(1, 1000)
+    ('████████', '▏')
     """
     eighths = max(value * BAR_LENGTH * 8 // top, 1) if value > 0 else 0
     return _FULL * (eighths // 8) + _EIGHTHS[eighths % 8]

@@ -1,8 +1,8 @@
-"""Tells what a word beside an amount says of its unit: the bot's own currency, or another one.
+"""Tells the unit that a word beside an amount names: the bot's own currency, or another unit.
 
-The invariant: an amount is never taken for the bot's currency where a code, sign or name beside it
-says otherwise. Codes are those of ISO 4217; signs and names are those that people write in the
-Americas, in English and Spanish, and of the currencies most known elsewhere.
+The invariant: an amount is never taken for the bot's currency if a code, sign or name beside the
+amount says otherwise. Codes are ISO 4217's. Signs and names are those of the Americas, in English
+and Spanish, and of the best known currencies elsewhere.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from typing import Final
 SATS: Final = "sats"
 """Stands for sats where a currency's code is asked for."""
 
-# Former codes too (SVC, VEF …): what is written counts, not what is still in use.
+# Former codes too (SVC, VEF …): people still write them.
 _ALL_CODES = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP"
     " BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB"
@@ -130,16 +130,19 @@ _WITH_DOLLAR = re.compile(r"[a-z]{0,4}\$[a-z]{0,3}")
 
 
 class Mark(Enum):
-    """What a word says of the amount beside it."""
+    """The unit of an amount by the word beside: the bot's own currency, or another unit."""
 
     OWN = auto()
     OTHER = auto()
 
 
 def mark_of(word: str, unit: str) -> Mark | None:
-    """Tell whether a word names `unit` (a currency's code, or SATS) or another; None if neither.
+    """Tell whether a word names `unit` (a currency's code, or SATS) or another unit; None if no unit.
 
-    Case and accents don't count, nor does a full stop at the end: `usd`, `Dólares`, `Q.`.
+    Case, accents and a full stop at the end don't count.
+
+    >>> mark_of("Q.", "GTQ"), mark_of("Dólares", "GTQ"), mark_of("ana", "GTQ")
+    (<Mark.OWN: 1>, <Mark.OTHER: 2>, None)
     """
     bare = word.strip().rstrip(".")
     found = _named_by(bare)
@@ -149,12 +152,12 @@ def mark_of(word: str, unit: str) -> Mark | None:
 
 
 def is_cash(code: str) -> bool:
-    """Tell whether a code is that of a currency in which a machine can have notes."""
+    """Tell whether a code names a currency with notes, as a machine can hold."""
     return code in _CASH_CODES
 
 
 def nearest_cash(text: str) -> str | None:
-    """Return the currency of cash that a sign, a name or a misspelt code most likely means."""
+    """Return the currency with notes that a sign, a name or a misspelt code most likely means."""
     bare = text.strip().rstrip(".")
     named = _named_by(bare)
     if named is not None:
@@ -165,7 +168,7 @@ def nearest_cash(text: str) -> str | None:
 
 
 def _named_by(bare: str) -> frozenset[str] | None:
-    """Return the units that a word can name, none if it is one that isn't known; None if it is no unit."""
+    """Return the units that a word can name: empty for an unknown currency's sign, None for no unit."""
     plain, is_small = _plain(bare), bare.islower()
     if plain.upper() in _CODES and (bare.isupper() or plain not in _WORDS_LIKE_CODES):
         return frozenset({plain.upper()})

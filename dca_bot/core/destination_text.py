@@ -1,8 +1,8 @@
-"""Reads what people send as a destination: a Lightning address, an invoice key, or what else it is.
+"""Reads a text that somebody sent as a destination: a Lightning address, an invoice key, or another form.
 
-Marks that apps and people put around an address fall away. What is in it stays: a name, a host or a
-key is never mended. A code that stands for a Lightning address (LUD-01, LUD-16, LUD-17) is read as
-that address.
+Marks that apps and people put around an address are removed. A name, a host or a key is never
+corrected. A code that stands for a Lightning address (LUD-01, LUD-16, LUD-17) is read as the
+address.
 """
 
 import re
@@ -15,7 +15,7 @@ from dca_bot.core.lnurl_code import decode_lnurl, is_lnurl_code
 from dca_bot.core.names import visible
 
 TEXT_CHARS_MAX = 2_500
-"""What is longer is no destination; the longest known are LNURL codes and BIP 21 URIs."""
+"""A longer text is no destination; the longest known are LNURL codes and BIP 21 URIs."""
 _NESTED_MAX = 3
 _KEY = re.compile(r"[0-9a-f]{32}")
 _ADDRESS = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9.:\[\]-]{1,190}")
@@ -37,7 +37,7 @@ _INSIDE_NAME = "._+-"
 
 
 class Form(StrEnum):
-    """What a text is; only the first two can be paid."""
+    """The form of a text; only an address or an invoice key can be paid."""
 
     ADDRESS = "address"
     INVOICE_KEY = "invoice_key"
@@ -60,7 +60,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text was read as; `value` is the address or key in small letters, empty for the rest."""
+    """The form of a text; `value` is the address or key in small letters, empty for other forms."""
 
     form: Form
     value: str = ""
@@ -100,7 +100,7 @@ def _read(text: str, nested: int) -> Reading:
 
 
 def _bare(text: str) -> str:
-    """Take off what stands around: quotes, brackets, emoji, the signs of coins, a sentence's end."""
+    """Remove quotes, brackets, emoji, coins' signs and a sentence's end around an address."""
     text = _BULLET.sub("", text.strip(), count=1) if _BULLET.match(text.strip()) else text.strip()
     inner = _IN_ANGLES.search(text)
     before = text[: inner.start()].strip() if inner else ""
@@ -124,7 +124,7 @@ def _is_inside(char: str) -> bool:
 
 
 def _read_uri(scheme: str, rest: str, nested: int) -> Reading:
-    """Read what stands behind a scheme."""
+    """Read the part of a URI behind the scheme."""
     match scheme:
         case "lightning" | "nostr" | "lnurl":
             found = _read(rest, nested)
@@ -154,7 +154,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _address_in(url: SplitResult | None) -> Reading | None:
-    """Return the Lightning address whose URL this is (LUD-16), if it is that of one."""
+    """Return the Lightning address that a URL of LUD-16 stands for; None for other URLs."""
     name = _WELL_KNOWN.fullmatch(url.path) if url and not url.query else None
     if url is None or name is None or url.scheme not in ("http", "https"):
         return None
@@ -163,7 +163,7 @@ def _address_in(url: SplitResult | None) -> Reading | None:
 
 
 def _read_parameter(rest: str, nested: int) -> Reading | None:
-    """Read the parameter `lightning` of a URI (BIP 21, LUD-01), if there is one."""
+    """Read the parameter `lightning` of a URI (BIP 21, LUD-01), if present."""
     for name, value in parse_qsl(rest.partition("?")[2]):
         if name.lower() == "lightning":
             return _read(value, nested)
@@ -171,7 +171,7 @@ def _read_parameter(rest: str, nested: int) -> Reading | None:
 
 
 def _form(bare: str) -> Form:
-    """Tell what a text is that can't be paid."""
+    """Tell the form of a text that can't be paid."""
     for form, pattern in (
         (Form.INVOICE, _INVOICE),
         (Form.OFFER, _OFFER),

@@ -1,7 +1,7 @@
-"""What the operators are told about the source wallet: one warning, one shortage, one all-clear.
+"""Decides the notices to operators about the source wallet: a warning, a shortage, an all-clear.
 
-The invariant: there is at most one thing that they were last told, so the warning and the shortage
-never stand side by side, and a balance that plays around a threshold is told of once.
+The invariant: at most one notice is in force, so a warning and a shortage never stand side by side,
+and a balance that swings around a threshold brings a single notice.
 
     nothing ──free < low──▶ LOW ──a payout lacks funds──▶ SHORT
        ▲  └────────a payout lacks funds────────────────────▲ │
@@ -17,7 +17,7 @@ from dca_bot.core.money import sat_ceil
 
 
 class Trouble(StrEnum):
-    """What the operators were told: payouts wait for funds, or will have to before long."""
+    """The trouble in force: payouts wait for funds, or will have to before long."""
 
     LOW = "low"
     SHORT = "short"
@@ -25,10 +25,10 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopUp:
-    """What the operators were last told, with the top-up invoice that they got.
+    """The last notice to the operators, with the top-up invoice.
 
-    `balance_msat` is the source wallet's when they were told; `asked_sat` is 0, and `expires_at` the
-    end of a pause, where no invoice could be made.
+    `balance_msat`: the source wallet's balance at that time. Without an invoice (LNbits could make
+    none), `asked_sat` is 0 and `expires_at` ends a pause before the next try.
     """
 
     trouble: Trouble
@@ -39,29 +39,29 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What the operator has set: below `low_sat` (0: never) there is a warning."""
+    """The operator's settings: a free balance below `low_sat` (0: never) brings a warning."""
 
     low_sat: int
     top_up_to_sat: int
 
     @property
     def clear_sat(self) -> int:
-        """Return what has to be free again before a warning is over: well above `low_sat`."""
+        """Return the free balance that ends a warning: well above `low_sat`, against notices to and fro."""
         return self.low_sat + max(self.top_up_to_sat - self.low_sat, self.low_sat) // 4
 
     @property
     def target_sat(self) -> int:
-        """Return what a top-up brings the free balance to: never less than ends a warning."""
+        """Return the free balance that a top-up aims at: at least enough to end a warning."""
         return max(self.top_up_to_sat, self.clear_sat)
 
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """The source wallet beside what open payouts need of it, LNbits' reserve included.
+    """The source wallet's balance, and the need of open payouts, LNbits' reserve included.
 
-    `peak_msat` is the most that the wallet was seen to have in this round, before anything was sent.
-    `kept_back_msat` is what a payout takes that was just kept back for want of funds, 0 for none.
-    `is_waiting`: one still stands as waiting for them, though none was tried.
+    `peak_msat`: the highest balance seen in this round, before anything was sent. `kept_back_msat`:
+    the need of a payout that was just kept back for want of funds, 0 for none. `is_waiting`: a
+    payout still waits for funds, though none was tried in this round.
     """
 
     balance_msat: int
@@ -77,12 +77,12 @@ class Purse:
 
     @property
     def free_msat(self) -> int:
-        """Return what is left once everything open is paid; negative if it does not suffice."""
+        """Return the balance that remains once all open payouts are paid; negative if funds are missing."""
         return self.balance_msat - self.needed_msat
 
 
 class Step(StrEnum):
-    """What the operators are to be told now."""
+    """The next notice to the operators."""
 
     NOTHING = auto()
     WARN = auto()
@@ -92,10 +92,10 @@ class Step(StrEnum):
 
 
 def next_step(purse: Purse, levels: Levels, told: TopUp | None, now: datetime) -> Step:
-    """Decide what to tell.
+    """Decide the next notice.
 
-    WARN and ASK come with a fresh invoice, for LOW and for SHORT. EASE: payouts go on, the invoice
-    of the shortage stays good for what is still low. ALL_CLEAR ends either.
+    WARN and ASK come with a fresh invoice, for LOW and for SHORT. EASE: payouts go on, and the
+    shortage's invoice stays good for the remaining lack. ALL_CLEAR ends either trouble.
     """
     is_used_up = told is None or _is_used_up(told, purse, now)
     if purse.is_short:
@@ -112,36 +112,36 @@ def next_step(purse: Purse, levels: Levels, told: TopUp | None, now: datetime) -
 
 
 def wanted_sat(purse: Purse, levels: Levels) -> int:
-    """Return what a top-up invoice is to ask for: what makes the target free. Rounded up.
+    """Return the amount of a top-up invoice, rounded up: enough to reach the target.
 
-    Never less than the payout lacks that was kept back: its turn may have come before that of others
-    which count as needed.
+    At least the lack of the payout that was kept back, whose turn may come before other payouts'
+    that `needed_msat` counts.
     """
     return max(sat_ceil(levels.target_sat * 1000 - purse.free_msat), _lacking_sat(purse))
 
 
 def least_sat(purse: Purse, levels: Levels, trouble: Trouble) -> int:
-    """Return what a top-up must bring at least: what is short, or what is low. Rounded up."""
+    """Return the least that a top-up must bring, rounded up: the shortage, or the lack to `low_sat`."""
     level_sat = levels.low_sat if trouble is Trouble.LOW else 0
     return max(sat_ceil(level_sat * 1000 - purse.free_msat), _lacking_sat(purse))
 
 
 def _lacking_sat(purse: Purse) -> int:
-    """Return what the wallet lacks for the payout that was kept back; at most 0 if nothing."""
+    """Return how much the wallet lacks for the payout that was kept back; at most 0 for no lack."""
     return sat_ceil(purse.kept_back_msat - purse.balance_msat)
 
 
 def _while_low(told: TopUp) -> Step:
-    """Say what is new while an invoice is open and the wallet is low, but nothing waits."""
+    """Decide the notice while an invoice is open and the wallet is low, but no payout waits."""
     if told.trouble is Trouble.LOW:
         return Step.NOTHING
     return Step.EASE if told.asked_sat else Step.WARN
 
 
 def _is_used_up(told: TopUp, purse: Purse, now: datetime) -> bool:
-    """Tell whether the last invoice has expired, or was paid and did not suffice.
+    """Tell whether the last invoice has expired, or was paid without sufficing.
 
-    Whether it was paid is seen from the balance: to read an invoice's row can undo its credit.
+    The balance shows a payment: a look at the invoice's row could undo the credit in LNbits.
     """
     paid_msat = told.balance_msat + told.asked_sat * 1000
     has_msat = max(purse.balance_msat, purse.peak_msat)

@@ -1,4 +1,4 @@
-"""Which addresses of the internet may be connected to when somebody else has chosen them."""
+"""Judges addresses of the internet that other people choose: which may be connected to."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -13,8 +13,12 @@ _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 def is_public(text: str) -> bool:
     """Tell whether an IP address is reachable for everybody.
 
-    An IPv6 address that embeds an IPv4 address is refused, as it can lead to a private one; of NAT64
-    (RFC 6052), which an IPv6-only network has for every IPv4 host, the embedded address counts.
+    An IPv6 address that embeds an IPv4 address is refused, because a private IPv4 address may be
+    meant. The exception is NAT64 (RFC 6052), the only way from an IPv6-only network to IPv4 hosts:
+    the embedded address is judged.
+
+    >>> is_public("192.168.1.1"), is_public("::ffff:8.8.8.8"), is_public("64:ff9b::8.8.8.8")
+    (False, False, True)
     """
     try:
         address = ip_address(text)
@@ -31,10 +35,10 @@ def is_public(text: str) -> bool:
 
 
 def public_addresses(found: Iterable[str]) -> tuple[str, ...]:
-    """Return a host's public addresses in the order in which to try them.
+    """Return a host's public addresses in the order to try, without repetitions.
 
-    Each stands there once, IPv4 and IPv6 by turns (RFC 8305), as often all of one kind are out of
-    reach; the kind that the resolver names first comes first.
+    IPv4 and IPv6 take turns (RFC 8305), as often one kind is entirely out of reach; the resolver's
+    first kind begins.
     """
     public = [address for address in dict.fromkeys(found) if is_public(address)]
     first_kind = [address for address in public if (":" in address) == (":" in public[0])]

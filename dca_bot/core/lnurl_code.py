@@ -1,10 +1,10 @@
-"""Reads LNURL codes (LUD-01): a URL in bech32, which people copy from a QR code."""
+"""Reads LNURL codes (LUD-01): a URL in bech32, copied from a QR code."""
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _PREFIX = "lnurl"
 _CHECKSUM_LETTERS = 6
-CODE_CHARS_MAX = 2_000
+_CODE_CHARS_MAX = 2_000
 
 
 def is_lnurl_code(text: str) -> bool:
@@ -13,9 +13,13 @@ def is_lnurl_code(text: str) -> bool:
 
 
 def decode_lnurl(code: str) -> str | None:
-    """Return the URL in an LNURL code; None where letters are missing or mistyped."""
+    """Return the URL in an LNURL code; None if letters are missing or mistyped.
+
+    >>> decode_lnurl("LNURL1DP68GURN8GHJ7ETCV9KHQMR99E3K7MF0WPSHJFSW80U")
+    'https://example.com/pay'
+    """
     lower = code.lower()
-    if code not in (lower, code.upper()) or len(code) > CODE_CHARS_MAX or not is_lnurl_code(code):
+    if code not in (lower, code.upper()) or len(code) > _CODE_CHARS_MAX or not is_lnurl_code(code):
         return None
     letters = lower.removeprefix(f"{_PREFIX}1")
     if len(letters) < _CHECKSUM_LETTERS or not set(letters) <= set(_ALPHABET):
@@ -31,7 +35,7 @@ def decode_lnurl(code: str) -> str | None:
 
 
 def _checksum(values: list[int]) -> int:
-    """Return BIP 173's checksum; 1 for what was copied whole."""
+    """Return BIP 173's checksum: 1 for a complete code."""
     state = 1
     for value in values:
         top = state >> 25
@@ -42,7 +46,7 @@ def _checksum(values: list[int]) -> int:
 
 
 def _to_bytes(values: list[int]) -> bytes:
-    """Join groups of 5 bits to bytes; what is left over is padding."""
+    """Join groups of 5 bits to bytes; remaining bits are padding."""
     found, bits, held = bytearray(), 0, 0
     for value in values:
         held, bits = (held << 5 | value) & 0xFFF, bits + 5

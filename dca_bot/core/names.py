@@ -1,9 +1,9 @@
-"""Compares names as people read them, not by their characters.
+"""Compares names by the look, as people do, not by the characters.
 
-`folded` forgives what is typed carelessly: case, accents, other forms of a letter, characters that
-nobody sees. `skeleton` goes further: letters of another script that look like Latin ones count as
-these. The idea is Unicode's (UTS 39), the table our own: letters of Cyrillic, Greek, Armenian and
-Latin, by their small forms, as case doesn't count. ASCII characters all stay different.
+`folded` forgives careless typing: case, accents, other forms of a letter, invisible characters.
+`skeleton` also maps letters of other scripts to the Latin letters of the same look. The idea is
+Unicode's (UTS 39), the table our own: letters of Cyrillic, Greek, Armenian and Latin, by the small
+forms, as case doesn't count. ASCII characters all stay different.
 """
 
 import unicodedata
@@ -57,7 +57,11 @@ def short_id(id_: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return a text without case, accents, forms of compatibility, and characters that nobody sees."""
+    """Return a text without case, accents, compatibility forms and invisible characters.
+
+    >>> folded("José")
+    'jose'
+    """
     if text.isascii():
         return text.casefold()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", visible(text)).casefold())
@@ -66,7 +70,7 @@ def folded(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Take out the characters that nobody sees: of no width, or for the direction of writing."""
+    """Remove the invisible characters: of no width, or for the direction of writing."""
     if text.isascii():
         return text
     return "".join(
@@ -79,18 +83,22 @@ def visible(text: str) -> str:
 
 
 def skeleton(name: str) -> str:
-    """Return what two names that people take for one have in common; never empty for a name."""
+    r"""Return a text that is equal for two names of the same look; never empty for a name.
+
+    >>> skeleton("\N{CYRILLIC SMALL LETTER A}na") == skeleton("Ana")
+    True
+    """
     return folded(name).translate(_LOOK_ALIKES) or name.casefold()
 
 
 def shape(name: str) -> str:
-    """Return a skeleton in which `I`, `l` and `1` are one, and so are `O` and `0`: for new names only."""
+    """Return a skeleton that also equates `I`, `l` and `1`, and `O` and `0`: for new names only."""
     plain = unicodedata.normalize("NFKC", name).translate(_SAME_SHAPE)
     return skeleton(plain).replace("o", "0")
 
 
 def mixes_scripts(name: str) -> bool:
-    """Tell whether a name has letters of several scripts, as one that imitates another often has."""
+    """Tell whether a name has letters of several scripts, as an imitation of another name often has."""
     return len({_script(char) for char in name if unicodedata.category(char) in _LETTERS}) > 1
 
 

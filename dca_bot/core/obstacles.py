@@ -1,7 +1,7 @@
-"""What keeps the programme from buying bitcoin for a client, whatever the balance.
+"""The obstacles that keep the programme from buying bitcoin for a client, regardless of the balance.
 
-The invariant: who has no obstacle takes part in the next cash-out or fixed run with a balance; the
-ledger's view `participant` says the same of what a client has set.
+The invariant: a client without an obstacle takes part in the next cash-out or fixed run if the
+balance is above 0. The ledger's view `participant` has the same rule for the client's own settings.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Obstacle(StrEnum):
-    """One thing that keeps a client from buying; somebody has to act before it ends."""
+    """A reason why nothing is bought for a client until somebody acts."""
 
     STOPPED = "stopped"
     PAUSED = "paused"
@@ -21,7 +21,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a client is set up, and which modes the operator has switched on."""
+    """A client's settings, and the modes that the operator has switched on."""
 
     state: str
     mode: str
@@ -32,7 +32,7 @@ class Setup:
 
 
 def obstacles(setup: Setup) -> tuple[Obstacle, ...]:
-    """Return all that keeps a client from buying, the most telling one first."""
+    """Return all obstacles of a client, the most telling first."""
     is_flow = setup.mode == "flow"
     found = {
         Obstacle.STOPPED: setup.state == "stopped",

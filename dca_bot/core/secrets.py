@@ -1,7 +1,7 @@
-"""Finds what must be neither kept nor passed on in what people write: keys, seed words, access links.
+"""Finds secrets in people's messages, which must not be stored or passed on: keys, seed words, access links.
 
-Shape decides, not a checksum: a mistyped key is hardly less of a secret than the key. What public
-things look like too is let pass: Nostr public keys as npub, ids with hyphens, node ids of 66 digits.
+The shape decides, not a checksum: a mistyped key is hardly less secret than the key. Shapes that
+public things have too pass: Nostr public keys as npub, ids with hyphens, node ids of 66 digits.
 """
 
 import re
@@ -15,7 +15,7 @@ from dca_bot.core.names import folded, visible
 
 
 class Secret(StrEnum):
-    """The kinds of secrets, by what their owner has to do once one was written to somebody."""
+    """The kinds of secrets, by what the owner has to do after sending a secret to somebody."""
 
     NOSTR_KEY = "nostr_key"
     SEED_WORDS = "seed_words"
@@ -38,7 +38,7 @@ _ALONE, _END = "(?<![0-9A-Za-z])", "(?![0-9A-Za-z])"
 _PATTERNS = {
     Secret.NOSTR_KEY: (
         r"(?i)(?:nsec|ncryptsec)1[0-9a-z]{4}",
-        # Spaced or over several lines, as some apps break what is long.
+        # Spaced or over several lines, as some apps break a long word.
         rf"(?i)n\s?s\s?e\s?c\s?1(?:[\s.,_-]{{0,3}}{_BECH32}){{40}}",
     ),
     Secret.ACCOUNT_LINK: (r"(?i)[?&#]usr=[0-9a-z]{3}",),
@@ -76,15 +76,15 @@ _MIXED = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]+")
 _WALLET_KEY_MIN, _HEX_KEY_MIN = 28, 56
 
 _LETTERS_OF_SIGN = 3
-"""A ligature has so many; a sign of 18 letters would make a short text a very long one."""
+"""The letters of the longest ligature; signs of up to 18 letters would make a short text very long."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _LABELS = frozenset({"word", "words", "palabra", "palabras"})
-"""What people number seed words with: `palabra 3: ...`."""
+"""Words that number seed words: `palabra 3: ...`."""
 _ROW, _PHRASE = 8, 12
-"""Words of the list in a row that are no sentence any more, and the words of the shortest phrase."""
+"""How many words of the list in a row make no sentence; the number of words of the shortest phrase."""
 _TYPOS_MAX = 2
-"""So many words of a phrase may be mistyped."""
+"""How many words of a phrase may be mistyped."""
 _COMMON_WORDS = (
     "about above again all also another any before can either every first have into just later make"
     " more must never now once one only other own same since such that then there they this time under"
@@ -92,16 +92,16 @@ _COMMON_WORDS = (
     " bien dos este hacer otro poco sobre todo una uno ver"
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
-"""Words of the lists that sentences are full of; of words drawn by lot one in fifty is among them."""
+"""Words of the lists that sentences are full of; among words drawn by lot they are 1 in 50."""
 _COMMON_MAX = 2
 _SHORT = 4
-"""The first four letters tell a word of the list, so some people write no more."""
+"""The first four letters identify a word of the list; some people write only these four."""
 
 
 def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
-    """Tell which kind of secret a text holds, None if none is seen; the time grows with its length.
+    """Tell the kind of secret in a text, None if none is seen; the time grows with the text's length.
 
-    `public` are words that look like a key in hex and are none, in lower case.
+    `public`: words in lower case that look like a key in hex but are public.
     """
     for kind, patterns in _SECRETS.items():
         if any(pattern.search(text) for pattern in patterns):
@@ -117,7 +117,7 @@ def find_secret(text: str, *, public: Collection[str] = ()) -> Secret | None:
 
 
 def in_plain_letters(text: str) -> str:
-    """Return a text in plain letters; signs that stand for whole words (`ﷺ`) are no part of a secret."""
+    """Return a text in plain letters; a sign for whole words (`ﷺ`) becomes a space."""
     if text.isascii():
         return text
     letters = "".join(
@@ -128,15 +128,15 @@ def in_plain_letters(text: str) -> str:
 
 
 def hex_keys(text: str) -> list[str]:
-    """Return the words of a text that are as long as a key in hex, or nearly so, in lower case.
+    """Return the words of a text about as long as a key in hex, in lower case.
 
-    Digits alone are the number of something, a bank's reference perhaps.
+    Words of digits alone are left out: a bank's reference, for example.
     """
     return [found.lower() for found in _HEX_WORD.findall(text) if not found.isdigit()]
 
 
 def is_key(text: str, kind: Secret) -> bool:
-    """Tell whether a text is nothing but one key in hex, WALLET_KEY or HEX_KEY."""
+    """Tell whether a text is a single key in hex, of the kind WALLET_KEY or HEX_KEY."""
     return hex_keys(text) == [text.lower()] and _kind_of(text) is kind
 
 
@@ -155,7 +155,7 @@ def _hex_groups(text: str) -> Iterator[str]:
 
 
 def _has_seed_words(text: str) -> bool:
-    """Tell whether a whole phrase stands in a text, or much of one, or their beginnings."""
+    """Tell whether a text holds a seed phrase: whole, in large part, or as beginnings of words."""
     words = [word for word in _WORD.findall(folded(text)) if word not in _LABELS]
     for listed, short in _seed_words():
         for start in range(len(words) - _ROW + 1):
@@ -166,7 +166,7 @@ def _has_seed_words(text: str) -> bool:
 
 
 def _is_seed(phrase: Sequence[str], listed: frozenset[str]) -> bool:
-    """Tell whether words are a phrase, whole or begun; the same words again and again are none."""
+    """Tell whether words are a phrase, whole or begun; a single word repeated is no phrase."""
     hits = [word in listed for word in phrase]
     if len(phrase) == _PHRASE and all(hits):
         return len({*phrase}) > 1
@@ -175,7 +175,7 @@ def _is_seed(phrase: Sequence[str], listed: frozenset[str]) -> bool:
 
 
 def _is_drawn(words: Sequence[str]) -> bool:
-    """Tell whether words may be drawn by lot: in a sentence the common ones come again and again."""
+    """Tell whether words may be drawn by lot: a sentence repeats common words."""
     common = sum(word in _COMMON for word in words)
     return len({*words}) >= len(words) - 1 and common <= _COMMON_MAX
 
@@ -187,7 +187,7 @@ def _is_shortened(phrase: Sequence[str], short: frozenset[str]) -> bool:
 
 @cache
 def _seed_words() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    """Return BIP-39's lists, in English and Spanish: whole words, and their first four letters."""
+    """Return BIP-39's lists in English and Spanish: the words, and the words' first four letters."""
     folder = resources.files("dca_bot.core").joinpath("seed_words")
     lists = (
         folded(folder.joinpath(f"{language}.txt").read_text(encoding="utf-8")).split()

@@ -1,4 +1,4 @@
-"""What a client's purchases come to: sums, rates, gain, pace and the next milestone, all exact."""
+"""Figures on a client's purchases: sums, rates, gain, pace and the next milestone, all exact."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from fractions import Fraction
 
 from dca_bot.core.market import value_minor
 
-WEEK = timedelta(days=7)
-FIRST_MILESTONE_SAT = 100_000
+_WEEK = timedelta(days=7)
+_FIRST_MILESTONE_SAT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """Sats bought for fiat, with the payout that brings them (None while they wait for more)."""
+    """Sats bought for fiat; `payout_id` is None while the share waits for a payout."""
 
     at: datetime
     minor: int
@@ -22,7 +22,7 @@ class Purchase:
 
     @property
     def rate(self) -> Fraction:
-        """Return what a sat cost, in minor units, exactly."""
+        """Return the price of a sat in minor units, exactly."""
         return Fraction(self.minor, self.sat)
 
 
@@ -39,7 +39,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What sats are worth against what they cost; a loss is negative.
+    """The value of sats against the price paid; a loss is negative.
 
     `percent_tenths` is rounded to the nearest tenth of a percent, halves away from zero.
     """
@@ -50,7 +50,7 @@ class Gain:
 
 
 def summarize(purchases: Iterable[Purchase]) -> Stats | None:
-    """Sum purchases up; None if there are none."""
+    """Sum purchases up; None without purchases."""
     best = worst = None
     minor = sat = 0
     payouts: set[str | None] = {None}
@@ -65,7 +65,7 @@ def summarize(purchases: Iterable[Purchase]) -> Stats | None:
 
 
 def gain(stats: Stats, coin: Fraction) -> Gain | None:
-    """Return what has been gained at a price (minor units for one coin); None if nothing was paid.
+    """Return the gain at a price (`coin`: minor units for one coin); None if nothing was paid.
 
     The sats' value is rounded half up to the minor unit.
     """
@@ -78,15 +78,15 @@ def gain(stats: Stats, coin: Fraction) -> Gain | None:
 
 
 def weekly_tenths(count: int, span: timedelta) -> int:
-    """Return how often a week in tenths, rounded half up; less than a week counts as one."""
-    weeks_us = max(span, WEEK) // timedelta(microseconds=1)
-    week_us = WEEK // timedelta(microseconds=1)
+    """Return the number per week in tenths, rounded half up; a span below a week counts as a week."""
+    weeks_us = max(span, _WEEK) // timedelta(microseconds=1)
+    week_us = _WEEK // timedelta(microseconds=1)
     return (2 * 10 * count * week_us + weeks_us) // (2 * weeks_us)
 
 
 def next_milestone(sat: int) -> int:
-    """Return the next round number above so many sats: 100k, 250k, 500k, 1M, 2.5M and so on."""
-    step = FIRST_MILESTONE_SAT
+    """Return the next milestone above a sum of sats: 100k, 250k, 500k, 1M, 2.5M and onwards."""
+    step = _FIRST_MILESTONE_SAT
     while True:
         for milestone in (step, step * 5 // 2, step * 5):
             if milestone > sat:
@@ -95,10 +95,10 @@ def next_milestone(sat: int) -> int:
 
 
 def _dearer(one: Purchase, other: Purchase) -> int:
-    """Return how the rates compare, more than 0 if `one` is dearer; multiplied out, so exact."""
+    """Compare two rates, more than 0 if `one` is dearer; multiplied out, so exact."""
     return one.minor * other.sat - other.minor * one.sat
 
 
 def _is_before(one: Purchase, other: Purchase, lead: int) -> bool:
-    """Tell whether one purchase comes before another: by its lead, then by its time."""
+    """Tell whether a purchase ranks before another: by the lead, then by the time."""
     return lead > 0 or (lead == 0 and one.at < other.at)

@@ -1,4 +1,4 @@
-"""A Lamassu export that grows: real rows of a sample, their dates moved to now."""
+"""A Lamassu export that grows: real rows of a sample, dated now."""
 
 import csv
 import io
@@ -7,28 +7,28 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-TABLES = ("cash_out_txs", "cash_out_actions", "devices")
+_TABLES = ("cash_out_txs", "cash_out_actions", "devices")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00")
 
 
 class SampleMachine:
-    """Writes an export into a folder, empty at first; each `sell` adds one cash-out."""
+    """Writes an export into a folder, empty at first; each `sell` adds a cash-out."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._headers, self._rows = {}, {}
-        for table in TABLES:
+        for table in _TABLES:
             lines = _sample(table).splitlines(keepends=True)
             self._headers[table], self._rows[table] = lines[0], lines[1:]
-        for table in TABLES:
+        for table in _TABLES:
             rows = self._rows[table] if table == "devices" else []
             (folder / f"{table}.csv").write_text(
                 self._headers[table] + "".join(rows), encoding="utf-8"
             )
         self.sold: list[str] = []
         self._waiting = [
-            _column(self._headers[TABLES[0]], row, "id") for row in self._rows[TABLES[0]]
+            _column(self._headers[_TABLES[0]], row, "id") for row in self._rows[_TABLES[0]]
         ]
 
     @property
@@ -39,7 +39,7 @@ class SampleMachine:
     def sell(self, *, received_sat: int | None = None) -> tuple[str, str, str]:
         """Let the next cash-out happen now; return (id, fiat, crypto code).
 
-        With `received_sat` so much has come in, whatever was sold.
+        `received_sat`: the sats that came in, instead of the sats sold.
         """
         tx_id = self._waiting.pop(0)
         self.sold.append(tx_id)
@@ -53,7 +53,7 @@ class SampleMachine:
         def moved(line: str) -> str:
             return _STAMP.sub(lambda m: f"{_parse(m[0]) + shift:%Y-%m-%d %H:%M:%S.%f}+00", line)
 
-        # The reader takes the cash-outs first: their actions have to be there by then.
+        # The reader takes cash-outs first: the actions must be written before.
         self._append("cash_out_actions", "".join(moved(line) for line in actions))
         self._append("cash_out_txs", moved(row))
         header = self._headers["cash_out_txs"]

@@ -1,4 +1,4 @@
-"""At the end of the demo: whoever sits at a terminal can be the operator for a while."""
+"""The end of the demo: a person at a terminal can be the operator for a while."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from dca_bot.commands.chat import Lines, talk
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.world import World
 
-QUESTION = "\nTry it yourself as the operator? [y/N] "
+_QUESTION = "\nTry it yourself as the operator? [y/N] "
 
 
 def is_at_a_terminal() -> bool:
@@ -18,9 +18,9 @@ def is_at_a_terminal() -> bool:
 
 
 async def offer_chat(world: World) -> None:
-    """Ask, and let the person talk with the running bot until Ctrl-D or Ctrl-C."""
+    """Ask the person, and connect the terminal with the running bot until Ctrl-D or Ctrl-C."""
     with contextlib.suppress(asyncio.CancelledError):
-        print(QUESTION, end="", flush=True)  # noqa: T201 - the line goes on with the answer
+        print(_QUESTION, end="", flush=True)  # noqa: T201 - the line goes on with the answer
         lines = Lines(sys.stdin.fileno(), sys.stdin.encoding)
         answer = await lines.get()
         if (answer or "").strip().lower() not in ("y", "yes"):

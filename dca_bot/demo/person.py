@@ -1,4 +1,4 @@
-"""Somebody with a Nostr app: sends direct messages to the bot and reads what comes back."""
+"""A person with a Nostr app: sends direct messages to the bot and reads the answers."""
 
 import asyncio
 import re
@@ -10,13 +10,13 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.keys import SecretKey
 
-ANSWER_LIMIT_S = 60
-CODE = re.compile(r"confirm ([0-9A-Z]{4})")
+_ANSWER_LIMIT_S = 60
+_CODE = re.compile(r"confirm ([0-9A-Z]{4})")
 Show = Callable[[str, str, str], None]
 
 
 class Person:
-    """A person with a key; everything that comes is shown as it comes."""
+    """A person with a key; every message is shown on arrival."""
 
     def __init__(self, name: str, key: SecretKey, client: DmClient, *, show: Show) -> None:
         self.name = name
@@ -27,29 +27,29 @@ class Person:
         self._news = asyncio.Event()
 
     async def send(self, text: str) -> None:
-        """Send a message to the bot."""
+        """Send a message to the bot; raise TimeoutError if the relay doesn't accept the event."""
         self._show(self.name, "bot", text)
         if not await self._client.send(self._client.compose(text)):
             raise TimeoutError(f"The relay did not take {self.name}'s message.")
 
     async def ask(self, text: str) -> str:
-        """Send a message and return what comes next."""
+        """Send a message and return the next message from the bot."""
         before = len(self.received)
         await self.send(text)
         return await self.wait_for(lambda _: True, since=before)
 
     async def order(self, text: str) -> str:
-        """Send a command that moves money and confirm it with the code that comes back."""
+        """Send a command that moves money, and confirm with the code in the answer."""
         before = len(self.received)
         await self.send(text)
-        answer = await self.wait_for(lambda reply: bool(CODE.search(reply)), since=before)
-        found = CODE.search(answer)
+        answer = await self.wait_for(lambda reply: bool(_CODE.search(reply)), since=before)
+        found = _CODE.search(answer)
         assert found is not None
         return await self.ask(f"confirm {found[1]}")
 
     async def wait_for(self, wanted: Callable[[str], bool], *, since: int = 0) -> str:
-        """Return the first message received since then that is wanted; raise TimeoutError."""
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        """Return the first `wanted` message from number `since` on; raise TimeoutError."""
+        async with asyncio.timeout(_ANSWER_LIMIT_S):
             while True:
                 for text in self.received[since:]:
                     if wanted(text):
@@ -58,7 +58,7 @@ class Person:
                 await self._news.wait()
 
     async def listen(self) -> None:
-        """Take in what the bot sends; never ends."""
+        """Receive the bot's messages; never ends."""
         async for message in self._client.received():
             self._show("bot", self.name, message.text)
             self.received.append(message.text)
@@ -69,7 +69,7 @@ class Person:
 async def person(
     name: str, key: SecretKey, bot: str, *, protocol: DmProtocol, relay: str, show: Show
 ) -> AsyncIterator[Person]:
-    """Connect a person to a relay; one with NIP-17 publishes inbox relays as apps do."""
+    """Connect a person to a relay; a person with NIP-17 publishes inbox relays, as apps do."""
     client = DmClient(
         key,
         bot,

@@ -1,28 +1,28 @@
-"""A price service on loopback, so that LNbits needs none on the internet."""
+"""A price service on loopback, in place of price services on the internet."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 GTQ_PER_BTC = "826091.28"
 
 
 class PriceStub:
-    """Answers GET /rate/GTQ, as any other path, with the median price of one bitcoin.
+    """Answers GET on any path with the median price of one bitcoin.
 
-    `median` may be changed while it runs; LNbits caches prices for some seconds.
+    `median` may be changed at any time; LNbits caches prices for some seconds.
     """
 
     def __init__(self, median: str = GTQ_PER_BTC) -> None:
         self.median = median
-        self._server = ThreadingHTTPServer((HOST, 0), self._handler())
+        self._server = ThreadingHTTPServer((_HOST, 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Return the address to give to LNbits."""
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{_HOST}:{self._server.server_port}"
 
     def close(self) -> None:
         """Stop answering."""

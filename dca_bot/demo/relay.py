@@ -16,10 +16,10 @@ async def local_relay(
     filter_limit: int = 500,
     min_pow: int | None = None,
 ) -> AsyncIterator[str]:
-    """Run a relay on 127.0.0.1 (any free port for 0) and give its URL; it keeps events in memory.
+    """Run a relay on 127.0.0.1 (port 0: any free port) and yield the URL; events are kept in memory.
 
-    `auth_dm` serves direct messages to their receivers only (NIP-42). `filter_limit` caps the
-    stored events of one request. `min_pow` bits of work are asked of every event (NIP-13).
+    `auth_dm`: direct messages are served to the receivers only (NIP-42). `filter_limit`: the most
+    stored events per request. `min_pow`: the bits of work that every event needs (NIP-13).
     """
     relay = _build(port, auth_dm=auth_dm, filter_limit=filter_limit, min_pow=min_pow)
     await relay.run()

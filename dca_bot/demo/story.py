@@ -1,8 +1,9 @@
-"""`dca-bot demo`: the main job end to end, shown as it happens.
+"""`dca-bot demo`: the main job from end to end, on the screen.
 
-The operator adds three clients, one of them in fixed mode, confirms their deposits and gives half of the
-commission to a partner. Laypeople sell bitcoin at the machine, the operator settles a hold and tops the
-source wallet up, the wallets fill, and in the end the ledger and the wallets are put side by side.
+The operator adds three clients, ana, ben and carla (carla in fixed mode), confirms the deposits and
+gives half of the commission to a partner. Laypeople sell bitcoin at the machine, the operator
+settles a hold and tops the source wallet up, the wallets fill, and at the end the ledger and the
+wallets are put side by side.
 """
 
 import asyncio
@@ -30,17 +31,17 @@ from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate
 
-SETTLE_LIMIT_S = 60
-PARTNER = "partner"
-BANK_SAT = 1_000_000
-INVOICE = re.compile(r"lnbc[0-9a-z]{50,}")
-PART = re.compile(r"that part is ([0-9.,]+) GTQ")
-HOLD = re.compile(r"hold accept (\d+)")
-PARAGRAPH = "  "
+_SETTLE_LIMIT_S = 60
+_PARTNER = "partner"
+_BANK_SAT = 1_000_000
+_INVOICE = re.compile(r"lnbc[0-9a-z]{50,}")
+_WORTH = re.compile(r"that part is ([0-9.,]+) GTQ")
+_HOLD = re.compile(r"hold accept (\d+)")
+_PARAGRAPH = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Saver:
+class _DemoClient:
     """A client of the demo with the LNbits wallet that is to fill."""
 
     person: Person
@@ -48,53 +49,53 @@ class Saver:
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class _Cast:
     """Everybody in the story: people, and wallets of others."""
 
     operator: Person
-    ana: Saver
-    ben: Saver
-    carla: Saver
+    ana: _DemoClient
+    ben: _DemoClient
+    carla: _DemoClient
     partner: WalletKeys
     bank: WalletKeys
 
     @property
-    def savers(self) -> tuple[Saver, ...]:
+    def clients(self) -> tuple[_DemoClient, ...]:
         """Return the clients."""
         return self.ana, self.ben, self.carla
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One payee at the end: what the ledger says was paid, and what the wallet has."""
+class _Line:
+    """A payee at the end of the demo: the sum paid by the ledger, and the wallet's balance."""
 
     name: str
     paid_sat: int
     wallet_sat: int
 
 
-class Stage:
-    """Shows what happens on the terminal."""
+class _Stage:
+    """Shows the story on the terminal."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
 
     def scene(self, text: str) -> None:
-        """Announce what comes now."""
+        """Announce the next scene."""
         self._console.print(f"\n[bold]== {text}[/bold]")
 
     def show(self, sender: str, recipient: str, text: str) -> None:
-        """Show a message on its way."""
+        """Show a message."""
         colour = "cyan" if sender == "bot" else "green"
         self._console.print(f"[{colour}]{sender} → {recipient}[/{colour}]")
         for line in text.splitlines():
-            self._console.print(f"{PARAGRAPH}{line}", markup=False)
+            self._console.print(f"{_PARAGRAPH}{line}", markup=False)
 
     def note(self, text: str) -> None:
         """Tell something that isn't a message."""
         self._console.print(f"[yellow]{text}[/yellow]")
 
-    def table(self, lines: list[Line]) -> None:
+    def table(self, lines: list[_Line]) -> None:
         """Put ledger and wallets side by side."""
         table = Table("client", "paid, by the ledger", "in the LNbits wallet", "")
         for line in lines:
@@ -106,7 +107,7 @@ class Stage:
 async def run_demo(*, stay: bool) -> bool:
     """Play the story; True if ledger and wallets are equal to the sat.
 
-    SIGINT, SIGTERM and SIGHUP end it with everything that it started.
+    SIGINT, SIGTERM and SIGHUP end the story and every part that was started.
     """
     playing = asyncio.create_task(_run(stay=stay))
     loop = asyncio.get_running_loop()
@@ -119,7 +120,7 @@ async def run_demo(*, stay: bool) -> bool:
 
 
 async def _run(*, stay: bool) -> bool:
-    stage = Stage()
+    stage = _Stage()
     with tempfile.TemporaryDirectory(prefix="dca-bot-demo-") as folder:
         stage.scene("Starting a relay and LNbits")
         async with AsyncExitStack() as exits:
@@ -137,7 +138,7 @@ async def _run(*, stay: bool) -> bool:
     return equal
 
 
-async def _people(exits: AsyncExitStack, world: World, stage: Stage) -> Cast:
+async def _people(exits: AsyncExitStack, world: World, stage: _Stage) -> _Cast:
     async def join(name: str, protocol: DmProtocol) -> Person:
         key = world.operator if name == "operator" else generate()
         return await exits.enter_async_context(
@@ -151,20 +152,20 @@ async def _people(exits: AsyncExitStack, world: World, stage: Stage) -> Cast:
             )
         )
 
-    async def saver(name: str, protocol: DmProtocol) -> Saver:
-        return Saver(await join(name, protocol), world.lnbits.create_user_wallet(name))
+    async def client(name: str, protocol: DmProtocol) -> _DemoClient:
+        return _DemoClient(await join(name, protocol), world.lnbits.create_user_wallet(name))
 
-    return Cast(
+    return _Cast(
         operator=await join("operator", DmProtocol.NIP17),
-        ana=await saver("ana", DmProtocol.NIP17),
-        ben=await saver("ben", DmProtocol.NIP04),
-        carla=await saver("carla", DmProtocol.NIP17),
-        partner=world.lnbits.create_user_wallet(PARTNER),
+        ana=await client("ana", DmProtocol.NIP17),
+        ben=await client("ben", DmProtocol.NIP04),
+        carla=await client("carla", DmProtocol.NIP17),
+        partner=world.lnbits.create_user_wallet(_PARTNER),
         bank=world.lnbits.create_user_wallet("bank"),
     )
 
 
-async def _play(world: World, stage: Stage, cast: Cast) -> bool:
+async def _play(world: World, stage: _Stage, cast: _Cast) -> bool:
     await _join_in(world, stage, cast)
     await _commission(stage, cast)
     await _sales(world, stage, count=2)
@@ -175,25 +176,25 @@ async def _play(world: World, stage: Stage, cast: Cast) -> bool:
     async with reading_database(world.folder / "data") as database:
         await _settled(database, world)
         stage.scene("The clients ask")
-        for saver in cast.savers:
-            await saver.person.ask("balance")
+        for client in cast.clients:
+            await client.person.ask("balance")
         await cast.ana.person.ask("history")
         stage.scene("The operator looks: one cash-out with its commission, and the whole")
         await cast.operator.ask(f"tx {short_id(world.machine.sold[-1])}")
         await cast.operator.ask("status")
         stage.scene("Ledger and wallets side by side")
-        wallets = {saver.person.name: saver.wallet for saver in cast.savers}
-        wallets[PARTNER] = cast.partner
+        wallets = {client.person.name: client.wallet for client in cast.clients}
+        wallets[_PARTNER] = cast.partner
         lines = [await _compare(database, world, *one) for one in wallets.items()]
     stage.table(lines)
     return all(line.paid_sat == line.wallet_sat and line.paid_sat > 0 for line in lines)
 
 
-async def _join_in(world: World, stage: Stage, cast: Cast) -> None:
+async def _join_in(world: World, stage: _Stage, cast: _Cast) -> None:
     operator, ana, ben, carla = cast.operator, cast.ana, cast.ben, cast.carla
     stage.scene("The operator adds three clients (NIP-17)")
-    for saver, fiat in ((ana, 3000), (ben, 1000), (carla, 1000)):
-        await operator.order(f"client add {saver.person.name} {saver.person.key.npub} {fiat}")
+    for client, fiat in ((ana, 3000), (ben, 1000), (carla, 1000)):
+        await operator.order(f"client add {client.person.name} {client.person.key.npub} {fiat}")
     stage.scene("Each client says where the sats go: ana an LNbits invoice key over NIP-17,")
     stage.note("ben a Lightning address over NIP-04")
     await ana.person.order(f"wallet {ana.wallet.invoice_key}")
@@ -206,12 +207,12 @@ async def _join_in(world: World, stage: Stage, cast: Cast) -> None:
         await operator.order(f"deposit confirm {number}")
 
 
-async def _commission(stage: Stage, cast: Cast) -> None:
+async def _commission(stage: _Stage, cast: _Cast) -> None:
     stage.scene("Half of the commission goes to a partner")
-    await cast.operator.order(f"commission set {PARTNER} 50 {cast.partner.invoice_key}")
+    await cast.operator.order(f"commission set {_PARTNER} 50 {cast.partner.invoice_key}")
 
 
-async def _sales(world: World, stage: Stage, *, count: int) -> None:
+async def _sales(world: World, stage: _Stage, *, count: int) -> None:
     stage.scene("Laypeople sell bitcoin at the machine")
     for _ in range(count):
         tx_id, fiat, coin = world.machine.sell()
@@ -219,20 +220,20 @@ async def _sales(world: World, stage: Stage, *, count: int) -> None:
         await asyncio.sleep(2)
 
 
-async def _held_sale(world: World, stage: Stage, cast: Cast) -> None:
+async def _held_sale(world: World, stage: _Stage, cast: _Cast) -> None:
     stage.scene("One sale isn't clear: less bitcoin came in than was sold. The operator decides")
     before = len(cast.operator.received)
     tx_id, fiat, _ = world.machine.sell(received_sat=50_000)
     stage.note(f"cash-out {short_id(tx_id)}: {fiat} GTQ, only 50,000 sats came in")
     told = await cast.operator.wait_for(lambda text: "hold accept" in text, since=before)
-    found, part = HOLD.search(told), PART.search(told)
+    found, part = _HOLD.search(told), _WORTH.search(told)
     assert found is not None
     assert part is not None
     stage.note(f"What came in is worth {part[1]} GTQ: so much is shared out")
     await cast.operator.order(f"hold accept {found[1]} {part[1]}")
 
 
-async def _fixed_run(stage: Stage, cast: Cast) -> None:
+async def _fixed_run(stage: _Stage, cast: _Cast) -> None:
     stage.scene("Fixed mode buys at set times; the operator looks at the plan and has it buy now")
     await cast.operator.ask("fixed")
     before = len(cast.carla.person.received)
@@ -240,12 +241,12 @@ async def _fixed_run(stage: Stage, cast: Cast) -> None:
     await cast.carla.person.wait_for(lambda text: "have arrived" in text, since=before)
 
 
-async def _top_up(world: World, stage: Stage, cast: Cast) -> None:
+async def _top_up(world: World, stage: _Stage, cast: _Cast) -> None:
     stage.scene("The source wallet runs short: the bot asks for a top-up, and waits")
-    told = await cast.operator.wait_for(lambda text: bool(INVOICE.search(text)))
-    found = INVOICE.search(told)
+    told = await cast.operator.wait_for(lambda text: bool(_INVOICE.search(text)))
+    found = _INVOICE.search(told)
     assert found is not None
-    world.lnbits.credit(cast.bank.id, BANK_SAT)
+    world.lnbits.credit(cast.bank.id, _BANK_SAT)
     stage.note("Somebody pays the invoice from another wallet; the payouts go on by themselves")
     async with LnbitsWallet(world.lnbits.url, admin_key=cast.bank.admin_key) as bank:
         await bank.pay(found[0], external_id="top-up", extra={})
@@ -259,7 +260,7 @@ async def _settled(database: Database, world: World) -> None:
         (recorded,) = tx.execute("SELECT count(*) FROM cash_out").fetchone()
         return recorded >= expected and not payouts.open_payouts(tx) and not outbox.unsent(tx)
 
-    async with asyncio.timeout(SETTLE_LIMIT_S):
+    async with asyncio.timeout(_SETTLE_LIMIT_S):
         while not await database.read(done):
             await asyncio.sleep(0.3)
 
@@ -269,7 +270,7 @@ def _rows(world: World) -> list[str]:
     return text.splitlines()[1:]
 
 
-async def _compare(database: Database, world: World, name: str, keys: WalletKeys) -> Line:
+async def _compare(database: Database, world: World, name: str, keys: WalletKeys) -> _Line:
     def paid(tx: Tx) -> int:
         row = tx.execute(
             "SELECT coalesce(sum(amount_sat), 0) FROM payout JOIN client ON client.id = client_id"
@@ -280,16 +281,16 @@ async def _compare(database: Database, world: World, name: str, keys: WalletKeys
 
     async with LnbitsWallet(world.lnbits.url, admin_key=keys.invoice_key) as wallet:
         balance_msat = await wallet.balance_msat()
-    return Line(name, await database.read(paid), sat_floor(balance_msat))
+    return _Line(name, await database.read(paid), sat_floor(balance_msat))
 
 
-async def _stay(world: World, stage: Stage, cast: Cast) -> None:
+async def _stay(world: World, stage: _Stage, cast: _Cast) -> None:
     stage.scene("Everything keeps running; end it with Ctrl-C")
     stage.note(f"relay     {world.relay}")
     stage.note(f"bot       {world.bot.npub}")
-    for someone in (cast.operator, *(saver.person for saver in cast.savers)):
+    for someone in (cast.operator, *(client.person for client in cast.clients)):
         stage.note(f"{someone.name:9} {someone.key.nsec()}")
-    wallets = {saver.person.name: saver.wallet for saver in cast.savers}
+    wallets = {client.person.name: client.wallet for client in cast.clients}
     for name, wallet in {"source": world.source, "bank": cast.bank, **wallets}.items():
         stage.note(f"{name:9} {world.lnbits.url}/wallet?usr={wallet.user}&wal={wallet.id}")
     stage.note(f"ledger and logs are in {world.folder}, until you end it")

@@ -1,4 +1,4 @@
-"""The demo's world: a relay, an LNbits with its wallets, a sample machine and a bot of its own."""
+"""The demo's world: a relay, an LNbits with wallets, a sample machine and a bot."""
 
 import asyncio
 import json
@@ -17,9 +17,9 @@ from dca_bot.demo.price_stub import PriceStub
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr.keys import SecretKey, generate
 
-SOURCE_SAT = 300_000
-STOP_LIMIT_S = 10
-CONFIG = """\
+_SOURCE_SAT = 300_000
+_STOP_LIMIT_S = 10
+_CONFIG = """\
 [nostr]
 relays = [{relay}]
 operators = [{operator}]
@@ -37,7 +37,7 @@ top_up_to_sat = 500000
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that was started, and where it is."""
+    """The parts that were started, and the folder of the demo."""
 
     folder: Path
     relay: str
@@ -62,7 +62,7 @@ async def demo_world(folder: Path) -> AsyncIterator[World]:
         lnbits = await _start_lnbits(folder, price)
         exits.callback(lnbits.close)
         source = lnbits.create_user_wallet("DCA source")
-        lnbits.credit(source.id, SOURCE_SAT)
+        lnbits.credit(source.id, _SOURCE_SAT)
         relay = await exits.enter_async_context(local_relay())
         world = World(
             folder=folder,
@@ -78,7 +78,7 @@ async def demo_world(folder: Path) -> AsyncIterator[World]:
 
 
 async def _start_lnbits(folder: Path, price: PriceStub) -> LnbitsProcess:
-    """Start LNbits; a demo that is ended meanwhile ends it as soon as it is up."""
+    """Start LNbits; if the demo is cancelled meanwhile, close LNbits as soon as the start is over."""
     starting = asyncio.create_task(
         asyncio.to_thread(start_lnbits, find_lnbits(), folder / "lnbits", price=price)
     )
@@ -91,7 +91,7 @@ async def _start_lnbits(folder: Path, price: PriceStub) -> LnbitsProcess:
 
 @asynccontextmanager
 async def running_bot(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the bot as a process of its own; it is asked to stop in the end."""
+    """Run the bot as a process of its own; the end of the context stops the bot."""
     with (world.folder / "bot.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -111,7 +111,7 @@ async def running_bot(world: World) -> AsyncIterator[asyncio.subprocess.Process]
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+                await asyncio.wait_for(process.wait(), _STOP_LIMIT_S)
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -119,7 +119,7 @@ async def running_bot(world: World) -> AsyncIterator[asyncio.subprocess.Process]
 
 def _write_config(world: World) -> None:
     world.config.write_text(
-        CONFIG.format(
+        _CONFIG.format(
             relay=json.dumps(world.relay),
             operator=json.dumps(world.operator.npub),
             url=json.dumps(world.lnbits.url),

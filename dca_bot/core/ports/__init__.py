@@ -1,0 +1,47 @@
+"""The outside parts as the jobs see them: protocols that the adapters fulfil, and their values.
+
+The adapters (`lamassu`, `lnbits`, `nostr`) are handed in, and no job imports an adapter: a
+simulated world can take an adapter's place.
+"""
+
+from dca_bot.core.ports.addresses import Addresses, AddressInvoice, LnurlLimits, VerifyAnswer
+from dca_bot.core.ports.clock import Clock, Uptime
+from dca_bot.core.ports.lamassu import CashIn, CashOutSource, Copy, Export
+from dca_bot.core.ports.lnbits import (
+    Credit,
+    Invoice,
+    KeyKind,
+    ListMark,
+    PayAnswer,
+    Payment,
+    PaymentStatus,
+    PayReply,
+    Wallet,
+)
+from dca_bot.core.ports.nostr import DmProtocol, IncomingMessage, Messenger, OutgoingMessage
+
+__all__ = [
+    "AddressInvoice",
+    "Addresses",
+    "CashIn",
+    "CashOutSource",
+    "Clock",
+    "Copy",
+    "Credit",
+    "DmProtocol",
+    "Export",
+    "IncomingMessage",
+    "Invoice",
+    "KeyKind",
+    "ListMark",
+    "LnurlLimits",
+    "Messenger",
+    "OutgoingMessage",
+    "PayAnswer",
+    "PayReply",
+    "Payment",
+    "PaymentStatus",
+    "Uptime",
+    "VerifyAnswer",
+    "Wallet",
+]

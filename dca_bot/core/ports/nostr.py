@@ -1,0 +1,71 @@
+"""Encrypted direct messages over Nostr (NIP-17, NIP-04)."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class DmProtocol(StrEnum):
+    """How a direct message is encrypted and carried."""
+
+    NIP04 = "nip04"
+    NIP17 = "nip17"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A verified and decrypted direct message.
+
+    `id` is the recomputed rumor id (NIP-17) or the event id (kind 4); `sender` a public key in hex;
+    `sent_at` the rumor's or event's created_at; `relay` the relay that brought the message.
+    """
+
+    id: str
+    sender: str
+    text: str
+    sent_at: datetime
+    protocol: DmProtocol
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message to send; the same values always make the same rumor."""
+
+    recipient: str
+    text: str
+    created_at: datetime
+    protocol: DmProtocol
+
+
+class Messenger(Protocol):
+    """The bot's encrypted messages over all relays; works while `run` runs."""
+
+    async def run(self) -> None:
+        """Keep the relays connected until cancelled."""
+        ...
+
+    def incoming(self) -> AsyncIterator[IncomingMessage]:
+        """Yield verified messages, stored messages first; a message may come once from each relay."""
+        ...
+
+    async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
+        """Look up a person's inbox relays (kind 10050); empty when no list is known."""
+        ...
+
+    def seal(self, message: OutgoingMessage) -> str:
+        """Make the event to publish, as JSON (a fresh wrap of the same rumor each time)."""
+        ...
+
+    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
+        """Publish an event; True as soon as a relay answered OK true.
+
+        `bulk`: the event is one of many, and leaves room for the rest.
+        """
+        ...
+
+    def connected(self) -> int:
+        """Return how many of the bot's own relays are connected."""
+        ...

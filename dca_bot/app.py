@@ -35,15 +35,15 @@ from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Uptime, Wallet
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.errors import ConfigError, KeyRefused
-from dca_bot.jobs.alarms import Watch
-from dca_bot.jobs.backups import Keep
+from dca_bot.jobs.alarms import Alarms
+from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.jobs.daily_summary import Summary
+from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import Schedule
-from dca_bot.jobs.inbox import converse
+from dca_bot.jobs.inbox import answer_messages
 from dca_bot.jobs.lamassu.ingest import Ingest
-from dca_bot.jobs.outbox import Deliverer
+from dca_bot.jobs.outbox import Outbox
 from dca_bot.jobs.payouts.context import Till
 from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
@@ -131,11 +131,11 @@ class Jobs:
     schedule: Schedule
     settler: Settler
     verifier: Verifier
-    deliverer: Deliverer
-    watch: Watch
-    keep: Keep
+    outbox: Outbox
+    alarms: Alarms
+    backups: Backups
     digests: Digests
-    summary: Summary
+    daily_summary: DailySummary
 
 
 def programme_of(config: Config) -> Programme:
@@ -303,16 +303,16 @@ async def run_jobs(
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(messenger.run(), name="messenger"),
-            group.create_task(converse(messenger, jobs.conversation), name="converse"),
+            group.create_task(answer_messages(messenger, jobs.conversation), name="inbox"),
             group.create_task(jobs.ingest.run(), name="ingest"),
             group.create_task(jobs.schedule.run(), name="schedule"),
             group.create_task(jobs.settler.run(), name="settle"),
             group.create_task(jobs.verifier.run(), name="verify"),
-            group.create_task(jobs.deliverer.run(), name="deliver"),
-            group.create_task(jobs.watch.run(), name="watch"),
-            group.create_task(jobs.keep.run(), name="keep"),
+            group.create_task(jobs.outbox.run(), name="outbox"),
+            group.create_task(jobs.alarms.run(), name="alarms"),
+            group.create_task(jobs.backups.run(), name="backups"),
             group.create_task(jobs.digests.run(), name="digests"),
-            group.create_task(jobs.summary.run(), name="summary"),
+            group.create_task(jobs.daily_summary.run(), name="daily_summary"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
         _log.info("running start_at=%s", jobs.ingest.start_at.isoformat())
@@ -361,10 +361,8 @@ async def build_jobs(
         schedule=Schedule(database, wallet, notices, programme, clock, signals),
         settler=Settler(till, signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
-        deliverer=Deliverer(
-            database, outside.messenger, programme, clock, signals, config.nostr.relays
-        ),
-        watch=Watch(
+        outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
+        alarms=Alarms(
             database=database,
             messenger=outside.messenger,
             notices=notices,
@@ -373,7 +371,7 @@ async def build_jobs(
             alert_after=alert_after,
             polls_after=max(alert_after, 3 * timedelta(seconds=poll_s)),
         ),
-        keep=Keep(
+        backups=Backups(
             database=database,
             notices=notices,
             clock=clock,
@@ -384,7 +382,7 @@ async def build_jobs(
             keep=config.backup.keep,
         ),
         digests=Digests(database, notices, programme, clock, signals),
-        summary=Summary(
+        daily_summary=DailySummary(
             database=database,
             clock=clock,
             look_around=partial(look_around, services, Args({})),

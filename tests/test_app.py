@@ -300,15 +300,15 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
 JOBS = {
     "verify",
     "messenger",
-    "converse",
+    "inbox",
     "ingest",
     "schedule",
     "settle",
-    "deliver",
-    "watch",
-    "keep",
+    "outbox",
+    "alarms",
+    "backups",
     "digests",
-    "summary",
+    "daily_summary",
 }
 
 

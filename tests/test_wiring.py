@@ -115,20 +115,20 @@ SECRETS = {
 MADRID = "Europe/Madrid"
 # A key, another value than the contract's, where it has to arrive, and as what.
 CASES = [
-    ("bot.data_dir", "other", lambda w: w.jobs.keep.data_dir.name, "other"),
+    ("bot.data_dir", "other", lambda w: w.jobs.backups.data_dir.name, "other"),
     ("bot.language", "es", lambda w: w.programme.language, "es"),
     ("bot.timezone", MADRID, lambda w: w.programme.timezone.key, MADRID),
     (
         "bot.currency",
         "USD",
-        lambda w: (w.programme.currency, w.jobs.summary.programme.currency),
+        lambda w: (w.programme.currency, w.jobs.daily_summary.programme.currency),
         ("USD", "USD"),
     ),
     ("nostr.private_key_file", "other.nsec", lambda w: w.key, OTHER_KEY),
     (
         "nostr.relays",
         ["wss://a.example", "wss://b.example"],
-        lambda w: (w.relays, list(w.jobs.deliverer.relays)),
+        lambda w: (w.relays, list(w.jobs.outbox.relays)),
         (["wss://a.example", "wss://b.example"],) * 2,
     ),
     ("nostr.operators", [OTHER.npub], lambda w: w.programme.operators, {OTHER.public_key}),
@@ -148,7 +148,7 @@ CASES = [
     (
         "lamassu.poll_seconds",
         1000,
-        lambda w: (w.jobs.ingest.poll_s, w.jobs.watch.polls_after),
+        lambda w: (w.jobs.ingest.poll_s, w.jobs.alarms.polls_after),
         (1000, timedelta(seconds=3000)),
     ),
     ("lamassu.lookback_days", 15, lambda w: w.jobs.ingest.lookback, timedelta(days=15)),
@@ -218,7 +218,7 @@ CASES = [
     (
         "notifications.offline_alert_minutes",
         70,
-        lambda w: (w.jobs.watch.alert_after, w.jobs.watch.polls_after),
+        lambda w: (w.jobs.alarms.alert_after, w.jobs.alarms.polls_after),
         (timedelta(minutes=70), timedelta(minutes=70)),
     ),
 ]
@@ -238,9 +238,9 @@ MORE = [
     ),
     ("notifications.digest_time", "07:30", lambda w: w.programme.digest_time, time(7, 30)),
     ("notifications.summary_time", "07:30", lambda w: w.programme.summary_time, time(7, 30)),
-    ("backup.path", "other", lambda w: w.jobs.keep.folder.name, "other"),
-    ("backup.every_hours", 7, lambda w: w.jobs.keep.every, timedelta(hours=7)),
-    ("backup.keep", 7, lambda w: w.jobs.keep.keep, 7),
+    ("backup.path", "other", lambda w: w.jobs.backups.folder.name, "other"),
+    ("backup.every_hours", 7, lambda w: w.jobs.backups.every, timedelta(hours=7)),
+    ("backup.keep", 7, lambda w: w.jobs.backups.keep, 7),
 ]
 
 
@@ -267,7 +267,7 @@ async def test_key_that_is_changed_is_changed_where_it_counts(tmp_path, key, val
 async def test_every_job_has_the_programme(tmp_path):
     async with wired(tmp_path / "bot") as bot:
         jobs, programme = bot.jobs, bot.programme
-    for job in (jobs.ingest, jobs.schedule, jobs.deliverer, jobs.digests, jobs.summary):
+    for job in (jobs.ingest, jobs.schedule, jobs.outbox, jobs.digests, jobs.daily_summary):
         assert job.programme is programme
     assert jobs.settler.till.programme is programme
     assert jobs.settler.till.funds.programme is programme

@@ -16,6 +16,7 @@ from dca_bot.core.ports import Clock, Messenger
 from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
 from dca_bot.ledger.distributions import readings
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Watch:
+class Alarms:
     """The watcher; `run` never ends.
 
     A part is told of when it is out of reach for `alert_after`, polls when none has succeeded for
@@ -59,9 +60,8 @@ class Watch:
 
     async def run(self) -> None:
         """Look at everything every few seconds."""
-        while True:
-            await self.clock.sleep(LOOK_S)
-            await self.look_once()
+        await self.clock.sleep(LOOK_S)  # The relays need a moment to connect.
+        await repeat(self.look_once, self.clock, LOOK_S)
 
     async def look_once(self) -> None:
         """Note the relays' reach, and tell whatever has crossed its limit."""

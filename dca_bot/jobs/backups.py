@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
+from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.store import bot_state
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Backups:
     """The keeper of copies in `folder`; `every` of zero makes none."""
 
     database: Database
@@ -41,9 +42,8 @@ class Keep:
 
     async def run(self) -> None:
         """Look every few minutes whether a copy is due; returns only if none is wanted."""
-        while self.every:
-            await self.look_once()
-            await self.clock.sleep(LOOK_S)
+        if self.every:
+            await repeat(self.look_once, self.clock, LOOK_S)
         await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
 
     async def look_once(self) -> None:

@@ -13,18 +13,19 @@ from dca_bot.core.calendar import due_date, last_due, local_date
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.repeat import repeat
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.daily_summary import Surroundings, daily_summary
 from dca_bot.messages.notices import Notices
 
-LOOK_S = 30
+_LOOK_S = 30
 _DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Summary:
+class DailySummary:
     """The writer of summaries; `run` never ends."""
 
     database: Database
@@ -40,9 +41,7 @@ class Summary:
 
     async def run(self) -> None:
         """Look every few seconds whether the summary is due."""
-        while True:
-            await self.look_once()
-            await self.clock.sleep(LOOK_S)
+        await repeat(self.look_once, self.clock, _LOOK_S)
 
     async def look_once(self) -> None:
         """Write today's summary if its hour has come; LNbits is asked before the transaction."""

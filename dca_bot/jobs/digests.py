@@ -13,13 +13,14 @@ from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting
 from dca_bot.ledger.store.database import Database
 from dca_bot.messages.notices import Notices
 
-LOOK_S = 30
+_LOOK_S = 30
 _log = logging.getLogger(__name__)
 
 
@@ -39,9 +40,7 @@ class Digests:
 
     async def run(self) -> None:
         """Look every few seconds whether a digest is due."""
-        while True:
-            await self.look_once()
-            await self.clock.sleep(LOOK_S)
+        await repeat(self.look_once, self.clock, _LOOK_S)
 
     async def look_once(self) -> None:
         """Write all digests that are due, each in a transaction of its own."""

@@ -19,6 +19,7 @@ from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Distribution, Share
@@ -60,9 +61,7 @@ class Schedule:
             await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.FIXED_DAY))
             return
         await self.signals.reconciled.wait()
-        while True:
-            await self.look_once()
-            await self.clock.sleep(self._pause_s())
+        await repeat(self.look_once, self.clock, self._pause_s)
 
     async def look_once(self) -> None:
         """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""

@@ -42,16 +42,16 @@ class Handler(Protocol):
         ...
 
 
-async def converse(messenger: Inbound, conversation: Handler) -> None:
+async def answer_messages(messenger: Inbound, conversation: Handler) -> None:
     """Answer messages until cancelled; what is in flight then runs again after the next start."""
     async with asyncio.TaskGroup() as tasks:
-        services = _FrontDesk(conversation, tasks)
+        queues = _Queues(conversation, tasks)
         async for message in messenger.incoming():
             if await conversation.is_new(message):
-                await services.take(message)
+                await queues.take(message)
 
 
-class _FrontDesk:
+class _Queues:
     """One short queue and one task per person who waits."""
 
     def __init__(self, conversation: Handler, tasks: asyncio.TaskGroup) -> None:

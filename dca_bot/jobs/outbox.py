@@ -12,14 +12,14 @@ from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import inbox, outbox
 from dca_bot.ledger.correspondence.inbox import Person
-from dca_bot.ledger.correspondence.outbox import Letter, Urgency
+from dca_bot.ledger.correspondence.outbox import OutboxMessage, Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
 
 ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
-"""A letter leaves only while fewer than so many are under way, so an answer finds room.
+"""A message leaves only while fewer than so many are under way, so an answer finds room.
 
-A letter to relays that are all dead is under way for half a minute; each goes to four at most.
+A message to relays that are all dead is under way for half a minute; each goes to four at most.
 """
 IDLE_S = 30
 RETRY_MAX_S = 600
@@ -28,15 +28,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """What is known of whoever a letter is for."""
+    """What is known of whoever a message is for."""
 
     person: Person | None
     is_member: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Deliverer:
-    """The sender; one letter at a time to each person, several persons at once."""
+class Outbox:
+    """The sender; one message at a time to each person, several persons at once."""
 
     database: Database
     messenger: Messenger
@@ -54,17 +54,17 @@ class Deliverer:
                 await self.signals.deliver.wait(self.clock, await self._pause_s())
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
-        for letter in await self.database.read(self._pick):
-            self._busy[letter.recipient] = group.create_task(self._deliver(letter))
+        for message in await self.database.read(self._pick):
+            self._busy[message.recipient] = group.create_task(self._deliver(message))
 
-    def _pick(self, tx: Tx) -> list[Letter]:
-        """Choose what leaves now, the urgent first: one letter at a time to each person."""
-        now, picked = self.clock.now(), list[Letter]()
+    def _pick(self, tx: Tx) -> list[OutboxMessage]:
+        """Choose what leaves now, the urgent first: one message at a time to each person."""
+        now, picked = self.clock.now(), list[OutboxMessage]()
         for urgency, room in ROOM.items():
-            busy = (*self._busy, *(letter.recipient for letter in picked))
+            busy = (*self._busy, *(message.recipient for message in picked))
             limit = room - len(busy)
             picked += outbox.due(tx, now, urgency=urgency, limit=limit, busy=busy)
-        self.signals.leaving.update(letter.id for letter in picked)
+        self.signals.leaving.update(message.id for message in picked)
         return picked
 
     async def _pause_s(self) -> float:
@@ -73,89 +73,89 @@ class Deliverer:
             return IDLE_S
         return min(max((next_at - self.clock.now()).total_seconds(), 0.0), IDLE_S)
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, message: OutboxMessage) -> None:
         try:
-            await self._send(letter)
+            await self._send(message)
         except sqlite3.Error:
             raise
-        except Exception as error:  # noqa: BLE001 - one letter must not keep the others back
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others back
             _log.error(
-                "message failed letter=%d error=%s at=%s",
-                letter.id,
+                "message failed id=%d error=%s at=%s",
+                message.id,
                 type(error).__name__,
                 place_of(error),
             )
-            await self.database.transact(lambda tx: self._record(tx, letter, taken=False))
+            await self.database.transact(lambda tx: self._record(tx, message, taken=False))
         finally:
-            del self._busy[letter.recipient]
-            self.signals.leaving.discard(letter.id)
+            del self._busy[message.recipient]
+            self.signals.leaving.discard(message.id)
             self.signals.deliver.ring()
 
-    async def _send(self, letter: Letter) -> None:
-        recipient = await self.database.read(lambda tx: self._recipient(tx, letter))
-        inbox = await self._inbox_relays(letter, recipient)
-        letter = await self._with_event(letter, recipient, inbox)
-        assert letter.event is not None
+    async def _send(self, message: OutboxMessage) -> None:
+        recipient = await self.database.read(lambda tx: self._recipient(tx, message))
+        inbox = await self._inbox_relays(message, recipient)
+        message = await self._with_event(message, recipient, inbox)
+        assert message.event is not None
         taken = await self.messenger.publish(
-            letter.event,
-            self._relays_for(letter, recipient, inbox),
-            bulk=letter.urgency is Urgency.BULK,
+            message.event,
+            self._relays_for(message, recipient, inbox),
+            bulk=message.urgency is Urgency.BULK,
         )
-        await self.database.transact(lambda tx: self._record(tx, letter, taken=taken))
+        await self.database.transact(lambda tx: self._record(tx, message, taken=taken))
 
-    async def _inbox_relays(self, letter: Letter, recipient: Recipient) -> tuple[str, ...]:
+    async def _inbox_relays(self, message: OutboxMessage, recipient: Recipient) -> tuple[str, ...]:
         """Look up where a person reads; for a stranger nothing is looked up."""
-        if _is_stranger(letter, recipient):
+        if _is_stranger(message, recipient):
             return ()
-        return await self.messenger.inbox_relays(letter.recipient)
+        return await self.messenger.inbox_relays(message.recipient)
 
     async def _with_event(
-        self, letter: Letter, recipient: Recipient, inbox: tuple[str, ...]
-    ) -> Letter:
+        self, message: OutboxMessage, recipient: Recipient, inbox: tuple[str, ...]
+    ) -> OutboxMessage:
         """Make the event: anew for NIP-17 (the same rumor in a fresh wrap), once for NIP-04."""
-        if letter.event is not None:
-            return letter
-        protocol = letter.protocol or _protocol_for(recipient, inbox)
+        if message.event is not None:
+            return message
+        protocol = message.protocol or _protocol_for(recipient, inbox)
         event = self.messenger.seal(
             OutgoingMessage(
-                recipient=letter.recipient,
-                text=letter.text,
-                created_at=letter.created_at,
+                recipient=message.recipient,
+                text=message.text,
+                created_at=message.created_at,
                 protocol=protocol,
             )
         )
         kept = event if protocol is DmProtocol.NIP04 else None
-        await self.database.transact(lambda tx: outbox.fix_protocol(tx, letter, protocol, kept))
-        return replace(letter, protocol=protocol, event=event)
+        await self.database.transact(lambda tx: outbox.fix_protocol(tx, message, protocol, kept))
+        return replace(message, protocol=protocol, event=event)
 
     def _relays_for(
-        self, letter: Letter, recipient: Recipient, inbox: tuple[str, ...]
+        self, message: OutboxMessage, recipient: Recipient, inbox: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if _is_stranger(letter, recipient):
-            return (letter.relay,)
-        if letter.protocol is DmProtocol.NIP17 and inbox:
+        if _is_stranger(message, recipient):
+            return (message.relay,)
+        if message.protocol is DmProtocol.NIP17 and inbox:
             return inbox
-        wrote_at = letter.relay or (recipient.person.relay if recipient.person else "")
+        wrote_at = message.relay or (recipient.person.relay if recipient.person else "")
         return tuple(dict.fromkeys([*([wrote_at] if wrote_at else []), *inbox, *self.relays]))
 
-    def _recipient(self, tx: Tx, letter: Letter) -> Recipient:
-        known = letter.recipient in self.programme.operators or clients.by_pubkey(
-            tx, letter.recipient
+    def _recipient(self, tx: Tx, message: OutboxMessage) -> Recipient:
+        known = message.recipient in self.programme.operators or clients.by_pubkey(
+            tx, message.recipient
         )
-        return Recipient(person=inbox.person(tx, letter.recipient), is_member=bool(known))
+        return Recipient(person=inbox.person(tx, message.recipient), is_member=bool(known))
 
-    def _record(self, tx: Tx, letter: Letter, *, taken: bool) -> None:
+    def _record(self, tx: Tx, message: OutboxMessage, *, taken: bool) -> None:
         now = self.clock.now()
         if taken:
-            outbox.mark_sent(tx, letter, now=now)
+            outbox.mark_sent(tx, message, now=now)
             return
-        delay_s = backoff_s(letter.tries + 1, max_s=RETRY_MAX_S)
-        if outbox.mark_failed(tx, letter, delay_s=delay_s, now=now):
-            _log.error("message given up letter=%d tries=%d", letter.id, letter.tries + 1)
+        delay_s = backoff_s(message.tries + 1, max_s=RETRY_MAX_S)
+        if outbox.mark_failed(tx, message, delay_s=delay_s, now=now):
+            _log.error("message given up id=%d tries=%d", message.id, message.tries + 1)
 
 
-def _is_stranger(letter: Letter, recipient: Recipient) -> bool:
-    return bool(letter.relay) and not recipient.is_member
+def _is_stranger(message: OutboxMessage, recipient: Recipient) -> bool:
+    return bool(message.relay) and not recipient.is_member
 
 
 def _protocol_for(recipient: Recipient, inbox: tuple[str, ...]) -> DmProtocol:

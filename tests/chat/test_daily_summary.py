@@ -18,7 +18,7 @@ from talk import START, Talk, make_programme
 from dca_bot.chat.command import Args
 from dca_bot.chat.operator.status import look_around
 from dca_bot.core.reach import Part, Reach
-from dca_bot.jobs.daily_summary import Summary
+from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, transitions
 from dca_bot.ledger.store import bot_state
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 def summary_of(talk, database):
     services = replace(talk.services, database=database)
-    return Summary(
+    return DailySummary(
         database=database,
         clock=services.clock,
         look_around=partial(look_around, services, Args({})),

@@ -9,7 +9,7 @@ from scaffold import open_ledger
 
 from dca_bot.core.payout import Waiting
 from dca_bot.core.reach import Part
-from dca_bot.jobs.alarms import Watch
+from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -43,7 +43,7 @@ class Tower:
         """Start the bot anew; only the ledger is as it was."""
         self.signals = Signals()
         self.signals.reconciled.set()
-        self.watch = Watch(
+        self.watch = Alarms(
             database=self.database,
             messenger=self,
             notices=self.notices,

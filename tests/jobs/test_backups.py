@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 
-from dca_bot.jobs.backups import Keep
+from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_name
@@ -35,7 +35,7 @@ class Vault:
     def start(self, *, every=DAY, keep=3):
         """Start the keeper anew, as after a restart."""
         rules = programme()
-        self.keep = Keep(
+        self.keep = Backups(
             database=self.database,
             notices=Notices(rules, load_texts(rules)),
             clock=self.clock,

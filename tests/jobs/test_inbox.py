@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.jobs.inbox import AT_ONCE, PEOPLE_MAX, QUEUE_MAX, converse
+from dca_bot.jobs.inbox import AT_ONCE, PEOPLE_MAX, QUEUE_MAX, answer_messages
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ class Desk:
 @pytest.fixture
 async def office():
     relays, desk = Relays(), Desk()
-    task = asyncio.create_task(converse(relays, desk))
+    task = asyncio.create_task(answer_messages(relays, desk))
     yield relays, desk, task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -185,7 +185,7 @@ async def test_end_of_the_relays_lets_the_rest_be_answered():
     relays, desk = Relays(), Desk()
     relays.put(*(message("maria", n) for n in range(3)), None)
     async with asyncio.timeout(5):
-        await converse(relays, desk)
+        await answer_messages(relays, desk)
     assert len(desk.done) == 3
 
 
@@ -198,4 +198,4 @@ async def test_broken_ledger_ends_the_job():
     relays.put(message("maria", 1))
     async with asyncio.timeout(5):
         with pytest.raises(ExceptionGroup, match="TaskGroup"):
-            await converse(relays, Broken())
+            await answer_messages(relays, Broken())

@@ -11,7 +11,7 @@ from test_outbox import ANA, BEN, Office
 
 from dca_bot.core.ports import CashIn, Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable
-from dca_bot.jobs.alarms import Watch
+from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import Schedule
 from dca_bot.jobs.payouts.reconcile import reconcile
@@ -134,7 +134,7 @@ async def test_looks_at_the_clock_take_no_longer_with_history(bench):
     notices = Notices(bench.programme, load_texts(bench.programme))
     rules = bench.database, notices, bench.programme, bench.clock, signals
     schedule = Schedule(bench.database, Coin(), *rules[1:])
-    watch = Watch(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR)
+    watch = Alarms(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR)
     await (
         watch.look_once()
     )  # the first one ever, or one after the clock went back, looks through all

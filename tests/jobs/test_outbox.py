@@ -8,7 +8,7 @@ from payout_bench import OPERATOR, HandClock, programme
 from scaffold import open_ledger
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.jobs.outbox import ROOM, Deliverer
+from dca_bot.jobs.outbox import ROOM, Outbox
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import inbox, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -73,7 +73,7 @@ class Office:
     async def open(self):
         self.database = await open_ledger(self.folder / "data")
         self.signals = Signals()
-        self.deliverer = Deliverer(
+        self.deliverer = Outbox(
             self.database, self.relays, programme(), self.clock, self.signals, OWN
         )
 

@@ -16,6 +16,7 @@ from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -46,10 +47,7 @@ class Verifier:
 
     async def run(self) -> None:
         """Ask about what is due, every few seconds."""
-        while True:
-            async with self._guard.over(Guarded.VERIFY):
-                await self.look_once()
-            await self.clock.sleep(LOOK_S)
+        await repeat(self._look, self.clock, LOOK_S)
 
     async def look_once(self) -> None:
         """Ask about every invoice that is due, a few at a time."""
@@ -57,6 +55,10 @@ class Verifier:
         due = await self.database.read(partial(witnesses.due, now=now, limit=BATCH))
         room = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._ask(question, room) for question in due))
+
+    async def _look(self) -> None:
+        async with self._guard.over(Guarded.VERIFY):
+            await self.look_once()
 
     async def _ask(self, question: Question, room: asyncio.Semaphore) -> None:
         async with room:

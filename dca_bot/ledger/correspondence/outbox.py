@@ -28,7 +28,7 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutboxMessage:
     """A message to be sent; `relay` is where the message it answers came from."""
 
     id: int
@@ -72,13 +72,13 @@ def write(
 
 
 def open_of(tx: Tx, alarm: str) -> list[int]:
-    """Return the ids of an alarm's letters that haven't left."""
+    """Return the ids of an alarm's messages that have not left."""
     rows = tx.execute(f"SELECT id FROM outbox WHERE {_OPEN} AND alarm = ?", (alarm,))
     return [row["id"] for row in rows]
 
 
 def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
-    """Drop an alarm's letters that haven't left; return to whom they would have gone."""
+    """Drop an alarm's messages that have not left; return to whom they would have gone."""
     rows = tx.execute(
         f"UPDATE outbox SET dropped_at = ? WHERE {_OPEN} AND alarm = ? RETURNING recipient",
         (micros(now), alarm),
@@ -99,13 +99,13 @@ def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
 
 def due(
     tx: Tx, now: datetime, *, urgency: Urgency, limit: int = 50, busy: Sequence[str] = ()
-) -> list[Letter]:
+) -> list[OutboxMessage]:
     """Return what is to be sent now for letters of this urgency: one letter to each of `limit` persons.
 
     Nothing goes to those who are `busy`. Each person's letters leave as they were written, so what
     is returned may be an older one than the urgent one behind it; only BULK lets others pass.
     """
-    found: dict[str, Letter] = {}
+    found: dict[str, OutboxMessage] = {}
     for recipient in _recipients(tx, now, urgency, busy) if limit > 0 else ():
         if recipient not in found:
             found[recipient] = _first(tx, recipient, now)
@@ -120,29 +120,29 @@ def next_try_at(tx: Tx) -> datetime | None:
     return None if row["at"] is None else instant(row["at"])
 
 
-def fix_protocol(tx: Tx, letter: Letter, protocol: DmProtocol, event: str | None) -> None:
+def fix_protocol(tx: Tx, message: OutboxMessage, protocol: DmProtocol, event: str | None) -> None:
     """Record how a message is sent, and its event if that must stay the same at every try."""
     tx.execute(
-        "UPDATE outbox SET protocol = ?, event = ? WHERE id = ?", (protocol, event, letter.id)
+        "UPDATE outbox SET protocol = ?, event = ? WHERE id = ?", (protocol, event, message.id)
     )
 
 
-def mark_sent(tx: Tx, letter: Letter, *, now: datetime) -> None:
+def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
     """Record that a relay took the message."""
-    tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), letter.id))
+    tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), message.id))
 
 
-def mark_failed(tx: Tx, letter: Letter, *, delay_s: int, now: datetime) -> bool:
+def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) -> bool:
     """Record that no relay took it; True if it is given up, after KEEP_TRYING and TRIES_MIN tries.
 
     What was withdrawn meanwhile stays so.
     """
     clock.see(tx, now)
-    over = now - letter.created_at > KEEP_TRYING and letter.tries + 1 >= TRIES_MIN
+    over = now - message.created_at > KEEP_TRYING and message.tries + 1 >= TRIES_MIN
     tx.execute(
         "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?)"
         " WHERE id = ?",
-        (micros(now + timedelta(seconds=delay_s)), micros(now) if over else None, letter.id),
+        (micros(now + timedelta(seconds=delay_s)), micros(now) if over else None, message.id),
     )
     return over
 
@@ -164,18 +164,18 @@ def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) ->
     yield from (row["recipient"] for row in rows)
 
 
-def _first(tx: Tx, recipient: str, now: datetime) -> Letter:
+def _first(tx: Tx, recipient: str, now: datetime) -> OutboxMessage:
     """Return the letter to this person whose turn it is; there is one."""
     row = tx.execute(
         f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {_OPEN} AND recipient = ?"
         " AND try_at <= ? ORDER BY urgency = ?, id LIMIT 1",
         (recipient, micros(now), Urgency.BULK),
     ).fetchone()
-    return _letter(row)
+    return _message(row)
 
 
-def _letter(row: sqlite3.Row) -> Letter:
-    return Letter(
+def _message(row: sqlite3.Row) -> OutboxMessage:
+    return OutboxMessage(
         id=row["id"],
         recipient=row["recipient"],
         text=row["text"],

@@ -18,7 +18,7 @@ def issue(story, pubkey=ANA, *, effect="500 GTQ to ana", seed=1):
         command="withdraw ana 500",
         effect=effect,
         now=story.now,
-        chance=random.Random(seed),
+        random=random.Random(seed),
     )
 
 

@@ -190,7 +190,7 @@ def test_ledger_that_has_no_room_for_its_copies_ends_the_check(folder):
 
 TRIAL = """
 import select, sys
-from dca_bot.trial_folder import trial_folder
+from dca_bot.commands.trial_folder import trial_folder
 with trial_folder() as folder:
     (folder / "secret").touch()
     print(folder, oct(folder.stat().st_mode), flush=True)

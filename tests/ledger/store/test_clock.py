@@ -141,7 +141,7 @@ def test_facts_alarms_and_codes_of_a_clock_ahead_are_pulled_back(story, ahead):
         story.do(alarms.start, "LNbits", story.now, now=story.now)
         effect = {"command": "c", "effect": "e"}
         chance = __import__("random").Random(1)
-        story.do(confirmations.issue, hex_of("op"), **effect, now=story.now, chance=chance)
+        story.do(confirmations.issue, hex_of("op"), **effect, now=story.now, random=chance)
         story.do(bot_state.put, bot_state.TOP_UP, f"short {micros(story.now + DAY)} 7 9")
 
     ahead(20 * HOUR, note)

@@ -19,12 +19,21 @@ from dca_bot.demo.lnbits_process import (
 from dca_bot.demo.price_stub import PriceStub
 
 MakeWallet = Callable[..., WalletKeys]
+OUTSIDE = frozenset({"lnbits", "lnbits_server", "remote_lnbits", "postgres", "terminal"})
+"""What `make quick` does without."""
+OWN_DATABASE = databases(SQLITE)[0]
 
 
 def pytest_configure():
     """Have tests' programs hear Ctrl-C though a shell has started the tests in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_itemcollected(item):
+    """Mark a test that needs a part of the outside, by its fixtures."""
+    if OUTSIDE.intersection(item.fixturenames):
+        item.add_marker("outside")
 
 
 @pytest.hookimpl(trylast=True)
@@ -53,13 +62,16 @@ def price_stub() -> Iterator[PriceStub]:
 
 
 @pytest.fixture(scope="session")
-def lnbits(request, price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
+def own_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
+    """An LNbits of this worker's own, and its database."""
+    with _server(OWN_DATABASE, request, price_stub, tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lnbits(own_server) -> LnbitsProcess:
     """An LNbits of this worker's own: payments inside it only."""
-    zone = databases(SQLITE)[0]
-    postgres = None if zone == SQLITE else request.getfixturevalue("postgres")
-    folder = tmp_path_factory.mktemp("lnbits")
-    with server_on(zone, folder, price=price_stub, postgres=postgres) as server:
-        yield server.process
+    return own_server.process
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +87,18 @@ def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProces
 
 @pytest.fixture(scope="module")
 def lnbits_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
-    """An LNbits on the database that the parameter names."""
-    zone = request.param
-    postgres = None if zone == SQLITE else request.getfixturevalue("postgres")
-    folder = tmp_path_factory.mktemp("lnbits")
-    with server_on(zone, folder, price=price_stub, postgres=postgres) as server:
+    """An LNbits on the database that the parameter names: this worker's own, or one for a module."""
+    if request.param == OWN_DATABASE:
+        yield request.getfixturevalue("own_server")
+        return
+    with _server(request.param, request, price_stub, tmp_path_factory) as server:
         yield server
+
+
+def _server(database, request, price_stub, tmp_path_factory):
+    postgres = None if database == SQLITE else request.getfixturevalue("postgres")
+    folder = tmp_path_factory.mktemp("lnbits")
+    return server_on(database, folder, price=price_stub, postgres=postgres)
 
 
 @pytest.fixture

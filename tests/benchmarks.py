@@ -16,8 +16,8 @@ from jobs.payout_bench import Bench, HandClock, programme
 from rich.console import Console
 
 from dca_bot.core.allotment import allot
-from dca_bot.core.cash_out import decide
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.verdict import decide
 from dca_bot.demo.lnbits_process import LnbitsProcess, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.lamassu.directory import read_directory

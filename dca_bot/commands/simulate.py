@@ -17,11 +17,12 @@ from rich.table import Table
 
 from dca_bot.commands.console import say
 from dca_bot.core.allotment import Allotment, AllottedShare, allot
-from dca_bot.core.cash_out import Decision, Verdict, decide
+from dca_bot.core.cash_out import Decision, Verdict
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import Export
+from dca_bot.core.verdict import decide
 from dca_bot.errors import DcaBotError
 from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.directory import read_directory

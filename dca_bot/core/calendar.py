@@ -1,7 +1,7 @@
-"""When something that happens at a time of day has last come due, across clocks that are put forward or back.
+"""When something that happens at a time of day is due, across clocks that are put forward or back.
 
-A local date has each time of day once: what it shows twice in autumn happens the first time, what
-the clock skips in spring happens as much later, or, if that is another date, as much earlier.
+Each time of day comes once on a local date. A time that the clocks show twice in autumn is the first of the
+two instants. A time that the clocks skip in spring is as much later, or earlier if later is another date.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,10 +13,7 @@ _DAY = timedelta(days=1)
 
 
 def has_passed(span: timedelta, *, since: datetime | None, now: datetime) -> bool:
-    """Tell whether something that is done every so often is due again.
-
-    It is, too, where it was done never, or in the future: the clock was ahead.
-    """
+    """Tell whether `span` has passed; also if `since` is None, or in the future (the clock was ahead)."""
     return since is None or not timedelta() <= now - since < span
 
 
@@ -28,7 +25,7 @@ def local_date(now: datetime, zone: ZoneInfo) -> date:
 def instant_of(day: date, at: time, zone: ZoneInfo) -> datetime:
     """Return the instant, in UTC, of a time of day on a local date.
 
-    It lies on another date only where the zone has skipped the whole of this one.
+    The instant is on another date only if the zone's clocks have skipped the whole date.
     """
     first, second = (
         datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1)
@@ -37,7 +34,7 @@ def instant_of(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 
 def last_due(now: datetime, at: time, zone: ZoneInfo, *, weekday: int | None = None) -> datetime:
-    """Return the newest instant up to `now` that is `at`, on that weekday if one is given."""
+    """Return the newest instant up to `now` with the time of day `at`, on a weekday if given."""
     day = local_date(now, zone) + _DAY
     while (weekday is not None and day.weekday() != weekday) or instant_of(day, at, zone) > now:
         day -= _DAY
@@ -45,10 +42,10 @@ def last_due(now: datetime, at: time, zone: ZoneInfo, *, weekday: int | None = N
 
 
 def due_date(now: datetime, at: time, zone: ZoneInfo, *, done: date | None) -> date | None:
-    """Return today's local date if `at` has come and today isn't `done`; else None.
+    """Return today's local date if the time of day `at` has come and today isn't `done`; else None.
 
-    So each date comes once, and days that were missed never come. A `done` of days ahead was set
-    while the clock was ahead, and counts for nothing.
+    Each date is returned until `done`, and missed dates never. A `done` more than a day ahead was set while
+    the clock was ahead, and is ignored.
     """
     today = local_date(now, zone)
     if done is not None and today <= done <= today + _DAY:

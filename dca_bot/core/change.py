@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from dca_bot.core.cash_out import WAIT_MAX, CashOut, Decision, Reason, Verdict, decide
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
+from dca_bot.core.verdict import WAIT_MAX, decide
 
 MISSING_MAX = 10
 """A reading that lacks more rows than this is taken for a partial one."""

@@ -1,8 +1,8 @@
-"""How old a reading of Lamassu is, where the bot reads a copy of Lamassu's data.
+"""How old a reading of Lamassu is if the bot reads a copy of Lamassu's data.
 
-A folder of exported files and a standby database are copies: reading one succeeds although nobody has
-renewed it for days. A file's time alone doesn't tell: a program that writes only what has changed, or
-keeps a file's time, leaves it. So a copy is as new as its file's time or its newest row, whichever is later.
+Copies are a folder of exported files and a standby database: reading a copy succeeds although nobody has
+renewed the copy for days. A file's time alone doesn't tell the age, because some exporters write only
+changed files or keep a file's time. A copy's time is the file's time or the newest row's time, the later.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from dca_bot.core.ports import Copy, Export
 
 COPY_AGE_MAX = timedelta(hours=26)
-"""An older copy is stale: an export that is made once a day has been missed, with two hours of grace."""
+"""An older copy is stale: a daily export was missed, with two hours of grace."""
 STANDBY = "standby"
 _LISTS_MACHINES = "devices.csv"
 
 
 def copies(export: Export, now: datetime) -> tuple[Copy, ...]:
-    """Return the copies that were read, each as of its file's time or its newest row."""
+    """Return the copies that were read, each as of the file's time or the newest row, the later."""
     rows = {
         "cash_out_txs.csv": (one.created_at for one in export.cash_outs),
         "cash_out_actions.csv": (
@@ -34,26 +34,26 @@ def copies(export: Export, now: datetime) -> tuple[Copy, ...]:
 
 
 def oldest_copy(export: Export, now: datetime) -> Copy | None:
-    """Return the copy that limits what a reading can know; None where Lamassu itself was read.
+    """Return the oldest copy that was read; None if Lamassu itself was read.
 
-    The list of machines seldom changes, so its age says nothing.
+    The list of machines is left out: machines seldom change.
     """
     telling = (copy for copy in copies(export, now) if copy.name != _LISTS_MACHINES)
     return min(telling, key=lambda copy: copy.as_of, default=None)
 
 
 def is_stale(copy: Copy, now: datetime) -> bool:
-    """Tell whether whoever renews a copy has missed to; a time that lies ahead is no age."""
+    """Tell whether a copy was not renewed in time; a copy of the future isn't stale."""
     return now - copy.as_of > COPY_AGE_MAX
 
 
 def newest_transaction(export: Export, now: datetime) -> datetime | None:
-    """Return when the newest cash-out or cash-in was created; what lies ahead of the clock doesn't count."""
+    """Return when the newest cash-out or cash-in was created, without rows of the future."""
     return _newest(_transactions(export), now)
 
 
 def _latest_believed(as_of: datetime, newest: datetime | None, now: datetime) -> datetime:
-    """Return a file's time or its newest row's, the later; one far ahead would hide the age for as long."""
+    """Return a file's time or the newest row's, the later; a file's time far ahead is not believed."""
     if newest is None:
         return as_of
     return newest if as_of - now > COPY_AGE_MAX else max(as_of, newest)

@@ -1,7 +1,7 @@
-"""Decides what Lamassu's rows mean for the cash in a machine, and whether it covers the balances.
+"""Decides what Lamassu's rows mean for the cash in a machine, and whether the cash covers the balances.
 
-The invariant: only what is known counts. Where it isn't known whether cash has moved, nothing is
-said, and a machine that was never counted proves nothing.
+The invariant: only known movements of cash count. A row that doesn't tell whether cash has moved counts for
+nothing, and a machine that was never counted proves nothing.
 """
 
 from collections.abc import Sequence
@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from dca_bot.core.cash_out import (
-    CashOut,
-    dispense_reports,
-    is_success,
-    notes_minor,
-    reported_minor,
-)
+from dca_bot.core.cash_out import CashOut
+from dca_bot.core.dispense_reports import dispense_reports, notes_minor, reported_minor
 from dca_bot.core.money import FIAT_MINOR_MAX, minor_digits
 from dca_bot.core.ports import CashIn
+from dca_bot.core.verdict import is_success
 
 _EXPONENTS = range(-30, 31)
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A sale's fiat, and what its machine reported instead; `is_repeated` for several complete reports."""
+    """A sale's fiat, and the machine's other report; `is_repeated`: there are several complete reports."""
 
     fiat_minor: int
     reported_minor: int
@@ -32,18 +28,18 @@ class Contradiction:
 
 
 def cash_out_minor(cash_out: CashOut, currency: str) -> int | None:
-    """Return the cash that a cash-out of any coin took out of its machine, in minor units.
+    """Return the cash that a cash-out of any coin took out of the machine, in minor units.
 
-    The machine's report counts where there is one, whatever became of the sale. Without one,
-    dispense_confirmed says that all of `fiat` left. None if neither tells, or it is other money, or the
-    reading says different things of it.
+    The machine's last report counts, whatever became of the sale. Without a report, dispense_confirmed says
+    that all of `fiat` left. Return None if neither tells, for another currency, or if the contents of one
+    reading differ.
     """
     found = {_left_minor(one, currency) for one in (cash_out, *cash_out.others)}
     return found.pop() if len(found) == 1 else None
 
 
 def cash_in_minor(cash_in: CashIn, currency: str) -> int | None:
-    """Return the cash that a cash-in put into its machine, in minor units; None if none is known."""
+    """Return the cash that a cash-in put into the machine, in minor units; None if none is known."""
     if cash_in.fiat_code != currency or not cash_in.send_confirmed:
         return None
     return _whole_minor(cash_in.fiat, currency)
@@ -52,11 +48,14 @@ def cash_in_minor(cash_in: CashIn, currency: str) -> int | None:
 def uncovered_minor(
     balances_minor: int, machines_minor: Sequence[int | None], elsewhere_minor: int
 ) -> int | None:
-    """Return by how much the clients' balances exceed the machines' cash, 0 if they don't.
+    """Return by how much the clients' balances exceed the machines' cash; 0 if the cash covers them.
 
-    `machines_minor` has what should be in each machine, None for one that was never counted;
-    `elsewhere_minor` is cash that is in no named machine, and cash that has left for cash-outs that
-    are still to be shared out. None while nothing can be said: no machine, or one not counted.
+    `machines_minor`: the expected cash of each machine, None for a machine that was never counted.
+    `elsewhere_minor`: cash of no named machine, and cash that has left for undecided cash-outs. Return None
+    without machines, or if a machine was never counted.
+
+    >>> uncovered_minor(500, [100, 200], 50), uncovered_minor(500, [100, None], 50)
+    (150, None)
     """
     known = [minor for minor in machines_minor if minor is not None]
     if not known or len(known) < len(machines_minor):
@@ -65,10 +64,10 @@ def uncovered_minor(
 
 
 def contradiction_of(cash_out: CashOut, currency: str) -> Contradiction | None:
-    """Return how the machine's reports contradict the confirmed `fiat`; None where they don't.
+    """Return how the machine's reports contradict the confirmed `fiat` of a sale; None without contradiction.
 
-    The last report is the whole state. But two complete dispense reports may both have happened; then
-    what may have left is their sum. What is unreadable, or no success, contradicts nothing.
+    The last report counts alone. But after two complete `dispense` reports the cash may have left twice: the
+    sum counts. An unreadable report, or a sale that is no success, contradicts nothing.
     """
     fiat_minor = _whole_minor(cash_out.fiat, currency)
     if fiat_minor is None or cash_out.others or not is_success(cash_out):
@@ -99,7 +98,7 @@ def _left_minor(cash_out: CashOut, currency: str) -> int | None:
 
 
 def _whole_minor(fiat: Decimal | None, currency: str) -> int | None:
-    """Return an amount in minor units; None where it is missing, broken or not above 0."""
+    """Return an amount in minor units; None if the amount is missing, broken or not above 0."""
     if fiat is None or not fiat.is_finite():
         return None
     if fiat.adjusted() not in _EXPONENTS or fiat.as_tuple().exponent not in _EXPONENTS:

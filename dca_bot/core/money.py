@@ -1,6 +1,6 @@
 """Counts money: whole minor units and whole sats, shared out without loss, read and written.
 
-The invariant: nothing here rounds silently, and no amount that can be read in two ways is read.
+The invariant: each rounding is named, and an amount that can be read in two ways is refused.
 """
 
 import re
@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 _COMMA_GROUPS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3}){1,6}")
 _DOT_GROUPS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3}){1,6}")
 _MARKED = re.compile(r"([^0-9]*)([0-9](?:.*[0-9])?)([^0-9]*)")
-"""A number, with what stands before and after it."""
+"""A number, with the texts before and after the number."""
 
 
 def checked_currency(code: str) -> str:
@@ -45,10 +45,13 @@ def minor_digits(currency: str) -> int:
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
-    """Share `total` out over the weights; the parts add up to it exactly.
+    """Share `total` out in proportion to the weights; the parts add up to `total` exactly.
 
-    Each part is its quota rounded down; what is left goes, one each, to the largest remainders,
-    among equal ones to the earlier position. Where all weights are 0, the total must be 0.
+    Each part is the quota rounded down; the units left go, one each, to the largest remainders, of equal
+    remainders to the earlier position. If all weights are 0, `total` must be 0.
+
+    >>> largest_remainder(10, [1, 1, 1])
+    [4, 3, 3]
     """
     weight_sum = sum(weights)
     if total < 0 or min(weights, default=0) < 0 or (total > 0 and weight_sum == 0):
@@ -84,11 +87,14 @@ def sat_ceil(msat: int) -> int:
 
 
 def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
-    """Read an amount as people write it, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
+    """Read an amount as people write amounts, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
 
-    A comma before exactly three digits groups thousands; a dot there could be either, so it is
-    refused, as is whatever else is not clear, or is less than `minor_min` (1 or 0). Raise DcaBotError
-    that says what to write, OtherUnit where another currency (or sats) is named.
+    A comma before exactly three digits groups thousands; a dot before exactly three digits is unclear.
+    Raise OtherUnit if another currency (or sats) is named, and DcaBotError, with an example of the right
+    form, for an unclear amount or an amount below `minor_min` (1 or 0).
+
+    >>> parse_fiat("Q1,500.50", "GTQ")
+    150050
     """
     number = _without_unit(text, currency)
     digits = minor_digits(currency)
@@ -107,9 +113,9 @@ def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
 
 
 def parse_sat(text: str) -> int:
-    """Read an amount of whole sats: `120000`, `120,000`, `120000 sats`; raise DcaBotError.
+    """Read an amount of whole sats: `120000`, `120,000`, `120000 sats`.
 
-    It is OtherUnit where a currency or another unit of bitcoin is named.
+    Raise OtherUnit if a currency or another unit of bitcoin is named, and DcaBotError for other texts.
     """
     number = _without_unit(text, SATS)
     if not (_DIGITS.fullmatch(number) or _COMMA_GROUPS.fullmatch(number)):
@@ -142,7 +148,7 @@ def sat_text(sat: int) -> str:
 
 
 def _without_unit(text: str, unit: str) -> str:
-    """Take the names of a unit off both ends; raise OtherUnit where another one is named."""
+    """Return a text without the unit's names at both ends; raise OtherUnit if another unit is named."""
     found = _MARKED.fullmatch(text.strip())
     if not found:
         return text
@@ -154,7 +160,7 @@ def _without_unit(text: str, unit: str) -> str:
 
 
 def _split_number(number: str, digits: int) -> tuple[str | None, str]:
-    """Return the whole part and the decimals as digits; None when it isn't clear."""
+    """Return the whole part and the decimals as digits; None for an unclear number."""
     if _DIGITS.fullmatch(number):
         return number, ""
     if _COMMA_GROUPS.fullmatch(number) and (number.count(",") > 1 or digits != 3):

@@ -1,4 +1,4 @@
-"""What the operator has set for the whole savings programme."""
+"""The operator's configuration of the whole savings programme."""
 
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -10,10 +10,10 @@ from dca_bot.core.ports import DmProtocol
 
 @dataclass(frozen=True, slots=True)
 class FixedModeRules:
-    """When fixed mode buys, how much at most, and which rate it trusts.
+    """When fixed mode buys, how much at most, and at which rate.
 
-    `times` are local and rise. The rate comes from `rate_source` ("lnbits" or "lamassu"); it may
-    be `deviation_percent_max` away from Lamassu's ticker while that is younger than `rate_age_max`.
+    `times`: local times of day, rising. `rate_source`: "lnbits" or "lamassu". `deviation_percent_max`: how
+    far the rate may be from Lamassu's ticker while the ticker is younger than `rate_age_max`.
     """
 
     enabled: bool
@@ -46,5 +46,5 @@ class Programme:
 
     @property
     def ceilings(self) -> Ceilings:
-        """Return the ceilings on what leaves by itself."""
+        """Return the ceilings on automatic payouts."""
         return Ceilings(self.payout_max_sat, self.day_max_sat)

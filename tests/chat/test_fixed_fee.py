@@ -7,8 +7,9 @@ import pytest
 from scaffold import cash_out_row
 from talk import code_in
 
-from dca_bot.core.cash_out import Action, decide
+from dca_bot.core.cash_out import Action
 from dca_bot.core.change import terms
+from dca_bot.core.verdict import decide
 from dca_bot.ledger.distributions import cash_outs, changes, flow_mode
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import machines

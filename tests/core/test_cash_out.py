@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scaffold import cash_out_row
 
-from dca_bot.core.cash_out import (
-    Action,
-    Amounts,
-    Decision,
-    Reason,
-    Verdict,
-    decide,
-    fee_minor,
-    scale,
-)
+from dca_bot.core.cash_out import Action, Amounts, Decision, Reason, Verdict
+from dca_bot.core.sale_amounts import fee_minor, scale
+from dca_bot.core.verdict import decide
 from dca_bot.errors import DcaBotError
 
 CREATED = datetime(2025, 5, 1, 12, tzinfo=UTC)

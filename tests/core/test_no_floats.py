@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parents[2] / "dca_bot"
 # A module may do what its reason covers, and nothing else.
 FLOAT_NAMES = {"core/ports/clock.py": "seconds to sleep are no money"}
 DIVISIONS = {
-    "core/cash_out.py": "divides Fractions, exactly",
+    "core/sale_amounts.py": "divides Fractions, exactly",
     "ledger/store/ledger_files.py": "joins paths",
 }
 

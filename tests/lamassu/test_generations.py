@@ -13,8 +13,9 @@ from test_rows import BEGINNING, LATER
 
 from dca_bot.commands.simulate import run_simulation
 from dca_bot.config import CsvConfig
-from dca_bot.core.cash_out import Verdict, decide
+from dca_bot.core.cash_out import Verdict
 from dca_bot.core.machine_cash import contradiction_of
+from dca_bot.core.verdict import decide
 from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.row_models import CASH_OUTS

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from dca_bot.core.cash_out import Verdict, decide
+from dca_bot.core.cash_out import Verdict
+from dca_bot.core.verdict import decide
 from dca_bot.errors import ExportBroken, SourceUnavailable, TableBroken
 from dca_bot.lamassu.directory import read_directory
 

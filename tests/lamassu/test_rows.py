@@ -6,8 +6,9 @@ from io import BytesIO
 
 import pytest
 
-from dca_bot.core.cash_out import Action, Reason, Verdict, decide
+from dca_bot.core.cash_out import Action, Reason, Verdict
 from dca_bot.core.ports import CashIn
+from dca_bot.core.verdict import decide
 from dca_bot.errors import ExportBroken
 from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS

@@ -8,10 +8,10 @@ from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
 from dca_bot.chat.params import PAGE, Param, read_word
-from dca_bot.core.cash_out import fee_minor
 from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
+from dca_bot.core.sale_amounts import fee_minor
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, missed
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import RecordedRun

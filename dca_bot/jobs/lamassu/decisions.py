@@ -9,9 +9,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict, decide
+from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
 from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
+from dca_bot.core.verdict import decide
 from dca_bot.ledger.distributions import cash_outs
 
 _REDEEM_LATER = timedelta(days=2)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, received_sat
+from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason
+from dca_bot.core.sale_amounts import received_sat
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros

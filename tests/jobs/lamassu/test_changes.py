@@ -21,8 +21,9 @@ from ingest_bench import (
 )
 from payout_bench import OPERATOR
 
-from dca_bot.core.cash_out import Action, decide
+from dca_bot.core.cash_out import Action
 from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
+from dca_bot.core.verdict import decide
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, flow_mode
 from dca_bot.ledger.payouts import holds

@@ -4,7 +4,8 @@ from contextlib import contextmanager
 
 from ingest_bench import DAY, HOUR, NOW, UNCONFIRMED, cash_out
 
-from dca_bot.core.cash_out import Reason, decide
+from dca_bot.core.cash_out import Reason
+from dca_bot.core.verdict import decide
 from dca_bot.jobs.lamassu.recording import Recorder
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.messages.notices import Notices

@@ -10,10 +10,11 @@ from dca_bot.chat.command import Context, Done
 from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.holds.actions import Action, HoldActions, Ruling
 from dca_bot.chat.operator.holds.recovery import paid_lines
-from dca_bot.core.cash_out import Amounts, scale
+from dca_bot.core.cash_out import Amounts
 from dca_bot.core.money import sat_floor
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.sale_amounts import scale
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut

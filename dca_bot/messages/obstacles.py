@@ -47,7 +47,7 @@ def short(client: Client, programme: Programme) -> Say:
 
 
 def _joined(found: tuple[Obstacle, ...]) -> Say:
-    """Say several obstacles in one line."""
+    """Say several obstacles on a line."""
     if not found:
         return NOTHING
     first = Say("obstacle.why", why=Word("obstacle", found[0]))

@@ -113,7 +113,7 @@ def _resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     if dispute is None:
         assert at is not None
         effect = Say("resume_all.start_effect", start=Moment(at))
-        # The code is bound to this line too: a pause after the question is not ended by the old code.
+        # Part of the effect: a pause after the question changes the effect, and the old code does not end it.
         is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
         return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
     return Say(

@@ -17,7 +17,7 @@ _UNTOLD = "?"
 
 
 def cash_out(one: RecordedCashOut) -> Say:
-    """Say a cash-out in one line."""
+    """Say a cash-out on a line."""
     return Say(
         "cash_out.line",
         id=short_id(one.id),
@@ -75,7 +75,7 @@ def contradiction(found: Contradiction) -> Say:
 
 
 def fixed_run(one: RecordedRun) -> Say:
-    """Say a run of the fixed mode in one line."""
+    """Say a run of the fixed mode on a line."""
     return Say(
         "fixed.line",
         at=Moment(one.due_at),

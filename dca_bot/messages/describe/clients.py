@@ -10,7 +10,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, W
 
 
 def client(one: Client, programme: Programme) -> Say:
-    """Say a client in one line; for a balance, also why nothing is bought."""
+    """Say a client on a line; for a balance, also why nothing is bought."""
     why = obstacles.short(one, programme)
     return Say(
         "client.line",
@@ -40,7 +40,7 @@ def minimum(where: Destination) -> Say:
 
 
 def deposit(one: Deposit) -> Say:
-    """Say a deposit in one line, for operators."""
+    """Say a deposit on a line, for operators."""
     note = Say("deposit.note", note=short(one.note)) if one.note else NOTHING
     return Say(
         "deposit.line",
@@ -54,7 +54,7 @@ def deposit(one: Deposit) -> Say:
 
 
 def arrived(what: Arrivals, to: Client) -> Say:
-    """Say what has arrived since the last notice to a client."""
+    """Say the payouts that have arrived since the last notice to a client."""
     bought = Say(
         "arrived.bought",
         sats=Sat(what.bought_sat),

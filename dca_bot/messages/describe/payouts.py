@@ -13,7 +13,7 @@ _CODES = frozenset[str]({*Waiting, *HoldReason, *Refusal})
 
 
 def payout(one: Payout) -> Say:
-    """Say a payout in one line, with the state and why the payout waits."""
+    """Say a payout on a line, with the state and why the payout waits."""
     return Say(
         "payout.line",
         payout=payout_short(one),

@@ -32,7 +32,7 @@ def dispensed(minor: int | None) -> Say:
 
 
 def _held(tx: Tx, hold: Hold) -> Say:
-    """Say the cash-out's amounts, what the machine reported, and why the cash-out is held."""
+    """Say the cash-out's amounts, the machine's report, and the reason of the hold."""
     cash_out = cash_outs.by_id(tx, hold.ref)
     if cash_out is None:
         return unknown(hold)
@@ -60,7 +60,7 @@ CASH_OUT_TEXT = HoldText(held=_held, choice=_choice)
 
 
 def _choice_of_part(tx: Tx, hold: Hold, cash_out: RecordedCashOut) -> Say:
-    """Propose a part to share out: what LNbits has paid, else the dispensed cash, else the received sats."""
+    """Propose a part to share out: paid by LNbits, else dispensed in cash, else received in sats."""
     paid = unknown_payments.paid_for(tx, cash_out.id)
     if paid:
         sats, fiat = Sat(sum(row.sat for row in paid)), Fiat(sum(row.minor for row in paid))

@@ -18,7 +18,7 @@ _SHARES_SHOWN_MAX = 4
 
 
 def _held(tx: Tx, hold: Hold) -> Say:
-    """Say what Lamassu has changed, and to whom the cash-out gave what."""
+    """Say Lamassu's change, and the shares that the cash-out gave."""
     cash_out = cash_outs.by_id(tx, hold.ref)
     if cash_out is None:
         return unknown(hold)
@@ -39,7 +39,7 @@ CHANGED_TEXT = HoldText(held=_held, choice=_choice)
 
 
 def _given(tx: Tx, cash_out: RecordedCashOut) -> Say:
-    """Say what a cash-out and the commission gave to whom, with the state of each payout."""
+    """Say the shares of a cash-out and of the commission, with the state of each payout."""
     of_principal, of_commission = (
         given.shares if (given := distributions.by_id(tx, id_)) else ()
         for id_ in (cash_out.id, commission.split_id(cash_out.id))

@@ -17,19 +17,19 @@ HOLD_TEXTS: Mapping[HoldKind, HoldText] = {
     HoldKind.PAYOUT: PAYOUT_TEXT,
     HoldKind.RECOVERY: RECOVERY_TEXT,
 }
-"""What is said of a hold, by the kind of hold."""
+"""The texts about a hold, by the kind of hold."""
 
 
 def hold(tx: Tx, one: Hold) -> Say:
-    """Say what is held and why, and what an operator can type."""
+    """Say the held thing, the reason, and the commands to type."""
     return Say("lines", lines=(held(tx, one), choice(tx, one)))
 
 
 def held(tx: Tx, one: Hold) -> Say:
-    """Say what is held and why."""
+    """Say the held thing and the reason."""
     return HOLD_TEXTS[one.kind].held(tx, one)
 
 
 def choice(tx: Tx, one: Hold) -> Say:
-    """Say what an operator can type about a hold; NOTHING where `held` says so."""
+    """Say the commands to type about a hold; NOTHING if `held` names the commands."""
     return HOLD_TEXTS[one.kind].choice(tx, one)

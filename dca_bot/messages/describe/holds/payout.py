@@ -20,7 +20,7 @@ _TEXTS: dict[str, str] = {
 
 
 def _held(tx: Tx, hold: Hold) -> Say:
-    """Say which payout is held, why, and what an operator can type."""
+    """Say the payout, the reason, and the commands to type."""
     payout = payouts.by_id(tx, hold.ref)
     if payout is None:
         return unknown(hold)

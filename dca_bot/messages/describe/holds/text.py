@@ -1,4 +1,4 @@
-"""The shape of a row in the table of kinds: what is said of a hold of one kind."""
+"""The shape of a row in the table of kinds: the texts about a hold of one kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dca_bot.messages.say import Say, Word
 class HoldText:
     """The row of a kind of hold.
 
-    `held` says what is held and why. `choice` says what an operator can type: NOTHING where `held` does.
+    `held` says the held thing and the reason. `choice` says the commands to type: NOTHING if `held` does.
     """
 
     held: Callable[[Tx, Hold], Say]

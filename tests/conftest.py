@@ -20,7 +20,7 @@ from dca_bot.demo.price_stub import PriceStub
 
 MakeWallet = Callable[..., WalletKeys]
 OUTSIDE = frozenset({"lnbits", "lnbits_server", "remote_lnbits", "postgres", "terminal"})
-"""What `make quick` does without."""
+"""The fixtures of real parts; `make quick` leaves out the tests that have one."""
 OWN_DATABASE = databases(SQLITE)[0]
 
 
@@ -31,7 +31,7 @@ def pytest_configure():
 
 
 def pytest_itemcollected(item):
-    """Mark a test that needs a part of the outside, by its fixtures."""
+    """Mark a test as `outside` if a fixture of a real part is among its fixtures."""
     if OUTSIDE.intersection(item.fixturenames):
         item.add_marker("outside")
 
@@ -87,7 +87,7 @@ def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProces
 
 @pytest.fixture(scope="module")
 def lnbits_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
-    """An LNbits on the database that the parameter names: this worker's own, or one for a module."""
+    """An LNbits on the database of the parameter: this worker's own LNbits, or one for the module."""
     if request.param == OWN_DATABASE:
         yield request.getfixturevalue("own_server")
         return

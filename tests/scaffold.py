@@ -40,9 +40,9 @@ async def ledger_of(folder: Path) -> AsyncIterator[Database]:
 
 
 async def open_ledger(data_dir: Path, connect: Connect = open_in_thread) -> Database:
-    """Open a bot's ledger; a new one is a copy of one that this process has made before.
+    """Open a bot's ledger, as `open_database` does; a new ledger is copied from the process's first.
 
-    Making a ledger runs all migrations, which takes ten times as long as opening one.
+    The first ledger is made by all migrations, which take ten times as long as opening a ledger.
     """
     if not _NEW_LEDGER:
         with TemporaryDirectory(prefix="dca-bot-new-ledger-") as name:
@@ -57,7 +57,7 @@ def _file_of(data_dir: Path) -> bytes:
 
 
 def _lay(new_ledger: bytes, data_dir: Path) -> None:
-    """Put a new ledger where no bot has run yet."""
+    """Write a new ledger into a data folder that isn't there yet."""
     if data_dir.exists():
         return
     data_dir.mkdir(mode=0o700, parents=True)

@@ -66,48 +66,77 @@ class LeaseRefused(DcaBotError):
 
 
 class Refusal(StrEnum):
-    """Why a destination can't be paid, where the program says it and not the destination itself."""
+    """Why a destination isn't paid, as a code; each catalogue words the code under `word.reason`."""
 
-    NO_ADDRESS = "That is not a Lightning address: one looks like name@example.com."
-    UNKNOWN = "The server doesn't know this Lightning address."
-    NO_SERVICE = "The server doesn't answer as those of Lightning addresses do."
-    NO_REASON = "The server refuses without a reason."
-    NO_PAYMENTS = "The Lightning address takes no payments."
+    SAID = "said"
+    """The destination's server says why, in words of its own."""
+    ABOVE_MAXIMUM = "above_maximum"
+    BELOW_MINIMUM = "below_minimum"
+    NO_HOST = "no_host"
+    """The name of the destination's server can't be resolved."""
+    UNREACHABLE = "unreachable"
+    """The destination's server gives no answer, or none in time."""
+    SERVER_FAULT = "server_fault"
+    """The destination's server answers with a fault of its own (HTTP 5xx and the like)."""
+    NO_OWN_INVOICE = "no_own_invoice"
+    """LNbits makes no invoice for the client's own wallet at LNbits."""
+    NO_ADDRESS = "no_address"
+    UNKNOWN = "unknown_address"
+    NO_SERVICE = "no_address_service"
+    NO_REASON = "refused_without_reason"
+    NO_PAYMENTS = "takes_no_payments"
     LIMITS = "limits_unusable"
     """No amount lies between the smallest and the largest payment, or they can't be read."""
     OTHER_SERVICE = "other_service"
     """An LNURL answers that is not for payments: for withdrawing, logging in, a channel."""
     PAYER_DATA = "payer_data"
     """The server takes no payment from who doesn't say who pays (LUD-18)."""
-    NOT_PUBLIC = "The server is not on the public internet; it is not asked."
-    ASTRAY = "The Lightning address leads to a web address that is not asked."
+    NOT_PUBLIC = "not_public"
+    ASTRAY = "leads_astray"
     KEY = "key_refused"
     """LNbits doesn't know the invoice key of the client's wallet."""
-    NO_INVOICE = "That is not a Lightning invoice."
+    NO_INVOICE = "no_invoice"
     OTHER_NETWORK = "other_network"
-    NO_AMOUNT = "The invoice names no amount; only one that does is paid."
-    NO_TIMES = "The invoice's date or expiry can't be read; it is not paid."
-    OTHER_AMOUNT = "The invoice is for another amount than was asked for."
-    EXPIRES_SOON = "The invoice expires too soon to be paid safely."
-    LIVES_LONG = "The invoice lives for more than a week; it is not paid."
-    SAME_INVOICE = "The destination has handed out the same invoice twice."
+    NO_AMOUNT = "no_amount"
+    NO_TIMES = "no_times"
+    OTHER_AMOUNT = "invoice_other_amount"
+    EXPIRES_SOON = "expires_soon"
+    LIVES_LONG = "lives_long"
+    SAME_INVOICE = "same_invoice"
 
 
 class DestinationRefused(DcaBotError):
     """A destination can't be paid as it is (not an address, admin key, unsafe host, wrong invoice).
 
-    `why` is a Refusal or other words; `detail` (a host, say) stands beside it in the error's text alone.
-    `may_pass`: a server in trouble can answer so for a while; it is a refusal once it repeats.
+    `said`: the words of the destination's server, with the code Refusal.SAID.
+    `limit_sat`: the limit of the destination that the amount breaks.
+    `detail`: more for the error's text alone, a host for example.
+    `may_pass`: a server in trouble can answer so for a while; a repeated answer is a refusal.
     """
 
-    def __init__(self, why: str, detail: str = "", *, may_pass: bool = False) -> None:
-        super().__init__(f"{why} ({detail})" if detail else why)
+    def __init__(
+        self,
+        why: Refusal,
+        detail: str = "",
+        *,
+        said: str = "",
+        limit_sat: int | None = None,
+        may_pass: bool = False,
+    ) -> None:
+        text = said or (why if limit_sat is None else f"{why} {limit_sat}")
+        super().__init__(f"{text} ({detail})" if detail else text)
         self.why = why
+        self.said = said
+        self.limit_sat = limit_sat
         self.may_pass = may_pass
 
 
 class DestinationUnavailable(DcaBotError):
-    """A destination's server could not be reached this time."""
+    """A destination's server could not be reached this time; `detail` is the error's text."""
+
+    def __init__(self, why: Refusal, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class KeyRefused(DcaBotError):

@@ -34,6 +34,7 @@ from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.schema import VERSION
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, parse_secret_key
 
@@ -295,10 +296,10 @@ def test_run_keeps_a_copy_of_an_earlier_ledger_before_it_migrates_it(tmp_path):
     # It ends there by itself, as the ledger counts another currency.
     assert "The ledger counts GTQ" in sentence(dca_bot("run", folder=tmp_path))
     versions = []
-    for ledger in (path.with_name("before-version-3.sqlite3"), path):
+    for ledger in (path.with_name(f"before-version-{VERSION}.sqlite3"), path):
         with closing(sqlite3.connect(ledger)) as opened:
             versions += opened.execute("PRAGMA user_version").fetchone()
-    assert versions == [2, 3]
+    assert versions == [2, VERSION]
 
 
 async def test_status_and_audit_work_beside_a_running_bot(folder):

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from dca_bot.commands.console import say
 from dca_bot.core.allotment import Allotment, AllottedShare, allot
-from dca_bot.core.cash_out import Decision, Verdict
+from dca_bot.core.cash_out import Decision, Reason, Verdict
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.money import checked_currency, fiat_text, parse_fiat, sat_text
 from dca_bot.core.names import short_id
@@ -128,7 +128,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.id,
         "decision": outcome.decision.verdict.value,
-        "reason": outcome.decision.reason.value,
+        "reason": _words(outcome.decision.reason),
         "principal_sat": amounts.principal_sat if amounts else None,
         "principal_minor": amounts.principal_minor if amounts else None,
         "commission_sat": amounts.commission_sat if amounts else None,
@@ -147,7 +147,7 @@ def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
         table.add_column(heading, no_wrap=heading == "Time (UTC)", overflow="fold")
     for outcome in outcomes:
         decision = outcome.decision
-        what = decision.verdict.value + (f": {decision.reason}" if decision.reason else "")
+        what = decision.verdict.value + (f": {_words(decision.reason)}" if decision.reason else "")
         shares = "\n".join(_share_lines(outcome, currency))
         table.add_row(f"{decision.at:%Y-%m-%d %H:%M}", short_id(outcome.id), what, escape(shares))
     return table
@@ -216,3 +216,8 @@ def _parse_now(text: str | None) -> datetime:
         raise DcaBotError(
             f"{text!r} is no time; write it like 2025-07-01T12:00:00Z or 2025-07-01."
         ) from error
+
+
+def _words(reason: Reason) -> str:
+    """Write a reason as the published output has the reason: the words of the code."""
+    return reason.value.replace("_", " ")

@@ -13,8 +13,8 @@ from enum import StrEnum
 class Ceiling(StrEnum):
     """A ceiling that a payout breaks, as it stands in the ledger's `reason` of a hold."""
 
-    PAYOUT = "above payout_max_sat"
-    DAY = "above day_max_sat in 24 hours"
+    PAYOUT = "ceiling_payout"
+    DAY = "ceiling_day"
 
 
 @dataclass(frozen=True, slots=True)

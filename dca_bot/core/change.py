@@ -27,7 +27,7 @@ _NO_SUCCESS = frozenset(
 class Change(StrEnum):
     """How a row differs from what was shared out, where it is no reason that it could have had then."""
 
-    AMOUNTS = "amounts changed"
+    AMOUNTS = "amounts_changed"
     MISSING = "missing"
 
 

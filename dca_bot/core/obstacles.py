@@ -13,10 +13,10 @@ class Obstacle(StrEnum):
 
     STOPPED = "stopped"
     PAUSED = "paused"
-    NO_WALLET = "no wallet"
-    FLOW_OFF = "flow mode off"
-    FIXED_OFF = "fixed mode off"
-    NO_LIMIT = "no limit"
+    NO_WALLET = "no_wallet"
+    FLOW_OFF = "flow_mode_off"
+    FIXED_OFF = "fixed_mode_off"
+    NO_LIMIT = "no_limit"
 
 
 @dataclass(frozen=True, slots=True)

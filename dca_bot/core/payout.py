@@ -62,27 +62,40 @@ COLLECTING = "collecting"
 
 
 class Waiting(StrEnum):
-    """Why a payout waits, as it stands in the ledger's `waiting`.
+    """Why a payout waits, as a code in the ledger's `waiting`.
 
-    There stand too why it is held (the ledger's HoldReason), a Refusal, or what a destination has said.
+    Other codes in `waiting`: the HoldReason of a held payout, and the Refusal of a destination.
     """
 
-    FUNDS = "not enough funds"
-    NO_DESTINATION = "no destination"
-    NO_ANSWER = "LNbits gave no clear answer"
-    ERROR = "an unexpected error; see the log"
-    ON_ITS_WAY = "on its way"
-    SENT_AGAIN = "sent again"
-    NOT_SENT = "was not sent in time; waits until it can't be paid"
-    FAILED = "LNbits says failed"
-    NOT_VOID = "the invoice is not void yet"
+    FUNDS = "not_enough_funds"
+    NO_DESTINATION = "no_destination"
+    NO_ANSWER = "no_clear_answer"
+    ERROR = "unexpected_error"
+    ON_ITS_WAY = "on_its_way"
+    SENT_AGAIN = "sent_again"
+    NOT_SENT = "not_sent_in_time"
+    FAILED = "called_failed"
+    NOT_VOID = "not_void_yet"
     VANISHED = "row_vanished"
     NO_USABLE_ANSWER = "no_usable_answer"
     ARRIVING = "arriving"
-    OTHER_AMOUNT = "LNbits shows another amount than was asked for"
-    UNKNOWN_DEBIT = "the client has the sats, the source wallet doesn't know"
+    OTHER_AMOUNT = "lnbits_other_amount"
+    UNKNOWN_DEBIT = "unknown_debit"
     OTHER_CREDIT = "other_credit"
-    NOT_ARRIVED = "debited, but the client's wallet doesn't have it"
+    NOT_ARRIVED = "not_arrived"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a payout waits: a code, and what belongs to the code.
+
+    `said`: the destination's own words, with Refusal.SAID. `limit_sat`: the limit of the destination that
+    the amount breaks.
+    """
+
+    code: str
+    said: str = ""
+    limit_sat: int | None = None
 
 
 CANCELLABLE = frozenset(

@@ -39,10 +39,10 @@ class Quote:
 class RateProblem(StrEnum):
     """Why there is no usable rate now."""
 
-    NO_PRICE = "LNbits tells no price"
-    NO_TICKER = "no price from Lamassu yet"
-    TOO_OLD = "the price from Lamassu is too old"
-    TOO_FAR = "the prices are too far apart"
+    NO_PRICE = "no_price"
+    NO_TICKER = "no_lamassu_price"
+    TOO_OLD = "lamassu_price_too_old"
+    TOO_FAR = "prices_too_far_apart"
 
 
 def newest_ticker(cash_outs: Iterable[CashOut], *, currency: str, now: datetime) -> Ticker | None:

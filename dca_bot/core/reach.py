@@ -6,10 +6,10 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """An outside part, by the name under which people are told of it."""
+    """An outside part; each catalogue has its name under `word.part`."""
 
-    LAMASSU = "Lamassu"
-    LNBITS = "LNbits"
+    LAMASSU = "lamassu"
+    LNBITS = "lnbits"
     RELAYS = "relays"
 
 

@@ -193,10 +193,14 @@ class LightningAddresses:
             async with asyncio.timeout(_VERIFY_LIMIT_S):
                 reply = await self._web.ask(url, is_own=True, limit_s=_VERIFY_LIMIT_S)
             if reply.status != HTTPStatus.OK or reply.words("status").upper() not in ("", "OK"):
-                raise DestinationUnavailable(f"{host_of(url)} did not say whether it was paid.")
+                raise DestinationUnavailable(
+                    Refusal.SERVER_FAULT, f"{host_of(url)} did not say whether it was paid."
+                )
             answer = _SettledAnswer.model_validate_json(reply.body)
         except (NoAnswer, TimeoutError, DestinationRefused, ValidationError) as error:
-            raise DestinationUnavailable("The server did not say whether it was paid.") from error
+            raise DestinationUnavailable(
+                Refusal.SERVER_FAULT, "The server did not say whether it was paid."
+            ) from error
         return VerifyAnswer(answer.settled, (answer.preimage or "").lower(), answer.pr or "")
 
     def _verify_url(self, given: object, callback: httpx.URL, *, is_own: bool) -> str:
@@ -229,17 +233,24 @@ def _read(model: type[_Model], reply: Reply, *, host: str) -> _Model:
     Raise DestinationUnavailable for a fault of the server, DestinationRefused for a refusal.
     """
     if reply.status in _FAULTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
+        raise _fault(host, reply)
     if reply.words("status").upper() == "ERROR":
-        why = reply.words("reason") or Refusal.NO_REASON
-        raise DestinationRefused(why, host, may_pass=True)
+        said = reply.words("reason")
+        why = Refusal.SAID if said else Refusal.NO_REASON
+        raise DestinationRefused(why, host, said=said, may_pass=True)
     if reply.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise DestinationRefused(Refusal.UNKNOWN, host, may_pass=True)
     if reply.status != HTTPStatus.OK:
-        raise DestinationUnavailable(f"{host} answered HTTP {reply.status}. Try again later.")
+        raise _fault(host, reply)
     try:
         return model.model_validate_json(reply.body.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         member = next((str(part) for one in error.errors() for part in one["loc"][:1]), "no JSON")
         why = _REFUSALS.get(member, Refusal.NO_SERVICE)
         raise DestinationRefused(why, f"{host}: {member}", may_pass=True) from error
+
+
+def _fault(host: str, reply: Reply) -> DestinationUnavailable:
+    return DestinationUnavailable(
+        Refusal.SERVER_FAULT, f"{host} answered HTTP {reply.status}. Try again later."
+    )

@@ -91,7 +91,8 @@ class PublicWeb:
         except (NoAnswer, TimeoutError) as error:
             reason = error.reason if isinstance(error, NoAnswer) else "too slow"
             raise DestinationUnavailable(
-                f"{host_of(url)} did not answer as it should ({reason}). Try again later."
+                Refusal.UNREACHABLE,
+                f"{host_of(url)} did not answer as it should ({reason}). Try again later.",
             ) from error
         raise DestinationRefused(
             Refusal.ASTRAY, f"{host_of(start)} redirects more than {_REDIRECTS_MAX} times"
@@ -114,7 +115,8 @@ class PublicWeb:
             found = public_addresses(await self._resolve(host))
         except (OSError, UnicodeError) as error:
             raise DestinationUnavailable(
-                f"There is no host {host} at present. Check the spelling, or try again later."
+                Refusal.NO_HOST,
+                f"There is no host {host} at present. Check the spelling, or try again later.",
             ) from error
         if not found:
             raise DestinationRefused(Refusal.NOT_PUBLIC, host)

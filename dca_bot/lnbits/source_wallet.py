@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import KeyKind
-from dca_bot.errors import DestinationRefused, LnbitsRefused
+from dca_bot.errors import DestinationRefused, LnbitsRefused, Refusal
 from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, read
 from dca_bot.lnbits.models import OwnerPage, WalletAnswer
 
@@ -64,13 +64,11 @@ class SourceIdentity:
         only in the wallet's payments: while a wallet has had none, its invoice key counts as foreign.
         """
         if not is_wallet_key(key):
-            raise DestinationRefused(
-                "That is not an LNbits key: a key has 32 characters, 0 to 9 and a to f."
-            )
+            raise DestinationRefused(Refusal.KEY, "32 characters, 0 to 9 and a to f, are a key")
         try:
             wallet = await self._wallet(key)
         except LnbitsRefused as error:
-            raise DestinationRefused(str(error)) from error
+            raise DestinationRefused(Refusal.KEY, str(error)) from error
         if wallet.id is not None:
             return KeyKind.ADMIN
         owners = await self._owners(key)

@@ -13,8 +13,8 @@ from dca_bot.messages.say import NOTHING, Moment, Say, Word
 def part_state(part: Reach) -> Say:
     """Say whether an outside part is in reach; out of reach, also since when and why."""
     if part.reachable:
-        return Say("status.in_reach", part=part.part)
-    lost = Say("status.out_of_reach", part=part.part, since=Moment(part.since))
+        return Say("status.in_reach", part=Word("reach", part.part))
+    lost = Say("status.out_of_reach", part=Word("reach", part.part), since=Moment(part.since))
     why = Say("status.why", detail=part.detail) if part.detail else NOTHING
     return Say("lines", lines=(lost, why))
 

@@ -112,7 +112,7 @@ class ScriptedWallet:
         await self._hang("key")
         self._answer()
         if key not in KEYS:
-            raise DestinationRefused("LNbits doesn't know this key.")
+            raise DestinationRefused(Refusal.KEY)
         return KEYS[key]
 
     async def top_up_invoice(self, *, amount_sat, memo, expiry_s):
@@ -156,7 +156,7 @@ class ScriptedAddresses:
 
     async def terms(self, address):
         if address.endswith("down.example"):
-            raise DestinationUnavailable("The server did not answer.")
+            raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
         if address.endswith("bad.example"):
             raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
         return LnurlLimits(self.min_sat, 10**9, "https://pay.example/cb")

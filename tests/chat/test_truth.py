@@ -245,7 +245,7 @@ async def test_sats_that_wait_are_not_said_to_be_on_their_way(talk):
     await talk.add_client("maria", balance="400")
     await talk.distribute("aaaa1111")
     assert "On the way to you: 24,000 sats" in await talk.tell("maria", "balance")
-    await talk.hold_payout("above payout_max_sat")
+    await talk.hold_payout("ceiling_payout")
     told = await talk.tell("maria", "balance")
     assert "Waiting for the operator: 24,000 sats" in told
     assert "On the way" not in told
@@ -350,7 +350,7 @@ async def test_ledger_and_rules_name_the_same_people(talk):
 async def test_payout_let_go_while_everything_is_paused_is_not_promised_at_once(talk):
     await talk.add_client("maria", balance="400")
     await talk.distribute("aaaa1111")
-    payout_id = await talk.hold_payout("above payout_max_sat")
+    payout_id = await talk.hold_payout("ceiling_payout")
     await talk.tell("op", "pause all")
     told = await talk.do("op", f"hold accept {payout_id[:8]}")
     assert told.endswith(" Not before resume all: everything is paused.")

@@ -17,6 +17,7 @@ from dca_bot.errors import DcaBotError, LnbitsUnavailable
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.schema import VERSION
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, npub
 
@@ -217,7 +218,7 @@ async def test_ledger_that_the_next_start_migrates_is_in_order(tmp_path):
     path = put_old_ledger("v2-64cd33b", tmp_path / "data")
     before = path.read_bytes()
     line = await _check_data_dir(config(tmp_path), ledger=asyncio.Lock())
-    assert "of version 2; the next start brings it to version 3" in line
+    assert f"of version 2; the next start brings it to version {VERSION}" in line
     assert "what is to be shared out can be told once" in await lamassu_line(tmp_path)
     assert path.read_bytes() == before
     assert [one.name for one in (tmp_path / "data").iterdir()] == [path.name]

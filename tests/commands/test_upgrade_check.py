@@ -70,10 +70,10 @@ def checked(folder, capsys):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("v1-c6d83de", "version 1: the start brings it to version 3"),
-        ("v2-64cd33b", "version 2: the start brings it to version 3"),
+        ("v1-c6d83de", f"version 1: the start brings it to version {VERSION}"),
+        ("v2-64cd33b", f"version 2: the start brings it to version {VERSION}"),
         ("v2-3dcd5fb", "version 2, with tables of an unfinished build: the start repairs them"),
-        ("v3-a96ba80", "it has version 3 and stays as it is"),
+        ("v3-a96ba80", f"version 3: the start brings it to version {VERSION}"),
     ],
 )
 def test_check_says_what_the_start_would_change_and_changes_nothing(folder, capsys, name, change):
@@ -81,22 +81,46 @@ def test_check_says_what_the_start_would_change_and_changes_nothing(folder, caps
     said = checked(folder, capsys)
     assert f"opened last by a dca-bot before 0.2.0; {change}" in " ".join(said.split("\n"))
     assert ("0003_field.sql: fixed fees" in said) is not name.startswith("v3")
-    assert ("before-version-3.sqlite3" in said) is not name.startswith("v3")
+    assert "0004_codes.sql: reasons as codes" in said
+    assert f"before-version-{VERSION}.sqlite3" in said
     assert "clients, balances of " in said
     assert said.endswith(f"✓ dca-bot {__version__} can be started\n")
+
+
+def put_ledger_of_this_version(data_dir):
+    """Put an earlier ledger into a data folder, and have this program open and migrate the ledger."""
+
+    async def open_and_close():
+        await (await open_database(data_dir)).aclose()
+
+    path = put_old_ledger("v3-a96ba80", data_dir)
+    asyncio.run(open_and_close())
+    return path
+
+
+def test_ledger_of_this_version_stays_as_it_is(folder, capsys):
+    put_ledger_of_this_version(folder / "data")
+    said = checked(folder, capsys)
+    assert f"it has version {VERSION} and stays as it is" in " ".join(said.split("\n"))
+    assert "_field.sql" not in said
+    assert "before-version" not in said
 
 
 def test_way_back_names_the_copy_that_the_start_will_make_and_no_older_one(folder, capsys):
     data_dir = folder / "data"
     path = put_old_ledger("v2-64cd33b", data_dir)
-    keep_before(data_dir, 3)
-    assert "before-version-3.sqlite3" in checked(folder, capsys), "it is the very same copy"
+    keep_before(data_dir, VERSION)
+    assert f"before-version-{VERSION}.sqlite3" in checked(folder, capsys), (
+        "it is the very same copy"
+    )
     with closing(sqlite3.connect(path)) as ledger:
         ledger.execute("UPDATE fact SET value = 'later' WHERE name = 'last_poll_at'")
         ledger.commit()
-    assert "before-version-3-2.sqlite3" in checked(folder, capsys)
-    keep_before(data_dir, 3)
-    assert min(one.name for one in data_dir.glob("before*")) == "before-version-3-2.sqlite3"
+    assert f"before-version-{VERSION}-2.sqlite3" in checked(folder, capsys)
+    keep_before(data_dir, VERSION)
+    assert (
+        min(one.name for one in data_dir.glob("before*")) == f"before-version-{VERSION}-2.sqlite3"
+    )
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -163,7 +187,7 @@ def test_key_that_the_new_program_refuses_ends_the_check(folder, capsys, name):
 
 
 def test_ledger_that_cannot_be_opened_is_named_by_its_own_path(folder, capsys):
-    path = put_old_ledger("v3-a96ba80", folder / "data")
+    path = put_ledger_of_this_version(folder / "data")
     with closing(sqlite3.connect(path)) as ledger:
         ledger.execute("DROP INDEX payout_done")
     with pytest.raises(LedgerError, match="has altered index payout_done") as refused:
@@ -172,7 +196,7 @@ def test_ledger_that_cannot_be_opened_is_named_by_its_own_path(folder, capsys):
 
 
 def test_findings_of_the_audit_end_the_check(folder, capsys):
-    path = put_old_ledger("v3-a96ba80", folder / "data")
+    path = put_ledger_of_this_version(folder / "data")
     with closing(sqlite3.connect(path)) as ledger, without_triggers(ledger):
         ledger.execute("UPDATE account SET balance = balance + 1 WHERE kind = 'balance'")
         ledger.commit()
@@ -182,7 +206,7 @@ def test_findings_of_the_audit_end_the_check(folder, capsys):
 
 
 def test_ledger_that_has_no_room_for_its_copies_ends_the_check(folder):
-    put_old_ledger("v3-a96ba80", folder / "data")
+    put_ledger_of_this_version(folder / "data")
     os.truncate(folder / "data" / LEDGER_FILE, 2**42)
     with pytest.raises(DcaBotError, match=r"MB left, and .* MB are needed. Free some space"):
         check_upgrade(folder / "config.toml")
@@ -227,7 +251,7 @@ def test_trial_leaves_nothing_behind_however_it_ends(ending):
 # Wheels
 
 
-def make_wheel(folder, files, *, name="dca-bot", version="0.3.0", more=""):
+def make_wheel(folder, files, *, name="dca-bot", version="9.3.0", more=""):
     """Write a wheel of these files, as pip takes it."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     path = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
@@ -265,29 +289,31 @@ def next_program(script=EXTRA):
     schema = files["dca_bot/ledger/store/schema.py"].decode()
     listed = schema.replace("\nVERSION = ", f"\nMIGRATIONS += (Migration(*{row!r}),)\nVERSION = ")
     files["dca_bot/ledger/store/schema.py"] = listed.encode()
-    files["dca_bot/__init__.py"] = b'__version__ = "0.3.0"\n'
+    files["dca_bot/__init__.py"] = b'__version__ = "9.3.0"\n'
     files[f"dca_bot/ledger/store/migrations/{name}"] = script.encode()
     return files
 
 
 def test_new_version_is_tried_from_its_wheel_before_it_is_installed(folder, tmp_path, capfd):
     """It is tried by what it knows itself: what it changes, and how one gets back."""
-    put_old_ledger("v3-a96ba80", folder / "data")
+    put_ledger_of_this_version(folder / "data")
     before = files_of(folder)
     check_wheel(folder / "config.toml", make_wheel(tmp_path, next_program()))
     said = capfd.readouterr().out
-    assert f"✓ dca-bot 0.3.0 can be installed here; the one that runs is {__version__}" in said
+    assert f"✓ dca-bot 9.3.0 can be installed here; the one that runs is {__version__}" in said
     assert f"version {VERSION}: the start brings it to version {VERSION + 1}" in said
     assert f"000{VERSION + 1}_next.sql: a table that nobody needs" in said
     assert f"before-version-{VERSION + 1}.sqlite3" in said
-    assert said.endswith("✓ dca-bot 0.3.0 can be started\n")
+    assert said.endswith("✓ dca-bot 9.3.0 can be started\n")
     assert files_of(folder) == before
 
 
 def test_new_version_whose_migration_fails_ends_the_check_in_one_sentence(folder, tmp_path):
-    put_old_ledger("v3-a96ba80", folder / "data")
+    put_ledger_of_this_version(folder / "data")
     fails = f"{EXTRA}INSERT INTO fact VALUES ('currency', 'USD');\n"
-    with pytest.raises(DcaBotError, match="could not be brought to version 4, and is as it was"):
+    with pytest.raises(
+        DcaBotError, match=f"could not be brought to version {VERSION + 1}, and is as it was"
+    ):
         check_wheel(folder / "config.toml", make_wheel(tmp_path, next_program(fails)))
 
 
@@ -339,7 +365,7 @@ def test_file_that_is_no_wheel_of_a_later_version_is_refused_in_one_sentence(
 
 
 def test_ledger_that_is_none_is_named_by_its_own_path(folder, capsys):
-    path = put_old_ledger("v3-a96ba80", folder / "data")
+    path = put_ledger_of_this_version(folder / "data")
     path.write_bytes(b"not a ledger at all" * 1000)
     with pytest.raises(LedgerError, match="not a database") as refused:
         checked(folder, capsys)

@@ -123,13 +123,13 @@ async def test_long_outage_is_told_once_and_its_end_once(tower, part):
     tower.note(part, reachable=False)
     assert await tower.look(15) == []
     (alarm,) = await tower.look(16)
-    assert alarm.startswith(f"{part}: out of reach since 2026-03-01 06:01.")
+    assert alarm.startswith(f"{NAMES[part]}: out of reach since 2026-03-01 06:01.")
     await tower.deliver()
     assert await tower.look(300, every=10) == [alarm]
     tower.note(part, reachable=True)
     assert await tower.look(301) == [alarm]
     _, all_clear = await tower.look(303)
-    assert all_clear == f"{part}: in reach again (lost since 2026-03-01 06:01)."
+    assert all_clear == f"{NAMES[part]}: in reach again (lost since 2026-03-01 06:01)."
     assert len(await tower.look(400, every=10)) == 2
 
 
@@ -198,7 +198,7 @@ async def test_parts_are_told_apart_and_together(tower):
     for number, part in enumerate((Part.LNBITS, Part.LAMASSU)):
         tower.note(part, reachable=True)
         letters = await tower.look(410 + 10 * number)
-        assert letters[-1].startswith(f"{part}: in reach again")
+        assert letters[-1].startswith(f"{NAMES[part]}: in reach again")
     tower.online = True
     assert len(await tower.look(500)) == 6
 
@@ -557,8 +557,8 @@ async def waiting(tower):
             place = Destination(ADDRESS, f"{name}@wallet.example")
             clients.set_destination(tx, client.id, place)
         for id_, client_id, why in (
-            ("p1", 1, "no answer"),
-            ("p2", 1, "no answer"),
+            ("p1", 1, "unreachable"),
+            ("p2", 1, "unreachable"),
             ("p3", 2, Waiting.FUNDS),
             ("p4", 2, Waiting.NO_ANSWER),
         ):
@@ -588,7 +588,7 @@ async def test_destination_that_keeps_payouts_waiting_for_a_day_is_told_once(wai
     (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
     assert told.startswith(
         "2 payouts to ana have waited for more than a day: 3,000 sats to ana@wallet.example."
-        " Why: no answer."
+        " Why: its server does not answer right now; I ask again."
     )
     waiting.restart()
     assert await waiting.look(2 * DAY_MINUTES, every=30) == [told]
@@ -629,13 +629,13 @@ async def test_new_destination_is_another_one(waiting):
     await waiting.look(DAY_MINUTES + 30, every=30)
     place = Destination(ADDRESS, "new@wallet.example")
     await waiting.transact(clients.set_destination, 1, place)
-    await try_again(waiting, "no answer")
+    await try_again(waiting, "unreachable")
     letters = await waiting.look(2 * DAY_MINUTES + 60, every=30)
     assert [("new@" in text) for text in letters] == [False, True]
 
 
 async def test_client_without_a_wallet_is_named(waiting):
     await waiting.sql("UPDATE client SET destination = NULL, destination_kind = NULL WHERE id = 1")
-    await try_again(waiting, "no destination")
+    await try_again(waiting, "no_destination")
     (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
     assert "to no wallet yet. Why: the client has no wallet yet." in told

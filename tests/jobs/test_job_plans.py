@@ -10,7 +10,7 @@ from query_plans import too_long, traced
 from test_outbox import ANA, BEN, Office
 
 from dca_bot.core.ports import CashIn, Payment, PaymentStatus
-from dca_bot.errors import DestinationUnavailable
+from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import Schedule
@@ -95,7 +95,7 @@ async def test_payout_whose_destination_fails_takes_no_longer_with_history(bench
     await bench.distribute(50_000, 40_000)
 
     async def unavailable(_address):
-        raise DestinationUnavailable("The server did not answer.")
+        raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
 
     bench.addresses.terms = unavailable
     with traced(bench.database) as plans:

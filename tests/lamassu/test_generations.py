@@ -31,7 +31,9 @@ def answers():
 
 def decisions(export):
     found = {one.id: decide(one, currency="GTQ", now=LATER) for one in export.cash_outs}
-    return {id_: (one.verdict.value, one.reason.value) for id_, one in found.items()}
+    return {
+        id_: (one.verdict.value, one.reason.value.replace("_", " ")) for id_, one in found.items()
+    }
 
 
 def principals(row):

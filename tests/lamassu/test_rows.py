@@ -102,7 +102,7 @@ def test_every_row_of_the_sample_gets_its_known_answer(sample):
             "principal_sat": str(given.principal_sat) if given else "",
             "principal_minor": str(given.principal_minor) if given else "",
             "commission_sat": str(given.commission_sat) if given else "",
-            "reason": decision.reason.value,
+            "reason": decision.reason.value.replace("_", " "),
         }
     with (sample / "answers.csv").open(newline="") as file:
         answers = {row["id"]: row for row in csv.DictReader(file)}

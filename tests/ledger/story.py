@@ -235,7 +235,7 @@ class Story:
             case PayoutState.DONE:
                 self.do(transitions.finish, payout, now=self.now)
             case PayoutState.HELD:
-                self.do(transitions.hold, payout, "above a ceiling", now=self.now)
+                self.do(transitions.hold, payout, "ceiling_payout", now=self.now)
             case PayoutState.CANCELLED:
                 self.do(transitions.cancel, payout, now=self.now)
             case PayoutState.PLANNED if payout.state is PayoutState.INVOICED:

@@ -219,7 +219,7 @@ async def test_what_is_no_address_is_refused_without_asking(address):
 )
 async def test_host_without_a_public_address_is_refused(resolved):
     async with LightningAddresses(resolve=resolver(*resolved)) as addresses:
-        with pytest.raises(DestinationRefused, match="not on the public internet"):
+        with pytest.raises(DestinationRefused, match=Refusal.NOT_PUBLIC):
             await addresses.terms("alice@example.com")
 
 
@@ -409,7 +409,7 @@ async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
     web.answer(WELL_KNOWN, body, status=status)
     with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
-    assert caught.value.why == why
+    assert (caught.value.said or caught.value.why) == why
     assert caught.value.may_pass, "a server in trouble answers so, too"
     assert str(caught.value).startswith(f"{why} (")
     assert "\n" not in str(caught.value)
@@ -463,7 +463,7 @@ async def test_terms_that_cannot_be_met_are_refused_with_what_is_wrong(
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb") | changes)
     with pytest.raises(DestinationRefused) as caught:
         await addresses.terms(alice_at_web)
-    assert caught.value.why == why
+    assert (caught.value.said or caught.value.why) == why
 
 
 @pytest.mark.parametrize("case", sorted(SERVED))

@@ -24,13 +24,12 @@ from dca_bot.core.destination_text import Form
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
-from dca_bot.core.payout import COLLECTING, PayoutState, Waiting
+from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
 from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
 from dca_bot.errors import Refusal
 from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.distributions import fixed_runs
-from dca_bot.ledger.distributions.cash_outs import RECOVERED
 from dca_bot.ledger.distributions.fixed_runs import RunReason
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
@@ -158,12 +157,12 @@ TERMS = {
     "job": Guarded,
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),
-    "note": [RECOVERED],
     "obstacle": Obstacle,
     "own_payout": [*PayoutState, COLLECTING],
     "part": Part,
     "payout": [*PayoutState, COLLECTING],
     "range": RANGE_DAYS,
+    "reach": Part,
     "rate_source": allowed("fixed_run", "price_source"),
     "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
@@ -312,13 +311,13 @@ def test_reason_for_waiting_is_never_written_where_it_is_given():
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 @pytest.mark.parametrize("why", [*Waiting, *HoldReason, *Refusal])
 def test_why_a_payout_waits_is_told_whole_in_the_readers_language(why, language):
-    told = Say("payout.waiting", why=describe.waiting(str(why)))
+    told = Say("payout.waiting", why=describe.waiting(Wait(str(why))))
     assert TEXTS.render(told, language) == f" ({TEXTS.catalogues[language][f'word.reason.{why}']})"
 
 
 def test_what_a_destination_answers_is_cut_and_told_as_it_is():
-    assert describe.waiting("full") == "full"
-    assert describe.waiting("x" * 999) == "x" * (describe.NAME_LENGTH_MAX - 1) + "…"
+    assert describe.waiting(Wait("said", "full")) == "full"
+    assert describe.waiting(Wait("said", "x" * 999)) == "x" * (describe.NAME_LENGTH_MAX - 1) + "…"
 
 
 def test_no_command_word_can_be_a_name():

@@ -17,7 +17,7 @@ from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import RecordedRun
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
 _ID = Param("ID", read_word)
 
@@ -64,7 +64,9 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
     given = distributions.by_id(tx, cash_out.id)
     if given is None:
         return Say("lines", lines=(head, reported))
-    note = Say("tx.note", note=Word("note", cash_out.note)) if cash_out.note else NOTHING
+    note = Say("tx.note", note=cash_out.note) if cash_out.note else NOTHING
+    if cash_out.is_recovered:
+        note = Say("tx.recovered")
     sums = Say(
         "tx.sums",
         at=Moment(given.at),

@@ -12,7 +12,7 @@ from dca_bot.core.change import MISSING_MAX, Change, change_of, missing, terms
 from dca_bot.core.ports import Export
 from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.payouts import holds
-from dca_bot.ledger.payouts.holds import HoldKind
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say
@@ -69,7 +69,7 @@ class ChangeWatch:
         if reason == before:
             return
         if before:
-            holds.close(tx, HoldKind.CHANGED, ref, outcome="by itself", now=now)
+            holds.close(tx, HoldKind.CHANGED, ref, outcome=HoldOutcome.BY_ITSELF, now=now)
         is_known = holds.was_accepted(tx, ref, reason) or holds.was_seen(
             tx, HoldKind.CHANGED, ref, reason
         )

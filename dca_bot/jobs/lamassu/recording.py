@@ -17,7 +17,7 @@ from dca_bot.jobs.lamassu.dispense_reports import ReportWatch
 from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.payouts import holds, unknown_payments
-from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -95,7 +95,7 @@ class Recorder:
             now=now,
             flow_enabled=self.programme.flow_enabled,
         )
-        holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         for share in given.shares:
             self.notices.clients.note_low(tx, share.client_id, now)
         self._reports.tell(tx, cash_out, now=now)
@@ -111,7 +111,7 @@ class Recorder:
         for ref in holds.open_refs(tx, HoldKind.RECOVERY):
             if ref not in found:
                 now = self.clock.now()
-                holds.close(tx, HoldKind.RECOVERY, ref, outcome="by itself", now=now)
+                holds.close(tx, HoldKind.RECOVERY, ref, outcome=HoldOutcome.BY_ITSELF, now=now)
         for distribution_id in found:
             self._hold(tx, HoldKind.RECOVERY, distribution_id, HoldReason.LOST)
 
@@ -126,7 +126,7 @@ class Recorder:
             self._hold(tx, HoldKind.CASH_OUT, cash_out.id, reason, Say("lines", lines=lines))
             holds.reword(tx, HoldKind.CASH_OUT, cash_out.id, reason)
         else:
-            holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome="by itself", now=now)
+            holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome=HoldOutcome.BY_ITSELF, now=now)
 
     def _hold_known(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         """Hold a cash-out that LNbits knows payments for."""

@@ -46,7 +46,7 @@ class Till:
         """Record one step; raise StateChanged if the payout has moved meanwhile."""
         await self.database.transact(work)
 
-    async def defer(self, payout: Payout, waiting: str, *, least_s: int = 0) -> None:
+    async def defer(self, payout: Payout, waiting: str | rules.Wait, *, least_s: int = 0) -> None:
         """Note why a payout waits, and try again after a while that grows."""
         delay_s = max(least_s, rules.backoff_s(payout.tries + 1))
         until = self.clock.now() + timedelta(seconds=delay_s)

@@ -16,7 +16,7 @@ from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.witness import Step, Witness
 from dca_bot.jobs.payouts.context import Till
 from dca_bot.ledger.payouts import holds, transitions, witnesses
-from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.store.database import Tx
 
@@ -57,7 +57,7 @@ class Doubt:
     def _book_as_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Book what the payee's server has proven by its preimage."""
         transitions.book_as_arrived(tx, payout, now=now)
-        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         self.till.notices.clients.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", short_id(payout.id))
 

@@ -13,7 +13,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
-from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
@@ -109,7 +109,7 @@ def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> No
     hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", short_id(payout.id))
     if paid is not None and payout.destination is not None and _is_accepted(tx, payout, paid, now):
-        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
         transitions.take_over(tx, held, paid, now=now)

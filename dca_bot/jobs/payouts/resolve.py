@@ -18,7 +18,7 @@ from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.payouts.context import Till, attempt_of, known
 from dca_bot.jobs.payouts.failed_payments import Doubt, tell_if_last, tell_of_doubt, was_seen
 from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
-from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payouts import Attempt, Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store import bot_state
@@ -94,7 +94,7 @@ class Resolver:
 
         def work(tx: Tx) -> None:
             transitions.debit(tx, payout, payment, now=now)
-            holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
+            holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
 
         await self.till.move(work)
         _log.info("payout debited payout=%s sat=%d", short_id(payout.id), payout.amount_sat)
@@ -142,7 +142,7 @@ class Resolver:
 
     def _wait_pending(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """LNbits is paying (again): what was in doubt is no question for the operators any more."""
-        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         self._back_to_submitted(tx, payout, rules.Waiting.ON_ITS_WAY, now)
 
     def _back_to_submitted(self, tx: Tx, payout: Payout, waiting: str, now: datetime) -> None:
@@ -210,7 +210,7 @@ class Resolver:
 
             def work(tx: Tx) -> None:
                 transitions.finish(tx, payout, now=now)
-                holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="by itself", now=now)
+                holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
                 self.till.notices.clients.payout_arrived(tx, payout, now)
 
             await self.till.move(work)

@@ -91,7 +91,7 @@ class Payer:
             await self._too_small(payout, terms.min_sat)
             return None
         if payout.amount_sat > terms.max_sat:
-            raise DestinationRefused(f"The address takes at most {terms.max_sat} sats.")
+            raise DestinationRefused(Refusal.ABOVE_MAXIMUM, limit_sat=terms.max_sat)
         comment = self.till.memo(payout)[: terms.comment_length_max]
         return await self.till.addresses.request_invoice(
             terms, amount_sat=payout.amount_sat, comment=comment
@@ -109,7 +109,7 @@ class Payer:
                 extra=self.till.payment_extra(payout),
             )
         except LnbitsUnavailable as error:
-            raise DestinationUnavailable(str(error)) from error
+            raise DestinationUnavailable(Refusal.NO_OWN_INVOICE, str(error)) from error
 
     async def _record_invoice(self, payout: Payout, invoice: Invoice, verify_url: str) -> Payout:
         def work(tx: Tx) -> Payout:
@@ -178,7 +178,7 @@ class Payer:
     async def _too_small(self, payout: Payout, min_sat: int) -> None:
         now = self.till.clock.now()
         if payout.submitted_at is not None or min_sat > self.till.programme.payout_max_sat:
-            raise DestinationRefused(f"The address takes at least {min_sat} sats.")
+            raise DestinationRefused(Refusal.BELOW_MINIMUM, limit_sat=min_sat)
         await self.till.move(lambda tx: transitions.merge(tx, payout, min_sat=min_sat, now=now))
 
 

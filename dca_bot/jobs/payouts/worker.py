@@ -231,7 +231,8 @@ class Settler:
             _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
         except DestinationUnavailable as error:
             pass_.refusals[where] = REFUSALS_MAX
-            await self._step_aside(payout, str(error), least_s=0)
+            _log.info("destination unavailable payout=%s detail=%s", short_id(payout.id), error)
+            await self._step_aside(payout, error.why, least_s=0)
             await self.till.move(lambda tx: transitions.defer_like(tx, payout, where))
         except DestinationRefused as error:
             pass_.refusals[where] += 1
@@ -280,14 +281,15 @@ class Settler:
         Until then no reason stands there that sounds as if it were for good; a server's own words do.
         """
         tries = (await self.till.fresh(payout)).tries
+        wait = rules.Wait(error.why, error.said, error.limit_sat)
         if not error.may_pass or tries >= rules.PASSING_TRIES:
-            await self._step_aside(payout, error.why, least_s=600)
-            return
-        is_ours = error.why in frozenset(Refusal)
-        why = rules.Waiting.NO_USABLE_ANSWER if is_ours else error.why
-        await self._step_aside(payout, why, least_s=0)
+            await self._step_aside(payout, wait, least_s=600)
+        elif error.why is Refusal.SAID:
+            await self._step_aside(payout, wait, least_s=0)
+        else:
+            await self._step_aside(payout, rules.Waiting.NO_USABLE_ANSWER, least_s=0)
 
-    async def _step_aside(self, payout: Payout, why: str, *, least_s: int) -> None:
+    async def _step_aside(self, payout: Payout, why: str | rules.Wait, *, least_s: int) -> None:
         try:
             await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
         except StateChanged:

@@ -19,7 +19,6 @@ WAITING = "waiting"
 HELD = "held"
 IGNORED = "ignored"
 DISTRIBUTED = "distributed"
-RECOVERED = "recorded as LNbits had paid it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class RecordedCashOut:
     terms: str | None
     fixed_fee: Decimal | None
     reported_minor: int | None
+    reason_said: str = ""
+    is_recovered: bool = False
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -79,7 +80,7 @@ def record(
         " terms, first_seen_at, changed_at)"
         " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
         " :fee, :dispensed, :received, :terms, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
-        " reason = :reason,"
+        " reason = :reason, reason_said = '',"
         " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
         " fixed_fee = :fee, dispensed_minor = :dispensed, received_sat = :received,"
         " terms = coalesce(:terms, terms), changed_at = :now"
@@ -124,8 +125,8 @@ def record_recovered(
     """Record a distributed cash-out that is known from LNbits' payments alone."""
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at, note)"
-        " VALUES (?1, '', 'distributed', ?2, ?2, '', '', ?3, ?4, ?5, ?6, ?6, ?7)",
+        " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at,"
+        " recovered) VALUES (?1, '', 'distributed', ?2, ?2, '', '', ?3, ?4, ?5, ?6, ?6, 1)",
         (
             cash_out_id,
             micros(at),
@@ -133,7 +134,6 @@ def record_recovered(
             amounts.principal_sat,
             amounts.commission_sat,
             micros(now),
-            RECOVERED,
         ),
     )
 
@@ -143,8 +143,8 @@ def note_distributed(
 ) -> None:
     """Record that a cash-out is distributed, and what of it; StateChanged if it is already."""
     done = tx.execute(
-        "UPDATE cash_out SET state = 'distributed', reason = '', at = ?, principal_minor = ?,"
-        " principal_sat = ?, commission_sat = ?, changed_at = ?"
+        "UPDATE cash_out SET state = 'distributed', reason = '', reason_said = '', at = ?,"
+        " principal_minor = ?, principal_sat = ?, commission_sat = ?, changed_at = ?"
         " WHERE id = ? AND state <> 'distributed'",
         (
             micros(at),
@@ -183,7 +183,7 @@ def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
     """Record that the operator gives a held cash-out to nobody."""
     tx.execute(
-        "UPDATE cash_out SET state = 'ignored', reason = ?, changed_at = ?"
+        "UPDATE cash_out SET state = 'ignored', reason = ?, reason_said = '', changed_at = ?"
         " WHERE id = ? AND state = 'held'",
         (Reason.BY_OPERATOR, micros(now), cash_out_id),
     )
@@ -242,4 +242,6 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         terms=row["terms"],
         fixed_fee=None if row["fixed_fee"] is None else Decimal(row["fixed_fee"]),
         reported_minor=row["reported_minor"],
+        reason_said=row["reason_said"],
+        is_recovered=bool(row["recovered"]),
     )

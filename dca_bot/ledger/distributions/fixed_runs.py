@@ -30,9 +30,9 @@ HELD = "held"
 class RunReason(StrEnum):
     """Why a run waits or has lapsed, beside RateProblem and HoldReason (`PutOff` is all three)."""
 
-    PAUSED = "everything was paused"
-    MISSED = "the bot was not at work"
-    UNKNOWN_PAID = "LNbits has paid runs of this day that the ledger does not know"
+    PAUSED = "everything_paused"
+    MISSED = "bot_not_at_work"
+    UNKNOWN_PAID = "unknown_runs_paid"
 
 
 PutOff = RunReason | HoldReason | RateProblem
@@ -51,6 +51,7 @@ class RecordedRun:
     clients: int
     minor: int
     sat: int
+    reason_said: str = ""
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether the run may still be done: it waits, or has lapsed by a clock that was ahead."""
@@ -64,7 +65,7 @@ def note_done(
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
-        " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', changed_at = :now,"
+        " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', reason_said = '', changed_at = :now,"
         " price = :price, price_source = :source, clients = :clients, ceiling_minor = :ceiling"
         f" WHERE {_OPEN}",
         {
@@ -87,7 +88,7 @@ def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: d
     tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients)"
         " VALUES (?1, ?2, ?3, 'done', ?4, ?5) ON CONFLICT (id) DO UPDATE"
-        " SET state = 'done', reason = '', changed_at = ?4, clients = ?5",
+        " SET state = 'done', reason = '', reason_said = '', changed_at = ?4, clients = ?5",
         (given.id, day_of(given.id), micros(given.at), micros(now), clients),
     )
 
@@ -97,7 +98,8 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
         " VALUES (:id, :day, :due, :state, :reason, :now)"
-        " ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason, changed_at = :now"
+        " ON CONFLICT (id) DO UPDATE SET state = :state, reason = :reason, reason_said = '',"
+        " changed_at = :now"
         f" WHERE {_OPEN} AND (fixed_run.state, fixed_run.reason) <> (:state, :reason)",
         {
             "id": run.id,
@@ -202,4 +204,5 @@ def _recorded(row: sqlite3.Row) -> RecordedRun:
         clients=row["clients"] or 0,
         minor=row["minor"],
         sat=row["sat"],
+        reason_said=row["reason_said"],
     )

@@ -31,23 +31,36 @@ class HoldReason(StrEnum):
 
     CEILING_PAYOUT = Ceiling.PAYOUT.value
     CEILING_DAY = Ceiling.DAY.value
-    ALERTED = "may have left without arriving"
-    KNOWN_PAYOUT = "LNbits knows this payout already"
-    KNOWN_DISTRIBUTION = "LNbits has paid this distribution already"
+    ALERTED = "may_have_left"
+    KNOWN_PAYOUT = "known_payout"
+    KNOWN_DISTRIBUTION = "known_distribution"
     FAILED_TO_ADDRESS = "failed_to_address"
     ARRIVED_AFTER_ALL = "arrived_after_all"
-    LOST = "LNbits has paid this distribution, and nothing else tells of it"
+    LOST = "lost_distribution"
+
+
+class HoldOutcome(StrEnum):
+    """How a hold was closed."""
+
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    CANCELLED = "cancelled"
+    BY_ITSELF = "by_itself"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A thing that waits for an operator: `ref` is the id of the held thing."""
+    """A thing that waits for an operator: `ref` is the id of the held thing.
+
+    `reason_said` is an earlier version's sentence for which there is no code; `reason` is then `said`.
+    """
 
     id: int
     kind: HoldKind
     ref: str
     reason: str
     opened_at: datetime
+    reason_said: str = ""
 
 
 def open_hold(tx: Tx, kind: HoldKind, ref: str, reason: str, *, now: datetime) -> Hold | None:
@@ -66,7 +79,7 @@ def reopen(tx: Tx, kind: HoldKind, ref: str, reason: str, *, since: datetime) ->
     Tell whether that was so; it keeps its number.
     """
     done = tx.execute(
-        "UPDATE hold SET closed_at = NULL, outcome = NULL WHERE reason = ? AND outcome = 'by itself'"
+        "UPDATE hold SET closed_at = NULL, outcome = NULL WHERE reason = ? AND outcome = 'by_itself'"
         " AND closed_at >= ? AND id = (SELECT max(id) FROM hold WHERE kind = ? AND ref = ?)",
         (reason, micros(since), kind, ref),
     )
@@ -76,7 +89,8 @@ def reopen(tx: Tx, kind: HoldKind, ref: str, reason: str, *, since: datetime) ->
 def reword(tx: Tx, kind: HoldKind, ref: str, reason: str) -> None:
     """Have the open hold on a thing, if there is one, say why the thing is held now."""
     tx.execute(
-        "UPDATE hold SET reason = ?1 WHERE kind = ?2 AND ref = ?3 AND closed_at IS NULL AND reason <> ?1",
+        "UPDATE hold SET reason = ?1, reason_said = '' WHERE kind = ?2 AND ref = ?3 AND closed_at IS NULL"
+        " AND reason <> ?1",
         (reason, kind, ref),
     )
 
@@ -155,7 +169,7 @@ def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:
 def was_seen(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
     """Tell whether the operator has closed a hold of this kind on a thing, for this reason."""
     row = tx.execute(
-        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by itself'",
+        "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by_itself'",
         (kind, ref, reason),
     )
     return row.fetchone() is not None
@@ -186,4 +200,5 @@ def _hold(row: sqlite3.Row) -> Hold:
         ref=row["ref"],
         reason=row["reason"],
         opened_at=instant(row["opened_at"]),
+        reason_said=row["reason_said"],
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from dca_bot.core.payout import (
     ATTEMPTS_MAX,
     PayoutState,
+    Wait,
     is_cancellable,
 )
 from dca_bot.ledger.programme import clients
@@ -43,8 +44,8 @@ class Payout:
     """A payout with its client's present destination and its last attempt.
 
     `destination` is where it goes: fixed since it was submitted, before that the client's present
-    one. `minor` is the fiat of its shares, 0 only for commission. `waiting` says why it is not sent
-    now. `source_status` is what LNbits showed last of the current attempt, empty while LNbits showed
+    one. `minor` is the fiat of its shares, 0 only for commission. `waiting` says by a code why it is not
+    sent now. `source_status` is what LNbits showed last of the current attempt, empty while LNbits showed
     nothing; `said` is LNbits' words to a pay request that LNbits did not carry out.
     """
 
@@ -68,6 +69,13 @@ class Payout:
     said: str = ""
     slow_told_at: datetime | None = None
     doubt_told_at: datetime | None = None
+    waiting_said: str = ""
+    waiting_sat: int | None = None
+
+    @property
+    def wait(self) -> Wait:
+        """Return why the payout waits, with what belongs to the code `waiting`."""
+        return Wait(self.waiting, self.waiting_said, self.waiting_sat)
 
     def is_cancellable(self, now: datetime) -> bool:
         """Tell whether it can be taken back, as nothing can be paid any more."""
@@ -295,6 +303,8 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         said=row["said"],
         slow_told_at=instant_or_none(row["slow_told_at"]),
         doubt_told_at=instant_or_none(row["doubt_told_at"]),
+        waiting_said=row["waiting_said"],
+        waiting_sat=row["waiting_sat"],
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.payout import Waiting
+from dca_bot.core.payout import Wait, Waiting
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
@@ -11,14 +11,14 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class SlowDestination:
-    """A client's payouts that wait; `waiting` says why the oldest does."""
+    """A client's payouts that wait; `wait` says why the oldest does."""
 
     client_id: int
     client_name: str
     destination: Destination | None
     count: int
     sat: int
-    waiting: str
+    wait: Wait
 
 
 def note(tx: Tx, now: datetime) -> None:
@@ -51,7 +51,8 @@ def take_untold(tx: Tx, *, before: datetime, now: datetime) -> list[SlowDestinat
 
 def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
     row = tx.execute(
-        "SELECT name, goes_to_kind, count(*) AS n, sum(amount_sat) AS sat, min(due_at), waiting"
+        "SELECT name, goes_to_kind, count(*) AS n, sum(amount_sat) AS sat, min(due_at), waiting,"
+        " waiting_said, waiting_sat"
         f" FROM ({_WAITING}) WHERE client_id = ?3 AND goes_to = ?4",
         (*_NOT_THEIRS, client_id, destination),
     ).fetchone()
@@ -62,7 +63,7 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
         destination=where,
         count=row["n"],
         sat=row["sat"],
-        waiting=row["waiting"],
+        wait=Wait(row["waiting"], row["waiting_said"], row["waiting_sat"]),
     )
 
 
@@ -70,6 +71,7 @@ _NOT_THEIRS = (Waiting.FUNDS, Waiting.NO_ANSWER)
 # What is neither sent nor short of funds nor of LNbits' answer waits for its destination.
 _WAITING = """
 SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
+  payout.waiting_said, payout.waiting_sat,
   coalesce(payout.destination, client.destination, '') AS goes_to,
   coalesce(payout.destination_kind, client.destination_kind) AS goes_to_kind
 FROM open_payout AS payout JOIN client ON client.id = payout.client_id

@@ -12,6 +12,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import (
     PayoutState,
     PlannedShare,
+    Wait,
     Waiting,
     group_shares,
     lives_for,
@@ -21,7 +22,7 @@ from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness, proves
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.payouts import holds, payouts, witnesses
-from dca_bot.ledger.payouts.holds import Hold, HoldKind
+from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldOutcome
 from dca_bot.ledger.payouts.payouts import Payout, collecting_clients
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
@@ -105,13 +106,18 @@ def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -
         raise StateChanged(f"Payout {short_id(payout.id)} has changed meanwhile; look again.")
 
 
-def defer(tx: Tx, payout: Payout, *, waiting: str, until: datetime, counted: bool = True) -> None:
+def defer(
+    tx: Tx, payout: Payout, *, waiting: str | Wait, until: datetime, counted: bool = True
+) -> None:
     """Note why a payout can't be brought further now, and when to try again."""
+    wait = waiting if isinstance(waiting, Wait) else Wait(waiting)
     move(
         tx,
         payout,
         payout.state,
-        waiting=waiting,
+        waiting=wait.code,
+        waiting_said=wait.said,
+        waiting_sat=wait.limit_sat,
         try_at=micros(until),
         tries=payout.tries + int(counted),
     )
@@ -125,7 +131,8 @@ def look_again(tx: Tx, payout: Payout, *, now: datetime) -> None:
 def defer_like(tx: Tx, payout: Payout, destination: str) -> None:
     """Let the client's other planned payouts to a destination wait for as long as this one."""
     tx.execute(
-        "UPDATE payout SET (waiting, try_at) = (SELECT waiting, try_at FROM payout WHERE id = ?1)"
+        "UPDATE payout SET (waiting, waiting_said, waiting_sat, try_at) ="
+        " (SELECT waiting, waiting_said, waiting_sat, try_at FROM payout WHERE id = ?1)"
         " WHERE id IN (SELECT id FROM open_payout WHERE client_id = ?2)"
         " AND state = 'PLANNED' AND waiting <> ?4"
         " AND (SELECT state FROM payout WHERE id = ?1) IN ('PLANNED', 'INVOICED')"
@@ -371,7 +378,7 @@ def cancel(
             f"LNbits has paid payout {short_id(payout.id)}, so it can't be cancelled."
         )
     move(tx, payout, PayoutState.CANCELLED, waiting="")
-    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="cancelled", now=now)
+    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.CANCELLED, now=now)
     moves = [
         Move(CONVERTED, balance_of(payout.client_id), payout.minor),
         Move(owed_to(payout.client_id), OPERATOR, payout.amount_sat),

@@ -51,6 +51,12 @@ MIGRATIONS = (
         "fixed fees, look-alike names, and a lease that keeps two bots apart; payouts to Lightning"
         " addresses that were given up on LNbits' word alone wait for yours (`holds`)",
     ),
+    Migration(
+        "0004_codes.sql",
+        "2c73fa59434e",
+        "ea81bc3253e7385b",
+        "reasons as codes, which each language words for itself",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

@@ -18,8 +18,8 @@ from dca_bot.messages.describe.payouts import (
     payment_hash,
     payout,
     payout_short,
-    waiting,
 )
+from dca_bot.messages.describe.reasons import reason, waiting
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -42,6 +42,7 @@ __all__ = [
     "payment_hash",
     "payout",
     "payout_short",
+    "reason",
     "short",
     "waiting",
 ]

@@ -10,6 +10,7 @@ from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
 from dca_bot.messages.describe.layout import short
+from dca_bot.messages.describe.reasons import reason
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Reported, Sat, Say, Word
 
 _UNTOLD = "?"
@@ -25,7 +26,9 @@ def cash_out(one: RecordedCashOut) -> Say:
         machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=principal(one),
         state=Word("cash_out", one.state),
-        reason=Say("cash_out.reason", reason=Word("reason", one.reason)) if one.reason else NOTHING,
+        reason=Say("cash_out.reason", reason=reason(one.reason, one.reason_said))
+        if one.reason
+        else NOTHING,
     )
 
 
@@ -86,8 +89,8 @@ def fixed_run(one: RecordedRun) -> Say:
 
 def _run_result(one: RecordedRun) -> Say:
     if one.state != DONE:
-        reason = Word("reason", one.reason)
-        return Say("fixed.stopped", state=Word("fixed_run", one.state), reason=reason)
+        why = reason(one.reason, one.reason_said)
+        return Say("fixed.stopped", state=Word("fixed_run", one.state), reason=why)
     if not one.clients:
         return Say("fixed.gave_nothing")
     return Say(

@@ -1,15 +1,9 @@
 """Describes payouts: id, payee, state, and why a payout waits."""
 
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import Waiting
-from dca_bot.errors import Refusal
-from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
-from dca_bot.messages.describe.layout import short
-from dca_bot.messages.say import NOTHING, Field, Sat, Say, Word
-
-_CODES = frozenset[str]({*Waiting, *HoldReason, *Refusal})
-"""The codes in a payout's `waiting`; any other text is in the words of a destination."""
+from dca_bot.messages.describe.reasons import waiting
+from dca_bot.messages.say import NOTHING, Sat, Say, Word
 
 
 def payout(one: Payout) -> Say:
@@ -18,7 +12,7 @@ def payout(one: Payout) -> Say:
         "payout.line",
         payout=payout_short(one),
         state=Word("payout", one.state),
-        waiting=Say("payout.waiting", why=waiting(one.waiting)) if one.waiting else NOTHING,
+        waiting=Say("payout.waiting", why=waiting(one.wait)) if one.waiting else NOTHING,
         said=lnbits_said(one),
     )
 
@@ -26,11 +20,6 @@ def payout(one: Payout) -> Say:
 def payout_short(one: Payout) -> Say:
     """Name a payout: short id, client and sats."""
     return Say("payout.short", id=short_id(one.id), name=one.client_name, sats=Sat(one.amount_sat))
-
-
-def waiting(why: str) -> Field:
-    """Say why a payout waits: a code in the reader's language, else the words of the destination."""
-    return Word("reason", why) if why in _CODES else short(why)
 
 
 def lnbits_said(one: Payout) -> Say:

@@ -32,7 +32,7 @@ class PayoutNotices:
             "notice.payout_alert",
             payout=describe.payout_short(payout),
             hash=describe.payment_hash(payout),
-            why=describe.waiting(payout.waiting),
+            why=describe.waiting(payout.wait),
         )
         self._writer.tell_operators(tx, told, now)
 
@@ -43,7 +43,7 @@ class PayoutNotices:
             payout=describe.payout_short(payout),
             wallet=describe.destination(payout.destination),
             at=Moment(payout.submitted_at or now),
-            why=describe.waiting(payout.waiting),
+            why=describe.waiting(payout.wait),
             said=describe.lnbits_said(payout),
             hash=describe.payment_hash(payout),
         )
@@ -91,6 +91,6 @@ class PayoutNotices:
             name=slow.client_name,
             sats=Sat(slow.sat),
             wallet=describe.destination(slow.destination),
-            why=describe.waiting(slow.waiting),
+            why=describe.waiting(slow.wait),
         )
         self._writer.tell_operators(tx, told, now)

@@ -239,8 +239,8 @@ async def test_clients_know_no_fixed_command(maria):
 async def test_plan_tells_times_the_next_run_and_the_last_ones(maria):
     assert "No run yet." in await maria.tell("op", "fixed")
     yesterday = DAY - timedelta(days=1)
-    await put_off(maria, 1, "lapsed", "LNbits tells no price", day=yesterday)
-    await put_off(maria, 2, "held", "LNbits has paid this distribution already", day=yesterday)
+    await put_off(maria, 1, "lapsed", "no_price", day=yesterday)
+    await put_off(maria, 2, "held", "known_distribution", day=yesterday)
     await run(maria, 1)
     maria.clock.at = START + timedelta(hours=4)
     shown = await maria.tell("op", "fixed")
@@ -281,7 +281,7 @@ async def test_runs_shares_are_shown_by_the_runs_id(maria):
     shown = await maria.tell("op", "tx FIXED:2026-03-01t09:00")
     assert shown.startswith("2026-03-01 09:00: one client, 50.00 GTQ, 6,250 sats")
     assert "maria: 50.00 GTQ, 6,250 sats, planned" in shown
-    await put_off(maria, 2, "waiting", "the prices are too far apart")
+    await put_off(maria, 2, "waiting", "prices_too_far_apart")
     assert (await maria.tell("op", "tx fixed:2026-03-01T18:00")).strip() == (
         "2026-03-01 18:00: waiting (the prices of LNbits and Lamassu are too far apart)"
     )

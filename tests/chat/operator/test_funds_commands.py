@@ -84,7 +84,7 @@ async def test_funds_shows_what_is_missing_held_and_asked_for(talk):
     await talk.distribute("c1")
     await talk.distribute("c2")
     talk.wallet.balance = 23_999_999
-    await talk.hold_payout("above payout_max_sat")
+    await talk.hold_payout("ceiling_payout")
     expiry = talk.clock.now() + timedelta(hours=5)
     asked = TopUp(Trouble.SHORT, expiry, balance_msat=0, asked_sat=70_000)
     await talk.database.transact(lambda tx: top_ups.note(tx, asked))

@@ -131,6 +131,108 @@ def programme(story):
     )
 
 
+def sentences(story):
+    """Have each reason, hold, wait and outcome that a ledger of version 3 keeps as words."""
+    cash_out, ceilings, change, payout, rate = (
+        import_module(f"dca_bot.core.{name}")
+        for name in ("cash_out", "ceilings", "change", "payout", "rate")
+    )
+    cash_outs, fixed_runs, lost, moves = (
+        import_module(f"dca_bot.ledger.{name}")
+        for name in ("cash_outs", "fixed_runs", "lost", "payout_moves")
+    )
+    refusals, schedule = (
+        import_module("dca_bot.errors").Refusal,
+        import_module("dca_bot.core.schedule"),
+    )
+    story.later(days=1)
+    for reason in (*cash_out.Reason, *change.Change, *holds.HoldReason):
+        story.record(
+            f"reason-{reason.name.lower()}-{type(reason).__name__}", state="ignored", reason=reason
+        )
+    story.record("unheard of", state="held", reason="a sentence of another build")
+    story.do(
+        holds.open_hold, "cash-out", "unheard of", "a sentence of another build", now=story.now
+    )
+    ended = ("accepted", "ignored", "by itself", None)
+    for number, reason in enumerate((*cash_out.Reason, *change.Change)):
+        kind = "changed" if isinstance(reason, change.Change) else "cash-out"
+        ref = f"held-{reason.name.lower()}"
+        if reason:
+            story.record(ref, state="held", reason=reason)
+            hold(story, kind, ref, reason, ended[number % 4])
+    waits(story, [*payout.Waiting, *refusals], moves)
+    payable = story.client("payable", balance=5_000_000)
+    for number, reason in enumerate((*holds.HoldReason, *holds.HoldReason)):
+        held = one_payout(story, payable, f"of-{number}")
+        if reason is not holds.HoldReason.LOST:
+            story.do(moves.hold, held, reason, now=story.now)
+        if number < len(holds.HoldReason):
+            story.do(holds.close, "payout", held.id, outcome="accepted", now=story.now)
+    cancelled = one_payout(story, payable, "cancelled")
+    story.do(moves.hold, cancelled, ceilings.Ceiling.DAY, now=story.now)
+    story.do(moves.cancel, story.payout(cancelled.id), now=story.now)
+    story.do(
+        holds.open_hold, "lost", "fixed:2026-02-01T09:00", holds.HoldReason.LOST, now=story.now
+    )
+    days = (date(2026, 3, day) for day in range(10, 29))
+    reasons = (*rate.RateProblem, *fixed_runs.RunReason, holds.HoldReason.KNOWN_DISTRIBUTION)
+    for day, reason in zip(days, reasons, strict=False):
+        runs = schedule.runs_of(day, (time(9), time(18), time(21)), ZoneInfo("America/Guatemala"))
+        for run, state in zip(runs, ("waiting", "lapsed", "held"), strict=True):
+            story.do(fixed_runs.put_off, run, state, reason, now=story.now)
+    story.do(recover, lost, story.now)
+    assert cash_outs.RECOVERED in {row["note"] for row in story.sql("SELECT note FROM cash_out")}
+
+
+def hold(story, kind, ref, reason, outcome):
+    """Hold a thing, and end that if it has an outcome."""
+    story.do(holds.open_hold, kind, ref, reason, now=story.now)
+    if outcome:
+        story.do(holds.close, kind, ref, outcome=outcome, now=story.now)
+
+
+def one_payout(story, client_id, name):
+    """Give one client all of a cash-out; return the payout."""
+    story.later(minutes=1)
+    story.sql("UPDATE client SET state = 'paused' WHERE state = 'active' AND id <> ?", client_id)
+    given = story.cash_out(name, 1_000, 1_000)
+    return story.payout(given.shares[0].payout_id)
+
+
+def waits(story, reasons, moves):
+    """Let payouts wait for every reason, and in the words of a destination, or of its server's silence."""
+    client_id = story.client("slow", balance=5_000_000, destination=ADDRESS)
+    said = (
+        "full",
+        "minSendable is 100 sats, says the server",
+        "The address takes at most 21000 sats.",
+        "The address takes at least 999 sats.",
+        "wallet.example answered HTTP 503. Try again later.",
+        "wallet.example did not answer as it should (too slow). Try again later.",
+        "There is no host wallet.example at present. Check the spelling, or try again later.",
+        "¿Qué? Ünïcödé 'quoted'",
+    )
+    for number, reason in enumerate((*reasons, *said)):
+        payout = one_payout(story, client_id, f"waits-{number}")
+        story.do(moves.defer, payout, waiting=reason, until=story.now + timedelta(hours=1))
+    alerted = one_payout(story, client_id, "alerted")
+    for state in ("INVOICED", "SUBMITTED", "DEBITED"):
+        story.step(alerted.id, state)
+    story.do(moves.alert, story.payout(alerted.id), reasons[-1], look_at=story.now)
+
+
+def recover(tx, lost, now):
+    """Record a cash-out that LNbits alone knows."""
+    tx.execute(
+        "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, client_name, amount_msat,"
+        " fee_msat, status, seen_at, fiat_minor) VALUES (?, ?, 'lost-cash-out', 'payable', -900000, 0,"
+        " 'success', ?, 1000)",
+        (hex_of("lost hash"), hex_of("lost payout")[:32], 1_772_000_000_000_000),
+    )
+    lost.record(tx, "lost-cash-out", now=now, message_id=hex_of("m3"))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
@@ -140,6 +242,8 @@ def main():
         letters(story)
         if version > 1:
             programme(story)
+        if version > 2:
+            sentences(story)
         assert story.findings() == (), story.findings()
         story.end()
         database = asyncio.run(open_and_close(data))

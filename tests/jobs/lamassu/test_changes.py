@@ -59,15 +59,15 @@ CHANGES = {
     "nothing": ([GOOD, GOOD, SAME], []),
     "a double spend": ([DOUBLE_SPEND, DOUBLE_SPEND], [("contradiction", None)]),
     "an operator's cancel": ([CANCELLED], [("closed", None)]),
-    "confirmation taken back": ([UNCONFIRMED], [("dispense not complete", None)]),
-    "fewer coins after all": ([SHORT], [("fewer coins received than sold", None)]),
-    "other cash": ([OTHER_FIAT, OTHER_FIAT], [("amounts changed", None)]),
-    "another commission": ([OTHER_COMMISSION], [("amounts changed", None)]),
-    "another coin": ([OTHER_COIN], [("amounts changed", None)]),
+    "confirmation taken back": ([UNCONFIRMED], [("dispense_not_complete", None)]),
+    "fewer coins after all": ([SHORT], [("fewer_coins_received_than_sold", None)]),
+    "other cash": ([OTHER_FIAT, OTHER_FIAT], [("amounts_changed", None)]),
+    "another commission": ([OTHER_COMMISSION], [("amounts_changed", None)]),
+    "another coin": ([OTHER_COIN], [("amounts_changed", None)]),
     "other cash and a cancel": ([{**OTHER_FIAT, **CANCELLED}], [("closed", None)]),
     "deleted": ([GONE, GONE], [("missing", None)]),
-    "deleted and back": ([GONE, GOOD, GOOD], [("missing", "by itself")]),
-    "a success again": ([CANCELLED, GOOD, GOOD], [("closed", "by itself")]),
+    "deleted and back": ([GONE, GOOD, GOOD], [("missing", "by_itself")]),
+    "a success again": ([CANCELLED, GOOD, GOOD], [("closed", "by_itself")]),
     "seen, and still so": ([CANCELLED, "accepted", CANCELLED], [("closed", "accepted")]),
     "ignored, and still so": ([CANCELLED, "ignored", CANCELLED], [("closed", "ignored")]),
     "seen, good, and so again": (
@@ -76,11 +76,11 @@ CHANGES = {
     ),
     "so, good by itself, and so again": (
         [CANCELLED, GOOD, CANCELLED],
-        [("closed", "by itself"), ("closed", None)],
+        [("closed", "by_itself"), ("closed", None)],
     ),
     "changed otherwise": (
         [CANCELLED, DOUBLE_SPEND, GONE],
-        [("closed", "by itself"), ("contradiction", "by itself"), ("missing", None)],
+        [("closed", "by_itself"), ("contradiction", "by_itself"), ("missing", None)],
     ),
     "seen, then changed otherwise": (
         [CANCELLED, "ignored", DOUBLE_SPEND],
@@ -157,7 +157,7 @@ async def test_change_is_seen_at_the_next_poll_within_the_lookback(make_ingest):
     bench = await make_ingest()
     bench.server.put(cash_out("a", NOW - HOUR))
     await bench.poll()
-    for changes, reason in ((OTHER_FIAT, "amounts changed"), (CANCELLED, "closed")):
+    for changes, reason in ((OTHER_FIAT, "amounts_changed"), (CANCELLED, "closed")):
         change(bench, changes)
         bench.clock.ahead += MINUTE
         await bench.poll()
@@ -174,7 +174,7 @@ async def test_row_of_the_first_version_is_compared_with_what_it_says_at_first(m
     assert await bench.holds() == []
     change(bench, OTHER_FIAT)
     await bench.poll()
-    assert await bench.holds() == [("changed", "a", "amounts changed", None)]
+    assert await bench.holds() == [("changed", "a", "amounts_changed", None)]
 
 
 async def test_accepted_part_is_compared_with_the_row_that_was_accepted(make_ingest):
@@ -192,10 +192,10 @@ async def test_accepted_part_is_compared_with_the_row_that_was_accepted(make_ing
     await bench.poll()
     bench.server.put(cash_out("a", NOW - 3 * DAY))
     await bench.poll()
-    assert [hold[2:] for hold in await bench.holds()] == [("dispense not complete", "accepted")]
+    assert [hold[2:] for hold in await bench.holds()] == [("dispense_not_complete", "accepted")]
     bench.server.put(cash_out("a", NOW - 3 * DAY, **OTHER_FIAT))
     await bench.poll()
-    assert (await bench.holds())[-1] == ("changed", "a", "amounts changed", None)
+    assert (await bench.holds())[-1] == ("changed", "a", "amounts_changed", None)
 
 
 # Rows that are not there
@@ -381,12 +381,12 @@ LATE = {
     "reported after three days": (
         [(MINUTE, UNCONFIRMED), (49 * HOUR, UNCONFIRMED), (3 * DAY, REPORTED)],
         2,
-        ["by itself"],
+        ["by_itself"],
     ),
     "reported after twenty days, with the next full reading": (
         [(MINUTE, UNCONFIRMED), (3 * DAY, UNCONFIRMED), (20 * DAY, REPORTED)],
         2,
-        ["by itself"],
+        ["by_itself"],
     ),
     "inserted late": ([(MINUTE, ABSENT), (2 * HOUR, ABSENT), (2 * HOUR + MINUTE, GOOD)], 2, []),
     "inserted after twenty days": ([(MINUTE, ABSENT), (20 * DAY, GOOD)], 1, []),

@@ -145,10 +145,10 @@ async def test_open_hold_whose_row_becomes_a_success_is_distributed_and_closed(m
     await bench.client("ana", minor=10**9)
     bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
     await bench.poll(2)
-    assert await bench.holds() == [("cash-out", "a", "dispense not complete", None)]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_complete", None)]
     bench.server.put(cash_out("a", NOW - 3 * DAY))
     await bench.poll(2)
-    assert await bench.holds() == [("cash-out", "a", "dispense not complete", "by itself")]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_complete", "by_itself")]
     assert await bench.given() == [("a", "ana", 80_000, 100_000)]
     assert len(await bench.letters()) == 1
 
@@ -157,10 +157,10 @@ async def test_row_that_waits_becomes_a_hold_after_two_days(make_bench):
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - HOUR, **UNCONFIRMED))
     await bench.poll()
-    assert await bench.state("a") == ("waiting", "not final yet")
+    assert await bench.state("a") == ("waiting", "not_final_yet")
     bench.clock.ahead += 2 * DAY
     await bench.poll(2)
-    assert await bench.state("a") == ("held", "dispense not complete")
+    assert await bench.state("a") == ("held", "dispense_not_complete")
     assert len(await bench.letters()) == 1
 
 
@@ -297,7 +297,7 @@ async def test_row_that_stays_unreadable_is_told_once_though_others_come_and_go(
     ("change", "later"),
     [
         ({"error": "double spend", "status": "insufficientFunds"}, "contradiction"),
-        (UNCONFIRMED, "dispense not complete"),
+        (UNCONFIRMED, "dispense_not_complete"),
         (
             {**NEVER_PAID, "error": "operator cancel", "error_code": "operatorCancel"},
             "closed",
@@ -331,8 +331,8 @@ async def test_success_that_falls_back_to_what_it_was_held_for_is_reported(make_
         bench.server.put(row)
         await bench.poll(2)
     assert await bench.holds() == [
-        ("cash-out", "a", "dispense not complete", "by itself"),
-        ("changed", "a", "dispense not complete", None),
+        ("cash-out", "a", "dispense_not_complete", "by_itself"),
+        ("changed", "a", "dispense_not_complete", None),
     ]
 
 
@@ -355,7 +355,7 @@ async def test_ignored_hold_stays_ignored(make_bench):
         bench.server.put(row)
         await bench.poll(2)
     assert await bench.distributed() == []
-    assert await bench.state("a") == ("ignored", "ignored by the operator")
+    assert await bench.state("a") == ("ignored", "ignored_by_the_operator")
     assert len(await bench.holds()) == len(await bench.letters()) == 1
 
 
@@ -371,7 +371,7 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
 
     await bench.database.transact(accept)
     await bench.poll(2)
-    assert await bench.holds() == [("cash-out", "a", "dispense not complete", "accepted")]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_complete", "accepted")]
 
 
 async def test_commission_is_split_by_what_is_set_when_the_cash_out_is_processed(make_bench):
@@ -630,7 +630,7 @@ async def test_lost_cash_out_that_lamassu_brings_after_all_is_held_as_itself(mak
     await bench.reopen()
     await bench.poll()
     assert await bench.holds() == [
-        ("lost", "late", HoldReason.LOST, "by itself"),
+        ("lost", "late", HoldReason.LOST, "by_itself"),
         ("cash-out", "late", HoldReason.KNOWN_DISTRIBUTION, None),
     ]
 

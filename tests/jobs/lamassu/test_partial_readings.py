@@ -52,7 +52,7 @@ async def test_sale_whose_dispense_line_is_missing_for_a_poll_is_shared_out_as_o
     bench.server.put(cash_out("a", NOW - 4 * HOUR, actions=(), **row))
     await bench.poll(2)
     assert await bench.given() == []
-    assert await bench.state("a") == ("waiting", "dispense not reported")
+    assert await bench.state("a") == ("waiting", "dispense_not_reported")
     bench.server.put(cash_out("a", NOW - 4 * HOUR, actions=(DISPENSED,), **row))
     await bench.poll(2)
     assert await bench.given() == [("a", "late", 53_333, 66_666), ("a", "ana", 26_667, 33_334)]
@@ -67,13 +67,13 @@ async def test_sale_that_the_machine_never_reports_is_held_after_48_hours(make_i
     assert await bench.holds() == []
     bench.clock.ahead += HOUR + MINUTE
     await bench.poll(3)
-    assert await bench.holds() == [("cash-out", "a", "dispense not reported", None)]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_reported", None)]
     (letter,) = [letter for letter in await bench.letters() if "Hold" in letter]
     assert "has no usable dispense action of the machine" in letter
     assert "hold accept 1" in letter
     bench.server.put(cash_out("a", NOW - 47 * HOUR, actions=(DISPENSED,)))
     await bench.poll()
-    assert await bench.holds() == [("cash-out", "a", "dispense not reported", "by itself")]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_reported", "by_itself")]
     assert await bench.distributed() == ["a"]
 
 
@@ -133,7 +133,7 @@ async def test_many_old_sales_without_reports_are_a_partial_reading_and_hold_not
     assert len(await bench.holds()) == MISSING_MAX
     bench.server.put(*(cash_out(id_, NOW - 5 * DAY) for id_ in (*rows, *more)))
     await bench.poll()
-    assert {outcome for _, _, _, outcome in await bench.holds()} == {"by itself"}
+    assert {outcome for _, _, _, outcome in await bench.holds()} == {"by_itself"}
     assert len(await bench.distributed()) == len(rows) + len(more)
 
 
@@ -155,14 +155,14 @@ async def test_other_amounts_are_a_change_also_where_the_action_is_missing(make_
     await bench.poll()
     bench.server.put(cash_out("a", NOW - HOUR, actions=(), fiat=Decimal(80)))
     await bench.poll()
-    assert await bench.holds() == [("changed", "a", "amounts changed", None)]
+    assert await bench.holds() == [("changed", "a", "amounts_changed", None)]
 
 
 async def test_sale_with_an_action_that_cannot_be_read_waits(make_ingest):
     bench = await make_ingest()
     bench.server.put(cash_out("a", NOW - HOUR, reports_readable=False))
     await bench.poll()
-    assert await bench.state("a") == ("waiting", "dispense not reported")
+    assert await bench.state("a") == ("waiting", "dispense_not_reported")
 
 
 async def test_readings_that_end_early_are_told_once_and_their_end_too(make_ingest):

@@ -77,7 +77,7 @@ async def test_sale_that_was_held_for_its_fixed_fee_is_shared_out(make_ledger, m
     bench.server.put(row)
     await bench.poll(2)
     assert await bench.given() == [("a", "ana", 78_000, 97_500)]
-    assert await bench.holds() == [("cash-out", "a", "fixed fee", "by itself")]
+    assert await bench.holds() == [("cash-out", "a", "fixed_fee", "by_itself")]
     assert await bench.rows("SELECT commission_sat, fixed_fee FROM cash_out") == [
         (27_500, "20.00000")
     ]
@@ -99,7 +99,7 @@ async def test_part_of_a_held_sale_with_a_fee_can_be_accepted_now(make_ledger, m
     bench = await make_ingest()
     bench.server.put(row)
     await bench.poll(2)
-    assert await bench.holds() == [("cash-out", "a", "dispense not complete", None)]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_complete", None)]
     amounts = "SELECT principal_minor, principal_sat, commission_sat, dispensed_minor FROM cash_out"
     assert await bench.rows(amounts) == [(78_000, 97_500, 27_500, 30_000)]
     assert await bench.letters() == []
@@ -117,7 +117,7 @@ async def test_sale_that_was_shared_out_before_fees_were_known_has_not_changed(
     assert await bench.holds() == []
     bench.server.put(replace(rows[0], fiat=Decimal(80)))
     await bench.poll()
-    assert await bench.holds() == [("changed", "2", "amounts changed", None)]
+    assert await bench.holds() == [("changed", "2", "amounts_changed", None)]
 
 
 async def test_sale_that_was_accepted_with_its_fee_has_not_changed(make_ledger, make_ingest):
@@ -135,7 +135,7 @@ async def test_fee_that_changes_after_it_was_written_down_is_told(make_ingest):
     await bench.poll()
     bench.server.put(cash_out("a", NOW - HOUR, **{**FEE, "fixed_fee": Decimal("20.01")}))
     await bench.poll()
-    assert await bench.holds() == [("changed", "a", "amounts changed", None)]
+    assert await bench.holds() == [("changed", "a", "amounts_changed", None)]
     (letter,) = await bench.letters()
     assert "now says 780 GTQ and a fixed fee of 20.01 GTQ" in letter
     assert "then it said 780 GTQ and a fixed fee of 20 GTQ" in letter

@@ -27,7 +27,7 @@ from dca_bot.core.ports import (
     VerifyAnswer,
 )
 from dca_bot.core.programme import Programme
-from dca_bot.errors import DestinationUnavailable
+from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.jobs.payouts.context import Till
 from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
@@ -385,5 +385,7 @@ class ScriptedAddresses:
         assert verify_url == self.verify_url
         self.asked += 1
         if self.answer is None:
-            raise DestinationUnavailable("The server did not say whether it was paid.")
+            raise DestinationUnavailable(
+                Refusal.UNREACHABLE, "The server did not say whether it was paid."
+            )
         return self.answer

@@ -17,7 +17,7 @@ from ingest_bench import NOW
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import LnurlLimits, Payment
-from dca_bot.errors import DestinationUnavailable
+from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.ledger.payouts import holds, payouts, transitions
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
@@ -60,7 +60,7 @@ class Addresses(ScriptedAddresses):
 
     async def terms(self, address) -> LnurlLimits:
         if self.is_away:
-            raise DestinationUnavailable("The server did not answer.")
+            raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
         return await super().terms(address)
 
 

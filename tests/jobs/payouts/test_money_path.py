@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
+from dca_bot.core.payout import Wait
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.payouts.reconcile import record_unknown
@@ -173,9 +174,9 @@ async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_pai
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     (payout,) = await bench.payouts()
-    assert (payout.state, payout.waiting) == (
+    assert (payout.state, payout.wait) == (
         "PLANNED",
-        "The address takes at least 60001 sats.",
+        Wait(Refusal.BELOW_MINIMUM, limit_sat=60_001),
     )
 
 
@@ -192,9 +193,9 @@ async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_mini
     await at(bench, 3 * HOUR)
     await at(bench, 4 * HOUR)
     (payout,) = await bench.payouts()
-    assert (payout.state, payout.waiting) == (
+    assert (payout.state, payout.wait) == (
         "PLANNED",
-        "The address takes at least 60000 sats.",
+        Wait(Refusal.BELOW_MINIMUM, limit_sat=60_000),
     )
 
 

@@ -89,8 +89,11 @@ async def test_answer_that_repeats_is_a_refusal_and_waited_for_longer(
 
 
 async def test_words_of_a_server_are_shown_from_the_first_time_on(make_desk):
-    bench = await make_desk(PLACE, DestinationRefused("node offline", may_pass=True))
-    assert (await look(bench))[1] == "node offline"
+    bench = await make_desk(
+        PLACE, DestinationRefused(Refusal.SAID, said="node offline", may_pass=True)
+    )
+    assert (await look(bench))[1] == Refusal.SAID
+    assert [payout.waiting_said for payout in await bench.payouts()] == ["node offline"]
     waited, _ = await look(bench)
     assert waited == 5 * SECOND
 

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
+from dca_bot.core.payout import Wait
 from dca_bot.core.ports import PaymentStatus
+from dca_bot.errors import Refusal
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
@@ -311,7 +313,11 @@ async def test_invoice_of_wrong_amount_or_life_is_refused_and_keeps_nobody_else_
     assert states == {"ana": {"PLANNED", "DONE"}, "ben": {"DONE"}}
     assert "lnbc1" not in bench.wallet.sent()
     waiting = next(payout for payout in await bench.payouts() if payout.amount_sat == 50_000)
-    assert waiting.waiting.startswith("The invoice")
+    assert waiting.waiting in (
+        Refusal.OTHER_AMOUNT,
+        Refusal.EXPIRES_SOON,
+        Refusal.LIVES_LONG,
+    )
     assert waiting.try_at - NOW == 10 * MINUTE
     bench.wallet.change_invoice = lambda invoice: invoice
     await at(bench, 11 * MINUTE)
@@ -359,7 +365,10 @@ async def test_payout_above_the_maximum_waits_until_it_is_raised(make_desk):
     bench.addresses.max_sat = 49_999
     await at(bench, timedelta())
     payout = await the_payout(bench)
-    assert (payout.state, payout.waiting) == ("PLANNED", "The address takes at most 49999 sats.")
+    assert (payout.state, payout.wait) == (
+        "PLANNED",
+        Wait(Refusal.ABOVE_MAXIMUM, limit_sat=49_999),
+    )
     bench.addresses.max_sat = 50_000
     await at(bench, HOUR)
     assert await bench.states() == ["DONE"]

@@ -9,7 +9,7 @@ from payout_bench import Killed
 
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable
+from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
 from dca_bot.jobs.payouts.worker import Pass
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -553,7 +553,7 @@ async def test_dead_address_with_many_payouts_starves_nobody(make_bench, wallets
     bench = await make_bench(day_max_sat=10**9, source_sat=10_000_000)
 
     async def dead(address):
-        raise DestinationUnavailable(f"{address} doesn't answer.")
+        raise DestinationUnavailable(Refusal.UNREACHABLE, f"{address} doesn't answer.")
 
     servers = Servers(dead)
     object.__setattr__(bench.settler.till, "addresses", servers)
@@ -712,7 +712,7 @@ async def test_old_destination_that_is_gone_keeps_no_payout_to_the_new_one_back(
     )
 
     async def gone(address):
-        raise DestinationUnavailable(f"{address} is gone.")
+        raise DestinationUnavailable(Refusal.UNREACHABLE, f"{address} is gone.")
 
     object.__setattr__(bench.settler.till, "addresses", Servers(gone))
     await bench.distribute(10_000, 8_000)

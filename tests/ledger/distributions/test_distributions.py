@@ -206,7 +206,7 @@ def test_a_distributed_cash_out_is_never_recorded_as_anything_else(story):
 
 def test_what_waits_learns_its_amounts_when_it_is_held(story):
     story.record("d1")
-    story.record("d1", state="held", reason="dispense not complete", amounts=Amounts(5, 2, 1))
+    story.record("d1", state="held", reason="dispense_not_complete", amounts=Amounts(5, 2, 1))
     (found,) = story.read(cash_outs.by_prefix, "D1")
     assert (found.state, found.amounts) == ("held", Amounts(5, 2, 1))
 
@@ -221,9 +221,9 @@ def test_the_operator_ignores_only_what_is_held(story, state, ignored):
 
 def test_states_of_more_ids_than_one_statement_takes(story):
     for number in (3, 499, 500, 1203):
-        story.record(f"d{number}", state="ignored", reason="no coins")
+        story.record(f"d{number}", state="ignored", reason="no_coins")
     found = story.read(cash_outs.states, [f"d{number}" for number in range(1204)])
-    assert found == {f"d{number}": ("ignored", "no coins") for number in (3, 499, 500, 1203)}
+    assert found == {f"d{number}": ("ignored", "no_coins") for number in (3, 499, 500, 1203)}
 
 
 def test_machines_keep_their_names_when_they_are_gone(story):

@@ -434,8 +434,8 @@ def test_days_limit_is_a_persons_also_of_a_closed_account(savings):
 
 def test_waiting_run_that_lnbits_has_paid_is_held_and_not_lapsed(savings):
     story = savings.story
-    story.do(fixed_runs.put_off, MORNING, "waiting", "no price", now=NOW)
-    story.do(fixed_runs.put_off, EVENING, "waiting", "no price", now=NOW)
+    story.do(fixed_runs.put_off, MORNING, "waiting", "no_price", now=NOW)
+    story.do(fixed_runs.put_off, EVENING, "waiting", "no_price", now=NOW)
     story.sql(
         "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
         f" fee_msat, status, seen_at) VALUES ('h', 'p', '{MORNING.id}', -1000, 0, 'success', 0)"

@@ -4,7 +4,7 @@ from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.store import bot_state
 
 
-def hold(story, ref="abc1", *, kind="payout", reason="above a ceiling"):
+def hold(story, ref="abc1", *, kind="payout", reason="ceiling_payout"):
     return story.do(holds.open_hold, kind, ref, reason, now=story.now)
 
 
@@ -14,7 +14,7 @@ def close(story, ref="abc1", *, kind="payout", outcome="accepted"):
 
 def test_a_hold_is_opened_once_while_it_is_open(story):
     first = hold(story)
-    assert (first.kind, first.ref, first.reason) == ("payout", "abc1", "above a ceiling")
+    assert (first.kind, first.ref, first.reason) == ("payout", "abc1", "ceiling_payout")
     assert hold(story) is None
     assert hold(story, reason="another") is None
     assert story.read(holds.still_open) == [first]
@@ -67,15 +67,15 @@ def test_two_holds_on_one_thing_are_found_by_number_only(story):
 
 def test_the_ledger_remembers_what_the_operator_has_seen(story):
     hold(story)
-    assert not story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
-    close(story, outcome="by itself")
-    assert not story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
+    assert not story.read(holds.was_seen, "payout", "abc1", "ceiling_payout")
+    close(story, outcome="by_itself")
+    assert not story.read(holds.was_seen, "payout", "abc1", "ceiling_payout")
     hold(story)
-    assert story.read(holds.open_reasons, "payout") == {"abc1": "above a ceiling"}
+    assert story.read(holds.open_reasons, "payout") == {"abc1": "ceiling_payout"}
     close(story, outcome="ignored")
-    assert story.read(holds.was_seen, "payout", "abc1", "above a ceiling")
+    assert story.read(holds.was_seen, "payout", "abc1", "ceiling_payout")
     assert not story.read(holds.was_seen, "payout", "abc1", "another")
-    assert not story.read(holds.was_seen, "cash-out", "abc1", "above a ceiling")
+    assert not story.read(holds.was_seen, "cash-out", "abc1", "ceiling_payout")
     assert story.read(holds.open_reasons, "payout") == {}
 
 

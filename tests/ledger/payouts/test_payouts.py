@@ -128,7 +128,7 @@ def wait_alike(story, first):
     """Have the destination of a payout not answer; return why each payout waits then."""
     until = story.now + timedelta(minutes=5)
     payout = story.payout(first)
-    story.do(transitions.defer, payout, waiting="no answer", until=until)
+    story.do(transitions.defer, payout, waiting="unreachable", until=until)
     story.do(transitions.defer_like, payout, KEY.value)
     return {found.id: found.waiting for found in story.payouts()}
 
@@ -142,9 +142,9 @@ def test_payouts_to_a_server_that_does_not_answer_wait_together(story, ana):
     others = {p.id: "" for p in story.payouts(ben)}
     (mine,) = [p.id for p in story.payouts(ana) if p.id not in (first, like, funds)]
     assert wait_alike(story, first) == {
-        first: "no answer",
-        like: "no answer",
-        mine: "no answer",
+        first: "unreachable",
+        like: "unreachable",
+        mine: "unreachable",
         funds: Waiting.FUNDS,
         **others,
     }
@@ -153,13 +153,13 @@ def test_payouts_to_a_server_that_does_not_answer_wait_together(story, ana):
 def test_payouts_to_a_wallet_that_was_left_keep_none_to_the_new_one_back(story, ana):
     first, like = (planned(story, f"d{n}").id for n in range(2))
     story.do(clients.set_destination, ana, ADDRESS)
-    assert wait_alike(story, first) == {first: "no answer", like: ""}
+    assert wait_alike(story, first) == {first: "unreachable", like: ""}
 
 
 def test_payout_that_was_sent_meanwhile_keeps_no_other_back(story, ana):
     first, like = (planned(story, f"d{n}").id for n in range(2))
     story.bring(first, "SUBMITTED")
-    assert wait_alike(story, first) == {first: "no answer", like: ""}
+    assert wait_alike(story, first) == {first: "unreachable", like: ""}
     assert story.owed(ana) == 1200
 
 

@@ -155,7 +155,7 @@ def test_payout_that_its_destination_refuses_counts_and_takes_no_room_from_other
     planned(story, 4_000)
     assert of(story.need(ceilings)) == (3_000, Part(1, 4_000))
     until = story.later(days=3)
-    story.do(transitions.defer, first, waiting="the server refuses", until=until)
+    story.do(transitions.defer, first, waiting="refused_without_reason", until=until)
     assert of(story.need(ceilings)) == (7_000, Part())
 
 

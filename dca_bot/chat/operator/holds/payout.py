@@ -25,7 +25,7 @@ from dca_bot.ledger.payouts.holds import Hold, HoldReason
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import Say, Word, refuse
+from dca_bot.messages.say import Say, refuse
 
 
 async def _look(services: Services, hold: Hold) -> tuple[Payment, ...]:
@@ -61,7 +61,7 @@ def _release_plan(tx: Tx, _ctx: Context, ruling: Ruling) -> Say:
     return Say(
         "payout.release_effect",
         payout=describe.payout_short(payout),
-        reason=Word("reason", ruling.hold.reason),
+        reason=describe.reason(ruling.hold.reason, ruling.hold.reason_said),
         wallet=describe.destination(payout.destination),
     )
 

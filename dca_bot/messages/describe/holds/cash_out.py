@@ -9,7 +9,8 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.describe.cash_outs import fixed_fee, principal
 from dca_bot.messages.describe.holds.text import HoldText, unknown
 from dca_bot.messages.describe.layout import short
-from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Plain, Sat, Say, Word
+from dca_bot.messages.describe.reasons import reason
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Plain, Sat, Say
 
 
 def cash_out_fields(hold: Hold, cash_out: RecordedCashOut) -> dict[str, Field]:
@@ -19,7 +20,7 @@ def cash_out_fields(hold: Hold, cash_out: RecordedCashOut) -> dict[str, Field]:
         "machine": short(cash_out.machine),
         "at": Moment(cash_out.at),
         "amounts": principal(cash_out),
-        "reason": Word("reason", hold.reason),
+        "reason": reason(hold.reason, hold.reason_said),
         "cash_out": short_id(cash_out.id),
     }
 

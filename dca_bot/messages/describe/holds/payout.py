@@ -9,7 +9,8 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.describe.clients import destination
 from dca_bot.messages.describe.holds.text import HoldText, unknown
 from dca_bot.messages.describe.payouts import lnbits_said, payment_hash, payout_short
-from dca_bot.messages.say import NOTHING, Moment, Sat, Say, Word
+from dca_bot.messages.describe.reasons import reason
+from dca_bot.messages.say import NOTHING, Moment, Sat, Say
 
 _TEXTS: dict[str, str] = {
     HoldReason.KNOWN_PAYOUT: "hold.payout_known",
@@ -30,7 +31,7 @@ def _held(tx: Tx, hold: Hold) -> Say:
         _TEXTS.get(hold.reason, "hold.payout_ceiling"),
         id=hold.id,
         payout=payout_short(payout),
-        reason=Word("reason", hold.reason),
+        reason=reason(hold.reason, hold.reason_said),
         payout_id=short_id(payout.id),
     )
 
@@ -50,7 +51,7 @@ def _failed(hold: Hold, payout: Payout) -> Say:
         id=hold.id,
         payout=payout_short(payout),
         wallet=destination(payout.destination),
-        reason=Word("reason", hold.reason),
+        reason=reason(hold.reason, hold.reason_said),
         said=lnbits_said(payout),
         name=payout.client_name,
         sats=Sat(payout.amount_sat),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from dca_bot.ledger.payouts.holds import Hold
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Say, Word
+from dca_bot.messages.describe.reasons import reason
+from dca_bot.messages.say import Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +22,4 @@ class HoldText:
 
 def unknown(hold: Hold) -> Say:
     """Say the reason of a hold where the ledger lacks the held thing."""
-    return Say("hold.unknown", id=hold.id, reason=Word("reason", hold.reason))
+    return Say("hold.unknown", id=hold.id, reason=reason(hold.reason, hold.reason_said))

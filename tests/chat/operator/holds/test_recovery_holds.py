@@ -64,7 +64,7 @@ async def test_run_that_lapsed_here_and_was_paid_by_another_copy_is_recorded(tal
     await talk.add_client("maria", balance="150")
     await talk.sql(
         "INSERT INTO fixed_run (id, day, due_at, state, reason, changed_at)"
-        " VALUES (?, '2026-11-24', 1, 'lapsed', 'the bot was not at work', 2)",
+        " VALUES (?, '2026-11-24', 1, 'lapsed', 'bot_not_at_work', 2)",
         RUN,
     )
     await lnbits_paid(talk, "maria", minor=10_000)

@@ -14,6 +14,7 @@ from scaffold import open_ledger
 from dca_bot.app import Outside, programme_of, run_jobs
 from dca_bot.config import Config
 from dca_bot.core.cash_out import Amounts
+from dca_bot.core.clients import Notify
 from dca_bot.core.ports import (
     DmProtocol,
     Export,
@@ -332,7 +333,7 @@ def bring_payout(tx):
         (transitions.finish, []),
     ):
         step(tx, payouts.open_payouts(tx)[0], *about, now=NOW)
-    payout_notices.set_wish(tx, client, payout_notices.DAILY)
+    payout_notices.set_wish(tx, client, Notify.DAILY)
     (row,) = tx.execute("SELECT id FROM payout").fetchall()
     payout_notices.arrive(tx, payouts.by_id(tx, row["id"]), clients.by_id(tx, client.id))
 

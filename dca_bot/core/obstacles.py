@@ -7,6 +7,8 @@ balance is above 0. The ledger's view `participant` has the same rule for the cl
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dca_bot.core.clients import ClientState, Mode
+
 
 class Obstacle(StrEnum):
     """A reason why nothing is bought for a client until somebody acts."""
@@ -23,8 +25,8 @@ class Obstacle(StrEnum):
 class Setup:
     """A client's settings, and the modes that the operator has switched on."""
 
-    state: str
-    mode: str
+    state: ClientState
+    mode: Mode
     has_wallet: bool
     limit_minor: int
     flow_enabled: bool
@@ -33,10 +35,10 @@ class Setup:
 
 def obstacles(setup: Setup) -> tuple[Obstacle, ...]:
     """Return all obstacles of a client, the most telling first."""
-    is_flow = setup.mode == "flow"
+    is_flow = setup.mode is Mode.FLOW
     found = {
-        Obstacle.STOPPED: setup.state == "stopped",
-        Obstacle.PAUSED: setup.state == "paused",
+        Obstacle.STOPPED: setup.state is ClientState.STOPPED,
+        Obstacle.PAUSED: setup.state is ClientState.PAUSED,
         Obstacle.NO_WALLET: not setup.has_wallet,
         Obstacle.FLOW_OFF: is_flow and not setup.flow_enabled,
         Obstacle.FIXED_OFF: not is_flow and not setup.fixed_enabled,

@@ -10,13 +10,14 @@ from datetime import datetime
 from functools import partial
 
 from dca_bot.core.calendar import SUNDAY, last_due
+from dca_bot.core.clients import Notify
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
-from dca_bot.ledger.correspondence.payout_notices import WEEKLY, Waiting
+from dca_bot.ledger.correspondence.payout_notices import Waiting
 from dca_bot.ledger.store.database import Database
 from dca_bot.messages.notices import Notices
 
@@ -65,6 +66,6 @@ class Digests:
 
     def _is_due(self, one: Waiting, now: datetime) -> bool:
         """Tell whether the hour has come since the first payout that waits."""
-        weekday = SUNDAY if one.notify == WEEKLY else None
+        weekday = SUNDAY if one.notify is Notify.WEEKLY else None
         at, zone = self.programme.digest_time, self.programme.timezone
         return one.since < last_due(now, at, zone, weekday=weekday)

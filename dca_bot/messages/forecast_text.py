@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from dca_bot.core.clients import ClientState, Mode
 from dca_bot.core.forecast import DAY, days_left, pace
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
@@ -21,11 +22,15 @@ def days(count: int) -> Say:
 
 def deposit_days(tx: Tx, programme: Programme, client: Client, now: datetime) -> int | None:
     """Return the days until a client's balance is used up; None if unknown, or if nothing is bought."""
-    if client.state != "active" or client.destination is None or not client.balance_minor:
+    if (
+        client.state is not ClientState.ACTIVE
+        or client.destination is None
+        or not client.balance_minor
+    ):
         return None
-    if not (programme.flow_enabled if client.mode == "flow" else programme.fixed.enabled):
+    if not (programme.flow_enabled if client.mode is Mode.FLOW else programme.fixed.enabled):
         return None
-    if client.mode == "flow":
+    if client.mode is Mode.FLOW:
         present = forecast.spending(tx, client, now)
     else:
         limit_max_minor = programme.fixed.daily_limit_max_minor

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dca_bot.core.clients import Mode
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
@@ -34,11 +35,11 @@ def to_client(client: Client, programme: Programme) -> tuple[Say, ...]:
     return tuple(_told(one, programme) for one in of(client, programme))
 
 
-def is_off(mode: str, programme: Programme) -> Say:
+def is_off(mode: Mode, programme: Programme) -> Say:
     """Say that the operators have switched a mode off, and whether the other mode is on."""
     if not programme.flow_enabled and not programme.fixed.enabled:
         return Say("mode.both_off")
-    return Say("mode.flow_is_off" if mode == "flow" else "mode.fixed_is_off")
+    return Say("mode.flow_is_off" if mode is Mode.FLOW else "mode.fixed_is_off")
 
 
 def short(client: Client, programme: Programme) -> Say:
@@ -130,8 +131,8 @@ def _told(one: Obstacle, programme: Programme) -> Say:
         case Obstacle.NO_WALLET:
             return Say("wallet.none")
         case Obstacle.FLOW_OFF:
-            return is_off("flow", programme)
+            return is_off(Mode.FLOW, programme)
         case Obstacle.FIXED_OFF:
-            return is_off("fixed", programme)
+            return is_off(Mode.FIXED, programme)
         case Obstacle.NO_LIMIT:
             return Say("limit.none", most=Fiat(programme.fixed.daily_limit_max_minor))

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from dca_bot.chat.client.fixed import FIXED, FIXED_SAVING, terms_of
+from dca_bot.chat.client.fixed import FIXED_SAVING, terms_of
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
@@ -11,6 +11,7 @@ from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
 from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.params import PAGE
+from dca_bot.core.clients import ClientState, Mode
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.payouts import owed, transitions
@@ -86,25 +87,25 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Stop taking part in cash-outs."""
-    if ctx.me.state == "stopped":
+    if ctx.me.state is ClientState.STOPPED:
         return Say("balance.stopped")
-    if ctx.me.state == "paused":
+    if ctx.me.state is ClientState.PAUSED:
         return Say("pause.already")
-    clients.set_state(tx, ctx.me, "paused")
+    clients.set_state(tx, ctx.me, ClientState.PAUSED)
     return Say("pause.done")
 
 
 def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Take part in cash-outs again."""
-    if ctx.me.state == "stopped":
+    if ctx.me.state is ClientState.STOPPED:
         return Say("balance.stopped")
-    if ctx.me.state == "active":
+    if ctx.me.state is ClientState.ACTIVE:
         return Say("resume.already")
-    clients.set_state(tx, ctx.me, "active")
+    clients.set_state(tx, ctx.me, ClientState.ACTIVE)
     still = obstacles.to_client(clients.by_id(tx, ctx.me.id), ctx.programme)
     if still:
         return Say("lines", lines=(Say("resume.done_but"), *still))
-    return Say("resume.done_fixed" if ctx.me.mode == FIXED else "resume.done")
+    return Say("resume.done_fixed" if ctx.me.mode is Mode.FIXED else "resume.done")
 
 
 def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
@@ -173,7 +174,7 @@ def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
         return Say("balance.nothing")
     if not ctx.me.balance_minor:
         return Say("balance.nothing_deposited")
-    return Say("balance.nothing_fixed" if ctx.me.mode == FIXED else "balance.nothing_flow")
+    return Say("balance.nothing_fixed" if ctx.me.mode is Mode.FIXED else "balance.nothing_flow")
 
 
 def _owed(tx: Tx, ctx: Context) -> tuple[Say, ...]:

@@ -4,6 +4,7 @@ from datetime import time, timedelta
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, choice, read_fiat_or_zero
+from dca_bot.core.clients import Mode
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.core.schedule import amount_of_run
 from dca_bot.ledger.programme import clients
@@ -12,8 +13,6 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Times, Word, refuse
 
-FLOW = "flow"
-FIXED = "fixed"
 WANTED_FOR = timedelta(days=1)
 """So long a limit answers the question for it that `mode fixed` was answered with."""
 
@@ -24,20 +23,21 @@ def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     Fixed mode begins with a daily limit: the one that is given, else the one that is set. Without any
     nothing changes.
     """
-    mode = args.text(_WHICH.name)
-    if not mode:
+    wanted = args.text(_WHICH.name)
+    if not wanted:
         return _mode(ctx)
-    is_on = ctx.programme.flow_enabled if mode == FLOW else ctx.programme.fixed.enabled
+    mode = Mode(wanted)
+    is_on = ctx.programme.flow_enabled if mode is Mode.FLOW else ctx.programme.fixed.enabled
     if not is_on:
         raise CommandRefused(obstacles.is_off(mode, ctx.programme))
-    if mode == FLOW:
+    if mode is Mode.FLOW:
         if args.has("AMOUNT"):
             raise refuse("mode.flow_without_amount")
-        clients.set_mode(tx, ctx.me.id, FLOW)
+        clients.set_mode(tx, ctx.me.id, Mode.FLOW)
         return _with_obstacles(tx, ctx, Say("mode.flow"))
     limit_minor = _limit_given(ctx, args) if args.has("AMOUNT") else ctx.me.fixed_limit_minor
     if not limit_minor:
-        unchanged = NOTHING if ctx.me.mode == FIXED else Say("mode.stays")
+        unchanged = NOTHING if ctx.me.mode is Mode.FIXED else Say("mode.stays")
         most = Fiat(ctx.programme.fixed.daily_limit_max_minor)
         clients.want_fixed(tx, ctx.me.id, now=ctx.now)
         return Say("mode.needs_limit", most=most, unchanged=unchanged)
@@ -48,7 +48,7 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set how much the client gives a day in fixed mode, or tell how much it is."""
     terms = ctx.programme.fixed
     if not terms.enabled:
-        raise CommandRefused(obstacles.is_off(FIXED, ctx.programme))
+        raise CommandRefused(obstacles.is_off(Mode.FIXED, ctx.programme))
     if not args.has("AMOUNT"):
         return _limit(ctx)
     limit_minor = _limit_given(ctx, args)
@@ -56,7 +56,7 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     if wanted_at is not None and abs(ctx.now - wanted_at) <= WANTED_FOR:
         return _start_fixed(tx, ctx, limit_minor)
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
-    if ctx.me.mode != FIXED:
+    if ctx.me.mode is not Mode.FIXED:
         return Say(
             "limit.done_in_flow_mode", terms=_plan(terms, limit_minor), mode=_other_mode(ctx)
         )
@@ -66,9 +66,9 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def terms_of(client: Client, programme: Programme) -> Say:
     """Say what a client has chosen for fixed mode, and where the operator has switched a mode off."""
     terms = programme.fixed
-    if not (terms.enabled if client.mode == FIXED else programme.flow_enabled):
+    if not (terms.enabled if client.mode is Mode.FIXED else programme.flow_enabled):
         return Say("limit.shown_off")
-    if client.mode != FIXED:
+    if client.mode is not Mode.FIXED:
         return NOTHING
     if not client.fixed_limit_minor:
         return Say("limit.shown_none", times=Times(terms.times))
@@ -76,7 +76,7 @@ def terms_of(client: Client, programme: Programme) -> Say:
     return Say("limit.shown", limit=Fiat(limit_minor), times=Times(terms.times))
 
 
-_WHICH = choice(FLOW, FIXED, wrong=lambda: refuse("wrong.mode"))
+_WHICH = choice(*Mode, wrong=lambda: refuse("wrong.mode"))
 FIXED_SAVING = (
     Command(
         ("mode",),
@@ -106,14 +106,14 @@ def _limit(ctx: Context) -> Say:
 
 def _start_fixed(tx: Tx, ctx: Context, limit_minor: int) -> Say:
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
-    clients.set_mode(tx, ctx.me.id, FIXED)
+    clients.set_mode(tx, ctx.me.id, Mode.FIXED)
     done = Say("mode.fixed", terms=_plan(ctx.programme.fixed, limit_minor))
     return _with_obstacles(tx, ctx, done)
 
 
 def _other_mode(ctx: Context) -> Say:
     """Say what a limit means for a client who isn't in fixed mode."""
-    if ctx.me.mode == FIXED:
+    if ctx.me.mode is Mode.FIXED:
         return NOTHING
     return Say("limit.in_flow_mode" if ctx.programme.flow_enabled else "limit.flow_is_off")
 

@@ -6,6 +6,7 @@ answer, or never with `off`.
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import choice
+from dca_bot.core.clients import Notify
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.store.database import Tx
@@ -13,28 +14,29 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Say, Times, refuse
 
 _HOW = {
-    payout_notices.EACH: "notify.each",
-    payout_notices.DAILY: "notify.daily",
-    payout_notices.WEEKLY: "notify.weekly",
-    payout_notices.OFF: "notify.off",
+    Notify.EACH: "notify.each",
+    Notify.DAILY: "notify.daily",
+    Notify.WEEKLY: "notify.weekly",
+    Notify.OFF: "notify.off",
 }
 
 
-def notify_how(notify: str, programme: Programme) -> Say:
+def notify_how(notify: Notify, programme: Programme) -> Say:
     """Say how often, and when, a client is told of payouts."""
     return Say(_HOW[notify], time=Times((programme.digest_time,)))
 
 
 def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Change how often the client is told of payouts, or tell how often it is."""
-    notify = args.text(_WHICH.name)
-    if not notify:
+    wanted = args.text(_WHICH.name)
+    if not wanted:
         return Say("notify.shown", how=notify_how(ctx.me.notify, ctx.programme))
+    notify = Notify(wanted)
     how = notify_how(notify, ctx.programme)
-    if notify == ctx.me.notify:
+    if notify is ctx.me.notify:
         return Say("notify.already", how=how)
     told = NOTHING
-    waited = None if notify == payout_notices.OFF else payout_notices.take(tx, ctx.me.id)
+    waited = None if notify is Notify.OFF else payout_notices.take(tx, ctx.me.id)
     if waited is not None:
         told = Say("notify.waited", arrived=describe.arrived(waited, ctx.me))
     payout_notices.set_wish(tx, ctx.me, notify)

@@ -8,6 +8,7 @@ from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
 from dca_bot.chat.operator.names import refuse_taken_name, unclear_names
 from dca_bot.chat.params import PAGE, Param, read_fiat, read_name, read_word
+from dca_bot.core.clients import ClientState
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -76,7 +77,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
     """Say what keeps a client's cash from becoming bitcoin in a wallet."""
     why, too_small = obstacles.short(client, ctx.programme), None
-    if client.state != "closed":
+    if client.state is not ClientState.CLOSED:
         too_small = obstacles.too_small(tx, ctx.programme, client)
     small = NOTHING
     if too_small is not None:
@@ -97,9 +98,9 @@ def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Exclude a client from distributions until an operator resumes the client."""
     client = find_client(tx, args.text("NAME"))
-    if client.state == "stopped":
+    if client.state is ClientState.STOPPED:
         return Say("client.paused_already", name=client.name)
-    clients.set_state(tx, client, "stopped")
+    clients.set_state(tx, client, ClientState.STOPPED)
     ctx.notices.tell_client(tx, client, Say("notice.client_paused"), ctx.now)
     return Say("client.paused", name=client.name)
 
@@ -107,9 +108,9 @@ def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _resume_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Include a client in distributions again."""
     client = find_client(tx, args.text("NAME"))
-    if client.state == "active":
+    if client.state is ClientState.ACTIVE:
         return Say("client.active_already", name=client.name)
-    clients.set_state(tx, client, "active")
+    clients.set_state(tx, client, ClientState.ACTIVE)
     client = clients.by_id(tx, client.id)
     ctx.notices.clients.resumed(tx, client, ctx.now)
     done = Say("client.resumed", name=client.name)
@@ -136,7 +137,7 @@ def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     # Not in bulk: the farewell would overtake the digest.
     ctx.notices.clients.digest(tx, client.id, ctx.now, urgency=Urgency.NOTICE)
     ctx.notices.tell_client(tx, client, Say("notice.client_closed"), ctx.now)
-    clients.set_state(tx, client, "closed")
+    clients.set_state(tx, client, ClientState.CLOSED)
     confirmations.withdraw(tx, client.pubkey)
     return Say("client.was_closed", name=client.name)
 

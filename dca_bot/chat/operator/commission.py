@@ -12,9 +12,10 @@ from dca_bot.chat.operator.find import find_payee
 from dca_bot.chat.operator.names import refuse_taken_name
 from dca_bot.chat.params import Param, read_new_name, read_percent
 from dca_bot.chat.services import Services
+from dca_bot.core.clients import ClientRole
 from dca_bot.ledger.payouts import transitions
 from dca_bot.ledger.programme import clients, commission
-from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
+from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.programme.commission import CommissionShare, CommissionVersion
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
@@ -110,7 +111,7 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
 def _remove_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Tell whose share ends, and the sats that are still paid out."""
     payee, share = _payee_with_share(tx, args)
-    owed = payee.owed_sat if payee.role == RECIPIENT else 0
+    owed = payee.owed_sat if payee.role is ClientRole.RECIPIENT else 0
     return Say(
         "commission.remove_effect",
         name=payee.name,
@@ -155,7 +156,7 @@ def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Want
         name = refuse_taken_name(tx, ctx, new_name)
     if payee is None and seen is None:
         raise refuse("commission.needs_destination", name=name)
-    if payee is not None and payee.role != RECIPIENT and seen is not None:
+    if payee is not None and payee.role is not ClientRole.RECIPIENT and seen is not None:
         raise refuse("commission.client_has_wallet", name=name)
     before = version.share_of(payee.id) if payee else None
     percent_bp = args.number("PERCENT")
@@ -190,7 +191,7 @@ def _share_line(tx: Tx, share: CommissionShare) -> Say:
 
 def _wallet(payee: Client | None, where: Destination | None) -> Say:
     """Say the destination of commission; a client's commission goes to the client's own destination."""
-    if payee is None or payee.role == RECIPIENT:
+    if payee is None or payee.role is ClientRole.RECIPIENT:
         return describe.destination(where)
     if where is None:
         return Say("commission.homeless")

@@ -12,7 +12,7 @@ from dca_bot.chat.operator.find import (
 from dca_bot.chat.params import PAGE, Param, read_fiat, read_note, read_number
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
-from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, Say, refuse
@@ -87,7 +87,7 @@ def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
         "name": deposit.client_name,
         "amount": Fiat(deposit.amount_minor),
     }
-    if deposit.state == "pending":
+    if deposit.state is DepositState.PENDING:
         return Say("deposit.void_pending_effect", **fields)
     return Say("deposit.void_confirmed_effect", **fields)
 
@@ -103,7 +103,7 @@ def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
         balance=Fiat(client.balance_minor),
     )
     ctx.notices.tell_client(tx, client, told, ctx.now)
-    if deposit.state == "confirmed":
+    if deposit.state is DepositState.CONFIRMED:
         ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
     done = Say(
         "deposit.voided",
@@ -171,7 +171,7 @@ def _deposit(tx: Tx, args: Args) -> Deposit:
 
 def _pending(tx: Tx, args: Args) -> Deposit:
     deposit = _deposit(tx, args)
-    if deposit.state != "pending":
+    if deposit.state is not DepositState.PENDING:
         raise refuse("deposit.not_pending", deposit=describe.deposit(deposit))
     return deposit
 
@@ -179,9 +179,9 @@ def _pending(tx: Tx, args: Args) -> Deposit:
 def _voidable(tx: Tx, args: Args) -> Deposit:
     """Return a deposit that can be voided: pending, or confirmed and covered by the balance."""
     deposit = _deposit(tx, args)
-    if deposit.state == "voided":
+    if deposit.state is DepositState.VOIDED:
         raise refuse("deposit.voided_already", id=deposit.id)
     balance_minor = clients.by_id(tx, deposit.client_id).balance_minor
-    if deposit.state == "confirmed" and balance_minor < deposit.amount_minor:
+    if deposit.state is DepositState.CONFIRMED and balance_minor < deposit.amount_minor:
         raise refuse("deposit.spent", id=deposit.id, balance=Fiat(balance_minor))
     return deposit

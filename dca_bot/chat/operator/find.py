@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import Context
+from dca_bot.core.clients import ClientRole, ClientState
 from dca_bot.ledger.programme import clients, machines
-from dca_bot.ledger.programme.clients import CLIENT, Client
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import CommandRefused, Say, refuse
@@ -47,7 +48,7 @@ def find_client(tx: Tx, name: str) -> Client:
     Raise CommandRefused if the name is unknown, shared or a closed client's.
     """
     client = find_client_or_closed(tx, name)
-    if client.state == "closed":
+    if client.state is ClientState.CLOSED:
         raise refuse("client.closed", name=client.name)
     return client
 
@@ -55,7 +56,7 @@ def find_client(tx: Tx, name: str) -> Client:
 def find_client_or_closed(tx: Tx, name: str) -> Client:
     """Return the client of a name, an open client first. Raise CommandRefused if unknown or shared."""
     payee = find_payee(tx, name)
-    client = payee if payee and payee.role == CLIENT else clients.closed(tx, name)
+    client = payee if payee and payee.role is ClientRole.CLIENT else clients.closed(tx, name)
     if client is None:
         raise refuse("client.unknown")
     return client

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from dca_bot.chat.ask import ask_price, coin_rate
-from dca_bot.chat.client.fixed import FIXED
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.services import Services
+from dca_bot.core.clients import Mode
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.core.schedule import Run, next_run, run_by_hand
@@ -156,7 +156,7 @@ def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
 
 def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:
     """Name fixed clients with a balance for whom nothing is bought, and the reasons."""
-    fixed_clients = [one for one in clients.with_balance(tx) if one.mode == FIXED]
+    fixed_clients = [one for one in clients.with_balance(tx) if one.mode is Mode.FIXED]
     return obstacles.idle(ctx.programme, fixed_clients)
 
 

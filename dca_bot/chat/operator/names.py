@@ -10,9 +10,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from dca_bot.chat.command import Context
+from dca_bot.core.clients import ClientRole
 from dca_bot.core.names import shape, skeleton
 from dca_bot.ledger.programme import clients, commission
-from dca_bot.ledger.programme.clients import RECIPIENT
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
@@ -31,7 +31,11 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
         if not commission.is_spent(tx, taken):
             if not clients.exact([taken], name):
                 raise refuse("client.name_alike", name=taken.name)
-            key = "client.name_of_recipient" if taken.role == RECIPIENT else "client.name_taken"
+            key = (
+                "client.name_of_recipient"
+                if taken.role is ClientRole.RECIPIENT
+                else "client.name_taken"
+            )
             raise refuse(key, name=taken.name)
     others = set(clients.all_names(tx)) - {one.name for one in alike}
     same_shape = sorted(one for one in others if shape(one) == shape(name))

@@ -9,13 +9,18 @@ it arrived; the mark is set in the transaction that writes the message.
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.clients import Notify
 from dca_bot.ledger.payouts.payouts import Payout
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant
 
-EACH, DAILY, WEEKLY, OFF = "each", "daily", "weekly", "off"
-_MARKS = {EACH: "told", DAILY: "digest", WEEKLY: "digest", OFF: "never"}
+_MARKS = {
+    Notify.EACH: "told",
+    Notify.DAILY: "digest",
+    Notify.WEEKLY: "digest",
+    Notify.OFF: "never",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,14 @@ class Waiting:
     """A client with arrivals that wait for a digest, the oldest from `since`."""
 
     client_id: int
-    notify: str
+    notify: Notify
     since: datetime
 
 
-def set_wish(tx: Tx, client: Client, notify: str) -> None:
-    """Record how a client wants to be told of payouts; with OFF, what waits is never told."""
+def set_wish(tx: Tx, client: Client, notify: Notify) -> None:
+    """Record how a client wants to be told of payouts; with Notify.OFF, what waits is never told."""
     tx.execute("UPDATE client SET notify = ? WHERE id = ?", (notify, client.id))
-    if notify == OFF:
+    if notify is Notify.OFF:
         tx.execute(
             "UPDATE payout SET told = 'never' WHERE client_id = ? AND told = 'digest'", (client.id,)
         )
@@ -49,7 +54,7 @@ def set_wish(tx: Tx, client: Client, notify: str) -> None:
 def arrive(tx: Tx, payout: Payout, client: Client) -> bool:
     """Mark a payout that is DONE as its client wishes; True if it is to be told now."""
     tx.execute("UPDATE payout SET told = ? WHERE id = ?", (_MARKS[client.notify], payout.id))
-    return client.notify == EACH
+    return client.notify is Notify.EACH
 
 
 def leave_untold(tx: Tx, payout: Payout) -> None:
@@ -63,7 +68,7 @@ def waiting(tx: Tx) -> list[Waiting]:
         "SELECT client_id, notify, since FROM (SELECT client_id, min(done_at) AS since FROM payout"
         " WHERE told = 'digest' GROUP BY client_id) JOIN client ON client.id = client_id"
     )
-    return [Waiting(row["client_id"], row["notify"], instant(row["since"])) for row in rows]
+    return [Waiting(row["client_id"], Notify(row["notify"]), instant(row["since"])) for row in rows]
 
 
 def take(tx: Tx, client_id: int) -> Arrivals | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dca_bot.core.cash_out import Amounts
+from dca_bot.core.clients import ClientState
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
@@ -152,7 +153,7 @@ def _kind(distribution_id: str) -> str:
 
 def _client(tx: Tx, one: UnknownPayment) -> Client:
     client = clients.by_name(tx, one.client_name)
-    if client is None or client.state == "closed":
+    if client is None or client.state is ClientState.CLOSED:
         raise StateChanged(f"There is no client {one.client_name}; add the client first.")
     if client.destination is None:
         raise StateChanged(f"{client.name} has no wallet; set one first with client wallet.")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.clients import ClientRole, ClientState, Mode, Notify
 from dca_bot.core.names import skeleton
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.store.database import Tx
@@ -17,9 +18,6 @@ from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 INVOICE_KEY = "invoice_key"
 ADDRESS = "address"
-CLIENT = "client"
-RECIPIENT = "recipient"
-
 _LEVELS = ("", "low", "used up")
 _SELECT = """
 SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM client
@@ -49,14 +47,14 @@ class Client:
     id: int
     name: str
     pubkey: str
-    role: str
-    state: str
-    mode: str
+    role: ClientRole
+    state: ClientState
+    mode: Mode
     fixed_limit_minor: int
     language: str
     destination: Destination | None
     low_told: str
-    notify: str
+    notify: Notify
     created_at: datetime
     key_at: datetime
     fixed_wanted_at: datetime | None
@@ -65,7 +63,13 @@ class Client:
 
 
 def add(
-    tx: Tx, *, name: str, pubkey: str, language: str, now: datetime, role: str = CLIENT
+    tx: Tx,
+    *,
+    name: str,
+    pubkey: str,
+    language: str,
+    now: datetime,
+    role: ClientRole = ClientRole.CLIENT,
 ) -> Client:
     """Record a new client, active and in flow mode; IntegrityError if name or key is taken.
 
@@ -205,7 +209,7 @@ def all_names(tx: Tx) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
-def set_state(tx: Tx, client: Client, state: str) -> None:
+def set_state(tx: Tx, client: Client, state: ClientState) -> None:
     """Move a client between active, paused (by the client), stopped (by the operator) and closed.
 
     Raise StateChanged if the client has moved meanwhile.
@@ -217,7 +221,7 @@ def set_state(tx: Tx, client: Client, state: str) -> None:
         raise StateChanged(f"Client {client.name} has changed meanwhile; look and try again.")
 
 
-def set_mode(tx: Tx, client_id: int, mode: str) -> None:
+def set_mode(tx: Tx, client_id: int, mode: Mode) -> None:
     """Let a client buy with each cash-out ('flow') or at fixed times ('fixed') from now on."""
     tx.execute("UPDATE client SET mode = ?, fixed_wanted_at = NULL WHERE id = ?", (mode, client_id))
 
@@ -309,14 +313,14 @@ def _client(row: sqlite3.Row) -> Client:
         id=row["id"],
         name=row["name"],
         pubkey=row["pubkey"],
-        role=row["role"],
-        state=row["state"],
-        mode=row["mode"],
+        role=ClientRole(row["role"]),
+        state=ClientState(row["state"]),
+        mode=Mode(row["mode"]),
         fixed_limit_minor=row["fixed_limit_minor"],
         language=row["language"],
         destination=destination,
         low_told=row["low_told"],
-        notify=row["notify"],
+        notify=Notify(row["notify"]),
         created_at=instant(row["created_at"]),
         key_at=instant(max(row["created_at"], row["key_at"])),
         fixed_wanted_at=instant_or_none(row["fixed_wanted_at"]),

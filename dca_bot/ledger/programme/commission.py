@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.clients import ClientRole, ClientState
 from dca_bot.core.commission import WHOLE_BP
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import RECIPIENT, Client, Destination
+from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
@@ -102,7 +103,12 @@ def add_recipient(
 ) -> Client:
     """Record a recipient who is no client; raise sqlite3.IntegrityError if the name is taken."""
     added = clients.add(
-        tx, name=name, pubkey=recipient_key(name), language=language, now=now, role=RECIPIENT
+        tx,
+        name=name,
+        pubkey=recipient_key(name),
+        language=language,
+        now=now,
+        role=ClientRole.RECIPIENT,
     )
     clients.set_destination(tx, added.id, destination)
     return clients.by_id(tx, added.id)
@@ -115,7 +121,7 @@ def recipient_key(name: str) -> str:
 
 def is_spent(tx: Tx, payee: Client) -> bool:
     """Tell whether a recipient has neither a share nor anything left to be paid."""
-    if payee.role != RECIPIENT or in_force(tx).share_of(payee.id):
+    if payee.role is not ClientRole.RECIPIENT or in_force(tx).share_of(payee.id):
         return False
     _, open_payouts, _ = clients.open_items(tx, payee.id)
     return payee.owed_sat == 0 and open_payouts == 0
@@ -128,7 +134,7 @@ def close_spent(tx: Tx, payee: Client) -> bool:
     """
     spent = is_spent(tx, payee)
     if spent:
-        clients.set_state(tx, payee, "closed")
+        clients.set_state(tx, payee, ClientState.CLOSED)
     return spent
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.programme import machine_cash
@@ -14,15 +15,23 @@ from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 _SELECT = "SELECT deposit.*, client.name FROM deposit JOIN client ON client.id = client_id"
 
 
+class DepositState(StrEnum):
+    """Whether a deposit counts: PENDING until its cash is in the machine, then CONFIRMED."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    VOIDED = "voided"
+
+
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A client's cash: `state` is pending, confirmed or voided."""
+    """A client's cash."""
 
     id: int
     client_id: int
     client_name: str
     amount_minor: int
-    state: str
+    state: DepositState
     machine: str | None
     note: str
     created_at: datetime
@@ -73,7 +82,7 @@ def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = No
     )
     if done.rowcount != 1:
         raise StateChanged(f"Deposit {deposit.id} has changed meanwhile.")
-    if deposit.state == "confirmed":
+    if deposit.state is DepositState.CONFIRMED:
         move = Move(balance_of(deposit.client_id), CASH, deposit.amount_minor)
         cause = Cause(deposit_id=deposit.id, message_id=message_id)
         post(tx, "deposit void", [move], cause=cause, now=now)
@@ -144,7 +153,7 @@ def _deposit(row: sqlite3.Row) -> Deposit:
         client_id=row["client_id"],
         client_name=row["name"],
         amount_minor=row["amount_minor"],
-        state=row["state"],
+        state=DepositState(row["state"]),
         machine=row["machine"],
         note=row["note"],
         created_at=instant(row["created_at"]),

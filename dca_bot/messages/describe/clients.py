@@ -1,5 +1,6 @@
 """Describes clients, their destinations and deposits, and the payouts that have arrived."""
 
+from dca_bot.core.clients import ClientState
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
@@ -74,6 +75,6 @@ def arrived(what: Arrivals, to: Client) -> Say:
 
 
 def _client_state(one: Client) -> Field:
-    if one.state == "active" and not one.destination:
+    if one.state is ClientState.ACTIVE and not one.destination:
         return Say("client.no_wallet")
     return Word("client", one.state)

@@ -5,10 +5,11 @@ The invariant: a notice leaves if, and only if, the transaction that the notice 
 
 from datetime import datetime
 
+from dca_bot.core.clients import ClientRole
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
-from dca_bot.ledger.programme.clients import RECIPIENT, Client
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import Texts
 from dca_bot.messages.say import Say
@@ -31,7 +32,7 @@ class NoticeWriter:
         urgency: Urgency = Urgency.NOTICE,
     ) -> None:
         """Write to a client; a recipient of commission reads no messages."""
-        if client.role == RECIPIENT:
+        if client.role is ClientRole.RECIPIENT:
             return
         text = self._texts.render(told, client.language)
         outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)

@@ -4,7 +4,8 @@
 
 Each walk is taken from a test on real parts: the functions of the package in the order of their first
 call, from the moment when the bench's door is entered until it is left. A reader who follows them opens
-the files in that order. `returns` counts how often a file is opened again after it was left.
+the files in that order. `returns` counts how often a file is opened again after it was left. The adapters
+and the ledger are read by their functions' names alone: who follows a satoshi opens no HTTP and no SQL.
 """
 
 import dis

@@ -1,7 +1,7 @@
-"""What is said of a file or folder that can't be used, and the command that helps.
+"""Words for unusable files and folders: the fault, and the shell command that mends the fault.
 
-The invariant: a command that is named is safe to paste. None gives a folder of the system away, opens
-root's own, or hands one user what belongs to another.
+The invariant: every named command is safe to paste. No command gives away a folder of the system, opens
+a file of root's to everybody, or hands one user's file to another user.
 """
 
 import errno
@@ -23,24 +23,25 @@ _KINDS = {
 }
 ROOT = 0
 _SYSTEMS_OWN_PARTS = 2
-"""Of so many parts are paths like /srv and /root."""
+"""How many parts paths like /srv and /root have."""
 
 
 def may(path: Path, rights: int) -> bool:
-    """Tell whether this user has these rights (`os.R_OK` …), as far as the system tells beforehand."""
+    """Tell whether this user has the rights (`os.R_OK` …) on a path, by access(2)."""
     return os.access(path, rights, effective_ids=True)
 
 
 def kind_of(mode: int) -> str:
-    """Return what stands at a path, as a noun; of a mode, or of its type alone."""
+    """Name the kind of a file by its mode, or by the type bits alone: `a folder`."""
     return _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 def of_another_user(path: Path, found: os.stat_result, *, instead: str = "") -> str:
-    """Say whose a path is. Its owner is told to run the command; root's is asked for.
+    """Name the owner of a path that this user should own, and the remedy.
 
-    A folder is asked for with all that is in it, so only one that is private, as the bot makes them, and
-    none of the system's own; there `instead` says what else to do.
+    A path of a normal user: run the program as that user. A path of root: a chown command, for a folder
+    with all its content. No chown is named for a folder of the system or a folder open to others;
+    `instead` is the remedy there.
     """
     owner, me, real = name_of(found.st_uid), name_of(os.geteuid()), Path(os.path.realpath(path))
     said = f"{path} belongs to {owner}, but {me} runs dca-bot."
@@ -54,7 +55,7 @@ def of_another_user(path: Path, found: os.stat_result, *, instead: str = "") -> 
 
 
 def closed(path: Path, found: os.stat_result, mode: int) -> str:
-    """Say why this user can't use what is a file or folder as it should be; `mode` would do."""
+    """Say why this user can't use a file or folder of the right kind; `mode` are the rights it needs."""
     if is_read_only(path) and stat.S_IMODE(found.st_mode) & mode == mode:
         return (
             f"{path} can't be written: what it lies on is read-only. (For a bot that systemd starts, name"
@@ -68,7 +69,7 @@ def closed(path: Path, found: os.stat_result, mode: int) -> str:
 
 
 def unreadable(path: Path, found: os.stat_result) -> str:
-    """Say how a file that isn't secret comes to be readable; its owner may stay who it is."""
+    """Say which command makes a file readable that isn't secret; the owner stays."""
     if found.st_uid == os.geteuid():
         return f"{path} can't be read. Run: chmod 600 {quoted(path)}"
     me, owner = name_of(os.geteuid()), name_of(found.st_uid)
@@ -77,7 +78,7 @@ def unreadable(path: Path, found: os.stat_result) -> str:
 
 
 def astray(path: Path, error: Exception) -> FileRefused:
-    """Say why a path leads nowhere, and which folder on the way is to blame."""
+    """Make the refusal of a path that leads nowhere, with the folder on the way that is to blame."""
     number = error.errno if isinstance(error, OSError) else None
     for folder in reversed(path.absolute().parents):
         if number == errno.ENOTDIR and not folder.is_dir():
@@ -91,19 +92,19 @@ def astray(path: Path, error: Exception) -> FileRefused:
 
 
 def shut_to_others(path: Path, found: os.stat_result) -> str:
-    """Say which command keeps everybody from writing."""
+    """Name the command that takes the right to write from everybody."""
     if os.geteuid() in (ROOT, found.st_uid):
         return f"Run: chmod o-w {quoted(path)}"
     return f"As root, run: chmod o-w {quoted(path.absolute())}"
 
 
 def is_read_only(path: Path) -> bool:
-    """Tell whether a path lies on a disk that takes no changes."""
+    """Tell whether a path lies on a file system that is mounted read-only."""
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def name_of(user: int) -> str:
-    """Return a user's name, or the number of one who has none here."""
+    """Return the name of a user id, or the number as text for a user without a name here."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:
@@ -111,12 +112,16 @@ def name_of(user: int) -> str:
 
 
 def quoted(path: Path) -> str:
-    """Return a path as a shell takes it."""
+    """Quote a path for a shell.
+
+    >>> quoted(Path("/srv/my bot"))
+    "'/srv/my bot'"
+    """
     return shlex.quote(str(path))
 
 
 def _become(owner: str) -> str:
-    """Say how the command is run as another user; as one without a name, only root can."""
+    """Say how to run a command as another user; only root can for a user without a name."""
     if os.geteuid() != ROOT:
         return f"Run the command as {owner}"
     if owner.isdigit():
@@ -141,9 +146,9 @@ def _no_entry(path: Path, folder: Path) -> str:
 
 
 def _is_left_by_root(real: Path, found: os.stat_result) -> bool:
-    """Tell whether a private folder of root's was made in a folder of this user's own.
+    """Tell whether root made a private folder inside a folder of this user's own.
 
-    Not what is mounted there: that is another disk, or a part of the system.
+    A mount point doesn't count: a mount is another disk, or a part of the system.
     """
     is_private = not stat.S_IMODE(found.st_mode) & 0o077
     return is_private and real.parent.stat().st_uid == os.geteuid() and not real.is_mount()

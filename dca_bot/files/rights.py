@@ -1,8 +1,8 @@
-"""Judges the bot's files and folders: what each is, whose it is, and who can read or change it.
+"""Judges the bot's files and folders: kind, owner, rights.
 
-The invariant: whatever opens a file and whatever checks it beforehand ask the same function, so `check`
-and `run` say the same. Nothing is made or changed here, nothing but a regular file is ever opened (a
-named pipe would be waited for), and each refusal names the path and what to do.
+The invariant: opening a file and checking a file beforehand ask the same function, so `check` and `run`
+say the same. Nothing is made or changed here. Only regular files are opened: opening a named pipe would
+wait for a writer. Each refusal names the path and the remedy.
 """
 
 import codecs
@@ -31,14 +31,17 @@ FREE_BYTES_MIN = 2**20
 
 
 def open_to_read(path: Path) -> BinaryIO:
-    """Open a regular file; raise FileNotFoundError if there is none, FileRefused for all else."""
+    """Open a regular file.
+
+    Raise FileNotFoundError if the path is empty, FileRefused for a folder, pipe or closed file.
+    """
     found = _look_for_file(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
         raise FileRefused(unreadable(path, found)) from None
     file = os.fdopen(descriptor, "rb")
-    # Between look and opening, something else can have taken its place.
+    # Between the look and the opening, another file can have been put at the path.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
         raise FileRefused(f"{path} has just been replaced; try again.")
@@ -53,7 +56,7 @@ def read_text(path: Path, *, private: bool) -> str:
     refuse_unfit_file(path, private=private)
     with open_to_read(path) as file:
         if private:
-            # What is read counts: who can write to the folder can have put another file there meanwhile.
+            # The open file counts: since the check, another file can have been put at the path.
             found = os.fstat(file.fileno())
             _refuse_of_another_user(path, found)
             _refuse_readable(path, found)
@@ -65,11 +68,11 @@ def read_text(path: Path, *, private: bool) -> str:
 
 
 def refuse_unfit_file(path: Path, *, private: bool) -> None:
-    """Raise FileRefused unless a file can be read, and nobody else decides what stands in it.
+    """Raise FileRefused unless a file can be read, and no stranger decides its content.
 
-    A `private` file belongs to who has started the program, and only its owner can read it. Any other may
-    belong to anybody, but not everybody may change or replace it. What is too large for a key or a
-    configuration is none. Raise FileNotFoundError if there is no file.
+    A `private` file must belong to the user of this process, and only that user may read the file. Any
+    other file may belong to anybody, but must not be writable or replaceable for everybody. A file over
+    FILE_BYTES_MAX is refused: keys and configurations are small. Raise FileNotFoundError if there is none.
     """
     found = _look_for_file(path)
     if found.st_size > FILE_BYTES_MAX:
@@ -85,7 +88,7 @@ def refuse_unfit_file(path: Path, *, private: bool) -> None:
 
 
 def refuse_unfit_own_file(path: Path, *, write: bool) -> None:
-    """Raise FileRefused if one of the ledger's files isn't plain and its user's own; it may be missing.
+    """Raise FileRefused unless a file of the ledger is regular and this user's own; missing is fine.
 
     A link or a second name would lead another bot, with another lock, to the same ledger.
     """
@@ -112,9 +115,10 @@ def refuse_unfit_own_file(path: Path, *, write: bool) -> None:
 
 
 def refuse_unfit_folder(path: Path, *, setting: str, write: bool = True) -> None:
-    """Raise FileRefused unless a folder is its user's own and private, or can be made so.
+    """Raise FileRefused unless a folder is this user's own and private, or can be made.
 
-    `setting` is what the operator changes to get another one. Who only reads (`write` false) makes none.
+    `setting`: the key of the configuration that chooses the folder, for the refusal's text. A reader
+    (`write` false) doesn't make a missing folder.
     """
     instead = f"choose another {setting}."
     try:
@@ -136,7 +140,7 @@ def refuse_unfit_folder(path: Path, *, setting: str, write: bool = True) -> None
 
 
 def refuse_unfit_new_file(path: Path) -> None:
-    """Raise FileRefused if a file can't be made: a folder is missing, closed, full, or another user's."""
+    """Raise FileRefused if a file can't be made in its folder: missing, closed, full, or another user's."""
     try:
         found = _look(path.parent)
     except FileNotFoundError:
@@ -156,9 +160,9 @@ def _refuse_unfit_new_folder(path: Path) -> None:
 
 
 def _refuse_unfit_place(path: Path, folder: Path, found: os.stat_result, *, remedy: str) -> None:
-    """Raise FileRefused if this user can't make `path` in `folder`, or had better not.
+    """Raise FileRefused if this user can't make `path` in `folder`, or is root in another user's folder.
 
-    What root makes in another user's folder is out of that user's reach.
+    A file that root makes in another user's folder is out of that user's reach.
     """
     _refuse_other_kind(folder, found, stat.S_IFDIR)
     is_ours = found.st_uid == os.geteuid()
@@ -173,7 +177,7 @@ def _refuse_unfit_place(path: Path, folder: Path, found: os.stat_result, *, reme
 
 
 def _look(path: Path) -> os.stat_result:
-    """Return what stands at a path, links followed; raise FileNotFoundError or FileRefused."""
+    """Return the status of a path, links followed; raise FileNotFoundError or FileRefused."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -209,7 +213,7 @@ def _refuse_readable(path: Path, found: os.stat_result) -> None:
 
 
 def _refuse_changeable(path: Path, found: os.stat_result) -> None:
-    """Raise FileRefused where everybody on this computer decides what stands in a file."""
+    """Raise FileRefused if everybody on this computer can change or replace a file."""
     folder = path.resolve().parent
     place = folder.stat()
     if found.st_mode & stat.S_IWOTH:
@@ -219,7 +223,7 @@ def _refuse_changeable(path: Path, found: os.stat_result) -> None:
 
 
 def _refuse_full(folder: Path) -> None:
-    """Raise FileRefused where a ledger could not grow any more."""
+    """Raise FileRefused if the disk of a folder is full, so that a ledger could not grow."""
     disk = os.statvfs(folder)
     blocks = disk.f_bfree if os.geteuid() == ROOT else disk.f_bavail
     # Some file systems in memory tell no sizes.

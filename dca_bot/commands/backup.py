@@ -1,4 +1,7 @@
-"""What the command line keeps of a ledger: a copy, or files for a bookkeeper. The bot may be running."""
+"""`dca-bot backup` and `dca-bot export`: a copy of a ledger, and tables for a bookkeeper.
+
+The bot may be running.
+"""
 
 from pathlib import Path
 from zoneinfo import ZoneInfo

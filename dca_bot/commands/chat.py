@@ -1,7 +1,7 @@
-"""`dca-bot chat`: talks with the bot from a terminal, for whoever has no phone at hand.
+"""`dca-bot chat`: a conversation with the bot from a terminal, without a phone.
 
-At a terminal each line is sent as it is typed, until Ctrl-D. From a pipe each line is sent once the
-one before was answered, and it ends when nothing more comes.
+At a terminal each line is sent at once, until Ctrl-D. From a pipe each line is sent after the answer to the
+line before; the end of the pipe ends the program.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ UNANSWERED = (
 
 
 class Screen:
-    """Where messages and notes appear; a prompt stands there while the person may type."""
+    """Shows messages and notes, and a prompt while the person may type."""
 
     def __init__(self, *, is_terminal: bool) -> None:
         self._out = _console(stderr=False)
@@ -51,44 +51,41 @@ class Screen:
         self._is_asking = False
 
     def message(self, text: str, at: datetime) -> None:
-        """Show what the bot wrote, without what would steer the terminal."""
+        """Show a message of the bot, without control characters."""
         self._leave_prompt()
         self._out.print(f"── {at.astimezone():%H:%M:%S}", style="cyan")
         self._out.print(_harmless(text))
         self.ask()
 
     def note(self, text: str) -> None:
-        """Tell something that isn't a message; beside the messages if they go into a pipe.
-
-        It may have words of a relay in it.
-        """
+        """Show a note, perhaps with words of a relay; on stderr if the messages go into a pipe."""
         self._leave_prompt()
         self._notes.print(_harmless(text), style="yellow")
         self.ask()
 
     def ask(self) -> None:
-        """Show the prompt, unless it stands there already."""
+        """Show the prompt, unless the prompt is shown already."""
         if self._is_terminal and not self._is_asking:
             self._out.print(PROMPT, end="")
             self._is_asking = True
 
     def answered(self) -> None:
-        """Take note that the person has ended the line."""
+        """Record that the person ended the line."""
         self._is_asking = False
 
     def _leave_prompt(self) -> None:
-        """Go to a new line, so that what is half typed stays to be seen."""
+        """Begin a new line, so that a half typed line stays visible."""
         if self._is_asking:
             self._out.print()
             self._is_asking = False
 
 
 class LineUnreadable(DcaBotError):
-    """A line was typed in another encoding; a name or an amount in it would be another one."""
+    """A line is not in the terminal's encoding; a name or an amount could be read wrong."""
 
 
 class Lines:
-    """What is typed, line by line; `get` returns None at the end (Ctrl-D)."""
+    """The typed lines; `get` returns None at the end (Ctrl-D)."""
 
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -98,7 +95,7 @@ class Lines:
         threading.Thread(target=self._read, args=(descriptor,), daemon=True).start()
 
     async def get(self) -> str | None:
-        """Wait for the next line; raise LineUnreadable for one that isn't in the encoding."""
+        """Wait for the next line; raise LineUnreadable for a line that isn't in the encoding."""
         line = await self._queue.get()
         try:
             return None if line is None else line.decode(self._encoding)
@@ -119,10 +116,9 @@ class Lines:
 
 
 class Chat:
-    """One session: what is written since it started is shown, and nothing older.
+    """One session: messages written since the start are shown, older messages are not.
 
-    With `one_by_one` a line is sent once the one before was answered, and a bot that doesn't answer
-    is an error; else whoever types sees that.
+    `one_by_one`: send a line after the answer to the line before, and fail if the bot doesn't answer.
     """
 
     def __init__(
@@ -146,7 +142,7 @@ class Chat:
         self._is_ready = False
 
     async def run(self) -> None:
-        """Talk until the lines end; raise DcaBotError if the bot is not reached, one by one."""
+        """Talk until the lines end; raise DcaBotError if the bot isn't reached, one by one."""
         trouble: DcaBotError | None = None
         async with asyncio.TaskGroup() as group:
             beside = (
@@ -178,7 +174,7 @@ class Chat:
             await self._until(lambda: self._clock.now() - self._heard_at >= QUIET)
 
     async def _next_line(self) -> str | None:
-        """Wait for the next line; one that can't be read ends a pipe, and is told at a terminal."""
+        """Wait for the next line; an unreadable line ends a pipe, and is reported at a terminal."""
         try:
             return await self._lines.get()
         except LineUnreadable as error:
@@ -189,7 +185,7 @@ class Chat:
             return ""
 
     async def _get_ready(self) -> None:
-        """Wait for the relays, and let pass by what they had stored."""
+        """Wait for the relays, and skip the messages that the relays had stored."""
         states, connected = self._client.relay_states, self._client.connected
         await self._until(lambda: all(state.listening for state in states()), CONNECT_LIMIT)
         if self._one_by_one and not await self._until(lambda: connected() > 0, ANSWER_LIMIT):
@@ -211,7 +207,7 @@ class Chat:
             raise DcaBotError(UNANSWERED)
 
     async def _send(self, message: OutgoingMessage) -> None:
-        """Send a message until a relay takes it; the bot executes it once, however often it comes."""
+        """Send a message until a relay takes the message; the bot carries out repeated copies once."""
         is_told = False
         while not await self._client.send(message):
             if self._one_by_one and self._clock.now() - message.created_at > ANSWER_LIMIT:
@@ -230,12 +226,12 @@ class Chat:
                 self._unanswered_since = None
 
     def _is_new(self, message: IncomingMessage) -> bool:
-        """Tell whether a message isn't from before; the bot's clock may be a little behind."""
+        """Tell whether a message was written after the start; the bot's clock may be a little behind."""
         patience = SKEW_MAX if self._is_ready else timedelta()
         return message.sent_at >= self._started_at - patience
 
     async def _watch_relays(self) -> None:
-        """Tell when a relay is reached, and when it isn't or isn't any more."""
+        """Report when a relay is reached, not reached, or lost."""
         told: dict[str, bool] = {}
         while True:
             is_late = self._clock.now() - self._started_at > CONNECT_LIMIT
@@ -252,7 +248,7 @@ class Chat:
             await self._clock.sleep(LOOK_S)
 
     async def _watch_silence(self) -> None:
-        """Tell once that no answer has come yet; at a terminal the person decides how long to wait."""
+        """Report once that no answer has come yet; at a terminal the person decides how long to wait."""
         while not self._one_by_one:
             since = self._unanswered_since
             if since is not None and self._clock.now() - since > ANSWER_LIMIT:
@@ -261,7 +257,7 @@ class Chat:
             await self._clock.sleep(LOOK_S)
 
     async def _until(self, is_true: Callable[[], bool], limit: timedelta | None = None) -> bool:
-        """Wait until something has come true, at most so long; tell whether it has."""
+        """Wait until a condition is true, at most for a limit; return whether the condition came true."""
         began_at = self._clock.now()
         while not is_true():
             if limit is not None and self._clock.now() - began_at > limit:
@@ -273,7 +269,7 @@ class Chat:
 async def talk(
     key: SecretKey, other: str, relays: Sequence[str], lines: Lines, *, protocol: DmProtocol
 ) -> None:
-    """Talk with `other` (hex) over these relays until the lines end."""
+    """Talk with `other` (a public key in hex) over relays until the lines end."""
     clock = SystemClock()
     client = DmClient(key, other, relays, clock, protocol=protocol)
     screen = Screen(is_terminal=sys.stdout.isatty())
@@ -282,7 +278,7 @@ async def talk(
 
 
 async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: DmProtocol) -> None:
-    """Carry out `dca-bot chat`; SIGINT, SIGTERM and SIGHUP end it cleanly."""
+    """Carry out `dca-bot chat`; SIGINT, SIGTERM and SIGHUP end the session cleanly. Raise DcaBotError."""
     refuse_key_as_path(key_file)
     remedy = f"make one with: {command('chat', '--new', '--key', key_file)}"
     key = parse_secret_key(read_secret_file(key_file, remedy=remedy))
@@ -300,7 +296,7 @@ async def run_chat(key_file: Path, relays: Sequence[str], to: str, *, protocol: 
 
 
 def make_key(path: Path) -> str:
-    """Write a new key into a file for its owner alone and return its npub; raise ConfigError."""
+    """Write a new key into a file of mode 600 and return the npub; raise ConfigError."""
     refuse_key_as_path(path)
     key = generate()
     try:
@@ -311,17 +307,17 @@ def make_key(path: Path) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Leave out of a text what would steer the terminal."""
+    """Remove the control characters of a text that would steer the terminal."""
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
 def _console(*, stderr: bool) -> Console:
-    """Return a console that shows a text as it is: no mark-up, no pictures for `:words:`."""
+    """Return a console that shows texts literally: no mark-up, no pictures for `:words:`."""
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _read_some(descriptor: int) -> bytes:
-    """Wait for input; empty at its end, also at that of a terminal that has gone."""
+    """Wait for input; return an empty text at the end, also of a terminal that has gone."""
     try:
         return os.read(descriptor, 65536)
     except OSError:

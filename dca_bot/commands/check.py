@@ -1,4 +1,4 @@
-"""`dca-bot check`: each outside part, step by step, with what to do where it fails."""
+"""`dca-bot check`: each outside part, step by step, with a remedy for each failure."""
 
 import asyncio
 import os
@@ -43,9 +43,9 @@ STEP_LIMIT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of `check`; `after` names the steps without which this one can't succeed.
+    """One line of `check`; `after` names the steps that must succeed before.
 
-    Where one of those failed, this step isn't tried: it would say the same once more.
+    A step isn't tried if one of `after` failed: the step would report the same fault again.
     """
 
     name: str
@@ -56,21 +56,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A step's line, as it is printed."""
+    """The printed line of a step, and whether the step succeeded."""
 
     line: str
     is_good: bool
 
 
 async def run_checks(config_path: Path) -> bool:
-    """Print a line for each step; True if all is in order. Nothing is changed anywhere."""
+    """Print a line for each step; return whether all steps succeeded. Nothing is changed anywhere."""
     config = load_config(config_path)
     say(f"✓ {config_path} is complete")
     return await take_all(_steps(config), config)
 
 
 async def take_all(steps: Sequence[Step], config: Config) -> bool:
-    """Take the steps at the same time and tell them in their order; True if all are good."""
+    """Take the steps at the same time and print the results in the steps' order; True if all succeeded."""
     tasks: dict[str, asyncio.Task[Result]] = {}
     for step in steps:
         before = {name: tasks[name] for name in step.after}
@@ -89,7 +89,7 @@ async def take_all(steps: Sequence[Step], config: Config) -> bool:
 
 
 def _steps(config: Config) -> tuple[Step, ...]:
-    """Return the steps in the order in which they are told; only one at a time opens the ledger."""
+    """Return the steps in the order of printing; at most one step at a time opens the ledger."""
     way, ledger = _steps_to_lamassu(config), asyncio.Lock()
     lamassu = partial(check_lamassu, ledger=ledger)
     return (
@@ -104,7 +104,7 @@ def _steps(config: Config) -> tuple[Step, ...]:
 
 
 async def _take(step: Step, config: Config, before: Mapping[str, asyncio.Task[Result]]) -> Result:
-    """Take a step once those before it are taken."""
+    """Take a step after the steps that must succeed before."""
     broken = [name for name, task in before.items() if not (await task).is_good]
     if broken:
         return Result(f"· {step.name}: not tried; {broken[0]} comes first", is_good=False)
@@ -141,7 +141,7 @@ async def _check_data_dir(config: Config, *, ledger: asyncio.Lock) -> str:
 
 
 async def _ledger_note(config: Config, data_dir: Path) -> str:
-    """Hold the ledger against the configuration; raise LedgerError as a start would."""
+    """Compare the ledger with the configuration; raise LedgerError as a start would."""
     if not has_ledger(data_dir):
         return ""
     operators: frozenset[str] = frozenset()
@@ -168,7 +168,7 @@ async def _check_backups(config: Config) -> str:
 
 
 def _steps_to_lamassu(config: Config) -> tuple[Step, ...]:
-    """Return what has to work before Lamassu's database can be read."""
+    """Return the steps that must succeed before Lamassu's database can be read."""
     if config.lamassu.source != "postgres":
         return ()
     if not config.lamassu.postgres.tunnel:
@@ -216,7 +216,7 @@ async def _check_lnbits(config: Config, *, ledger: asyncio.Lock) -> str:
 
 
 async def _lease_note(config: Config, wallet: LnbitsWallet, ledger: asyncio.Lock) -> str:
-    """Say so if another bot has paid from the source wallet since this ledger was last paid from."""
+    """Report a bot that has paid from the source wallet since this ledger's last payment; empty if none."""
     data_dir = config.path(config.bot.data_dir)
     try:
         async with ledger, reading_database(data_dir, traceless=True) as database:

@@ -1,4 +1,4 @@
-"""The Lamassu line of `dca-bot check`: what a reading holds, and what a start would do with it."""
+"""The Lamassu line of `dca-bot check`: the content of a reading, and the decisions of a start."""
 
 import asyncio
 import os
@@ -21,9 +21,10 @@ from dca_bot.ledger.store.ledger_files import has_ledger
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What the ledger says: from when on cash-outs count (`used`: at the last start), and what is known.
+    """The ledger's view before a start: since when cash-outs count, and the states of known cash-outs.
 
-    Without a ledger, `used` is None; `is_earlier`: it isn't of this program's version yet.
+    `used`: the instant of the last start, None without a ledger. `is_earlier`: the ledger is of an earlier
+    version than this program's.
     """
 
     start_at: datetime
@@ -33,7 +34,7 @@ class _Past:
 
 
 async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
-    """Read what a start would read, and foretell what it would do; raise SourceUnavailable."""
+    """Read Lamassu as a start would and foretell the decisions; raise SourceUnavailable."""
     now = datetime.now(UTC)
     past = await _past(config, ledger, now, ())
     recently = now - timedelta(days=config.lamassu.lookback_days)
@@ -51,7 +52,7 @@ async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
 
 
 async def _past(config: Config, ledger: asyncio.Lock, now: datetime, ids: tuple[str, ...]) -> _Past:
-    """Look into the ledger; one that can't be read counts as none, as another line says so."""
+    """Read the ledger's view; an unreadable ledger counts as missing, for another line reports the fault."""
     data_dir = config.path(config.bot.data_dir)
 
     def look(tx: Tx) -> _Past:
@@ -81,7 +82,7 @@ def _reading(export: Export, since: datetime, now: datetime) -> str:
 
 
 def _outlook(config: Config, past: _Past, found: Foretold, now: datetime) -> str:
-    """Say what is shared out from when on, and how to have it otherwise."""
+    """Say from which instant cash-outs are distributed, and how to choose another instant."""
     if past.is_earlier:
         return "what is to be shared out can be told once the ledger is of this version"
     start_at = f"{past.start_at:%Y-%m-%d %H:%M} UTC"
@@ -108,7 +109,7 @@ def _shared(config: Config, found: Foretold) -> str:
 
 
 def _warning(past: _Past, found: Foretold) -> str:
-    """Warn of old cash-outs that nobody may have wanted to be shared out."""
+    """Warn of old cash-outs that a start would distribute, perhaps against the operator's will."""
     if past.used is None and found.shared:
         return (
             ". THAT IS FOR GOOD, and as no client has a balance of that time, all of it is recorded as"

@@ -1,7 +1,7 @@
-"""Prints for a person, whatever the terminal's encoding is.
+"""Prints for a person, in any encoding of the terminal.
 
-The invariant: nothing that is printed ends a command. A character that the encoding lacks is
-written in other ones, so the exit status is what the command says.
+The invariant: printing never ends a command. A character outside the encoding is written in other
+characters, so the exit status tells of the command alone.
 """
 
 import codecs
@@ -28,7 +28,7 @@ _IN_ASCII = {
 
 
 def settle_streams() -> None:
-    """Have stdout and stderr write any character, and give a closed stdin an end."""
+    """Let stdout and stderr accept any character, and let a closed stdin be at its end."""
     codecs.register_error(_PLAIN, _replace)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -43,18 +43,18 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a line to stderr; where that can't be done nobody reads it."""
+    """Print a line to stderr; an error of the stream is ignored, for nobody would read the report."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr)  # noqa: T201
 
 
 def columns() -> int:
-    """Return how wide the terminal is; 0 where nobody knows."""
+    """Return the width of the terminal in characters; 0 if unknown."""
     return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
 
 
 def can_write(text: str) -> bool:
-    """Tell whether stdout's encoding has these characters."""
+    """Tell whether stdout's encoding has all characters of a text."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -63,13 +63,13 @@ def can_write(text: str) -> bool:
 
 
 def flush() -> None:
-    """Write what is left; raise OSError where that can't be done."""
+    """Write the buffered output; raise OSError if stdout doesn't take the rest."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def close_stdout() -> None:
-    """Forget what can't be written, so that Python doesn't try again at its end."""
+    """Drop the unwritable output, so that Python doesn't try to write again at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -77,7 +77,7 @@ def close_stdout() -> None:
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Return other characters for those that an encoding lacks, and where to go on."""
+    """Return a replacement for the characters that an encoding lacks, and the place to go on from."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
@@ -85,6 +85,6 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def _bare(letter: str) -> str:
-    """Return a letter without its accents, or a question mark."""
+    """Return a letter without accents, or a question mark."""
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return bare or "?"

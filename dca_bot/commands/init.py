@@ -73,7 +73,10 @@ _SSH_ANSWERED = dict.fromkeys(
 
 
 def ask_and_write(config_path: Path) -> None:
-    """Ask for what has no default, then write; nothing that exists is overwritten."""
+    """Ask for the values without a default, then write the configuration and the key.
+
+    Existing files are never overwritten. Raise DcaBotError.
+    """
     folder = config_path.parent
     key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
     password_path = folder / "lamassu.pgpass"
@@ -131,12 +134,12 @@ def ask_and_write(config_path: Path) -> None:
 
 
 def _toml(value: str | list[str]) -> str:
-    """Write a text, or a list of texts, as TOML; JSON's escapes of one letter in two are none there."""
+    """Write a text, or a list of texts, as TOML; a surrogate pair of JSON's is no escape of TOML."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _show_qr(text: str) -> None:
-    """Print a QR code, or a line that says why there is none."""
+    """Print a QR code, or a line with the reason why none can be shown."""
     code = segno.make(text, error="l")
     width, _ = code.symbol_size()
     if not can_write("█▀▄"):
@@ -148,7 +151,7 @@ def _show_qr(text: str) -> None:
 
 
 def _write_all(files: Mapping[Path, str]) -> None:
-    """Write all of these new files, or none: the next `init` finds the folder as this one did."""
+    """Write all of the new files, or none: a failed `init` leaves the folder as before."""
     written: list[Path] = []
     try:
         for path, content in files.items():
@@ -165,7 +168,7 @@ def _write_all(files: Mapping[Path, str]) -> None:
 
 
 def _ask_lamassu() -> tuple[str, str]:
-    """Return the section, and the database's password if there is one."""
+    """Ask for the way to Lamassu; return the section, and the database's password or an empty text."""
     if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
         return DIRECTORY.format(path=_toml(typer.prompt("Folder", default="export"))), ""
     host = _ask("Lamassu's host", _host)
@@ -182,7 +185,7 @@ def _ask_lamassu() -> tuple[str, str]:
 
 
 def _ask_postgres() -> tuple[str, str]:
-    """Return the section and the password; both are empty for an export command."""
+    """Ask for the database; return the section and the password, both empty for an export command."""
     if not typer.confirm("Read PostgreSQL through it? (no: a command exports CSV)", default=False):
         return "", ""
     text = POSTGRES.format(
@@ -206,7 +209,7 @@ def _key_of_environment(text: str) -> SecretKey:
 
 
 def _ask(question: str, read: Callable[[str], str]) -> str:
-    """Ask for what has no default; without one, the prompt would repeat itself and not say why."""
+    """Ask for a value without a default; raise DcaBotError at the end of the input."""
     answer: str = typer.prompt(question, default="", show_default=False, value_proc=read)
     return answer
 
@@ -263,7 +266,7 @@ def _host(text: str) -> str:
 
 
 def _check(section: type[BaseModel], **values: object) -> None:
-    """Have an answer checked as the configuration will be, so that it is asked again if wrong."""
+    """Validate an answer as the configuration does, so that a wrong answer is asked again."""
     try:
         section.model_validate(values)
     except ValidationError as error:

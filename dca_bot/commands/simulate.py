@@ -1,4 +1,4 @@
-"""Shows what the bot would do with an export: a dry run without configuration, network or ledger."""
+"""`dca-bot simulate`: decisions about an export, without configuration, network or ledger."""
 
 import csv
 import re
@@ -33,7 +33,7 @@ _ZERO = re.compile(r"0+([.,]0+)?")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one cash-out; `allotment` is None unless it is distributed."""
+    """A cash-out with the decision about the row; `allotment` is None unless the cash-out is distributed."""
 
     id: str
     decision: Decision
@@ -43,10 +43,10 @@ class Outcome:
 def simulate(
     export: Export, balances: Mapping[str, int], *, currency: str, now: datetime
 ) -> list[Outcome]:
-    """Decide on every cash-out and share the good ones out, oldest first.
+    """Decide on every cash-out and share out the final cash-outs, oldest first.
 
-    `balances` are by name, in minor units. Distributions come in the order processed, then the
-    rest, each by time and id.
+    `balances`: minor units by client name. Distributed cash-outs come first, in the order of processing,
+    then all others by time and id.
     """
     decided = [
         (cash_out, decide(cash_out, currency=currency, now=now)) for cash_out in export.cash_outs
@@ -84,10 +84,10 @@ def run_simulation(
     now: str | None = None,
     json: bool = False,
 ) -> None:
-    """Print what the bot would do: a table, or with `json` one object a line.
+    """Print the decisions about an export: a table, or with `json` one object a line.
 
-    `now` is an ISO time, in UTC unless it says otherwise; the present without one. Rows that can't
-    be read are told on stderr. Raise DcaBotError.
+    `now`: an ISO time, UTC unless the text names a zone; None for the present. Unreadable rows are reported
+    on stderr. Raise DcaBotError.
     """
     checked_currency(currency)
     instant = _parse_now(now)
@@ -107,7 +107,7 @@ def run_simulation(
 
 
 def contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -> Iterator[str]:
-    """Tell of each sale that is distributed although its machine reported something else."""
+    """Report each distributed sale whose machine reported another amount of cash."""
     rows = {cash_out.id: cash_out for cash_out in export.cash_outs}
     for outcome in outcomes:
         found = contradiction_of(rows[outcome.id], currency) if outcome.allotment else None
@@ -122,7 +122,7 @@ def contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
-    """Make the object that `--json` prints."""
+    """Make the JSON object of an outcome for `--json`."""
     allotment = outcome.allotment
     amounts = outcome.decision.amounts if allotment else None
     return {
@@ -140,7 +140,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
 
 
 def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
-    """Make the table that a person reads."""
+    """Make the table of outcomes for a person."""
     table = Table(title="Dry run")
     for heading in ("Time (UTC)", "Cash-out", "Decision", "Who gets what"):
         # A narrow terminal breaks words rather than leave out amounts.
@@ -154,7 +154,7 @@ def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
 
 
 def render_summary(outcomes: Sequence[Outcome], balances: Mapping[str, int], currency: str) -> str:
-    """Count the decisions, and tell what each client got and has left."""
+    """Count the decisions, and list each client's shares and remaining balance."""
     count = Counter(outcome.decision.verdict for outcome in outcomes)
     lines = [", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)]
     given_minor: Counter[str] = Counter()

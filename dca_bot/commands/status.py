@@ -1,4 +1,7 @@
-"""What the command line shows of a ledger; nothing is changed, and the bot may be running."""
+"""`dca-bot status` and `dca-bot audit`: reports on a ledger.
+
+Nothing is changed. The bot may be running.
+"""
 
 import os
 from datetime import UTC, datetime
@@ -24,13 +27,13 @@ from dca_bot.lnbits.client import LnbitsWallet
 
 
 async def read_status(config: Config) -> dict[str, Any]:
-    """Return what `status` shows: plain values by name."""
+    """Return the values of `status` by name, as `--json` prints them; raise LedgerError."""
     async with reading_database(config.path(config.bot.data_dir)) as database:
         return await database.read(lambda tx: _status(tx, config, datetime.now(UTC)))
 
 
 def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
-    """Write what `read_status` returned for a person, with times of this zone."""
+    """Write the values of `read_status` for a person, with times in a time zone."""
 
     def at(name: str) -> str:
         return _shown(values[name], zone)
@@ -66,7 +69,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
 
 
 def _age(values: dict[str, Any], zone: ZoneInfo) -> list[str]:
-    """Write of when what was read is."""
+    """Write the time of the newest reading of Lamassu."""
     copy, newest_at = values["read_from"], values["newest_transaction_at"]
     lines = []
     if copy is not None:
@@ -84,7 +87,7 @@ def _shown(at: str, zone: ZoneInfo) -> str:
 
 
 def _not_counted(values: dict[str, Any]) -> list[str]:
-    """Write which payouts wait for a person, if any does."""
+    """Write which payouts wait for a person; empty if none do."""
     parts = {
         "sent, not settled yet": values["under_way_sat"],
         "held": values["held_sat"],
@@ -110,9 +113,9 @@ def _paying(values: dict[str, Any]) -> str:
 
 
 async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
-    """Return counts and findings of the ledger and of the source wallet's tagged rows.
+    """Return counts and findings of the ledger and of the source wallet's payments.
 
-    Where LNbits could not be asked, `payments` is None, and the second value says why.
+    `payments` is None if LNbits could not be asked; the second value is the reason then. Raise LedgerError.
     """
     async with (
         reading_database(config.path(config.bot.data_dir)) as database,
@@ -184,7 +187,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
 
 
 def _copy(tx: Tx, now: datetime) -> dict[str, Any] | None:
-    """Return what was read instead of Lamassu itself, if so."""
+    """Return the copy of Lamassu's data that the last poll read; None if the poll read Lamassu itself."""
     copy = readings.oldest_copy(tx)
     if copy is None:
         return None

@@ -1,4 +1,4 @@
-"""A private folder for a trial, which is gone afterwards, however the trial ends."""
+"""A private folder for a trial, removed afterwards, however the trial ends."""
 
 import fcntl
 import os
@@ -17,9 +17,9 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def trial_folder() -> Iterator[Path]:
-    """Have a folder of mode 700 and remove it, also on SIGTERM and SIGHUP.
+    """Make a folder of mode 700 and remove the folder at the end, also on SIGTERM and SIGHUP.
 
-    What a trial that was killed otherwise has left is removed by the next one: its claim ended with it.
+    A trial that was killed otherwise leaves a folder whose claim has ended; the next trial removes that folder.
     """
     _remove_left()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))

@@ -1,7 +1,7 @@
-"""`dca-bot upgrade-check`: the ledger's next start, tried on a copy.
+"""`dca-bot upgrade-check`: the next start of the ledger, tried on a copy.
 
-The ledger itself is only read, so a bot may be running on it; the copy lies in a folder of its own, which
-nobody else can read and which is removed, by the next check where this one was killed.
+The ledger itself is only read, so a bot may be running. The copy lies in a private folder of its own. The
+folder is removed at the end; the next check removes the folder of a check that was killed.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _SUMS = "SELECT kind, coalesce(client_id, 0), unit, balance FROM account WHERE b
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a ledger of any version says of itself."""
+    """The version and program that a ledger of any version names."""
 
     version: int
     program: str
@@ -48,7 +48,10 @@ class Glance:
 
 
 def check_upgrade(config_path: Path) -> None:
-    """Say what this program would make of the configured ledger; raise DcaBotError if it can't start."""
+    """Report the start of this program on a copy of the configured ledger.
+
+    Raise DcaBotError if a start would fail.
+    """
     config = load_config(config_path)
     programme_of(config)
     _refuse_unfit_files(config)
@@ -71,7 +74,7 @@ def check_upgrade(config_path: Path) -> None:
 
 
 def _refuse_unfit_files(config: Config) -> None:
-    """Raise FileRefused where this program takes a key's file no more; what is missing may be meant so."""
+    """Raise FileRefused for a key's file that this program doesn't take; a missing file may be meant."""
     ssh, postgres = config.lamassu.ssh, config.lamassu.postgres
     private = [config.nostr.private_key_file, config.lnbits.source_admin_key_file]
     private += [postgres.password_file, *([ssh.private_key_file] if ssh else [])]
@@ -82,7 +85,7 @@ def _refuse_unfit_files(config: Config) -> None:
 
 
 def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:
-    """Raise DcaBotError where copies of the ledger have no room."""
+    """Raise DcaBotError if a disk has no room for copies of the ledger."""
     needed = ROOM_FACTOR * (data_dir / LEDGER_FILE).stat().st_size
     for place, remedy in (
         (data_dir, "Free some space before you start the new version."),
@@ -128,7 +131,7 @@ def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
 
 
 async def _migrate_and_audit(folder: Path) -> LedgerAudit:
-    """Open a copy as a start does, which migrates it, and audit it."""
+    """Open a copy as a start does, with its migration, and audit the copy."""
     database = await open_database(folder)
     try:
         return await database.read(audit_ledger)
@@ -162,7 +165,7 @@ def _change_text(before: Glance) -> str:
 
 
 def _same_text(config: Config, folder: Path, found: LedgerAudit) -> str:
-    """Open the migrated copy as `status` does and say what is in it."""
+    """Open the migrated copy as `status` does and describe its content."""
     bot = config.bot.model_copy(update={"data_dir": folder})
     values = asyncio.run(read_status(config.model_copy(update={"bot": bot})))
     return (

@@ -1,6 +1,6 @@
-"""Tries a new version of dca-bot from its wheel, in a virtual environment of its own.
+"""Tries a new version of dca-bot from a wheel, in a virtual environment of its own.
 
-The new program looks at the ledger by its own `upgrade-check`, so it alone has to know what it changes.
+The new program's own `upgrade-check` looks at the ledger: only the new program knows its migrations.
 """
 
 import os
@@ -33,7 +33,7 @@ _PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel of dca-bot."""
+    """A wheel of dca-bot: its version, and the newest version of ledgers that it opens."""
 
     path: Path
     version: str
@@ -41,7 +41,7 @@ class Wheel:
 
 
 def check_wheel(config_path: Path, wheel_path: Path) -> None:
-    """Have a wheel's program say what it would make of the ledger; raise DcaBotError if it can't start."""
+    """Run the `upgrade-check` of a wheel's program; raise DcaBotError if a start would fail."""
     wheel = read_wheel(wheel_path)
     if _numbers(wheel.version) < SINCE:
         raise DcaBotError(
@@ -56,7 +56,7 @@ def check_wheel(config_path: Path, wheel_path: Path) -> None:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Read what a wheel says of itself; raise DcaBotError if it isn't one of dca-bot."""
+    """Read the metadata of a wheel; raise DcaBotError if the file is no wheel of dca-bot."""
     try:
         with open_to_read(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -84,7 +84,7 @@ def _metadata(archive: zipfile.ZipFile, names: Sequence[str]) -> str:
 
 
 def _install(wheel: Wheel, folder: Path) -> Path:
-    """Install a wheel into a new environment, which borrows what is installed here already."""
+    """Install a wheel into a new environment that borrows the packages of this environment."""
     if find_spec("pip") is None:
         raise DcaBotError(
             f"A wheel is tried with pip, which isn't there. Run: {sys.executable} -m ensurepip"
@@ -107,7 +107,7 @@ def _install(wheel: Wheel, folder: Path) -> Path:
 
 
 def _run(words: Sequence[str], *, limit_s: int, is_shown: bool = False) -> None:
-    """Run a program to its end; raise DcaBotError with the last thing that it has complained of."""
+    """Run a program to its end; raise DcaBotError with the last line of its complaints."""
     try:
         done = subprocess.run(  # noqa: S603 - words of our own; nothing of them is read by a shell
             words,
@@ -128,7 +128,11 @@ def _run(words: Sequence[str], *, limit_s: int, is_shown: bool = False) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version for comparison; what isn't a number ends them."""
+    """Return the leading numbers of a version, for comparison.
+
+    >>> _numbers("1.2.3rc1")
+    (1, 2)
+    """
     parts: list[int] = []
     for part in version.split("."):
         if not part.isdecimal():

@@ -1,4 +1,4 @@
-"""The only place that builds the parts and joins them; everything else is handed what it needs."""
+"""Builds all parts and joins the parts; no other module knows adapters, jobs and chat."""
 
 import asyncio
 import logging
@@ -82,7 +82,7 @@ _log = logging.getLogger(__name__)
 
 @cache
 def _boot() -> str:
-    """Name this start of the computer; where the system doesn't tell, this start of the bot."""
+    """Name this start of the computer; without the system's name, this start of the bot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -97,7 +97,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def uptime(self) -> Uptime:
-        """Return how long the computer has run; where the system doesn't count sleep, without it."""
+        """Return how long the computer has run, sleep included if the system counts sleep."""
         which = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
         return Uptime(_boot(), timedelta(microseconds=time.clock_gettime_ns(which) // 1000))
 
@@ -108,7 +108,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Everything that isn't the program itself; a simulated world hands in its own."""
+    """All that isn't the program itself: adapters, clock, randomness. A simulation hands in its own."""
 
     source: CashOutSource
     wallet: Wallet
@@ -124,7 +124,7 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What runs all the time, built and joined, not started."""
+    """The jobs, built and joined, not started."""
 
     conversation: Conversation
     ingest: Ingest
@@ -139,7 +139,7 @@ class Jobs:
 
 
 def programme_of(config: Config) -> Programme:
-    """Return the operator's rules; raise ConfigError for an unknown language or a key that is none."""
+    """Return the operator's rules; raise ConfigError for an unknown language or an entry that is no key."""
     if config.bot.language not in LANGUAGES:
         raise ConfigError(
             f"bot.language: {config.bot.language!r} has no texts; write {' or '.join(LANGUAGES)}."
@@ -171,7 +171,7 @@ def programme_of(config: Config) -> Programme:
 
 
 def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
-    """Read the bot's Nostr key; raise ConfigError for none, or for one that is an operator's too."""
+    """Read the bot's Nostr key; raise ConfigError if missing, or if the key is an operator's too."""
     path = config.path(config.nostr.private_key_file)
     remedy = f"make one with: {command('chat', '--new', '--key', path)}, or put one there"
     text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
@@ -185,7 +185,7 @@ def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
 
 
 def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
-    """Make the client of the source wallet."""
+    """Make the client of the source wallet; raise ConfigError without a usable admin key."""
     path = config.path(config.lnbits.source_admin_key_file)
     remedy = "put the source wallet's admin key there"
     admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
@@ -199,7 +199,7 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
 
 
 def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSource:
-    """Make the reader of the Lamassu server."""
+    """Make the reader of the Lamassu server; raise ConfigError without the files that it needs."""
     lamassu = config.lamassu
     if lamassu.source == "directory":
         return DirectorySource(config.path(lamassu.directory.path))
@@ -209,7 +209,7 @@ def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSourc
 
 
 def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSource:
-    """Make the reader of Lamassu's database."""
+    """Make the reader of Lamassu's database; raise ConfigError without a password."""
     postgres = config.lamassu.postgres
     password_path = config.path(postgres.password_file)
     server = PostgresServer(
@@ -233,7 +233,7 @@ def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSo
 
 
 def ssh_server(config: Config) -> SshServer:
-    """Return where to log in, of a configuration that has it."""
+    """Return the SSH server of a configuration that has one."""
     ssh = config.lamassu.ssh
     assert ssh is not None
     return SshServer(
@@ -246,7 +246,7 @@ def ssh_server(config: Config) -> SshServer:
 
 
 def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:
-    """Make the bot's mail; `since` is when it last listened."""
+    """Make the bot's Nostr messenger; `since`: when the bot last listened."""
     return NostrMessenger(
         key,
         config.nostr.relays,
@@ -259,7 +259,7 @@ def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -
 
 
 async def run(config: Config) -> None:
-    """Run the bot until SIGTERM or SIGINT."""
+    """Run the bot until SIGTERM or SIGINT; raise DcaBotError if a start fails."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -297,7 +297,7 @@ async def run(config: Config) -> None:
 async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
-    """Run all jobs on the given world until `stop` is set; one that fails ends them all."""
+    """Run all jobs on the given outside until `stop` is set; a job that fails ends all jobs."""
     jobs = await build_jobs(config, programme, database, outside)
     messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
     async with asyncio.TaskGroup() as group:
@@ -324,7 +324,10 @@ async def run_jobs(
 async def build_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside
 ) -> Jobs:
-    """Hold the configuration against the ledger, then build the jobs and join them."""
+    """Compare the configuration with the ledger, then build the jobs and join the jobs.
+
+    Raise LedgerError or ConfigError if the ledger doesn't fit the configuration.
+    """
     clock, wallet, signals = outside.clock, outside.wallet, Signals()
     texts, instance = load_texts(programme), f"{outside.random.getrandbits(64):016x}"
     bot_name = f"{short_name(instance)} ({outside.host})"
@@ -402,7 +405,7 @@ def _services(
     data_dir: Path,
     bot_name: str,
 ) -> Services:
-    """Lay out what commands use."""
+    """Gather the services of commands."""
     clock, form = outside.clock, Form(programme.currency, programme.timezone, npub)
     return Services(
         database=database,
@@ -429,7 +432,7 @@ def _services(
 def _begin(
     tx: Tx, config: Config, programme: Programme, notices: Notices, *, now: datetime, uptime: Uptime
 ) -> datetime:
-    """Hold the ledger against the configuration; return the instant before which nothing is touched."""
+    """Compare the ledger with the configuration; return the instant before which no cash-out is touched."""
     bot_state.keep_currency(tx, config.bot.currency)
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):

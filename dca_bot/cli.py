@@ -1,6 +1,6 @@
-"""The command line: each command reads its options, calls one function and sets the exit status.
+"""The command line: each command reads options, calls one function and sets the exit status.
 
-0: done. 1: it failed, with one sentence on stderr. 2: the words were wrong.
+0: done. 1: failed, with one sentence on stderr. 2: wrong words.
 """
 
 import asyncio

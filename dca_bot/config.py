@@ -1,4 +1,4 @@
-"""The configuration file: read, checked as a whole, and refused with a sentence for each fault."""
+"""The configuration file: read, validated as a whole, and refused with a sentence for each fault."""
 
 import difflib
 import os
@@ -55,7 +55,7 @@ def _relay_url(url: str) -> str:
 
 
 def _each_relay_once(urls: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out a relay that is written twice, with and without a slash at the end too."""
+    """Remove repeated relays; a slash at the end makes no difference."""
     first: dict[str, str] = {}
     for url in urls:
         scheme, host, *rest = urlsplit(url.rstrip("/"))
@@ -73,7 +73,7 @@ def _http_url(url: str) -> str:
 
 
 def _ssh_host(host: str) -> str:
-    """Take a name or an address alone; one colon parts a port, more are those of IPv6."""
+    """Validate a host name or an address without a port: one colon parts a port, several are IPv6."""
     if not host or host.count(":") == 1 or _NOT_OF_HOST.search(host):
         raise ValueError(
             f"{host!r} is no host; write the name or address only, like lamassu.example.com: port and"
@@ -83,7 +83,7 @@ def _ssh_host(host: str) -> str:
 
 
 def _parts(url: str, *schemes: str) -> SplitResult | None:
-    """Take an address apart; None if nothing could ever be connected to by it."""
+    """Split an address into its parts; None if no connection could ever be made."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for one that is no number of a port
@@ -101,7 +101,7 @@ def _since_bitcoin(at: datetime) -> datetime:
 
 
 def _time_of_day(value: object) -> time:
-    """Take what TOML has as text or as a time; seconds would give two times one name."""
+    """Read a time of day from TOML's text or time; seconds are refused."""
     text = value.isoformat().removesuffix(":00") if isinstance(value, time) else value
     if not isinstance(text, str) or not _CLOCK.fullmatch(text):
         raise ValueError(f"{text!r} is no time of day; write one like 09:00")
@@ -115,7 +115,7 @@ def _each_once(times: tuple[time, ...]) -> tuple[time, ...]:
 
 
 def _plain_path(path: Path) -> Path:
-    """Refuse what only a shell would replace: a folder with that very name would be made."""
+    """Refuse a path that only a shell would expand (`~`, `$HOME`): the bot would make a folder named `~`."""
     if "\0" in str(path):
         raise ValueError("has a character in it that no path can have")
     if str(path).startswith(("~", "$")):
@@ -235,7 +235,7 @@ class PostgresConfig(_Section):
 
     @property
     def tls_mode(self) -> Literal["disable", "require", "verify-full"]:
-        """Return how to encrypt: what may be altered on the way decides who is paid."""
+        """Return the mode of encryption: data altered on the way would decide who is paid."""
         if self.tls != "auto":
             return self.tls
         here = self.host in ("127.0.0.1", "::1", "localhost") or self.host.startswith("/")
@@ -328,7 +328,7 @@ class BackupConfig(_Section):
 
 
 class Config(_Section):
-    """The whole file; paths in it are relative to it."""
+    """The whole file; relative paths start at the file's folder."""
 
     bot: BotConfig = BotConfig()
     nostr: NostrConfig
@@ -342,22 +342,22 @@ class Config(_Section):
     base: Path = Field(default=Path(), exclude=True)
 
     def path(self, name: Path) -> Path:
-        """Return a path of the file as seen from here."""
+        """Return a path of the file, resolved against the file's folder."""
         return self.base / name
 
     @property
     def backup_dir(self) -> Path:
-        """Return the folder for copies of the ledger; a relative one is below the data folder."""
+        """Return the folder for copies of the ledger; a relative path starts at the data folder."""
         return self.path(self.bot.data_dir / self.backup.path)
 
     @property
     def message_age_max(self) -> timedelta:
-        """Return how old a command may be."""
+        """Return the maximum age of a command."""
         return timedelta(hours=self.nostr.max_message_age_hours)
 
     @property
     def start_at(self) -> datetime | None:
-        """Return the instant before which cash-outs are never touched, if the file has one."""
+        """Return the configured instant before which cash-outs are never touched; None if not set."""
         at = self.lamassu.start_at
         return None if at is None else at.astimezone(UTC)
 
@@ -375,7 +375,7 @@ class Config(_Section):
 
 
 def load_config(path: Path) -> Config:
-    """Read and check a configuration file; raise ConfigError with every fault in it."""
+    """Read and validate a configuration file; raise ConfigError with every fault."""
     try:
         text = read_text(path, private=False)
     except FileNotFoundError:
@@ -400,9 +400,9 @@ def load_config(path: Path) -> Config:
 
 
 def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, remedy: str) -> str:
-    """Return a secret from the environment, or from a file that only its owner can read.
+    """Return a secret from an environment variable, or from a file that only its owner can read.
 
-    `remedy` says how to come by the file.
+    `remedy`: how to make the file, for the error's text. Raise ConfigError.
     """
     if environment.get(variable):
         return environment[variable].strip()
@@ -410,12 +410,12 @@ def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, re
 
 
 def secret_place(path: Path, variable: str, environment: Mapping[str, str]) -> str:
-    """Name where `read_secret` finds a secret: the variable or the file."""
+    """Name the place of a secret: the variable or the file."""
     return variable if environment.get(variable) else str(path)
 
 
 def read_secret_file(path: Path, *, remedy: str) -> str:
-    """Return a secret from a file that only its owner can read; `remedy` helps if there is none."""
+    """Return a secret from a file that only its owner can read; raise ConfigError with `remedy` otherwise."""
     try:
         text = read_text(path, private=True).strip()
     except FileNotFoundError:
@@ -428,10 +428,10 @@ def read_secret_file(path: Path, *, remedy: str) -> str:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Make a file that only its owner can read; raise FileExistsError if it is there already.
+    """Make a file of mode 600; raise FileExistsError if the path is taken.
 
-    Where it can't be written whole, raise ConfigError and leave nothing; a text that can't be encoded
-    raises UnicodeEncodeError before anything is made.
+    Raise ConfigError and leave nothing if the text can't be written whole. Raise UnicodeEncodeError, before
+    a file is made, for a text that can't be encoded.
     """
     content = f"{text}\n".encode()
     try:

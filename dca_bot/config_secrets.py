@@ -1,6 +1,6 @@
-"""Refuses secrets that stand in the configuration itself, and never repeats them.
+"""Refuses secrets that stand in the configuration itself, and never repeats the secrets.
 
-The invariant: what a fault of the configuration says, on a screen or in the journal, holds no secret.
+The invariant: the words of a fault, on a screen or in the journal, hold no secret.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _RELAYS = "nostr.relays"
 
 
 def refuse_secrets(path: Path, values: Mapping[str, Any]) -> None:
-    """Raise ConfigError with the places in a configuration's values where a secret stands."""
+    """Raise ConfigError with the places of secrets among a configuration's values."""
     found = [(place, _secret(place, text)) for place, text in _texts(values)]
     lines = [
         f"{place} has {_NAMES.get(secret, 'a secret')} in it." for place, secret in found if secret
@@ -45,9 +45,9 @@ def refuse_key_as_path(path: Path) -> None:
 
 
 def _secret(place: str, text: str) -> Secret | None:
-    """Tell which secret a value holds; public keys may be in hex, and folders be named in hex.
+    """Return the kind of secret in a value; public keys in hex and folders named in hex are none.
 
-    By what stands behind `?` a relay may let the bot in: that can be written nowhere else.
+    The query of a relay's URL may hold an access token: the configuration has no other place for the token.
     """
     found = find_secret(text)
     if found is Secret.ACCESS and place.startswith(_RELAYS):
@@ -58,7 +58,7 @@ def _secret(place: str, text: str) -> Secret | None:
 
 
 def _texts(value: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each text in the values, with its dotted place."""
+    """Yield each text among the values, with its dotted place."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):

@@ -1,7 +1,6 @@
 """Reads `nostr.operators`: who may command the bot.
 
-The invariant: the bot never starts with an operator whose messages it couldn't obey, and no secret key
-that stands in the list is shown.
+The invariant: every operator can command the bot, and no secret key in the list is ever shown.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ _OWN = (
 
 
 def parse_operators(entries: Sequence[str]) -> frozenset[str]:
-    """Return the operators' public keys in hex; raise ConfigError that names each wrong entry."""
+    """Return the operators' public keys in hex; raise ConfigError with each wrong entry."""
     keys, faults = set(), []
     for number, text in enumerate(entries, start=1):
         try:
@@ -40,9 +39,9 @@ def parse_operators(entries: Sequence[str]) -> frozenset[str]:
 
 
 def refuse_deaf_entries(entries: Sequence[str], bot_pubkey: str) -> None:
-    """Raise ConfigError for an entry from which no command can come, or one that is no key.
+    """Raise ConfigError for an entry that is no key, or from which no command can come.
 
-    From the bot's own npub and from the example's none can.
+    No command can come from the bot's own npub or from the npub of config.example.toml.
     """
     parse_operators(entries)
     deaf = {bot_pubkey: _OWN, parse_public_key(EXAMPLE_NPUB): _EXAMPLE}

@@ -1,4 +1,4 @@
-"""Says how this program was started, so that a text can name another of its commands to be pasted."""
+"""The command line that started this program, so that a text can name another command to paste."""
 
 import shlex
 import shutil
@@ -10,16 +10,16 @@ CONFIG_DEFAULT = Path("config.toml")
 
 
 def command(*words: str | Path) -> str:
-    """Write a command line of this program as it was started: `.venv/bin/dca-bot check`.
+    """Write a command line of this program as the program was started: `.venv/bin/dca-bot check`.
 
-    The bare name stands there where the shell finds the same program by it, and where the program
-    was started otherwise (`python -m dca_bot`).
+    The bare name `dca-bot` stands if the shell finds the same program by the name, and for other ways to
+    start (`python -m dca_bot`).
     """
     return shlex.join([_started_as(sys.argv[0]), *map(str, words)])
 
 
 def with_config(path: Path) -> tuple[str, ...]:
-    """Return the words that name a configuration file; none for the default one."""
+    """Return the words that name a configuration file; empty for the default file."""
     return () if path == CONFIG_DEFAULT else ("--config", str(path))
 
 

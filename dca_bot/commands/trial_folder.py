@@ -19,7 +19,7 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 def trial_folder() -> Iterator[Path]:
     """Make a folder of mode 700 and remove the folder at the end, also on SIGTERM and SIGHUP.
 
-    A trial that was killed otherwise leaves a folder whose claim has ended; the next trial removes that folder.
+    A trial that was killed otherwise leaves a folder with an ended claim; the next trial removes that folder.
     """
     _remove_left()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))

@@ -1,8 +1,8 @@
 """Writes the ledger's tables as CSV files for a bookkeeper.
 
-All files show one state of the ledger, read by a connection of its own, so a running bot isn't held
-up; rows go from one to the other without being gathered. A spreadsheet can open each file: fiat is
-decimal, sats are whole, and no text is taken for a formula.
+All files show one state of the ledger, read by a connection of its own, so a running bot never waits. Rows
+are streamed. A spreadsheet can open each file: fiat is decimal, sats are whole, and no text counts as a
+formula.
 """
 
 import csv
@@ -52,11 +52,11 @@ class Form:
 def export_ledger(
     data_dir: Path, folder: Path, form: Form, *, stop: threading.Event | None = None
 ) -> Mapping[str, int]:
-    """Write each table into a file of `folder`, which is made or empty; return the rows of each.
+    """Write each table into a file of `folder`; return the number of rows of each table.
 
-    What an export that was killed has left there is replaced. Raise LedgerError if the folder has
-    something else in it, if others can read it, if it is being written or can't be, or once `stop` is
-    set; then none of the files is left.
+    The folder is made, or must be empty; files of a killed export are replaced. Raise LedgerError, and leave
+    no file, if the folder has other content, can be read by others, is being written or can't be written, or
+    once `stop` is set.
     """
     ledger = existing_ledger(data_dir)
     make_private_folder(folder, setting="folder")
@@ -82,7 +82,7 @@ def export_ledger(
 
 
 def is_being_written(folder: Path) -> bool:
-    """Tell whether an export into this folder is under way; if it was killed, its files are removed."""
+    """Tell whether an export into a folder is under way; files of a killed export are removed."""
     mark = folder.joinpath(UNFINISHED)
     if not mark.exists():
         return False
@@ -98,7 +98,7 @@ def is_being_written(folder: Path) -> bool:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Hold a folder that is empty, or that an export which was killed has left."""
+    """Hold a folder that is empty or has the files of a killed export."""
     mark = folder.joinpath(UNFINISHED)
     if not mark.exists():
         _refuse_full(folder)
@@ -123,7 +123,11 @@ def _remove_files(folder: Path) -> None:
 
 
 def neutral(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: such a one gets an apostrophe in front."""
+    """Return a text that no spreadsheet takes for a formula, by an apostrophe in front.
+
+    >>> neutral("=1+1")
+    "'=1+1"
+    """
     return f"'{text}" if text.strip(" ").startswith(FORMULA_STARTS) else text
 
 

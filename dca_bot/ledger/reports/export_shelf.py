@@ -1,4 +1,4 @@
-"""Exports that are ordered from afar: each in a folder of its own beside the ledger, the newest stay."""
+"""Exports ordered over chat: each in a folder of its own beside the ledger, the newest are kept."""
 
 import re
 import threading
@@ -18,10 +18,10 @@ _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(\.part)?")
 
 
 def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.Event) -> Path:
-    """Write an export into `exports/2026-11-24T080000Z` below `data_dir` and return that folder.
+    """Write an export into `exports/2026-11-24T080000Z` below `data_dir` and return the folder.
 
-    It has its name only once it is whole. Of the older ones KEPT - 1 stay; what else somebody has
-    put there stays too. Raise LedgerError as `export_ledger` does.
+    The folder has this name only once the export is whole. KEPT - 1 older exports stay; other files stay too.
+    Raise LedgerError as `export_ledger` does.
     """
     shelf = data_dir.joinpath(SHELF)
     make_private_folder(shelf, setting="bot.data_dir")
@@ -42,9 +42,9 @@ def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.E
 
 
 def _prune(shelf: Path, newest: str) -> None:
-    """Remove the oldest exports; those that were killed are none.
+    """Remove the oldest exports; folders of killed exports don't count.
 
-    Names behind the newest one's are of a clock that was ahead: they stand behind all others.
+    Names from the future come last in the order: a clock that was ahead made them.
     """
     ours = [path for path in shelf.iterdir() if _NAME.fullmatch(path.name)]
     for part in [path for path in ours if path.suffix == PART]:
@@ -57,7 +57,7 @@ def _prune(shelf: Path, newest: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove the files of an export, and its folder unless somebody has put something else there."""
+    """Remove the files of an export, and the folder unless other files stand there."""
     for table in TABLES:
         folder.joinpath(f"{table.name}.csv").unlink(missing_ok=True)
     with suppress(OSError):

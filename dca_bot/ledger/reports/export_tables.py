@@ -1,8 +1,8 @@
-"""What a bookkeeper gets: each table is one file, and one query.
+"""The tables for a bookkeeper: each table is one file and one query.
 
-A column's ending says how it is written: `_at` an instant, `_minor` fiat, `_whole` a text that has
-fiat in whole units, `_bp` a percentage, `_sat` and `_msat` sats; whatever else is text or a plain
-number. Secrets stay out: no invoice, no preimage, no whole key of a wallet.
+The end of a column's name says how the column is written: `_at` an instant, `_minor` fiat, `_whole` a text
+with fiat in whole units, `_bp` a percentage, `_sat` and `_msat` sats; other columns are text or plain
+numbers. Secrets stay out: no invoice, no preimage, no whole key of a wallet.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One file of the export: its name without ending, and the query whose columns it has.
+    """One file of the export: the name without ending, and the query with the file's columns.
 
     A query may use `price_minor(minor, sat)`, the price of one coin, and `npub(pubkey)`.
     """

@@ -1,4 +1,4 @@
-"""What the ledger tells about the coming days; every query ends with its window, not with history."""
+"""Data for forecasts of the coming days; every query reads a window of time, never the whole history."""
 
 import heapq
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SPENDING_WINDOW = timedelta(days=30)
 
 
 def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
-    """Return (daily limit, balance) of each client for whom fixed mode buys."""
+    """Return (daily limit, balance) of each client for whom fixed mode buys, in minor units."""
     rows = tx.execute(
         "SELECT min(fixed_limit_minor, ?) AS daily, balance_minor FROM participant"
         " WHERE mode = 'fixed'",
@@ -24,7 +24,7 @@ def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
 
 
 def flow_balances_minor(tx: Tx) -> int:
-    """Return the balances of who takes part in flow mode: what cash-outs can still be shared out for."""
+    """Return the balances of the clients in flow mode: the fiat that cash-outs can still buy bitcoin for."""
     row = tx.execute(
         "SELECT coalesce(sum(balance_minor), 0) AS minor FROM participant WHERE mode = 'flow'"
     ).fetchone()
@@ -32,9 +32,10 @@ def flow_balances_minor(tx: Tx) -> int:
 
 
 def flow_pace(tx: Tx, now: datetime) -> Pace:
-    """Return the sats that cash-outs, and commission, gave to people in the last 14 days.
+    """Return the sats that cash-outs and commission gave to payees in the last 14 days.
 
-    Where the first distribution is younger, since then. Fixed mode is left out: its limits tell.
+    The window begins at the first distribution if that is younger. Fixed mode is left out: the daily limits
+    forecast fixed mode.
     """
     since = now - FLOW_WINDOW
     given = tx.execute(
@@ -47,7 +48,7 @@ def flow_pace(tx: Tx, now: datetime) -> Pace:
 
 
 def spending(tx: Tx, client: Client, now: datetime) -> Pace:
-    """Return at what pace a client's fiat was spent in the last 30 days, while there was any."""
+    """Return the pace at which a client's fiat was spent in the last 30 days with a balance."""
     since = now - SPENDING_WINDOW
     arriving = _moves(tx, client.id, "to_account", since)
     leaving = _moves(tx, client.id, "from_account", since)

@@ -1,4 +1,4 @@
-"""What a client has bought, as far back as is asked for; what was cancelled was not bought."""
+"""A client's purchases; cancelled purchases don't count."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,17 @@ from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A client's purchases, newest recorded first; `commission_sat` was got besides, for nothing."""
+    """A client's purchases, newest recorded first; `commission_sat` came besides, for no fiat."""
 
     purchases: tuple[Purchase, ...]
     commission_sat: int
 
 
 def since(tx: Tx, client_id: int, start: datetime | None) -> Bought:
-    """Return what a client bought since `start`, or ever.
+    """Return a client's purchases since `start`, or all.
 
-    Shares are read from the newest back, until one was recorded before `start`: none of those
-    before it can be of a later time.
+    Shares are read from the newest back to the first one recorded before `start`: no share recorded earlier
+    has a later time.
     """
     rows = tx.execute(
         "SELECT distribution.at, processed_at, kind, minor, sat, payout_id, payout.state FROM share"
@@ -46,7 +46,7 @@ def since(tx: Tx, client_id: int, start: datetime | None) -> Bought:
 
 
 def saving_since(tx: Tx, client_id: int) -> datetime | None:
-    """Return when a client's first deposit was confirmed."""
+    """Return when a client's first deposit was confirmed; None without one."""
     row = tx.execute(
         "SELECT min(confirmed_at) AS at FROM deposit WHERE client_id = ?", (client_id,)
     ).fetchone()
@@ -55,9 +55,9 @@ def saving_since(tx: Tx, client_id: int) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One share as its client sees it; `payout_state` is None while it waits for more shares.
+    """One share in a client's history; `kind` is the distribution's kind.
 
-    `kind` is its distribution's.
+    `payout_state` is None while the share waits for more shares.
     """
 
     at: datetime
@@ -90,7 +90,7 @@ def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Hist
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What somebody has got so far, reversed shares aside: bought for fiat, and of the commission."""
+    """A payee's sums without reversed shares: sats bought, fiat spent, sats of commission."""
 
     bought_sat: int = 0
     spent_minor: int = 0
@@ -98,7 +98,7 @@ class Got:
 
 
 def got(tx: Tx, client_id: int) -> Got:
-    """Return what somebody has got, from sums that the schema keeps beside the shares."""
+    """Return a payee's sums, which the schema keeps beside the shares."""
     row = tx.execute("SELECT * FROM client_sum WHERE client_id = ?", (client_id,)).fetchone()
     if row is None:
         return Got()

@@ -1,4 +1,4 @@
-"""A client's own account: what came in, what was bought, what went back, newest first."""
+"""A client's own account: deposits, purchases and withdrawals, newest first."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -17,9 +17,9 @@ WITHDRAWN = "withdrawn"
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One line: `what` is in CASH_KINDS or a kind of distribution.
+    """One line; `what` is one of CASH_KINDS or a distribution's kind.
 
-    `state` is the deposit's (WITHDRAWN for a withdrawal) or the payout's, COLLECTING before there is one.
+    `state` is a deposit's state (WITHDRAWN for a withdrawal) or a payout's, COLLECTING before the payout.
     """
 
     at: datetime
@@ -34,7 +34,7 @@ def statement(
 ) -> list[StatementLine]:
     """Return a client's lines since an instant (None: all), newest first.
 
-    Shares and withdrawals are read from the newest back, until one was recorded before `since`.
+    Shares and withdrawals are read from the newest back to the first one recorded before `since`.
     """
     start = 0 if since is None else micros(since)
     leaving = _until(tx.execute(_LEAVING, (client_id,)), start)
@@ -75,7 +75,7 @@ ORDER BY entry.id DESC
 
 
 def _until(rows: Iterable[sqlite3.Row], start: int) -> Iterator[sqlite3.Row]:
-    """Yield rows that are of `start` or later; none recorded before then can be."""
+    """Yield rows since `start`, up to the first row recorded before `start`."""
     for row in rows:
         if row["recorded_at"] < start:
             return

@@ -1,4 +1,4 @@
-"""What the operators' daily summary counts; nothing here changes anything."""
+"""The counts of the operators' daily summary."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """So many of a kind, their fiat, their sats, and what they cost in fees."""
+    """A number of distributions or payouts, with their fiat, sats and fees."""
 
     count: int
     minor: int
@@ -18,9 +18,9 @@ class Tally:
 
 
 def shared_out(tx: Tx, kind: str, since: datetime, *, now: datetime) -> Tally:
-    """Return the distributions of a kind that were processed since then, by their principals.
+    """Return the distributions of a kind that were processed since an instant, by their principals.
 
-    What a clock that was ahead has noted for later counts when its time has come, once.
+    A distribution with a future time (the clock was ahead) counts once, when that time has come.
     """
     row = tx.execute(
         "SELECT count(*) AS n, coalesce(sum(principal_minor), 0) AS minor,"
@@ -32,7 +32,7 @@ def shared_out(tx: Tx, kind: str, since: datetime, *, now: datetime) -> Tally:
 
 
 def paid(tx: Tx, since: datetime) -> Tally:
-    """Return the payouts that were finished since then."""
+    """Return the payouts that were finished since an instant."""
     row = tx.execute(
         "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat,"
         " coalesce(sum(fee_msat), 0) AS fee FROM payout WHERE done_at > ?",
@@ -42,7 +42,7 @@ def paid(tx: Tx, since: datetime) -> Tally:
 
 
 def low_names(tx: Tx) -> list[str]:
-    """Return the clients who were asked for the next deposit and have not brought it."""
+    """Return the clients who were asked for the next deposit and have not brought one."""
     rows = tx.execute(
         "SELECT name FROM client WHERE low_told <> '' AND state <> 'closed' ORDER BY name"
     )

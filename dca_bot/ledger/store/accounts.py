@@ -1,7 +1,7 @@
-"""The accounts and what moves between them.
+"""The accounts, and the entries that move amounts between accounts (double entry).
 
-Every entry takes an amount from one account and gives it to another, so all entries add up to zero
-by construction; the schema keeps the balances and lets no client's fall below zero.
+Every entry takes an amount from one account and gives the amount to another, so the sum of all accounts
+is zero by construction. The schema keeps the balances and lets no client's balance fall below zero.
 
     minor   cash ──deposit──▶ balance(client) ──distribution──▶ converted
     sat     machine ──distribution──▶ owed(client) ──payout──▶ paid
@@ -20,7 +20,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: its kind, and whose it is if it is a client's."""
+    """An account by its kind, and by its client if the account is a client's."""
 
     kind: str
     client_id: int | None = None
@@ -42,13 +42,13 @@ def balance_of(client_id: int) -> Account:
 
 
 def owed_to(client_id: int) -> Account:
-    """Return the account of the sats that a client has got and was not yet paid."""
+    """Return the account of the sats that a client was given and not yet paid."""
     return Account("owed", client_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One entry to be made; an amount of 0 makes none."""
+    """An entry to be made; an amount of 0 makes no entry."""
 
     source: Account
     target: Account
@@ -57,7 +57,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a posting belongs to; `message_id` is the operator's message that ordered it."""
+    """The distribution, deposit or payout behind a posting; `message_id` is the operator's message."""
 
     distribution_id: str | None = None
     deposit_id: int | None = None
@@ -67,9 +67,9 @@ class Cause:
 
 
 def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetime) -> int:
-    """Record a posting with its entries, and return its id.
+    """Record a posting with its entries, and return the posting's id.
 
-    A balance that would fall below zero raises IntegrityError.
+    Raise sqlite3.IntegrityError for a balance below zero.
     """
     posting_id = tx.execute(
         "INSERT INTO posting (kind, posted_at, distribution_id, deposit_id, payout_id, note, message_id)"
@@ -94,7 +94,7 @@ def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetim
 
 
 def balance(tx: Tx, account: Account) -> int:
-    """Return an account's balance in its unit."""
+    """Return an account's balance, in the account's unit."""
     row = tx.execute(
         "SELECT balance FROM account WHERE kind = ? AND coalesce(client_id, 0) = ?",
         (account.kind, account.client_id or 0),
@@ -103,7 +103,7 @@ def balance(tx: Tx, account: Account) -> int:
 
 
 def totals(tx: Tx) -> dict[str, int]:
-    """Return the sum of each kind of account."""
+    """Return the sum of the balances of each kind of account."""
     rows = tx.execute("SELECT kind, sum(balance) AS total FROM account GROUP BY kind")
     return {row["kind"]: row["total"] for row in rows}
 

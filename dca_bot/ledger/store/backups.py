@@ -1,7 +1,7 @@
 """Copies of the ledger, made while the bot runs.
 
-A copy bears its name only when it is whole: it is written under another one, checked as a ledger,
-brought to disk, and then renamed. What is committed meanwhile isn't in it, and nobody waits for it.
+The invariant: a file with the name of a copy is whole. A copy is written under another name, checked as a
+ledger, brought to disk and renamed. Commits during the copying aren't in the copy, and never wait.
 """
 
 import filecmp
@@ -35,19 +35,19 @@ _HEAD = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy that was made by itself, and when that was."""
+    """A copy of the daily kind, and the instant of its making."""
 
     path: Path
     made_at: datetime
 
 
 def copy_name(now: datetime) -> str:
-    """Return what a copy made now is called: `ledger-2026-11-24T080000Z.sqlite3`."""
+    """Return the name of a copy made now: `ledger-2026-11-24T080000Z.sqlite3`."""
     return f"ledger-{now.astimezone(UTC):{_STAMP}}.sqlite3"
 
 
 def copies(folder: Path) -> list[Copy]:
-    """Return the copies of our own naming in a folder, the newest first."""
+    """Return the copies of this naming in a folder, the newest first."""
     found = []
     for path in folder.iterdir():
         name = _NAME.fullmatch(path.name)
@@ -59,9 +59,9 @@ def copies(folder: Path) -> list[Copy]:
 
 
 def prune(folder: Path, *, keep: int, now: datetime) -> None:
-    """Remove all copies of our own naming but the newest `keep`.
+    """Remove all copies of this naming but the newest `keep`.
 
-    Those from the future were made while the clock was ahead: they stand behind all others.
+    Copies from the future come last in the order: a clock that was ahead named them.
     """
     ranked = sorted(copies(folder), key=lambda copy: copy.made_at > now)
     for copy in ranked[keep:]:
@@ -69,7 +69,7 @@ def prune(folder: Path, *, keep: int, now: datetime) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a copy that was broken off has left, but nothing that is being written."""
+    """Remove the files of killed copyings; files that are being written stay."""
     for path in sorted(folder.iterdir()):
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
             part = path.with_name(path.name.partition(PART)[0] + PART)
@@ -81,13 +81,12 @@ def remove_unfinished(folder: Path) -> None:
 def copy_ledger(
     data_dir: Path, target: Path, *, stop: threading.Event | None = None, traceless: bool = False
 ) -> None:
-    """Copy the ledger as it is now into a new file of mode 600, whether a bot runs on it or not.
+    """Copy the ledger into a new file of mode 600, whether a bot runs or not.
 
-    The copy is one plain file, and bears a mark by which a bot knows what it was started on. A ledger
-    of any version is copied, so that there can be a copy before a new program is started. What a copy
-    that was killed has left is replaced. Raise LedgerError if the target is there already, if it is
-    being written or can't be, if the copy isn't sound, or once `stop` is set; then nothing is left.
-    `traceless` is for a trial: a bot that starts meanwhile can spoil the copy.
+    The copy is one plain file with a mark, by which a bot knows that its ledger is a copy. A ledger of any
+    version is copied. The file of a killed copying is replaced. Raise LedgerError, and leave nothing, if the
+    target exists, is being written or can't be written, if the copy isn't sound, or once `stop` is set.
+    `traceless`: a trial's way, for which a bot that starts meanwhile can spoil the copy.
     """
     source = existing_ledger(data_dir)
     if os.path.lexists(target):
@@ -117,10 +116,10 @@ def copy_ledger(
 
 
 def keep_before(data_dir: Path, version: int) -> None:
-    """Copy the ledger to `before-version-3.sqlite3` beside it, before it is brought to version 3.
+    """Copy the ledger to `before-version-3.sqlite3` beside the ledger, before the migration to version 3.
 
-    Nothing is overwritten and no copy is ever removed: one that differs from those of the same name gets
-    a number. Starts that break off in a migration again and again keep one copy. Raise LedgerError.
+    No file is overwritten and no copy is ever removed: a different copy of the same name gets a number.
+    Starts that fail again and again in a migration keep one copy. Raise LedgerError.
     """
     new = data_dir.joinpath(f"before-version-{version}.new")
     try:
@@ -140,7 +139,7 @@ def keep_before(data_dir: Path, version: int) -> None:
 
 
 def name_before(copy: Path, data_dir: Path, version: int) -> Path:
-    """Return where `keep_before` keeps a copy: at the first name that is free or has the very same copy."""
+    """Return the path for `keep_before`: the first free name, or the name of an identical copy."""
     names = (
         data_dir.joinpath(f"before-version-{version}{'' if number == 1 else f'-{number}'}.sqlite3")
         for number in count(1)
@@ -151,7 +150,7 @@ def name_before(copy: Path, data_dir: Path, version: int) -> Path:
 
 
 def _claim(part: Path, target: Path) -> int:
-    """Become the only one who writes a copy, in place of one that was killed; return the claim."""
+    """Become the only writer of a copy, in place of a killed one; return the claim."""
     try:
         claim = claim_private_file(part)
         try:
@@ -173,9 +172,10 @@ def _claim(part: Path, target: Path) -> int:
 
 
 def _empty(claim: int, part: Path) -> None:
-    """Empty what a killed copy has left; raise FileExistsError for anything else.
+    """Empty the file of a killed copying; raise FileExistsError for any other content.
 
-    It is empty or begins as SQLite's files do, or with zeros, as the first page may come last.
+    The file of a killed copying is empty, begins as SQLite's files do, or begins with zeros: the first page
+    may be written last.
     """
     if os.pread(claim, len(_HEAD), 0) not in (b"", _HEAD, bytes(len(_HEAD))):
         raise FileExistsError(str(part))

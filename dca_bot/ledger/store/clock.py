@@ -1,14 +1,14 @@
-"""What the computer's clock has shown, and how much time has really passed.
+"""The readings of the computer's clock, and the time that has surely passed.
 
-The invariant: once the clock is right, nothing waits for an instant that a wrong clock has noted. What
-is still to happen is pulled back; what the schema never alters stays, and its order is its sequence.
+The invariant: once the clock is right, nothing waits for an instant that a wrong clock has recorded. Future
+instants are pulled back to now. Instants that the schema never alters stay; their order is their sequence.
 
-    shows what it should ──less than a day back──▶ what lies ahead is pulled back to now
-         ▲       │ more than a day back
-         │       ▼
-         │    in doubt: was it ahead, or is it behind? Nothing is decided or paid.
-         ├───────┤ it shows again what it has shown before: it was behind
-         └───────┘ the operator says `resume all`: it was ahead, and what lies ahead is pulled back
+    right ──less than a day back──▶ future instants are pulled back to now
+      ▲       │ more than a day back
+      │       ▼
+      │    in doubt: was the clock ahead, or is it behind? Nothing is decided or paid.
+      ├───────┤ the clock shows again a time from before: the clock was behind
+      └───────┘ the operator says `resume all`: the clock was ahead, future instants are pulled back
 """
 
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ CODE_LIFE = timedelta(minutes=10)
 
 
 class Turn(Enum):
-    """What the clock has done since it was looked at last."""
+    """How the clock has moved since the last reading."""
 
     NONE = auto()
     BACK = auto()
@@ -39,7 +39,7 @@ class Turn(Enum):
 
 
 def note(tx: Tx, now: datetime) -> Turn:
-    """Note what the clock shows, and pull back what lies ahead if it shows less than before."""
+    """Record a reading of the clock; pull back future instants if the clock went back."""
     shown = shown_at(tx)
     if shown is None:
         pull_back(tx, now)
@@ -58,14 +58,14 @@ def note(tx: Tx, now: datetime) -> Turn:
 
 
 def see(tx: Tx, now: datetime) -> None:
-    """Note that the clock shows this; with whatever else is noted for a later instant."""
+    """Record a reading of the clock, together with any instant that is recorded for later."""
     shown = shown_at(tx)
     if shown is None or shown < now:
         bot_state.put(tx, bot_state.CLOCK_AT, now.isoformat())
 
 
 def shown_at(tx: Tx) -> datetime | None:
-    """Return the latest time that the clock has shown; None where nobody has looked yet."""
+    """Return the latest reading of the clock; None before the first."""
     return bot_state.moment(tx, bot_state.CLOCK_AT) or bot_state.moment(tx, bot_state.LOOKED_AT)
 
 
@@ -75,7 +75,7 @@ def is_doubted(tx: Tx) -> bool:
 
 
 def accept(tx: Tx, now: datetime) -> bool:
-    """Take the operator's word that a doubted clock is right; tell whether it was doubted."""
+    """Record the operator's word that a doubted clock is right; return whether the clock was in doubt."""
     was_doubted = bot_state.drop(tx, bot_state.CLOCK_DOUBTED)
     if was_doubted:
         pull_back(tx, now)
@@ -83,9 +83,9 @@ def accept(tx: Tx, now: datetime) -> bool:
 
 
 def begin_copy(tx: Tx, now: datetime) -> None:
-    """Note the start on a copy; if the copy was made in doubt, the doubt begins anew with it.
+    """Record the start on a restored ledger.
 
-    So that what is heard while in doubt is heard since this start, and not since the doubt of then.
+    A doubt that the copy brought along begins anew at this start, so that messages since this start count.
     """
     bot_state.put(tx, bot_state.RESTORED_AT, now.isoformat())
     if is_doubted(tx):
@@ -93,9 +93,9 @@ def begin_copy(tx: Tx, now: datetime) -> None:
 
 
 def pull_back(tx: Tx, now: datetime) -> None:
-    """Let everything that lies ahead be now, as far as it can be altered: the clock was ahead.
+    """Set future instants to now, where the schema allows: the clock was ahead.
 
-    Nothing becomes earlier than it was: who pulls back knows that now is later.
+    No instant becomes earlier than now, and past instants stay.
     """
     values = {
         "now": micros(now),
@@ -115,10 +115,10 @@ def pull_back(tx: Tx, now: datetime) -> None:
 
 
 def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
-    """Return how much time has passed for certain, counted from an instant long ago.
+    """Return how much time has surely passed since an instant long ago.
 
-    No setting of the clock changes it. While the computer is off, or until the bot is at work on it
-    again, nothing is counted.
+    The sum counts the computer's uptime while a bot is at work. Setting the clock changes nothing; time with
+    the computer off isn't counted.
     """
     noted = bot_state.get(tx, bot_state.WITNESSED)
     if noted is None:
@@ -130,9 +130,9 @@ def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
 
 
 def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
-    """Add to what is witnessed; return by how much the clock has leapt ahead since the last time.
+    """Add the uptime since the last call to the witnessed time; return the leap of the clock meanwhile.
 
-    That is no time where the computer was started meanwhile.
+    The leap is zero below LEAP_MIN, or if the computer was restarted meanwhile.
     """
     noted, total = bot_state.get(tx, bot_state.WITNESSED), witnessed(tx, uptime)
     elapsed_us, total_us = (span // timedelta(microseconds=1) for span in (uptime.elapsed, total))
@@ -146,7 +146,7 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
 
 
 def _pull_start(tx: Tx, now: datetime) -> None:
-    """Let cash-outs count from now on where that was the first start; what is configured stays."""
+    """Let cash-outs count from now on, if they counted from the first start; a configured instant stays."""
     first, used = (
         bot_state.moment(tx, bot_state.START_AT),
         bot_state.moment(tx, bot_state.START_USED),
@@ -156,7 +156,7 @@ def _pull_start(tx: Tx, now: datetime) -> None:
 
 
 def _pull_top_up(tx: Tx, now: datetime) -> None:
-    """Let a top-up invoice be over that would live for longer than any does."""
+    """End a top-up invoice that would live longer than TOP_UP_LIFE."""
     noted = bot_state.get(tx, bot_state.TOP_UP)
     if noted is None:
         return
@@ -168,30 +168,30 @@ def _pull_top_up(tx: Tx, now: datetime) -> None:
 _OPEN_LETTER = "sent_at IS NULL AND dropped_at IS NULL"
 _OPEN_PAYOUT = "id IN (SELECT id FROM open_payout)"
 _PULLED = (
-    # What is to be tried or told again, and since when something lasts.
+    # Next tries of payouts, messages and looks; beginnings of alarms.
     f"UPDATE payout SET try_at = :now WHERE {_OPEN_PAYOUT} AND try_at > :now",
     f"UPDATE outbox SET try_at = :now WHERE {_OPEN_LETTER} AND try_at > :now",
     "UPDATE verify_due SET try_at = :now WHERE try_at > :now",
-    # A letter that was tried keeps its time: it must stay the same letter.
+    # A message that was tried keeps its time: a second event would arrive as a second message.
     f"UPDATE outbox SET created_at = :second WHERE {_OPEN_LETTER} AND tries = 0 AND event IS NULL"
     " AND created_at > :second",
     "UPDATE alarm SET since = :now WHERE since > :now",
     "UPDATE slow_destination SET since = :now WHERE since > :now",
     "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
-    # Whose messages count, and from when on.
+    # From when on a person's messages count.
     "UPDATE person SET protocol_at = :now WHERE protocol_at > :now",
     "UPDATE client SET key_at = :now WHERE key_at > :now",
     "UPDATE client SET created_at = :now WHERE created_at > :now",
     "UPDATE client SET missed_told_at = :now WHERE missed_told_at > :now",
-    # What the ceiling of a day, the credit's grace, digests and the daily summary count.
+    # Counted by the day's ceiling, the grace of a credit, digests and the daily summary.
     "UPDATE payout SET submitted_at = :now WHERE submitted_at > :now",
     f"UPDATE payout SET debited_at = :now WHERE {_OPEN_PAYOUT} AND debited_at > :now",
     "UPDATE payout SET done_at = :now WHERE done_at > :now",
-    # The operator's word, and what it was said of: an old word must cover nothing new.
+    # An operator's decision and its subject: an old decision must not cover a new payment.
     "UPDATE hold SET opened_at = :now WHERE opened_at > :now",
     "UPDATE hold SET closed_at = :now WHERE closed_at > :now",
     "UPDATE foreign_payment SET seen_at = :now WHERE seen_at > :now",
-    # From when on cash counts, for flow mode and for what should be in a machine.
+    # From when on cash counts, for flow mode and for a machine's expected cash.
     "UPDATE deposit SET confirmed_at = :now WHERE state = 'confirmed' AND confirmed_at > :now",
     "UPDATE cash_count SET counted_at = :now WHERE counted_at > :now",
 )

@@ -1,7 +1,7 @@
-"""Which bot processes have run on a data folder: their ids stand in its lock file.
+"""The bot processes that have run on a data folder, by the ids in the folder's lock file.
 
-Whoever holds the lock knows that they have ended. The ledger can't tell that: it may be put back from a
-backup, while the lock file stays.
+The holder of the lock knows that all earlier processes have ended. The ledger can't tell: a ledger may be
+restored from a backup, and the lock file stays.
 """
 
 import re
@@ -15,9 +15,9 @@ _INSTANCE = re.compile(r"[0-9a-f]{16}")
 
 
 def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
-    """Add this process to a folder whose lock it holds; return those before it, the last 200.
+    """Add this process to a folder whose lock the process holds; return the last 200 before.
 
-    A file that can't be read or written tells of none: then the operators are asked.
+    A file that can't be read or written counts as empty: the operators are asked then.
     """
     before = instances(data_dir)
     with suppress(OSError):
@@ -27,7 +27,7 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
 
 
 def instances(data_dir: Path) -> list[str]:
-    """Return the processes that have run on a folder, the last 200; the last one may still run."""
+    """Return the last 200 processes of a folder; the newest one may still run."""
     with suppress(OSError, UnicodeDecodeError):
         return _INSTANCE.findall(data_dir.joinpath(LOCK_FILE).read_text(encoding="ascii"))[-KEPT:]
     return []

@@ -1,4 +1,4 @@
-"""Instants as the ledger keeps them: whole microseconds since 1970, exact both ways."""
+"""Instants in the ledger: whole microseconds since 1970, exact in both directions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ def instant(at_us: int) -> datetime:
 
 
 def instant_or_none(at_us: int | None) -> datetime | None:
-    """Return the instant, or None where the ledger has none."""
+    """Return the instant, or None for NULL."""
     return None if at_us is None else instant(at_us)
 
 
@@ -27,5 +27,5 @@ def micros_of(span: timedelta) -> int:
 
 
 def span_or_none(span_us: int | None) -> timedelta | None:
-    """Return microseconds as a span of time, or None where the ledger has none."""
+    """Return microseconds as a span of time, or None for NULL."""
     return None if span_us is None else timedelta(microseconds=span_us)

@@ -10,9 +10,9 @@ from dca_bot.files.rights import refuse_unfit_folder
 
 
 def make_private_folder(folder: Path, *, setting: str) -> None:
-    """Have a folder of mode 700; raise LedgerError if it can't be made or isn't its user's alone.
+    """Make a folder of mode 700, or accept one of this user's; raise LedgerError for any other.
 
-    `setting` is what the operator changes to get another one.
+    `setting`: the key of the configuration that chooses the folder, for the error's text.
     """
     try:
         refuse_unfit_folder(folder, setting=setting)
@@ -38,11 +38,11 @@ def make_private_file(path: Path) -> int:
 
 
 def claim_private_file(path: Path) -> int:
-    """Become the only writer of a file of mode 600 and return its descriptor; closing it lets go.
+    """Become the only writer of a file of mode 600 and return its descriptor; closing ends the claim.
 
-    What a writer that was killed has left is taken over, as its claim has ended with it. Raise
-    BlockingIOError while somebody else writes the file, FileExistsError if it isn't one of ours (a
-    link, a folder, another user's, readable by others), or LedgerError.
+    The file of a killed writer is taken over, for the claim has ended with the writer. Raise BlockingIOError
+    while another process has the claim, FileExistsError for a link, a folder, another user's file or a file
+    readable by others, LedgerError for other trouble.
     """
     while True:
         try:
@@ -61,9 +61,9 @@ def claim_private_file(path: Path) -> int:
 
 
 def remove_unclaimed(path: Path) -> bool:
-    """Remove a file that nobody has claimed, as its writer was killed; tell whether it was so.
+    """Remove a file whose writer was killed; return whether the file was removed.
 
-    Another user's stays: nobody can see whether it is claimed.
+    A file with a claim stays. Another user's file stays: its claim can't be seen.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -80,7 +80,7 @@ def remove_unclaimed(path: Path) -> bool:
 
 
 def _open_own(path: Path) -> int:
-    """Open a file that is there; raise FileExistsError if nobody of us can have made it."""
+    """Open an existing file; raise FileExistsError if this program can't have made the file."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -103,7 +103,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def sync_to_disk(place: Path) -> None:
-    """Return once a file's content, or a folder's list of names, would survive a power cut."""
+    """Return once a file's content, or a folder's list of names, survives a power cut (fsync)."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -44,11 +44,11 @@ from dca_bot.jobs.fixed_mode import Schedule
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.outbox import Outbox
-from dca_bot.jobs.payouts.context import Till
+from dca_bot.jobs.payouts.context import PayoutContext
 from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
-from dca_bot.jobs.payouts.worker import Settler
+from dca_bot.jobs.payouts.worker import PayoutWorker
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.lamassu.directory import DirectorySource
@@ -129,7 +129,7 @@ class Jobs:
     conversation: Conversation
     ingest: Ingest
     schedule: Schedule
-    settler: Settler
+    payout_worker: PayoutWorker
     verifier: Verifier
     outbox: Outbox
     alarms: Alarms
@@ -306,7 +306,7 @@ async def run_jobs(
             group.create_task(answer_messages(messenger, jobs.conversation), name="inbox"),
             group.create_task(jobs.ingest.run(), name="ingest"),
             group.create_task(jobs.schedule.run(), name="schedule"),
-            group.create_task(jobs.settler.run(), name="settle"),
+            group.create_task(jobs.payout_worker.run(), name="settle"),
             group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.outbox.run(), name="outbox"),
             group.create_task(jobs.alarms.run(), name="alarms"),
@@ -344,7 +344,9 @@ async def build_jobs(
     party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
     lease = Lease(database, wallet, notices, clock, party)
     funds = Funds(database, wallet, notices, programme, clock)
-    till = Till(database, wallet, outside.addresses, funds, notices, programme, clock, lease)
+    context = PayoutContext(
+        database, wallet, outside.addresses, funds, notices, programme, clock, lease
+    )
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
     poll_s = config.lamassu.poll_seconds
     return Jobs(
@@ -362,7 +364,7 @@ async def build_jobs(
             from_first_start=config.start_at is None,
         ),
         schedule=Schedule(database, wallet, notices, programme, clock, signals),
-        settler=Settler(till, signals),
+        payout_worker=PayoutWorker(context, signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
         outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
         alarms=Alarms(

@@ -28,7 +28,12 @@ from dca_bot.core.ports import (
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.ledger.correspondence import outbox, payout_notices
 from dca_bot.ledger.distributions import flow_mode, manual_cash_outs
-from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts import (
+    booking,
+    payouts,
+    queue,
+    transitions,
+)
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -329,10 +334,10 @@ def bring_payout(tx):
     for step, about in (
         (transitions.record_invoice, [invoice]),
         (transitions.submit, []),
-        (transitions.debit, [paid]),
+        (booking.debit, [paid]),
         (transitions.finish, []),
     ):
-        step(tx, payouts.open_payouts(tx)[0], *about, now=NOW)
+        step(tx, queue.open_payouts(tx)[0], *about, now=NOW)
     payout_notices.set_wish(tx, client, Notify.DAILY)
     (row,) = tx.execute("SELECT id FROM payout").fetchall()
     payout_notices.arrive(tx, payouts.by_id(tx, row["id"]), clients.by_id(tx, client.id))

@@ -269,8 +269,8 @@ async def test_every_job_has_the_programme(tmp_path):
         jobs, programme = bot.jobs, bot.programme
     for job in (jobs.ingest, jobs.schedule, jobs.outbox, jobs.digests, jobs.daily_summary):
         assert job.programme is programme
-    assert jobs.settler.till.programme is programme
-    assert jobs.settler.till.funds.programme is programme
+    assert jobs.payout_worker.context.programme is programme
+    assert jobs.payout_worker.context.funds.programme is programme
 
 
 def test_table_has_every_key_there_is():

@@ -18,7 +18,7 @@ from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import readings
-from dca_bot.ledger.payouts import holds, leases, payout_need, payouts
+from dca_bot.ledger.payouts import holds, leases, payout_need, queue
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.clients import everyone
 from dca_bot.ledger.store import accounts, bot_state
@@ -168,7 +168,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "held_sat": held.sat,
         "collecting_sat": payout_need.collecting(tx).sat,
         "under_way_sat": payout_need.under_way(tx).sat,
-        "payouts_by_state": dict(payouts.counts(tx)),
+        "payouts_by_state": dict(queue.counts(tx)),
         "paid_sat": totals["paid"],
         "treasury_sat": -totals["treasury"],
         "operator_sat": totals["operator"],

@@ -7,7 +7,7 @@ as an exact fraction.
 from decimal import Decimal
 from fractions import Fraction
 
-from dca_bot.core.money import minor_digits
+from dca_bot.core.money import fiat_text, minor_digits, sat_text
 
 COIN_SAT = 100_000_000
 
@@ -30,6 +30,18 @@ def price_text(minor: int, sat: int, currency: str) -> str:
     '750,000 GTQ'
     """
     return f"{rate_minor(minor, sat) // 10 ** minor_digits(currency):,} {currency}"
+
+
+def memo_text(amount_sat: int, minor: int, currency: str) -> str:
+    """Write a payment's memo in figures alone, as no language is known: sats, fiat if any, and price.
+
+    >>> memo_text(20_000, 15_000, "GTQ")
+    'DCA: 20,000 sats = 150.00 GTQ (1 BTC = 750,000 GTQ)'
+    """
+    if not minor:
+        return f"DCA: {sat_text(amount_sat)}"
+    price = price_text(minor, amount_sat, currency)
+    return f"DCA: {sat_text(amount_sat)} = {fiat_text(minor, currency)} (1 BTC = {price})"
 
 
 def value_minor(sat: int, coin: Fraction) -> int:

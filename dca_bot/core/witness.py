@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from dca_bot.core.payout import over_at
+from dca_bot.core.attempt import over_at
 
 LOOKS_APART = timedelta(hours=24)
 """Two answers "unpaid" of a payee's server count only if so much time lies between them."""

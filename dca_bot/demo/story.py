@@ -26,7 +26,7 @@ from dca_bot.demo.offer import is_at_a_terminal, offer_chat
 from dca_bot.demo.person import Person, person
 from dca_bot.demo.world import World, demo_world, running_bot
 from dca_bot.ledger.correspondence import outbox
-from dca_bot.ledger.payouts import payouts
+from dca_bot.ledger.payouts import queue
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate
@@ -258,7 +258,7 @@ async def _settled(database: Database, world: World) -> None:
 
     def done(tx: Tx) -> bool:
         (recorded,) = tx.execute("SELECT count(*) FROM cash_out").fetchone()
-        return recorded >= expected and not payouts.open_payouts(tx) and not outbox.unsent(tx)
+        return recorded >= expected and not queue.open_payouts(tx) and not outbox.unsent(tx)
 
     async with asyncio.timeout(_SETTLE_LIMIT_S):
         while not await database.read(done):

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dca_bot.core.attempt import INVOICE_LIFE
 from dca_bot.core.lease import LEASE_TAG, LeaseReading, LeaseRow
-from dca_bot.core.payout import INVOICE_LIFE
 from dca_bot.lnbits.api import PAYMENT_ERROR, is_key_refused
 from dca_bot.lnbits.models import LeaseExtra, ListedRow, PaymentPage
 from dca_bot.lnbits.wire import Reply

@@ -10,7 +10,7 @@ from dca_bot.core.reach import Reach
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
-from dca_bot.ledger.payouts import holds, payouts
+from dca_bot.ledger.payouts import holds, queue
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.reports import summary
 from dca_bot.ledger.store import bot_state
@@ -37,7 +37,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
     """Say the figures since the last summary, and the open matters."""
     since = _since(tx, now)
     need = need_of(tx, programme, now)
-    stuck = payouts.stuck_count(tx)
+    stuck = queue.stuck_count(tx)
     return Say(
         "lines",
         lines=(

@@ -33,7 +33,7 @@ from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import cash_outs, changes, distributions, flow_mode
-from dca_bot.ledger.payouts import holds, payouts, transitions
+from dca_bot.ledger.payouts import booking, holds, payouts, queue, transitions
 from dca_bot.ledger.programme import clients, machines
 from dca_bot.ledger.reports.export import Form
 from dca_bot.ledger.reports.export_shelf import export_to_shelf
@@ -322,7 +322,7 @@ class Talk:
 
     async def hold_payout(self, reason):
         def work(tx):
-            payout = payouts.open_payouts(tx)[0]
+            payout = queue.open_payouts(tx)[0]
             hold = transitions.hold(tx, payout, reason, now=self.clock.now())
             self.notices.hold_opened(tx, hold, self.clock.now())
             return payout.id
@@ -348,7 +348,7 @@ class Talk:
                 elif step == "submit":
                     transitions.submit(tx, payout, now=now)
                 elif step == "debit":
-                    transitions.debit(tx, payout, self.paid(payout), now=now)
+                    booking.debit(tx, payout, self.paid(payout), now=now)
                 else:
                     transitions.move(tx, payout, payouts.PayoutState(step))
 

@@ -20,7 +20,7 @@ from dca_bot.chat.operator.status import look_around
 from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.ledger.correspondence.outbox import Urgency
-from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts import payouts, queue, transitions
 from dca_bot.ledger.store import bot_state
 
 HEADING = "Summary since "
@@ -104,7 +104,7 @@ async def test_summary_tells_what_the_day_brought(started):
     started.clock.at = utc(2, 15)
     await started.distribute("one", fiat_minor=10_000, sat=12_000)
     await started.distribute("two", fiat_minor=20_000, sat=24_001)
-    for payout in await started.database.read(payouts.open_payouts):
+    for payout in await started.database.read(queue.open_payouts):
         if payout.minor < 20_000:
             await started.bring_to(payout.id, "invoice", "submit", "debit")
             await started.database.transact(

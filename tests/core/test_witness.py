@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.core.payout import over_at
+from dca_bot.core.attempt import over_at
 from dca_bot.core.witness import (
     LOOKS_APART,
     LOOKS_END,

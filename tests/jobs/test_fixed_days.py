@@ -198,7 +198,7 @@ async def test_copy_from_before_a_run_pays_it_no_second_time(calendar, balance_s
     (bench.folder / "data").rename(bench.folder / "lost")
     (bench.folder / "copy").rename(bench.folder / "data")
     await bench.open()
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     calendar.restart()
     await calendar.walk("2025-03-29T03:00")
     # A bot that has paid since the copy was made isn't known to have ended: the operators take over.

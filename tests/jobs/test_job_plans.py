@@ -17,7 +17,7 @@ from dca_bot.jobs.fixed_mode import Schedule
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_runs
-from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts import booking, queue, unknown_payments
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.messages.notices import Notices
@@ -79,7 +79,7 @@ async def test_poll_takes_no_longer_with_history(make_ingest):
 async def test_payouts_take_no_longer_with_history(bench):
     with traced(bench.database) as plans:
         await bench.distribute(50_000, 40_000, 5_000)
-        await bench.settler.catch_up()
+        await bench.worker.catch_up()
         await bench.settle(2)
         bench.wallet.on_pay = bench.wallet.fail
         bench.addresses.min_sat = 40_000
@@ -100,9 +100,9 @@ async def test_payout_whose_destination_fails_takes_no_longer_with_history(bench
     bench.addresses.terms = unavailable
     with traced(bench.database) as plans:
         await bench.settle(2)
-        for payout in await bench.database.read(payouts.open_payouts):
+        for payout in await bench.database.read(queue.open_payouts):
             await bench.database.transact(
-                lambda tx, payout=payout: transitions.cancel(tx, payout, now=bench.clock.now())
+                lambda tx, payout=payout: booking.cancel(tx, payout, now=bench.clock.now())
             )
     assert await found_in(bench.database, plans) == []
 

@@ -47,15 +47,15 @@ async def make_desk(tmp_path):
 
 
 async def look(bench, passed, wrong=timedelta()):
-    """Let the watch and the settler look: so much has passed since the start."""
+    """Let the watch and the worker look: so much has passed since the start."""
     bench.clock.ahead, bench.clock.wrong = passed, wrong
 
     def watch(tx):
-        notices = bench.settler.till.notices
+        notices = bench.worker.context.notices
         look_at_clock(tx, notices, bench.clock.now(), uptime=bench.clock.uptime())
 
     await bench.database.transact(watch)
-    await bench.settler.work_once()
+    await bench.worker.work_once()
 
 
 @pytest.mark.parametrize("destination", [KEY, PLACE])

@@ -13,7 +13,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, distributions, flow_mode
-from dca_bot.ledger.payouts import payout_need, payouts, transitions
+from dca_bot.ledger.payouts import booking, payout_need, payouts, planning, queue, transitions
 from dca_bot.ledger.programme import clients, commission, deposits, machine_cash, machines
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
@@ -194,7 +194,7 @@ class Story:
     # Payouts
 
     def payouts(self, client_id=None):
-        found = self.read(payouts.open_payouts)
+        found = self.read(queue.open_payouts)
         return [p for p in found if client_id in (None, p.client_id)]
 
     def need(self, ceilings=CEILINGS):
@@ -231,20 +231,20 @@ class Story:
             case PayoutState.SUBMITTED:
                 self.do(transitions.submit, payout, now=self.now)
             case PayoutState.DEBITED:
-                self.do(transitions.debit, payout, self.payment(payout), now=self.now)
+                self.do(booking.debit, payout, self.payment(payout), now=self.now)
             case PayoutState.DONE:
                 self.do(transitions.finish, payout, now=self.now)
             case PayoutState.HELD:
                 self.do(transitions.hold, payout, "ceiling_payout", now=self.now)
             case PayoutState.CANCELLED:
-                self.do(transitions.cancel, payout, now=self.now)
+                self.do(booking.cancel, payout, now=self.now)
             case PayoutState.PLANNED if payout.state is PayoutState.INVOICED:
                 self.do(transitions.discard_invoice, payout)
             case PayoutState.PLANNED:
                 self.do(transitions.retry, payout, now=self.now)
             case PayoutState.MERGED:
                 more = payout.amount_sat + 1
-                self.do(transitions.merge, payout, min_sat=more, now=self.now)
+                self.do(planning.merge, payout, min_sat=more, now=self.now)
             case _:
                 self.do(transitions.move, payout, state)
         return self.payout(id_)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dca_bot.core.payout import payout_id
 from dca_bot.core.witness import Witness
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts import booking, payouts, planning, transitions
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
 
@@ -401,11 +401,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.story.do(transitions.move, payout, payouts.PayoutState.IN_DOUBT)
 
     def do_debit(self, payout):
-        self.story.do(transitions.debit, payout, self.story.payment(payout), now=self.story.now)
+        self.story.do(booking.debit, payout, self.story.payment(payout), now=self.story.now)
 
     def do_take_over(self, payout):
         payment = self.story.payment(payout)
-        self.story.do(transitions.take_over, payout, payment, now=self.story.now)
+        self.story.do(booking.take_over, payout, payment, now=self.story.now)
 
     def do_finish(self, payout):
         self.story.do(transitions.finish, payout, now=self.story.now)
@@ -423,10 +423,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.story.do(transitions.move, payout, payouts.PayoutState.VOID)
 
     def do_book(self, payout):
-        self.story.do(transitions.book_as_arrived, payout, now=self.story.now, message_id="m")
+        self.story.do(booking.book_as_arrived, payout, now=self.story.now, message_id="m")
 
     def do_cancel(self, payout):
-        self.story.do(transitions.cancel, payout, now=self.story.now)
+        self.story.do(booking.cancel, payout, now=self.story.now)
 
     @precondition(lambda self: self.payouts)
     @rule(data=st.data(), min_sat=st.sampled_from([1, 50, 400, 10_000]))
@@ -441,7 +441,7 @@ class LedgerMachine(RuleBasedStateMachine):
         client = self.story.read(clients.by_id, found.client_id)
         goes_there = found.destination.value == client.destination.value
         allowed = payout["state"] == "PLANNED" and goes_there
-        self.try_(allowed, transitions.merge, found, min_sat=min_sat, now=now)
+        self.try_(allowed, planning.merge, found, min_sat=min_sat, now=now)
         if allowed:
             payout["state"] = "MERGED"
             self.clients[payout["client"]]["min"] = min_sat
@@ -461,7 +461,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 payout["state"] = "PLANNED"
 
     def plan_all(self):
-        self.story.do(transitions.plan_all, now=self.story.now)
+        self.story.do(planning.plan_all, now=self.story.now)
         for client in {share["client"] for share in self.shares if share["payout"] is None}:
             self.plan(client)
 

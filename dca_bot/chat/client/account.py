@@ -14,7 +14,7 @@ from dca_bot.chat.params import PAGE
 from dca_bot.core.clients import ClientState, Mode
 from dca_bot.core.payout import COLLECTING, PayoutState
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
-from dca_bot.ledger.payouts import owed, transitions
+from dca_bot.ledger.payouts import owed, planning
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.deposits import Deposit
@@ -128,7 +128,7 @@ def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
 def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
     """Set where future payouts go; those already submitted keep their destination."""
     clients.set_destination(tx, ctx.me.id, seen)
-    transitions.plan(tx, ctx.me.id, now=ctx.now)
+    planning.plan(tx, ctx.me.id, now=ctx.now)
     wallet = describe.destination(seen)
     return Done(
         reply=Say("wallet.done", wallet=wallet),

@@ -12,7 +12,7 @@ from dca_bot.core.clients import ClientState
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
@@ -158,7 +158,7 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     """Set the destination of a client's future payouts, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
-    transitions.plan(tx, client.id, now=ctx.now)
+    planning.plan(tx, client.id, now=ctx.now)
     wallet = describe.destination(seen)
     ctx.notices.tell_client(tx, client, Say("notice.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)

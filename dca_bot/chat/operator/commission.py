@@ -13,7 +13,9 @@ from dca_bot.chat.operator.names import refuse_taken_name
 from dca_bot.chat.params import Param, read_new_name, read_percent
 from dca_bot.chat.services import Services
 from dca_bot.core.clients import ClientRole
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import (
+    planning,
+)
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.programme.commission import CommissionShare, CommissionVersion
@@ -93,7 +95,7 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
         )
     elif wanted.destination is not None:
         clients.set_destination(tx, payee.id, wanted.destination)
-        transitions.plan(tx, payee.id, now=ctx.now)
+        planning.plan(tx, payee.id, now=ctx.now)
     if wanted.before is None or wanted.before.percent_bp != wanted.percent_bp:
         commission.set_share(
             tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id

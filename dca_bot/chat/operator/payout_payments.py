@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from dca_bot.chat.command import Context
 from dca_bot.chat.services import Services
-from dca_bot.core import payout as rules
+from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts import payouts, unknown_payments
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import refuse
 
@@ -52,5 +52,5 @@ def refuse_if_failed_lately(tx: Tx, payout: Payout, known: Iterable[Payment], ct
     own = payouts.payment_hashes(tx, payout.id)
     for row in known:
         is_unknown = row.status is PaymentStatus.FAILED and row.payment_hash not in own
-        if is_unknown and (row.seen_at or ctx.now) > ctx.now - rules.FAILED_FOR_GOOD:
+        if is_unknown and (row.seen_at or ctx.now) > ctx.now - FAILED_FOR_GOOD:
             raise refuse("payout.failed_lately")

@@ -5,12 +5,13 @@ only long after the invoice has expired.
 """
 
 from dca_bot.chat.command import Context
-from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.attempt import sole_payment
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
-from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Moment, Sat, Say, refuse
@@ -42,9 +43,9 @@ def word_apply(tx: Tx, ctx: Context, hold: Hold, seen: tuple[Payment, ...]) -> S
     payout = _doubted(tx, hold)
     paid = _paid_before(payout, seen)
     if paid is not None:
-        transitions.take_over(tx, payout, paid, now=ctx.now)
+        booking.take_over(tx, payout, paid, now=ctx.now)
         return Say("payout.taken_over", payout=describe.payout_short(payout))
-    transitions.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
+    booking.book_as_arrived(tx, payout, now=ctx.now, message_id=ctx.message_id)
     ctx.notices.clients.payout_arrived(tx, payout, ctx.now)
     return Say("payout.by_word", payout=describe.payout_short(payout))
 

@@ -17,11 +17,12 @@ from dca_bot.chat.operator.payout_payments import (
 from dca_bot.chat.operator.payout_word import is_for_word, refuse_without_word, void_by_word
 from dca_bot.chat.params import PAGE, Param, read_word
 from dca_bot.chat.services import Services
+from dca_bot.core.attempt import sole_payment
 from dca_bot.core.money import sat_floor
-from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts import booking, payouts, queue, transitions, unknown_payments
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -33,13 +34,13 @@ _ID = Param("ID", read_word)
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the open payouts, in the order of payment."""
-    found, empty = partial(payouts.open_payouts, tx), Say("payouts.nothing")
+    found, empty = partial(queue.open_payouts, tx), Say("payouts.nothing")
     return describe.page(Say("payouts.heading"), args.page, found, describe.payout, empty=empty)
 
 
 def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the payouts that wait: for an operator, for a time, for the destination."""
-    found, empty = partial(payouts.stuck, tx), Say("payouts.none_stuck")
+    found, empty = partial(queue.stuck, tx), Say("payouts.none_stuck")
     heading = Say("payouts.stuck_heading")
     return describe.page(heading, args.page, found, describe.payout, empty=empty)
 
@@ -108,7 +109,7 @@ def _cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -
     payout = void_by_word(tx, ctx, _payout(tx, args))
     for payment in known_payments(tx, payout, seen):
         unknown_payments.remember(tx, payment, now=ctx.now)
-    transitions.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
+    booking.cancel(tx, payout, now=ctx.now, message_id=ctx.message_id, is_settled_by_hand=True)
     unknown_payments.settle_payout(tx, payout, now=ctx.now)
     if payout.is_commission:
         told = Say("notice.commission_cancelled", sats=Sat(payout.amount_sat))

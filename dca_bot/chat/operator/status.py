@@ -15,7 +15,7 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.correspondence import outbox
-from dca_bot.ledger.payouts import holds, leases, payouts
+from dca_bot.ledger.payouts import holds, leases, queue
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
@@ -66,7 +66,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
             source_balance(found.balance_msat),
             to_be_paid(need),
             *not_counted(tx, need),
-            _states(payouts.counts(tx)),
+            _states(queue.counts(tx)),
             Say("status.holds", n=holds.open_count(tx)),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(clients.names(tx))),

@@ -1,7 +1,9 @@
-"""What is done about a payment to a Lightning address that LNbits calls failed, or shows no more.
+"""Sees to payments that LNbits calls failed, or shows no more.
 
-The invariant: LNbits' word alone gives no invoice up (`core.witness` says whose word does); until
-somebody has spoken, the payout stays in doubt and nothing of it is sent.
+The invariant: LNbits' word alone gives no invoice up, as funding sources report payments as failed that
+payees have received. An invoice for a wallet at the same LNbits is given up when it is over and the
+payee's wallet shows no credit. An invoice of a Lightning address needs a second witness (`core/witness`);
+until a witness has spoken the payout stays in doubt, and nothing of the payout is sent.
 """
 
 import logging
@@ -10,35 +12,60 @@ from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core import witness
+from dca_bot.core.attempt import Finding, over_at
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import Finding, PayoutState
+from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.core.witness import Step, Witness
-from dca_bot.jobs.payouts.context import Till
-from dca_bot.ledger.payouts import holds, transitions, witnesses
+from dca_bot.core.witness import Outcome, Step, Witness
+from dca_bot.jobs.payouts.arrival import Arrival
+from dca_bot.jobs.payouts.context import PayoutContext, look_up
+from dca_bot.ledger.payouts import booking, deferral, holds, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
-from dca_bot.ledger.payouts.payouts import Attempt, Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 
 LOOK_AGAIN = timedelta(minutes=10)
 LOOK_AGAIN_LATE = timedelta(hours=1)
 ASKED_AGAIN = timedelta(days=1)
-"""A question to the operators that LNbits has taken back for longer is asked anew."""
+"""Age from which a question to the operators that LNbits has taken back is asked anew."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """Sees to one payout to a Lightning address that is in doubt."""
+class FailedPayments:
+    """Decides about one payout at a time; every method raises StateChanged if the payout has moved."""
 
-    till: Till
+    context: PayoutContext
+    arrival: Arrival
 
-    async def ask(self, payout: Payout, attempt: Attempt, *, is_failed: bool) -> None:
-        """LNbits says failed of a payment that left LNbits: one witness is no proof."""
-        now = self.till.clock.now()
+    async def may_have_left(self, payout: Payout) -> bool:
+        """Tell whether a payment to an address may have left LNbits, so that one witness is no proof.
+
+        LNbits has shown the payment, the payee's server has called the invoice paid, or the payout is in
+        doubt already.
+        """
+        if not payout.is_to_address:
+            return False
+        if payout.source_status or payout.state is PayoutState.IN_DOUBT:
+            return True
+        return await self.context.database.read(lambda tx: witnesses.is_called_paid(tx, payout))
+
+    async def is_proven_late(self, payout: Payout, now: datetime) -> bool:
+        """Tell whether the payee's preimage is here of a payment that LNbits hasn't settled for long."""
+        if payout.submitted_at is None or now - payout.submitted_at <= rules.SLOW_AFTER:
+            return False
+        verdict = await self.context.database.read(lambda tx: witnesses.verdict_of(tx, payout))
+        return verdict is not None and verdict.outcome is Outcome.ARRIVED
+
+    async def weigh(self, payout: Payout, *, is_failed: bool) -> None:
+        """Do what the witnesses of a payment to an address call for: book, ask the operators, wait or void.
+
+        `is_failed`: LNbits shows the payment now, as failed.
+        """
+        now = self.context.clock.now()
 
         def work(tx: Tx) -> Step:
-            case = witnesses.case_of(tx, payout, attempt, is_failed=is_failed)
+            case = witnesses.case_of(tx, payout, payout.last_attempt, is_failed=is_failed)
             step = witness.next_step(case, now)
             match step:
                 case Step.BOOK_AS_PAID:
@@ -46,26 +73,67 @@ class Doubt:
                 case Step.ASK_OPERATORS:
                     self._ask_operators(tx, payout, now)
                 case Step.WAIT:
-                    self._wait_in_doubt(tx, payout, attempt, now)
+                    self._wait_in_doubt(tx, payout, now)
                 case Step.VOID:
                     pass
             return step
 
-        if await self.till.database.transact(work) is Step.VOID:
-            await self._void_by_payee(payout, attempt)
+        if await self.context.database.transact(work) is Step.VOID:
+            await self._void_by_payee(payout)
+
+    async def doubt(self, payout: Payout) -> None:
+        """Put an internal payout that LNbits calls failed in doubt until the invoice is over."""
+        now = self.context.clock.now()
+        over = over_at(payout.last_attempt.expires_at)
+        until = min(over, now + LOOK_AGAIN) if over > now else now + LOOK_AGAIN
+
+        def work(tx: Tx) -> None:
+            fresh = transitions.put_in_doubt(tx, payout)
+            if payout.state is PayoutState.SUBMITTED:
+                self._tell_of_doubt(tx, fresh, now)
+            deferral.defer(tx, fresh, waiting=Waiting.FAILED, until=until)
+
+        await self.context.database.transact(work)
+
+    async def void(self, payout: Payout) -> None:
+        """Give up an attempt whose invoice is over, if the payee's side too shows no payment.
+
+        Raise LnbitsUnavailable or LnbitsRefused.
+        """
+        credit = await self.arrival.credit_of(payout) if payout.is_internal else None
+        if credit is not None and credit.status is PaymentStatus.SUCCESS:
+            await self.arrival.alert(payout, Waiting.UNKNOWN_DEBIT)
+            return
+        if credit is not None and credit.status is PaymentStatus.PENDING:
+            now = self.context.clock.now()
+            await self.context.database.transact(
+                lambda tx: deferral.back_off(tx, payout, Waiting.NOT_VOID, now=now, least_s=600)
+            )
+            return
+        _, finding = await look_up(self.context, payout)
+        if finding is not Finding.DEAD:
+            return
+        now = self.context.clock.now()
+
+        def work(tx: Tx) -> None:
+            transitions.void(tx, payout, now=now)
+            self._tell_if_last(tx, payout, now)
+
+        await self.context.database.transact(work)
+        _log_void(payout)
 
     def _book_as_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
-        """Book what the payee's server has proven by its preimage."""
-        transitions.book_as_arrived(tx, payout, now=now)
+        """Book a payout that the payee's server has proven by the preimage."""
+        booking.book_as_arrived(tx, payout, now=now)
         holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
-        self.till.notices.clients.payout_arrived(tx, payout, now)
+        self.context.notices.clients.payout_arrived(tx, payout, now)
         _log.warning("payout proven by the payee's server payout=%s", short_id(payout.id))
 
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
-        """Hold a payout in doubt: the operators say whether it has arrived."""
+        """Hold a payout in doubt: the operators say whether the sats have arrived."""
         doubted = transitions.put_in_doubt(tx, payout)
         until = now + LOOK_AGAIN
-        transitions.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+        deferral.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
         reason, asked_at = HoldReason.FAILED_TO_ADDRESS, doubted.submitted_at or now
         if holds.reopen(
             tx, HoldKind.PAYOUT, payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)
@@ -73,56 +141,52 @@ class Doubt:
             return  # LNbits goes to and fro: the operators know.
         hold = holds.open_hold(tx, HoldKind.PAYOUT, payout.id, reason, now=now)
         if hold is not None:
-            self.till.notices.hold_opened(tx, hold, now)
+            self.context.notices.hold_opened(tx, hold, now)
             _log.error("payout in doubt, the operators decide payout=%s", short_id(payout.id))
 
-    def _wait_in_doubt(self, tx: Tx, payout: Payout, attempt: Attempt, now: datetime) -> None:
+    def _wait_in_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
         doubted = transitions.put_in_doubt(tx, payout)
         if payout.state is PayoutState.SUBMITTED:
-            tell_of_doubt(self.till, tx, doubted, now)
-        is_over = now > rules.over_at(attempt.expires_at)
+            self._tell_of_doubt(tx, doubted, now)
+        is_over = now > over_at(payout.last_attempt.expires_at)
         until = now + (LOOK_AGAIN_LATE if is_over else LOOK_AGAIN)
-        transitions.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
+        deferral.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
 
-    async def _void_by_payee(self, payout: Payout, attempt: Attempt) -> None:
-        """Give an attempt up on the payee's word, if the source wallet says the same once more."""
+    async def _void_by_payee(self, payout: Payout) -> None:
+        """Give up an attempt on the payee's word, if the source wallet agrees in a last look."""
         # By the clock two looks lie a day apart; a clock that leaps brings them together.
-        payment, finding = await self.till.look_up(payout, over_for=witness.LOOKS_APART)
-        now = self.till.clock.now()
+        payment, finding = await look_up(self.context, payout, over_for=witness.LOOKS_APART)
+        now = self.context.clock.now()
         if finding is Finding.FAILED:
-            await self.till.move(lambda tx: self._wait_in_doubt(tx, payout, attempt, now))
+            await self.context.database.transact(lambda tx: self._wait_in_doubt(tx, payout, now))
             return
         if payment is None or finding is not Finding.DEAD:
-            return  # The next round sees to what has changed meanwhile.
+            return  # LNbits shows another row now; the next round decides.
 
         def work(tx: Tx) -> None:
-            transitions.void_by_verdict(
-                tx, transitions.put_in_doubt(tx, payout), Witness.VERIFY, now=now
-            )
-            tell_if_last(self.till, tx, payout, now)
+            doubted = transitions.put_in_doubt(tx, payout)
+            transitions.void_by_verdict(tx, doubted, Witness.VERIFY, now=now)
+            self._tell_if_last(tx, payout, now)
 
-        await self.till.move(work)
-        _log.warning("payout void payout=%s attempt=%d", short_id(payout.id), attempt.number)
+        await self.context.database.transact(work)
+        _log_void(payout)
 
+    def _tell_of_doubt(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell the operators, once for each attempt, that LNbits calls the payment failed."""
+        if payout.doubt_told_at is None:
+            transitions.note_doubt_told(tx, payout, now=now)
+            self.context.notices.payouts.in_doubt(tx, payout, now)
 
-def was_seen(payout: Payout) -> bool:
-    """Tell whether a payment was seen at the source wallet, or is in doubt for another reason."""
-    return payout.source_status != "" or payout.state is PayoutState.IN_DOUBT
-
-
-def tell_of_doubt(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
-    """Tell the operators once of an attempt that LNbits calls failed, however often it does."""
-    if payout.doubt_told_at is None:
-        transitions.note_doubt_told(tx, payout, now=now)
-        till.notices.payouts.in_doubt(tx, payout, now)
+    def _tell_if_last(self, tx: Tx, payout: Payout, now: datetime) -> None:
+        """Tell the operators of a void payout that gets no new attempt by itself."""
+        if payout.attempts >= rules.ATTEMPTS_MAX:
+            self.context.notices.payouts.void(tx, payout, now)
 
 
-def tell_if_last(till: Till, tx: Tx, payout: Payout, now: datetime) -> None:
-    """Tell the operators of a void payout that gets no new attempt by itself."""
-    if payout.attempts >= rules.ATTEMPTS_MAX:
-        till.notices.payouts.void(tx, payout, now)
-
-
-def _why_in_doubt(payout: Payout) -> rules.Waiting:
+def _why_in_doubt(payout: Payout) -> Waiting:
     is_failed = payout.source_status == PaymentStatus.FAILED
-    return rules.Waiting.FAILED if is_failed else rules.Waiting.VANISHED
+    return Waiting.FAILED if is_failed else Waiting.VANISHED
+
+
+def _log_void(payout: Payout) -> None:
+    _log.warning("payout void payout=%s attempt=%d", short_id(payout.id), payout.attempts)

@@ -23,7 +23,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Funds:
-    """What the source wallet can still pay in this round; `refresh` starts one."""
+    """What the source wallet can still pay in a round of the payout worker; `refresh` starts a round.
+
+    `left_msat`: balance at the start of the round, less what was spent since. `kept_back_msat`: need of
+    the last payout in this round that the wallet lacked the sats for, or 0.
+    """
 
     database: Database
     wallet: Wallet
@@ -39,17 +43,6 @@ class Funds:
         self._at_start = await self._purse()
         self.left_msat = self._at_start.balance_msat
         self.kept_back_msat = 0
-
-    def covers(self, needed_msat: int) -> bool:
-        """Tell whether the wallet has so much left; what it lacks is remembered for `report`."""
-        is_covered = needed_msat <= self.left_msat
-        if not is_covered:
-            self.kept_back_msat = needed_msat
-        return is_covered
-
-    def spend(self, spent_msat: int) -> None:
-        """Take what has left the wallet off the balance."""
-        self.left_msat -= spent_msat
 
     async def report(self) -> None:
         """Tell the operators what is new about the funds, if anything is.

@@ -9,12 +9,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.attempt import (
+    FAILED_FOR_GOOD,
+    sole_payment,
+)
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import FAILED_FOR_GOOD, PayoutState, sole_payment
+from dca_bot.core.payout import UNSENT, PayoutState
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
-from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments, witnesses
+from dca_bot.ledger.payouts import (
+    booking,
+    holds,
+    payouts,
+    queue,
+    transitions,
+    unknown_payments,
+    witnesses,
+)
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
@@ -93,12 +105,12 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     Shares can have been put together in other payouts by the ledger that is lost.
     """
     same = payouts.by_id(tx, payment.external_id)
-    found = [same] if same is not None and same.state in payouts.UNSENT else []
+    found = [same] if same is not None and same.state in UNSENT else []
     seen_at = unknown_payments.first_seen_at(tx, payment.payment_hash) or now
     is_over = seen_at < now - FAILED_FOR_GOOD
     if payment.status is not PaymentStatus.FAILED or not is_over:
         name = unknown_payments.client_of(payment)
-        shared = payouts.unsent_of(tx, unknown_payments.distributions_of(payment), client_name=name)
+        shared = queue.unsent_of(tx, unknown_payments.distributions_of(payment), client_name=name)
         found += [payout for payout in shared if payout.id != payment.external_id]
     return found
 
@@ -112,7 +124,7 @@ def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> No
         holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         held = payouts.by_id(tx, payout.id)
         assert held is not None
-        transitions.take_over(tx, held, paid, now=now)
+        booking.take_over(tx, held, paid, now=now)
     elif hold is not None:
         notices.hold_opened(tx, hold, now)
 
@@ -134,7 +146,7 @@ def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime)
         return
     if payout.state is PayoutState.CANCELLED:
         notices.payouts.cancelled_paid(tx, payout, now)
-    elif own is not None and payout.state not in payouts.UNSENT:
+    elif own is not None and payout.state not in UNSENT:
         notices.payouts.given_up_paid(tx, payout, payment.payment_hash, now)
 
 

@@ -11,16 +11,16 @@ from datetime import datetime
 from functools import partial
 
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import IN_QUESTION, UNSENT, PayoutState
 from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.error_boundary import Guard, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.payouts import payouts, transitions, witnesses
+from dca_bot.ledger.payouts import deferral, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.witnesses import Question
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
@@ -84,8 +84,8 @@ class Verifier:
             witnesses.record_verdict(
                 tx, payout, Outcome.ARRIVED, Witness.VERIFY, preimage=answer.preimage, now=now
             )
-        if payout.state in payouts.IN_QUESTION:
-            transitions.look_again(tx, payout, now=now)
+        if payout.state in IN_QUESTION:
+            deferral.look_again(tx, payout, now=now)
             self.signals.settle.ring()
 
     def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
@@ -94,7 +94,7 @@ class Verifier:
         if payout.state is PayoutState.VOID:
             transitions.retry(tx, payout, now=now)
             payout = replace(payout, state=PayoutState.PLANNED)
-        if payout.state not in payouts.UNSENT:
+        if payout.state not in UNSENT:
             self.notices.payouts.given_up_proven(tx, payout, question.payment_hash, now)
             return
         hold = transitions.hold(tx, payout, HoldReason.ARRIVED_AFTER_ALL, now=now)

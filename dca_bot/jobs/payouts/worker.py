@@ -1,4 +1,7 @@
-"""The payout worker: what was sent is resolved first, then what waits is paid, in order."""
+"""The payout worker: resolves the sent payouts first, then pays the waiting payouts in order.
+
+The invariant: one payout at a time. LNbits isn't faster with several, and the order is kept.
+"""
 
 import logging
 import sqlite3
@@ -9,7 +12,7 @@ from datetime import datetime, timedelta
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import PayoutState
+from dca_bot.core.payout import IN_QUESTION, UNSENT, PayoutState, Wait, Waiting
 from dca_bot.core.ports import ListMark
 from dca_bot.core.reach import Part
 from dca_bot.errors import (
@@ -22,19 +25,21 @@ from dca_bot.errors import (
     place_of,
 )
 from dca_bot.jobs.error_boundary import Guard, Guarded
-from dca_bot.jobs.payouts.context import OutOfFunds, Till
+from dca_bot.jobs.payouts.arrival import Arrival
+from dca_bot.jobs.payouts.context import OutOfFunds, PayoutContext
+from dca_bot.jobs.payouts.failed_payments import FailedPayments
 from dca_bot.jobs.payouts.lease import NotHeld
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.payouts.resolve import Resolver
-from dca_bot.jobs.payouts.send import Payer
+from dca_bot.jobs.payouts.send import Sender
+from dca_bot.jobs.payouts.source_wallet import check_source_wallet
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.payouts import payouts, transitions
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts import deferral, payouts, planning, queue, transitions
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Say
 
 BATCH = 200
 HEARTBEAT_S = 15
@@ -42,17 +47,17 @@ FIRST_RETRY_S = 5
 RECONCILE_EVERY = timedelta(hours=1)
 MINIMUM_RENEWED_EVERY = timedelta(days=1)
 UNCLEAR_MAX = 3
-MAY_BE_SENT = (*payouts.UNSENT, PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
 REFUSALS_MAX = 3
+_MAY_BE_SENT = (*UNSENT, *IN_QUESTION)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Pass:
-    """One way through the payouts that are due.
+class Round:
+    """One round over the due payouts.
 
-    `refusals` counts by destination what it refused or did not answer, `unclear` the payouts in a
-    row about which LNbits gave no clear answer, `sent` those whose pay request left.
+    `refusals`: how often each destination refused, or did not answer. `unclear`: payouts in a row about
+    which LNbits gave no clear answer. `sent`: payouts whose pay request left.
     """
 
     paying: bool
@@ -62,35 +67,46 @@ class Pass:
 
 
 @dataclass(slots=True)
-class Settler:
-    """Serial on purpose: LNbits isn't faster with more at once, and order is kept."""
+class PayoutWorker:
+    """Brings payouts from the plan to DONE, round by round.
 
-    till: Till
+    `minimum_seen_at`: when each client's address was last asked for the least payment it takes.
+    """
+
+    context: PayoutContext
     signals: Signals
     minimum_seen_at: dict[int, datetime] = field(default_factory=dict)
     _reconciled_at: datetime | None = field(default=None, init=False)
     _mark: ListMark | None = field(default=None, init=False)
     _must_act: bool = field(default=False, init=False)
     _guard: Guard = field(init=False)
+    _sender: Sender = field(init=False)
+    _arrival: Arrival = field(init=False)
+    _resolver: Resolver = field(init=False)
 
     def __post_init__(self) -> None:
-        till = self.till
-        self._guard = Guard(till.database, till.notices, till.clock, self.signals.deliver.ring)
+        context = self.context
+        self._guard = Guard(
+            context.database, context.notices, context.clock, self.signals.deliver.ring
+        )
+        self._sender, self._arrival = Sender(context), Arrival(context)
+        failed = FailedPayments(context, self._arrival)
+        self._resolver = Resolver(context, self._sender, self._arrival, failed)
 
     async def run(self) -> None:
-        """Catch up after the start, then pay whenever there is something; never ends."""
+        """Catch up after the start, then work whenever the signal rings or time passes; never ends."""
         while True:
             async with self._guard.over(Guarded.PAYOUTS):
                 await self.look_once()
             self.signals.deliver.ring()
             await self.signals.settle.wait(
-                self.till.clock, HEARTBEAT_S if self._reconciled_at else FIRST_RETRY_S
+                self.context.clock, HEARTBEAT_S if self._reconciled_at else FIRST_RETRY_S
             )
 
     async def look_once(self) -> None:
-        """Do all that is to be done now, and note whether LNbits answers."""
+        """Catch up if that is still to be done, work one round, and note whether LNbits answers."""
         try:
-            now = self.till.clock.now()
+            now = self.context.clock.now()
             if self._reconciled_at is None:
                 await self.catch_up()
                 self.signals.reconciled.set()
@@ -106,47 +122,49 @@ class Settler:
             self._note(reachable=False, detail=str(error), must_act=must_act)
 
     async def catch_up(self) -> None:
-        """After a start: resolve every payout that was sent, then reconcile with LNbits."""
-        till = self.till
-        await self._know_source()
-        pass_ = Pass(paying=False)
-        for payout in await till.database.read(payouts.sent):
-            await self._take(payout, pass_)
+        """Resolve every sent payout after a start, then hold the ledger against LNbits.
+
+        Raise LnbitsUnavailable, or LnbitsRefused, also for a source wallet that must not be used.
+        """
+        await check_source_wallet(self.context)
+        round_ = Round(paying=False)
+        for payout in await self.context.database.read(queue.sent):
+            await self._take(payout, round_)
         await self._reconcile(since=None)
 
     async def work_once(self) -> bool:
-        """Bring the payouts that are due as far as they go now; what can't be paid steps aside.
+        """Work one round: bring each due payout as far as possible; tell whether more may be due.
 
-        Return whether there may be more of them to pay.
+        Raise LnbitsUnavailable or LnbitsRefused.
         """
-        till, now = self.till, self.till.clock.now()
+        context, now = self.context, self.context.clock.now()
         await self._renew_minimums()
-        await till.database.transact(lambda tx: self._plan_all(tx, now))
+        await context.database.transact(lambda tx: self._plan_all(tx, now))
         paying = await self._may_pay(now)
-        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
-        await till.funds.refresh()
-        pass_ = Pass(paying=paying and not await till.database.read(bot_state.paused))
+        due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
+        await context.funds.refresh()
+        round_ = Round(paying=paying and not await context.database.read(bot_state.paused))
         for payout in due:
-            await self._take(payout, pass_)
-        await till.funds.report()
-        progress = pass_.sent or pass_.refusals
-        return bool(pass_.paying and progress and len(due) >= BATCH)
+            await self._take(payout, round_)
+        await context.funds.report()
+        progress = round_.sent or round_.refusals
+        return bool(round_.paying and progress and len(due) >= BATCH)
 
     def _plan_all(self, tx: Tx, now: datetime) -> None:
         clock.see(tx, now)
-        transitions.plan_all(tx, now=now)
+        planning.plan_all(tx, now=now)
 
     async def _may_pay(self, now: datetime) -> bool:
-        """Take the lease if something is to be sent; tell whether this bot may send it.
+        """Take the lease if a payout is to be sent; tell whether this bot may send payouts.
 
-        What a rival may have paid before this bot took the lease is looked for at LNbits first.
+        A rival may have paid until this bot took the lease: LNbits is asked for such payments first.
         """
-        till, lease = self.till, self.till.lease
-        if await till.database.read(bot_state.paused):
+        context, lease = self.context, self.context.lease
+        if await context.database.read(bot_state.paused):
             await lease.announce()
             return False
-        due = await till.database.read(lambda tx: payouts.due(tx, now, limit=BATCH))
-        if all(payout.state not in MAY_BE_SENT for payout in due):
+        due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
+        if all(payout.state not in _MAY_BE_SENT for payout in due):
             return True
         if not await lease.hold():
             return False
@@ -155,95 +173,63 @@ class Settler:
             lease.must_reconcile = False
         return True
 
-    async def _know_source(self) -> None:
-        """Refuse to pay from another wallet than before while payouts of that one are unsettled.
-
-        Their hashes are unknown to the new wallet, which would look as if they were unpaid. Else
-        everything is paused: what an old copy of the ledger lacks, only the old wallet could tell.
-        """
-        wallet_id = await self.till.wallet.wallet_id()
-
-        def is_safe(tx: Tx) -> bool:
-            before = bot_state.get(tx, bot_state.SOURCE_WALLET)
-            if before in (None, wallet_id) or not payouts.unsettled(tx):
-                if before not in (None, wallet_id):
-                    self._pause_for_new_source(tx)
-                bot_state.put(tx, bot_state.SOURCE_WALLET, wallet_id)
-                bot_state.drop(tx, bot_state.SOURCE_REFUSED)
-                return True
-            if bot_state.get(tx, bot_state.SOURCE_REFUSED) != wallet_id:
-                bot_state.put(tx, bot_state.SOURCE_REFUSED, wallet_id)
-                self.till.notices.alarms.source_changed(tx, self.till.clock.now())
-            return False
-
-        if not await self.till.database.transact(is_safe):
-            raise LnbitsRefused(
-                "The source wallet is another one than before, and payouts of the old one are not"
-                " settled: put the old wallet's admin key back.",
-                status=0,
-            )
-
-    def _pause_for_new_source(self, tx: Tx) -> None:
-        now = self.till.clock.now()
-        bot_state.put(tx, bot_state.PAUSED, now.isoformat())
-        self.till.notices.tell_operators(tx, Say("notice.source_is_new"), now)
-        _log.error("source wallet is another one: paused")
-
     async def _reconcile(self, *, since: ListMark | None) -> None:
-        """Hold LNbits' list against the ledger, from a mark on; a mark is kept once all is recorded."""
-        till, now = self.till, self.till.clock.now()
-        done = await reconcile(till.database, till.wallet, till.notices, now=now, since=since)
+        """Hold LNbits' list of payments against the ledger; keep the new mark once all is recorded."""
+        context, now = self.context, self.context.clock.now()
+        done = await reconcile(
+            context.database, context.wallet, context.notices, now=now, since=since
+        )
         self._mark = done.mark
         _log.info("reconciled with LNbits unknown_payments=%d", done.unknown)
 
     async def _renew_minimums(self) -> None:
-        """Ask addresses again, once a day, whose clients have shares that are too small for them."""
-        till, now = self.till, self.till.clock.now()
-        for client in await till.database.read(payouts.collecting_clients):
+        """Ask the addresses of clients with shares below the minimum for the minimum again, once a day."""
+        now = self.context.clock.now()
+        for client in await self.context.database.read(queue.collecting_clients):
             last = self.minimum_seen_at.get(client.id)
             if not has_passed(MINIMUM_RENEWED_EVERY, since=last, now=now):
                 continue
             self.minimum_seen_at[client.id] = now
-            if client.destination is not None and client.destination.kind == ADDRESS:
+            if client.destination is not None and not client.destination.is_internal:
                 async with self._guard.over(Guarded.MINIMUM, client.id):
                     await self._renew_minimum(client.id, client.destination)
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
         try:
-            terms = await self.till.addresses.terms(destination.value)
-            await self.till.move(
+            terms = await self.context.addresses.terms(destination.value)
+            await self.context.database.transact(
                 lambda tx: clients.set_minimum(tx, client_id, destination, terms.min_sat)
             )
         except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
 
-    async def _take(self, payout: Payout, pass_: Pass) -> None:
-        """Bring one payout further; a destination that fails keeps back only what goes there."""
+    async def _take(self, payout: Payout, round_: Round) -> None:
+        """Bring one payout further; a destination that fails keeps back only the payouts that go there."""
         where = payout.destination.value if payout.destination else ""
-        if pass_.refusals[where] >= REFUSALS_MAX and payout.state in payouts.UNSENT:
+        if round_.refusals[where] >= REFUSALS_MAX and payout.state in UNSENT:
             return
         try:
-            pass_.sent += await self._step(payout, paying=pass_.paying)
-            pass_.unclear = 0
+            round_.sent += await self._step(payout, paying=round_.paying)
+            round_.unclear = 0
         except (OutOfFunds, NotHeld):
-            pass_.paying = False
+            round_.paying = False
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
         except DestinationUnavailable as error:
-            pass_.refusals[where] = REFUSALS_MAX
+            round_.refusals[where] = REFUSALS_MAX
             _log.info("destination unavailable payout=%s detail=%s", short_id(payout.id), error)
-            await self._step_aside(payout, error.why, least_s=0)
-            await self.till.move(lambda tx: transitions.defer_like(tx, payout, where))
+            await self._step_aside(payout, error.why)
+            await self.context.database.transact(lambda tx: deferral.defer_like(tx, payout, where))
         except DestinationRefused as error:
-            pass_.refusals[where] += 1
+            round_.refusals[where] += 1
             await self._step_aside_refused(payout, error)
         except LnbitsUnavailable as error:
-            pass_.unclear += 1
-            if pass_.unclear >= UNCLEAR_MAX:
+            round_.unclear += 1
+            if round_.unclear >= UNCLEAR_MAX:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", short_id(payout.id), error)
-            await self._step_aside(payout, rules.Waiting.NO_ANSWER, least_s=0)
-            await Resolver(self.till).tell_if_slow(payout)
+            await self._step_aside(payout, Waiting.NO_ANSWER)
+            await self._resolver.tell_if_slow(payout)
         except (LnbitsRefused, sqlite3.OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being paid
@@ -253,51 +239,56 @@ class Settler:
                 type(error).__name__,
                 place_of(error),
             )
-            await self._step_aside(payout, rules.Waiting.ERROR, least_s=600)
+            await self._step_aside(payout, Waiting.ERROR, least_s=600)
 
     async def _step(self, payout: Payout, *, paying: bool) -> bool:
-        """Take the next step; return whether a pay request left."""
-        payer, resolver = Payer(self.till), Resolver(self.till)
+        """Take the next step with a payout; tell whether a pay request left."""
         match payout.state:
             case PayoutState.SUBMITTED | PayoutState.IN_DOUBT:
-                await resolver.resolve(payout, paying=paying)
+                await self._resolver.resolve(payout, paying=paying)
             case PayoutState.DEBITED | PayoutState.ALERT:
-                await resolver.verify_credit(payout)
+                await self._arrival.verify_credit(payout)
             case PayoutState.PLANNED | PayoutState.INVOICED if paying:
-                sent = await payer.pay(payout)
+                sent = await self._sender.pay(payout)
                 if sent is not None:
-                    await resolver.resolve(sent, paying=False)
+                    await self._resolver.resolve(sent, paying=False)
                 return sent is not None
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
-                now = self.till.clock.now()
-                await self.till.move(lambda tx: transitions.retry(tx, payout, now=now))
+                now = self.context.clock.now()
+                await self.context.database.transact(
+                    lambda tx: transitions.retry(tx, payout, now=now)
+                )
             case _:
                 pass
         return False
 
     async def _step_aside_refused(self, payout: Payout, error: DestinationRefused) -> None:
-        """Wait for long where a destination refuses; shortly, for a while, where that may pass.
+        """Wait for long after a lasting refusal; shortly, for some tries, after a server's passing trouble.
 
-        Until then no reason stands there that sounds as if it were for good; a server's own words do.
+        During those tries the payout shows NO_USABLE_ANSWER, or the server's own words: any other Refusal
+        reads like a lasting one.
         """
-        tries = (await self.till.fresh(payout)).tries
-        wait = rules.Wait(error.why, error.said, error.limit_sat)
-        if not error.may_pass or tries >= rules.PASSING_TRIES:
+        fresh = await self.context.database.read(lambda tx: payouts.get(tx, payout.id))
+        wait = Wait(error.why, error.said, error.limit_sat)
+        if not error.may_pass or fresh.tries >= rules.PASSING_TRIES:
             await self._step_aside(payout, wait, least_s=600)
         elif error.why is Refusal.SAID:
-            await self._step_aside(payout, wait, least_s=0)
+            await self._step_aside(payout, wait)
         else:
-            await self._step_aside(payout, rules.Waiting.NO_USABLE_ANSWER, least_s=0)
+            await self._step_aside(payout, Waiting.NO_USABLE_ANSWER)
 
-    async def _step_aside(self, payout: Payout, why: str | rules.Wait, *, least_s: int) -> None:
-        try:
-            await self.till.defer(await self.till.fresh(payout), why, least_s=least_s)
-        except StateChanged:
-            _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
+    async def _step_aside(self, payout: Payout, why: str | Wait, *, least_s: int = 0) -> None:
+        """Let a payout wait, in whatever state the payout is by now."""
+        now = self.context.clock.now()
+        await self.context.database.transact(
+            lambda tx: deferral.back_off(
+                tx, payouts.get(tx, payout.id), why, now=now, least_s=least_s
+            )
+        )
 
     def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
         """Note whether LNbits answers; one that refuses the key won't stop by itself."""
-        now = self.till.clock.now()
+        now = self.context.clock.now()
         is_news = self.signals.note(Part.LNBITS, reachable=reachable, now=now, detail=detail)
         if is_news or (must_act and not self._must_act):
             level = logging.ERROR if must_act else logging.WARNING

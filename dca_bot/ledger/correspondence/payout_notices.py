@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.clients import Notify
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from dca_bot.ledger.payouts import transitions
-from dca_bot.ledger.store.accounts import (
-    CONVERTED,
-    Account,
-    Cause,
-    Move,
-    balance_of,
-    owed_to,
-    post,
-)
+from dca_bot.ledger.payouts import planning
+from dca_bot.ledger.store.accounts import CONVERTED, Account, Cause, Move, balance_of, owed_to, post
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -115,7 +107,7 @@ def record(
 def plan_payouts(tx: Tx, distribution: Distribution[Share], *, now: datetime) -> None:
     """Plan the payouts of a recorded distribution."""
     for share in distribution.shares:
-        transitions.plan(tx, share.client_id, now=now)
+        planning.plan(tx, share.client_id, now=now)
 
 
 def by_id(tx: Tx, distribution_id: str) -> Distribution[RecordedShare] | None:

@@ -15,8 +15,8 @@ from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, flow_mode
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share
-from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts import booking, payouts, planning, transitions, unknown_payments
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
 from dca_bot.ledger.programme import clients, commission, machine_cash
 from dca_bot.ledger.programme.clients import Client
@@ -167,10 +167,10 @@ def _client(tx: Tx, one: UnknownPayment) -> Client:
 def _take_over(
     tx: Tx, client: Client, one: UnknownPayment, distribution_id: str, now: datetime
 ) -> None:
-    transitions.adopt(tx, one.external_id, client.id, distribution_id, now=now)
+    planning.adopt(tx, one.external_id, client.id, distribution_id, now=now)
     payout = _known(payouts.by_id(tx, one.external_id))
     transitions.move(tx, payout, PayoutState.HELD)
-    transitions.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
+    booking.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
 
 
 def _known(payout: Payout | None) -> Payout:

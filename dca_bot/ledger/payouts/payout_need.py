@@ -12,8 +12,9 @@ from datetime import datetime
 from dca_bot.core.ceilings import Ceilings, Turn, to_be_held
 from dca_bot.core.payout import ATTEMPTS_MAX, PayoutState, Waiting, needed_msat
 from dca_bot.ledger.payouts import holds
-from dca_bot.ledger.payouts.payouts import DAY, PROVEN_VOID
-from dca_bot.ledger.programme.clients import INVOICE_KEY
+from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID
+from dca_bot.ledger.payouts.queue import DAY
+from dca_bot.ledger.programme.clients import is_internal
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
@@ -70,7 +71,7 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
         count=len(counted),
         amount_sat=sum(row["amount_sat"] for row in counted),
         needed_msat=sum(
-            needed_msat(row["amount_sat"], internal=row["kind"] == INVOICE_KEY) for row in counted
+            needed_msat(row["amount_sat"], is_internal=is_internal(row["kind"])) for row in counted
         ),
         above_ceiling=_part([row for row in payable if row["id"] in held]),
         homeless=_part(homeless),
@@ -121,7 +122,7 @@ def is_waiting_for_funds(tx: Tx) -> bool:
 _CHECKED = (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
 """Before these are sent (again), the ceilings are looked at."""
 _UNPAID = (
-    "(payout.state IN ('PLANNED', 'INVOICED')"
+    f"({IS_UNSENT}"
     " OR payout.state = 'IN_DOUBT' AND NOT EXISTS (SELECT 1 FROM hold"
     "   WHERE kind = 'payout' AND ref = payout.id AND closed_at IS NULL)"
     f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.payout import Wait, Waiting
+from dca_bot.ledger.payouts.payouts import IS_UNSENT
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
@@ -69,11 +70,11 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
 
 _NOT_THEIRS = (Waiting.FUNDS, Waiting.NO_ANSWER)
 # What is neither sent nor short of funds nor of LNbits' answer waits for its destination.
-_WAITING = """
+_WAITING = f"""
 SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
   payout.waiting_said, payout.waiting_sat,
   coalesce(payout.destination, client.destination, '') AS goes_to,
   coalesce(payout.destination_kind, client.destination_kind) AS goes_to_kind
 FROM open_payout AS payout JOIN client ON client.id = payout.client_id
-WHERE payout.state IN ('PLANNED', 'INVOICED') AND payout.waiting NOT IN ('', ?1, ?2)
+WHERE {IS_UNSENT} AND payout.waiting NOT IN ('', ?1, ?2)
 """

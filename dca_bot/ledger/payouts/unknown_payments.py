@@ -8,11 +8,12 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.money import FIAT_MINOR_MAX, sat_floor
-from dca_bot.core.payout import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
+from dca_bot.ledger.payouts.payouts import IS_UNSENT
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
@@ -57,8 +58,8 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
     """
     row = tx.execute(
         "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
-        " AND (submitted_at IS NOT NULL AND number = payout.attempt AND payout.state NOT IN"
-        " ('PLANNED', 'INVOICED', 'MERGED', 'CANCELLED', 'VOID') OR ? = 'failed')",
+        f" AND (submitted_at IS NOT NULL AND number = payout.attempt AND NOT {IS_UNSENT}"
+        " AND payout.state NOT IN ('MERGED', 'CANCELLED', 'VOID') OR ? = 'failed')",
         (payment.payment_hash, payment.status),
     )
     return row.fetchone() is not None

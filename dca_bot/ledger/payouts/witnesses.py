@@ -19,7 +19,7 @@ from dca_bot.core.witness import (
 )
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.holds import HoldKind
-from dca_bot.ledger.payouts.payouts import Attempt, Payout
+from dca_bot.ledger.payouts.payout import Attempt, Payout
 from dca_bot.ledger.programme.clients import ADDRESS
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros

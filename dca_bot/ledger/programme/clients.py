@@ -34,6 +34,16 @@ class Destination:
     value: str
     min_sat: int = 1
 
+    @property
+    def is_internal(self) -> bool:
+        """Tell whether the destination is a wallet at the bot's LNbits, so that payments stay inside."""
+        return is_internal(self.kind)
+
+
+def is_internal(kind: str) -> bool:
+    """Tell whether destinations of this kind are wallets at the bot's LNbits."""
+    return kind == INVOICE_KEY
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

@@ -1,7 +1,7 @@
 """Describes payouts: id, payee, state, and why a payout waits."""
 
 from dca_bot.core.names import short_id
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.messages.describe.reasons import waiting
 from dca_bot.messages.say import NOTHING, Sat, Say, Word
 

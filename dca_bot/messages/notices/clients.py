@@ -8,7 +8,7 @@ from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.payouts import unknown_payments
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit

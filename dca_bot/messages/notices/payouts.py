@@ -4,7 +4,7 @@ from datetime import datetime
 
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.slow_destinations import SlowDestination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.core.chart import WIDTH_MAX
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import booking
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def test_stats_are_answered_without_a_market_price(maria, outage):
 async def test_stats_leave_out_what_was_cancelled(maria):
     await bought(maria, (1, 16_000, 20_000))
     payout, now = await maria.payout(), maria.clock.now()
-    await maria.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+    await maria.database.transact(lambda tx: booking.cancel(tx, payout, now=now))
     assert "No bitcoin bought yet" in await maria.tell("maria", "stats all")
     assert "No bitcoin bought yet" in await maria.tell("maria", "chart all")
     assert "nothing in the last 30 days" in await maria.tell("maria", "chart")

@@ -17,7 +17,7 @@ from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
-from dca_bot.ledger.payouts import payouts, transitions
+from dca_bot.ledger.payouts import payouts, queue, transitions
 
 SUM = re.compile(r"^(?:Bought: )?([\d,]+) sats? (?:for|have arrived)", re.MULTILINE)
 
@@ -37,7 +37,7 @@ async def arrive(talk, sat, *, fiat_minor=10_000):
     await talk.distribute(f"cash-out {talk.sent} {sat}", sat=sat, fiat_minor=fiat_minor)
 
     def find(tx):
-        (payout,) = payouts.open_payouts(tx)
+        (payout,) = queue.open_payouts(tx)
         return payout.id
 
     payout_id = await talk.database.read(find)
@@ -119,7 +119,7 @@ async def test_digest_names_what_was_bought_and_the_part_of_the_commission(maria
     await maria.tell("maria", "notify daily")
     await news(maria)
     await maria.distribute("1", sat=12_000, fiat_minor=10_000)
-    for payout in await maria.database.read(payouts.open_payouts):
+    for payout in await maria.database.read(queue.open_payouts):
         await maria.bring_to(payout.id, "invoice", "submit", "debit")
         await finish(maria, payout.id)
     await at(maria, "2026-03-01 19:00")
@@ -180,7 +180,7 @@ async def test_digest_that_fails_keeps_no_other_back_and_is_told_once(maria):
     for name in ("maria", "juan"):
         await maria.tell(name, "notify daily")
     await maria.distribute("both", sat=24_000, fiat_minor=20_000)
-    for payout in await maria.database.read(payouts.open_payouts):
+    for payout in await maria.database.read(queue.open_payouts):
         await maria.bring_to(payout.id, "invoice", "submit", "debit")
         await finish(maria, payout.id)
     pubkey = (await maria.client("maria")).pubkey

@@ -14,10 +14,10 @@ UNPAID = VerifyAnswer(is_settled=False)
 
 
 async def at(bench, moment):
-    """Let the payee's server be asked and the settler work at a moment, as seen from the start."""
+    """Let the payee's server be asked and the worker work at a moment, as seen from the start."""
     bench.clock.ahead = moment
     await bench.verifier.look_once()
-    await bench.settler.work_once()
+    await bench.worker.work_once()
 
 
 async def hours(bench, first, last):

@@ -28,14 +28,17 @@ from dca_bot.core.ports import (
 )
 from dca_bot.core.programme import Programme
 from dca_bot.errors import DestinationUnavailable, Refusal
-from dca_bot.jobs.payouts.context import Till
+from dca_bot.jobs.payouts.context import PayoutContext
 from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
-from dca_bot.jobs.payouts.worker import Settler
+from dca_bot.jobs.payouts.worker import PayoutWorker
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import cash_outs, flow_mode
-from dca_bot.ledger.payouts import payouts
+from dca_bot.ledger.payouts import (
+    payouts,
+    queue,
+)
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.instances import note_instance
@@ -110,7 +113,7 @@ def programme(**changes: Any) -> Programme:
 
 @dataclass
 class Bench:
-    """A ledger and its settler; `reopen` is a restart after a crash."""
+    """A ledger and its payout worker; `reopen` is a restart after a crash."""
 
     folder: Any
     wallet: "FaultyWallet | ScriptedWallet"
@@ -118,7 +121,7 @@ class Bench:
     programme: Programme
     clock: HandClock = field(default_factory=HandClock)
     database: Any = None
-    settler: Any = None
+    worker: Any = None
     verifier: Any = None
     distributed: int = 0
     source: Any = None
@@ -131,7 +134,7 @@ class Bench:
         self.party = Party(instance, "the ledger of the bench", ended=ended)
         notices = Notices(self.programme, load_texts(self.programme))
         funds = Funds(self.database, self.wallet, notices, self.programme, self.clock)
-        till = Till(
+        context = PayoutContext(
             self.database,
             self.wallet,
             self.addresses,
@@ -142,7 +145,7 @@ class Bench:
             Lease(self.database, self.wallet, notices, self.clock, self.party),
         )
         signals = Signals()
-        self.settler = Settler(till, signals)
+        self.worker = PayoutWorker(context, signals)
         self.verifier = Verifier(self.database, self.addresses, notices, self.clock, signals)
 
     async def reopen(self) -> None:
@@ -198,13 +201,13 @@ class Bench:
 
     async def settle(self, rounds: int = 1) -> None:
         for _ in range(rounds):
-            while await self.settler.work_once():
+            while await self.worker.work_once():
                 pass
             self.clock.ahead += timedelta(seconds=20)
 
     async def payouts(self) -> list[payouts.Payout]:
         return await self.database.read(
-            lambda tx: payouts._payouts(tx, "payout.state <> 'MERGED'", ())
+            lambda tx: payouts.select(tx, "payout.state <> 'MERGED'", ())
         )
 
     async def states(self) -> list[str]:
@@ -213,7 +216,7 @@ class Bench:
     async def payouts_text(self) -> str:
         """Return what the operator reads of the open payouts."""
         texts = load_texts(self.programme)
-        found = await self.database.read(payouts.stuck)
+        found = await self.database.read(queue.stuck)
         return "\n".join(texts.render(describe.payout(payout), "en") for payout in found)
 
     async def letters(self) -> list[str]:

@@ -108,7 +108,7 @@ async def test_commission_killed_at_any_call_is_paid_exactly_once(
             kills += 1
         setattr(bench.wallet, moment, lambda _name, _number: None)
         await bench.reopen()
-        await bench.settler.catch_up()
+        await bench.worker.catch_up()
         await bench.settle(3)
         assert await balance_sat(rosa) == 400 * point
         assert await balance_sat(bench.source) == 10_000_000 - 400 * point
@@ -128,7 +128,7 @@ async def put_back(bench, folder, saved):
     (folder / "ledger.sqlite3").chmod(0o600)
     bench.distributed = 0
     await bench.open()
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
 
 
 async def copy(bench, folder):
@@ -178,7 +178,7 @@ async def test_commission_of_a_client_who_has_no_wallet_in_the_old_copy_is_held(
     await accept(bench, cash_out_id)
     await bench.database.transact(lambda tx: clients.set_mode(tx, id_, "fixed"))
     await bench.distribute(100_000, 80_000, 1_000)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     assert await bench.states() == ["HELD"]
     await bench.database.transact(lambda tx: clients.set_destination(tx, id_, where))
     await bench.settle(2)
@@ -231,7 +231,7 @@ async def test_commission_that_lnbits_has_paid_by_other_terms_is_not_split_again
     )
     extra = {"distributions": [f"commission:{id_}"], "client": "Rosa"}
     await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.distribute(100_000, 80_000, 1_000)
     await bench.settle(2)
     assert await bench.states() == []

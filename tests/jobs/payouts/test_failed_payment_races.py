@@ -8,7 +8,7 @@ from payout_bench import preimage_of
 
 from dca_bot.core.ports import PaymentStatus, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger.payouts import holds, payouts, transitions
+from dca_bot.ledger.payouts import booking, holds, payouts, queue, transitions
 
 
 def while_lnbits_is_asked(bench, work):
@@ -31,7 +31,7 @@ async def test_operators_word_during_a_look_up_opens_no_new_hold(make_doubted, w
     letters = len(await bench.letters())
 
     def decide(tx):
-        (payout,) = payouts.open_payouts(tx)
+        (payout,) = queue.open_payouts(tx)
         now = bench.clock.now()
         transitions.void_by_verdict(tx, payout, Witness.OPERATOR, now=now, message_id="m")
         holds.close(tx, "payout", payout.id, outcome="ignored", now=now)
@@ -39,11 +39,11 @@ async def test_operators_word_during_a_look_up_opens_no_new_hold(make_doubted, w
         if word == "retry":
             transitions.retry(tx, voided, now=now)
         else:
-            transitions.cancel(tx, voided, now=now)
+            booking.cancel(tx, voided, now=now)
 
     while_lnbits_is_asked(bench, decide)
     bench.clock.ahead = 30 * HOUR
-    await bench.settler.work_once()
+    await bench.worker.work_once()
     assert await open_holds(bench) == []
     assert len(await bench.letters()) == letters
     (payout,) = await bench.payouts()

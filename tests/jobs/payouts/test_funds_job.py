@@ -9,7 +9,7 @@ from dca_bot.core.funds import Trouble
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
-from dca_bot.ledger.payouts import top_ups, transitions
+from dca_bot.ledger.payouts import booking, top_ups
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.lnbits.client import LnbitsWallet
@@ -192,7 +192,7 @@ async def test_cancelled_payout_ends_the_shortage(make_bench, wallets):
     await bench.settle(2)
     (payout,) = await bench.payouts()
     now = bench.clock.now()
-    await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+    await bench.database.transact(lambda tx: booking.cancel(tx, payout, now=now))
     await bench.settle(3)
     assert "enough again" in (await bench.letters())[1]
     assert len(await bench.letters()) == 2

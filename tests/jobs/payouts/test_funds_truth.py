@@ -18,7 +18,12 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 
 from dca_bot.core.ports import LnurlLimits, Payment
 from dca_bot.errors import DestinationUnavailable, Refusal
-from dca_bot.ledger.payouts import holds, payouts, transitions
+from dca_bot.ledger.payouts import (
+    holds,
+    payouts,
+    queue,
+    transitions,
+)
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -169,7 +174,7 @@ async def test_payout_that_is_short_out_of_turn_is_asked_for_with_what_it_lacks(
     bench.addresses.is_away = True
     await bench.distribute(80_000, 60_000)
     await bench.settle(1)
-    due = await bench.database.read(payouts.open_payouts)
+    due = await bench.database.read(queue.open_payouts)
     assert {payout.amount_sat for payout in due} == {40_000}
     (asked,) = await funds_letters(bench)
     assert "lacks" in asked

@@ -35,7 +35,7 @@ async def bench(lnbits, make_bench, wallets):
     ) as bench.wallet._wallet:
         destination = Destination(INVOICE_KEY, wallets("ana").invoice_key)
         await bench.client("ana", destination, minor=1_000_000)
-        await bench.settler.look_once()
+        await bench.worker.look_once()
         for _ in range(PAYOUTS):
             await bench.distribute(1_000, 800)
         await bench.settle(2)
@@ -62,18 +62,18 @@ async def remembered(bench):
 
 async def test_start_hourly_look_and_audit_find_every_payment_and_accuse_none(bench, wallets):
     ben = wallets("ben")
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await assert_clean(bench)
     assert await remembered(bench) == set()
 
     await pay_unknown(bench, ben.invoice_key, "hourly")
     bench.clock.ahead += timedelta(hours=1, minutes=1)
-    await bench.settler.look_once()
+    await bench.worker.look_once()
     assert await remembered(bench) == {"hourly"}
 
     await pay_unknown(bench, ben.invoice_key, "start")
     await bench.reopen()
-    await bench.settler.look_once()
+    await bench.worker.look_once()
     assert await remembered(bench) == {"hourly", "start"}
 
     audit = await audit_payments(bench.database, bench.wallet)
@@ -102,7 +102,7 @@ async def test_hourly_look_reads_the_newest_pages_only(bench, wallets):
         for _hour in range(2):
             pages.clear()
             bench.clock.ahead += timedelta(hours=1, minutes=1)
-            await bench.settler.look_once()
+            await bench.worker.look_once()
         assert len(pages) == 2, "one for the mark, one for the rows"
     assert len(await remembered(bench)) == 1
 
@@ -110,11 +110,11 @@ async def test_hourly_look_reads_the_newest_pages_only(bench, wallets):
 async def test_pending_payment_of_an_old_copy_is_renewed_without_reading_all(bench, wallets):
     """What the ledger remembers as pending is asked for by its hash, wherever it is in the list."""
     payment_hash = await pay_unknown(bench, wallets("ben").invoice_key, "old")
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     for _ in range(6):
         await bench.distribute(1_000, 800)
     await bench.settle(2)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.database.transact(
         lambda tx: tx.execute("UPDATE foreign_payment SET status = 'pending'")
     )
@@ -124,7 +124,7 @@ async def test_pending_payment_of_an_old_copy_is_renewed_without_reading_all(ben
     )
     assert opened == [payment_hash]
     bench.clock.ahead += timedelta(hours=1, minutes=1)
-    await bench.settler.look_once()
+    await bench.worker.look_once()
     now = bench.clock.now()
     assert (
         await bench.database.read(lambda tx: unknown_payments.open_hashes(tx, now=now, limit=9))

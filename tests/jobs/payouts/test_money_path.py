@@ -14,7 +14,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.payouts.reconcile import record_unknown
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts import booking, holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
@@ -48,9 +48,9 @@ async def make_desk(tmp_path):
 
 
 async def at(bench, moment):
-    """Let the settler work at a moment, as seen from the start."""
+    """Let the worker work at a moment, as seen from the start."""
     bench.clock.ahead = moment
-    await bench.settler.work_once()
+    await bench.worker.work_once()
 
 
 def before_the_first_request(bench, work):
@@ -92,7 +92,7 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
         held = payouts.by_id(tx, second.id)
         if held.state == "HELD":
             holds.close(tx, "payout", held.id, outcome="accepted", now=NOW)
-            transitions.take_over(tx, held, lost, now=NOW)
+            booking.take_over(tx, held, lost, now=NOW)
 
     before_the_first_request(bench, accept)
     await at(bench, timedelta())
@@ -273,12 +273,12 @@ async def test_late_payment_of_what_was_given_up_is_news(make_desk, way, news):
     assert payout.state == "VOID"
     now = bench.clock.now()
     if way == "CANCELLED":
-        await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+        await bench.database.transact(lambda tx: booking.cancel(tx, payout, now=now))
     paid = Payment(
         payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
     )
     assert not await bench.database.read(lambda tx: unknown_payments.is_recorded(tx, paid))
-    notices = bench.settler.till.notices
+    notices = bench.worker.context.notices
     for _ in range(2):
         await bench.database.transact(lambda tx: record_unknown(tx, [paid], notices, now=now))
     assert len([text for text in await bench.letters() if news in text]) == 1

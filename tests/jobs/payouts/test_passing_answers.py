@@ -50,11 +50,11 @@ async def make_desk(tmp_path):
 
 
 async def look(bench):
-    """Let the settler look when the payout is due; return for how long it waited, and why now."""
+    """Let the worker look when the payout is due; return for how long it waited, and why now."""
     (payout,) = await bench.payouts()
     waited = max(payout.try_at - bench.clock.now(), timedelta())
     bench.clock.ahead += waited
-    await bench.settler.work_once()
+    await bench.worker.work_once()
     (payout,) = await bench.payouts()
     return waited, payout.waiting
 

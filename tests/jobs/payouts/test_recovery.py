@@ -62,7 +62,7 @@ async def old_copy(make_bench, wallets):
     (bench.folder / "data").rename(bench.folder / "lost")
     (bench.folder / "copy").rename(bench.folder / "data")
     await bench.open()
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     return bench
 
 
@@ -96,7 +96,7 @@ async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):
     await bench.database.transact(lambda tx: unknown_payments.settle_distribution(tx, RUN, now=now))
     assert await read(bench, recovery.distribution_ids) == []
     assert (await audit_payments(bench.database, bench.wallet)).findings == ()
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     assert (await audit_payments(bench.database, bench.wallet)).findings == ()
     assert await bench.states() == []
 
@@ -140,7 +140,7 @@ async def test_payments_of_an_added_cash_out_come_back_as_a_cash_out(make_bench,
     shutil.rmtree(bench.folder / "data")
     (bench.folder / "copy").rename(bench.folder / "data")
     await bench.open()
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     assert await read(bench, recovery.distribution_ids) == [added]
     now = bench.clock.now()
     given = await bench.database.transact(

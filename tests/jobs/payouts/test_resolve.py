@@ -47,9 +47,9 @@ async def make_desk(tmp_path):
 
 
 async def at(bench, moment):
-    """Let the settler work at a moment, as seen from the start."""
+    """Let the worker work at a moment, as seen from the start."""
     bench.clock.ahead = moment
-    await bench.settler.work_once()
+    await bench.worker.work_once()
 
 
 async def the_payout(bench):

@@ -12,7 +12,7 @@ from scaffold import without_triggers
 
 from dca_bot.core.ports import PayAnswer, PaymentStatus, PayReply, VerifyAnswer
 from dca_bot.core.witness import Witness
-from dca_bot.ledger.payouts import payouts, transitions, witnesses
+from dca_bot.ledger.payouts import payouts, queue, transitions, witnesses
 from dca_bot.ledger.store import bot_state
 
 
@@ -182,7 +182,7 @@ async def test_restart_in_the_middle_of_a_doubt_changes_nothing(make_doubted):
         await at(bench, hour * HOUR)
         if hour == 20:
             await bench.reopen()
-            await bench.settler.catch_up()
+            await bench.worker.catch_up()
     assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
     assert await verdicts(bench) == [("unpaid", "verify")]
 
@@ -193,7 +193,7 @@ async def test_void_payout_of_before_second_witnesses_is_not_paid_by_itself(make
     await at(bench, timedelta())
 
     def as_before(tx):
-        payout = payouts.open_payouts(tx)[0]
+        payout = queue.open_payouts(tx)[0]
         with without_triggers(tx, "void_needs_two_witnesses"):
             transitions.void(tx, payout, now=bench.clock.now())
 
@@ -207,7 +207,7 @@ async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_doub
     """The payee's server said unpaid twice, a second invoice was paid, and then the first one too."""
     bench = await make_doubted()
     bench.addresses.answer = UNPAID
-    await bench.settler.look_once()
+    await bench.worker.look_once()
     await hours(bench, 0, 27)
     bench.wallet.on_pay = bench.wallet.succeed
     await hours(bench, 27, 30)
@@ -215,8 +215,8 @@ async def test_invoice_that_was_given_up_and_is_paid_after_all_is_told(make_doub
     first = bench.wallet.invoices["lnbc1"]
     bench.wallet.row(first, PaymentStatus.SUCCESS)
     bench.clock.ahead = 32 * HOUR
-    await bench.settler.look_once()
-    await bench.settler.look_once()
+    await bench.worker.look_once()
+    await bench.worker.look_once()
     told = [text for text in await bench.letters() if "may have it twice" in text]
     assert len(told) == 1
     assert first.payment_hash in told[0]
@@ -243,7 +243,7 @@ async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make
     now = bench.clock.now()
 
     def pay_anew(tx):
-        (payout,) = payouts.open_payouts(tx)
+        (payout,) = queue.open_payouts(tx)
         told = {"now": now, "message_id": "m"}
         transitions.void_by_verdict(tx, payout, Witness.OPERATOR, **told)
         transitions.retry(tx, payouts.by_id(tx, payout.id), now=now)

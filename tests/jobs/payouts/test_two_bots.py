@@ -80,7 +80,7 @@ async def make_pair(make_bench, lnbits, tmp_path):
 
 async def work(bench, rounds=1):
     for _ in range(rounds):
-        while await bench.settler.work_once():
+        while await bench.worker.work_once():
             pass
 
 
@@ -165,7 +165,7 @@ async def test_code_lets_one_of_two_bots_go_on_and_the_other_stays_stopped(
     await asyncio.gather(work(one, 2), work(two, 2))
     await take_over(two)
     await asyncio.gather(work(one, 2), work(two, 2))
-    await two.settler.catch_up()
+    await two.worker.catch_up()
     await work(two, 2)
     assert await is_disputed(one)
     assert not await is_disputed(two)
@@ -202,7 +202,7 @@ async def test_restart_and_kill_go_on_by_themselves(make_pair, wallets):
         await work(one)
     one.wallet.after = lambda _name, _number: None
     await one.reopen()
-    await one.settler.catch_up()
+    await one.worker.catch_up()
     await work(one, 2)
     assert set(await one.states()) == {"DONE"}
     await one.reopen()
@@ -216,7 +216,7 @@ async def test_restart_and_kill_go_on_by_themselves(make_pair, wallets):
 async def test_moving_to_another_computer_needs_no_word(make_pair, wallets):
     one, two = await make_pair(wallets, started=True)
     await distribute(two, times=3)
-    await two.settler.catch_up()
+    await two.worker.catch_up()
     await work(two)
     assert set(await two.states()) == {"DONE"}
     assert not await is_disputed(two)
@@ -250,7 +250,7 @@ async def test_lease_rows_are_no_payments_for_audit_and_reconciliation(
     async with LnbitsWallet(lnbits.url, admin_key=payer.admin_key) as wallet:
         await wallet.pay(row["bolt11"], external_id="", extra={})
     assert await balance_sat(one.source) == before + 1, "whoever pays it gives the wallet a sat"
-    await one.settler.catch_up()
+    await one.worker.catch_up()
     audit = await audit_payments(one.database, one.wallet)
     assert (audit.rows, audit.findings) == (3, ())
     one.clock.ahead += timedelta(minutes=1)

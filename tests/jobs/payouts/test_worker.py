@@ -11,10 +11,18 @@ from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
-from dca_bot.jobs.payouts.worker import Pass
+from dca_bot.jobs.payouts.worker import Round
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
-from dca_bot.ledger.payouts import holds, payouts, top_ups, transitions, unknown_payments
+from dca_bot.ledger.payouts import (
+    booking,
+    holds,
+    payouts,
+    queue,
+    top_ups,
+    transitions,
+    unknown_payments,
+)
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import (
     ADDRESS,
@@ -87,7 +95,7 @@ async def test_killed_at_any_call_pays_exactly_once(make_bench, wallets, balance
             kills += 1
         setattr(bench.wallet, moment, lambda _name, _number: None)
         await bench.reopen()
-        await bench.settler.catch_up()
+        await bench.worker.catch_up()
         await bench.settle(3)
         assert await balance_sat(ana) == 10_000 * point
         assert await balance_sat(bench.source) == 10_000_000 - 10_000 * point
@@ -256,7 +264,7 @@ async def test_old_copy_of_the_ledger_pays_nothing_again(
     await bench.open()
     await bench.settle(2)
     assert await bench.states() == ["HELD"], "found at LNbits even without a reconciliation before"
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.settle(3)
     assert await bench.states() == ["HELD"]
     assert await balance_sat(ana) == 10_000
@@ -270,9 +278,11 @@ async def test_reconciliation_remembers_what_only_lnbits_knows(make_bench, walle
     )
     extra = {"distributions": ["11-cash-out", "12-cash-out"]}
     await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
-    till = bench.settler.till
+    context = bench.worker.context
     for _ in range(2):
-        done = await reconcile(till.database, till.wallet, till.notices, now=bench.clock.now())
+        done = await reconcile(
+            context.database, context.wallet, context.notices, now=bench.clock.now()
+        )
         assert done.unknown == 1
     rows = await bench.database.read(
         lambda tx: [
@@ -293,7 +303,7 @@ async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_he
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     cash_out_id = await bench.distribute(10_000, 8_000)
     await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
-    await bench.settler.look_once()
+    await bench.worker.look_once()
     (payout,) = await bench.payouts()
     about = {"amount_sat": 10_000, "memo": "", "expiry_s": 3600, "external_id": payout.id}
     invoice = await bench.wallet.request_invoice(ana.invoice_key, **about, extra={})
@@ -302,7 +312,7 @@ async def test_payment_by_another_bot_is_found_within_the_hour_and_its_payout_he
     states = []
     for _ in range(12):
         bench.clock.ahead += timedelta(minutes=5)
-        await bench.settler.look_once()
+        await bench.worker.look_once()
         states += await bench.states()
     assert states == ["PLANNED"] * 11 + ["HELD"]
     (found,) = await bench.database.read(lambda tx: unknown_payments.of_payout(tx, payout.id))
@@ -357,7 +367,7 @@ async def test_shares_below_the_minimum_wait_for_more(make_bench, wallets, lnbit
     ben = wallets("ben")
     address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
     client_id = await bench.client("ben", Destination(ADDRESS, address, 5_000), minor=10**6)
-    bench.settler.minimum_seen_at[client_id] = bench.clock.now()
+    bench.worker.minimum_seen_at[client_id] = bench.clock.now()
     await bench.distribute(3_000, 2_400)
     await bench.settle()
     assert await bench.payouts() == []
@@ -378,7 +388,7 @@ async def test_cancelled_payout_is_never_paid(make_bench, wallets, balance_sat):
     await bench.distribute(10_000, 8_000)
     (payout,) = await bench.payouts()
     now = bench.clock.now()
-    await bench.database.transact(lambda tx: transitions.cancel(tx, payout, now=now))
+    await bench.database.transact(lambda tx: booking.cancel(tx, payout, now=now))
     await bench.settle(3)
     assert await balance_sat(ana) == 0
     client = await bench.database.read(lambda tx: by_name(tx, "ana"))
@@ -410,7 +420,7 @@ async def test_old_copy_with_the_invoice_but_not_its_payment_is_held(
         extra={"distributions": list(payout.distribution_ids), "client": "ana"},
     )
     bench.clock.ahead += timedelta(days=2)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.settle(3)
     assert await bench.states() == ["HELD"]
     assert await balance_sat(ana) == 10_000
@@ -429,7 +439,7 @@ async def test_old_copy_that_would_group_shares_differently_is_held(
     )
     extra = {"distributions": [first, "another"], "client": "ana"}
     await bench.wallet.pay(invoice.bolt11, external_id="both", extra=extra)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.settle(2)
     assert sorted(await bench.states()) == ["DONE", "HELD"]
     assert (await balance_sat(ana), await balance_sat(ben)) == (11_000, 5_000)
@@ -448,11 +458,11 @@ async def test_waiting_share_of_an_old_copy_is_not_paid_with_a_later_one(
     )
     extra = {"distributions": [first, "lost"], "client": "ben"}
     await bench.wallet.pay(invoice.bolt11, external_id="lost", extra=extra)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.database.transact(
         lambda tx: tx.execute("UPDATE client SET destination_min_sat = 1500")
     )
-    bench.settler.minimum_seen_at[1] = bench.clock.now() + timedelta(days=1)
+    bench.worker.minimum_seen_at[1] = bench.clock.now() + timedelta(days=1)
     await bench.distribute(1_000, 800)
     await bench.settle(3)
     assert await bench.states() == ["HELD"]
@@ -466,7 +476,7 @@ async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unask
     bench = await make_bench()
     ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.database.aclose()
     shutil.copytree(tmp_path / "data", tmp_path / "copy")
     await bench.open()
@@ -479,7 +489,7 @@ async def test_copy_from_before_a_change_of_the_source_wallet_pays_nothing_unask
     async with LnbitsWallet(lnbits.url, admin_key=other.admin_key) as wallet:
         old, bench.wallet._wallet = bench.wallet._wallet, wallet
         bench.distributed = 0
-        await bench.settler.catch_up()
+        await bench.worker.catch_up()
         assert await bench.database.read(bot_state.paused)
         await bench.distribute(10_000, 8_000)
         await bench.settle()
@@ -496,7 +506,7 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
     bench = await make_bench()
     ana, other = wallets("ana"), wallets("other", balance_sat=100_000)
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.distribute(10_000, 8_000)
 
     def kill(name, _number):
@@ -512,11 +522,11 @@ async def test_other_source_wallet_pays_nothing_while_payouts_are_unsettled(
         bench.wallet._wallet = wallet
         for _ in range(2):
             with pytest.raises(LnbitsRefused, match="another one than before"):
-                await bench.settler.catch_up()
+                await bench.worker.catch_up()
         assert not await bench.database.read(bot_state.paused)
     assert len([text for text in await bench.letters() if "another LNbits wallet" in text]) == 1
     bench.wallet._wallet = before
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.settle()
     assert await balance_sat(ana) == 10_000
     assert await balance_sat(other) == 100_000
@@ -527,11 +537,11 @@ async def test_key_that_lnbits_refuses_is_an_error_in_the_journal_once(make_benc
     caplog.set_level(logging.WARNING, "dca_bot.jobs.payouts.worker")
     async with LnbitsWallet("http://127.0.0.1:9", admin_key="0" * 32) as wallet:
         bench.wallet._wallet = wallet
-        await bench.settler.look_once()
+        await bench.worker.look_once()
     async with LnbitsWallet(lnbits.url, admin_key="0" * 32) as wallet:
         bench.wallet._wallet = wallet
         for _ in range(3):
-            await bench.settler.look_once()
+            await bench.worker.look_once()
     levels = [(record.levelname, record.getMessage()[:22]) for record in caplog.records]
     assert levels == [("WARNING", "LNbits reachable=False"), ("ERROR", "LNbits reachable=False")]
     assert "Copy the key again" in caplog.text
@@ -556,7 +566,7 @@ async def test_dead_address_with_many_payouts_starves_nobody(make_bench, wallets
         raise DestinationUnavailable(Refusal.UNREACHABLE, f"{address} doesn't answer.")
 
     servers = Servers(dead)
-    object.__setattr__(bench.settler.till, "addresses", servers)
+    object.__setattr__(bench.worker.context, "addresses", servers)
     ana = wallets("ana")
     await bench.client("zoe", Destination(ADDRESS, "zoe@dead.example"), minor=10**8)
     for _ in range(230):
@@ -611,7 +621,7 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
     bench.wallet._wallet = Unclear()
     await bench.client("ben", Destination(INVOICE_KEY, ben.invoice_key), minor=10**7)
     await bench.distribute(10_000, 8_000)
-    await bench.settler.catch_up()
+    await bench.worker.catch_up()
     await bench.settle(2)
     assert await balance_sat(ben) > 0
     assert [p.waiting for p in await bench.payouts() if p.id == stuck.id] == [Waiting.NO_ANSWER]
@@ -675,7 +685,7 @@ async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wall
     ben = wallets("ben")
     address = lnbits.lightning_address(ben, f"ben{ben.id[:6]}")
     await bench.client("ben", Destination(ADDRESS, address), minor=10**7)
-    real = bench.settler.till.addresses
+    real = bench.worker.context.addresses
 
     class Capped:
         async def terms(self, name):
@@ -684,7 +694,7 @@ async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wall
         async def request_invoice(self, *args, **named):
             return await real.request_invoice(*args, **named)
 
-    object.__setattr__(bench.settler.till, "addresses", Capped())
+    object.__setattr__(bench.worker.context, "addresses", Capped())
     await bench.distribute(60_000, 48_000)
     for _ in range(3):
         await bench.distribute(10_000, 8_000)
@@ -714,7 +724,7 @@ async def test_old_destination_that_is_gone_keeps_no_payout_to_the_new_one_back(
     async def gone(address):
         raise DestinationUnavailable(Refusal.UNREACHABLE, f"{address} is gone.")
 
-    object.__setattr__(bench.settler.till, "addresses", Servers(gone))
+    object.__setattr__(bench.worker.context, "addresses", Servers(gone))
     await bench.distribute(10_000, 8_000)
     await bench.settle()
     assert await bench.states() == ["PLANNED", "DONE"]
@@ -736,7 +746,7 @@ async def test_second_shortage_after_the_top_up_was_paid_is_told_too(make_bench,
     assert len(asked) >= 2
 
 
-async def test_wallet_changed_while_the_pass_runs_gets_the_later_payouts(
+async def test_wallet_changed_while_the_round_runs_gets_the_later_payouts(
     make_bench, wallets, balance_sat
 ):
     bench = await make_bench()
@@ -744,13 +754,13 @@ async def test_wallet_changed_while_the_pass_runs_gets_the_later_payouts(
     client_id = await bench.client("ana", Destination(INVOICE_KEY, old.invoice_key), minor=10**7)
     for _ in range(3):
         await bench.distribute(10_000, 8_000)
-    due = await bench.database.read(lambda tx: payouts.due(tx, bench.clock.now()))
+    due = await bench.database.read(lambda tx: queue.due(tx, bench.clock.now()))
     await bench.database.transact(
         lambda tx: set_destination(tx, client_id, Destination(INVOICE_KEY, new.invoice_key))
     )
-    await bench.settler.till.funds.refresh()
+    await bench.worker.context.funds.refresh()
     for payout in due:
-        await bench.settler._take(payout, Pass(paying=True))
+        await bench.worker._take(payout, Round(paying=True))
     await bench.settle(2)
     assert (await balance_sat(old), await balance_sat(new)) == (0, 30_000)
     await assert_clean(bench)
@@ -772,7 +782,7 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     await bench.database.transact(accepted_long_ago)
     failed = Payment("aa" * 32, -10_000_000, 0, PaymentStatus.FAILED, None, external_id=payout.id)
     bench.clock.ahead += timedelta(minutes=5)
-    notices, later = bench.settler.till.notices, bench.clock.now()
+    notices, later = bench.worker.context.notices, bench.clock.now()
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
     assert await bench.states() == ["HELD"]
 
@@ -783,7 +793,7 @@ async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_ben
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
     first = await bench.distribute(10_000, 8_000)
     extra = {"distributions": [first, "another"], "client": "ana"}
-    now, notices = bench.clock.now(), bench.settler.till.notices
+    now, notices = bench.clock.now(), bench.worker.context.notices
     failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=now))
     assert await bench.states() == ["HELD"]

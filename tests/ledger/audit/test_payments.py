@@ -10,7 +10,7 @@ from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.errors import LnbitsRefused
 from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_payments, paid_by_hash
-from dca_bot.ledger.payouts import holds, payouts, transitions, witnesses
+from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 
@@ -109,7 +109,7 @@ def test_payout_taken_over_from_lnbits_is_clean(story):
     id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
     held = story.bring(id_, "HELD")
     payment = replace(story.payment(held), fee_msat=1234)
-    story.do(transitions.take_over, held, payment, now=story.now)
+    story.do(booking.take_over, held, payment, now=story.now)
     assert compare_payments(story.read(paid_by_hash), [payment]) == []
 
 
@@ -204,7 +204,7 @@ def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
         told = {"preimage": "07" * 32, "now": story.now}
         story.do(witnesses.record_verdict, doubted, Outcome.ARRIVED, witness, **told)
     message_id = "m1" if witness is Witness.OPERATOR else None
-    story.do(transitions.book_as_arrived, doubted, now=story.now, message_id=message_id)
+    story.do(booking.book_as_arrived, doubted, now=story.now, message_id=message_id)
     row = replace(story.payment(doubted, status=status or FAILED), fee_msat=9)
     found = audit(story, source=[row] if status else [])
     assert found.findings == ()
@@ -242,7 +242,7 @@ def test_payout_that_is_paid_while_lnbits_is_read_is_not_missed_there(story):
     async def rows(_self):
         def debit(tx):
             payout = payouts.by_id(tx, id_)
-            transitions.debit(tx, payout, story.payment(payout), now=story.now)
+            booking.debit(tx, payout, story.payment(payout), now=story.now)
 
         await story.database.transact(debit)
         for row in ():

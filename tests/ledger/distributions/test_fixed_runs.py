@@ -17,7 +17,7 @@ from dca_bot.core.rate import Quote, Ticker
 from dca_bot.core.schedule import run_by_hand, runs_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store.accounts import CONVERTED, TREASURY
 
@@ -190,7 +190,7 @@ def test_cancelled_share_counts_for_its_day_all_the_same(savings):
     savings.fixed_client("ana", limit=100)
     savings.by_hand()
     payout = savings.story.payouts()[0]
-    savings.story.do(transitions.cancel, payout, now=savings.story.now)
+    savings.story.do(booking.cancel, payout, now=savings.story.now)
     assert savings.run(EVENING, quote=None) is None
     assert savings.story.findings() == ()
 
@@ -411,7 +411,7 @@ def test_no_sequence_takes_more_of_a_day_than_ceiling_and_limit(story_steps, cou
             elif what == "withdraw" and 0 < minor <= story.balance(id_):
                 story.withdraw(id_, minor)
             elif what == "cancel" and story.payouts(id_):
-                story.do(transitions.cancel, story.payouts(id_)[0], now=story.now)
+                story.do(booking.cancel, story.payouts(id_)[0], now=story.now)
             elif what == "mode":
                 modes[id_] = "flow" if modes[id_] == "fixed" else "fixed"
                 story.do(clients.set_mode, id_, modes[id_])

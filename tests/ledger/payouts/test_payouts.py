@@ -8,7 +8,16 @@ from ledger.story import ADDRESS, KEY, START, WAYS, Story, hex_of
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.payouts import holds, payout_need, payouts, transitions
+from dca_bot.ledger.payouts import (
+    booking,
+    deferral,
+    holds,
+    payout_need,
+    payouts,
+    planning,
+    queue,
+    transitions,
+)
 from dca_bot.ledger.payouts import unknown_payments as foreign_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
@@ -82,7 +91,7 @@ def test_shares_below_the_destinations_minimum_wait_until_one_payout_covers_it(s
 
 def test_a_payout_that_proves_too_small_waits_for_more(story, ana):
     first = planned(story)
-    story.do(transitions.merge, first, min_sat=1000, now=story.now)
+    story.do(planning.merge, first, min_sat=1000, now=story.now)
     assert story.payout(first.id).state is PayoutState.MERGED
     assert story.payouts() == []
     second = planned(story, "d2")
@@ -93,8 +102,8 @@ def test_a_payout_that_proves_too_small_waits_for_more(story, ana):
 
 def test_payouts_that_prove_too_small_one_after_the_other_become_one(story, ana):
     first, second = planned(story, "d1"), planned(story, "d2")
-    story.do(transitions.merge, first, min_sat=1000, now=story.now)
-    story.do(transitions.merge, second, min_sat=1000, now=story.now)
+    story.do(planning.merge, first, min_sat=1000, now=story.now)
+    story.do(planning.merge, second, min_sat=1000, now=story.now)
     (both,) = story.payouts(ana)
     assert both.amount_sat == 1200
     assert story.findings() == ()
@@ -102,11 +111,11 @@ def test_payouts_that_prove_too_small_one_after_the_other_become_one(story, ana)
 
 def test_a_minimum_that_sinks_again_brings_the_same_payouts_back(story, ana):
     first = planned(story)
-    story.do(transitions.merge, first, min_sat=2000, now=story.now)
+    story.do(planning.merge, first, min_sat=2000, now=story.now)
     story.later(seconds=1)
     assert story.cash_out("d2", 600, 60).shares[0].payout_id is None
     story.do(clients.set_destination, ana, KEY)
-    story.do(transitions.plan_all, now=story.now)
+    story.do(planning.plan_all, now=story.now)
     again = story.payouts(ana)
     assert [p.id for p in again] == [first.id, payout_id(hex_of("ana"), ["d2"])]
     assert {p.state for p in again} == {PayoutState.PLANNED}
@@ -128,15 +137,15 @@ def wait_alike(story, first):
     """Have the destination of a payout not answer; return why each payout waits then."""
     until = story.now + timedelta(minutes=5)
     payout = story.payout(first)
-    story.do(transitions.defer, payout, waiting="unreachable", until=until)
-    story.do(transitions.defer_like, payout, KEY.value)
+    story.do(deferral.defer, payout, waiting="unreachable", until=until)
+    story.do(deferral.defer_like, payout, KEY.value)
     return {found.id: found.waiting for found in story.payouts()}
 
 
 def test_payouts_to_a_server_that_does_not_answer_wait_together(story, ana):
     first, like, funds = (planned(story, f"d{n}").id for n in range(3))
     short = story.payout(funds)
-    story.do(transitions.defer, short, waiting=Waiting.FUNDS, until=story.now, counted=False)
+    story.do(deferral.defer, short, waiting=Waiting.FUNDS, until=story.now, counted=False)
     ben = story.client("ben", balance=10_000, destination=ADDRESS)
     story.cash_out("d9", 600, 60)
     others = {p.id: "" for p in story.payouts(ben)}
@@ -166,8 +175,8 @@ def test_payout_that_was_sent_meanwhile_keeps_no_other_back(story, ana):
 def test_planning_again_changes_nothing(story, ana):
     before = planned(story)
     for _ in range(2):
-        story.do(transitions.plan_all, now=story.later(hours=1))
-        story.do(transitions.plan, ana, now=story.later(hours=1))
+        story.do(planning.plan_all, now=story.later(hours=1))
+        story.do(planning.plan, ana, now=story.later(hours=1))
     assert story.payouts() == [before]
 
 
@@ -180,7 +189,7 @@ def test_a_key_that_passed_to_another_client_takes_no_share_along(story, ana):
     story.do(clients.set_pubkey, ben, hex_of("ana"), now=story.now)
     story.do(clients.set_destination, ben, ADDRESS)
     for _ in range(2):
-        story.do(transitions.plan_all, now=story.now)
+        story.do(planning.plan_all, now=story.now)
         assert {(p.client_id, p.amount_sat) for p in story.payouts()} == {(ana, 500), (ben, 500)}
     assert story.findings() == ()
     story.cash_out("d2", 1000, 100)
@@ -200,14 +209,14 @@ MOVES = {
     ),
     "discard": lambda s, p: s.do(transitions.discard_invoice, p),
     "submit": lambda s, p: s.do(transitions.submit, p, now=s.now),
-    "debit": lambda s, p: s.do(transitions.debit, p, s.payment(p), now=s.now),
-    "take over": lambda s, p: s.do(transitions.take_over, p, s.payment(p), now=s.now),
+    "debit": lambda s, p: s.do(booking.debit, p, s.payment(p), now=s.now),
+    "take over": lambda s, p: s.do(booking.take_over, p, s.payment(p), now=s.now),
     "finish": lambda s, p: s.do(transitions.finish, p, now=s.now),
     "hold": lambda s, p: s.do(transitions.hold, p, "known", now=s.now),
     "retry": lambda s, p: s.do(transitions.retry, p, now=s.now),
-    "cancel": lambda s, p: s.do(transitions.cancel, p, now=s.now),
-    "merge": lambda s, p: s.do(transitions.merge, p, min_sat=10_000, now=s.now),
-    "defer": lambda s, p: s.do(transitions.defer, p, waiting="", until=s.now),
+    "cancel": lambda s, p: s.do(booking.cancel, p, now=s.now),
+    "merge": lambda s, p: s.do(planning.merge, p, min_sat=10_000, now=s.now),
+    "defer": lambda s, p: s.do(deferral.defer, p, waiting="", until=s.now),
 }
 RACES = [
     ("PLANNED", "invoice", ("invoice", "hold", "cancel", "merge", "defer")),
@@ -341,7 +350,7 @@ def test_the_day_sum_counts_what_was_sent_in_the_last_24_hours(story):
     another = story.bring(planned(story, "d3", sat=3).id, "INVOICED")
 
     def sent(at):
-        return story.read(payouts.submitted_sat_since, at - payouts.DAY, beside=another)
+        return story.read(queue.submitted_sat_since, at - queue.DAY, beside=another)
 
     assert sent(story.now) == 120
     assert sent(first.submitted_at + timedelta(hours=24, microseconds=-1)) == 120
@@ -358,7 +367,7 @@ def test_payouts_go_out_by_their_oldest_distribution(story):
     story.client("ben", balance=1_000)
     order = [payout.distribution_ids[0] for payout in story.payouts()]
     assert order == ["d2", "d3", "d1"]
-    assert [p.id for p in story.read(payouts.due, START, limit=2)] == [
+    assert [p.id for p in story.read(queue.due, START, limit=2)] == [
         p.id for p in story.payouts()[:2]
     ]
 
@@ -369,13 +378,13 @@ def test_what_is_held_or_deferred_is_not_due(story):
     story.step(ids[0], "HELD")
     until = story.now + timedelta(minutes=5)
     deferred = story.payout(ids[1])
-    story.do(transitions.defer, deferred, waiting="unreachable", until=until)
+    story.do(deferral.defer, deferred, waiting="unreachable", until=until)
     story.bring(ids[2], "DONE")
-    assert [p.id for p in story.read(payouts.due, story.now)] == [ids[3]]
-    assert {p.id for p in story.read(payouts.due, until)} == {ids[1], ids[3]}
-    assert {p.id for p in story.read(payouts.stuck)} == {ids[0], ids[1]}
+    assert [p.id for p in story.read(queue.due, story.now)] == [ids[3]]
+    assert {p.id for p in story.read(queue.due, until)} == {ids[1], ids[3]}
+    assert {p.id for p in story.read(queue.stuck)} == {ids[0], ids[1]}
     assert story.payout(ids[1]).tries == 1
-    assert story.read(payouts.counts) == {"HELD": 1, "PLANNED": 2}
+    assert story.read(queue.counts) == {"HELD": 1, "PLANNED": 2}
     need = story.need()
     assert (need.count, need.amount_sat) == (2, 1200), "what is held is not paid by itself"
 
@@ -384,7 +393,7 @@ def test_what_is_held_or_deferred_is_not_due(story):
 def test_payouts_that_wait_hide_none_that_was_sent(story):
     waiting = [planned(story, f"d{n}").id for n in range(3)]
     sent = story.bring(planned(story, "d3").id, "SUBMITTED").id
-    found = [p.id for p in story.read(payouts.due, story.now, limit=2)]
+    found = [p.id for p in story.read(queue.due, story.now, limit=2)]
     assert found == [sent, *waiting[:2]]
 
 
@@ -393,7 +402,7 @@ def test_a_payout_void_for_the_third_time_waits_for_the_operator(story):
     id_ = planned(story).id
     for last in (False, False, True):
         story.bring(id_, "VOID")
-        assert [p.id for p in story.read(payouts.due, story.now)] == ([] if last else [id_])
+        assert [p.id for p in story.read(queue.due, story.now)] == ([] if last else [id_])
         story.step(id_, "PLANNED")
 
 
@@ -479,7 +488,7 @@ def test_a_payment_that_the_ledger_forgot_is_taken_over(story, ana, before):
     id_ = story.bring(planned(story).id, before).id
     held = story.step(id_, "HELD")
     lost = story.payment(held, hash_=hex_of("lost"))
-    story.do(transitions.take_over, held, lost, now=story.now)
+    story.do(booking.take_over, held, lost, now=story.now)
     taken = story.payout(id_)
     assert (taken.state, taken.attempt.payment_hash) == (PayoutState.DEBITED, hex_of("lost"))
     assert (taken.destination.value, taken.submitted_at) == (KEY.value, lost.seen_at)
@@ -495,7 +504,7 @@ def test_a_payment_of_an_invoice_in_the_ledger_is_taken_over(story, ana, attempt
         story.step(id_, "PLANNED")
     held = story.step(id_, "HELD")
     lost = story.payment(held, hash_=hashes[attempt - 1])
-    story.do(transitions.take_over, held, lost, now=story.now)
+    story.do(booking.take_over, held, lost, now=story.now)
     taken = story.payout(id_)
     assert (taken.state, taken.attempt.number) == (PayoutState.DEBITED, attempt)
     assert (story.owed(ana), story.findings()) == (0, ())
@@ -515,7 +524,7 @@ def test_a_payment_that_is_not_this_payouts_is_not_taken_over(story, ana, status
     held = story.bring(planned(story).id, "HELD")
     with pytest.raises(StateChanged, match="LNbits paid"):
         story.do(
-            transitions.take_over, held, story.payment(held, status=status, sat=sat), now=story.now
+            booking.take_over, held, story.payment(held, status=status, sat=sat), now=story.now
         )
     assert (story.payout(held.id), story.owed(ana)) == (held, 600)
 
@@ -525,7 +534,7 @@ def test_a_payment_of_another_payout_is_not_taken_over(story, ana):
     held = story.bring(planned(story, "d2").id, "HELD")
     theirs = story.payment(held, hash_=first.attempt.payment_hash)
     with pytest.raises(sqlite3.IntegrityError):
-        story.do(transitions.take_over, held, theirs, now=story.now)
+        story.do(booking.take_over, held, theirs, now=story.now)
     assert (story.payout(held.id), story.owed(ana)) == (held, 600)
 
 

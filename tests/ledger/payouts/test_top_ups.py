@@ -7,7 +7,13 @@ from ledger.story import ADDRESS, CEILINGS, START, WAYS
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.payout import Waiting, needed_msat
-from dca_bot.ledger.payouts import holds, payout_need, top_ups, transitions
+from dca_bot.ledger.payouts import (
+    deferral,
+    holds,
+    payout_need,
+    top_ups,
+    transitions,
+)
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.programme import clients
@@ -59,7 +65,7 @@ def test_payout_that_was_sent_needs_funds_again_once_it_is_known_to_lack_them(st
     (share,) = story.cash_out("d1", 5_000, 400).shares
     sent = story.bring(share.payout_id, "SUBMITTED")
     assert not story.read(payout_need.is_waiting_for_funds)
-    story.do(transitions.defer, sent, waiting=Waiting.FUNDS, until=story.now)
+    story.do(deferral.defer, sent, waiting=Waiting.FUNDS, until=story.now)
     assert story.need().count == 1
     assert story.read(payout_need.is_waiting_for_funds)
 
@@ -72,7 +78,7 @@ def test_what_may_leave_lnbits_needs_its_reserve(story):
     sats = [(p.amount_sat, p.client_name == "ana") for p in story.payouts()]
     assert len(sats) == 4
     assert story.need() == Need(
-        4, 100_102, sum(needed_msat(sat, internal=internal) for sat, internal in sats)
+        4, 100_102, sum(needed_msat(sat, is_internal=internal) for sat, internal in sats)
     )
 
 
@@ -155,7 +161,7 @@ def test_payout_that_its_destination_refuses_counts_and_takes_no_room_from_other
     planned(story, 4_000)
     assert of(story.need(ceilings)) == (3_000, Part(1, 4_000))
     until = story.later(days=3)
-    story.do(transitions.defer, first, waiting="refused_without_reason", until=until)
+    story.do(deferral.defer, first, waiting="refused_without_reason", until=until)
     assert of(story.need(ceilings)) == (7_000, Part())
 
 
@@ -176,4 +182,4 @@ def test_payout_to_somebody_without_a_wallet_needs_nothing_until_there_is_one(st
     story.do(clients.set_destination, ben, ADDRESS)
     need = story.need()
     assert (need.amount_sat, need.homeless) == (5_700, Part())
-    assert need.needed_msat == 5_000_000 + needed_msat(700, internal=False)
+    assert need.needed_msat == 5_000_000 + needed_msat(700, is_internal=False)

@@ -9,7 +9,7 @@ from ledger.story import KEY, hex_of
 
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import distributions, flow_mode
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.commission import CommissionShare
@@ -192,7 +192,7 @@ def test_a_cancelled_commission_payout_gives_its_sats_to_the_operator(story):
     story.cash_out("d1", 0, 100, commission_sat=100)
     (payout,) = story.payouts(ana)
     assert payout.is_commission
-    story.do(transitions.cancel, payout, now=story.now)
+    story.do(booking.cancel, payout, now=story.now)
     assert (story.total(accounts.OPERATOR), story.balance(ana)) == (40, 100_00)
     assert story.read(purchases.got, ana).earned_sat == 0
     assert story.findings() == ()

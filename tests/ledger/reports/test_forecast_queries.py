@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from dca_bot.core.forecast import DAY, Pace
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.reports import forecast
 
@@ -41,7 +41,7 @@ def test_cancelled_payout_was_not_spent(story):
     ana = story.client("ana", balance=10_000)
     story.later(days=2)
     (share,) = story.cash_out("d1", 5_000, 400).shares
-    story.do(transitions.cancel, story.payout(share.payout_id), now=story.now)
+    story.do(booking.cancel, story.payout(share.payout_id), now=story.now)
     assert spending(story, ana) == Pace(0, 2 * DAY)
 
 

@@ -4,7 +4,7 @@ import pytest
 from ledger.story import START
 
 from dca_bot.core.stats import Purchase
-from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.reports import purchases
 
 
@@ -43,7 +43,7 @@ def test_old_purchase_recorded_in_between_hides_no_other(story, ana):
 
 def test_cancelled_payout_was_no_purchase(story, ana):
     (share,) = story.cash_out("d1", 5_000, 400).shares
-    story.do(transitions.cancel, story.payout(share.payout_id), now=story.now)
+    story.do(booking.cancel, story.payout(share.payout_id), now=story.now)
     assert story.read(purchases.since, ana, None).purchases == ()
 
 

@@ -9,7 +9,7 @@ from ledger.story import START, hex_of
 
 from dca_bot.core.ports import Uptime
 from dca_bot.ledger.correspondence import alarms, confirmations, outbox
-from dca_bot.ledger.payouts import holds, payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts import deferral, holds, queue, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.clock import Turn
@@ -44,10 +44,10 @@ def test_payout_that_waited_by_a_clock_ahead_is_due_once_the_clock_is_right(stor
 
     def defer():
         until = story.now + HOUR
-        story.do(transitions.defer, story.payout(id_), waiting="unreachable", until=until)
+        story.do(deferral.defer, story.payout(id_), waiting="unreachable", until=until)
 
     ahead(span, defer)
-    assert [payout.id for payout in story.read(payouts.due, story.now)] == [id_]
+    assert [payout.id for payout in story.read(queue.due, story.now)] == [id_]
 
 
 @pytest.mark.parametrize("span", AHEAD)
@@ -101,7 +101,7 @@ def test_what_was_sent_by_a_clock_ahead_counts_for_the_ceiling_of_one_day(story,
 
     def sent(at):
         beside = story.payout(other)
-        return story.read(payouts.submitted_sat_since, at - payouts.DAY, beside=beside)
+        return story.read(queue.submitted_sat_since, at - queue.DAY, beside=beside)
 
     assert [sent(story.now), sent(story.now + DAY)] == [600, 0]
 

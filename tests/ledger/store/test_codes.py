@@ -16,7 +16,10 @@ from dca_bot.errors import Refusal
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, fixed_runs
 from dca_bot.ledger.distributions.fixed_runs import RunReason
-from dca_bot.ledger.payouts import holds, payouts
+from dca_bot.ledger.payouts import (
+    holds,
+    queue,
+)
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.database import open_database
 from dca_bot.messages import describe
@@ -246,7 +249,7 @@ async def test_everything_of_a_migrated_ledger_is_told_in_words(migrated, langua
     texts = load_texts(make_programme())
 
     def told(tx):
-        yield from (describe.payout(one) for one in payouts.open_payouts(tx))
+        yield from (describe.payout(one) for one in queue.open_payouts(tx))
         yield from (describe.hold(tx, one) for one in holds.still_open(tx, limit=999))
         yield from (describe.cash_out(one) for one in cash_outs.recent(tx, limit=999))
         yield from (describe.fixed_run(one) for one in fixed_runs.recent(tx, limit=999))

@@ -17,12 +17,13 @@ from dca_bot.chat.operator.payout_payments import (
 from dca_bot.chat.operator.payout_word import word_apply, word_plan
 from dca_bot.chat.operator.payouts import paused_note, unproven_effect
 from dca_bot.chat.services import Services
+from dca_bot.core.attempt import sole_payment
 from dca_bot.core.names import short_id
-from dca_bot.core.payout import PayoutState, sole_payment
+from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.ledger.payouts import payouts, transitions, unknown_payments
+from dca_bot.ledger.payouts import booking, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import Hold, HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say, refuse
@@ -93,7 +94,7 @@ def _known_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
     paid = _find_paid(tx, payout, ctx, ruling.payments)
     if paid is None:
         return _release(tx, ctx, payout)
-    transitions.take_over(tx, payout, paid, now=ctx.now)
+    booking.take_over(tx, payout, paid, now=ctx.now)
     return Done(Say("payout.taken_over", payout=describe.payout_short(payout)))
 
 

@@ -4,7 +4,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.witness import word_from
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.payouts.holds import Hold, HoldReason
-from dca_bot.ledger.payouts.payouts import Payout
+from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.describe.clients import destination
 from dca_bot.messages.describe.holds.text import HoldText, unknown

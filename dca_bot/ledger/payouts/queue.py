@@ -1,0 +1,111 @@
+"""The open payouts, in the order of payment."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from dca_bot.core.payout import ATTEMPTS_MAX
+from dca_bot.ledger.payouts.payout import Payout
+from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID, select
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
+
+DAY = timedelta(hours=24)
+SENT_MAX = 100_000
+_OPEN = "open_payout"
+_SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
+_STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
+
+
+def open_payouts(tx: Tx, *, limit: int = 1000, offset: int = 0) -> list[Payout]:
+    """Return the payouts that are not finished."""
+    return select(tx, "true", (), among=_OPEN, limit=limit, offset=offset)
+
+
+def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
+    """Return the payouts that are due: first the sent ones, then those to be paid.
+
+    Each of the two lists has up to `limit` payouts, so that many waiting payouts hide no sent one.
+    """
+    unsent = (
+        f"({IS_UNSENT}"
+        f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID})"
+    )
+    return [
+        payout
+        for which in (_SENT, unsent)
+        for payout in select(
+            tx,
+            f"{which} AND try_at <= ?",
+            (micros(now),),
+            among=_OPEN,
+            limit=limit,
+        )
+    ]
+
+
+def sent(tx: Tx) -> list[Payout]:
+    """Return the payouts whose pay request has left and that are not finished."""
+    return select(tx, _SENT, (), among=_OPEN, limit=SENT_MAX)
+
+
+def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:
+    """Return a payee's unsent payouts that have a share of the distributions.
+
+    If no payee has that name, return such payouts of all payees.
+    """
+    marks = ",".join("?" * len(distribution_ids))
+    found = select(
+        tx,
+        f"{IS_UNSENT} AND EXISTS (SELECT 1 FROM share"
+        f" WHERE share.payout_id = payout.id AND distribution_id IN ({marks}))",
+        distribution_ids,
+        among=_OPEN,
+    )
+    if tx.execute("SELECT 1 FROM client WHERE name = ?", (client_name,)).fetchone() is None:
+        return found
+    return [payout for payout in found if payout.client_name.lower() == client_name.lower()]
+
+
+def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:
+    """Return the open payouts that wait for an operator or for anything else."""
+    return select(tx, _STUCK, (), among=_OPEN, limit=limit, offset=offset)
+
+
+def stuck_count(tx: Tx) -> int:
+    """Count the payouts of `stuck`."""
+    row = tx.execute(f"SELECT count(*) AS n FROM {_OPEN} AS payout WHERE {_STUCK}").fetchone()
+    return int(row["n"])
+
+
+def counts(tx: Tx) -> Mapping[str, int]:
+    """Count the open payouts by state."""
+    rows = tx.execute("SELECT state, count(*) AS n FROM open_payout GROUP BY state")
+    return {row["state"]: row["n"] for row in rows}
+
+
+def unsettled(tx: Tx) -> bool:
+    """Tell whether a sent payout is neither debited nor given up."""
+    row = tx.execute(
+        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_SENT} AND debited_at IS NULL) AS yes"
+    ).fetchone()
+    return bool(row["yes"])
+
+
+def collecting_clients(tx: Tx) -> list[Client]:
+    """Return the clients whose shares are too few for the least payment that the destination takes."""
+    rows = tx.execute("SELECT DISTINCT client_id FROM share WHERE payout_id IS NULL").fetchall()
+    return [clients.by_id(tx, row["client_id"]) for row in rows]
+
+
+def submitted_sat_since(tx: Tx, since: datetime, *, beside: Payout) -> int:
+    """Return how many sats were sent after `since`, for the daily ceiling, without the payout `beside`.
+
+    Earlier attempts at `beside` are proven unpaid, so the payout doesn't count against itself.
+    """
+    row = tx.execute(
+        "SELECT coalesce(sum(amount_sat), 0) AS total FROM payout WHERE submitted_at > ? AND id <> ?",
+        (micros(since), beside.id),
+    ).fetchone()
+    return int(row["total"])

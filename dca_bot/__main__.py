@@ -1,4 +1,4 @@
-"""Lets `python -m dca_bot` do what the command `dca-bot` does."""
+"""`python -m dca_bot`: the same as the command `dca-bot`."""
 
 from dca_bot.cli import main
 

@@ -29,7 +29,7 @@ ConfigPath = Annotated[
     Path, typer.Option("--config", readable=False, help="The configuration file.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
+_QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 """Libraries whose own INFO lines would show addresses and requests."""
 
 
@@ -282,5 +282,5 @@ def _log_to_stderr(*, verbose: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    for name in QUIET:
+    for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

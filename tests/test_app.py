@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from scaffold import open_ledger
 
-from dca_bot.app import Outside, programme_of, run_jobs
+from dca_bot.app import run_jobs
 from dca_bot.config import Config
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.clients import Notify
@@ -39,6 +39,7 @@ from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies
 from dca_bot.nostr.keys import generate
+from dca_bot.outside import Outside, programme_of
 
 OPERATOR = generate()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -22,11 +22,12 @@ from postgres_process import PASSWORD, READER
 from scaffold import ledger_of, without_triggers
 
 from dca_bot import __version__
-from dca_bot.config import load_config, write_secret
+from dca_bot.config import load_config
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
 from dca_bot.core.ports import Copy
 from dca_bot.demo.relay import local_relay
+from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.distributions import cash_outs, flow_mode, readings
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, deposits, machine_cash, machines

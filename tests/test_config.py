@@ -7,19 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dca_bot.app import programme_of
-from dca_bot.config import (
-    Config,
-    CsvConfig,
-    LamassuConfig,
-    PostgresConfig,
-    SshConfig,
-    load_config,
-    read_secret,
-    write_secret,
-)
+from dca_bot.config import Config, CsvConfig, LamassuConfig, PostgresConfig, SshConfig, load_config
 from dca_bot.errors import ConfigError
+from dca_bot.files.secret_files import read_secret, write_secret
 from dca_bot.messages.render import LANGUAGES
+from dca_bot.outside import programme_of
 
 START_AT = "# start_at = 2026-01-01T00:00:00Z"
 TIMES = 'times = ["09:00", "18:00"]'

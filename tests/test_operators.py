@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from pynostr import bech32
 
-from dca_bot.app import bot_key, programme_of
-from dca_bot.config import Config, load_config, write_secret
+from dca_bot.config import Config, load_config
 from dca_bot.errors import ConfigError
+from dca_bot.files.secret_files import write_secret
 from dca_bot.nostr.keys import generate, npub, parse_public_key
 from dca_bot.operators import EXAMPLE_NPUB, parse_operators, refuse_deaf_entries
+from dca_bot.outside import bot_key, programme_of
 
 _chance = random.Random(8)
 ANA, BEN, BOT = generate(_chance), generate(_chance), generate(_chance)

@@ -12,22 +12,22 @@ import pytest
 from scaffold import open_ledger
 from test_app import Clock
 
-from dca_bot.app import (
-    Jobs,
+from dca_bot.app import Jobs, build_jobs
+from dca_bot.config import Config, load_config
+from dca_bot.core.ports import DmProtocol
+from dca_bot.core.programme import Programme
+from dca_bot.errors import ConfigError
+from dca_bot.files.secret_files import write_secret
+from dca_bot.nostr.keys import generate
+from dca_bot.outside import (
     Outside,
     bot_key,
-    build_jobs,
     build_messenger,
     build_source,
     build_wallet,
     programme_of,
     ssh_server,
 )
-from dca_bot.config import Config, load_config, write_secret
-from dca_bot.core.ports import DmProtocol
-from dca_bot.core.programme import Programme
-from dca_bot.errors import ConfigError
-from dca_bot.nostr.keys import generate
 
 SPEC = Path(__file__).parent / "data" / "config.spec.toml"
 KEY, OTHER_KEY = generate(), generate()

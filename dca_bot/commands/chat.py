@@ -16,15 +16,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dca_bot.app import SystemClock
-from dca_bot.config import read_secret_file, write_secret
 from dca_bot.config_secrets import refuse_key_as_path
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import ConfigError, DcaBotError
+from dca_bot.files.secret_files import read_secret_file, write_secret
 from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.dns import normalize
 from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
 from dca_bot.program import command
+from dca_bot.system_clock import SystemClock
 
 LOOK_S = 0.2
 CONNECT_LIMIT = timedelta(seconds=5)

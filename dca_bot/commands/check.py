@@ -9,14 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dca_bot.app import (
-    SystemClock,
-    bot_key,
-    build_postgres,
-    build_wallet,
-    programme_of,
-    ssh_server,
-)
 from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
@@ -35,6 +27,8 @@ from dca_bot.ledger.store.ledger_files import has_ledger, refuse_unusable
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import is_hex, npub
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.outside import bot_key, build_postgres, build_wallet, programme_of, ssh_server
+from dca_bot.system_clock import SystemClock
 
 RELAY_LIMIT_S = 15
 STEP_LIMIT_S = 60

@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from dca_bot.app import build_source
 from dca_bot.config import Config
 from dca_bot.core.money import fiat_text
 from dca_bot.core.ports import Export
@@ -17,6 +16,7 @@ from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store.database import Tx, reading_database
 from dca_bot.ledger.store.ledger_files import has_ledger
+from dca_bot.outside import build_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,11 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from dca_bot.commands.console import can_write, columns, say
-from dca_bot.config import (
-    NOSTR_KEY_VARIABLE,
-    BotConfig,
-    LnbitsConfig,
-    NostrConfig,
-    SshConfig,
-    write_secret,
-)
+from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file
+from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
 from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
 from dca_bot.program import command, with_config
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dca_bot.app import build_wallet
 from dca_bot.config import Config
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.freshness import STANDBY, is_stale
@@ -24,6 +23,7 @@ from dca_bot.ledger.programme.clients import everyone
 from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
+from dca_bot.outside import build_wallet
 
 
 async def read_status(config: Config) -> dict[str, Any]:

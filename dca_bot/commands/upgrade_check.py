@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from dca_bot import __version__
-from dca_bot.app import programme_of
 from dca_bot.commands.console import say
 from dca_bot.commands.status import read_status
 from dca_bot.commands.trial_folder import trial_folder
@@ -29,6 +28,7 @@ from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE, has_ledger
 from dca_bot.ledger.store.migrate import is_repaired_first, opened_by
 from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, version_of
+from dca_bot.outside import programme_of
 from dca_bot.program import command, with_config
 
 ROOM_FACTOR = 4

@@ -5,10 +5,10 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from dca_bot.app import SystemClock
 from dca_bot.core.ports import DmProtocol
 from dca_bot.nostr.dm_client import DmClient
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.system_clock import SystemClock
 
 _ANSWER_LIMIT_S = 60
 _CODE = re.compile(r"confirm ([0-9A-Z]{4})")

@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dca_bot.config import write_secret
 from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys, find_lnbits, start_lnbits
 from dca_bot.demo.machine import SampleMachine
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.demo.relay import local_relay
+from dca_bot.files.secret_files import write_secret
 from dca_bot.nostr.keys import SecretKey, generate
 
 _SOURCE_SAT = 300_000

@@ -1,1 +1,1 @@
-"""The bot's files and folders: who may read and change them, and what to do if others can."""
+"""The bot's files and folders: rights of reading and changing, and the remedy for wrong rights."""

@@ -26,7 +26,7 @@ from dca_bot.files.remedies import (
     unreadable,
 )
 
-FILE_BYTES_MAX = 2**20
+_FILE_BYTES_MAX = 2**20
 FREE_BYTES_MIN = 2**20
 
 
@@ -60,7 +60,7 @@ def read_text(path: Path, *, private: bool) -> str:
             found = os.fstat(file.fileno())
             _refuse_of_another_user(path, found)
             _refuse_readable(path, found)
-        content = file.read(FILE_BYTES_MAX)
+        content = file.read(_FILE_BYTES_MAX)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
@@ -72,12 +72,12 @@ def refuse_unfit_file(path: Path, *, private: bool) -> None:
 
     A `private` file must belong to the user of this process, and only that user may read the file. Any
     other file may belong to anybody, but must not be writable or replaceable for everybody. A file over
-    FILE_BYTES_MAX is refused: keys and configurations are small. Raise FileNotFoundError if there is none.
+    _FILE_BYTES_MAX is refused: keys and configurations are small. Raise FileNotFoundError if there is none.
     """
     found = _look_for_file(path)
-    if found.st_size > FILE_BYTES_MAX:
+    if found.st_size > _FILE_BYTES_MAX:
         raise FileRefused(
-            f"{path} has more than {FILE_BYTES_MAX:,} bytes; put the right file there."
+            f"{path} has more than {_FILE_BYTES_MAX:,} bytes; put the right file there."
         )
     if private:
         _refuse_of_another_user(path, found)

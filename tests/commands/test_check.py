@@ -12,8 +12,9 @@ from scaffold import ledger_of
 
 from dca_bot.commands.check import Step, _check_data_dir, _check_keys, take_all
 from dca_bot.commands.check_lamassu import check_lamassu
-from dca_bot.config import Config, write_secret
+from dca_bot.config import Config
 from dca_bot.errors import DcaBotError, LnbitsUnavailable
+from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state

@@ -14,7 +14,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from dca_bot.cli import app
-from dca_bot.config import load_config, write_secret
+from dca_bot.config import load_config
+from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.programme import machines
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE

@@ -15,17 +15,18 @@ from pathlib import Path
 import pytest
 from other_user import NAMELESS, NOBODY, as_bot, needs_root, open_folder
 
-from dca_bot.app import bot_key, build_source, build_wallet
 from dca_bot.commands import check, init
 from dca_bot.commands.init import ask_and_write
-from dca_bot.config import load_config, write_secret
+from dca_bot.config import load_config
 from dca_bot.errors import DcaBotError, FileRefused, LedgerError
 from dca_bot.files import rights
+from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.store.backups import PART, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE, LOCK_FILE, existing_ledger
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.nostr.keys import generate
+from dca_bot.outside import bot_key, build_source, build_wallet
 
 ROOT, DAEMON = 0, 1
 CONFIG = f"""\

@@ -1,0 +1,128 @@
+"""Types of the configuration's values: each checks a value and brings the value into one form."""
+
+import re
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+)
+
+from dca_bot.core.money import SAT_MAX, checked_currency
+from dca_bot.errors import DcaBotError
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
+_FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_NOT_OF_HOST = re.compile(r"[\s/@\[\]]")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one like America/Guatemala") from None
+    return name
+
+
+def _relay_url(url: str) -> str:
+    if _parts(url, "wss", "ws") is None:
+        shown = url.partition("?")[0]
+        raise ValueError(f"{shown!r} is no relay; write one like wss://relay.example.com")
+    return url
+
+
+def each_relay_once(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out repeated relays; a slash at the end makes no difference."""
+    first: dict[str, str] = {}
+    for url in urls:
+        scheme, host, *rest = urlsplit(url.rstrip("/"))
+        first.setdefault(urlunsplit((scheme, host.lower(), *rest)), url)
+    return tuple(first.values())
+
+
+def _http_url(url: str) -> str:
+    parts = _parts(url, "https", "http")
+    if parts is None:
+        raise ValueError(f"{url!r} is no web address; write one like https://lnbits.example.com")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is a page of it; write {parts.scheme}://{parts.netloc} only")
+    return url.rstrip("/")
+
+
+def _ssh_host(host: str) -> str:
+    """Check a host name or address without a port: one colon begins a port, several are an IPv6 address."""
+    if not host or host.count(":") == 1 or _NOT_OF_HOST.search(host):
+        raise ValueError(
+            f"{host!r} is no host; write the name or address only, like lamassu.example.com: port and"
+            " username are keys of their own"
+        )
+    return host
+
+
+def _parts(url: str, *schemes: str) -> SplitResult | None:
+    """Split a URL; None if no connection could ever be made to the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError for a broken port
+    except ValueError:
+        return None
+    is_host = _HOST.fullmatch(parts.hostname or "") is not None
+    is_sound = url.isprintable() and " " not in url and "@" not in parts.netloc
+    return parts if parts.scheme in schemes and is_host and is_sound else None
+
+
+def _since_bitcoin(at: datetime) -> datetime:
+    if not _FIRST_BLOCK <= at < _FAR:
+        raise ValueError("lies before 2009 or after 2100; look at the year")
+    return at
+
+
+def _time_of_day(value: object) -> time:
+    """Read a time of day, TOML's own or a text; seconds are refused, lest a time have two names."""
+    text = value.isoformat().removesuffix(":00") if isinstance(value, time) else value
+    if not isinstance(text, str) or not _CLOCK.fullmatch(text):
+        raise ValueError(f"{text!r} is no time of day; write one like 09:00")
+    return time.fromisoformat(text)
+
+
+def each_once(times: tuple[time, ...]) -> tuple[time, ...]:
+    """Sort times of day; raise ValueError for a time that stands there twice."""
+    if len(set(times)) < len(times):
+        raise ValueError("a time stands there twice")
+    return tuple(sorted(times))
+
+
+def _plain_path(path: Path) -> Path:
+    """Raise ValueError for `~` and `$`, which only a shell replaces: a folder of that name would be made."""
+    if "\0" in str(path):
+        raise ValueError("has a character in it that no path can have")
+    if str(path).startswith(("~", "$")):
+        raise ValueError(f"{str(path)!r} is taken as it is written; write the whole path, from /")
+    return path
+
+
+def _currency(code: str) -> str:
+    try:
+        return checked_currency(code)
+    except DcaBotError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+FilePath = Annotated[Path, AfterValidator(_plain_path)]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+StartAt = Annotated[AwareDatetime, Field(strict=True), AfterValidator(_since_bitcoin)]
+RelayUrl = Annotated[str, AfterValidator(_relay_url)]
+Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
+Sats = Annotated[int, Field(ge=0, le=SAT_MAX)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SshHost = Annotated[str, AfterValidator(_ssh_host)]
+Currency = Annotated[str, AfterValidator(_currency)]

@@ -1,0 +1,176 @@
+"""Builds the outside parts from the configuration: Lamassu, LNbits, Nostr, keys, the operator's rules."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+from dca_bot.config import Config
+from dca_bot.core.destination_text import is_wallet_key
+from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
+from dca_bot.core.programme import FixedModeRules, Programme
+from dca_bot.errors import ConfigError, KeyRefused
+from dca_bot.files.secret_files import (
+    LNBITS_KEY_VARIABLE,
+    NOSTR_KEY_VARIABLE,
+    POSTGRES_PASSWORD_VARIABLE,
+    read_secret,
+    secret_place,
+)
+from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.lamassu.postgres import PostgresSource
+from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
+from dca_bot.lamassu.ssh import SshCsvSource
+from dca_bot.lamassu.ssh_login import SshServer
+from dca_bot.lnbits.client import LnbitsWallet
+from dca_bot.messages.render import LANGUAGES
+from dca_bot.nostr.keys import SecretKey, parse_secret_key
+from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.operators import parse_operators, refuse_deaf_entries
+from dca_bot.program import command
+from dca_bot.system_clock import SystemClock
+from dca_bot.systemd import Supervisor
+
+_NAME = "dca-bot"
+_ABOUT = "Savings in bitcoin. Send me a direct message: help"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The outside parts of a bot; a simulated world hands in parts of its own."""
+
+    source: CashOutSource
+    wallet: Wallet
+    addresses: Addresses
+    messenger: Messenger
+    clock: Clock
+    random: Random
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    bot: str = ""
+    """The bot's public key: two bots with the same key never pay from one wallet."""
+    host: str = "?"
+
+
+def programme_of(config: Config) -> Programme:
+    """Return the operator's rules; raise ConfigError for an unknown language or a broken operator's key."""
+    if config.bot.language not in LANGUAGES:
+        raise ConfigError(
+            f"bot.language: {config.bot.language!r} has no texts; write {' or '.join(LANGUAGES)}."
+        )
+    return Programme(
+        currency=config.bot.currency,
+        timezone=ZoneInfo(config.bot.timezone),
+        language=config.bot.language,
+        operators=parse_operators(config.nostr.operators),
+        operator_protocols=frozenset(config.nostr.operator_protocols),
+        message_age_max=config.message_age_max,
+        flow_enabled=config.flow.enabled,
+        low_deposit_minor=config.low_deposit_minor,
+        payout_max_sat=config.limits.payout_max_sat,
+        day_max_sat=config.limits.day_max_sat,
+        top_up_to_sat=config.lnbits.top_up_to_sat,
+        low_balance_sat=config.lnbits.low_balance_sat,
+        fixed=FixedModeRules(
+            enabled=config.fixed.enabled,
+            times=config.fixed.times,
+            daily_limit_max_minor=config.daily_limit_max_minor,
+            rate_source=config.fixed.rate_source,
+            deviation_percent_max=config.fixed.rate_deviation_percent_max,
+            rate_age_max=timedelta(minutes=config.fixed.rate_age_minutes_max),
+        ),
+        digest_time=config.notifications.digest_time,
+        summary_time=config.notifications.summary_time,
+    )
+
+
+def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
+    """Read the bot's Nostr key.
+
+    Raise ConfigError if the key is missing or broken, and if an operator has the same key.
+    """
+    path = config.path(config.nostr.private_key_file)
+    remedy = f"make one with: {command('chat', '--new', '--key', path)}, or put one there"
+    text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
+    try:
+        key = parse_secret_key(text)
+    except KeyRefused as error:
+        place = secret_place(path, NOSTR_KEY_VARIABLE, environment)
+        raise ConfigError(f"{place}: {error}") from None
+    refuse_deaf_entries(config.nostr.operators, key.public_key)
+    return key
+
+
+def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
+    """Make the client of the source wallet; raise ConfigError if the admin key is missing or broken."""
+    path = config.path(config.lnbits.source_admin_key_file)
+    remedy = "put the source wallet's admin key there"
+    admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
+    if not is_wallet_key(admin_key):
+        # Another text, perhaps an nsec, must not leave this computer: LNbits isn't asked.
+        place = secret_place(path, LNBITS_KEY_VARIABLE, environment)
+        raise ConfigError(
+            f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
+        )
+    return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
+
+
+def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSource:
+    """Make the reader of the configured source of Lamassu; raise ConfigError for a missing password."""
+    lamassu = config.lamassu
+    if lamassu.source == "directory":
+        return DirectorySource(config.path(lamassu.directory.path))
+    if lamassu.source == "postgres":
+        return build_postgres(config, environment)
+    return SshCsvSource(ssh_server(config), lamassu.csv.command)
+
+
+def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSource:
+    """Make the reader of Lamassu's database; raise ConfigError for a missing password."""
+    postgres = config.lamassu.postgres
+    password_path = config.path(postgres.password_file)
+    server = PostgresServer(
+        host=postgres.host,
+        port=postgres.port,
+        database=postgres.database,
+        user=postgres.user,
+        password=read_secret(
+            password_path,
+            POSTGRES_PASSWORD_VARIABLE,
+            environment,
+            remedy=f"put the password of {postgres.user} there",
+        ),
+        tls=postgres.tls_mode,
+        ca_file=None if postgres.ca_file is None else config.path(postgres.ca_file),
+    )
+    tunnel = ssh_server(config) if postgres.tunnel else None
+    return PostgresSource(
+        server, tunnel, PostgresLimits(statement_s=postgres.statement_timeout_seconds)
+    )
+
+
+def ssh_server(config: Config) -> SshServer:
+    """Return address and login of the SSH server; the configuration must have a section [lamassu.ssh]."""
+    ssh = config.lamassu.ssh
+    assert ssh is not None
+    return SshServer(
+        host=ssh.host,
+        port=ssh.port,
+        username=ssh.username,
+        private_key_file=config.path(ssh.private_key_file),
+        known_hosts_file=config.path(ssh.known_hosts_file),
+    )
+
+
+def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:
+    """Make the bot's messenger; `since` is when the bot last listened."""
+    return NostrMessenger(
+        key,
+        config.nostr.relays,
+        SystemClock(),
+        since=since,
+        random=secrets.SystemRandom(),
+        name=_NAME,
+        about=_ABOUT,
+    )

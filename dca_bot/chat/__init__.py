@@ -1,1 +1,1 @@
-"""The conversation: commands as data, and their answers as text."""
+"""The conversation: commands as data, handlers, and the way of a message from sender to reply."""

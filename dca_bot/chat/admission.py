@@ -1,6 +1,6 @@
-"""Which messages run nothing: floods, secrets, messages that are too old or too long.
+"""Rejects messages: floods, secrets, messages that are too old or too long.
 
-The invariant: a flood from one person, or from many strangers, costs the others nothing.
+The invariant: a flood from one person, or from many strangers, costs other people nothing.
 """
 
 from collections import deque
@@ -24,14 +24,14 @@ _TEXT_LENGTH_MAX = 2000
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that runs nothing: its command in the inbox, and the reply; None for silence."""
+    """A message that runs nothing: the inbox row's command, and the reply; None is silence."""
 
     command: str
     reply: Say | None
 
 
 class Admission:
-    """Admits messages by their sender, their time, and the number of the sender's messages."""
+    """Admits messages by sender, time, and the number of the sender's messages."""
 
     def __init__(self, programme: Programme, services: Services) -> None:
         self._programme = programme
@@ -61,7 +61,7 @@ class Admission:
                 return Rejection("refused", problem) if problem else None
 
     def answer_stranger(self, message: IncomingMessage, now: datetime) -> Say | None:
-        """Return the one answer to a stranger; None where the hour's strangers were answered already."""
+        """Return the only answer to a stranger; None once the hour's quota is used up."""
         if _time_problem(message, now, self._programme) or not self._strangers.take(now):
             return None
         secret = find_secret(message.text[:CHARS_MAX])
@@ -70,7 +70,7 @@ class Admission:
     def _problem(
         self, message: IncomingMessage, sender: Sender, secret: Secret | None, now: datetime
     ) -> Say | None:
-        """Say why a message may not run, however few messages its sender writes."""
+        """Say why a message may not run, however few messages the sender writes."""
         if secret is not None:
             return warning(secret, sender.role)
         by_time = _time_problem(message, now, self._programme)
@@ -85,7 +85,7 @@ class Admission:
 
 
 class Ruling(Enum):
-    """What becomes of a message: PASS, NOTICE for the first stopped message, SILENCE for the next ones."""
+    """The fate of a message: PASS, NOTICE for the first stopped message, SILENCE for the next."""
 
     PASS = auto()
     NOTICE = auto()
@@ -94,9 +94,9 @@ class Ruling(Enum):
 
 @dataclass(slots=True)
 class RateLimit:
-    """A bucket of `burst` messages for each person; one message comes back every `per`.
+    """A bucket of `burst` messages for each person; after each `per` there is room for another.
 
-    A person gets one notice until the bucket has been full again. Only the instant at which the bucket
+    A person gets a single notice until the bucket has been full again. Only the instant at which the bucket
     will be full again is kept. A clock that is set back empties a bucket at most.
     """
 
@@ -106,7 +106,7 @@ class RateLimit:
     _noticed: set[str] = field(default_factory=set, init=False)
 
     def judge(self, person: str, now: datetime) -> Ruling:
-        """Count a message of this person, and return what becomes of the message."""
+        """Count a message of a person, and return the fate of the message."""
         full_at = self._full_again(person, now)
         if full_at == now:
             self._noticed.discard(person)
@@ -150,7 +150,7 @@ class Quota:
     _taken: deque[datetime] = field(default_factory=deque, init=False)
 
     def take(self, now: datetime) -> bool:
-        """Take one, if there is one left."""
+        """Take an item if the quota has any left; return whether the item was taken."""
         while self._taken and not now - self.window < self._taken[0] <= now:
             self._taken.popleft()
         if len(self._taken) >= self.count:
@@ -168,7 +168,7 @@ def _time_problem(message: IncomingMessage, now: datetime, programme: Programme)
 
 
 def _limited(per: timedelta) -> Say:
-    """Say that the sender writes too much, and how often one message is taken meanwhile."""
+    """Say that the sender writes too much, and how often a message is taken meanwhile."""
     if per < timedelta(minutes=1):
         return Say("limited", pace=Say("pace.seconds", n=per.seconds))
     return Say("limited", pace=Say("pace.minutes", n=per.seconds // 60))

@@ -1,6 +1,6 @@
-"""Finds an amount among the words of a command: its unit may stand before or after it, or be attached.
+"""Finds an amount among the words of a command; the unit stands before, after, or attached.
 
-The invariant: a word beside an amount that names another unit, or multiplies it, is never passed over.
+The invariant: a word beside an amount that names another unit, or multiplies, is never passed over.
 """
 
 import re
@@ -10,7 +10,7 @@ from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused, refuse
 
 PERCENT = "%"
-"""Stands for a percentage where a unit is asked for."""
+"""The unit of percentages."""
 _AROUND = "()[]{}<>\"'“”„\u2018\u2019«»,;:!¡?¿*"
 _BETWEEN = frozenset({"american", "canadian", "de", "en", "in", "mexican", "of", "u.s.", "us"})
 _MULTIPLYING = (
@@ -26,10 +26,13 @@ _ATTACHED = re.compile(r"([^0-9]*)[0-9][0-9.,]*([^0-9]*)")
 
 
 def take_amount(words: Sequence[str], unit: str, *, has_note: bool) -> tuple[str, int]:
-    """Return the amount that words begin with, and how many of them it takes; the unit goes along.
+    """Return the amount at the beginning of `words`, and the number of words taken, the unit included.
 
-    `unit` is a currency's code, SATS or PERCENT; `has_note` tells whether a note may follow. Raise
-    CommandRefused where another unit is named beside the amount, or a word that changes how much it is.
+    `unit`: a currency's code, SATS or PERCENT. `has_note`: a note may follow. Raise CommandRefused for
+    another unit beside the amount, or for a word that changes the amount.
+
+    >>> take_amount(["Q", "1500", "for", "May"], "GTQ", has_note=True)
+    ('1500', 2)
     """
     is_marked = len(words) > 1 and _mark(words[0], unit) is not None and _has_digit(words[1])
     place = int(is_marked)
@@ -46,19 +49,19 @@ def take_amount(words: Sequence[str], unit: str, *, has_note: bool) -> tuple[str
 
 
 def other_unit(unit: str, *, has_note: bool = False) -> CommandRefused:
-    """Make the refusal of an amount in another unit; where it may be a note, tell how one is written."""
+    """Return the refusal of another unit; with `has_note`, explain how to write a note."""
     if unit == SATS:
         return refuse("wrong.other_unit_sats")
     return refuse("wrong.other_unit_note" if has_note else "wrong.other_unit", unit=unit)
 
 
 def is_amount_like(word: str) -> bool:
-    """Tell whether a word looks like an amount or a part of one, so that it can be no word of a note."""
+    """Tell whether a word looks like an amount or a part of an amount, not like a word of a note."""
     return word.strip(_AROUND)[:1].isdigit()
 
 
 def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> None:
-    """Look at what follows an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`, `100 Q50`."""
+    """Check the words after an amount: `100 USD`, `100 in USD`, `5 mil`, `100 + 50`, `100 Q50`."""
     first, second, third, *_ = [*after[:3], "", "", ""]
     is_part = _PART.fullmatch(first) is not None or (has_note and _is_marked(first, unit))
     near = [first, second] if first.casefold() in _BETWEEN else [first]
@@ -73,7 +76,7 @@ def _refuse_what_changes(after: Sequence[str], unit: str, *, has_note: bool) -> 
 
 
 def _is_marked(word: str, unit: str) -> bool:
-    """Tell whether a word is an amount with its unit attached."""
+    """Tell whether a word is an amount with an attached unit."""
     found = _ATTACHED.fullmatch(word.strip(_AROUND))
     return found is not None and any(end and _mark(end, unit) for end in found.groups())
 

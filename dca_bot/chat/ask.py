@@ -1,6 +1,6 @@
-"""Asks LNbits before a command's transaction, but never for long: one that hangs keeps nobody waiting.
+"""Asks LNbits before a command's transaction, for a bounded time: a hanging LNbits blocks nobody.
 
-Balance and price are None where LNbits doesn't tell: an answer can do without them.
+Balance and price are None if LNbits gives no answer; replies can do without.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 async def in_time(services: Services, answer: Awaitable[T]) -> T:
-    """Wait for LNbits' answer; LnbitsSlow if it takes too long."""
+    """Wait for LNbits' answer; raise LnbitsSlow after `services.answer_limit_s`."""
     try:
         async with asyncio.timeout(services.answer_limit_s):
             return await answer
@@ -27,7 +27,7 @@ async def in_time(services: Services, answer: Awaitable[T]) -> T:
 
 
 async def ask_balance(services: Services) -> int | None:
-    """Return the source wallet's balance in msat."""
+    """Return the source wallet's balance in msat; None without an answer."""
     try:
         return await in_time(services, services.wallet.balance_msat())
     except (LnbitsUnavailable, LnbitsRefused):
@@ -35,7 +35,7 @@ async def ask_balance(services: Services) -> int | None:
 
 
 async def ask_price(services: Services) -> Decimal | None:
-    """Return what one coin costs at LNbits in whole units."""
+    """Return the price of a coin at LNbits, in whole units of the currency; None without an answer."""
     try:
         return await in_time(services, services.wallet.price(services.currency))
     except (LnbitsUnavailable, LnbitsRefused):
@@ -43,11 +43,11 @@ async def ask_price(services: Services) -> Decimal | None:
 
 
 async def ask_coin(services: Services) -> Fraction | None:
-    """Return the same in minor units, exactly."""
+    """Return the price of a coin at LNbits, in minor units, exactly; None without an answer."""
     price = await ask_price(services)
     return None if price is None else coin_minor(price, services.currency)
 
 
 def coin_rate(coin: Fraction) -> Rate:
-    """Return a price of so many minor units for one coin, as it is told."""
+    """Return the price of a coin, in minor units, as a rate for replies."""
     return Rate(value_minor(COIN_SAT, coin), COIN_SAT)

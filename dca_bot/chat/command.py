@@ -16,7 +16,7 @@ from dca_bot.messages.say import Say
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who gives a command, and what the command works with; `client` is None for an operator."""
+    """The sender of a command, and the tools of a handler; `client` is None for an operator."""
 
     sender: str
     message_id: str
@@ -79,15 +79,15 @@ Apply = Callable[[Tx, Context, Args, Seen], Done]
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[Seen]):
-    """One row of a role's table.
+    """A row of a role's table.
 
-    `look` reads the world before the transaction, and may be repeated. Its result is the last argument
-    of `answer`, `plan` and `apply`; without a look that argument is None.
-    `answer` replies at once, with one message or several.
-    A command with a `plan` moves or promises money: `plan` words the effect, the sender gets a code that
-    is bound to that effect, and `apply` carries the effect out.
+    `look` reads the world before the transaction, and may be repeated. The result is the last argument of
+    `answer`, `plan` and `apply`; without a look that argument is None.
+    `answer` replies at once, with a message or several.
+    A command with a `plan` moves or promises money: `plan` words the effect, the sender gets a code for these
+    words, and `apply` carries the effect out.
     `code_with` names a parameter: without that parameter the command has no look and no code, only an
-    answer. `code_if` limits the code to ledgers for which it is true.
+    answer. `code_if` limits the code to ledgers for which the function returns True.
     `then` sets signals after the transaction.
     """
 
@@ -137,17 +137,16 @@ class Command(Generic[Seen]):
         return self.needs_code(args) and (self.code_if is None or self.code_if(tx))
 
     def needs_look(self, args: Args) -> bool:
-        """Tell whether the command needs its look; an answer in place of an effect needs none."""
+        """Tell whether the command needs the look; an answer in place of an effect needs none."""
         return self.look is not None and (self.plan is None or self.needs_code(args))
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSet:
-    """The commands of one role, and aliases for some of them.
+    """The commands of a role, and aliases for some commands.
 
-    `of_clients` has the clients' commands for an operator, who is told that only clients have them.
-    `groups` has the table in parts, by the keys of their headings, where the table is too long for one
-    list.
+    `of_clients`: the clients' commands in the set of operators, who are told that only clients have these
+    commands. `groups`: the table in parts, by the keys of their headings, if the table is too long.
     """
 
     table: Sequence[Command[Any]]

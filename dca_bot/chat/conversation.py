@@ -1,8 +1,7 @@
-"""Answers one message, from the sender to the reply.
+"""Answers a message, from the sender to the reply.
 
-The invariant: repeatable reads of the outside come first, and one transaction records everything else,
-so a message runs once, whatever crashes. A message with a secret is answered with a warning, and goes no
-further.
+The invariant: repeatable reads of the outside come first, and one transaction records everything else:
+a message runs once, whatever crashes. A message with a secret gets a warning, and goes no further.
 
     senders ─▶ admission ─▶ invocations ─▶ the command's look ─▶ execution ─▶ replies
 """
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Conversation:
-    """Answers messages; several may be in flight, but one person's messages one after the other."""
+    """Answers messages; different people's at the same time, one person's in order."""
 
     def __init__(
         self, programme: Programme, notices: Notices, texts: Texts, services: Services
@@ -105,7 +104,7 @@ class Conversation:
         return lambda tx: find_sender(tx, message, self._programme.operators)
 
     async def _close(self, message: IncomingMessage, rejection: Rejection) -> None:
-        """Record a message that ran nothing, with its reply if there is one."""
+        """Record a message that ran nothing, with the reply if the rejection has a reply."""
         now = self._services.clock.now()
         await self._services.database.transact(
             lambda tx: self._replies.close(
@@ -116,7 +115,7 @@ class Conversation:
 
     async def _tell_failure(self, message: IncomingMessage, error: Exception) -> None:
         reference = f"{self._services.random.getrandbits(32):08x}"
-        # Without the error's text, which may hold what the person wrote.
+        # The error's text is left out: the text may quote the person's message.
         _log.error(
             "message failed reference=%s error=%s at=%s",
             reference,

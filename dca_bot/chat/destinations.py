@@ -1,4 +1,4 @@
-"""Checks a destination with the outside world before anything of it is recorded.
+"""Checks a destination with the outside world, before anything is recorded.
 
 The invariant: an admin key is refused and never stored, not even in a refusal or a log.
 """
@@ -19,12 +19,12 @@ from dca_bot.messages.say import NOTHING, Say, Word, refuse
 
 
 def _is_invoice_key(text: str) -> bool:
-    """Tell whether a text is one key and no other."""
+    """Tell whether a text is a single key, in the form of an invoice key."""
     return len(hex_keys(text)) == 1 and read_destination(text).form is Form.INVOICE_KEY
 
 
 DESTINATION = Param("DESTINATION", read_word, rest=True, takes_key=_is_invoice_key)
-"""Several words, as some people write `ana @ example.com`; what can't be paid is told by what it is."""
+"""All remaining words, as some people write `ana @ example.com`; the check names a wrong form."""
 MAY_HAVE_DESTINATION = replace(DESTINATION, optional=True)
 _PROVIDERS_FAULT = (
     Refusal.ASTRAY,
@@ -32,11 +32,11 @@ _PROVIDERS_FAULT = (
     Refusal.NOT_PUBLIC,
     Refusal.PAYER_DATA,
 )
-"""Refusals that whoever has the address can't mend but by another wallet."""
+"""Refusals that the owner of an address cannot mend, except by another wallet."""
 
 
 async def look_destination(services: Services, args: Args) -> Destination:
-    """Turn the argument DESTINATION into a destination that can be paid; CommandRefused if it can't."""
+    """Return the argument DESTINATION as a payable destination; raise CommandRefused otherwise."""
     found = read_destination(args.text("DESTINATION"))
     if found.form is Form.INVOICE_KEY:
         return await _look_key(services, found.value)

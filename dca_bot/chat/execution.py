@@ -1,4 +1,4 @@
-"""Carries out one command in one transaction: the inbox row, the effects, and the replies.
+"""Carries out a command in one transaction: the inbox row, the effects, and the replies.
 
 The invariant: a message runs once, whatever crashes; a refusal undoes the effects, and nothing else.
 """
@@ -150,7 +150,7 @@ class Execution:
 
 
 def _undone_if_refused(tx: Tx, step: Callable[[], _Result]) -> _Result:
-    """Run a step; a refusal undoes what the step has written, and nothing else of the transaction."""
+    """Run a step; a refusal undoes the step's writes, and nothing else of the transaction."""
     tx.execute("SAVEPOINT command")
     try:
         result = step()

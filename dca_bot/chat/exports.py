@@ -15,7 +15,7 @@ from dca_bot.messages.say import Moment, Plain, Say, Word, refuse
 
 RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30
-"""So many rows fit into one message, however long they are."""
+"""The rows of a message; even the longest rows fit."""
 MESSAGES_MAX = 5
 
 

@@ -14,7 +14,7 @@ HELP_DETAILS_MAX = 12
 
 
 def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List what this person can write, in groups if it is much, or explain what begins with words."""
+    """List the commands, in groups if the table has groups; or explain the commands that begin with words."""
     wanted = spell_out(args.text("COMMAND"), ctx.command_set).lower().split()
     if not wanted and ctx.command_set.groups:
         return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
@@ -28,7 +28,7 @@ def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Void this person's open codes."""
+    """Void the sender's open codes."""
     if confirmations.withdraw(tx, ctx.sender):
         return Say("cancel.done")
     return Say("cancel.nothing")
@@ -40,13 +40,13 @@ HELP = Command(
     answer=help_answer,
 )
 CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", read_word),))
-"""Carried out by the conversation itself."""
+"""The conversation itself carries out this command."""
 CANCEL = Command(("cancel",), answer=cancel_answer)
 GENERAL_COMMANDS = (HELP, CONFIRM, CANCEL)
 
 
 def _group(heading: str, commands: Sequence[Command[Any]]) -> Say:
-    """Say the names of a group's commands, those of one first word together: `client (add, close)`."""
+    """Say the names of a group's commands, joined by their first word: `client (add, close)`."""
     by_word: dict[str, list[str]] = {}
     for command in commands:
         by_word.setdefault(command.words[0], []).append(" ".join(command.words[1:]))

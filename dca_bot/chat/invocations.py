@@ -1,4 +1,4 @@
-"""Finds the command that a message gives: by its words, or by the code of an earlier command."""
+"""Finds the command of a message: by its words, or by the code of an earlier command."""
 
 from dataclasses import replace
 
@@ -19,10 +19,10 @@ from dca_bot.messages.say import refuse
 async def read_invocation(
     message: IncomingMessage, command_set: CommandSet, services: Services
 ) -> Invocation:
-    """Read a message; raise CommandRefused for a message that gives no command.
+    """Read a message; raise CommandRefused for a message without a command.
 
-    `confirm CODE`, or the code alone, gives the command to which the code is bound. While a code is
-    open, another word that is no longer than a code is taken for a mistyped answer.
+    `confirm CODE`, or the code alone, gives the command to which the code is bound. While a code is open,
+    another word of at most the code's length is taken for a mistyped answer.
     """
     now, currency = services.clock.now(), services.currency
 

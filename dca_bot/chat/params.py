@@ -1,6 +1,6 @@
-"""Parameters of commands: how each is shown, and how its text becomes a value.
+"""Parameters of commands: how each is shown, and how a text becomes a value.
 
-A reader takes the text and the bot's currency, and raises CommandRefused for a text that it can't read.
+A reader takes the text and the bot's currency, and raises CommandRefused for an unreadable text.
 """
 
 import re
@@ -46,7 +46,7 @@ class Param:
 
 
 def choice(*words: str, wrong: Callable[[], CommandRefused]) -> Param:
-    """Return an optional parameter that is one of `words` in any case; raise `wrong()` for others."""
+    """Return an optional parameter: one of `words`, in any case; for other words raise `wrong()`."""
 
     def read(text: str, _currency: str) -> str:
         if text.lower() not in words:
@@ -57,14 +57,14 @@ def choice(*words: str, wrong: Callable[[], CommandRefused]) -> Param:
 
 
 def read_name(text: str, _currency: str) -> str:
-    """Read a name as people write it when they address somebody: `@maria`, `maria:`."""
+    """Read a name as people write a name to address somebody: `@maria`, `maria:`."""
     name = unicodedata.normalize("NFC", text.removeprefix("@").rstrip(",:;"))
     _refuse_no_name(visible(name))
     return name
 
 
 def read_new_name(text: str, reserved: Collection[str]) -> str:
-    """Read a new name: one word of one script; raise CommandRefused for one that reads as `reserved`."""
+    """Read a new name: a word of a single script that reads like no `reserved` word."""
     name = unicodedata.normalize("NFKC", visible(text))
     _refuse_no_name(name)
     if skeleton(name) in reserved:
@@ -133,7 +133,7 @@ def read_page(text: str, currency: str) -> int:
 
 
 def read_range(text: str, _currency: str) -> str:
-    """Read how far back a client looks: one of RANGE_DAYS."""
+    """Read how far back a client looks: a key of RANGE_DAYS."""
     if text.lower() not in RANGE_DAYS:
         raise refuse("wrong.range")
     return text.lower()

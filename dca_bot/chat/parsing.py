@@ -1,6 +1,6 @@
-"""Reads a message: which command of a command set it gives, with which arguments.
+"""Reads a message: which command of a command set, with which arguments; all functions are pure.
 
-All of it is pure. A refusal never repeats the message's words, which may hold a key.
+A refusal never repeats the message's words, because the words may hold a key.
 """
 
 import difflib
@@ -26,14 +26,14 @@ from dca_bot.messages.say import CommandRefused, Say, refuse
 _UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
 _NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
 _MARKS = "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
-"""Characters of no width that apps put around copied text; the joiners of emoji are not among them."""
+"""Characters of no width that apps put around copied text; the joiners of emoji are left in."""
 _WITHOUT_MARKS = str.maketrans("", "", _MARKS)
 _ENDS = re.compile(rf"\A[\s{_MARKS}]+|[\s{_MARKS}]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A command as typed, with its arguments; `line` is the text that was read.
+    """A command as typed, with its arguments; `line`: the text that was read.
 
     `code`: the code by which an earlier command is given again.
     """

@@ -1,4 +1,4 @@
-"""Finds secrets in messages, and says what it was, that it wasn't kept, and what to do now."""
+"""Finds secrets in messages; the warning names the secret and what to do, and nothing is kept."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Say
 
 CHARS_MAX = 8000
-"""So much of a message is looked at: four times what can be carried out."""
+"""The characters of a message that are searched: four times the longest message that can run."""
 _KEYS_MAX = 80
 _TEXTS = {
     Secret.NOSTR_KEY: "secret.nostr_key",
@@ -30,10 +30,11 @@ _TEXTS = {
 async def secret_in(
     text: str, command_set: CommandSet, services: Services, operators: Collection[str]
 ) -> Secret | None:
-    """Tell which secret a message holds; a key that its command takes, or an id of the ledger, is none.
+    """Return the kind of secret in a message; None without a secret.
 
-    Nor is the public key of a client or of one of the `operators`, who are given where one of them
-    writes: anybody else could find out by it who is a client.
+    A key that the message's command takes is no secret, nor is an id of the ledger. For an operator, the
+    public keys of clients and `operators` are no secrets either. Anybody else gets a warning for such a key
+    too: without the warning, people could find out who is a client.
     """
     text = text[:CHARS_MAX]
     secret = find_secret(text)
@@ -50,7 +51,7 @@ async def secret_in(
 
 
 def warning(secret: Secret, role: Role) -> Say:
-    """Return the warning; to whoever may have meant to set a wallet, also with the command for that."""
+    """Return the warning; clients and operators are also told the command that sets a wallet."""
     command = {
         Role.CLIENT: Say("secret.client_command"),
         Role.OPERATOR: Say("secret.operator_command"),

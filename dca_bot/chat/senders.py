@@ -1,4 +1,4 @@
-"""Who writes: a client, an operator, or a stranger; and whose message needs no answer."""
+"""Finds the sender of a message, and the messages that need no answer."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
 SLOW_CLOCK_MAX = timedelta(minutes=2)
-"""The clock of a client's phone may be so slow: a first message from that phone is still answered."""
+"""The allowed lag of the clock of a client's phone, for messages just after the client was added."""
 
 
 class Role(Enum):
-    """What somebody is to the bot."""
+    """The role of a sender."""
 
     CLIENT = auto()
     OPERATOR = auto()
@@ -26,7 +26,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The sender of a message; only a client's sender has a `client`.
+    """The sender of a message; `client` only for a client.
 
     `is_early`: an operator's first message to this ledger, sent before the ledger's life began.
     """
@@ -37,11 +37,11 @@ class Sender:
 
 
 def find_sender(tx: Tx, message: IncomingMessage, operators: Collection[str]) -> Sender | None:
-    """Return who writes; None for a message that needs no answer.
+    """Return the sender; None for a message that needs no answer.
 
-    A handled message needs none. A message from before the ledger's life may have been handled on
-    another ledger, whose inbox this one lacks: only an operator's first such message is answered. A
-    client's message from before the client was added, or got a new key, was written by a stranger.
+    A handled message needs none. A message from before the ledger's life may have been handled on another
+    ledger, and this ledger lacks that inbox: only an operator's first such message is answered. A client's
+    message from before the client was added, or got a new key, was written by a stranger.
     """
     if inbox.is_received(tx, message):
         return None

@@ -1,4 +1,4 @@
-"""What the conversation needs of the world outside it; everything is handed in."""
+"""The ports and calls that commands use; all are handed in."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,14 +16,15 @@ from dca_bot.ledger.store.database import Database
 class Services:
     """The ports and calls that commands use.
 
-    `parse_npub` reads an npub and raises DcaBotError or ValueError; `npub` writes one.
+    `parse_npub` reads an npub and raises DcaBotError or ValueError; `npub` writes an npub.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
-    `audit_ledger` proves the whole ledger, beside everything else; `reading_database` opens the ledger
-    once more, for what reads much of it.
-    `poll_now`, `wake_payouts` and `wake_mail` only set a signal, in the event loop's thread.
-    LNbits is given `answer_limit_s` for an answer that a command waits for.
-    `bot_name` tells this bot from one on a copy of the ledger; `bot_pubkey` is its Nostr key.
-    `is_reconciled` tells whether the ledger was held against LNbits since the start.
+    `audit_ledger` proves the whole ledger, beside everything else. `reading_database` opens the ledger once
+    more, for long reads.
+    `poll_now`, `wake_payouts` and `wake_outbox` only set a signal, in the event loop's thread.
+    `is_reconciled`: the ledger was compared with LNbits since the start.
+    `parts`: the reach of the outside parts.
+    `answer_limit_s`: how long a command waits for LNbits.
+    `bot_name`: tells this bot from a bot on a copy of the ledger. `bot_pubkey`: the bot's Nostr key.
     """
 
     database: Database

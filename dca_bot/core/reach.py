@@ -15,7 +15,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whether a part answers, since when, and why it doesn't, as the part or its reader said it."""
+    """Whether a part answers, since when, and the part's or its reader's words about a failure."""
 
     part: Part
     reachable: bool

@@ -1,10 +1,10 @@
-"""Tells the operators, once each way, what is out of reach for long, or isn't done for long.
+"""Tells the operators of outages: a part out of reach, or polls or copies that are late, for long.
 
-The invariant: one alarm and one all-clear for each outage. Since when something is lost, and what was
-told of it, stands in the ledger, so a restart neither repeats an alarm nor puts one off; an alarm that
-could not leave while the outage lasted is told with its end, as one. While everything is paused nobody
-reads Lamassu, so nothing is said of it, but that an alarm stands no longer. An alarm of a stale copy stands
-until a poll has read a newer one.
+The invariant: one alarm and one all-clear for each outage. The ledger keeps the start of each outage and
+the alarms given, so a restart neither repeats nor delays an alarm. An alarm that could not leave during
+the outage is told together with the outage's end, as one message. While everything is paused nobody
+reads Lamassu: Lamassu raises no alarm then, and an earlier alarm ends. The alarm of a stale copy ends
+when a poll has read a newer copy.
 """
 
 import logging
@@ -28,21 +28,21 @@ from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 LOOK_S = 15
 POLLS = "polls"
-"""The alarm that Lamassu isn't read, whatever the cause."""
+"""The alarm that Lamassu has not been read, whatever the cause."""
 COPY = "copy"
 """The alarm that Lamassu is read from a copy that nobody renews."""
 HELD_BACK = STEADY + timedelta(minutes=1)
-"""So long an alarm waits after the relays came back: what it tells of may be over as well."""
+"""The delay of an alarm after the relays came back: the outage may have ended as well."""
 SLOW_AFTER = timedelta(hours=24)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Alarms:
-    """The watcher; `run` never ends.
+    """The watcher of outages.
 
-    A part is told of when it is out of reach for `alert_after`, polls when none has succeeded for
-    `polls_after`.
+    `alert_after`: the length of an outage that raises the alarm of a part. `polls_after`: the time without a
+    successful poll that raises the alarm of polls.
     """
 
     database: Database
@@ -59,12 +59,12 @@ class Alarms:
         self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
-        """Look at everything every few seconds."""
+        """Look at everything every few seconds; never return."""
         await self.clock.sleep(LOOK_S)  # The relays need a moment to connect.
         await repeat(self.look_once, self.clock, LOOK_S)
 
     async def look_once(self) -> None:
-        """Note the relays' reach, and tell whatever has crossed its limit."""
+        """Record the reach of the relays, and give each alarm and all-clear that is due."""
         now = self.clock.now()
         async with self._guard.over(Guarded.REACH):
             await self._see_clock(now)
@@ -103,9 +103,9 @@ class Alarms:
             self.signals.deliver.ring()
 
     def _note_look(self, tx: Tx, now: datetime) -> None:
-        """Note since when somebody has watched, and since when Lamassu should have been read.
+        """Record when somebody has watched, and since when Lamassu should have been read.
 
-        Short restarts are no gap; after a longer one all is given its time anew.
+        A short restart is no gap. After a longer gap all outages are timed anew.
         """
         looked_at = bot_state.moment(tx, bot_state.LOOKED_AT)
         is_gap = looked_at is None or abs(now - looked_at) > self.alert_after
@@ -116,7 +116,7 @@ class Alarms:
         bot_state.put(tx, bot_state.LOOKED_AT, now.isoformat())
 
     def _see_part(self, tx: Tx, reach: Reach, now: datetime) -> bool:
-        """Give the alarm of a part, or its all-clear; tell whether there was one to give."""
+        """Give the alarm or the all-clear of a part; tell whether one was given."""
         alarm = alarms.since(tx, reach.part)
         name = Word("part", reach.part)
         if reach.reachable:
@@ -140,7 +140,10 @@ class Alarms:
         return True
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:
-        """Give the alarm that nothing is polled, or its all-clear; not where Lamassu's own does."""
+        """Give the alarm or the all-clear of polls; tell whether one was given.
+
+        Lamassu's own alarm takes the place of the alarm of polls.
+        """
         if bot_state.paused(tx):
             return any(self._drop(tx, name, now) for name in (Part.LAMASSU, POLLS))
         alarm, polled_at = alarms.since(tx, POLLS), bot_state.last_poll_at(tx)
@@ -162,9 +165,9 @@ class Alarms:
         return True
 
     def _see_copy(self, tx: Tx, now: datetime) -> bool:
-        """Give the alarm that what is read is stale, or its all-clear; only by a poll of late.
+        """Give the alarm or the all-clear of a stale copy; tell whether one was given.
 
-        Without one, the polls' own alarm tells.
+        Only a recent poll counts: without one, the alarm of polls tells.
         """
         polled_at, due_at = (
             bot_state.last_poll_at(tx),
@@ -186,7 +189,7 @@ class Alarms:
         return self._end(tx, COPY, over=over, unheard=unheard, now=now)
 
     def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
-        """End an alarm of which nobody will see the end; tell whether there was one."""
+        """End an alarm whose all-clear nobody can observe; tell whether there was an alarm."""
         alarm = alarms.since(tx, name)
         if alarm is None:
             alarms.end(tx, name)
@@ -197,7 +200,7 @@ class Alarms:
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
         """Tell of payouts that wait for their destination for more than a day.
 
-        Not while nothing can be paid anywhere: then the destinations aren't to blame.
+        While LNbits is out of reach or everything is paused, no destination is blamed.
         """
         slow_destinations.note(tx, now)
         lnbits = self.signals.parts.get(Part.LNBITS)
@@ -215,7 +218,10 @@ class Alarms:
         _log.warning("alarm name=%s since=%s", name, since.isoformat())
 
     def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
-        """Give the all-clear; at a later look while the alarm is on its way, heard or not."""
+        """Give the all-clear; tell whether the all-clear was given.
+
+        While the alarm is on its way to the relays, the all-clear waits for a later look.
+        """
         if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
             return False
         alarms.end(tx, name)

@@ -1,7 +1,7 @@
-"""Makes a copy of the ledger every so often, and keeps the newest ones.
+"""Copies the ledger at intervals, and keeps the newest copies.
 
-When the last one was made is read from the folder, so a restart doesn't change the rhythm and copies
-that somebody removed are made anew. What goes wrong is told once, and never stops the bot.
+The folder's files tell the time of the last copy, so a restart keeps the rhythm, and a removed copy is
+made anew. A failure is told once, and never stops the bot.
 """
 
 import logging
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """The keeper of copies in `folder`; `every` of zero makes none."""
+    """The maker of copies in `folder`; `every` of zero makes none."""
 
     database: Database
     notices: Notices
@@ -41,13 +41,13 @@ class Backups:
     keep: int
 
     async def run(self) -> None:
-        """Look every few minutes whether a copy is due; returns only if none is wanted."""
+        """Look every few minutes whether a copy is due; return at once if no copies are wanted."""
         if self.every:
             await repeat(self.look_once, self.clock, LOOK_S)
         await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
 
     async def look_once(self) -> None:
-        """Make a copy if one is due, and tell the operators if that has begun to fail or to work."""
+        """Make a copy if a copy is due; tell the operators when copies begin to fail or to work."""
         now = self.clock.now()
         why, made = "", False
         try:
@@ -59,18 +59,18 @@ class Backups:
         try:
             await self._record(now, made=made, why=why)
         except sqlite3.OperationalError as error:
-            # The ledger's own disk is full too, perhaps; the next look tells it.
+            # The ledger's own disk may be full too; the next look tells the operators.
             _log.error("backup state not recorded error=%s", error)
 
     def _make_if_due(self, now: datetime, stop: threading.Event) -> bool:
         make_private_folder(self.folder, setting="backup.path")
         remove_unfinished(self.folder)
-        # A copy from the future was made while the clock was ahead: it says nothing about today.
+        # A copy from the future was made while the clock was ahead, and says nothing about today.
         times = [copy.made_at for copy in copies(self.folder) if copy.made_at <= now]
         if times and now - times[0] < self.every:
             return False
         copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop)
-        # Only now: what there was is all there is while a copy fails.
+        # Only after the new copy: while copying fails, the old copies are the only ones.
         prune(self.folder, keep=self.keep, now=now)
         return True
 

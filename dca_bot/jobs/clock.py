@@ -1,4 +1,4 @@
-"""Looks at the clock itself, and tells the operators of one that can't be right."""
+"""Looks at the clock, and tells the operators of a clock that cannot be right."""
 
 import logging
 from datetime import datetime, timedelta
@@ -13,9 +13,10 @@ _log = logging.getLogger(__name__)
 
 
 def look_at_clock(tx: Tx, notices: Notices, now: datetime, *, uptime: Uptime | None = None) -> bool:
-    """Note what the clock shows; return whether it is in doubt, so that nothing may be decided.
+    """Record the time that the clock shows; return whether the clock is in doubt.
 
-    With `uptime` the time that has really passed is witnessed, too, and a leap ahead is told.
+    While the clock is in doubt nothing may be decided. With `uptime` the really passed time is recorded too,
+    and a leap of the clock is told.
     """
     shown = clock.shown_at(tx)
     turn = clock.note(tx, now)

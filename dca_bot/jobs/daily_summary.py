@@ -1,7 +1,7 @@
 """Writes the operators' daily summary.
 
-The invariant: one for each local date at most, whatever crashes; after days of silence one, for
-today.
+The invariant: at most one summary for each local date, whatever crashes. After days without a running
+bot only today's summary is written.
 """
 
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class DailySummary:
-    """The writer of summaries; `run` never ends."""
+    """The writer of summaries."""
 
     database: Database
     clock: Clock
@@ -40,11 +40,11 @@ class DailySummary:
         self._guard = Guard(self.database, self.notices, self.clock, self.wake_outbox)
 
     async def run(self) -> None:
-        """Look every few seconds whether the summary is due."""
+        """Look every few seconds whether the summary is due; never return."""
         await repeat(self.look_once, self.clock, _LOOK_S)
 
     async def look_once(self) -> None:
-        """Write today's summary if its hour has come; LNbits is asked before the transaction."""
+        """Write today's summary from its hour on; LNbits is asked before the transaction."""
         async with self._guard.over(Guarded.SUMMARY):
             await self._look()
 
@@ -66,10 +66,9 @@ class DailySummary:
         _log.info("daily summary written")
 
     def _due(self, tx: Tx) -> date | None:
-        """Return the local date whose summary is to be written now.
+        """Return the local date whose summary is due now.
 
-        A bot that was just set up has nothing to sum up yet: its first summary is for the first
-        `summary_time` after that, whatever that time is by then.
+        A new bot has nothing to sum up: the first summary comes at the first `summary_time` after the start.
         """
         now, at, zone = self.clock.now(), self.programme.summary_time, self.programme.timezone
         noted, counted_at = (

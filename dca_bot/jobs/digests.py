@@ -1,7 +1,7 @@
-"""Writes the digests of payouts for clients who want one a day or a week.
+"""Writes daily and weekly digests of payouts for the clients who want digests.
 
-The invariant: a payout is in one digest at most, whatever crashes. What a bot that was down has
-missed is told at its next look, once.
+The invariant: a payout is in one digest at most, whatever crashes. Payouts that waited while the bot was
+down come in one digest at the next look.
 """
 
 import logging
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Digests:
-    """The writer of digests; `run` never ends."""
+    """The writer of digests."""
 
     database: Database
     notices: Notices
@@ -40,11 +40,11 @@ class Digests:
         self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
-        """Look every few seconds whether a digest is due."""
+        """Look every few seconds whether a digest is due; never return."""
         await repeat(self.look_once, self.clock, _LOOK_S)
 
     async def look_once(self) -> None:
-        """Write all digests that are due, each in a transaction of its own."""
+        """Write all digests that are due, each in its own transaction."""
         async with self._guard.over(Guarded.DIGEST):
             await self._write_due()
 

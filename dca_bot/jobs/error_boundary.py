@@ -1,6 +1,6 @@
-"""Keeps an error in one part of the program from ending the bot, and tells of it.
+"""Keeps an unexpected error in a task from stopping the other tasks, and tells the operators.
 
-A full or locked disk still ends the bot: nothing could be recorded any more.
+An error of the disk (sqlite3.OperationalError) still ends the bot: nothing could be recorded any more.
 """
 
 import logging
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Guarded(StrEnum):
-    """What must not keep the rest back, as the log names it; operators read its `word.job`."""
+    """A guarded task, as the log names the task; operators read `word.job`."""
 
     CASH_OUT = "cash_out"
     CASH_ROW = "cash_row"
@@ -45,7 +45,7 @@ class Guarded(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What the jobs go through with whatever must not keep the rest back."""
+    """The error boundary around the tasks of one job."""
 
     database: Database
     notices: Notices
@@ -57,10 +57,10 @@ class Guard:
     async def over(
         self, what: Guarded, ref: object = "", *, named: Say | None = None
     ) -> AsyncIterator[None]:
-        """Log an unexpected error and tell the operators of it, both once in this run of the bot; go on.
+        """Run the body; log an unexpected error and tell the operators, each once in this run of the bot.
 
-        `what` was to be done, for `ref`; where operators should hear of each such thing, `named` says
-        which. Raise sqlite3.OperationalError.
+        `what`: the task. `ref`: the item in the log. `named`: the item in words; with `named` the
+        operators are told of each item instead of once for the task. Raise sqlite3.OperationalError.
         """
         try:
             yield
@@ -86,18 +86,21 @@ class Guard:
         ref: Callable[[T], str],
         named: Callable[[T], Say] | None = None,
     ) -> None:
-        """Record items together; if that fails, each by itself, so that one keeps no other back."""
+        """Record items together; if that fails, each alone, so that no item keeps another back.
+
+        Raise sqlite3.OperationalError.
+        """
         try:
             await record(items)
         except sqlite3.OperationalError:
             raise
-        except Exception:  # noqa: BLE001 - each is tried by itself, and its error told
+        except Exception:  # noqa: BLE001 - each item is tried alone, and its error told
             for item in items:
                 async with self.over(what, ref(item), named=named(item) if named else None):
                     await record([item])
 
     def _is_new(self, key: str) -> bool:
-        """Tell whether this is the first time; of very many that is forgotten."""
+        """Tell whether a key comes for the first time; after many keys all are forgotten."""
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         is_new = key not in self._known

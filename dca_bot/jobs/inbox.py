@@ -1,7 +1,7 @@
-"""Takes messages off the relays and has them answered, each person's in order.
+"""Receives messages from the relays, and has each person's messages answered in order.
 
-The invariant: a message in flight is not started twice, one person's messages never overlap, and a
-flood from one person fills that person's own queue only.
+The invariant: a message in flight is not started twice, two messages of one person never overlap, and
+a flood from one person fills only that person's queue.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from dca_bot.core.names import short_id
 from dca_bot.core.ports import IncomingMessage
 
 QUEUE_MAX = 30
-"""So many messages of one person wait; those beyond are dropped."""
+"""The waiting messages of one person; further messages are dropped."""
 AT_ONCE = 16
-"""So many persons are served at the same time."""
+"""The persons whose messages are handled at the same time."""
 PEOPLE_MAX = 1000
-"""So many persons wait; beyond that nothing more is taken off the relays for the moment."""
+"""The waiting persons; while the limit is reached, no message is taken off the relays."""
 _log = logging.getLogger(__name__)
 
 
 class Inbound(Protocol):
-    """Where messages come from: the part of a Messenger that is needed here."""
+    """The source of messages: the part of a Messenger that the inbox needs."""
 
     def incoming(self) -> AsyncIterator[IncomingMessage]:
         """Yield verified messages, copies too."""
@@ -31,10 +31,10 @@ class Inbound(Protocol):
 
 
 class Handler(Protocol):
-    """Who answers: the part of a Conversation that is needed here."""
+    """The part of a Conversation that the inbox needs."""
 
     async def is_new(self, message: IncomingMessage) -> bool:
-        """Tell whether a message was not handled before."""
+        """Tell whether a message has not been handled yet."""
         ...
 
     async def handle(self, message: IncomingMessage) -> None:
@@ -43,7 +43,10 @@ class Handler(Protocol):
 
 
 async def answer_messages(messenger: Inbound, conversation: Handler) -> None:
-    """Answer messages until cancelled; what is in flight then runs again after the next start."""
+    """Answer messages until cancelled.
+
+    A message in flight at that moment leaves no trace, and runs again after the next start.
+    """
     async with asyncio.TaskGroup() as tasks:
         queues = _Queues(conversation, tasks)
         async for message in messenger.incoming():
@@ -52,7 +55,7 @@ async def answer_messages(messenger: Inbound, conversation: Handler) -> None:
 
 
 class _Queues:
-    """One short queue and one task per person who waits."""
+    """A short queue and a task for each person with waiting messages."""
 
     def __init__(self, conversation: Handler, tasks: asyncio.TaskGroup) -> None:
         self._conversation = conversation
@@ -63,7 +66,7 @@ class _Queues:
         self._serving = asyncio.Semaphore(AT_ONCE)
 
     async def take(self, message: IncomingMessage) -> None:
-        """Queue a message, unless a copy of it is in flight or its sender has too many waiting."""
+        """Queue a message, unless a copy is in flight or the sender's queue is full."""
         key = (message.sender, message.id)
         if key in self._in_flight:
             return
@@ -81,7 +84,7 @@ class _Queues:
         queue.append(message)
 
     async def _serve(self, sender: str, queue: deque[IncomingMessage]) -> None:
-        """Handle one person's messages in the order in which they came, then let go."""
+        """Handle one person's messages in the order of their arrival, until the queue is empty."""
         while queue:
             message = queue.popleft()
             async with self._serving:

@@ -1,4 +1,4 @@
-"""Sends what is in the outbox: each message until a relay took it, seven days at most."""
+"""Sends the messages of the outbox: each until a relay has accepted the message, seven days at most."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
 
 ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
-"""A message leaves only while fewer than so many are under way, so an answer finds room.
+"""The messages under way up to which a message of an urgency may leave; the rest is room for answers.
 
-A message to relays that are all dead is under way for half a minute; each goes to four at most.
+A message to dead relays alone is under way for half a minute. Each message goes to at most four relays.
 """
 IDLE_S = 30
 RETRY_MAX_S = 600
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """What is known of whoever a message is for."""
+    """The recipient of a message, as the ledger knows the person."""
 
     person: Person | None
     is_member: bool
@@ -36,7 +36,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """The sender; one message at a time to each person, several persons at once."""
+    """The sender of messages: one at a time to each person, to several persons at once."""
 
     database: Database
     messenger: Messenger
@@ -47,7 +47,7 @@ class Outbox:
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
-        """Send whatever is due; never ends."""
+        """Send every message that is due; never return."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._start_due(group)
@@ -58,7 +58,7 @@ class Outbox:
             self._busy[message.recipient] = group.create_task(self._deliver(message))
 
     def _pick(self, tx: Tx) -> list[OutboxMessage]:
-        """Choose what leaves now, the urgent first: one message at a time to each person."""
+        """Choose the messages that leave now, the urgent first, one for each person."""
         now, picked = self.clock.now(), list[OutboxMessage]()
         for urgency, room in ROOM.items():
             busy = (*self._busy, *(message.recipient for message in picked))
@@ -104,7 +104,7 @@ class Outbox:
         await self.database.transact(lambda tx: self._record(tx, message, taken=taken))
 
     async def _inbox_relays(self, message: OutboxMessage, recipient: Recipient) -> tuple[str, ...]:
-        """Look up where a person reads; for a stranger nothing is looked up."""
+        """Look up the relays on which a person reads; a stranger is never looked up."""
         if _is_stranger(message, recipient):
             return ()
         return await self.messenger.inbox_relays(message.recipient)
@@ -112,7 +112,7 @@ class Outbox:
     async def _with_event(
         self, message: OutboxMessage, recipient: Recipient, inbox: tuple[str, ...]
     ) -> OutboxMessage:
-        """Make the event: anew for NIP-17 (the same rumor in a fresh wrap), once for NIP-04."""
+        """Make the event: for NIP-17 at each try (one rumor, a fresh wrap), for NIP-04 once."""
         if message.event is not None:
             return message
         protocol = message.protocol or _protocol_for(recipient, inbox)
@@ -159,7 +159,7 @@ def _is_stranger(message: OutboxMessage, recipient: Recipient) -> bool:
 
 
 def _protocol_for(recipient: Recipient, inbox: tuple[str, ...]) -> DmProtocol:
-    """Choose for a message that the bot starts: NIP-17 where an inbox is known, else as used last."""
+    """Choose the protocol of a notice: NIP-17 for a person with inbox relays, else the protocol used last."""
     if inbox or recipient.person is None:
         return DmProtocol.NIP17
     return recipient.person.protocol

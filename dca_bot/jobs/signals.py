@@ -1,4 +1,4 @@
-"""How the jobs wake each other, and how they know which outside parts are in reach."""
+"""How the jobs wake each other, and share the outside parts' reach."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -8,11 +8,11 @@ from dca_bot.core.ports import Clock
 from dca_bot.core.reach import Part, Reach
 
 STEADY = timedelta(minutes=2)
-"""A part that is lost again before it was back for so long has never been back."""
+"""Hysteresis: how long a part must stay reachable before its outage ends."""
 
 
 class Bell:
-    """Wakes one job; ringing it twice before the job looks wakes it once."""
+    """Wakes one job; several rings before the job looks wake the job once."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -36,10 +36,10 @@ class Bell:
 
 @dataclass(slots=True)
 class Signals:
-    """The bells of the jobs, and the parts' reach as the jobs have found it.
+    """The bells of the jobs, and the outside parts' reach as the jobs have found it.
 
-    `reconciled` is set once the ledger was held against LNbits: nothing is distributed before.
-    `leaving` has the ids of the letters that are on their way to relays.
+    `reconciled`: set once the ledger was compared with LNbits; nothing is distributed before. `leaving`: the
+    ids of the outbox messages that are on their way to relays.
     """
 
     poll: Bell = field(default_factory=Bell)
@@ -50,11 +50,11 @@ class Signals:
     leaving: set[int] = field(default_factory=set)
 
     def begin_anew(self, now: datetime) -> None:
-        """Count each part's state from now: the clock has leapt, or nobody has looked for long."""
+        """Time each part's state from now, after a leap of the clock or a long gap."""
         self.parts = {one.part: replace(one, since=now) for one in self.parts.values()}
 
     def note(self, part: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
-        """Record whether a part answered; True if that has changed."""
+        """Record whether a part answered; return whether that is a change."""
         before = self.parts.get(part)
         is_as_before = before is not None and before.reachable is reachable
         since = before.since if before is not None and is_as_before else now

@@ -1,4 +1,4 @@
-"""Work on files that takes a while, away from the event loop and from the ledger's own thread."""
+"""Slow work on files, outside the event loop and outside the ledger's thread."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def aside(work: Callable[[threading.Event], T]) -> T:
-    """Run `work` in a thread of its own; its event is set once nobody waits for it any more."""
+    """Run `work` in a new thread; set the thread's event once no caller waits any more."""
     stop = threading.Event()
     try:
         return await asyncio.to_thread(work, stop)

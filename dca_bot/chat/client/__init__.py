@@ -1,1 +1,1 @@
-"""What a client can type."""
+"""The clients' commands."""

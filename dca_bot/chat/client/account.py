@@ -1,4 +1,4 @@
-"""What a client can type."""
+"""The clients' commands: the table, and the commands about balance, purchases and wallet."""
 
 from functools import partial
 
@@ -27,7 +27,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Field, LanguageName, Moment, Rat
 
 
 def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell the client's balance, what is on its way, and what came so far."""
+    """Tell the client's balance, the sats on their way, and the sats paid so far."""
     me = ctx.me
     hindered = obstacles.to_client(me, ctx.programme)
     pending_minor = deposits.pending_minor(tx, me.id)
@@ -55,7 +55,7 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List what the client has got, newest first."""
+    """List the client's purchases, newest first."""
     found = partial(purchases.history, tx, ctx.me.id)
     line = partial(_history_line, has_wallet=ctx.me.destination is not None)
     return describe.page(Say("history.heading"), args.page, found, line)
@@ -71,7 +71,7 @@ def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell how the client is set up."""
+    """Tell the client's settings."""
     me = ctx.me
     return Say(
         "settings",
@@ -109,14 +109,14 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell where the client's sats go."""
+    """Tell the destination of the client's sats."""
     if ctx.me.destination is None:
         return Say("wallet.none")
     return Say("wallet.shown", wallet=describe.destination(ctx.me.destination))
 
 
 def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
-    """Tell from where to where the client's payouts move."""
+    """Tell the old and the new destination of the client's payouts."""
     return Say(
         "wallet.effect",
         old=describe.destination(ctx.me.destination),
@@ -126,7 +126,7 @@ def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
 
 
 def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
-    """Set where future payouts go; those already submitted keep their destination."""
+    """Set the destination of future payouts; submitted payouts keep their destination."""
     clients.set_destination(tx, ctx.me.id, seen)
     planning.plan(tx, ctx.me.id, now=ctx.now)
     wallet = describe.destination(seen)
@@ -178,7 +178,7 @@ def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
 
 
 def _owed(tx: Tx, ctx: Context) -> tuple[Say, ...]:
-    """Say which sats are still to be paid, and what each part waits for."""
+    """Say how many sats are still to be paid, and the reason of each delay."""
     me = ctx.me
     if not me.owed_sat:
         return ()

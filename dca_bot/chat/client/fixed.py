@@ -1,4 +1,4 @@
-"""What a client can type about fixed mode, and how its terms are told."""
+"""The clients' commands about fixed mode: `mode` and `limit`."""
 
 from datetime import time, timedelta
 
@@ -14,14 +14,14 @@ from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Times, Word, refuse
 
 WANTED_FOR = timedelta(days=1)
-"""So long a limit answers the question for it that `mode fixed` was answered with."""
+"""After `mode fixed` asked for a limit: how long a limit counts as the answer to that question."""
 
 
 def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Let the client buy with each cash-out, or at fixed times, from now on; or tell which it is.
+    """Set the client's mode from now on; without an argument tell the mode.
 
-    Fixed mode begins with a daily limit: the one that is given, else the one that is set. Without any
-    nothing changes.
+    Fixed mode needs a daily limit: the given limit, else the limit set before. Without a limit nothing
+    changes, and the client is asked for a limit.
     """
     wanted = args.text(_WHICH.name)
     if not wanted:
@@ -45,7 +45,7 @@ def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Set how much the client gives a day in fixed mode, or tell how much it is."""
+    """Set the client's daily limit in fixed mode; without an argument tell the limit."""
     terms = ctx.programme.fixed
     if not terms.enabled:
         raise CommandRefused(obstacles.is_off(Mode.FIXED, ctx.programme))
@@ -64,7 +64,7 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def terms_of(client: Client, programme: Programme) -> Say:
-    """Say what a client has chosen for fixed mode, and where the operator has switched a mode off."""
+    """Say the client's settings for fixed mode, or that the operator has switched the client's mode off."""
     terms = programme.fixed
     if not (terms.enabled if client.mode is Mode.FIXED else programme.flow_enabled):
         return Say("limit.shown_off")
@@ -88,7 +88,7 @@ FIXED_SAVING = (
 
 
 def _mode(ctx: Context) -> Say:
-    """Say how a client buys, and how to change that, where the operator lets it."""
+    """Say the client's mode, and how to change to a mode that the operator allows."""
     shown = Say("mode.shown", mode=Word("mode", ctx.me.mode), terms=terms_of(ctx.me, ctx.programme))
     to_flow = Say("mode.to_flow") if ctx.programme.flow_enabled else NOTHING
     to_fixed = Say("mode.to_fixed") if ctx.programme.fixed.enabled else NOTHING
@@ -96,7 +96,7 @@ def _mode(ctx: Context) -> Say:
 
 
 def _limit(ctx: Context) -> Say:
-    """Say how much a client gives a day, and how to change that."""
+    """Say the client's daily limit, and how to change the limit."""
     limit_minor, terms = ctx.me.fixed_limit_minor, ctx.programme.fixed
     mode, most = _other_mode(ctx), Fiat(terms.daily_limit_max_minor)
     if limit_minor:
@@ -112,14 +112,14 @@ def _start_fixed(tx: Tx, ctx: Context, limit_minor: int) -> Say:
 
 
 def _other_mode(ctx: Context) -> Say:
-    """Say what a limit means for a client who isn't in fixed mode."""
+    """Say what a limit means for a client in flow mode; nothing in fixed mode."""
     if ctx.me.mode is Mode.FIXED:
         return NOTHING
     return Say("limit.in_flow_mode" if ctx.programme.flow_enabled else "limit.flow_is_off")
 
 
 def _limit_given(ctx: Context, args: Args) -> int:
-    """Return the daily limit that was typed; CommandRefused if it can't be one."""
+    """Return the typed daily limit; raise CommandRefused for 0 or a limit above the ceiling."""
     limit_minor, most_minor = args.number("AMOUNT"), ctx.programme.fixed.daily_limit_max_minor
     if not limit_minor:
         raise refuse("limit.zero" if ctx.programme.flow_enabled else "limit.zero_flow_off")
@@ -129,15 +129,15 @@ def _limit_given(ctx: Context, args: Args) -> int:
 
 
 def _with_obstacles(tx: Tx, ctx: Context, done: Say) -> Say:
-    """Say with what was done what keeps bitcoin from being bought all the same."""
+    """Say `done`, and the obstacles that still keep bitcoin from being bought."""
     client = clients.by_id(tx, ctx.me.id)
     return Say("lines", lines=(done, *obstacles.to_client(client, ctx.programme)))
 
 
 def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
-    """Say what each run of a day gives under a limit, runs of the same amount together.
+    """Say the amount of each run of a day under a limit; runs of the same amount share a line.
 
-    A limit above the operator's ceiling, which was lowered since, gives no more than that.
+    The operator's ceiling bounds a limit that was set before the ceiling was lowered.
     """
     by_amount: dict[int, list[time]] = {}
     left_minor = terms.daily_limit_max_minor

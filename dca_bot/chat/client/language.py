@@ -1,4 +1,4 @@
-"""In which language a client is written to: `language`."""
+"""`language`: the language of a client's messages."""
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import choice
@@ -9,7 +9,7 @@ from dca_bot.messages.say import LanguageName, Say, refuse
 
 
 def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Write to the client in another language, beginning with this answer; or tell which it is."""
+    """Set the client's language, beginning with this answer; without an argument tell the language."""
     language = args.text(_WHICH.name)
     if not language:
         present = LanguageName(ctx.me.language)

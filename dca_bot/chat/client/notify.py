@@ -1,7 +1,7 @@
-"""How often a client is told of payouts: `notify`.
+"""`notify`: how often a client is told of payouts.
 
-The invariant: a change neither loses nor repeats a payout. What waited for a digest is told in the
-answer, or never with `off`.
+The invariant: a change neither loses nor repeats a payout. The answer tells the payouts that waited for a
+digest; with `off` these payouts are never told.
 """
 
 from dca_bot.chat.command import Args, Command, Context
@@ -27,7 +27,7 @@ def notify_how(notify: Notify, programme: Programme) -> Say:
 
 
 def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Change how often the client is told of payouts, or tell how often it is."""
+    """Set how often the client is told of payouts; without an argument tell how often."""
     wanted = args.text(_WHICH.name)
     if not wanted:
         return Say("notify.shown", how=notify_how(ctx.me.notify, ctx.programme))

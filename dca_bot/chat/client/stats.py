@@ -1,4 +1,4 @@
-"""What a client can ask about the purchases so far: figures, and a chart made of text."""
+"""`stats` and `chart`: figures about a client's purchases, and a chart made of text."""
 
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -22,7 +22,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Tenths, Word
 
 USUAL = "30d"
-"""What is told where no range is given: something that doesn't grow with history."""
+"""The default range: bounded, so the answer does not grow with history."""
 ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
 """How many bars the chart of a range has."""
 CHART_DAYS_MIN = 7
@@ -30,12 +30,12 @@ DAYS_WITH_YEARS = 300
 
 
 async def look_market(services: Services, _args: Args) -> Fraction | None:
-    """Ask LNbits what a coin costs now."""
+    """Ask LNbits for a coin's price."""
     return await ask_coin(services)
 
 
 def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say:
-    """Tell what was bought, at what rates, and what it is worth."""
+    """Tell the purchases of a range, their rates, and their value now."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
     total_sat = stats.sat if stats and range_ == ALL else purchases.got(tx, ctx.me.id).bought_sat
@@ -54,7 +54,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say
 
 
 def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Draw how the sats have grown over a range, one bar a line."""
+    """Draw the growth of the sats over a range, a bar for each line."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
     if stats is None:

@@ -1,1 +1,1 @@
-"""What people wrote and are told: inbox, outbox, notices of payouts, alarms, codes, the command log."""
+"""Messages in and out: inbox, outbox, notices of payouts, alarms, confirmation codes, the command log."""

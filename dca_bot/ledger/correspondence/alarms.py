@@ -1,6 +1,6 @@
-"""What is out of reach or isn't done, since when, and whether the operators know.
+"""Outages: their start, and whether the operators were told.
 
-Kept, so that a restart neither repeats an alarm nor begins an outage anew.
+The table survives a restart, so no alarm is repeated and no outage begins anew.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 
 def lose(tx: Tx, name: str, at: datetime) -> datetime:
-    """Note that something is lost at this time, or was before; return since when."""
+    """Record an outage that began at `at` or before; return its start."""
     row = tx.execute(
         "INSERT INTO alarm (name, since) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET since = min(since, excluded.since) RETURNING since",
@@ -20,13 +20,13 @@ def lose(tx: Tx, name: str, at: datetime) -> datetime:
 
 
 def start(tx: Tx, name: str, began_at: datetime, *, now: datetime) -> None:
-    """Record that the operators are told of what was lost."""
+    """Record that the operators were told of an outage."""
     lose(tx, name, began_at)
     tx.execute("UPDATE alarm SET told_at = ? WHERE name = ?", (micros(now), name))
 
 
 def since(tx: Tx, name: str) -> datetime | None:
-    """Return since when what an alarm tells of has lasted; None if there is no alarm."""
+    """Return the start of an outage that the operators were told of; None for no such outage."""
     row = tx.execute(
         "SELECT since FROM alarm WHERE name = ? AND told_at IS NOT NULL", (name,)
     ).fetchone()
@@ -34,10 +34,10 @@ def since(tx: Tx, name: str) -> datetime | None:
 
 
 def end(tx: Tx, name: str) -> None:
-    """Record that it is over."""
+    """Remove an outage that is over."""
     tx.execute("DELETE FROM alarm WHERE name = ?", (name,))
 
 
 def forget_untold(tx: Tx) -> None:
-    """Forget what no alarm was given of: nobody has looked for long, so nobody knows since when."""
+    """Remove the outages without an alarm: after a gap in watching, their start is unknown."""
     tx.execute("DELETE FROM alarm WHERE told_at IS NULL")

@@ -1,4 +1,4 @@
-"""Who did what when, from which message: written with the effect, never altered."""
+"""The log of commands: who, when, by which message; written with the effect, never altered."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,9 @@ from dca_bot.ledger.store.instants import instant, micros
 
 @dataclass(frozen=True, slots=True)
 class LoggedCommand:
-    """A command that was carried out; `client_name` is None for an operator's.
+    """A command that was carried out; `client_name` is None for an operator's command.
 
-    `done` is what the operators were told of it, or else what its sender was answered.
+    `done`: the report to the operators, or else the answer to the sender.
     """
 
     at: datetime
@@ -32,7 +32,7 @@ def record(
     done: str,
     now: datetime,
 ) -> None:
-    """Record a command in the transaction that carries it out."""
+    """Log a command, in the transaction that carries the command out."""
     tx.execute(
         "INSERT INTO command_log (at, actor, client_id, message_id, command, done)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -41,7 +41,7 @@ def record(
 
 
 def recent(tx: Tx, *, limit: int, offset: int = 0) -> list[LoggedCommand]:
-    """Return what was done, newest first."""
+    """Return the logged commands, newest first."""
     rows = tx.execute(
         "SELECT command_log.*, client.name FROM command_log"
         " LEFT JOIN client ON client.id = client_id ORDER BY command_log.id DESC LIMIT ? OFFSET ?",

@@ -1,4 +1,4 @@
-"""Codes: each bound to a person and an effect, good for ten minutes, used once."""
+"""Confirmation codes: each bound to a person and an effect, good for ten minutes, used once."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """A code that may still be used: the command as written, and its effect as it was told."""
+    """An unused code: the command as written, and the words in which the effect was told."""
 
     code: str
     command: str
@@ -23,7 +23,7 @@ class Confirmation:
 
 
 def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, random: Random) -> str:
-    """Make a code for an effect; the person's earlier codes are void."""
+    """Make a code for an effect; the person's earlier codes become void."""
     withdraw(tx, pubkey)
     tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - CODE_LIFE),))
     taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
@@ -38,7 +38,7 @@ def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, rand
 
 
 def still_open(tx: Tx, pubkey: str, *, now: datetime) -> Confirmation | None:
-    """Return the one code of this person that may still be used."""
+    """Return a person's only open code; None without one."""
     row = tx.execute(
         "SELECT * FROM confirmation WHERE pubkey = ? AND used_at IS NULL AND expires_at >= ?",
         (pubkey, micros(now)),
@@ -47,13 +47,13 @@ def still_open(tx: Tx, pubkey: str, *, now: datetime) -> Confirmation | None:
 
 
 def find(tx: Tx, pubkey: str, code: str, *, now: datetime) -> Confirmation | None:
-    """Return a code of this person that is still good."""
+    """Return a person's open code if `code` is that code."""
     found = still_open(tx, pubkey, now=now)
     return found if found is not None and found.code == code.upper() else None
 
 
 def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:
-    """Use a code up; False if it was used meanwhile."""
+    """Mark a code as used; return False for a code that was used meanwhile."""
     done = tx.execute(
         "UPDATE confirmation SET used_at = ? WHERE code = ? AND used_at IS NULL",
         (micros(now), confirmation.code),
@@ -62,7 +62,7 @@ def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:
 
 
 def withdraw(tx: Tx, pubkey: str) -> int:
-    """Void a person's open codes; return how many there were."""
+    """Void a person's open codes; return their number."""
     return tx.execute(
         "DELETE FROM confirmation WHERE pubkey = ? AND used_at IS NULL", (pubkey,)
     ).rowcount

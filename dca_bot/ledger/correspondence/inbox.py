@@ -1,7 +1,7 @@
-"""Messages that were received: each runs once.
+"""Received messages: each runs once.
 
-An inbox row, the command's effects and its reply are recorded in one transaction. No message's text
-is kept in the inbox.
+One transaction records the inbox row, the effects of the command, and the reply. The inbox keeps no
+message's text.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """How somebody wrote to us last."""
+    """The protocol and the relay of the last message from a person."""
 
     protocol: DmProtocol
     relay: str
@@ -29,7 +29,7 @@ def is_received(tx: Tx, message: IncomingMessage) -> bool:
 
 
 def receive(tx: Tx, message: IncomingMessage, *, command: str, now: datetime) -> bool:
-    """Record a message as handled; False if it was before, and nothing may be done again."""
+    """Record a message as handled; return False for a message that was handled before."""
     done = tx.execute(
         "INSERT INTO inbox (sender, message_id, received_at, command) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -39,9 +39,9 @@ def receive(tx: Tx, message: IncomingMessage, *, command: str, now: datetime) ->
 
 
 def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
-    """Remember how somebody writes, by the message's own time, so that a replay changes nothing.
+    """Record a person's protocol and relay, by the message's own time: a replay changes nothing.
 
-    A time in the future counts as now, or nothing written before then would change anything.
+    A time in the future counts as now, or else the person's messages up to that time would not count.
     """
     tx.execute(
         "INSERT INTO person (pubkey, protocol, protocol_at, relay) VALUES (?, ?, ?, ?)"
@@ -53,13 +53,13 @@ def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
 
 
 def person(tx: Tx, pubkey: str) -> Person | None:
-    """Return how somebody wrote last, or None if never."""
+    """Return how a person wrote last; None for a person who never wrote."""
     row = tx.execute("SELECT * FROM person WHERE pubkey = ?", (pubkey,)).fetchone()
     return None if row is None else Person(DmProtocol(row["protocol"]), row["relay"])
 
 
 def reached(tx: Tx, pubkey: str) -> bool:
-    """Tell whether a person has written to us, or has been sent a message that a relay took."""
+    """Tell whether a person has written to the bot, or a relay has accepted a message to the person."""
     row = tx.execute(
         "SELECT EXISTS (SELECT 1 FROM person WHERE pubkey = ?1)"
         " OR EXISTS (SELECT 1 FROM outbox WHERE recipient = ?1 AND sent_at IS NOT NULL) AS yes",
@@ -69,7 +69,7 @@ def reached(tx: Tx, pubkey: str) -> bool:
 
 
 def was_stranger(tx: Tx, sender: str) -> bool:
-    """Tell whether a message of this sender was answered as a stranger's before."""
+    """Tell whether a message of this sender was answered as a stranger's."""
     row = tx.execute(
         "SELECT 1 FROM inbox INDEXED BY inbox_stranger"
         " WHERE sender = ? AND command = 'stranger' LIMIT 1",

@@ -1,4 +1,4 @@
-"""Messages to be sent: each one that was written leaves, or is given up after a week of tries."""
+"""Messages to be sent: each message leaves, or is given up after a week of tries."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,23 +13,23 @@ from dca_bot.ledger.store.instants import instant, micros
 
 KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900
-"""So often at least is a message tried in seven days: a clock that leaps makes it old, but not tried."""
+"""The fewest tries before a message is given up: a leap of the clock ages a message without a try."""
 AHEAD_MAX_S = 120
 _OPEN = "sent_at IS NULL AND dropped_at IS NULL"
 
 
 class Urgency(IntEnum):
-    """Whose turn it is: the lower, the sooner."""
+    """The order of messages: the lower, the sooner."""
 
     ANSWER = 0
     NOTICE = 1
     BULK = 2
-    """What goes to many at once: broadcasts and digests."""
+    """Messages to many persons at once: broadcasts and digests."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message to be sent; `relay` is where the message it answers came from."""
+    """A message to be sent; `relay`: for a reply, the relay from which the question came."""
 
     id: int
     recipient: str
@@ -53,10 +53,10 @@ def write(
     relay: str = "",
     alarm: str = "",
 ) -> None:
-    """Put a message into the outbox; without a protocol it is chosen when it is sent.
+    """Put a message into the outbox; without a protocol the sender chooses one later.
 
-    Messages to one person get rising whole seconds, as apps show them in that order; after those
-    from a clock that was ahead they begin anew.
+    Messages to one person get rising whole seconds, because apps sort by seconds. Messages from a clock that
+    was ahead are left out of that order.
     """
     second = int(now.timestamp())
     row = tx.execute(
@@ -78,7 +78,7 @@ def open_of(tx: Tx, alarm: str) -> list[int]:
 
 
 def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
-    """Drop an alarm's messages that have not left; return to whom they would have gone."""
+    """Drop an alarm's messages that have not left; return their recipients."""
     rows = tx.execute(
         f"UPDATE outbox SET dropped_at = ? WHERE {_OPEN} AND alarm = ? RETURNING recipient",
         (micros(now), alarm),
@@ -87,9 +87,9 @@ def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
 
 
 def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
-    """Have all that waits for its next try sent now, as relays are back; alarms a little later.
+    """Retry all waiting messages now, because the relays are back; alarms at `alarms_at`.
 
-    Some of what they tell of may have ended meanwhile too.
+    Some outages may have ended meanwhile too, and their alarms need not leave.
     """
     tx.execute(
         f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {_OPEN}",
@@ -100,10 +100,10 @@ def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
 def due(
     tx: Tx, now: datetime, *, urgency: Urgency, limit: int = 50, busy: Sequence[str] = ()
 ) -> list[OutboxMessage]:
-    """Return what is to be sent now for letters of this urgency: one letter to each of `limit` persons.
+    """Return the messages to send now for messages of this urgency: one to each of `limit` persons.
 
-    Nothing goes to those who are `busy`. Each person's letters leave as they were written, so what
-    is returned may be an older one than the urgent one behind it; only BULK lets others pass.
+    `busy` persons get nothing. A person's messages leave in the order of writing, so an older message may be
+    returned in place of the urgent one behind; only BULK messages let others pass.
     """
     found: dict[str, OutboxMessage] = {}
     for recipient in _recipients(tx, now, urgency, busy) if limit > 0 else ():
@@ -115,27 +115,27 @@ def due(
 
 
 def next_try_at(tx: Tx) -> datetime | None:
-    """Return when something is to be sent next, or None."""
+    """Return the time of the next try; None with an empty outbox."""
     row = tx.execute(f"SELECT min(try_at) AS at FROM outbox WHERE {_OPEN}").fetchone()
     return None if row["at"] is None else instant(row["at"])
 
 
 def fix_protocol(tx: Tx, message: OutboxMessage, protocol: DmProtocol, event: str | None) -> None:
-    """Record how a message is sent, and its event if that must stay the same at every try."""
+    """Record the protocol of a message, and the event if all tries must send the same event."""
     tx.execute(
         "UPDATE outbox SET protocol = ?, event = ? WHERE id = ?", (protocol, event, message.id)
     )
 
 
 def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
-    """Record that a relay took the message."""
+    """Record that a relay has accepted the message."""
     tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), message.id))
 
 
 def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) -> bool:
-    """Record that no relay took it; True if it is given up, after KEEP_TRYING and TRIES_MIN tries.
+    """Record a failed try; return whether the message is given up (KEEP_TRYING and TRIES_MIN).
 
-    What was withdrawn meanwhile stays so.
+    A message that was withdrawn meanwhile stays withdrawn.
     """
     clock.see(tx, now)
     over = now - message.created_at > KEEP_TRYING and message.tries + 1 >= TRIES_MIN
@@ -148,13 +148,13 @@ def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) 
 
 
 def unsent(tx: Tx) -> int:
-    """Return how many messages wait to be sent."""
+    """Return the number of waiting messages."""
     row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {_OPEN}").fetchone()
     return int(row["n"])
 
 
 def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) -> Iterator[str]:
-    """Yield for whom a letter of this urgency is due, as often as there is one."""
+    """Yield the recipients of due messages of this urgency, once for each message."""
     marks = ",".join("?" * len(busy))
     rows = tx.execute(
         f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {_OPEN} AND urgency = ?"
@@ -165,7 +165,7 @@ def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) ->
 
 
 def _first(tx: Tx, recipient: str, now: datetime) -> OutboxMessage:
-    """Return the letter to this person whose turn it is; there is one."""
+    """Return the person's next message; there is one."""
     row = tx.execute(
         f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {_OPEN} AND recipient = ?"
         " AND try_at <= ? ORDER BY urgency = ?, id LIMIT 1",

@@ -1,7 +1,7 @@
-"""Payouts that have arrived, and how their clients are told.
+"""Arrived payouts, and how their clients are told.
 
-The invariant: each is told once, by itself or in a digest, or never, as the client wanted it when
-it arrived; the mark is set in the transaction that writes the message.
+The invariant: a payout is told once, alone or in a digest, or never, by the client's wish at the time of
+arrival. The transaction that writes the message sets the mark.
 
     '' ──arrives──▶ told | never | digest ──▶ told | never
 """
@@ -25,7 +25,7 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What a digest tells of: `bought_sat` for `minor`, and `earned_sat` of the commission."""
+    """The sums of a digest: `bought_sat` for `minor`, and `earned_sat` of commission."""
 
     count: int
     bought_sat: int
@@ -35,7 +35,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A client with arrivals that wait for a digest, the oldest from `since`."""
+    """A client with payouts that wait for a digest; `since`: the oldest of the payouts."""
 
     client_id: int
     notify: Notify
@@ -43,7 +43,7 @@ class Waiting:
 
 
 def set_wish(tx: Tx, client: Client, notify: Notify) -> None:
-    """Record how a client wants to be told of payouts; with Notify.OFF, what waits is never told."""
+    """Record a client's wish; with Notify.OFF, payouts that wait for a digest are never told."""
     tx.execute("UPDATE client SET notify = ? WHERE id = ?", (notify, client.id))
     if notify is Notify.OFF:
         tx.execute(
@@ -52,18 +52,18 @@ def set_wish(tx: Tx, client: Client, notify: Notify) -> None:
 
 
 def arrive(tx: Tx, payout: Payout, client: Client) -> bool:
-    """Mark a payout that is DONE as its client wishes; True if it is to be told now."""
+    """Mark a DONE payout by the client's wish; return whether the payout is told now."""
     tx.execute("UPDATE payout SET told = ? WHERE id = ?", (_MARKS[client.notify], payout.id))
     return client.notify is Notify.EACH
 
 
 def leave_untold(tx: Tx, payout: Payout) -> None:
-    """Mark a payout that is DONE as never to be told."""
+    """Mark a DONE payout as never to be told."""
     tx.execute("UPDATE payout SET told = 'never' WHERE id = ?", (payout.id,))
 
 
 def waiting(tx: Tx) -> list[Waiting]:
-    """Return the clients for whose digest something waits."""
+    """Return the clients with payouts that wait for a digest."""
     rows = tx.execute(
         "SELECT client_id, notify, since FROM (SELECT client_id, min(done_at) AS since FROM payout"
         " WHERE told = 'digest' GROUP BY client_id) JOIN client ON client.id = client_id"
@@ -72,7 +72,7 @@ def waiting(tx: Tx) -> list[Waiting]:
 
 
 def take(tx: Tx, client_id: int) -> Arrivals | None:
-    """Mark all that waits for a client's digest as told and return its sums; None if nothing does."""
+    """Mark a client's waiting payouts as told and return their sums; None without such payouts."""
     row = tx.execute(
         "SELECT count(DISTINCT payout.id) AS n, coalesce(sum(minor), 0) AS minor,"
         " coalesce(sum(sat) FILTER (WHERE kind <> 'commission'), 0) AS bought,"

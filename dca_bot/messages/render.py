@@ -1,9 +1,9 @@
-"""Makes text of what is to be told, in a language, a currency and a time zone.
+"""Makes text of sayings, in a language, a currency and a time zone.
 
-A catalogue is one TOML file in `texts`, named by its language; nested tables make dotted keys. A key
-with plural forms (`one`, `few`, `other` …, by CLDR) is chosen by the field `n`. A key that a language
-lacks is told in English. A key that English lacks, and a missing field, is an error of the program,
-which the tests find.
+A catalogue is one TOML file in `texts`, named by its language; nested tables make dotted keys. Among the
+plural forms of a key (`one`, `few`, `other` …, by CLDR) the field `n` chooses. A text that a catalogue
+lacks is taken from the English catalogue. The tests find each key that no catalogue has, and each field
+that a saying lacks.
 """
 
 import tomllib
@@ -68,7 +68,7 @@ class Texts:
 
     @property
     def aliases(self) -> dict[str, str]:
-        """Return other words for commands, in all languages: each with the command that it means."""
+        """Return the command of each alias, in all languages: `saldo` means `balance`."""
         lists = (
             (key.removeprefix(_ALIASES), words.split())
             for catalogue in self.catalogues.values()
@@ -179,7 +179,7 @@ def _catalogue(toml: str) -> Mapping[str, str]:
 
 
 def _cut(text: str) -> str:
-    """Drop whole lines from the end until the text fits; answers are paged, so few ever need it."""
+    """Drop whole lines from the end until the text fits; few texts are so long, as lists are paged."""
     if len(text.encode()) <= TEXT_BYTES_MAX:
         return text
     room = TEXT_BYTES_MAX - len("\n…".encode())

@@ -1,7 +1,10 @@
-"""What is to be told, as a value: a catalogue's key and the fields that its text needs.
+"""Sayings: messages as values, each the key of a catalogue with the fields of the key's text.
 
-Handlers return these and never write text, so one place decides how an amount or an instant looks,
-and a second language is a second catalogue.
+Handlers return sayings and never write text. `render` alone decides how an amount or an instant looks in
+a language.
+
+>>> Say("balance.balance", balance=Fiat(150_000)).key  # "Balance: 1,500.00 GTQ" in English
+'balance.balance'
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class Percent:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The price of one coin, given what so many sats cost in minor units."""
+    """The price of one coin in whole units, from a purchase: `minor` units for `sat` sats."""
 
     minor: int
     sat: int
@@ -95,7 +98,10 @@ class LanguageName:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A term of the program (a state, a reason); shown as it is where the catalogue has none."""
+    """A term of the program, like a state or a reason: the key `word.GROUP.VALUE` of a catalogue.
+
+    A term that no catalogue has is shown as the value itself.
+    """
 
     group: str
     value: str
@@ -103,7 +109,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Say:
-    """A catalogue entry with its fields; a tuple of entries is shown one per line."""
+    """A text of the catalogue with its fields; a field that is a tuple of sayings has a line for each."""
 
     key: str
     fields: Mapping[str, Field]
@@ -114,14 +120,14 @@ class Say:
 
 
 NOTHING = Say("nothing")
-"""Says nothing; among lines it leaves none."""
+"""An empty text; among lines, no line."""
 Number = Fiat | Sat | Percent | Rate | Tenths | Reported
 Date = Moment | Day | Times
 Field = Number | Date | Plain | Word | LanguageName | Say | tuple[Say, ...] | str | int
 
 
 class CommandRefused(DcaBotError):
-    """A command can't be carried out; `say` tells the person why and what to do."""
+    """A command can't be carried out; `say` tells the sender the reason and the next step."""
 
     def __init__(self, say: Say) -> None:
         super().__init__(say.key)
@@ -129,5 +135,5 @@ class CommandRefused(DcaBotError):
 
 
 def refuse(key: str, /, **fields: Field) -> CommandRefused:
-    """Make the refusal to be raised."""
+    """Make the refusal of a command, for the caller to raise."""
     return CommandRefused(Say(key, **fields))

@@ -53,6 +53,8 @@ PARAMETERS = {
 }
 PHRASES = {command.name for command in COMMANDS if len(command.words) > 1} - {"fixed run"}
 """Commands that no English prose is taken for; a fixed run is also what it does."""
+NO_COMMANDS = {"cash.machine"}
+"""Texts with a colon before a word that is a command, too: "In since then: deposits 1,500.00 GTQ"."""
 PROMPT = re.compile(r"\b[Ss]end:? ([a-z]+)")
 
 
@@ -266,6 +268,29 @@ def test_what_is_to_be_typed_stays_in_a_translation(language):
         assert to_be_typed(text) == to_be_typed(english), key
         for word in set(PROMPT.findall(english)) & firsts:
             assert re.search(rf"\b{word}\b", text), f"{key} lacks {word}"
+
+
+def fields_to_be_typed(text):
+    """Return the fields that stand in the command lines of a text."""
+    names = "|".join(sorted((command.name for command in COMMANDS), key=len, reverse=True))
+    lines = re.findall(rf": (?:{names})((?: \"?\{{\w+\}}\"?)+)", text)
+    return set().union(*(fields_of(line) for line in lines))
+
+
+def test_amount_to_be_typed_is_written_the_same_in_each_language():
+    found = set()
+    for _, node in nodes():
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in SAYINGS:
+            continue
+        typed = set()
+        keys = (keys_of(node.args[0]) if node.args else None) or []
+        for key in set(keys) - NO_COMMANDS:
+            typed |= set().union(*(fields_to_be_typed(text) for text in templates(key)))
+        for keyword in node.keywords:
+            if keyword.arg in typed and isinstance(keyword.value, ast.Call):
+                found.add(getattr(keyword.value.func, "id", ""))
+    assert "Plain" in found
+    assert not found & {"Fiat", "Sat", "Percent", "Rate", "Tenths", "Moment", "Day", "Times"}
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

@@ -1,0 +1,44 @@
+"""The pages for readers of the code name files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PATH = re.compile(r"`((?:[a-z_]+/)+[a-z_]+)(?:\.([a-z_]+))?`")
+"""`room/module` of the package or `tests/module`, and a name inside after a full stop."""
+
+
+def places(text):
+    for match in PATH.finditer(text):
+        yield match[1], match[2]
+
+
+def exists(path, name):
+    at = ROOT / path if path.startswith("tests/") else ROOT / "dca_bot" / path
+    if name in ("toml", "md", "sql", "txt"):
+        return at.with_suffix(f".{name}").exists()
+    module = at.with_suffix(".py")
+    if not module.exists():
+        return at.is_dir() and name is None
+    return name in (None, "py") or re.search(
+        rf"\b(def|class) {name}\b|^{name}\b", module.read_text(), re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("page", ["architecture"])
+def test_each_file_that_a_page_names_exists(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = list(places(text))
+    assert len(found) > 10
+    assert [place for place in found if not exists(*place)] == []
+
+
+def test_file_that_is_not_there_is_found():
+    assert list(places("`core/payout`, `ledger/store/database.open_database`, `no`")) == [
+        ("core/payout", None),
+        ("ledger/store/database", "open_database"),
+    ]
+    assert not exists("core/no_such_module", None)
+    assert not exists("core/payout", "no_such_name")

@@ -1,52 +1,53 @@
 """Decides which of several bots pays from one source wallet; pure, the shell is `jobs/payouts/lease`.
 
-The danger: two bots run on two copies of one ledger and pay the same payout twice. The remedy is a
-lease. A bot pays only while it holds the lease; the lease is kept at LNbits as rows of the source
-wallet, unpaid invoices of 1 sat with a tag of their own, because LNbits is the one place that both
-bots must reach in order to pay.
+The danger: two bots run on two copies of a ledger and pay the same payout twice. The remedy is a lease: a
+bot pays only while holding the lease. The lease is kept at LNbits, because both bots must reach LNbits in
+order to pay. The lease's rows are unpaid invoices of the source wallet over 1 sat, with a
+special tag.
 
-**A row** names a generation (a counting number), an instance (a random id of one bot process), a kind,
-and two ids that tell whose copies are rivals: the ledger's id, which is copied with the ledger, and the
-bot's own id, made of its Nostr key. Two bots are *rivals* if one of the two ids is the same. Different
-programmes that share a wallet share neither, and never disturb each other.
+**A row** names a generation (a counting number), an instance (a random id of the bot process), a kind, the
+ledger's id (copied with the ledger), and the bot's id (made from the bot's Nostr key). Two bots are
+*rivals* if the ledger's id or the bot's id is the same. Different programmes that share a wallet share
+neither id, and never disturb each other.
 
 | kind | who writes it |
 |---|---|
 | claim | a bot that starts to pay |
-| takeover | the same, after the operators' `resume all` with its code |
-| dispute | a bot that has seen a rival's claim and has stopped, so that the rival stops too |
+| takeover | a bot that starts to pay after the operators' `resume all` with a code |
+| dispute | a bot that has stopped at the sight of a rival's claim, so that the rival stops too |
 
 **Taking the lease**: read the rows. Stop if a rival's claim or takeover is newer than every row that this
-ledger has recorded or that the operators have accepted, and its process isn't known to have ended. Record
-the generation max + 1 in the ledger; write the row; read again. The bot's own row must be in that reading.
-A rival's row that was not there before, or whose generation is not below the own one: dispute. Then wait
-WAIT_S, read once more, and reconcile the ledger with LNbits. The wait is left out only where no rival's row
-was ever there and the ledger has recorded none.
+ledger has recorded or that the operators have accepted, unless the rival's process is known to have ended.
+Record the generation max + 1 in the ledger, write the own row, and read again. The second reading must
+have the own row. A rival's row that is new, or whose generation is not below the own generation, means a
+dispute. Then wait WAIT_S, read once more, and reconcile the ledger with LNbits. The wait is left out only
+if LNbits shows no rival's row and the ledger has recorded no row before.
 
-**Paying**: a pay request leaves only while the last look at the rows began less than LOOK_AGE_MAX_S ago;
-else the bot looks again first. A rival's row whose generation is not below the own one stops the bot. If
-the own row is gone, the lease is lost and taken anew, with its wait. LNbits is asked for payments of the
-payout after the lease was taken and before the pay request (`jobs/payouts/send`).
+**Paying**: a pay request leaves only while the last look at the rows began at most LOOK_AGE_MAX_S ago;
+otherwise the bot looks again first. A rival's row whose generation is not below the own generation stops
+the bot. If the own row is gone, the lease is lost, and taken anew with the wait. Between taking the lease
+and the pay request, LNbits is asked for payments of the payout (`jobs/payouts/send`).
 
-**Why no payout is paid twice**, where LNbits carries out a pay request less than WAIT_S after the look
-that allowed it began. Let A and B both pay one payout, B's request being carried out later; vA, vB: when
-their rows became visible; sA, sB: when their deciding looks began. Had both vA <= sB and vB <= sA, each would
-have seen the other's row, and the one with the lower generation would have stopped.
+**Why no payout is paid twice**, if LNbits carries out a pay request less than WAIT_S after the beginning of
+the look that allowed the request. Let A and B both pay the payout, B's request being carried out later. vA
+and vB: when A's and B's rows became visible. sA and sB: when A's and B's deciding looks began. Had both
+vA <= sB and vB <= sA, each bot would have seen the other's row, and the bot with the lower generation would
+have stopped. So at least one inequality is false:
 - vB > sA, and B waited: A's request was carried out before sA + WAIT_S < vB + WAIT_S, when B's wait ended.
   So B's reconciliation or its question about the payout found A's payment, and B did not pay.
 - vB > sA, and B did not wait: B read the rows after vB and saw no rival at all, so vA > vB > sA; but A's
   deciding look comes after vA. Contradiction.
-- vA > sB, and A waited: A's request left after vA + WAIT_S > sB + WAIT_S, when B's was carried out. So B's
-  wasn't the later one. A did not wait: as above, with A and B exchanged.
+- vA > sB, and A waited: A's request left after vA + WAIT_S > sB + WAIT_S, when B's request had been carried
+  out. So B's request wasn't the later request. A did not wait: as above, with A and B exchanged.
 
-No clock of LNbits takes part, and no clocks of two computers are compared. Rows are found by their
-generations. An LNbits that deletes expired invoices takes the oldest first: a bot whose own row is still
-listed misses no newer one.
+No clock of LNbits takes part, and no clocks of two computers are compared. Rows are found by generation. An
+LNbits that deletes expired invoices deletes the oldest first: a bot whose own row is still listed misses no
+newer row.
 
-**The limit.** A process that is frozen (or a request that is under way) for longer than WAIT_S minus
-LOOK_AGE_MAX_S between its look and LNbits' payment isn't covered: that one payout can be paid twice if a
-rival takes the lease meanwhile. One payout, because each bot sends one request at a time and looks again
-before the next.
+**The limit.** A process that is frozen, or a request that is under way, for longer than WAIT_S minus
+LOOK_AGE_MAX_S between the look and LNbits' payment isn't covered: if a rival takes the lease meanwhile, the
+payout can be paid twice. No more than one payout, because each bot sends a single request at a time and looks
+again before the next request.
 """
 
 import hashlib
@@ -64,7 +65,7 @@ SHORT_CHARS = 4
 
 
 class LeaseKind(StrEnum):
-    """Why a row was written."""
+    """Why a row was written (see the module's table)."""
 
     CLAIM = "claim"
     TAKEOVER = "takeover"
@@ -81,7 +82,7 @@ class DisputeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """A row at LNbits; `ledger` and `bot` are the ids that make two bots rivals."""
+    """A row of the lease at LNbits; bots that share the id `ledger` or the id `bot` are rivals."""
 
     generation: int
     instance: str
@@ -92,7 +93,7 @@ class LeaseRow:
 
 @dataclass(frozen=True, slots=True)
 class LeaseReading:
-    """What one look at LNbits found; `is_whole`: there are no lease rows but these."""
+    """The rows that a look at LNbits found; `is_whole`: LNbits has no further rows of the lease."""
 
     rows: tuple[LeaseRow, ...]
     is_whole: bool
@@ -100,10 +101,11 @@ class LeaseReading:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One bot process; an empty `bot` id is nobody's.
+    """A bot process; an empty `bot` id matches no other.
 
-    `ended`: processes that ran on this very data folder, which only one can at a time. That they have
-    ended spares the operators a question; no payment rests on it, as a folder can be copied too.
+    `ended`: earlier processes on the same data folder, which a single process can use at a time. Rows
+    of ended processes spare the operators a question. No payment rests on the knowledge, because a
+    folder can be copied.
     """
 
     instance: str
@@ -112,16 +114,16 @@ class Party:
     ended: frozenset[str] = frozenset()
 
     def rivals(self, rows: Iterable[LeaseRow]) -> list[LeaseRow]:
-        """Return the rows of other processes on copies of this ledger or with this bot's key."""
+        """Return the rows of other processes on copies of the ledger or with the bot's key."""
         return [row for row in rows if row.instance != self.instance and self._is_related(row)]
 
     def newer(self, rows: Iterable[LeaseRow], record: "LeaseRecord") -> list[LeaseRow]:
-        """Return the rivals' rows that were written without this ledger's or the operators' knowledge."""
+        """Return the rivals' rows that neither the ledger's record nor the operators know."""
         rivals = self.rivals(rows)
         return [row for row in rivals if record.is_newer(row) and row.instance not in self.ended]
 
     def row(self, generation: int, kind: LeaseKind) -> LeaseRow:
-        """Make a row of this process."""
+        """Make a row of the process."""
         return LeaseRow(generation, self.instance, kind, self.ledger, self.bot)
 
     def _is_related(self, row: LeaseRow) -> bool:
@@ -130,10 +132,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
-    """What the ledger knows: the newest row that it wrote, and what the operators have accepted.
+    """The ledger's newest recorded row, and what the operators have accepted.
 
-    `accepted` is the generation of the rival's row that stopped the bot when the operators last said
-    `resume all`; `is_takeover`: nothing was claimed since. A `generation` of 0: none was ever written.
+    `generation`: 0 if no row was ever recorded. `accepted`: the generation of the rival's row that had
+    stopped the bot at the operators' last `resume all`. `is_takeover`: no claim was recorded since.
     """
 
     generation: int = 0
@@ -143,12 +145,12 @@ class LeaseRecord:
 
     @property
     def floor(self) -> int:
-        """Return the highest generation that needs nobody's word."""
+        """Return the highest generation that needs no operator's word."""
         return max(self.generation, self.accepted)
 
     def is_newer(self, row: LeaseRow) -> bool:
-        """Tell whether a rival's row is unknown to this ledger and not accepted by the operators."""
-        if row.kind is LeaseKind.DISPUTE:  # its writer has stopped
+        """Tell whether a rival's row is neither recorded in the ledger nor accepted by the operators."""
+        if row.kind is LeaseKind.DISPUTE:  # the rival has stopped
             return False
         is_twin = row.generation == self.generation > self.accepted
         return row.generation > self.floor or (is_twin and row.instance != self.instance)
@@ -156,7 +158,7 @@ class LeaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Why a bot stops, and the rival's row that stops it; `announce`: the rival has yet to stop."""
+    """Why a bot stops, and the rival's row behind the stop; `announce`: the rival is still to be stopped."""
 
     reason: DisputeReason
     rival: LeaseRow
@@ -164,7 +166,7 @@ class Dispute:
 
 
 class Claimed(StrEnum):
-    """What a reading after the own row was written says."""
+    """The verdict on a reading: whether the bot has the lease, and whether only after the wait."""
 
     HELD = auto()
     HELD_AFTER_WAIT = auto()
@@ -172,7 +174,7 @@ class Claimed(StrEnum):
 
 
 def plan_claim(party: Party, record: LeaseRecord, found: LeaseReading) -> LeaseRow | Dispute:
-    """Return the row to write; a Dispute if a rival has started since this ledger's last start."""
+    """Return the row to write, or a Dispute if a rival has started since the ledger's last recorded row."""
     newer = party.newer(found.rows, record)
     if newer:
         return Dispute(DisputeReason.NEWER_START, _highest(newer))
@@ -183,11 +185,11 @@ def plan_claim(party: Party, record: LeaseRecord, found: LeaseReading) -> LeaseR
 def judge_claim(
     own: LeaseRow, party: Party, record: LeaseRecord, *, before: LeaseReading, after: LeaseReading
 ) -> Claimed | Dispute:
-    """Judge the reading after the own row was written; `record` is that of before."""
+    """Judge the reading `after` the own row was written; `record` and `before` were read earlier."""
     if own not in after.rows:
         return Claimed.MISSING
     rivals, known = party.rivals(after.rows), set(before.rows)
-    # A row that a dead predecessor recorded may reach LNbits late: it is not newer than the record.
+    # A dead predecessor's recorded row may reach LNbits late: the row is not newer than the record.
     new = [row for row in party.newer(rivals, record) if row not in known]
     in_the_way = new + [row for row in rivals if row.generation >= own.generation]
     if in_the_way:
@@ -205,9 +207,9 @@ def judge_look(own: LeaseRow, party: Party, found: LeaseReading) -> Claimed | Di
 
 
 def next_generation(record: LeaseRecord, rows: Iterable[LeaseRow]) -> int:
-    """Return a generation above all that is known, other programmes' included.
+    """Return a generation above all known generations, other programmes' included.
 
-    Those count so that the newest rows of a wallet have the highest generations.
+    Other programmes count so that the newest rows of a wallet have the highest generations.
     """
     return max([record.floor, *(row.generation for row in rows)]) + 1
 
@@ -215,25 +217,34 @@ def next_generation(record: LeaseRecord, rows: Iterable[LeaseRow]) -> int:
 def is_fresh(age: timedelta, age_by_date: timedelta) -> bool:
     """Tell whether a look is young enough for a pay request, by both clocks of the computer.
 
-    The one counts evenly, the other can be set; whichever says more is believed, because a computer
-    that was suspended or a virtual one that was paused may have only one of them go on.
+    Uptime counts evenly, the date can be set. The higher age counts, because a suspended computer or a
+    paused virtual machine may stop either clock.
+
+    >>> is_fresh(timedelta(seconds=2), timedelta(seconds=2))
+    True
+    >>> is_fresh(timedelta(seconds=2), timedelta(hours=1))
+    False
     """
     ages = (age, age_by_date)
     return timedelta(0) <= min(ages) and max(ages) <= timedelta(seconds=LOOK_AGE_MAX_S)
 
 
 def wait_left_s(age: timedelta) -> int:
-    """Return how many whole seconds of the wait are left, rounded up."""
+    """Return how many whole seconds of the wait are left, rounded up.
+
+    >>> wait_left_s(timedelta(milliseconds=4200)), wait_left_s(timedelta(minutes=1))
+    (11, 0)
+    """
     return max(0, -((age - timedelta(seconds=WAIT_S)) // timedelta(seconds=1)))
 
 
 def public_id(secret: str) -> str:
-    """Make an id that may be shown to LNbits, always the same for the same text; empty for none."""
+    """Derive an id that LNbits may see from a secret; empty for an empty secret."""
     return hashlib.sha256(secret.encode()).hexdigest()[:ID_CHARS] if secret else ""
 
 
 def short_name(instance: str) -> str:
-    """Return the part of an instance's id by which people tell bots apart."""
+    """Return the beginning of an instance's id, by which people tell bots apart."""
     return instance[:SHORT_CHARS]
 
 

@@ -33,8 +33,8 @@ PASSING_TRIES = 6
 class PayoutState(StrEnum):
     """Where a payout stands; operators type and read these names.
 
-    MERGED: taken back as too small, the shares wait for more. ALERT: LNbits shows of a payout what
-    can't be.
+    MERGED: taken back as too small; the shares wait for further shares. ALERT: the payment at LNbits
+    contradicts the ledger.
     """
 
     PLANNED = "PLANNED"

@@ -1,9 +1,10 @@
 """Second witnesses for a payment to a Lightning address that LNbits calls failed.
 
-The invariant: LNbits' word alone never leads to a second payment. Funding sources report as failed
-what a payee has received (public reports against LNbits, NWC, Blink and CLNRest), and an HTLC that the
-payee holds can settle after the invoice's expiry. The second witness is the payee's server (LUD-21,
-`verify`), within narrow bounds, as the payee is a witness in its own cause; else an operator.
+The invariant: LNbits' word alone never leads to a second payment. Funding sources report payments as
+failed that payees have received (public reports against LNbits, NWC, Blink and CLNRest), and an HTLC that
+the payee holds can settle after the invoice's expiry. The second witness is the payee's server (LUD-21,
+`verify`), within narrow bounds, because the payee gains from a second payment. Otherwise an operator
+decides.
 
     failed ─┬─ verify gives the preimage ───────────────▶ arrived
             ├─ verify says unpaid, twice, after expiry ─▶ unpaid, once per client
@@ -20,30 +21,30 @@ from enum import StrEnum
 from dca_bot.core.attempt import over_at
 
 LOOKS_APART = timedelta(hours=24)
-"""Two answers "unpaid" of a payee's server count only if so much time lies between them."""
+"""Least time between two answers "unpaid" of a payee's server that count as a witness."""
 UNANSWERED_MAX = timedelta(hours=72)
-"""So long after the expiry a payee's server that gave no two clear answers is given up."""
+"""Time after the expiry from which a payee's server without two clear answers is given up."""
 LOOK_EVERY_MAX = timedelta(hours=1)
 FIRST_LOOK_AFTER = timedelta(minutes=1)
-"""LNbits settles most payments before; then nobody is asked."""
+"""LNbits settles most payments earlier, and then no server is asked."""
 PROOF_LOOKS = (timedelta(minutes=10), timedelta(hours=24))
-"""The pauses before a payee's server is asked again for the proof of what LNbits calls paid."""
+"""Pauses before a payee's server is asked again for the proof of a payment that LNbits calls paid."""
 LOOKS_END = timedelta(days=8)
-"""So long after the expiry a payee's server is asked no more."""
+"""Time after the expiry from which a payee's server is asked no more."""
 WORD_AFTER = timedelta(hours=24)
-"""So long after the expiry an operator can say that a payment did not arrive."""
+"""Time after the expiry from which an operator can say that a payment did not arrive."""
 _PREIMAGE = re.compile(r"[0-9a-f]{64}")
 
 
 class Outcome(StrEnum):
-    """What became of an invoice, as a witness says."""
+    """A witness's word on what became of an invoice."""
 
     ARRIVED = "arrived"
     UNPAID = "unpaid"
 
 
 class Witness(StrEnum):
-    """Who says what became of an invoice; LNBITS and VERIFY prove an arrival by the preimage."""
+    """A source of an Outcome; LNBITS and VERIFY (the payee's server) prove an arrival by the preimage."""
 
     LNBITS = "lnbits"
     VERIFY = "verify"
@@ -51,10 +52,10 @@ class Witness(StrEnum):
 
 
 class Said(StrEnum):
-    """What a payee's server answered when asked for an invoice (LUD-21).
+    """A payee's server's answer about an invoice (LUD-21).
 
-    SETTLED comes with a preimage that hashes to the payment hash, UNPROVEN says settled without one.
-    UNCLEAR stands for every other answer, and for none.
+    SETTLED: settled, with a preimage that hashes to the payment hash. UNPROVEN: settled, without a proving
+    preimage. UNCLEAR: any other answer, or no answer.
     """
 
     SETTLED = "settled"
@@ -64,7 +65,7 @@ class Said(StrEnum):
 
 
 class Step(StrEnum):
-    """What to do about a payment to an address that LNbits calls failed."""
+    """What the payout worker does about a payment to an address that LNbits calls failed."""
 
     WAIT = "wait"
     BOOK_AS_PAID = "book_as_paid"
@@ -82,12 +83,12 @@ class VerifyLook:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A payment to an address that LNbits calls failed, with what its witnesses said.
+    """A payment to an address that LNbits calls failed, with the witnesses' words.
 
-    `has_arrived`: a preimage was given. `can_verify`: the callback gave a URL to ask. `may_void`: no
-    earlier payout of the payee was voided by the payee's own word since LNbits last proved a payment
-    to the payee, and no other payout of the payee is in doubt. `is_held`: the operators were asked.
-    `is_failed`: LNbits still shows the payment, and calls it failed.
+    `has_arrived`: a preimage proves the arrival. `can_verify`: the address's callback gave a URL to ask.
+    `may_void`: since LNbits last proved a payment to the payee, no payout was voided on the payee's word
+    alone, and no other payout of the payee is in doubt. `is_held`: the operators were asked. `is_failed`:
+    LNbits still shows the payment, as failed.
     """
 
     expires_at: datetime
@@ -100,7 +101,7 @@ class Case:
 
 
 def next_step(case: Case, now: datetime) -> Step:
-    """Decide what to do now; VOID still needs a last look at the source wallet."""
+    """Decide the next step; before VOID, the caller looks at the source wallet once more."""
     if case.has_arrived:
         return Step.BOOK_AS_PAID
     if case.is_held:
@@ -116,21 +117,25 @@ def next_step(case: Case, now: datetime) -> Step:
 
 
 def proves(preimage: str, payment_hash: str) -> bool:
-    """Tell whether a preimage (64 hex digits) hashes to a payment hash (BOLT 4, SHA-256)."""
+    """Tell whether a preimage (64 hex digits) hashes to a payment hash (BOLT 4, SHA-256).
+
+    >>> proves("00" * 32, "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925")
+    True
+    """
     if not _PREIMAGE.fullmatch(preimage):
         return False
     return hashlib.sha256(bytes.fromhex(preimage)).hexdigest() == payment_hash
 
 
 def word_from(expires_at: datetime) -> datetime:
-    """Return from when on an operator can say that a payment did not arrive."""
+    """Return the first instant at which an operator can say that a payment did not arrive."""
     return expires_at + WORD_AFTER
 
 
 def next_look(tries: int, *, is_paid: bool, expires_at: datetime, now: datetime) -> datetime | None:
-    """Return when the payee's server is asked again after `tries` answers; None for never.
+    """Return when to ask the payee's server again after `tries` answers; None for never.
 
-    `is_paid`: LNbits says that the payment succeeded, so that only the proof is missing.
+    `is_paid`: LNbits calls the payment succeeded, so that only the proof is missing.
     """
     if is_paid:
         return now + PROOF_LOOKS[tries - 1] if tries <= len(PROOF_LOOKS) else None

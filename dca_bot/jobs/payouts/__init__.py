@@ -1,1 +1,1 @@
-"""Pays what is owed: the worker takes one payout after the other through its steps."""
+"""Pays the payouts: sends, resolves, reconciles with LNbits, and holds the lease."""

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Follows one payout from the debit to DONE or ALERT."""
+    """Follows a payout from the debit to DONE or ALERT."""
 
     context: PayoutContext
 
@@ -68,7 +68,7 @@ class Arrival:
             return None
 
     async def alert(self, payout: Payout, why: Waiting) -> None:
-        """Stop paying a payout of which LNbits shows what can't be, and ask the operators.
+        """Stop paying a payout whose payment at LNbits contradicts the ledger, and ask the operators.
 
         Raise StateChanged if the payout has moved meanwhile.
         """

@@ -1,4 +1,4 @@
-"""The source wallet's balance against what is owed, and the operators' top-up invoice."""
+"""Holds the source wallet's balance against the payouts' need, and sends the operators top-up invoices."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from dca_bot.messages.notices import Notices
 
 RETRY_WITHOUT_INVOICE = timedelta(hours=6)
 RENEWED_EVERY_MIN = timedelta(hours=1)
-"""An invoice counts as alive for so long, even if LNbits' clock is far behind the bot's."""
+"""Least life of a top-up invoice, even if LNbits' clock is far behind the bot's."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,16 +39,19 @@ class Funds:
     _at_start: Purse = field(default=Purse(0, 0), init=False)
 
     async def refresh(self) -> None:
-        """Ask LNbits for the balance; the need is read right after it, before anything is paid."""
+        """Start a round: ask LNbits for the balance, then read the need, before anything is paid.
+
+        Raise LnbitsUnavailable or LnbitsRefused.
+        """
         self._at_start = await self._purse()
         self.left_msat = self._at_start.balance_msat
         self.kept_back_msat = 0
 
     async def report(self) -> None:
-        """Tell the operators what is new about the funds, if anything is.
+        """Send the operators the next notice about the funds, if `core/funds` calls for a notice.
 
-        What this round has changed (payouts held, given back, sent) counts: before anything is said,
-        balance and need are looked at again.
+        The round has held, taken back or sent payouts, so balance and need are read again before a
+        notice. Raise LnbitsUnavailable or LnbitsRefused.
         """
         told, purse = await self._seen(self._at_start, has_msat=self.left_msat)
         if self._step(purse, told) is Step.NOTHING:
@@ -70,9 +73,9 @@ class Funds:
                 pass
 
     async def _seen(self, purse: Purse, *, has_msat: int) -> tuple[TopUp | None, Purse]:
-        """Return what the operators were last told, and a purse with what this round has shown.
+        """Return the last notice, and the purse with the facts of this round.
 
-        `has_msat` is what the payout that was kept back finds in the wallet.
+        `has_msat`: the wallet's balance for the payout that was kept back.
         """
         told, is_waiting = await self.database.read(
             lambda tx: (top_ups.told(tx), payout_need.is_waiting_for_funds(tx))
@@ -110,7 +113,7 @@ class Funds:
             )
 
     async def _ask(self, trouble: Trouble, purse: Purse, told: TopUp | None) -> None:
-        """Have an invoice made and send it to the operators, in place of the one before."""
+        """Have a top-up invoice made and send the operators the invoice, in place of the last invoice."""
         least_sat = rules.least_sat(purse, self._levels, trouble)
         if least_sat <= 0:
             return
@@ -139,7 +142,7 @@ class Funds:
         _log.warning("source wallet %s of funds least_sat=%d", trouble, least_sat)
 
     async def _invoice(self, amount_sat: int) -> Invoice | None:
-        """Have a top-up invoice made; None if LNbits won't, as above its own limit."""
+        """Have a top-up invoice made; None if LNbits makes none, above LNbits' own limit for example."""
         try:
             return await self.wallet.top_up_invoice(
                 amount_sat=amount_sat, memo=TOP_UP_MEMO, expiry_s=int(TOP_UP_LIFE.total_seconds())
@@ -154,7 +157,7 @@ def _expiry(invoice: Invoice, now: datetime) -> datetime:
 
 
 def _pause(trouble: Trouble) -> timedelta:
-    """Return when to ask again where no invoice could be made; a mere warning has time."""
+    """Return the pause before the next try to have an invoice made."""
     return RETRY_WITHOUT_INVOICE if trouble is Trouble.SHORT else TOP_UP_LIFE
 
 

@@ -1,7 +1,7 @@
-"""Holds the lease that lets this bot, and no other on a copy of the ledger, send pay requests.
+"""Holds the lease: of all bots on copies of a ledger, only the holder sends pay requests.
 
-The protocol and why it holds stand in `core/lease`. The invariant here: what a pay request rests on is
-a look that began at most LOOK_AGE_MAX_S ago and found the own row and no rival's.
+`core/lease` has the protocol and the proof. The invariant: a pay request rests on a look at LNbits that
+began at most LOOK_AGE_MAX_S ago, and that found the bot's own row and no rival's.
 """
 
 import logging
@@ -31,7 +31,7 @@ SLOW = (
     " other bot pays; the bot tries again."
 )
 WRITE_AGAIN_AFTER = timedelta(minutes=10)
-"""An LNbits that doesn't list what it was asked to keep isn't given a row every few seconds."""
+"""Pause before another row is written, when LNbits doesn't list the last row."""
 UNLISTED = (
     "LNbits doesn't list the row of the lease that it has made in the source wallet; without it nothing"
     " is paid."
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class NotHeld(Exception):
-    """Another bot has the lease, or it is to be taken anew: no pay request leaves now."""
+    """The lease isn't this bot's: no pay request leaves now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class _Look:
 
 @dataclass(slots=True)
 class Lease:
-    """One bot process' part in the lease.
+    """The lease from the side of this bot process.
 
-    `must_reconcile`: a rival may have paid until this bot took the lease, so the ledger is to be held
-    against LNbits before the first pay request.
+    `must_reconcile`: a rival may have paid until this bot took the lease, so the ledger must be reconciled
+    with LNbits before the first pay request.
     """
 
     database: Database
@@ -72,19 +72,19 @@ class Lease:
     _unlisted_since: timedelta | None = field(default=None, init=False)
 
     async def hold(self) -> bool:
-        """Take the lease if this bot hasn't got it, with its wait; tell whether it has got it now.
+        """Take the lease, and wait as the protocol asks; tell whether this bot has the lease now.
 
-        Raise LnbitsUnavailable or LnbitsRefused if LNbits doesn't show who has it.
+        Raise LnbitsUnavailable or LnbitsRefused if LNbits doesn't show the holder.
         """
         if not self._is_held:
             await self._take()
         return self._is_held
 
     async def check(self) -> None:
-        """Look who has the lease if the last look is too old; raise NotHeld if not this bot.
+        """Make sure, right before a pay request, that this bot has the lease; look again if need be.
 
-        Called right before a pay request. An answer that took longer than a look may be old proves
-        nothing. Raise LnbitsUnavailable or LnbitsRefused as `hold`.
+        An answer that takes longer than LOOK_AGE_MAX_S proves nothing. Raise NotHeld if another bot has the
+        lease or the own row is gone. Raise LnbitsUnavailable or LnbitsRefused as `hold`.
         """
         for _ in range(LOOKS_MAX):
             if not self._is_held or self._own is None:
@@ -97,7 +97,10 @@ class Lease:
             raise LnbitsUnavailable(SLOW)
 
     async def announce(self) -> None:
-        """Write the row by which a rival stops too, if this bot has stopped and it is not written yet."""
+        """Write the row by which a rival stops too, if a dispute has stopped this bot and lacks that row.
+
+        Raise LnbitsUnavailable or LnbitsRefused.
+        """
         dispute = await self.database.read(leases.open_dispute)
         if dispute is None or not dispute.announce:
             return
@@ -134,7 +137,7 @@ class Lease:
         await self._judge(judged)
 
     async def _claim(self, row: LeaseRow) -> bool:
-        """Write a row; if LNbits refuses it, say so to the operators, once."""
+        """Write a row; tell the operators once if LNbits refuses the row."""
         try:
             await self._write(row)
         except LeaseRefused as error:
@@ -145,13 +148,13 @@ class Lease:
         return True
 
     async def _write(self, row: LeaseRow) -> None:
-        """Record a row in the ledger, then have LNbits keep it."""
+        """Record a row in the ledger, then have LNbits keep the row."""
         now = self.clock.now()
         await self.database.transact(lambda tx: leases.note(tx, row, now=now))
         await self.wallet.write_lease(row)
 
     async def _wait(self, own: LeaseRow) -> Claimed | Dispute:
-        """Let pass whatever a rival may still send, then look once more."""
+        """Wait until no earlier pay request of a rival can be under way, then look once more."""
         since = self._elapsed()
         while left_s := rules.wait_left_s(self._elapsed() - since):
             await self.clock.sleep(left_s)
@@ -159,7 +162,7 @@ class Lease:
         return rules.judge_look(own, self.party, await self._read(own.generation))
 
     async def _read(self, down_to: int) -> LeaseReading:
-        """Look at the rows; the look counts from before it was asked for."""
+        """Look at the rows; the look's age counts from before LNbits was asked."""
         look = _Look(self._elapsed(), self.clock.now())
         found = await self.wallet.lease_rows(down_to=down_to, look_id=f"{look.elapsed}")
         self._look = look
@@ -173,7 +176,7 @@ class Lease:
             _log.warning("lease row not listed instance=%s", self.party.instance)
 
     async def _stop(self, dispute: Dispute) -> None:
-        """Pause everything and tell the operators; a rival that still pays is told by a row."""
+        """Pause everything, tell the operators, and stop a rival that still pays by a row."""
         self._is_held, self._own, self._unlisted_since = False, None, None
         now = self.clock.now()
 
@@ -211,7 +214,7 @@ class Lease:
 
 
 def _unlisted(row: LeaseRow | None, record: LeaseRecord, found: LeaseReading) -> LeaseRow | None:
-    """Return the row that was recorded last and never came to LNbits, if it is still to be written."""
+    """Return the last recorded row if LNbits never listed the row and no newer row exists."""
     if row is None or row.generation != record.generation:
         return None
     return row if all(one.generation < row.generation for one in found.rows) else None

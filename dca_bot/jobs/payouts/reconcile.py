@@ -1,7 +1,8 @@
 """Holds the source wallet's payments against the ledger.
 
-The invariant: what LNbits knows and the ledger doesn't is never paid again by itself. That happens
-when an old copy of the ledger was put back, or when two bots run on copies of one ledger.
+The invariant: a payout or share for which LNbits has an unknown payment is never paid again without an
+operator's word. Unknown payments appear after a restored ledger, or when two bots run on copies of a
+ledger.
 """
 
 import logging
@@ -32,14 +33,14 @@ from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
 _log = logging.getLogger(__name__)
-# Where more remembered payments may still change, reading the whole list is cheaper than asking for each.
+# With more unknown payments that may still change, the whole list is cheaper than a question for each.
 RENEWED_MAX = 100
 _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many payments the ledger doesn't know, and how far LNbits' list had come by then."""
+    """How many unknown payments were found, and how far LNbits' list had come before the reading."""
 
     unknown: int
     mark: ListMark
@@ -53,11 +54,11 @@ async def reconcile(
     now: datetime,
     since: ListMark | None = None,
 ) -> Reconciled:
-    """Read the payments that carry the bot's tag, and record those that the ledger doesn't know.
+    """Read the payments that carry the bot's tag, record unknown payments, and hold the payouts concerned.
 
-    With `since`, the mark of an earlier reconciliation, read what has been added after it, and each
-    remembered payment that may still change. Raise LnbitsUnavailable if the list can't be read whole;
-    what was recorded so far stands.
+    `since`, the mark of an earlier reconciliation, limits the reading to later payments and to unknown
+    payments that may still change. Raise LnbitsUnavailable if the list can't be read whole, or
+    LnbitsRefused; payments recorded by then stay recorded.
     """
     unknown, batch = 0, list[Payment]()
 
@@ -83,7 +84,11 @@ async def reconcile(
 
 
 def record_unknown(tx: Tx, payments: Iterable[Payment], notices: Notices, *, now: datetime) -> int:
-    """Record the payments that the ledger has no invoice of, and see to the payouts they are for."""
+    """Record the unknown payments among `payments`, and hold the unsent payouts concerned.
+
+    Update unknown payments that the ledger has recognised meanwhile. Tell the operators of payments of
+    invoices that were given up or cancelled. Return the number of unknown payments.
+    """
     payments = tuple(payments)
     unknown = [payment for payment in payments if not unknown_payments.is_recorded(tx, payment)]
     for payment in payments:
@@ -95,14 +100,14 @@ def record_unknown(tx: Tx, payments: Iterable[Payment], notices: Notices, *, now
     for payment in unknown:
         for payout in _affected(tx, payment, now):
             if not _is_settled(tx, payout, payment):
-                hold_known(tx, payout, notices, now=now)
+                hold_for_unknown_payment(tx, payout, notices, now=now)
     return len(unknown)
 
 
 def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
-    """Return the unsent payouts that a payment was made for, or that share a distribution with it.
+    """Return the unsent payouts that a payment was made for, or that have a share of the same distribution.
 
-    Shares can have been put together in other payouts by the ledger that is lost.
+    The lost ledger can have grouped the shares into other payouts.
     """
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in UNSENT else []
@@ -115,8 +120,11 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     return found
 
 
-def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> None:
-    """Hold a payout that LNbits knows; take its payment over if the operator has accepted that."""
+def hold_for_unknown_payment(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> None:
+    """Hold a payout that LNbits has an unknown payment for.
+
+    Take the payment over instead, if an operator has accepted all the payout's distributions since.
+    """
     paid = sole_payment(unknown_payments.of_payout(tx, payout.id), payout.amount_sat)
     hold = transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=now)
     _log.warning("payout known to LNbits already payout=%s", short_id(payout.id))
@@ -130,15 +138,15 @@ def hold_known(tx: Tx, payout: Payout, notices: Notices, *, now: datetime) -> No
 
 
 def _may_change(tx: Tx, now: datetime) -> list[str]:
-    """Return the payments that an hourly look asks for by their hash, as they may be old rows."""
+    """Return the hashes that an hourly look asks for one by one, as LNbits may list the rows as old."""
     given_up = witnesses.given_up_hashes(tx, since=now - FAILED_FOR_GOOD, limit=RENEWED_MAX + 1)
     return [*unknown_payments.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
 
 
 def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime) -> None:
-    """Tell the operators that LNbits has paid, or may pay, what was cancelled or given up as unpaid.
+    """Tell the operators that LNbits has paid, or may pay, a cancelled payout or a given-up invoice.
 
-    An unsent payout of that payment is held instead.
+    An unsent payout is held instead.
     """
     own = payouts.of_invoice(tx, payment.payment_hash)
     payout = own or payouts.by_id(tx, payment.external_id)
@@ -151,7 +159,7 @@ def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime)
 
 
 def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:
-    """Tell whether the operator has shared all its distributions out since the payment was known."""
+    """Tell whether an operator has accepted each of a payout's distributions since the payment was known."""
     return all(
         holds.was_let_go(tx, commission.cash_out_of(distribution_id), since=paid.seen_at or now)
         for distribution_id in payout.distribution_ids
@@ -159,6 +167,6 @@ def _is_accepted(tx: Tx, payout: Payout, paid: Payment, now: datetime) -> bool:
 
 
 def _is_settled(tx: Tx, payout: Payout, payment: Payment) -> bool:
-    """Tell whether the operator has let the payout go although this payment had failed."""
+    """Tell whether an operator has let the payout go on although LNbits has this failed payment."""
     failed = payment.status is PaymentStatus.FAILED
     return failed and unknown_payments.was_let_go(tx, payout.id, payment)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Follows one payout at a time from the pay request to the debit."""
+    """Follows a payout from the pay request to the debit."""
 
     context: PayoutContext
     sender: Sender

@@ -21,7 +21,7 @@ from dca_bot.errors import (
     StateChanged,
 )
 from dca_bot.jobs.payouts.context import OutOfFunds, PayoutContext
-from dca_bot.jobs.payouts.reconcile import hold_known, record_unknown
+from dca_bot.jobs.payouts.reconcile import hold_for_unknown_payment, record_unknown
 from dca_bot.ledger.payouts import (
     deferral,
     holds,
@@ -234,6 +234,6 @@ class Sender:
         if bot_state.paused(tx) or self._broken_ceiling(tx, payout, now):
             return None
         if unknown_payments.covers_share(tx, payout, now=now):
-            hold_known(tx, payout, self.context.notices, now=now)
+            hold_for_unknown_payment(tx, payout, self.context.notices, now=now)
             return None
         return transitions.submit(tx, payout, now=now)

@@ -1,7 +1,7 @@
-"""Asks payees' servers whether invoices to Lightning addresses are settled (LUD-21).
+"""Asks payees' servers whether invoices of Lightning addresses are settled (LUD-21).
 
-The invariant: nothing here pays or gives up. What a server says is recorded; the payout worker decides.
-It runs beside the payout worker, so that a slow server keeps no payout back.
+The invariant: nothing in this module pays a payout or gives an invoice up. Answers are recorded; the
+payout worker decides. The verifier runs beside the payout worker, so that a slow server delays no payout.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Verifier:
-    """The asker; `run` never ends."""
+    """Asks about every sent invoice that has a URL to ask; `run` never ends."""
 
     database: Database
     addresses: Addresses
@@ -46,11 +46,11 @@ class Verifier:
         self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
 
     async def run(self) -> None:
-        """Ask about what is due, every few seconds."""
+        """Ask about the due invoices every LOOK_S seconds."""
         await repeat(self._look, self.clock, LOOK_S)
 
     async def look_once(self) -> None:
-        """Ask about every invoice that is due, a few at a time."""
+        """Ask about the due invoices, a few at a time."""
         now = self.clock.now()
         due = await self.database.read(partial(witnesses.due, now=now, limit=BATCH))
         room = asyncio.Semaphore(AT_ONCE)
@@ -89,7 +89,7 @@ class Verifier:
             self.signals.settle.ring()
 
     def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
-        """Hold a payout whose earlier invoice has arrived after all, or tell that it is paid twice."""
+        """Hold a payout whose given-up invoice was paid after all; tell of a payout that is paid twice."""
         witnesses.forget(tx, question.payout_id, question.number)
         if payout.state is PayoutState.VOID:
             transitions.retry(tx, payout, now=now)
@@ -103,7 +103,7 @@ class Verifier:
 
 
 def judge(answer: VerifyAnswer | None, question: Question) -> Said:
-    """Say what an answer is worth: only a preimage of the recorded payment hash proves a payment."""
+    """Judge an answer (None: no clear answer): only a preimage of the payment hash proves a payment."""
     if answer is None:
         return Said.UNCLEAR
     if proves(answer.preimage, question.payment_hash):

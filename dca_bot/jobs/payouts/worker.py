@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Round:
-    """One round over the due payouts.
+    """A round over the due payouts.
 
     `refusals`: how often each destination refused, or did not answer. `unclear`: payouts in a row about
     which LNbits gave no clear answer. `sent`: payouts whose pay request left.
@@ -70,7 +70,7 @@ class Round:
 class PayoutWorker:
     """Brings payouts from the plan to DONE, round by round.
 
-    `minimum_seen_at`: when each client's address was last asked for the least payment it takes.
+    `minimum_seen_at`: when each client's address was last asked for the least payment.
     """
 
     context: PayoutContext
@@ -104,7 +104,7 @@ class PayoutWorker:
             )
 
     async def look_once(self) -> None:
-        """Catch up if that is still to be done, work one round, and note whether LNbits answers."""
+        """Catch up after a start, work a round, reconcile once an hour, and note whether LNbits answers."""
         try:
             now = self.context.clock.now()
             if self._reconciled_at is None:
@@ -133,7 +133,7 @@ class PayoutWorker:
         await self._reconcile(since=None)
 
     async def work_once(self) -> bool:
-        """Work one round: bring each due payout as far as possible; tell whether more may be due.
+        """Work a round: bring each due payout as far as possible; tell whether more may be due.
 
         Raise LnbitsUnavailable or LnbitsRefused.
         """
@@ -157,7 +157,7 @@ class PayoutWorker:
     async def _may_pay(self, now: datetime) -> bool:
         """Take the lease if a payout is to be sent; tell whether this bot may send payouts.
 
-        A rival may have paid until this bot took the lease: LNbits is asked for such payments first.
+        A rival may have paid until this bot took the lease: LNbits is asked for unknown payments first.
         """
         context, lease = self.context, self.context.lease
         if await context.database.read(bot_state.paused):
@@ -204,7 +204,7 @@ class PayoutWorker:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
 
     async def _take(self, payout: Payout, round_: Round) -> None:
-        """Bring one payout further; a destination that fails keeps back only the payouts that go there."""
+        """Bring a payout further; a failing destination keeps back only the payouts to that destination."""
         where = payout.destination.value if payout.destination else ""
         if round_.refusals[where] >= REFUSALS_MAX and payout.state in UNSENT:
             return
@@ -287,7 +287,7 @@ class PayoutWorker:
         )
 
     def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
-        """Note whether LNbits answers; one that refuses the key won't stop by itself."""
+        """Note whether LNbits answers; a refused key (`must_act`) is logged as an error."""
         now = self.context.clock.now()
         is_news = self.signals.note(Part.LNBITS, reachable=reachable, now=now, detail=detail)
         if is_news or (must_act and not self._must_act):

@@ -185,5 +185,5 @@ def _split(
         *unknown_payments.paid_for(tx, split_id),
         *unknown_payments.still_paying(tx, split_id, now=now),
     ]
-    is_same = all(one.can_bring(given.get(one.client_name.casefold())) for one in known)
+    is_same = all(one.can_pay(given.get(one.client_name.casefold())) for one in known)
     return split if is_same else None

@@ -1,8 +1,7 @@
-"""Payments for distributions that the ledger lacks and that Lamassu can't bring again.
+"""Lost distributions: LNbits has paid them, a restored ledger lacks them, and Lamassu can't bring them back.
 
-After an old copy of the ledger was put back, LNbits may have paid fixed mode's runs, or cash-outs that
-the operator had added, of which the copy knows nothing. They are recorded as LNbits paid them, and
-only on the operator's word.
+Fixed mode's runs and manual cash-outs can be lost. The invariant: a lost distribution is recorded only on
+an operator's word, and exactly as LNbits has paid the clients.
 """
 
 from dataclasses import replace
@@ -16,7 +15,6 @@ from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, flow_mode
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share
 from dca_bot.ledger.payouts import booking, payouts, planning, transitions, unknown_payments
-from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
 from dca_bot.ledger.programme import clients, commission, machine_cash
 from dca_bot.ledger.programme.clients import Client
@@ -27,9 +25,9 @@ from dca_bot.ledger.store.database import Tx
 
 
 def distribution_ids(tx: Tx) -> list[str]:
-    """Return the distributions that LNbits has paid and the ledger has nothing of.
+    """Return the ids of lost distributions.
 
-    Only once Lamassu was read whole: a cash-out that it still has is held by itself.
+    Call this only after Lamassu was read whole: a cash-out that Lamassu still has gets a hold of its own.
     """
     rows = tx.execute(
         "SELECT DISTINCT distribution_id FROM foreign_payment AS one WHERE distribution_id <> ''"
@@ -46,10 +44,11 @@ def distribution_ids(tx: Tx) -> list[str]:
 def payees_of(
     tx: Tx, distribution_id: str, *, now: datetime
 ) -> list[tuple[Client, UnknownPayment]]:
-    """Return the payments of a lost distribution with the clients who got them.
+    """Return the payments of a lost distribution, each with the paid client.
 
-    Raise StateChanged where a client is unknown, or has no wallet, or too small a balance, or
-    where another payment of it may still succeed.
+    Raise StateChanged if the distribution is recorded already, if nothing is left to be recorded, if
+    another payment of the distribution may still succeed, or if a client is unknown, has no wallet or has
+    too small a balance.
     """
     if distributions.by_id(tx, distribution_id) is not None:
         raise StateChanged("This is recorded already.")
@@ -65,9 +64,9 @@ def payees_of(
 
 
 def is_recordable(tx: Tx, distribution_id: str) -> bool:
-    """Tell whether each payment of a lost distribution is for it alone, one for each client.
+    """Tell whether a lost distribution has one payment for each client, and each covers nothing else.
 
-    A commission can't be split again without its cash-out.
+    A split of commission is never recordable, as the cash-out is missing.
     """
     if distribution_id.startswith(commission.split_id("")):
         return False
@@ -84,7 +83,10 @@ def is_recordable(tx: Tx, distribution_id: str) -> bool:
 
 
 def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> Distribution[Share]:
-    """Record a lost distribution with its payouts, as LNbits has paid them; as `payees_of`."""
+    """Record a lost distribution and the distribution's payouts, as LNbits has paid.
+
+    Raise StateChanged as `payees_of`, or if Lamassu has the cash-out again.
+    """
     paid = payees_of(tx, distribution_id, now=now)
     kind = _kind(distribution_id)
     given = Distribution(
@@ -100,7 +102,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
             raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
         amounts = Amounts(given.principal_sat, given.principal_minor, commission_sat=0)
         cash_outs.record_recovered(tx, given.id, amounts, at=given.at, now=now)
-        # Its cash has left some machine; which one, nothing tells.
+        # The cash has left a machine that nobody can name.
         cash = Flow(CASH_OUT, given.id, UNNAMED, -given.principal_minor, given.at)
         machine_cash.follow(tx, [cash], now=now)
     if kind == FIXED:
@@ -121,9 +123,10 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
 def record_cash_out(
     tx: Tx, cash_out_id: str, amounts: Amounts, *, at: datetime, now: datetime, message_id: str
 ) -> Distribution[Share]:
-    """Record a held cash-out as LNbits has paid it, and split its commission; as `payees_of`.
+    """Record a held cash-out as LNbits has paid the clients, and split the commission.
 
-    What LNbits hasn't paid is the operator's. Raise StateChanged where it has paid more than there is.
+    The unpaid rest is the operator's. Raise StateChanged as `payees_of`, or if LNbits has paid more than
+    the cash-out's principal.
     """
     paid = payees_of(tx, cash_out_id, now=now)
     too_much = sum(one.sat for _, one in paid) > amounts.principal_sat
@@ -168,11 +171,6 @@ def _take_over(
     tx: Tx, client: Client, one: UnknownPayment, distribution_id: str, now: datetime
 ) -> None:
     planning.adopt(tx, one.external_id, client.id, distribution_id, now=now)
-    payout = _known(payouts.by_id(tx, one.external_id))
+    payout = payouts.get(tx, one.external_id)
     transitions.move(tx, payout, PayoutState.HELD)
     booking.take_over(tx, replace(payout, state=PayoutState.HELD), one.payment, now=now)
-
-
-def _known(payout: Payout | None) -> Payout:
-    assert payout is not None
-    return payout

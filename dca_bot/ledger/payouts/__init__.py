@@ -1,1 +1,1 @@
-"""What is paid to whom: payouts and their transitions, holds, and what LNbits knows of payments."""
+"""Payouts in the ledger: planning, moves, holds, unknown payments, witnesses, and the lease."""

@@ -1,4 +1,4 @@
-"""What waits for the operator's decision."""
+"""Holds: things that wait for an operator's decision."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class HoldKind(StrEnum):
 
 
 class HoldReason(StrEnum):
-    """Why something is held, beside what speaks against a cash-out itself (Reason, Change)."""
+    """Why a thing is held; a cash-out can be held for a Reason or a Change too."""
 
     CEILING_PAYOUT = Ceiling.PAYOUT.value
     CEILING_DAY = Ceiling.DAY.value
@@ -64,7 +64,7 @@ class Hold:
 
 
 def open_hold(tx: Tx, kind: HoldKind, ref: str, reason: str, *, now: datetime) -> Hold | None:
-    """Open a hold; return it if it is new, None if there is an open one already."""
+    """Open a hold on a thing; return the hold, or None if a hold on the thing is open already."""
     done = tx.execute(
         "INSERT INTO hold (kind, ref, reason, opened_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (kind, ref) WHERE closed_at IS NULL DO NOTHING",
@@ -74,9 +74,9 @@ def open_hold(tx: Tx, kind: HoldKind, ref: str, reason: str, *, now: datetime) -
 
 
 def reopen(tx: Tx, kind: HoldKind, ref: str, reason: str, *, since: datetime) -> bool:
-    """Open the last hold on a thing again, if it was for this reason and has closed by itself since then.
+    """Open the last hold on a thing again, if the reason is the same and the hold closed by itself lately.
 
-    Tell whether that was so; it keeps its number.
+    Lately: at `since` or later. Tell whether the hold was opened; the hold keeps the number.
     """
     done = tx.execute(
         "UPDATE hold SET closed_at = NULL, outcome = NULL WHERE reason = ? AND outcome = 'by_itself'"
@@ -87,7 +87,7 @@ def reopen(tx: Tx, kind: HoldKind, ref: str, reason: str, *, since: datetime) ->
 
 
 def reword(tx: Tx, kind: HoldKind, ref: str, reason: str) -> None:
-    """Have the open hold on a thing, if there is one, say why the thing is held now."""
+    """Change the reason of the open hold on a thing, if a hold is open."""
     tx.execute(
         "UPDATE hold SET reason = ?1, reason_said = '' WHERE kind = ?2 AND ref = ?3 AND closed_at IS NULL"
         " AND reason <> ?1",
@@ -96,7 +96,7 @@ def reword(tx: Tx, kind: HoldKind, ref: str, reason: str) -> None:
 
 
 def close(tx: Tx, kind: HoldKind, ref: str, *, outcome: str, now: datetime) -> None:
-    """Close the open hold on a thing, if there is one."""
+    """Close the open hold on a thing, if a hold is open."""
     tx.execute(
         "UPDATE hold SET closed_at = ?, outcome = ? WHERE kind = ? AND ref = ? AND closed_at IS NULL",
         (micros(now), outcome, kind, ref),
@@ -117,13 +117,13 @@ def open_on(tx: Tx, kind: HoldKind, ref: str) -> Hold | None:
 
 
 def open_refs(tx: Tx, kind: HoldKind) -> list[str]:
-    """Return what is held as this kind."""
+    """Return the ids of the things held as this kind."""
     rows = tx.execute("SELECT ref FROM hold WHERE kind = ? AND closed_at IS NULL", (kind,))
     return [str(row["ref"]) for row in rows]
 
 
 def by_ref(tx: Tx, ref: str) -> Hold | None:
-    """Find the open hold on a thing whose id starts with `ref`, if it is the only one."""
+    """Find the open hold on a thing whose id starts with `ref`; None if several holds match."""
     rows = tx.execute(
         "SELECT * FROM hold WHERE closed_at IS NULL AND lower(ref) >= ?1"
         " AND lower(ref) < ?1 || char(127) LIMIT 2",
@@ -140,24 +140,24 @@ def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
 
 
 def open_reasons(tx: Tx, kind: HoldKind) -> dict[str, str]:
-    """Return the reasons of all open holds of a kind, by the id of what they hold."""
+    """Return the reasons of all open holds of a kind, by the id of the held thing."""
     rows = tx.execute("SELECT ref, reason FROM hold WHERE closed_at IS NULL AND kind = ?", (kind,))
     return {row["ref"]: row["reason"] for row in rows}
 
 
 def was_accepted(tx: Tx, ref: str, reason: str) -> bool:
-    """Tell whether the operator has accepted a thing that was held for this reason."""
+    """Tell whether an operator has accepted a thing that was held for this reason."""
     return reason in accepted_reasons(tx, ref)
 
 
 def accepted_reasons(tx: Tx, ref: str) -> frozenset[str]:
-    """Return the reasons for which a thing was held and the operator has accepted it."""
+    """Return the reasons of the holds on a thing that an operator has accepted."""
     rows = tx.execute("SELECT reason FROM hold WHERE ref = ? AND outcome = 'accepted'", (ref,))
     return frozenset(str(row["reason"]) for row in rows)
 
 
 def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:
-    """Tell whether the operator has had a held cash-out shared out, for whatever reason, since then."""
+    """Tell whether an operator has accepted a held cash-out, whatever the reason, at `since` or later."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = 'cash-out' AND ref = ? AND outcome = 'accepted'"
         " AND closed_at >= ?",
@@ -167,7 +167,7 @@ def was_let_go(tx: Tx, cash_out_id: str, *, since: datetime) -> bool:
 
 
 def was_seen(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
-    """Tell whether the operator has closed a hold of this kind on a thing, for this reason."""
+    """Tell whether an operator has closed a hold of this kind and reason on a thing."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ? AND outcome <> 'by_itself'",
         (kind, ref, reason),
@@ -176,7 +176,7 @@ def was_seen(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
 
 
 def was_opened(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
-    """Tell whether a hold of this kind was ever opened on a thing for this reason."""
+    """Tell whether a hold of this kind and reason was ever opened on a thing."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
     )

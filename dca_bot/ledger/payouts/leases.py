@@ -1,7 +1,7 @@
-"""What this ledger knows of the lease: the rows that its bots wrote at LNbits, and disputes.
+"""The lease in the ledger: the rows that bots on this ledger wrote at LNbits, and disputes.
 
-The invariant: a row is recorded here before LNbits is asked for it, so that no later start takes the
-row of an earlier one for another bot's; and while a dispute is open everything stays paused.
+The invariant: a row is recorded in the ledger before LNbits is asked to keep the row. So no start takes
+an earlier start's row for a rival's. While a dispute is open everything stays paused.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class OpenDispute:
-    """A dispute that waits for the operators; `generation` and `instance` are the other bot's row's."""
+    """A dispute that waits for the operators; `generation` and `instance` name the rival's row.
+
+    `announce`: the row by which the rival stops is still to be written.
+    """
 
     reason: DisputeReason
     generation: int
@@ -24,7 +27,7 @@ class OpenDispute:
 
 
 def record_of(tx: Tx) -> LeaseRecord:
-    """Return the newest row that this ledger wrote, and what the operators have accepted."""
+    """Return the newest row that this ledger recorded, and what the operators have accepted."""
     own = tx.execute("SELECT * FROM lease ORDER BY generation DESC LIMIT 1").fetchone()
     accepted = tx.execute(
         "SELECT generation, NOT EXISTS (SELECT 1 FROM lease WHERE kind <> 'dispute'"
@@ -40,7 +43,7 @@ def record_of(tx: Tx) -> LeaseRecord:
 
 
 def note(tx: Tx, row: LeaseRow, *, now: datetime) -> None:
-    """Record a row that LNbits is about to be asked for, be it once more."""
+    """Record a row before LNbits is asked to keep the row; do nothing if the row is recorded."""
     tx.execute(
         "INSERT INTO lease (generation, instance, kind, recorded_at)"
         " SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
@@ -50,7 +53,7 @@ def note(tx: Tx, row: LeaseRow, *, now: datetime) -> None:
 
 
 def open_dispute(tx: Tx) -> OpenDispute | None:
-    """Return the dispute that has stopped this bot, if there is one."""
+    """Return the dispute that has stopped this bot, or None."""
     row = tx.execute("SELECT * FROM lease_dispute WHERE closed_at IS NULL").fetchone()
     if row is None:
         return None
@@ -59,7 +62,7 @@ def open_dispute(tx: Tx) -> OpenDispute | None:
 
 
 def stop(tx: Tx, dispute: Dispute, *, now: datetime) -> bool:
-    """Record a dispute and pause everything; False if one is open already."""
+    """Record a dispute and pause everything; return False if a dispute is open already."""
     if open_dispute(tx) is not None:
         return False
     tx.execute(
@@ -79,10 +82,10 @@ def stop(tx: Tx, dispute: Dispute, *, now: datetime) -> bool:
 
 
 def note_announced(tx: Tx) -> None:
-    """Note that LNbits has the row by which the other bot stops."""
+    """Record that LNbits has the row by which the rival stops."""
     tx.execute("UPDATE lease_dispute SET announce = 0 WHERE closed_at IS NULL")
 
 
 def accept(tx: Tx, *, now: datetime) -> None:
-    """Close the open dispute by the operators' word: the next claim takes over."""
+    """Close the open dispute on the operators' word: the next claim is a takeover."""
     tx.execute("UPDATE lease_dispute SET closed_at = ? WHERE closed_at IS NULL", (micros(now),))

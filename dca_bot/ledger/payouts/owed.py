@@ -1,4 +1,4 @@
-"""What is still to be paid to one client, and what keeps each part of it."""
+"""How much is still to be paid to a client, and why the sats wait."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from dca_bot.ledger.store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What is still to be paid to somebody, in sats.
+    """Sats that are still to be paid to a client.
 
-    `kept` waits until it is enough for the wallet, `held` for the operator, and `coming` is paid by
-    itself.
+    `kept`: below the least payment that the client's wallet takes. `held`: waits for an operator.
+    `coming`: paid without anybody's doing.
     """
 
     kept: int
@@ -19,7 +19,7 @@ class Owed:
 
 
 def owed(tx: Tx, client_id: int, owed_sat: int) -> Owed:
-    """Return why a client's sats aren't paid yet."""
+    """Split a client's `owed_sat` by why the sats aren't paid yet."""
     row = tx.execute(
         "SELECT (SELECT coalesce(sum(sat), 0) FROM share WHERE client_id = ?1 AND payout_id IS NULL)"
         " AS kept, (SELECT coalesce(sum(amount_sat), 0) FROM open_payout"

@@ -1,4 +1,4 @@
-"""A payout as the ledger has it, and what follows from that alone."""
+"""A payout as recorded in the ledger, with the rules that follow from the record alone."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -125,7 +125,7 @@ class Payout:
         )
 
     def has_same_destination(self, other: "Payout") -> bool:
-        """Tell whether both payouts go to one destination; False if either has none."""
+        """Tell whether both payouts have the same destination; False if either has no destination."""
         one, another = self.destination, other.destination
         if one is None or another is None:
             return False
@@ -136,7 +136,7 @@ class Payout:
         return memo_text(self.amount_sat, self.minor, currency)
 
     def payment_extra(self, currency: str) -> dict[str, Any]:
-        """Return what LNbits keeps with the payment, by which a restored ledger recognises the payment."""
+        """Return the `extra` that LNbits keeps with the payment, for a restored ledger to read."""
         return {
             "distributions": list(self.distribution_ids),
             "client": self.client_name,

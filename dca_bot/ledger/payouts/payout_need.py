@@ -1,7 +1,7 @@
-"""What open payouts need of the source wallet.
+"""How much the open payouts need of the source wallet.
 
-The invariant: only what can leave by itself is needed. A payout that is held, or will be held when its
-turn comes, or whose payee has no wallet yet, waits for a person, and no top-up is asked for it.
+The invariant: no top-up is asked for a payout that waits for a person. Held payouts, payouts that a ceiling
+will hold, and payouts without a destination wait for a person.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """So many payouts, and their sats."""
+    """A number of payouts, and the sum of the payouts' sats."""
 
     count: int = 0
     sat: int = 0
@@ -29,10 +29,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What open payouts need of the source wallet; `needed_msat` has LNbits' reserve in it.
+    """The need of the open payouts; `needed_msat` includes LNbits' fee reserve.
 
-    Not in it: `above_ceiling`, to be held when its turn comes, and `homeless`, whose payees have no
-    wallet yet.
+    Not included: `above_ceiling`, payouts that a ceiling will hold, and `homeless`, payouts without a
+    destination.
     """
 
     count: int
@@ -43,13 +43,12 @@ class Need:
 
 
 def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
-    """Return what the source wallet must have for all payouts that can still leave it by themselves.
+    """Return how much the source wallet must hold for all payouts that can leave without a person.
 
-    One that is on its way is off LNbits' balance already, unless it is known to lack funds; one
-    that is held, in doubt until the operators have spoken, alerted or has no attempts left is not
-    paid by itself. One whose destination
-    refuses it is tried again every few minutes, so it counts; while everything is paused all count,
-    as they leave on `resume all`.
+    A sent payout is off LNbits' balance already, unless the payout is known to lack funds. A payout that is
+    held, in question with the operators, alerted, or out of attempts doesn't count. A payout that the
+    destination refuses is tried again every few minutes, and counts. A pause changes nothing: all payouts
+    leave on `resume all`.
     """
     rows = tx.execute(
         "SELECT payout.id, payout.state, amount_sat, waiting, submitted_at,"
@@ -79,7 +78,7 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
 
 
 def held(tx: Tx) -> Part:
-    """Return the payouts that are held for the operator."""
+    """Count the payouts that are held for an operator."""
     row = tx.execute(
         "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout"
         " WHERE state = 'HELD'"
@@ -88,10 +87,10 @@ def held(tx: Tx) -> Part:
 
 
 def under_way(tx: Tx) -> Part:
-    """Return the payouts that were sent and are neither paid for certain nor to be paid (again).
+    """Count the payouts that were sent, and are neither certainly paid nor to be paid again.
 
-    They are owed until LNbits shows the debit: on their way, in doubt with the operators, alerted
-    before a debit, or void until an operator says what becomes of them.
+    On the way, in question with the operators, alerted before a debit, or void until an operator decides:
+    the sats are owed until LNbits shows the debit.
     """
     row = tx.execute(
         "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout AS payout"
@@ -102,7 +101,7 @@ def under_way(tx: Tx) -> Part:
 
 
 def collecting(tx: Tx) -> Part:
-    """Return the shares that wait for more, as their payees' wallets take no so small payment."""
+    """Count the shares without a payout: too few sats for the payee's wallet."""
     row = tx.execute(
         "SELECT count(*) AS n, coalesce(sum(sat), 0) AS sat FROM share WHERE payout_id IS NULL"
     ).fetchone()
@@ -110,7 +109,7 @@ def collecting(tx: Tx) -> Part:
 
 
 def is_waiting_for_funds(tx: Tx) -> bool:
-    """Tell whether a payout stands as waiting until the source wallet has enough."""
+    """Tell whether a payout waits for funds."""
     row = tx.execute(
         "SELECT EXISTS (SELECT 1 FROM open_payout AS payout"
         f" WHERE {_UNPAID} AND waiting = :funds) AS yes",
@@ -120,7 +119,7 @@ def is_waiting_for_funds(tx: Tx) -> bool:
 
 
 _CHECKED = (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
-"""Before these are sent (again), the ceilings are looked at."""
+"""States before a pay request that the ceilings can stop."""
 _UNPAID = (
     f"({IS_UNSENT}"
     " OR payout.state = 'IN_DOUBT' AND NOT EXISTS (SELECT 1 FROM hold"

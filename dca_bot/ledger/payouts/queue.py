@@ -24,9 +24,9 @@ def open_payouts(tx: Tx, *, limit: int = 1000, offset: int = 0) -> list[Payout]:
 
 
 def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
-    """Return the payouts that are due: first the sent ones, then those to be paid.
+    """Return the due payouts: first the sent payouts, then the payouts to be paid.
 
-    Each of the two lists has up to `limit` payouts, so that many waiting payouts hide no sent one.
+    Each of the two lists has up to `limit` payouts, so that many waiting payouts hide no sent payout.
     """
     unsent = (
         f"({IS_UNSENT}"
@@ -53,7 +53,7 @@ def sent(tx: Tx) -> list[Payout]:
 def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:
     """Return a payee's unsent payouts that have a share of the distributions.
 
-    If no payee has that name, return such payouts of all payees.
+    If no payee has that name, return the unsent payouts of all payees.
     """
     marks = ",".join("?" * len(distribution_ids))
     found = select(

@@ -1,4 +1,4 @@
-"""Payouts that wait for their destination, so that the operators hear of it, once for each."""
+"""Destinations that payouts wait for; the operators hear once of each slow destination."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class SlowDestination:
-    """A client's payouts that wait; `wait` says why the oldest does."""
+    """A client's payouts that wait for a destination; `wait`: why the oldest payout waits."""
 
     client_id: int
     client_name: str
@@ -23,7 +23,7 @@ class SlowDestination:
 
 
 def note(tx: Tx, now: datetime) -> None:
-    """Take down for which destinations payouts wait now; forget those that take them again."""
+    """Record the destinations that payouts wait for now; forget the destinations that work again."""
     waiting = f"SELECT client_id, goes_to FROM ({_WAITING})"
     tx.execute(
         f"DELETE FROM slow_destination WHERE (client_id, destination) NOT IN ({waiting})",
@@ -37,9 +37,9 @@ def note(tx: Tx, now: datetime) -> None:
 
 
 def take_untold(tx: Tx, *, before: datetime, now: datetime) -> list[SlowDestination]:
-    """Return, once, those for which payouts have waited since `before` or longer.
+    """Return, once each, the destinations that payouts have waited for since `before` or longer.
 
-    A payout whose next try is overdue (LNbits was away, the bot stopped) says nothing yet.
+    A payout whose next try is overdue (LNbits was away, the bot stopped) proves no slow destination.
     """
     tried = f"SELECT client_id, goes_to FROM ({_WAITING}) WHERE try_at > ?3"
     due = tx.execute(
@@ -69,7 +69,7 @@ def _slow(tx: Tx, client_id: int, destination: str) -> SlowDestination:
 
 
 _NOT_THEIRS = (Waiting.FUNDS, Waiting.NO_ANSWER)
-# What is neither sent nor short of funds nor of LNbits' answer waits for its destination.
+# An unsent payout that doesn't wait for funds or for LNbits' answer waits for the destination.
 _WAITING = f"""
 SELECT payout.client_id, client.name, payout.amount_sat, payout.due_at, payout.try_at, payout.waiting,
   payout.waiting_said, payout.waiting_sat,

@@ -1,4 +1,4 @@
-"""What the operators were last told about the source wallet's funds: one fact, or none."""
+"""The last notice to the operators about the source wallet's funds."""
 
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.ledger.store import bot_state
@@ -7,7 +7,7 @@ from dca_bot.ledger.store.instants import instant, micros
 
 
 def told(tx: Tx) -> TopUp | None:
-    """Return what the operators were last told, None if all is well."""
+    """Return the last notice; None if the source wallet has enough."""
     value = bot_state.get(tx, bot_state.TOP_UP)
     if value is None:
         return None
@@ -16,12 +16,12 @@ def told(tx: Tx) -> TopUp | None:
 
 
 def note(tx: Tx, top_up: TopUp) -> None:
-    """Record what the operators are told, in place of what they were told before."""
+    """Record a notice in place of the last notice."""
     expires_at = micros(top_up.expires_at)
     value = f"{top_up.trouble} {expires_at} {top_up.balance_msat} {top_up.asked_sat}"
     bot_state.put(tx, bot_state.TOP_UP, value)
 
 
 def forget(tx: Tx) -> bool:
-    """Record that all is well; tell whether it was not."""
+    """Record that the source wallet has enough; tell whether a notice was in force."""
     return bot_state.drop(tx, bot_state.TOP_UP)

@@ -128,7 +128,7 @@ def void_by_verdict(
 
 
 def alert(tx: Tx, payout: Payout, why: str, *, look_at: datetime) -> None:
-    """Stop paying a payout of which LNbits shows what can't be; look the payout up again at `look_at`."""
+    """Stop paying a payout whose payment contradicts the ledger; look the payout up again at `look_at`."""
     move(tx, payout, PayoutState.ALERT, waiting=why, try_at=micros(look_at))
 
 

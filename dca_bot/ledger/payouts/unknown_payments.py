@@ -1,7 +1,10 @@
-"""Payments that LNbits knows and the ledger has no invoice of.
+"""Unknown payments: payments that LNbits has and whose invoice the ledger lacks.
 
-There are some when an old copy of the ledger was put back, or when two bots run on copies of one.
-Nothing that they have paid is paid again by itself.
+Unknown payments appear after a restored ledger, or when two bots run on copies of a ledger.
+
+The invariant: a share for which LNbits has or may have an unknown payment is never paid again without an
+operator's word. The table `foreign_payment` has one row for each unknown payment and each distribution
+that the payment's `extra` names.
 """
 
 import sqlite3
@@ -21,9 +24,10 @@ from dca_bot.ledger.store.instants import instant, micros
 
 @dataclass(frozen=True, slots=True)
 class UnknownPayment:
-    """A payment for a distribution as LNbits tells it; `minor` is the fiat that was given for it.
+    """An unknown payment, seen as a payment for one distribution.
 
-    One that `is_shared` brought other distributions too: nothing tells how much of each.
+    `minor`: the client's fiat that the payment's `extra` names, 0 if none. `is_shared`: the payment
+    covers several distributions, and nobody can tell how much of each.
     """
 
     external_id: str
@@ -34,7 +38,7 @@ class UnknownPayment:
 
     @property
     def sat(self) -> int:
-        """Return what was or is to be paid, in whole sats."""
+        """Return the payment's amount in whole sats."""
         return sat_floor(-self.payment.amount_msat)
 
     @property
@@ -43,18 +47,21 @@ class UnknownPayment:
         assert self.payment.seen_at is not None
         return self.payment.seen_at
 
-    def can_bring(self, part: tuple[int, int] | None) -> bool:
-        """Tell whether it can have brought a part, (fiat in minor units, sats), if there is one."""
-        if part is None or not self.is_shared:
-            return part == (self.minor, self.sat)
-        return part[0] <= self.minor and part[1] <= self.sat
+    def can_pay(self, share: tuple[int, int] | None) -> bool:
+        """Tell whether the payment can have paid a share (fiat in minor units, sats); None for no share.
+
+        A payment for several distributions can have paid any smaller share.
+        """
+        if share is None or not self.is_shared:
+            return share == (self.minor, self.sat)
+        return share[0] <= self.minor and share[1] <= self.sat
 
 
 def is_recorded(tx: Tx, payment: Payment) -> bool:
-    """Tell whether the ledger knows that it sent a payment.
+    """Tell whether the ledger expects a payment: an attempt's invoice, submitted and not given up.
 
-    It doesn't where it has the invoice but not that it was submitted: that copy is too old; and where it
-    has given the invoice up, and LNbits pays it after all.
+    False also for an invoice that the ledger has but never submitted (a restored ledger), and for an
+    invoice that was given up and that LNbits pays after all. A failed payment needs the invoice alone.
     """
     row = tx.execute(
         "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
@@ -66,15 +73,15 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
 
 
 def is_remembered(tx: Tx, payment_hash: str) -> bool:
-    """Tell whether a payment was found at LNbits before the ledger knew of it."""
+    """Tell whether a payment was recorded as unknown."""
     row = tx.execute("SELECT 1 FROM foreign_payment WHERE payment_hash = ?", (payment_hash,))
     return row.fetchone() is not None
 
 
 def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
-    """Record a payment under each distribution that its `extra` names; or how it stands now.
+    """Record an unknown payment under each distribution that the payment's `extra` names.
 
-    Return whether that is news: it is seen for the first time, or had failed and hasn't any more.
+    Return whether the payment is news: new to the ledger, or failed before and not failed now.
     """
     seen = tx.execute(
         "SELECT status FROM foreign_payment WHERE payment_hash = ?", (payment.payment_hash,)
@@ -101,7 +108,7 @@ def remember(tx: Tx, payment: Payment, *, now: datetime) -> bool:
 
 
 def renew(tx: Tx, payment: Payment) -> None:
-    """Take down how a remembered payment stands now, whoever's it is by now."""
+    """Update status and fee of a recorded unknown payment; do nothing for any other payment."""
     tx.execute(
         "UPDATE foreign_payment SET status = ?, fee_msat = ? WHERE payment_hash = ?",
         (payment.status, payment.fee_msat, payment.payment_hash),
@@ -109,7 +116,7 @@ def renew(tx: Tx, payment: Payment) -> None:
 
 
 def open_hashes(tx: Tx, *, now: datetime, limit: int) -> list[str]:
-    """Return the remembered payments that may still change: pending, or failed lately."""
+    """Return the hashes of unknown payments that may still change: pending, or failed lately."""
     rows = tx.execute(
         "SELECT DISTINCT payment_hash FROM foreign_payment WHERE status = 'pending'"
         " OR status = 'failed' AND seen_at > ? LIMIT ?",
@@ -119,7 +126,7 @@ def open_hashes(tx: Tx, *, now: datetime, limit: int) -> list[str]:
 
 
 def first_seen_at(tx: Tx, payment_hash: str) -> datetime | None:
-    """Return when the ledger first saw a payment that it didn't know; None if it never did."""
+    """Return when the ledger first saw an unknown payment; None for a payment that is not recorded."""
     row = tx.execute(
         "SELECT max(seen_at) AS seen_at FROM foreign_payment WHERE payment_hash = ?",
         (payment_hash,),
@@ -128,7 +135,7 @@ def first_seen_at(tx: Tx, payment_hash: str) -> datetime | None:
 
 
 def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
-    """Tell whether the operator has let a payout go since this payment of it was first seen."""
+    """Tell whether an operator has let a payout go on after an unknown payment of the payout was seen."""
     row = tx.execute(
         "SELECT 1 FROM hold WHERE ref = ? AND reason = ? AND outcome = 'accepted' AND closed_at >="
         " (SELECT max(seen_at) FROM foreign_payment WHERE payment_hash = ?)",
@@ -140,8 +147,8 @@ def was_let_go(tx: Tx, payout_id: str, payment: Payment) -> bool:
 def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
     """Tell whether LNbits has or may have paid a share of a payout under another payout's id.
 
-    One that has failed lately may still be paid. A payment for somebody whom the ledger doesn't
-    know could have been for this client, unless the operator has accepted the distribution.
+    A payment that failed lately may still succeed. A payment to a name that no client has could have been
+    for this payout's client, unless an operator has accepted the distribution.
     """
     lately = micros(now - FAILED_FOR_GOOD)
     return any(
@@ -164,37 +171,37 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
 
 
 def distributions_of(payment: Payment) -> list[str]:
-    """Return the ids of the distributions that a payment was made for."""
+    """Return the ids of the distributions that a payment's `extra` names."""
     listed = (payment.extra or {}).get("distributions")
     return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
 
 
 def client_of(payment: Payment) -> str:
-    """Return the name of the client whom a payment was made to."""
+    """Return the client's name in a payment's `extra`, or an empty name."""
     return str((payment.extra or {}).get("client", ""))
 
 
 def fiat_of(payment: Payment) -> int | None:
-    """Return the fiat that a payment was made for, in minor units; None where it doesn't tell."""
+    """Return the fiat in a payment's `extra`, in minor units; None without a usable figure."""
     minor = (payment.extra or {}).get("fiat_minor")
     return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
 
 
 def paid_for(tx: Tx, distribution_id: str) -> list[UnknownPayment]:
-    """Return the payments for a distribution that have succeeded and that nobody has settled yet."""
-    return _foreign(tx, "status = 'success'", distribution_id)
+    """Return a distribution's succeeded unknown payments that no operator has settled by hand."""
+    return _unsettled(tx, "status = 'success'", distribution_id)
 
 
 def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[UnknownPayment]:
-    """Return the payments for a distribution that are pending, or have failed lately and may revive."""
+    """Return a distribution's unknown payments that may still succeed: pending, or failed lately."""
     lately = micros(now - FAILED_FOR_GOOD)
-    return _foreign(
+    return _unsettled(
         tx, "(status = 'pending' OR status = 'failed' AND seen_at > ?)", distribution_id, lately
     )
 
 
 def may_still_cover(tx: Tx, payout: Payout, *, now: datetime) -> bool:
-    """Tell whether LNbits may still pay a share of a payout under another payout's id."""
+    """Tell whether LNbits may still pay a share of a payout under another payout's id, to that client."""
     return any(
         one.external_id != payout.id and one.client_name.casefold() == payout.client_name.casefold()
         for distribution_id in payout.distribution_ids
@@ -203,7 +210,7 @@ def may_still_cover(tx: Tx, payout: Payout, *, now: datetime) -> bool:
 
 
 def settle_distribution(tx: Tx, distribution_id: str, *, now: datetime) -> None:
-    """Note that the operator has settled by hand what LNbits paid for a distribution."""
+    """Record that the operator settles a distribution's succeeded unknown payments by hand."""
     tx.execute(
         "UPDATE foreign_payment SET settled_at = ? WHERE settled_at IS NULL AND status = 'success'"
         " AND distribution_id IN (?, ?)",
@@ -212,9 +219,9 @@ def settle_distribution(tx: Tx, distribution_id: str, *, now: datetime) -> None:
 
 
 def settle_payout(tx: Tx, payout: Payout, *, now: datetime) -> None:
-    """Note that the operator has settled by hand what LNbits paid for a payout's distributions.
+    """Record that the operator settles the unknown payments of a payout's distributions by hand.
 
-    What the same payment brought for others stays to be settled.
+    The part of a payment that went to other clients stays unsettled.
     """
     tx.execute(
         "UPDATE foreign_payment SET settled_at = ?1 WHERE settled_at IS NULL AND status = 'success'"
@@ -226,7 +233,10 @@ def settle_payout(tx: Tx, payout: Payout, *, now: datetime) -> None:
 
 
 def settled_hashes(tx: Tx) -> set[str]:
-    """Return the payments that the operator has settled by hand, with all that they brought."""
+    """Return the hashes of unknown payments that the operator has settled by hand in full.
+
+    In full: each distribution of the payment is settled, or recorded in the ledger.
+    """
     rows = tx.execute(
         "SELECT payment_hash FROM foreign_payment AS one GROUP BY payment_hash"
         " HAVING max(settled_at) IS NOT NULL AND min(settled_at IS NOT NULL OR EXISTS"
@@ -236,17 +246,17 @@ def settled_hashes(tx: Tx) -> set[str]:
 
 
 def of_payout(tx: Tx, payout_id: str) -> list[Payment]:
-    """Return the payments with a payout's id."""
+    """Return the unknown payments that carry a payout's id."""
     return _payments(tx, "external_id = ?", payout_id)
 
 
 def of_distribution(tx: Tx, distribution_id: str) -> list[Payment]:
-    """Return the payments for a distribution."""
+    """Return the unknown payments for a distribution."""
     return _payments(tx, "distribution_id = ?", distribution_id)
 
 
 def of_cash_out(tx: Tx, cash_out_id: str) -> list[Payment]:
-    """Return the payments for a cash-out's principal and for its commission."""
+    """Return the unknown payments for a cash-out's principal and for the cash-out's commission."""
     ids = cash_out_id, commission.split_id(cash_out_id)
     return _payments(tx, "distribution_id IN (?, ?)", *ids)
 
@@ -260,7 +270,9 @@ def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:
     return [_payment(row) for row in rows]
 
 
-def _foreign(tx: Tx, where: str, distribution_id: str, *values: str | int) -> list[UnknownPayment]:
+def _unsettled(
+    tx: Tx, where: str, distribution_id: str, *values: str | int
+) -> list[UnknownPayment]:
     rows = tx.execute(
         "SELECT *, EXISTS (SELECT 1 FROM foreign_payment AS other"
         "   WHERE other.payment_hash = one.payment_hash AND other.distribution_id <> one.distribution_id)"

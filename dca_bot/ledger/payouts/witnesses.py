@@ -1,6 +1,7 @@
-"""What witnesses said about invoices to Lightning addresses: looks at the payee's server, and verdicts.
+"""What witnesses said about invoices of Lightning addresses: answers of payees' servers, and verdicts.
 
-The invariant: looks and verdicts are never altered; one invoice has one verdict at most.
+The invariant: answers and verdicts are never altered; an invoice has at most one verdict. `core/witness`
+decides by them.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from dca_bot.ledger.store.instants import instant, micros
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of an invoice, and who says so; `preimage` is empty where it doesn't prove it."""
+    """What became of an invoice, and on whose word; `preimage` is empty without a proof."""
 
     outcome: Outcome
     witness: Witness
@@ -36,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An invoice that the payee's server is to be asked about."""
+    """An invoice that the payee's server is to be asked about (LUD-21); `number`: the attempt's."""
 
     payout_id: str
     number: int
@@ -48,7 +49,10 @@ class Question:
 
 
 def expect(tx: Tx, payout: Payout, *, now: datetime) -> None:
-    """Note that the payee's server is to be asked about the invoice that is sent now."""
+    """Record that the payee's server is to be asked about the invoice that a pay request leaves for now.
+
+    Do nothing without a URL to ask.
+    """
     if payout.attempt is not None and payout.attempt.verify_url:
         tx.execute(
             "INSERT INTO verify_due (payout_id, number, try_at) VALUES (?, ?, ?)"
@@ -58,7 +62,7 @@ def expect(tx: Tx, payout: Payout, *, now: datetime) -> None:
 
 
 def due(tx: Tx, now: datetime, *, limit: int) -> list[Question]:
-    """Return the invoices that payees' servers are to be asked about now, longest due first."""
+    """Return the invoices that payees' servers are to be asked about at `now`, longest due first."""
     rows = tx.execute(
         "SELECT verify_due.*, verify_url, bolt11, payment_hash, expires_at FROM verify_due"
         " JOIN attempt USING (payout_id, number) WHERE try_at <= ? ORDER BY try_at LIMIT ?",
@@ -97,7 +101,7 @@ def note_look(tx: Tx, question: Question, payout: Payout, said: Said, *, now: da
 
 
 def forget(tx: Tx, payout_id: str, number: int) -> None:
-    """Let the payee's server not be asked about an invoice any more."""
+    """Ask the payee's server no more about an invoice."""
     tx.execute("DELETE FROM verify_due WHERE payout_id = ? AND number = ?", (payout_id, number))
 
 
@@ -111,10 +115,10 @@ def record_verdict(
     preimage: str = "",
     message_id: str | None = None,
 ) -> None:
-    """Record what became of a payout's last invoice, unless that is recorded already.
+    """Record what became of a payout's last invoice; keep an earlier verdict.
 
-    `message_id` is the operator's message where an operator says so. Raise sqlite3.IntegrityError
-    where the payee alone has said "unpaid" too often.
+    `message_id`: the message of an operator who is the witness. Raise sqlite3.IntegrityError for a second
+    "unpaid" on the payee's word alone.
     """
     tx.execute(
         "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, preimage, at, message_id)"
@@ -130,12 +134,17 @@ def record_verdict(
             message_id,
         ),
     )
-    if outcome is Outcome.ARRIVED:  # what was given up can still arrive, so its server is asked on
+    if (
+        outcome is Outcome.ARRIVED
+    ):  # after UNPAID the server is asked on: the payment can still arrive
         forget(tx, payout.id, payout.attempts)
 
 
 def was_given_up(tx: Tx, payout: Payout, number: int) -> bool:
-    """Tell whether an invoice of a payout was given up: a newer one counts, or nothing is to be paid."""
+    """Tell whether an attempt's invoice was given up.
+
+    A newer attempt exists, the verdict is UNPAID, or the payout is VOID or CANCELLED.
+    """
     verdict = verdict_of(tx, payout)
     is_unpaid = verdict is not None and verdict.outcome is Outcome.UNPAID
     is_over = payout.state in (PayoutState.VOID, PayoutState.CANCELLED)
@@ -143,7 +152,7 @@ def was_given_up(tx: Tx, payout: Payout, number: int) -> bool:
 
 
 def verdict_of(tx: Tx, payout: Payout) -> Verdict | None:
-    """Return what is known of a payout's last invoice."""
+    """Return the verdict on a payout's last invoice, or None."""
     row = tx.execute(
         "SELECT outcome, witness, preimage FROM verdict WHERE payout_id = ? AND number = ?",
         (payout.id, payout.attempts),
@@ -154,7 +163,7 @@ def verdict_of(tx: Tx, payout: Payout) -> Verdict | None:
 
 
 def is_called_paid(tx: Tx, payout: Payout) -> bool:
-    """Tell whether the payee's server has called a payout's last invoice paid, with a proof or without."""
+    """Tell whether the payee's server has called a payout's last invoice paid, with or without a proof."""
     row = tx.execute(
         "SELECT 1 FROM verify_look WHERE payout_id = ? AND number = ?"
         " AND said IN ('settled', 'unproven') LIMIT 1",
@@ -164,7 +173,7 @@ def is_called_paid(tx: Tx, payout: Payout) -> bool:
 
 
 def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Case:
-    """Return all that is known of a payment to an address that LNbits calls failed, or shows no more.
+    """Gather what is known of a payment to an address that LNbits calls failed, or shows no more.
 
     `is_failed`: LNbits shows the payment now, as failed.
     """
@@ -181,7 +190,7 @@ def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Cas
 
 
 def unproven_count(tx: Tx) -> int:
-    """Return how many payouts to addresses are paid by LNbits' word alone, without a preimage."""
+    """Count the payouts to addresses that are paid on LNbits' word alone, without a preimage."""
     row = tx.execute(
         "SELECT count(*) AS n FROM payout WHERE state = 'DONE' AND destination_kind = ?"
         " AND NOT EXISTS (SELECT 1 FROM verdict WHERE payout_id = payout.id"
@@ -192,7 +201,7 @@ def unproven_count(tx: Tx) -> int:
 
 
 def given_up_hashes(tx: Tx, *, since: datetime, limit: int) -> list[str]:
-    """Return the invoices that were given up since then on a second witness's word."""
+    """Return the hashes of invoices that were given up after `since` on a second witness's word."""
     rows = tx.execute(
         "SELECT payment_hash FROM verdict JOIN attempt USING (payout_id, number)"
         " WHERE outcome = 'unpaid' AND at > ? LIMIT ?",
@@ -202,7 +211,7 @@ def given_up_hashes(tx: Tx, *, since: datetime, limit: int) -> list[str]:
 
 
 def booked_beside_lnbits(tx: Tx) -> dict[str, Witness]:
-    """Return, by payment hash, the invoices that are booked as paid on another word than LNbits'."""
+    """Return the witness for each payment hash that is booked as paid on another word than LNbits'."""
     rows = tx.execute(
         "SELECT payment_hash, witness FROM verdict JOIN attempt USING (payout_id, number)"
         " JOIN payout ON payout.id = payout_id AND payout.attempt = number"
@@ -221,7 +230,7 @@ def _looks(tx: Tx, payout: Payout) -> Sequence[VerifyLook]:
 
 
 def _may_void(tx: Tx, payout: Payout) -> bool:
-    """Tell whether the payee's own word may void a payout; the schema refuses it as well."""
+    """Tell whether the payee's word alone may void a payout (Case.may_void); the schema refuses as well."""
     row = tx.execute(
         "SELECT NOT EXISTS (SELECT 1 FROM verdict WHERE client_id = ?1 AND outcome = 'unpaid'"
         "   AND witness = 'verify' AND id > coalesce((SELECT max(id) FROM verdict"

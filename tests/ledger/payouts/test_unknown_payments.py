@@ -65,7 +65,7 @@ def test_what_the_operator_has_settled_is_paid_for_nobody_any_more(story, lost):
 def test_payment_can_have_brought_its_part_and_a_shared_one_no_more_than_itself(
     lost, is_shared, part, can
 ):
-    assert UnknownPayment("lost", "ana", 60, lost, is_shared).can_bring(part) is can
+    assert UnknownPayment("lost", "ana", 60, lost, is_shared).can_pay(part) is can
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,44 @@ class LedgerOutdated(LedgerError):
     """The ledger is of an earlier version: the bot's next start brings it up to date."""
 
 
+class Changed(StrEnum):
+    """What a compare-and-set found; each catalogue words the code under `state_changed`."""
+
+    CLIENT = "client_changed"
+    WALLET = "wallet_changed"
+    COMMISSION = "commission_taken"
+    DEPOSIT_NOT_PENDING = "deposit_not_pending"
+    DEPOSIT = "deposit_changed"
+    PAYOUT = "payout_changed"
+    NO_UNSENT_INVOICE = "no_unsent_invoice"
+    NOT_IN_DOUBT = "payout_not_in_doubt"
+    NOT_ARRIVED = "payout_not_arrived"
+    OTHER_AMOUNT = "other_amount_paid"
+    NOT_RETRYABLE = "payout_not_retryable"
+    NOT_CANCELLABLE = "payout_not_cancellable"
+    PAID = "paid_by_lnbits"
+    RUN = "run_seen_to"
+    CASH_OUT = "cash_out_distributed"
+    RECORDED = "recorded_already"
+    NOTHING_LEFT = "nothing_to_record"
+    STILL_PAYING = "still_paying"
+    CASH_OUT_IS_BACK = "cash_out_is_back"
+    PAID_TOO_MUCH = "paid_too_much"
+    NO_CLIENT = "no_client"
+    NO_WALLET = "no_wallet"
+    BALANCE = "balance_too_small"
+
+
 class StateChanged(LedgerError):
-    """A compare-and-set found another state than expected; nothing was changed."""
+    """A compare-and-set found another state than expected; nothing was changed.
+
+    `fields`: what the words of the code `why` name, an id or a client's name for example.
+    """
+
+    def __init__(self, why: Changed, /, **fields: str | int) -> None:
+        super().__init__(" ".join([why, *(f"{name}={value}" for name, value in fields.items())]))
+        self.why = why
+        self.fields = fields
 
 
 def in_words(error: BaseException) -> str:

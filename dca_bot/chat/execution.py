@@ -20,6 +20,7 @@ from dca_bot.errors import StateChanged
 from dca_bot.ledger.correspondence import command_log, confirmations, inbox
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
 from dca_bot.messages.say import CommandRefused, Say, refuse
@@ -159,6 +160,6 @@ def _undone_if_refused(tx: Tx, step: Callable[[], _Result]) -> _Result:
         result = _Result(Outcome.REFUSED, (refused.say,))
     except StateChanged as changed:
         tx.execute("ROLLBACK TO command")
-        result = _Result(Outcome.REFUSED, (Say("changed", why=str(changed)),))
+        result = _Result(Outcome.REFUSED, (Say("changed", why=describe.state_changed(changed)),))
     tx.execute("RELEASE command")
     return result

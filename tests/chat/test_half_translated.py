@@ -15,7 +15,7 @@ SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")
 NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+")
 """Fields, settings and addresses, and the one command line."""
-TYPED = "amount command destination fiat machine name percent sats sat"
+TYPED = "amount command destination fiat machine name percent sats sat msat"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"
     " journalctl lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"

@@ -27,7 +27,7 @@ from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
 from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
-from dca_bot.errors import Refusal
+from dca_bot.errors import Changed, Refusal
 from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.fixed_runs import RunReason
@@ -172,6 +172,9 @@ TERMS = {
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
 ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
+CODES = {"state_changed": Changed}
+"""The codes with a text of their own: by the first part of the text's key."""
+CODE_KEYS = {f"{group}.{code}" for group in CODES for code in CODES[group]}
 
 
 @pytest.mark.parametrize(("place", "keys", "names"), list(sayings()))
@@ -192,7 +195,7 @@ def test_each_text_is_used():
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
         named = {*commands, *ALIAS_KEYS, "locale.name"}
-        assert key in named or base_of(key) in used or key in TERM_KEYS, key
+        assert key in named or base_of(key) in used or key in TERM_KEYS | CODE_KEYS, key
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

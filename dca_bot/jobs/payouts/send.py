@@ -14,6 +14,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import AddressInvoice, Invoice, PayAnswer, PaymentStatus
 from dca_bot.errors import (
+    Changed,
     DestinationRefused,
     DestinationUnavailable,
     LnbitsUnavailable,
@@ -206,7 +207,7 @@ class Sender:
         if payouts.has_invoice(tx, invoice.payment_hash):
             raise DestinationRefused(Refusal.SAME_INVOICE)
         if not payout.has_same_destination(payouts.get(tx, payout.id)):
-            raise StateChanged("The client has another wallet by now; the invoice is dropped.")
+            raise StateChanged(Changed.WALLET)
         now, witnessed = (
             self.context.clock.now(),
             clock.witnessed(tx, self.context.clock.uptime()),

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason
 from dca_bot.core.sale_amounts import received_sat
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -156,7 +156,7 @@ def note_distributed(
         ),
     )
     if done.rowcount != 1:
-        raise StateChanged("This cash-out is distributed already.")
+        raise StateChanged(Changed.CASH_OUT)
 
 
 def tell_report(tx: Tx, cash_out_id: str, reported_minor: int, *, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.core.schedule import PREFIX, Run, day_of
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.store.database import Tx
@@ -80,7 +80,7 @@ def note_done(
         },
     )
     if done.rowcount != 1:
-        raise StateChanged("This run has been seen to already.")
+        raise StateChanged(Changed.RUN)
 
 
 def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: datetime) -> None:

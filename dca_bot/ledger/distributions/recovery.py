@@ -11,7 +11,7 @@ from dca_bot.core.cash_out import Amounts
 from dca_bot.core.clients import ClientState
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.schedule import PREFIX, day_of
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, flow_mode
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share
 from dca_bot.ledger.payouts import booking, payouts, planning, transitions, unknown_payments
@@ -51,15 +51,12 @@ def payees_of(
     too small a balance.
     """
     if distributions.by_id(tx, distribution_id) is not None:
-        raise StateChanged("This is recorded already.")
+        raise StateChanged(Changed.RECORDED)
     paid = unknown_payments.paid_for(tx, distribution_id)
     if not paid:
-        raise StateChanged("Nothing of it is left to be recorded; look at holds once more.")
+        raise StateChanged(Changed.NOTHING_LEFT)
     if unknown_payments.still_paying(tx, distribution_id, now=now):
-        raise StateChanged(
-            "LNbits may still make a payment of it that is under way or failed lately."
-            " Wait until it has succeeded, or for a week."
-        )
+        raise StateChanged(Changed.STILL_PAYING)
     return [(_client(tx, one), one) for one in paid]
 
 
@@ -99,7 +96,7 @@ def record(tx: Tx, distribution_id: str, *, now: datetime, message_id: str) -> D
     )
     if kind == FLOW:
         if distribution_id in cash_outs.states(tx, [distribution_id]):
-            raise StateChanged("Lamassu has this cash-out again; look at holds once more.")
+            raise StateChanged(Changed.CASH_OUT_IS_BACK)
         amounts = Amounts(given.principal_sat, given.principal_minor, commission_sat=0)
         cash_outs.record_recovered(tx, given.id, amounts, at=given.at, now=now)
         # The cash has left a machine that nobody can name.
@@ -131,7 +128,7 @@ def record_cash_out(
     paid = payees_of(tx, cash_out_id, now=now)
     too_much = sum(one.sat for _, one in paid) > amounts.principal_sat
     if too_much or sum(one.minor for _, one in paid) > amounts.principal_minor:
-        raise StateChanged("LNbits has paid more for this cash-out than it had to give.")
+        raise StateChanged(Changed.PAID_TOO_MUCH)
     cash_outs.note_distributed(tx, cash_out_id, amounts, at=at, now=now)
     given = flow_mode.record(
         tx,
@@ -157,13 +154,11 @@ def _kind(distribution_id: str) -> str:
 def _client(tx: Tx, one: UnknownPayment) -> Client:
     client = clients.by_name(tx, one.client_name)
     if client is None or client.state is ClientState.CLOSED:
-        raise StateChanged(f"There is no client {one.client_name}; add the client first.")
+        raise StateChanged(Changed.NO_CLIENT, name=one.client_name)
     if client.destination is None:
-        raise StateChanged(f"{client.name} has no wallet; set one first with client wallet.")
+        raise StateChanged(Changed.NO_WALLET, name=client.name)
     if client.balance_minor < one.minor:
-        raise StateChanged(
-            f"The balance of {client.name} doesn't cover it; record and confirm the missing deposit first."
-        )
+        raise StateChanged(Changed.BALANCE, name=client.name)
     return client
 
 

@@ -10,7 +10,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness, proves
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.payouts import holds, payouts, witnesses
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome
 from dca_bot.ledger.payouts.payout import Payout
@@ -58,14 +58,14 @@ def book_as_arrived(
     payment failed. Raise StateChanged if the payout is not in doubt, or if neither proof nor word exists.
     """
     if payout.state is not PayoutState.IN_DOUBT:
-        raise StateChanged(f"Payout {short_id(payout.id)} is {payout.state}, not in doubt.")
+        raise StateChanged(Changed.NOT_IN_DOUBT, id=short_id(payout.id), state=payout.state)
     if message_id is not None:
         witnesses.record_verdict(
             tx, payout, Outcome.ARRIVED, Witness.OPERATOR, message_id=message_id, now=now
         )
     verdict = witnesses.verdict_of(tx, payout)
     if verdict is None or verdict.outcome is not Outcome.ARRIVED:
-        raise StateChanged(f"Nobody says that payout {short_id(payout.id)} has arrived.")
+        raise StateChanged(Changed.NOT_ARRIVED, id=short_id(payout.id))
     _book(tx, payout, now=now, fee_msat=0, preimage=verdict.preimage)
     booked = replace(payout, state=PayoutState.DEBITED)
     move(tx, booked, PayoutState.DONE, done_at=micros(now), waiting="")
@@ -80,7 +80,10 @@ def take_over(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Non
     paid_msat = -payment.amount_msat if payment.status is PaymentStatus.SUCCESS else 0
     if paid_msat != payout.amount_sat * 1000:
         raise StateChanged(
-            f"LNbits paid {paid_msat} msat for payout {short_id(payout.id)}, not {payout.amount_sat} sats."
+            Changed.OTHER_AMOUNT,
+            id=short_id(payout.id),
+            paid_msat=paid_msat,
+            sats=payout.amount_sat,
         )
     number = _attempt_number(tx, payout, payment.payment_hash)
     move(
@@ -115,13 +118,9 @@ def cancel(
     payout, unless `is_settled_by_hand`: the operator settles that payment outside the bot.
     """
     if not payout.is_cancellable(now):
-        raise StateChanged(
-            f"Payout {short_id(payout.id)} is {payout.state} and can't be cancelled."
-        )
+        raise StateChanged(Changed.NOT_CANCELLABLE, id=short_id(payout.id), state=payout.state)
     if not is_settled_by_hand and _is_paid_elsewhere(tx, payout):
-        raise StateChanged(
-            f"LNbits has paid payout {short_id(payout.id)}, so it can't be cancelled."
-        )
+        raise StateChanged(Changed.PAID, id=short_id(payout.id))
     move(tx, payout, PayoutState.CANCELLED, waiting="")
     holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.CANCELLED, now=now)
     moves = [

@@ -13,7 +13,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Invoice, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.payouts import holds, payouts, witnesses
 from dca_bot.ledger.payouts.holds import Hold, HoldKind
 from dca_bot.ledger.payouts.payout import Payout
@@ -32,7 +32,7 @@ def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -
         {**columns, "to": to, "id": payout.id, "was": payout.state, "last": payout.attempts},
     )
     if done.rowcount != 1:
-        raise StateChanged(f"Payout {short_id(payout.id)} has changed meanwhile; look again.")
+        raise StateChanged(Changed.PAYOUT, id=short_id(payout.id))
 
 
 def record_invoice(
@@ -86,7 +86,7 @@ def discard_invoice(tx: Tx, payout: Payout) -> None:
     Raise StateChanged in any other state.
     """
     if payout.state is not PayoutState.INVOICED:
-        raise StateChanged(f"Payout {short_id(payout.id)} has no unsent invoice.")
+        raise StateChanged(Changed.NO_UNSENT_INVOICE, id=short_id(payout.id))
     move(tx, payout, PayoutState.PLANNED, **_unfixed(payout))
 
 
@@ -144,9 +144,7 @@ def retry(tx: Tx, payout: Payout, *, now: datetime) -> None:
     Raise StateChanged in any other state.
     """
     if payout.state not in (PayoutState.VOID, PayoutState.HELD):
-        raise StateChanged(
-            f"Payout {short_id(payout.id)} is {payout.state} and can't be tried again."
-        )
+        raise StateChanged(Changed.NOT_RETRYABLE, id=short_id(payout.id), state=payout.state)
     move(tx, payout, PayoutState.PLANNED, waiting="", tries=0, try_at=micros(now))
 
 

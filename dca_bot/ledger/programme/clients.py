@@ -12,7 +12,7 @@ from datetime import datetime
 
 from dca_bot.core.clients import ClientRole, ClientState, Mode, Notify
 from dca_bot.core.names import skeleton
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
@@ -228,7 +228,7 @@ def set_state(tx: Tx, client: Client, state: ClientState) -> None:
         "UPDATE client SET state = ? WHERE id = ? AND state = ?", (state, client.id, client.state)
     )
     if done.rowcount != 1:
-        raise StateChanged(f"Client {client.name} has changed meanwhile; look and try again.")
+        raise StateChanged(Changed.CLIENT, name=client.name)
 
 
 def set_mode(tx: Tx, client_id: int, mode: Mode) -> None:
@@ -267,7 +267,7 @@ def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat
         (min_sat, client_id, destination.value if destination else None),
     )
     if done.rowcount != 1:
-        raise StateChanged("The client has another wallet by now; look again.")
+        raise StateChanged(Changed.WALLET)
 
 
 def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from dca_bot.core.clients import ClientRole, ClientState
 from dca_bot.core.commission import WHOLE_BP
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.store.database import Tx
@@ -80,7 +80,7 @@ def set_share(
     before = in_force(tx)
     others = [share for share in before.shares if share.client_id != client_id]
     if percent_bp + sum(share.percent_bp for share in others) > WHOLE_BP:
-        raise StateChanged("Less of the commission is left by now; look again.")
+        raise StateChanged(Changed.COMMISSION)
     name = clients.by_id(tx, client_id).name
     shares = [*others, CommissionShare(client_id, name, percent_bp)]
     return _set(tx, before, shares, now=now, message_id=message_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.machine_cash import DEPOSIT, WITHDRAWAL
 from dca_bot.ledger.store.accounts import CASH, Cause, Move, balance_of, post
@@ -65,7 +65,7 @@ def confirm(
         (machine, micros(now), deposit.id),
     )
     if done.rowcount != 1:
-        raise StateChanged(f"Deposit {deposit.id} is not pending any more.")
+        raise StateChanged(Changed.DEPOSIT_NOT_PENDING, id=deposit.id)
     move = Move(CASH, balance_of(deposit.client_id), deposit.amount_minor)
     cause = Cause(deposit_id=deposit.id, message_id=message_id)
     post(tx, "deposit", [move], cause=cause, now=now)
@@ -81,7 +81,7 @@ def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = No
         (micros(now), deposit.id, deposit.state),
     )
     if done.rowcount != 1:
-        raise StateChanged(f"Deposit {deposit.id} has changed meanwhile.")
+        raise StateChanged(Changed.DEPOSIT, id=deposit.id)
     if deposit.state is DepositState.CONFIRMED:
         move = Move(balance_of(deposit.client_id), CASH, deposit.amount_minor)
         cause = Cause(deposit_id=deposit.id, message_id=message_id)

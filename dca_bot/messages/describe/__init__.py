@@ -19,7 +19,7 @@ from dca_bot.messages.describe.payouts import (
     payout,
     payout_short,
 )
-from dca_bot.messages.describe.reasons import reason, waiting
+from dca_bot.messages.describe.reasons import reason, state_changed, waiting
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -44,5 +44,6 @@ __all__ = [
     "payout_short",
     "reason",
     "short",
+    "state_changed",
     "waiting",
 ]

@@ -1,7 +1,9 @@
 """Describes reasons: the ledger has a code, and the catalogue of each language has the words of the code."""
 
+from collections.abc import Mapping
+
 from dca_bot.core.payout import Wait
-from dca_bot.errors import Refusal
+from dca_bot.errors import Refusal, StateChanged
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.say import Field, Sat, Say, Word
 
@@ -19,3 +21,22 @@ def waiting(why: Wait) -> Field:
         case Wait(Refusal.BELOW_MINIMUM, limit_sat=int(limit)):
             return Say("payout.below_minimum", limit=Sat(limit))
     return reason(why.code, why.said)
+
+
+def state_changed(error: StateChanged) -> Say:
+    """Say what a compare-and-set found in place of the expected state."""
+    return Say(f"state_changed.{error.why}", **_fields(error.fields))
+
+
+def _fields(fields: Mapping[str, str | int]) -> dict[str, Field]:
+    """Turn plain values into fields, by name: `sats` is an amount, `state` the state of a payout."""
+    return {name: _field(name, value) for name, value in fields.items()}
+
+
+def _field(name: str, value: str | int) -> Field:
+    match name, value:
+        case "sats", int(sat):
+            return Sat(sat)
+        case "state", str(state):
+            return Word("payout", state)
+    return value

@@ -112,7 +112,7 @@ async def withdraw_all(bench, client):
 async def test_lost_run_waits_for_the_missing_deposit(old_copy):
     bench, now = old_copy, old_copy.clock.now()
     await withdraw_all(bench, await read(bench, clients.by_name, "ben"))
-    with pytest.raises(StateChanged, match="balance of ben doesn't cover"):
+    with pytest.raises(StateChanged, match="balance_too_small name=ben"):
         await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
     assert await bench.states() == []
     assert (await read(bench, audit_ledger)).findings == ()
@@ -123,7 +123,7 @@ async def test_lost_run_waits_for_the_missing_client(old_copy):
     ben = await read(bench, clients.by_name, "ben")
     await withdraw_all(bench, ben)
     await bench.database.transact(lambda tx: clients.set_state(tx, ben, "closed"))
-    with pytest.raises(StateChanged, match="no client ben"):
+    with pytest.raises(StateChanged, match="no_client name=ben"):
         await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
 
 

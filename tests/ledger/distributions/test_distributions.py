@@ -5,7 +5,7 @@ import pytest
 from ledger.story import ADDRESS, KEY, START
 
 from dca_bot.core.cash_out import Amounts
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, flow_mode
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.store import accounts
@@ -170,7 +170,7 @@ def test_a_cash_out_is_distributed_once(story):
     story.cash_out("d1", 1000, 10)
     before = story.sql("SELECT count(*) FROM entry")[0][0]
     for sat in (1000, 999):
-        with pytest.raises(StateChanged, match="distributed already"):
+        with pytest.raises(StateChanged, match=Changed.CASH_OUT):
             story.distribute("d1", sat, 10)
     assert (story.balance(ana), story.owed(ana)) == (90, 1000)
     assert story.sql("SELECT count(*) FROM entry")[0][0] == before

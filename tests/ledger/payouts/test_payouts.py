@@ -7,7 +7,7 @@ from ledger.story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
 from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.payouts import (
     booking,
     deferral,
@@ -438,7 +438,7 @@ def test_cancelling_reverses_the_shares_exactly(story, ana, state):
 def test_what_can_be_paid_yet_or_was_is_not_cancelled(story, ana, state):
     id_ = story.bring(planned(story).id, state).id
     before = story.balance(ana)
-    with pytest.raises(StateChanged, match="can't be cancelled"):
+    with pytest.raises(StateChanged, match=Changed.NOT_CANCELLABLE):
         story.step(id_, "CANCELLED")
     assert (story.balance(ana), story.payout(id_).state) == (before, state)
 
@@ -453,7 +453,7 @@ def test_a_payout_that_lnbits_has_paid_is_not_cancelled(story, ana, status, work
     if works:
         story.step(payout.id, "CANCELLED")
     else:
-        with pytest.raises(StateChanged, match="LNbits has paid"):
+        with pytest.raises(StateChanged, match=Changed.PAID):
             story.step(payout.id, "CANCELLED")
     assert story.balance(ana) == (10_000 if works else 9_940)
 
@@ -522,7 +522,7 @@ def test_a_payment_of_an_invoice_in_the_ledger_is_taken_over(story, ana, attempt
 )
 def test_a_payment_that_is_not_this_payouts_is_not_taken_over(story, ana, status, sat):
     held = story.bring(planned(story).id, "HELD")
-    with pytest.raises(StateChanged, match="LNbits paid"):
+    with pytest.raises(StateChanged, match=Changed.OTHER_AMOUNT):
         story.do(
             booking.take_over, held, story.payment(held, status=status, sat=sat), now=story.now
         )

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 from ledger.story import ADDRESS, KEY, hex_of
 
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.programme import clients
 
 
@@ -38,7 +38,7 @@ def test_a_closed_client_is_nobody_and_can_be_added_again(story):
 def test_two_who_move_one_client_at_once_move_it_once(story):
     ana = story.read(clients.by_id, story.client("ana"))
     story.do(clients.set_state, ana, "paused")
-    with pytest.raises(StateChanged, match="look and try again"):
+    with pytest.raises(StateChanged, match=Changed.CLIENT):
         story.do(clients.set_state, ana, "closed")
     assert story.read(clients.by_id, ana.id).state == "paused"
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger.story import KEY, hex_of
 
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import distributions, flow_mode
 from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.programme import clients, commission
@@ -97,7 +97,7 @@ def test_a_new_version_keeps_the_other_parts(story):
 
 def test_more_than_what_is_left_is_refused(story):
     rosa, luis = story.recipient("rosa", 6000), story.recipient("luis")
-    with pytest.raises(StateChanged, match="Less of the commission"):
+    with pytest.raises(StateChanged, match=Changed.COMMISSION):
         story.percent(luis, 4001)
     story.percent(luis, 4000)
     with pytest.raises(StateChanged):

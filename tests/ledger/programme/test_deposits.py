@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from dca_bot.errors import StateChanged
+from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store import accounts
 from dca_bot.ledger.store.accounts import CASH
@@ -33,7 +33,7 @@ def test_a_deposit_is_confirmed_once(story):
     ana = story.client("ana")
     pending = story.pending(ana, 500)
     story.confirm(pending)
-    with pytest.raises(StateChanged, match="not pending any more"):
+    with pytest.raises(StateChanged, match=Changed.DEPOSIT_NOT_PENDING):
         story.confirm(pending)
     assert story.balance(ana) == 500
 

@@ -1,0 +1,89 @@
+"""Each code has words in each language, and what stands in the ledger is a code."""
+
+import ast
+import re
+from enum import Enum, StrEnum
+from importlib import import_module
+from pkgutil import walk_packages
+
+import pytest
+from test_half_translated import ONLY_ENGLISH, words
+from test_texts import CODES, TEXTS, calls, fields_of, keys_of
+
+import dca_bot
+from dca_bot.core.payout import PayoutState
+from dca_bot.errors import Changed, StateChanged
+from dca_bot.messages import describe
+from dca_bot.messages.say import Say
+
+SLUG = re.compile(r"[a-z0-9]*([_-][a-z0-9]+)*")
+SAMPLE = {"state": PayoutState.VOID, "name": "ana", "id": "4f9a01bc", "sats": 1_234, "paid_msat": 7}
+
+
+def enums():
+    """Return all enums of the package whose values are texts."""
+    for module in walk_packages(dca_bot.__path__, "dca_bot."):
+        if not module.name.endswith("__main__"):
+            for one in vars(import_module(module.name)).values():
+                if (
+                    isinstance(one, type)
+                    and issubclass(one, Enum)
+                    and one.__module__ == module.name
+                ):
+                    yield one
+
+
+def test_each_value_of_an_enum_is_a_slug():
+    """States of payouts are in capitals, as in the schema and in what operators read."""
+    found = [one for one in enums() if issubclass(one, StrEnum) and one is not PayoutState]
+    assert len(found) > 20
+    wrong = {
+        f"{one.__name__}.{member.name}"
+        for one in found
+        for member in one
+        if not SLUG.fullmatch(member)
+    }
+    assert wrong == set()
+
+
+def fields_by_code(call):
+    """Return (code's name, names of the fields) of a call that raises or makes a code with fields."""
+    given = {keyword.arg for keyword in call.keywords}
+    return [
+        (node.attr, given) for node in ast.walk(call.args[0]) if isinstance(node, ast.Attribute)
+    ]
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_code_has_a_text_with_the_fields_that_it_is_raised_with(language):
+    catalogue = TEXTS.catalogues[language]
+    raised = dict(pair for call in calls("StateChanged") for pair in fields_by_code(call))
+    assert set(raised) == set(Changed.__members__)
+    for name, given in raised.items():
+        assert fields_of(catalogue[f"state_changed.{Changed[name]}"]) <= given, name
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("code", Changed)
+def test_each_change_is_told_in_words(code, language):
+    wanted = fields_of(TEXTS.catalogues["en"][f"state_changed.{code}"])
+    error = StateChanged(code, **{name: SAMPLE[name] for name in wanted})
+    text = TEXTS.render(Say("changed", why=describe.state_changed(error)), language)
+    assert code not in text
+    assert "VOID" not in text
+    if language != "en":
+        typed = {"client", "wallet", "holds"}
+        assert words(text) & {*ONLY_ENGLISH.split()} - typed == set()
+
+
+@pytest.mark.parametrize("group", CODES)
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_language_has_a_text_for_each_code_and_no_others(language, group):
+    keys = {key for key in TEXTS.catalogues[language] if key.startswith(f"{group}.")}
+    assert keys == {f"{group}.{code}" for code in CODES[group]}
+
+
+def test_keys_of_codes_are_never_written_where_a_text_is_said():
+    for call in calls("Say", "refuse"):
+        for key in keys_of(call.args[0]) or () if call.args else ():
+            assert key.partition(".")[0] not in CODES, ast.unparse(call)

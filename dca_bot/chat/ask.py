@@ -14,10 +14,10 @@ from dca_bot.core.market import COIN_SAT, coin_minor, value_minor
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
 from dca_bot.messages.say import Rate
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-async def in_time(services: Services, answer: Awaitable[T]) -> T:
+async def in_time(services: Services, answer: Awaitable[_T]) -> _T:
     """Wait for LNbits' answer; raise LnbitsSlow after `services.answer_limit_s`."""
     try:
         async with asyncio.timeout(services.answer_limit_s):

@@ -10,10 +10,10 @@ from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say
 
-HELP_DETAILS_MAX = 12
+_HELP_DETAILS_MAX = 12
 
 
-def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the commands, in groups if the table has groups; or explain the commands that begin with words."""
     wanted = spell_out(args.text("COMMAND"), ctx.command_set).lower().split()
     if not wanted and ctx.command_set.groups:
@@ -24,25 +24,25 @@ def help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     if not found:
         is_theirs = is_of_client(wanted, ctx.command_set)
         return Say("unknown.of_client" if is_theirs else "unknown.nothing")
-    return Say("lines", lines=tuple(_details(command) for command in found[:HELP_DETAILS_MAX]))
+    return Say("lines", lines=tuple(_details(command) for command in found[:_HELP_DETAILS_MAX]))
 
 
-def cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Void the sender's open codes."""
     if confirmations.withdraw(tx, ctx.sender):
         return Say("cancel.done")
     return Say("cancel.nothing")
 
 
-HELP = Command(
+_HELP = Command(
     ("help",),
     (Param("COMMAND", read_word, optional=True, rest=True),),
-    answer=help_answer,
+    answer=_help_answer,
 )
 CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", read_word),))
 """The conversation itself carries out this command."""
-CANCEL = Command(("cancel",), answer=cancel_answer)
-GENERAL_COMMANDS = (HELP, CONFIRM, CANCEL)
+_CANCEL = Command(("cancel",), answer=_cancel_answer)
+GENERAL_COMMANDS = (_HELP, CONFIRM, _CANCEL)
 
 
 def _group(heading: str, commands: Sequence[Command[Any]]) -> Say:

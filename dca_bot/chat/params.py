@@ -124,7 +124,7 @@ def read_number(text: str, _currency: str) -> int:
     return int(digits)
 
 
-def read_page(text: str, currency: str) -> int:
+def _read_page(text: str, currency: str) -> int:
     """Read the number of a page, at most 1000."""
     try:
         return min(read_number(text, currency), _PAGE_MAX)
@@ -132,7 +132,7 @@ def read_page(text: str, currency: str) -> int:
         raise refuse("wrong.page") from None
 
 
-def read_range(text: str, _currency: str) -> str:
+def _read_range(text: str, _currency: str) -> str:
     """Read how far back a client looks: a key of RANGE_DAYS."""
     if text.lower() not in RANGE_DAYS:
         raise refuse("wrong.range")
@@ -145,8 +145,8 @@ def start_of(range_: str, now: datetime) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
 
 
-PAGE = Param("PAGE", read_page, optional=True)
-RANGE = Param("RANGE", read_range, optional=True)
+PAGE = Param("PAGE", _read_page, optional=True)
+RANGE = Param("RANGE", _read_range, optional=True)
 
 
 def _refuse_no_name(name: str) -> None:

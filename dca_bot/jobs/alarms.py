@@ -26,14 +26,14 @@ from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
-LOOK_S = 15
-POLLS = "polls"
+_LOOK_S = 15
+_POLLS = "polls"
 """The alarm that Lamassu has not been read, whatever the cause."""
-COPY = "copy"
+_COPY = "copy"
 """The alarm that Lamassu is read from a copy that nobody renews."""
-HELD_BACK = STEADY + timedelta(minutes=1)
+_HELD_BACK = STEADY + timedelta(minutes=1)
 """The delay of an alarm after the relays came back: the outage may have ended as well."""
-SLOW_AFTER = timedelta(hours=24)
+_SLOW_AFTER = timedelta(hours=24)
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +60,8 @@ class Alarms:
 
     async def run(self) -> None:
         """Look at everything every few seconds; never return."""
-        await self.clock.sleep(LOOK_S)  # The relays need a moment to connect.
-        await repeat(self.look_once, self.clock, LOOK_S)
+        await self.clock.sleep(_LOOK_S)  # The relays need a moment to connect.
+        await repeat(self.look_once, self.clock, _LOOK_S)
 
     async def look_once(self) -> None:
         """Record the reach of the relays, and give each alarm and all-clear that is due."""
@@ -94,7 +94,7 @@ class Alarms:
                 bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
             if is_back:
                 was_long = alarms.since(tx, Part.RELAYS) is not None
-                outbox.hurry(tx, now, alarms_at=now + HELD_BACK if was_long else now)
+                outbox.hurry(tx, now, alarms_at=now + _HELD_BACK if was_long else now)
             self._note_look(tx, now)
             told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
             return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
@@ -131,7 +131,7 @@ class Alarms:
             )
             return self._end(tx, reach.part, over=over, unheard=unheard, now=now)
         lost_at = alarms.lose(tx, reach.part, reach.since)
-        is_told = reach.part == Part.LAMASSU and alarms.since(tx, POLLS) is not None
+        is_told = reach.part == Part.LAMASSU and alarms.since(tx, _POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
         why = Say("notice.why", detail=reach.detail) if reach.detail else NOTHING
@@ -145,14 +145,14 @@ class Alarms:
         Lamassu's own alarm takes the place of the alarm of polls.
         """
         if bot_state.paused(tx):
-            return any(self._drop(tx, name, now) for name in (Part.LAMASSU, POLLS))
-        alarm, polled_at = alarms.since(tx, POLLS), bot_state.last_poll_at(tx)
+            return any(self._drop(tx, name, now) for name in (Part.LAMASSU, _POLLS))
+        alarm, polled_at = alarms.since(tx, _POLLS), bot_state.last_poll_at(tx)
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
                 return False
             over = Say("notice.polls_again", since=Moment(alarm))
             unheard = Say("notice.polls_missed", since=Moment(alarm), until=Moment(polled_at))
-            return self._end(tx, POLLS, over=over, unheard=unheard, now=now)
+            return self._end(tx, _POLLS, over=over, unheard=unheard, now=now)
         due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
         since = max(due_at, polled_at or due_at)
         lamassu = self.signals.parts.get(Part.LAMASSU)
@@ -161,7 +161,7 @@ class Alarms:
         if is_away or is_told or now - since < self.polls_after:
             return False
         key = "notice.no_polls" if self.signals.reconciled.is_set() else "notice.no_polls_yet"
-        self._start(tx, POLLS, Say(key, since=Moment(since)), since=since, now=now)
+        self._start(tx, _POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
 
     def _see_copy(self, tx: Tx, now: datetime) -> bool:
@@ -175,18 +175,18 @@ class Alarms:
         )
         if polled_at is None or polled_at < due_at or now - polled_at >= self.polls_after:
             return False
-        alarm, copy = alarms.since(tx, COPY), readings.oldest_copy(tx)
+        alarm, copy = alarms.since(tx, _COPY), readings.oldest_copy(tx)
         stale = copy if copy is not None and is_stale(copy, now) else None
         if alarm is None and stale is not None:
             name = Word("copy", stale.name)
             told = Say("notice.copy_stale", copy=name, since=Moment(stale.as_of))
-            self._start(tx, COPY, told, since=stale.as_of, now=now)
+            self._start(tx, _COPY, told, since=stale.as_of, now=now)
             return True
         if alarm is None or stale is not None:
             return False
         over = Say("notice.copy_renewed", since=Moment(alarm))
         unheard = Say("notice.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
-        return self._end(tx, COPY, over=over, unheard=unheard, now=now)
+        return self._end(tx, _COPY, over=over, unheard=unheard, now=now)
 
     def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
         """End an alarm whose all-clear nobody can observe; tell whether there was an alarm."""
@@ -206,7 +206,7 @@ class Alarms:
         lnbits = self.signals.parts.get(Part.LNBITS)
         if bot_state.paused(tx) or (lnbits is not None and not lnbits.reachable):
             return False
-        slow = slow_destinations.take_untold(tx, before=now - SLOW_AFTER, now=now)
+        slow = slow_destinations.take_untold(tx, before=now - _SLOW_AFTER, now=now)
         for one in slow:
             self.notices.payouts.destination_slow(tx, one, now)
             _log.warning("payouts wait for a destination client=%d", one.client_id)

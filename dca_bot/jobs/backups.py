@@ -23,7 +23,7 @@ from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.messages.notices import Notices
 
-LOOK_S = 600
+_LOOK_S = 600
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +43,7 @@ class Backups:
     async def run(self) -> None:
         """Look every few minutes whether a copy is due; return at once if no copies are wanted."""
         if self.every:
-            await repeat(self.look_once, self.clock, LOOK_S)
+            await repeat(self.look_once, self.clock, _LOOK_S)
         await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
 
     async def look_once(self) -> None:

@@ -17,8 +17,8 @@ from dca_bot.ledger.store.database import Database
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, Word
 
-KNOWN_MAX = 10_000
-T = TypeVar("T")
+_KNOWN_MAX = 10_000
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -80,11 +80,11 @@ class Guard:
     async def over_each(
         self,
         what: Guarded,
-        items: Sequence[T],
-        record: Callable[[Sequence[T]], Awaitable[object]],
+        items: Sequence[_T],
+        record: Callable[[Sequence[_T]], Awaitable[object]],
         *,
-        ref: Callable[[T], str],
-        named: Callable[[T], Say] | None = None,
+        ref: Callable[[_T], str],
+        named: Callable[[_T], Say] | None = None,
     ) -> None:
         """Record items together; if that fails, each alone, so that no item keeps another back.
 
@@ -101,7 +101,7 @@ class Guard:
 
     def _is_new(self, key: str) -> bool:
         """Tell whether a key comes for the first time; after many keys all are forgotten."""
-        if len(self._known) >= KNOWN_MAX:
+        if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
         is_new = key not in self._known
         self._known.add(key)

@@ -21,13 +21,13 @@ ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 
 A message to dead relays alone is under way for half a minute. Each message goes to at most four relays.
 """
-IDLE_S = 30
-RETRY_MAX_S = 600
+_IDLE_S = 30
+_RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class _Recipient:
     """The recipient of a message, as the ledger knows the person."""
 
     person: Person | None
@@ -70,8 +70,8 @@ class Outbox:
     async def _pause_s(self) -> float:
         next_at = await self.database.read(outbox.next_try_at)
         if next_at is None or self._busy:
-            return IDLE_S
-        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), IDLE_S)
+            return _IDLE_S
+        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), _IDLE_S)
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:
@@ -103,14 +103,14 @@ class Outbox:
         )
         await self.database.transact(lambda tx: self._record(tx, message, taken=taken))
 
-    async def _inbox_relays(self, message: OutboxMessage, recipient: Recipient) -> tuple[str, ...]:
+    async def _inbox_relays(self, message: OutboxMessage, recipient: _Recipient) -> tuple[str, ...]:
         """Look up the relays on which a person reads; a stranger is never looked up."""
         if _is_stranger(message, recipient):
             return ()
         return await self.messenger.inbox_relays(message.recipient)
 
     async def _with_event(
-        self, message: OutboxMessage, recipient: Recipient, inbox: tuple[str, ...]
+        self, message: OutboxMessage, recipient: _Recipient, inbox: tuple[str, ...]
     ) -> OutboxMessage:
         """Make the event: for NIP-17 at each try (one rumor, a fresh wrap), for NIP-04 once."""
         if message.event is not None:
@@ -129,7 +129,7 @@ class Outbox:
         return replace(message, protocol=protocol, event=event)
 
     def _relays_for(
-        self, message: OutboxMessage, recipient: Recipient, inbox: tuple[str, ...]
+        self, message: OutboxMessage, recipient: _Recipient, inbox: tuple[str, ...]
     ) -> tuple[str, ...]:
         if _is_stranger(message, recipient):
             return (message.relay,)
@@ -138,27 +138,27 @@ class Outbox:
         wrote_at = message.relay or (recipient.person.relay if recipient.person else "")
         return tuple(dict.fromkeys([*([wrote_at] if wrote_at else []), *inbox, *self.relays]))
 
-    def _recipient(self, tx: Tx, message: OutboxMessage) -> Recipient:
+    def _recipient(self, tx: Tx, message: OutboxMessage) -> _Recipient:
         known = message.recipient in self.programme.operators or clients.by_pubkey(
             tx, message.recipient
         )
-        return Recipient(person=inbox.person(tx, message.recipient), is_member=bool(known))
+        return _Recipient(person=inbox.person(tx, message.recipient), is_member=bool(known))
 
     def _record(self, tx: Tx, message: OutboxMessage, *, taken: bool) -> None:
         now = self.clock.now()
         if taken:
             outbox.mark_sent(tx, message, now=now)
             return
-        delay_s = backoff_s(message.tries + 1, max_s=RETRY_MAX_S)
+        delay_s = backoff_s(message.tries + 1, max_s=_RETRY_MAX_S)
         if outbox.mark_failed(tx, message, delay_s=delay_s, now=now):
             _log.error("message given up id=%d tries=%d", message.id, message.tries + 1)
 
 
-def _is_stranger(message: OutboxMessage, recipient: Recipient) -> bool:
+def _is_stranger(message: OutboxMessage, recipient: _Recipient) -> bool:
     return bool(message.relay) and not recipient.is_member
 
 
-def _protocol_for(recipient: Recipient, inbox: tuple[str, ...]) -> DmProtocol:
+def _protocol_for(recipient: _Recipient, inbox: tuple[str, ...]) -> DmProtocol:
     """Choose the protocol of a notice: NIP-17 for a person with inbox relays, else the protocol used last."""
     if inbox or recipient.person is None:
         return DmProtocol.NIP17

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-async def aside(work: Callable[[threading.Event], T]) -> T:
+async def aside(work: Callable[[threading.Event], _T]) -> _T:
     """Run `work` in a new thread; set the thread's event once no caller waits any more."""
     stop = threading.Event()
     try:

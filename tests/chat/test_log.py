@@ -4,8 +4,8 @@ import pytest
 from talk import INVOICE_KEY, OTHER_KEY, PEOPLE, code_in
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.client.exports import MESSAGE_ROWS
 from dca_bot.chat.command import CommandSet
-from dca_bot.chat.exports import MESSAGE_ROWS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.parsing import parse
 from dca_bot.nostr.keys import npub

@@ -2,13 +2,13 @@
 
 from functools import partial
 
+from dca_bot.chat.client.exports import EXPORT
 from dca_bot.chat.client.fixed import FIXED_SAVING, terms_of
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
-from dca_bot.chat.exports import OWN_EXPORT
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.params import PAGE
 from dca_bot.core.clients import ClientState, Mode
@@ -26,7 +26,7 @@ from dca_bot.messages import describe, forecast_text, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Field, LanguageName, Moment, Rate, Sat, Say, Word
 
 
-def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell the client's balance, the sats on their way, and the sats paid so far."""
     me = ctx.me
     hindered = obstacles.to_client(me, ctx.programme)
@@ -54,14 +54,14 @@ def balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     )
 
 
-def history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the client's purchases, newest first."""
     found = partial(purchases.history, tx, ctx.me.id)
     line = partial(_history_line, has_wallet=ctx.me.destination is not None)
     return describe.page(Say("history.heading"), args.page, found, line)
 
 
-def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """List the client's newest deposits."""
     rows = deposits.recent_of(tx, ctx.me.id, limit=describe.PAGE_ROWS)
     if not rows:
@@ -70,7 +70,7 @@ def deposits_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("lines", lines=(Say("deposits.own_heading"), *lines))
 
 
-def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell the client's settings."""
     me = ctx.me
     return Say(
@@ -85,7 +85,7 @@ def settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     )
 
 
-def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Stop taking part in cash-outs."""
     if ctx.me.state is ClientState.STOPPED:
         return Say("balance.stopped")
@@ -95,7 +95,7 @@ def pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("pause.done")
 
 
-def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Take part in cash-outs again."""
     if ctx.me.state is ClientState.STOPPED:
         return Say("balance.stopped")
@@ -108,14 +108,14 @@ def resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("resume.done_fixed" if ctx.me.mode is Mode.FIXED else "resume.done")
 
 
-def wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _wallet_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     """Tell the destination of the client's sats."""
     if ctx.me.destination is None:
         return Say("wallet.none")
     return Say("wallet.shown", wallet=describe.destination(ctx.me.destination))
 
 
-def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
+def _wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
     """Tell the old and the new destination of the client's payouts."""
     return Say(
         "wallet.effect",
@@ -125,7 +125,7 @@ def wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
     )
 
 
-def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
+def _wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
     """Set the destination of future payouts; submitted payouts keep their destination."""
     clients.set_destination(tx, ctx.me.id, seen)
     planning.plan(tx, ctx.me.id, now=ctx.now)
@@ -137,24 +137,24 @@ def wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
 
 
 CLIENT_COMMANDS = (
-    Command(("balance",), answer=balance_answer),
-    Command(("history",), (PAGE,), answer=history_answer),
+    Command(("balance",), answer=_balance_answer),
+    Command(("history",), (PAGE,), answer=_history_answer),
     *STATS_COMMANDS,
-    Command(("deposits",), answer=deposits_answer),
-    OWN_EXPORT,
-    Command(("settings",), answer=settings_answer),
+    Command(("deposits",), answer=_deposits_answer),
+    EXPORT,
+    Command(("settings",), answer=_settings_answer),
     *FIXED_SAVING,
     Command(
         ("wallet",),
         (MAY_HAVE_DESTINATION,),
         look=look_destination,
-        answer=wallet_answer,
-        plan=wallet_plan,
-        apply=wallet_apply,
+        answer=_wallet_answer,
+        plan=_wallet_plan,
+        apply=_wallet_apply,
         code_with="DESTINATION",
     ),
-    Command(("pause",), answer=pause_answer),
-    Command(("resume",), answer=resume_answer),
+    Command(("pause",), answer=_pause_answer),
+    Command(("resume",), answer=_resume_answer),
     NOTIFY,
     LANGUAGE,
     *GENERAL_COMMANDS,

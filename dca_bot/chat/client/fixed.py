@@ -13,11 +13,11 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Times, Word, refuse
 
-WANTED_FOR = timedelta(days=1)
+_WANTED_FOR = timedelta(days=1)
 """After `mode fixed` asked for a limit: how long a limit counts as the answer to that question."""
 
 
-def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set the client's mode from now on; without an argument tell the mode.
 
     Fixed mode needs a daily limit: the given limit, else the limit set before. Without a limit nothing
@@ -44,7 +44,7 @@ def mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return _start_fixed(tx, ctx, limit_minor)
 
 
-def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set the client's daily limit in fixed mode; without an argument tell the limit."""
     terms = ctx.programme.fixed
     if not terms.enabled:
@@ -53,7 +53,7 @@ def limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return _limit(ctx)
     limit_minor = _limit_given(ctx, args)
     wanted_at = ctx.me.fixed_wanted_at
-    if wanted_at is not None and abs(ctx.now - wanted_at) <= WANTED_FOR:
+    if wanted_at is not None and abs(ctx.now - wanted_at) <= _WANTED_FOR:
         return _start_fixed(tx, ctx, limit_minor)
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
     if ctx.me.mode is not Mode.FIXED:
@@ -81,9 +81,9 @@ FIXED_SAVING = (
     Command(
         ("mode",),
         (_WHICH, Param("AMOUNT", read_fiat_or_zero, optional=True)),
-        answer=mode_answer,
+        answer=_mode_answer,
     ),
-    Command(("limit",), (Param("AMOUNT", read_fiat_or_zero, optional=True),), answer=limit_answer),
+    Command(("limit",), (Param("AMOUNT", read_fiat_or_zero, optional=True),), answer=_limit_answer),
 )
 
 

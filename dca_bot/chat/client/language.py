@@ -8,7 +8,7 @@ from dca_bot.messages.render import LANGUAGES
 from dca_bot.messages.say import LanguageName, Say, refuse
 
 
-def language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set the client's language, beginning with this answer; without an argument tell the language."""
     language = args.text(_WHICH.name)
     if not language:
@@ -26,4 +26,4 @@ def _offered() -> tuple[Say, ...]:
 
 
 _WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=_offered()))
-LANGUAGE = Command(("language",), (_WHICH,), answer=language_answer)
+LANGUAGE = Command(("language",), (_WHICH,), answer=_language_answer)

@@ -26,7 +26,7 @@ def notify_how(notify: Notify, programme: Programme) -> Say:
     return Say(_HOW[notify], time=Times((programme.digest_time,)))
 
 
-def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set how often the client is told of payouts; without an argument tell how often."""
     wanted = args.text(_WHICH.name)
     if not wanted:
@@ -44,4 +44,4 @@ def notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 _WHICH = choice(*_HOW, wrong=lambda: refuse("notify.unknown"))
-NOTIFY = Command(("notify",), (_WHICH,), answer=notify_answer)
+NOTIFY = Command(("notify",), (_WHICH,), answer=_notify_answer)

@@ -21,20 +21,20 @@ from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Tenths, Word
 
-USUAL = "30d"
+_USUAL = "30d"
 """The default range: bounded, so the answer does not grow with history."""
-ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
+_ROWS = {"7d": 7, "30d": 10, "90d": 10, "1y": 12, ALL: 12}
 """How many bars the chart of a range has."""
-CHART_DAYS_MIN = 7
-DAYS_WITH_YEARS = 300
+_CHART_DAYS_MIN = 7
+_DAYS_WITH_YEARS = 300
 
 
-async def look_market(services: Services, _args: Args) -> Fraction | None:
+async def _look_market(services: Services, _args: Args) -> Fraction | None:
     """Ask LNbits for a coin's price."""
     return await ask_coin(services)
 
 
-def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say:
+def _stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say:
     """Tell the purchases of a range, their rates, and their value now."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
@@ -53,7 +53,7 @@ def stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say
     )
 
 
-def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Draw the growth of the sats over a range, a bar for each line."""
     range_ = _range(args)
     bought, stats = _bought(tx, ctx, range_)
@@ -61,8 +61,8 @@ def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return Say("lines", lines=_nothing(range_))
     start = start_of(range_, ctx.now) or _first(bought.purchases, ctx.now)
     points = ((one.at, one.sat) for one in bought.purchases)
-    grown = chart.accumulate(points, start=start, end=ctx.now, rows=ROWS[range_])
-    date = "%Y-%m" if (ctx.now - start).days > DAYS_WITH_YEARS else "%m-%d"
+    grown = chart.accumulate(points, start=start, end=ctx.now, rows=_ROWS[range_])
+    date = "%Y-%m" if (ctx.now - start).days > _DAYS_WITH_YEARS else "%m-%d"
     bars = tuple(
         Say(
             "chart.bar",
@@ -77,18 +77,18 @@ def chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 STATS_COMMANDS = (
-    Command(("stats",), (RANGE,), look=look_market, answer=stats_answer),
-    Command(("chart",), (RANGE,), answer=chart_answer),
+    Command(("stats",), (RANGE,), look=_look_market, answer=_stats_answer),
+    Command(("chart",), (RANGE,), answer=_chart_answer),
 )
 
 
 def _range(args: Args) -> str:
-    return args.text("RANGE") or USUAL
+    return args.text("RANGE") or _USUAL
 
 
 def _first(bought: tuple[Purchase, ...], now: datetime) -> datetime:
     """Return where a chart of everything begins: at the first purchase, or a week ago at least."""
-    return min(*(one.at for one in bought), now - timedelta(days=CHART_DAYS_MIN))
+    return min(*(one.at for one in bought), now - timedelta(days=_CHART_DAYS_MIN))
 
 
 def _bought(tx: Tx, ctx: Context, range_: str) -> tuple[Bought, Stats | None]:

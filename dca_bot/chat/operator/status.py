@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done
-from dca_bot.chat.exports import TABLES_EXPORT
+from dca_bot.chat.operator.exports import TABLES_EXPORT
 from dca_bot.chat.operator.machine_cash import three_sides
 from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name

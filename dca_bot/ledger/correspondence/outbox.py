@@ -11,7 +11,7 @@ from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
-KEEP_TRYING = timedelta(days=7)
+_KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900
 """The fewest tries before a message is given up: a leap of the clock ages a message without a try."""
 AHEAD_MAX_S = 120
@@ -133,12 +133,12 @@ def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
 
 
 def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) -> bool:
-    """Record a failed try; return whether the message is given up (KEEP_TRYING and TRIES_MIN).
+    """Record a failed try; return whether the message is given up (_KEEP_TRYING and TRIES_MIN).
 
     A message that was withdrawn meanwhile stays withdrawn.
     """
     clock.see(tx, now)
-    over = now - message.created_at > KEEP_TRYING and message.tries + 1 >= TRIES_MIN
+    over = now - message.created_at > _KEEP_TRYING and message.tries + 1 >= TRIES_MIN
     tx.execute(
         "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?)"
         " WHERE id = ?",

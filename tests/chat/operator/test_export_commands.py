@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dca_bot.chat.exports import MESSAGE_ROWS, MESSAGES_MAX
+from dca_bot.chat.client.exports import MESSAGE_ROWS, MESSAGES_MAX
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger.programme import deposits

@@ -1,27 +1,22 @@
-"""`export`: a client's own account as CSV in the chat, an operator's tables as files beside the bot."""
-
-from pathlib import Path
+"""`export`: a client's own account as CSV in the chat."""
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import PAGE, RANGE, start_of
-from dca_bot.chat.services import Services
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.errors import LedgerError
-from dca_bot.ledger.reports.export_shelf import KEPT
 from dca_bot.ledger.reports.statement import CASH_KINDS, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Moment, Plain, Say, Word, refuse
+from dca_bot.messages.say import Moment, Plain, Say, Word
 
-RANGE_DEFAULT = "90d"
+_RANGE_DEFAULT = "90d"
 MESSAGE_ROWS = 30
 """The rows of a message; even the longest rows fit."""
 MESSAGES_MAX = 5
 
 
-def own_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
+def _export_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
     """Give the client's account, newest first, in a few messages."""
-    wanted = args.text("RANGE") or RANGE_DEFAULT
+    wanted = args.text("RANGE") or _RANGE_DEFAULT
     since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
     offset = (args.page - 1) * page_rows
     rows = statement(tx, ctx.me.id, since=since, limit=page_rows + 1, offset=offset)
@@ -36,25 +31,7 @@ def own_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ..
     return tuple(Say("lines", lines=tuple(message)) for message in messages)
 
 
-async def look_tables(services: Services, _args: Args) -> Path:
-    """Have the files written, before and outside the command's transaction."""
-    try:
-        return await services.export_tables()
-    except LedgerError as error:
-        raise refuse("export.failed", why=str(error)) from None
-
-
-def tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Path) -> Say:
-    """Tell where the files are."""
-    return Say("export.done", folder=str(folder), kept=KEPT)
-
-
-OWN_EXPORT = Command(
-    ("export",),
-    (RANGE, PAGE),
-    answer=own_answer,
-)
-TABLES_EXPORT = Command(("export",), look=look_tables, answer=tables_answer)
+EXPORT = Command(("export",), (RANGE, PAGE), answer=_export_answer)
 
 
 def _line(row: StatementLine, digits: int) -> Say:

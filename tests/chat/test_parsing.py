@@ -79,8 +79,8 @@ def test_message_is_read(text, name, values):
             parse(text, OPERATORS, "GTQ")
         assert name in str(refused.value.say)
         return
-    order = parse(text, OPERATORS, "GTQ")
-    assert (order.command.name, order.args.values) == (name, values)
+    invocation = parse(text, OPERATORS, "GTQ")
+    assert (invocation.command.name, invocation.args.values) == (name, values)
 
 
 BESIDE = [
@@ -184,8 +184,8 @@ def test_second_line_is_never_swallowed(line, line_break):
 
 @pytest.mark.parametrize("line_break", BREAKS)
 def test_text_for_all_keeps_its_lines(line_break):
-    order = parse(f"broadcast{line_break}One{line_break}two", OPERATORS, "GTQ")
-    assert order.args.text("TEXT") == f"One{line_break}two"
+    invocation = parse(f"broadcast{line_break}One{line_break}two", OPERATORS, "GTQ")
+    assert invocation.args.text("TEXT") == f"One{line_break}two"
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_marks_of_no_width_around_what_is_copied_dont_count(mark):
         f"{mark} /deposit maria 1{mark}500 note",
     ):
         assert parse(text, OPERATORS, "GTQ") == plain
-    order = parse(f"{mark}broadcast one{mark}\ntwo", OPERATORS, "GTQ")
-    assert order.args.text("TEXT") == f"one{mark}\ntwo"
+    invocation = parse(f"{mark}broadcast one{mark}\ntwo", OPERATORS, "GTQ")
+    assert invocation.args.text("TEXT") == f"one{mark}\ntwo"
 
 
 def test_amount_that_is_written_backwards_is_refused():
@@ -212,11 +212,11 @@ def test_amount_that_is_written_backwards_is_refused():
 def test_whatever_is_written_is_read_or_refused(text):
     for known in (CLIENTS, OPERATORS):
         try:
-            order = parse(text, known, "GTQ")
+            invocation = parse(text, known, "GTQ")
         except CommandRefused:
             continue
-        again = parse(order.line, known, "GTQ")
-        assert (again.command, again.args) == (order.command, order.args)
+        again = parse(invocation.line, known, "GTQ")
+        assert (again.command, again.args) == (invocation.command, invocation.args)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Texts:
         return {word: command for command, words in lists for word in words}
 
     def render(self, say: Say, language: str) -> str:
-        """Write a saying in a language, in English where there is no catalogue for the language.
+        """Write a saying in a language, or in English if no catalogue is named like the language.
 
         Raise KeyError if the English catalogue lacks the key, or the saying lacks a field.
         """
@@ -179,7 +179,7 @@ def _catalogue(toml: str) -> Mapping[str, str]:
 
 
 def _cut(text: str) -> str:
-    """Drop whole lines from the end until the text fits; few texts are so long, as lists are paged."""
+    """Drop whole lines from the end until the text fits; lists are paged, and rarely need that."""
     if len(text.encode()) <= TEXT_BYTES_MAX:
         return text
     room = TEXT_BYTES_MAX - len("\n…".encode())

@@ -386,10 +386,12 @@ async def test_rows_of_the_list_come_with_their_direction_as_a_hint(source, alic
     """Rows of both directions are read; a filter is a hint that LNbits takes."""
     await pay_alice(source, alice, order)
     await source.top_up_invoice(amount_sat=5, memo="", expiry_s=3600)
-    everything = [row.amount async for row in source._rows({})]
+    everything = [row.amount async for row in source._payments.rows({})]
     assert sorted(everything) == [-1_000_000, 5_000, 100_000_000]
-    assert [row.amount async for row in source._rows({"amount[lt]": "0"})] == [-1_000_000]
-    pending = [row.amount async for row in source._rows({"amount[gt]": "0", "status": "pending"})]
+    assert [row.amount async for row in source._payments.rows({"amount[lt]": "0"})] == [-1_000_000]
+    pending = [
+        row.amount async for row in source._payments.rows({"amount[gt]": "0", "status": "pending"})
+    ]
     assert pending == [5_000]
-    unknown = [row.amount async for row in source._rows({"no_such_field": "1"})]
+    unknown = [row.amount async for row in source._payments.rows({"no_such_field": "1"})]
     assert sorted(unknown) == sorted(everything)

@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 LNBITS := .lnbits/bin/lnbits
 # Three times the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 6
-QUICK := tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
+QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 # A test starts hundreds of processes; without bytecode each would compile the program anew.
 unexport PYTHONDONTWRITEBYTECODE

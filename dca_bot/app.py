@@ -151,7 +151,10 @@ async def run_jobs(
 async def build_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside
 ) -> Jobs:
-    """Check the ledger against the configuration, then build the jobs and join the parts."""
+    """Check the ledger against the configuration, then build the jobs and join the parts.
+
+    Raise LedgerError or ConfigError if the ledger doesn't fit the configuration.
+    """
     clock, wallet, signals = outside.clock, outside.wallet, Signals()
     texts, instance = load_texts(programme), f"{outside.random.getrandbits(64):016x}"
     bot_name = f"{short_name(instance)} ({outside.host})"

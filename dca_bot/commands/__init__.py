@@ -1,1 +1,1 @@
-"""What the command line does beside running the bot: one file for each group of its commands."""
+"""The commands of the command line beside `run`: a file for each group of commands."""

@@ -26,16 +26,16 @@ from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secr
 from dca_bot.program import command
 from dca_bot.system_clock import SystemClock
 
-LOOK_S = 0.2
-CONNECT_LIMIT = timedelta(seconds=5)
+_LOOK_S = 0.2
+_CONNECT_LIMIT = timedelta(seconds=5)
 """So long all relays are waited for, and afterwards one that is not there is told of."""
-ANSWER_LIMIT = timedelta(seconds=30)
-QUIET = timedelta(seconds=4)
-SKEW_MAX = timedelta(minutes=10)
+_ANSWER_LIMIT = timedelta(seconds=30)
+_QUIET = timedelta(seconds=4)
+_SKEW_MAX = timedelta(minutes=10)
 """The bot's clock may be so far behind."""
-PROMPT = "> "
-UNANSWERED = (
-    f"No answer came within {ANSWER_LIMIT.seconds} seconds. A relay has the message, so the bot may still"
+_PROMPT = "> "
+_UNANSWERED = (
+    f"No answer came within {_ANSWER_LIMIT.seconds} seconds. A relay has the message, so the bot may still"
     " carry it out: look before you send it again. Is the bot running, is this its npub, and does it"
     " use this relay?"
 )
@@ -66,7 +66,7 @@ class Screen:
     def ask(self) -> None:
         """Show the prompt, unless the prompt is shown already."""
         if self._is_terminal and not self._is_asking:
-            self._out.print(PROMPT, end="")
+            self._out.print(_PROMPT, end="")
             self._is_asking = True
 
     def answered(self) -> None:
@@ -171,7 +171,7 @@ class Chat:
                 await self._say(line.strip())
             self._screen.ask()
         if self._one_by_one:
-            await self._until(lambda: self._clock.now() - self._heard_at >= QUIET)
+            await self._until(lambda: self._clock.now() - self._heard_at >= _QUIET)
 
     async def _next_line(self) -> str | None:
         """Wait for the next line; an unreadable line ends a pipe, and is reported at a terminal."""
@@ -187,10 +187,10 @@ class Chat:
     async def _get_ready(self) -> None:
         """Wait for the relays, and skip the messages that the relays had stored."""
         states, connected = self._client.relay_states, self._client.connected
-        await self._until(lambda: all(state.listening for state in states()), CONNECT_LIMIT)
-        if self._one_by_one and not await self._until(lambda: connected() > 0, ANSWER_LIMIT):
+        await self._until(lambda: all(state.listening for state in states()), _CONNECT_LIMIT)
+        if self._one_by_one and not await self._until(lambda: connected() > 0, _ANSWER_LIMIT):
             raise DcaBotError("No relay could be reached; check --relay and the network.")
-        await self._clock.sleep(LOOK_S)
+        await self._clock.sleep(_LOOK_S)
         self._is_ready = True
         elsewhere = await self._client.answered_elsewhere()
         if elsewhere:
@@ -203,14 +203,14 @@ class Chat:
         heard = self._heard
         await self._send(self._client.compose(text))
         self._unanswered_since = self._clock.now()
-        if self._one_by_one and not await self._until(lambda: self._heard > heard, ANSWER_LIMIT):
-            raise DcaBotError(UNANSWERED)
+        if self._one_by_one and not await self._until(lambda: self._heard > heard, _ANSWER_LIMIT):
+            raise DcaBotError(_UNANSWERED)
 
     async def _send(self, message: OutgoingMessage) -> None:
         """Send a message until a relay takes the message; the bot carries out repeated copies once."""
         is_told = False
         while not await self._client.send(message):
-            if self._one_by_one and self._clock.now() - message.created_at > ANSWER_LIMIT:
+            if self._one_by_one and self._clock.now() - message.created_at > _ANSWER_LIMIT:
                 raise DcaBotError("No relay has taken the message; check --relay and the network.")
             if not is_told:
                 self._screen.note("No relay has taken it yet; I keep trying.")
@@ -227,14 +227,14 @@ class Chat:
 
     def _is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message was written after the start; the bot's clock may be a little behind."""
-        patience = SKEW_MAX if self._is_ready else timedelta()
+        patience = _SKEW_MAX if self._is_ready else timedelta()
         return message.sent_at >= self._started_at - patience
 
     async def _watch_relays(self) -> None:
         """Report when a relay is reached, not reached, or lost."""
         told: dict[str, bool] = {}
         while True:
-            is_late = self._clock.now() - self._started_at > CONNECT_LIMIT
+            is_late = self._clock.now() - self._started_at > _CONNECT_LIMIT
             for relay in self._client.relay_states():
                 was = told.get(relay.url, is_late and not relay.listening)
                 if relay.listening is not was:
@@ -245,16 +245,16 @@ class Chat:
                         self._screen.note(
                             f"{relay.url} is out of reach: {relay.detail}. I keep trying."
                         )
-            await self._clock.sleep(LOOK_S)
+            await self._clock.sleep(_LOOK_S)
 
     async def _watch_silence(self) -> None:
         """Report once that no answer has come yet; at a terminal the person decides how long to wait."""
         while not self._one_by_one:
             since = self._unanswered_since
-            if since is not None and self._clock.now() - since > ANSWER_LIMIT:
+            if since is not None and self._clock.now() - since > _ANSWER_LIMIT:
                 self._unanswered_since = None
-                self._screen.note(f"{UNANSWERED} I keep listening.")
-            await self._clock.sleep(LOOK_S)
+                self._screen.note(f"{_UNANSWERED} I keep listening.")
+            await self._clock.sleep(_LOOK_S)
 
     async def _until(self, is_true: Callable[[], bool], limit: timedelta | None = None) -> bool:
         """Wait until a condition is true, at most for a limit; return whether the condition came true."""
@@ -262,7 +262,7 @@ class Chat:
         while not is_true():
             if limit is not None and self._clock.now() - began_at > limit:
                 return False
-            await self._clock.sleep(LOOK_S)
+            await self._clock.sleep(_LOOK_S)
         return True
 
 

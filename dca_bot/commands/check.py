@@ -30,8 +30,8 @@ from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.outside import bot_key, build_postgres, build_wallet, programme_of, ssh_server
 from dca_bot.system_clock import SystemClock
 
-RELAY_LIMIT_S = 15
-STEP_LIMIT_S = 60
+_RELAY_LIMIT_S = 15
+_STEP_LIMIT_S = 60
 """A step that hangs ends so; the parts' own limits are shorter, and their words better."""
 
 
@@ -45,11 +45,11 @@ class Step:
     name: str
     run: Callable[[Config], Awaitable[str]]
     after: tuple[str, ...] = ()
-    limit_s: float = STEP_LIMIT_S
+    limit_s: float = _STEP_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class _Result:
     """The printed line of a step, and whether the step succeeded."""
 
     line: str
@@ -65,7 +65,7 @@ async def run_checks(config_path: Path) -> bool:
 
 async def take_all(steps: Sequence[Step], config: Config) -> bool:
     """Take the steps at the same time and print the results in the steps' order; True if all succeeded."""
-    tasks: dict[str, asyncio.Task[Result]] = {}
+    tasks: dict[str, asyncio.Task[_Result]] = {}
     for step in steps:
         before = {name: tasks[name] for name in step.after}
         tasks[step.name] = asyncio.create_task(_take(step, config, before))
@@ -97,21 +97,21 @@ def _steps(config: Config) -> tuple[Step, ...]:
     )
 
 
-async def _take(step: Step, config: Config, before: Mapping[str, asyncio.Task[Result]]) -> Result:
+async def _take(step: Step, config: Config, before: Mapping[str, asyncio.Task[_Result]]) -> _Result:
     """Take a step after the steps that must succeed before."""
     broken = [name for name, task in before.items() if not (await task).is_good]
     if broken:
-        return Result(f"· {step.name}: not tried; {broken[0]} comes first", is_good=False)
+        return _Result(f"· {step.name}: not tried; {broken[0]} comes first", is_good=False)
     try:
         async with asyncio.timeout(step.limit_s) as limit:
-            return Result(f"✓ {step.name}: {await step.run(config)}", is_good=True)
+            return _Result(f"✓ {step.name}: {await step.run(config)}", is_good=True)
     except DcaBotError as error:
-        return Result(f"✗ {step.name}: {error}", is_good=False)
+        return _Result(f"✗ {step.name}: {error}", is_good=False)
     except TimeoutError:
         if not limit.expired():
             raise
         late = f"not done within {step.limit_s:g} s. Look at its load."
-        return Result(f"✗ {step.name}: {late}", is_good=False)
+        return _Result(f"✗ {step.name}: {late}", is_good=False)
 
 
 async def _check_keys(config: Config) -> str:
@@ -238,7 +238,7 @@ async def _check_relays(config: Config) -> str:
     )
     running = asyncio.create_task(messenger.run())
     try:
-        for _ in range(RELAY_LIMIT_S * 5):
+        for _ in range(_RELAY_LIMIT_S * 5):
             if messenger.connected() == len(messenger.relay_states()):
                 break
             await asyncio.sleep(0.2)
@@ -249,7 +249,7 @@ async def _check_relays(config: Config) -> str:
     lost = [f"{state.url} ({state.detail})" for state in states if not state.listening]
     if lost:
         raise DcaBotError(
-            f"{', '.join(lost)} could not be used within {RELAY_LIMIT_S} s."
+            f"{', '.join(lost)} could not be used within {_RELAY_LIMIT_S} s."
             " Check nostr.relays, or choose others."
         )
     return f"{len(states)} connected"

@@ -19,7 +19,7 @@ from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
 from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
 from dca_bot.program import command, with_config
 
-TEMPLATE = """\
+_TEMPLATE = """\
 # Made by `dca-bot init`. Every key with its meaning: config.example.toml
 
 [bot]
@@ -38,13 +38,13 @@ operators = [{operator}]
 url = {url}
 source_admin_key_file = "lnbits.key"
 """
-DIRECTORY = """\
+_DIRECTORY = """\
 source = "directory"
 
 [lamassu.directory]
 path = {path}
 """
-SSH = """\
+_SSH = """\
 source = {source}
 
 [lamassu.ssh]
@@ -54,7 +54,7 @@ username = {username}
 private_key_file = "lamassu.key"
 known_hosts_file = "known_hosts"
 """
-POSTGRES = """
+_POSTGRES = """
 [lamassu.postgres]
 database = {database}
 user = {user}
@@ -104,7 +104,7 @@ def ask_and_write(config_path: Path) -> None:
     currency = typer.prompt("Currency", default="GTQ", value_proc=_currency)
     timezone = typer.prompt("Time zone", default="America/Guatemala", value_proc=_timezone)
     lamassu, password = _ask_lamassu()
-    text = TEMPLATE.format(
+    text = _TEMPLATE.format(
         timezone=_toml(timezone),
         currency=_toml(currency),
         relays=_toml(relays),
@@ -163,13 +163,13 @@ def _write_all(files: Mapping[Path, str]) -> None:
 
 def _ask_lamassu() -> tuple[str, str]:
     """Ask for the way to Lamassu; return the section, and the database's password or an empty text."""
-    if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
-        return DIRECTORY.format(path=_toml(typer.prompt("Folder", default="export"))), ""
+    if not typer.confirm("Is Lamassu reached over _SSH? (no: a folder with exported CSV files)"):
+        return _DIRECTORY.format(path=_toml(typer.prompt("Folder", default="export"))), ""
     host = _ask("Lamassu's host", _host)
     port = typer.prompt("Port", default="22", value_proc=_port)
     username = typer.prompt("User name", default="dca")
     postgres, password = _ask_postgres()
-    text = SSH.format(
+    text = _SSH.format(
         source=_toml("postgres" if postgres else "ssh-csv"),
         host=_toml(host),
         port=port,
@@ -182,7 +182,7 @@ def _ask_postgres() -> tuple[str, str]:
     """Ask for the database; return the section and the password, both empty for an export command."""
     if not typer.confirm("Read PostgreSQL through it? (no: a command exports CSV)", default=False):
         return "", ""
-    text = POSTGRES.format(
+    text = _POSTGRES.format(
         database=_toml(typer.prompt("Database", default="lamassu")),
         user=_toml(typer.prompt("Role that may read it", default="dca_readonly")),
     )

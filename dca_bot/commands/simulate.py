@@ -95,18 +95,18 @@ def run_simulation(
     export = read_directory(export_dir, _BEGINNING)
     outcomes = simulate(export, balances, currency=currency, now=instant)
     complaints = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    for sentence in (*export.unreadable, *contradictions(export, outcomes, currency)):
+    for sentence in (*export.unreadable, *_contradictions(export, outcomes, currency)):
         complaints.print(sentence)
     if json:
         for outcome in outcomes:
             say(dumps(record(outcome)))
     else:
         console = Console(highlight=False)
-        console.print(render_table(outcomes, currency))
-        console.print(render_summary(outcomes, balances, currency), markup=False)
+        console.print(_render_table(outcomes, currency))
+        console.print(_render_summary(outcomes, balances, currency), markup=False)
 
 
-def contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -> Iterator[str]:
+def _contradictions(export: Export, outcomes: Sequence[Outcome], currency: str) -> Iterator[str]:
     """Report each distributed sale whose machine reported another amount of cash."""
     rows = {cash_out.id: cash_out for cash_out in export.cash_outs}
     for outcome in outcomes:
@@ -139,7 +139,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
+def _render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
     """Make the table of outcomes for a person."""
     table = Table(title="Dry run")
     for heading in ("Time (UTC)", "Cash-out", "Decision", "Who gets what"):
@@ -153,7 +153,7 @@ def render_table(outcomes: Sequence[Outcome], currency: str) -> Table:
     return table
 
 
-def render_summary(outcomes: Sequence[Outcome], balances: Mapping[str, int], currency: str) -> str:
+def _render_summary(outcomes: Sequence[Outcome], balances: Mapping[str, int], currency: str) -> str:
     """Count the decisions, and list each client's shares and remaining balance."""
     count = Counter(outcome.decision.verdict for outcome in outcomes)
     lines = [", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)]

@@ -31,13 +31,13 @@ from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, version_of
 from dca_bot.outside import programme_of
 from dca_bot.program import command, with_config
 
-ROOM_FACTOR = 4
+_ROOM_FACTOR = 4
 """Copy, migrated copy and its journal take at most so many times the ledger's size."""
 _SUMS = "SELECT kind, coalesce(client_id, 0), unit, balance FROM account WHERE balance <> 0 ORDER BY 1, 2"
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class _Glance:
     """The version and program that a ledger of any version names."""
 
     version: int
@@ -86,7 +86,7 @@ def _refuse_unfit_files(config: Config) -> None:
 
 def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:
     """Raise DcaBotError if a disk has no room for copies of the ledger."""
-    needed = ROOM_FACTOR * (data_dir / LEDGER_FILE).stat().st_size
+    needed = _ROOM_FACTOR * (data_dir / LEDGER_FILE).stat().st_size
     for place, remedy in (
         (data_dir, "Free some space before you start the new version."),
         (temporary, f"Name a roomier folder: {again}"),
@@ -139,10 +139,10 @@ async def _migrate_and_audit(folder: Path) -> LedgerAudit:
         await database.aclose()
 
 
-def _glance(folder: Path) -> Glance:
+def _glance(folder: Path) -> _Glance:
     with closing(sqlite3.connect(folder / LEDGER_FILE, isolation_level=None)) as ledger:
         program = opened_by(ledger)
-        return Glance(
+        return _Glance(
             version=version_of(ledger),
             program=f"dca-bot {program}" if program else "a dca-bot before 0.2.0",
             is_repaired=is_repaired_first(ledger),
@@ -153,7 +153,7 @@ def _glance(folder: Path) -> Glance:
         )
 
 
-def _change_text(before: Glance) -> str:
+def _change_text(before: _Glance) -> str:
     if before.is_repaired:
         return (
             f"version {before.version}, with tables of an unfinished build: the start repairs them"
@@ -175,11 +175,11 @@ def _same_text(config: Config, folder: Path, found: LedgerAudit) -> str:
     )
 
 
-def _states_text(one: Glance) -> str:
+def _states_text(one: _Glance) -> str:
     return ", ".join(f"{count} {state}" for state, count in one.states.items())
 
 
-def _way_back(before: Glance, kept: Path) -> str:
+def _way_back(before: _Glance, kept: Path) -> str:
     if before.version == VERSION and not before.is_repaired:
         return f"Going back is possible: install {before.program} again"
     return (

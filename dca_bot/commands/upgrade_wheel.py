@@ -1,6 +1,7 @@
-"""Tries a new version of dca-bot from a wheel, in a virtual environment of its own.
+"""Tries a new version of dca-bot from a wheel, in a new virtual environment.
 
-The new program's own `upgrade-check` looks at the ledger: only the new program knows its migrations.
+The new program's own `upgrade-check` looks at the ledger: only the new program knows the new
+migrations.
 """
 
 import os
@@ -22,10 +23,10 @@ from dca_bot.errors import DcaBotError, FileRefused, one_line
 from dca_bot.files.rights import open_to_read
 from dca_bot.program import NAME
 
-SINCE = (0, 2, 0)
+_SINCE = (0, 2, 0)
 """The first version that has `upgrade-check`."""
 INSTALL_LIMIT_S, TRY_LIMIT_S = 600, 3600
-METADATA_BYTES_MAX = 1_000_000
+_METADATA_BYTES_MAX = 1_000_000
 _PIP = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 _PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 """Settings of pip that would have the wheel installed elsewhere."""
@@ -33,7 +34,7 @@ _PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel of dca-bot: its version, and the newest version of ledgers that it opens."""
+    """A wheel of dca-bot: the version, and the newest version of ledgers that the program opens."""
 
     path: Path
     version: str
@@ -43,7 +44,7 @@ class Wheel:
 def check_wheel(config_path: Path, wheel_path: Path) -> None:
     """Run the `upgrade-check` of a wheel's program; raise DcaBotError if a start would fail."""
     wheel = read_wheel(wheel_path)
-    if _numbers(wheel.version) < SINCE:
+    if _numbers(wheel.version) < _SINCE:
         raise DcaBotError(
             f"{wheel.path} is dca-bot {wheel.version}, which can't try itself. It opens ledgers up to"
             f" version {wheel.ledger_version}; for a newer one put back the copy from before it."
@@ -80,7 +81,7 @@ def read_wheel(path: Path) -> Wheel:
 def _metadata(archive: zipfile.ZipFile, names: Sequence[str]) -> str:
     (name,) = [one for one in names if one.endswith(".dist-info/METADATA")] or [""]
     with archive.open(name) as file:
-        return file.read(METADATA_BYTES_MAX).decode()
+        return file.read(_METADATA_BYTES_MAX).decode()
 
 
 def _install(wheel: Wheel, folder: Path) -> Path:

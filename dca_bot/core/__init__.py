@@ -1,1 +1,1 @@
-"""What decides: pure functions and values, with no input or output, no clock and no floats."""
+"""Decides: pure functions and values, with no input or output, no clock and no floats."""

@@ -37,7 +37,8 @@ def allot(
 
     `fiat_minor`: the principal in fiat, above 0. Clients with a balance of 0 or less get nothing. Shares come
     by larger balance, then id. Sats and fiat are rounded by largest remainder; if all balances together are
-    less than the principal, the sats of the rest are rounded up, in the operator's favour.
+    less than the principal, the sats of the rest are rounded up, in the operator's favour. Raise ValueError
+    for a negative `principal_sat`, or a `fiat_minor` that is not above 0.
 
     >>> allot(100_000, 2_000_00, {"ana": 9_000_00, "ben": 1_000_00}).shares
     (AllottedShare(id='ana', minor=180000, sat=90000), AllottedShare(id='ben', minor=20000, sat=10000))

@@ -1,4 +1,4 @@
-"""The ceilings on automatic payouts: which payouts would be held, in the order of sending.
+"""The ceilings on automatic payouts, and the payouts that would be held, in the order of sending.
 
 The invariant: a single rule decides for the payout worker, before sending, and for the count of the
 source wallet's need. So the operators are never asked for a top-up for a payout that is about to be

@@ -28,7 +28,8 @@ def split_commission(commission_sat: int, percents_bp: Mapping[str, int]) -> Spl
     """Split a commission over names by percentages in basis points, 10,000 at most together.
 
     The unassigned percentage takes part like one more name. Sats are rounded by largest remainder; equal
-    remainders by name whatever the case, the unassigned rest last. Names with 0 sats are left out.
+    remainders by name whatever the case, the unassigned rest last. Names with 0 sats are left out. Raise
+    ValueError for a negative commission, a percentage of 0 or less, and more than 10,000 together.
 
     >>> split_commission(1_000, {"ana": 2_500, "ben": 1_250})
     Split(sats={'ana': 250, 'ben': 125}, rest_sat=625)

@@ -60,8 +60,8 @@ LEASE_TAG = "aio-dca-lease"
 LOOK_AGE_MAX_S = 5
 WAIT_S = 15
 GENERATION_MAX = 10**9
-ID_CHARS = 16
-SHORT_CHARS = 4
+_ID_CHARS = 16
+_SHORT_CHARS = 4
 
 
 class LeaseKind(StrEnum):
@@ -240,12 +240,12 @@ def wait_left_s(age: timedelta) -> int:
 
 def public_id(secret: str) -> str:
     """Derive an id that LNbits may see from a secret; empty for an empty secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:ID_CHARS] if secret else ""
+    return hashlib.sha256(secret.encode()).hexdigest()[:_ID_CHARS] if secret else ""
 
 
 def short_name(instance: str) -> str:
     """Return the beginning of an instance's id, by which people tell bots apart."""
-    return instance[:SHORT_CHARS]
+    return instance[:_SHORT_CHARS]
 
 
 def _dispute(rows: list[LeaseRow]) -> Dispute:

@@ -48,7 +48,8 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     """Share `total` out in proportion to the weights; the parts add up to `total` exactly.
 
     Each part is the quota rounded down; the units left go, one each, to the largest remainders, of equal
-    remainders to the earlier position. If all weights are 0, `total` must be 0.
+    remainders to the earlier position. Raise ValueError for a negative number, and for a `total` above 0
+    with no weight above 0.
 
     >>> largest_remainder(10, [1, 1, 1])
     [4, 3, 3]

@@ -24,14 +24,14 @@ LOOKS_APART = timedelta(hours=24)
 """Least time between two answers "unpaid" of a payee's server that count as a witness."""
 UNANSWERED_MAX = timedelta(hours=72)
 """Time after the expiry from which a payee's server without two clear answers is given up."""
-LOOK_EVERY_MAX = timedelta(hours=1)
+_LOOK_EVERY_MAX = timedelta(hours=1)
 FIRST_LOOK_AFTER = timedelta(minutes=1)
 """LNbits settles most payments earlier, and then no server is asked."""
-PROOF_LOOKS = (timedelta(minutes=10), timedelta(hours=24))
+_PROOF_LOOKS = (timedelta(minutes=10), timedelta(hours=24))
 """Pauses before a payee's server is asked again for the proof of a payment that LNbits calls paid."""
 LOOKS_END = timedelta(days=8)
 """Time after the expiry from which a payee's server is asked no more."""
-WORD_AFTER = timedelta(hours=24)
+_WORD_AFTER = timedelta(hours=24)
 """Time after the expiry from which an operator can say that a payment did not arrive."""
 _PREIMAGE = re.compile(r"[0-9a-f]{64}")
 
@@ -129,7 +129,7 @@ def proves(preimage: str, payment_hash: str) -> bool:
 
 def word_from(expires_at: datetime) -> datetime:
     """Return the first instant at which an operator can say that a payment did not arrive."""
-    return expires_at + WORD_AFTER
+    return expires_at + _WORD_AFTER
 
 
 def next_look(tries: int, *, is_paid: bool, expires_at: datetime, now: datetime) -> datetime | None:
@@ -138,11 +138,11 @@ def next_look(tries: int, *, is_paid: bool, expires_at: datetime, now: datetime)
     `is_paid`: LNbits calls the payment succeeded, so that only the proof is missing.
     """
     if is_paid:
-        return now + PROOF_LOOKS[tries - 1] if tries <= len(PROOF_LOOKS) else None
+        return now + _PROOF_LOOKS[tries - 1] if tries <= len(_PROOF_LOOKS) else None
     if now > over_at(expires_at) + LOOKS_END:
         return None
     doubled: timedelta = FIRST_LOOK_AFTER * (1 << min(tries, 10))
-    return now + min(doubled, LOOK_EVERY_MAX)
+    return now + min(doubled, _LOOK_EVERY_MAX)
 
 
 def _is_unpaid(case: Case) -> bool:

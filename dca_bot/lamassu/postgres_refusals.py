@@ -1,4 +1,4 @@
-"""Says in a sentence what an error of PostgreSQL or of the network means, and what to do."""
+"""Explains errors of PostgreSQL and of the network to the operator: cause and remedy in a sentence."""
 
 import re
 import ssl
@@ -14,7 +14,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 def refusal(
     error: Exception, server: PostgresServer, limits: PostgresLimits, table: str
 ) -> SourceUnavailable:
-    """Return the error to raise, with a sentence on the cause and on what to do.
+    """Return the error to raise, with a sentence on cause and remedy.
 
     `table`: the table that was being read, if any. An error about that table alone is a
     TableUnreadable.

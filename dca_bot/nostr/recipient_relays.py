@@ -1,7 +1,7 @@
-"""Delivers events to relays that other people chose: one visit each, to public addresses only.
+"""Delivers events to relays that other people chose: a short visit each, to public addresses only.
 
-Dead hosts make visits slow, so the cost is bounded: visits at the same time (bulk messages apart
-from the rest), and visits to hosts that have just cost time in vain.
+Dead hosts make visits slow. The cost is bounded: so many visits at the same time (bulk messages
+apart from the rest), and no visit for a while to a host that has just cost time in vain.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _BULK_AT_ONCE_MAX = 32
 
 
 class RecipientRelays:
-    """Visits to other people's relays; `find_endpoint` decides which relays may be connected to."""
+    """Visits to other people's relays; `find_endpoint` says where to connect, or forbids the visit."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class RecipientRelays:
     async def send(self, event: Event, url: str, *, bulk: bool, is_only: bool = False) -> bool:
         """Bring an event to a relay; True if the relay answered OK true.
 
-        A host that has just kept a visit waiting in vain is avoided: False without a visit. So is a
-        host whose visit was cut short because another relay had the event, unless `is_only`: the
-        host may be slow but good, and the recipient lists no other relay.
+        A host that has just kept a visit waiting in vain is avoided: False without a visit. A host
+        is also avoided after a visit that was cut short because another relay had the event, unless
+        `is_only`: the host may be slow but good, and the recipient lists no other relay.
         """
         host, visit = urlsplit(url).netloc, _Visit(event)
         async with self._bulk_room if bulk else self._room:

@@ -1,4 +1,4 @@
-"""The outside parts as the jobs see them: protocols that the adapters fulfil, and their values.
+"""The outside parts as the jobs see them: protocols for the adapters, and the values exchanged.
 
 The adapters (`lamassu`, `lnbits`, `nostr`) are handed in, and no job imports an adapter: a
 simulated world can take an adapter's place.

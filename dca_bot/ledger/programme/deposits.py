@@ -58,7 +58,10 @@ def by_id(tx: Tx, deposit_id: int) -> Deposit | None:
 def confirm(
     tx: Tx, deposit: Deposit, *, machine: str | None, now: datetime, message_id: str | None = None
 ) -> None:
-    """Give a pending deposit to its client's balance, as of `now`; its cash is in `machine`."""
+    """Give a pending deposit to the client's balance, as of `now`; the cash is in `machine`.
+
+    Raise StateChanged if the deposit is not pending any more.
+    """
     done = tx.execute(
         "UPDATE deposit SET state = 'confirmed', machine = ?, confirmed_at = ?"
         " WHERE id = ? AND state = 'pending'",
@@ -74,7 +77,10 @@ def confirm(
 
 
 def void(tx: Tx, deposit: Deposit, *, now: datetime, message_id: str | None = None) -> None:
-    """Strike a deposit out; a confirmed one is taken from the balance, which must cover it."""
+    """Strike a deposit out; a confirmed deposit is taken from the balance, which must cover the amount.
+
+    Raise StateChanged if the deposit has changed meanwhile.
+    """
     done = tx.execute(
         "UPDATE deposit SET state = 'voided', voided_at = ?"
         " WHERE id = ? AND state = ? AND state <> 'voided'",

@@ -94,7 +94,7 @@ ALLOWED = (
         "audit reads everything",
     ),
     (
-        "created_at >= ? AND terms IS NOT NULL",
+        "created_at >= ? AND row_crypto_code IS NOT NULL",
         "cash_out",
         "once a day, beside a full read of Lamassu",
     ),

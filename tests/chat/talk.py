@@ -14,7 +14,6 @@ from scaffold import cash_out_row, programme
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.services import Services
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
-from dca_bot.core.change import terms
 from dca_bot.core.ports import (
     Credit,
     DmProtocol,
@@ -28,6 +27,7 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.core.reach import Part, Reach
+from dca_bot.core.row_amounts import row_amounts
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
@@ -298,7 +298,7 @@ class Talk:
             now = self.clock.now()
             machines.record(tx, {"d" * 64: "Market"})
             cash_outs.record(tx, row, decision, state="held", reason=str(reason), now=now)
-            changes.note_terms(tx, id_, terms(row))
+            changes.note_amounts(tx, id_, row_amounts(row))
             hold = holds.open_hold(tx, "cash-out", id_, str(reason), now=now)
             self.notices.hold_opened(tx, hold, now)
             return hold.id

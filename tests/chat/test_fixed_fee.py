@@ -8,7 +8,7 @@ from scaffold import cash_out_row
 from talk import code_in
 
 from dca_bot.core.cash_out import Action
-from dca_bot.core.change import terms
+from dca_bot.core.row_amounts import row_amounts
 from dca_bot.core.verdict import decide
 from dca_bot.ledger.distributions import cash_outs, changes, flow_mode
 from dca_bot.ledger.payouts import holds
@@ -39,7 +39,7 @@ async def sale(talk):
     def work(tx):
         machines.record(tx, {"d" * 64: "Market"})
         cash_outs.record(tx, row, found, state="held", reason=str(found.reason), now=now)
-        changes.note_terms(tx, SALE, terms(row))
+        changes.note_amounts(tx, SALE, row_amounts(row))
         hold = holds.open_hold(tx, "cash-out", SALE, str(found.reason), now=now)
         talk.notices.hold_opened(tx, hold, now)
 

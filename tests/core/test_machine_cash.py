@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from dca_bot.core.cash_out import Action, CashOut
-from dca_bot.core.change import terms
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor, uncovered_minor
 from dca_bot.core.ports import CashIn
+from dca_bot.core.row_amounts import row_amounts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BROKEN = Decimal("NaN")
@@ -176,5 +176,5 @@ def test_balances_beyond_the_cash_are_told_only_where_it_is_known(
         ({"fiat_code": None}, False),
     ],
 )
-def test_terms_are_the_same_for_the_same_values_however_written(changes, is_same):
-    assert (terms(cash_out(**changes)) == terms(cash_out())) is is_same
+def test_row_amounts_are_the_same_for_the_same_values_however_written(changes, is_same):
+    assert (row_amounts(cash_out(**changes)) == row_amounts(cash_out())) is is_same

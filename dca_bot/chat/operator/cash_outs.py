@@ -8,9 +8,9 @@ from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
 from dca_bot.chat.params import PAGE, Param, read_word
-from dca_bot.core.change import read_terms
 from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
+from dca_bot.core.row_amounts import usable
 from dca_bot.core.sale_amounts import fee_minor
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, missed
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
@@ -86,8 +86,8 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
 
 def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:
     """Say the fixed fee within the commission, in proportion to the accepted part of the cash-out."""
-    if cash_out.fixed_fee is None or cash_out.terms is None:
+    if cash_out.fixed_fee is None or cash_out.row is None:
         return NOTHING
-    whole = exact(read_terms(cash_out.terms).fiat) * 10 ** minor_digits(currency)
+    whole = exact(usable(cash_out.row.fiat)) * 10 ** minor_digits(currency)
     part = Fraction(given_minor) / whole
     return Say("tx.fee", fee=Fiat(fee_minor(cash_out.fixed_fee, part=part, currency=currency)))

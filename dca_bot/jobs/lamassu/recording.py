@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
-from dca_bot.core.change import terms
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
+from dca_bot.core.row_amounts import row_amounts
 from dca_bot.jobs.lamassu.changes import ChangeWatch
 from dca_bot.jobs.lamassu.decisions import Decided, is_final
 from dca_bot.jobs.lamassu.dispense_reports import ReportWatch
@@ -83,7 +83,7 @@ class Recorder:
         assert decision.amounts is not None
         # Compare-and-set: of two polls at once, or against an operator's decision, one row counts.
         is_ours = cash_outs.record(
-            tx, cash_out, decision, state=cash_outs.DISTRIBUTED, terms=terms(cash_out), now=now
+            tx, cash_out, decision, state=cash_outs.DISTRIBUTED, row=row_amounts(cash_out), now=now
         )
         if not is_ours:
             return None
@@ -119,7 +119,7 @@ class Recorder:
         now = self.clock.now()
         state, reason = STATE_OF[decision.verdict], str(decision.reason)
         cash_outs.record(
-            tx, cash_out, decision, state=state, reason=reason, terms=terms(cash_out), now=now
+            tx, cash_out, decision, state=state, reason=reason, row=row_amounts(cash_out), now=now
         )
         if decision.verdict is Verdict.HOLD:
             lines = (describe.error(cash_out.error), self._reports.take(tx, cash_out, now=now))

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger.store import clock
+from dca_bot.ledger.store.conditions import UNSENT_MESSAGE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -15,7 +16,6 @@ _KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900
 """The fewest tries before a message is given up: a leap of the clock ages a message without a try."""
 AHEAD_MAX_S = 120
-_OPEN = "sent_at IS NULL AND dropped_at IS NULL"
 
 
 class Urgency(IntEnum):
@@ -73,14 +73,14 @@ def write(
 
 def open_of(tx: Tx, alarm: str) -> list[int]:
     """Return the ids of an alarm's messages that have not left."""
-    rows = tx.execute(f"SELECT id FROM outbox WHERE {_OPEN} AND alarm = ?", (alarm,))
+    rows = tx.execute(f"SELECT id FROM outbox WHERE {UNSENT_MESSAGE} AND alarm = ?", (alarm,))
     return [row["id"] for row in rows]
 
 
 def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
     """Drop an alarm's messages that have not left; return their recipients."""
     rows = tx.execute(
-        f"UPDATE outbox SET dropped_at = ? WHERE {_OPEN} AND alarm = ? RETURNING recipient",
+        f"UPDATE outbox SET dropped_at = ? WHERE {UNSENT_MESSAGE} AND alarm = ? RETURNING recipient",
         (micros(now), alarm),
     ).fetchall()
     return {row["recipient"] for row in rows}
@@ -92,7 +92,7 @@ def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
     Some outages may have ended meanwhile too, and their alarms need not leave.
     """
     tx.execute(
-        f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {_OPEN}",
+        f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {UNSENT_MESSAGE}",
         (micros(now), micros(alarms_at)),
     )
 
@@ -116,7 +116,7 @@ def due(
 
 def next_try_at(tx: Tx) -> datetime | None:
     """Return the time of the next try; None with an empty outbox."""
-    row = tx.execute(f"SELECT min(try_at) AS at FROM outbox WHERE {_OPEN}").fetchone()
+    row = tx.execute(f"SELECT min(try_at) AS at FROM outbox WHERE {UNSENT_MESSAGE}").fetchone()
     return None if row["at"] is None else instant(row["at"])
 
 
@@ -149,7 +149,7 @@ def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) 
 
 def unsent(tx: Tx) -> int:
     """Return the number of waiting messages."""
-    row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {_OPEN}").fetchone()
+    row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {UNSENT_MESSAGE}").fetchone()
     return int(row["n"])
 
 
@@ -157,7 +157,7 @@ def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) ->
     """Yield the recipients of due messages of this urgency, once for each message."""
     marks = ",".join("?" * len(busy))
     rows = tx.execute(
-        f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {_OPEN} AND urgency = ?"
+        f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {UNSENT_MESSAGE} AND urgency = ?"
         f" AND try_at <= ? AND recipient NOT IN ({marks}) ORDER BY try_at, id",
         (urgency, micros(now), *busy),
     )
@@ -167,7 +167,7 @@ def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) ->
 def _first(tx: Tx, recipient: str, now: datetime) -> OutboxMessage:
     """Return the person's next message; there is one."""
     row = tx.execute(
-        f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {_OPEN} AND recipient = ?"
+        f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {UNSENT_MESSAGE} AND recipient = ?"
         " AND try_at <= ? ORDER BY urgency = ?, id LIMIT 1",
         (recipient, micros(now), Urgency.BULK),
     ).fetchone()

@@ -10,8 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason
+from dca_bot.core.row_amounts import RowAmounts
 from dca_bot.core.sale_amounts import received_sat
 from dca_bot.errors import Changed, StateChanged
+from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -25,9 +27,8 @@ DISTRIBUTED = "distributed"
 class RecordedCashOut:
     """A cash-out as last recorded: `state` is waiting, held, distributed or ignored.
 
-    `terms` is what Lamassu said of its amounts, as `core.change.terms` writes it; None if never read.
-    `fixed_fee` is the whole sale's, in whole units of fiat; `reported_minor` is what the machine reported
-    where that contradicts the sale, once the operators were told of it.
+    `row`: the amounts of Lamassu's row; None if never read. `fixed_fee`: of the whole sale, in whole units of
+    fiat. `reported_minor`: the machine's report, if the report contradicts the sale and the operators know.
     """
 
     id: str
@@ -40,7 +41,7 @@ class RecordedCashOut:
     dispensed_minor: int | None
     received_sat: int | None
     note: str
-    terms: str | None
+    row: RowAmounts | None
     fixed_fee: Decimal | None
     reported_minor: int | None
     reason_said: str = ""
@@ -65,45 +66,44 @@ def record(
     *,
     state: str,
     reason: str = "",
-    terms: str | None = None,
+    row: RowAmounts | None = None,
     now: datetime,
 ) -> bool:
-    """Record what a cash-out has been found to be; return False if its state is final.
+    """Record what a cash-out is found to be; return False, and record nothing, if its state is final.
 
-    Final: the cash-out is distributed, or an operator gave it to nobody. `terms` is what Lamassu says of
-    its amounts (`core.change.terms`); None leaves what is recorded.
+    Final: the cash-out is distributed, or an operator ignores it. `row`: the amounts of Lamassu's row; None
+    leaves the recorded amounts.
     """
     amounts = decision.amounts
+    values = {
+        "state": state,
+        "reason": reason,
+        "reason_said": "",
+        "at": micros(decision.at),
+        "principal_minor": amounts.principal_minor if amounts else None,
+        "principal_sat": amounts.principal_sat if amounts else None,
+        "commission_sat": amounts.commission_sat if amounts else None,
+        "fixed_fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
+        "dispensed_minor": decision.dispensed_minor,
+        "received_sat": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
+        "changed_at": micros(now),
+        **(changes.columns_of(row) if row else {}),
+    }
+    first = {
+        "id": cash_out.id,
+        "device_id": cash_out.device_id,
+        "created_at": micros(cash_out.created_at),
+        "fiat_code": cash_out.fiat_code or "",
+        "crypto_code": cash_out.crypto_code or "",
+        "first_seen_at": micros(now),
+    }
+    columns = [*first, *values]
     done = tx.execute(
-        "INSERT INTO cash_out (id, device_id, state, reason, created_at, at, fiat_code, crypto_code,"
-        " principal_minor, principal_sat, commission_sat, fixed_fee, dispensed_minor, received_sat,"
-        " terms, first_seen_at, changed_at)"
-        " VALUES (:id, :device, :state, :reason, :created, :at, :fiat, :coin, :minor, :sat, :commission,"
-        " :fee, :dispensed, :received, :terms, :now, :now) ON CONFLICT (id) DO UPDATE SET state = :state,"
-        " reason = :reason, reason_said = '',"
-        " at = :at, principal_minor = :minor, principal_sat = :sat, commission_sat = :commission,"
-        " fixed_fee = :fee, dispensed_minor = :dispensed, received_sat = :received,"
-        " terms = coalesce(:terms, terms), changed_at = :now"
+        f"INSERT INTO cash_out ({', '.join(columns)})"
+        f" VALUES ({', '.join(f':{column}' for column in columns)})"
+        f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{column} = :{column}' for column in values)}"
         " WHERE state <> 'distributed' AND reason <> :by_operator",
-        {
-            "id": cash_out.id,
-            "device": cash_out.device_id,
-            "state": state,
-            "reason": reason,
-            "created": micros(cash_out.created_at),
-            "at": micros(decision.at),
-            "fiat": cash_out.fiat_code or "",
-            "coin": cash_out.crypto_code or "",
-            "minor": amounts.principal_minor if amounts else None,
-            "sat": amounts.principal_sat if amounts else None,
-            "commission": amounts.commission_sat if amounts else None,
-            "fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
-            "dispensed": decision.dispensed_minor,
-            "received": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
-            "terms": terms,
-            "by_operator": Reason.BY_OPERATOR,
-            "now": micros(now),
-        },
+        {**first, **values, "by_operator": Reason.BY_OPERATOR},
     )
     return done.rowcount == 1
 
@@ -174,7 +174,7 @@ def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
     # The cash leaves after the row was made, so the index on `at` has nothing else to walk through.
     rows = tx.execute(
         "SELECT id FROM cash_out WHERE at > ?1 AND created_at > ?1 AND state = 'distributed'"
-        " AND terms IS NOT NULL ORDER BY at, id LIMIT ?2",
+        " AND row_crypto_code IS NOT NULL ORDER BY at, id LIMIT ?2",
         (micros(after), limit),
     )
     return [str(row["id"]) for row in rows]
@@ -239,7 +239,7 @@ def _recorded(row: sqlite3.Row) -> RecordedCashOut:
         dispensed_minor=row["dispensed_minor"],
         received_sat=row["received_sat"],
         note=row["note"],
-        terms=row["terms"],
+        row=changes.amounts_in(row),
         fixed_fee=None if row["fixed_fee"] is None else Decimal(row["fixed_fee"]),
         reported_minor=row["reported_minor"],
         reason_said=row["reason_said"],

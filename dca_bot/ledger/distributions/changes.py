@@ -1,36 +1,57 @@
-"""What Lamassu said of the amounts of a cash-out when it was shared out, to be held against later.
+"""What Lamassu's row said of a cash-out's amounts at the distribution, to be compared with later readings.
 
-A cash-out that was never read from Lamassu has no terms, and can't change there.
+A cash-out that was never read from Lamassu has no such amounts, and can't change at Lamassu.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 
+from dca_bot.core.row_amounts import RowAmounts
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
-
-def note_terms(tx: Tx, cash_out_id: str, terms: str) -> None:
-    """Write down what Lamassu says of a recorded cash-out; once it is shared out, that stays."""
-    tx.execute("UPDATE cash_out SET terms = ? WHERE id = ?", (terms, cash_out_id))
+_COLUMNS = {field.name: f"row_{field.name}" for field in fields(RowAmounts)}
 
 
-def terms_of(tx: Tx, ids: Sequence[str]) -> dict[str, str | None]:
-    """Return what was written down of cash-outs."""
-    found: dict[str, str | None] = {}
+def columns_of(row: RowAmounts) -> dict[str, str | None]:
+    """Return the columns of table `cash_out` with the amounts of Lamassu's row."""
+    return {_COLUMNS[name]: value for name, value in asdict(row).items()}
+
+
+def amounts_in(recorded: sqlite3.Row) -> RowAmounts | None:
+    """Return the amounts of Lamassu's row in a row of table `cash_out`; None if never read."""
+    if recorded["row_crypto_code"] is None:
+        return None
+    return RowAmounts(**{name: recorded[column] for name, column in _COLUMNS.items()})
+
+
+def note_amounts(tx: Tx, cash_out_id: str, row: RowAmounts) -> None:
+    """Record the amounts of Lamassu's row; sqlite3.IntegrityError if a distributed cash-out has amounts."""
+    values = columns_of(row)
+    changes = ", ".join(f"{column} = :{column}" for column in values)
+    tx.execute(f"UPDATE cash_out SET {changes} WHERE id = :id", {**values, "id": cash_out_id})
+
+
+def amounts_of(tx: Tx, ids: Sequence[str]) -> dict[str, RowAmounts | None]:
+    """Return the recorded amounts of Lamassu's rows, by the cash-outs' ids."""
+    found: dict[str, RowAmounts | None] = {}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         marks = ",".join("?" * len(some))
-        rows = tx.execute(f"SELECT id, terms FROM cash_out WHERE id IN ({marks})", some)
-        found.update({row["id"]: row["terms"] for row in rows})
+        rows = tx.execute(
+            f"SELECT id, {', '.join(_COLUMNS.values())} FROM cash_out WHERE id IN ({marks})", some
+        )
+        found.update({row["id"]: amounts_in(row) for row in rows})
     return found
 
 
 def shared_out(tx: Tx, since: datetime) -> dict[str, datetime]:
-    """Return all cash-outs of Lamassu that were created since then and shared out, with `created`."""
+    """Return the distributed cash-outs of Lamassu that were created since then: `created` by id."""
     rows = tx.execute(
         "SELECT id, created_at FROM cash_out WHERE state = 'distributed' AND created_at >= ?"
-        " AND terms IS NOT NULL ORDER BY created_at, id",
+        " AND row_crypto_code IS NOT NULL ORDER BY created_at, id",
         (micros(since),),
     )
     return {row["id"]: instant(row["created_at"]) for row in rows}

@@ -1,37 +1,35 @@
-"""What the last successful poll says of the reading itself: how old it is.
+"""How old the data was that the last successful poll has read.
 
-Kept, so that each command can show it, also while the bot is down.
+The ledger keeps the age, so that commands can show the age also while the bot is down.
 """
 
-import json
 from datetime import datetime
 
 from dca_bot.core.ports import Copy
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
 
 
 def note(tx: Tx, oldest: Copy | None, newest_at: datetime | None) -> None:
-    """Record the oldest copy that was read, if copies were, and when its newest transaction was."""
+    """Record the oldest copy that was read, None for Lamassu itself, and the newest transaction's time."""
     if oldest is None:
-        bot_state.drop(tx, bot_state.OLDEST_COPY)
+        tx.execute("DELETE FROM oldest_copy")
     else:
-        bot_state.put(
-            tx, bot_state.OLDEST_COPY, json.dumps([oldest.name, oldest.as_of.isoformat()])
+        tx.execute(
+            "INSERT OR REPLACE INTO oldest_copy (id, name, as_of) VALUES (1, ?, ?)",
+            (oldest.name, micros(oldest.as_of)),
         )
     if newest_at is not None:
         bot_state.put(tx, bot_state.NEWEST_AT, newest_at.isoformat())
 
 
 def oldest_copy(tx: Tx) -> Copy | None:
-    """Return the oldest copy that the last poll has read; None if it read Lamassu itself."""
-    value = bot_state.get(tx, bot_state.OLDEST_COPY)
-    if value is None:
-        return None
-    name, as_of = json.loads(value)
-    return Copy(name, datetime.fromisoformat(as_of))
+    """Return the oldest copy that the last poll has read; None if the poll has read Lamassu itself."""
+    row = tx.execute("SELECT name, as_of FROM oldest_copy").fetchone()
+    return None if row is None else Copy(row["name"], instant(row["as_of"]))
 
 
 def newest_transaction_at(tx: Tx) -> datetime | None:
-    """Return when the newest transaction was created that a poll has read; None if there was none yet."""
+    """Return when the newest transaction was created that a poll has read; None before the first."""
     return bot_state.moment(tx, bot_state.NEWEST_AT)

@@ -11,12 +11,14 @@ instants are pulled back to now. Instants that the schema never alters stay; the
       └───────┘ the operator says `resume all`: the clock was ahead, future instants are pulled back
 """
 
+import sqlite3
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from dca_bot.core.payout import TOP_UP_LIFE
 from dca_bot.core.ports import Uptime
 from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.conditions import UNSENT_MESSAGE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -101,6 +103,7 @@ def pull_back(tx: Tx, now: datetime) -> None:
         "now": micros(now),
         "second": int(now.timestamp()),
         "code": micros(now + CODE_LIFE),
+        "top_up": micros(now + TOP_UP_LIFE),
     }
     bot_state.put(tx, bot_state.CLOCK_BACK_AT, str(micros(now)))
     for statement in _PULLED:
@@ -110,7 +113,6 @@ def pull_back(tx: Tx, now: datetime) -> None:
         noted = bot_state.moment(tx, name)
         if noted is not None and noted > now:
             bot_state.put(tx, name, now.isoformat())
-    _pull_top_up(tx, now)
     bot_state.put(tx, bot_state.CLOCK_AT, now.isoformat())
 
 
@@ -120,13 +122,12 @@ def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
     The sum counts the computer's uptime while a bot is at work. Setting the clock changes nothing; time with
     the computer off isn't counted.
     """
-    noted = bot_state.get(tx, bot_state.WITNESSED)
+    noted = _noted(tx)
     if noted is None:
         return uptime.elapsed
-    boot, elapsed_us, total_us, _ = noted.split()
-    since = uptime.elapsed - timedelta(microseconds=int(elapsed_us))
-    total = timedelta(microseconds=int(total_us))
-    return total + max(since, timedelta()) if boot == uptime.boot else total
+    since = uptime.elapsed - timedelta(microseconds=noted["elapsed_us"])
+    total = timedelta(microseconds=noted["total_us"])
+    return total + max(since, timedelta()) if noted["boot"] == uptime.boot else total
 
 
 def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
@@ -134,15 +135,23 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
 
     The leap is zero below LEAP_MIN, or if the computer was restarted meanwhile.
     """
-    noted, total = bot_state.get(tx, bot_state.WITNESSED), witnessed(tx, uptime)
+    noted, total = _noted(tx), witnessed(tx, uptime)
     elapsed_us, total_us = (span // timedelta(microseconds=1) for span in (uptime.elapsed, total))
-    bot_state.put(tx, bot_state.WITNESSED, f"{uptime.boot} {elapsed_us} {total_us} {micros(now)}")
+    tx.execute(
+        "INSERT OR REPLACE INTO witnessed (id, boot, elapsed_us, total_us, shown_at)"
+        " VALUES (1, ?, ?, ?, ?)",
+        (uptime.boot, elapsed_us, total_us, micros(now)),
+    )
     if noted is None:
         return timedelta()
-    boot, _, before_us, wall_us = noted.split()
-    passed = timedelta(microseconds=total_us - int(before_us))
-    leap = now - instant(int(wall_us)) - passed
-    return leap if boot == uptime.boot and leap >= LEAP_MIN else timedelta()
+    passed = timedelta(microseconds=total_us - noted["total_us"])
+    leap = now - instant(noted["shown_at"]) - passed
+    return leap if noted["boot"] == uptime.boot and leap >= LEAP_MIN else timedelta()
+
+
+def _noted(tx: Tx) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = tx.execute("SELECT * FROM witnessed").fetchone()
+    return found
 
 
 def _pull_start(tx: Tx, now: datetime) -> None:
@@ -155,29 +164,20 @@ def _pull_start(tx: Tx, now: datetime) -> None:
         bot_state.put(tx, bot_state.START_USED, now.isoformat())
 
 
-def _pull_top_up(tx: Tx, now: datetime) -> None:
-    """End a top-up invoice that would live longer than TOP_UP_LIFE."""
-    noted = bot_state.get(tx, bot_state.TOP_UP)
-    if noted is None:
-        return
-    trouble, expires_us, *rest = noted.split()
-    if int(expires_us) > micros(now + TOP_UP_LIFE):
-        bot_state.put(tx, bot_state.TOP_UP, " ".join((trouble, str(micros(now)), *rest)))
-
-
-_OPEN_LETTER = "sent_at IS NULL AND dropped_at IS NULL"
 _OPEN_PAYOUT = "id IN (SELECT id FROM open_payout)"
 _PULLED = (
     # Next tries of payouts, messages and looks; beginnings of alarms.
     f"UPDATE payout SET try_at = :now WHERE {_OPEN_PAYOUT} AND try_at > :now",
-    f"UPDATE outbox SET try_at = :now WHERE {_OPEN_LETTER} AND try_at > :now",
+    f"UPDATE outbox SET try_at = :now WHERE {UNSENT_MESSAGE} AND try_at > :now",
     "UPDATE verify_due SET try_at = :now WHERE try_at > :now",
     # A message that was tried keeps its time: a second event would arrive as a second message.
-    f"UPDATE outbox SET created_at = :second WHERE {_OPEN_LETTER} AND tries = 0 AND event IS NULL"
+    f"UPDATE outbox SET created_at = :second WHERE {UNSENT_MESSAGE} AND tries = 0 AND event IS NULL"
     " AND created_at > :second",
     "UPDATE alarm SET since = :now WHERE since > :now",
     "UPDATE slow_destination SET since = :now WHERE since > :now",
     "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
+    # No top-up invoice lives longer.
+    "UPDATE top_up SET expires_at = :now WHERE expires_at > :top_up",
     # From when on a person's messages count.
     "UPDATE person SET protocol_at = :now WHERE protocol_at > :now",
     "UPDATE client SET key_at = :now WHERE key_at > :now",

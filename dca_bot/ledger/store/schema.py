@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from dca_bot.core.names import skeleton
 from dca_bot.errors import LedgerError
+from dca_bot.ledger.store import old_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ MIGRATIONS = (
         "2c73fa59434e",
         "ea81bc3253e7385b",
         "reasons as codes, which each language words for itself",
+    ),
+    Migration(
+        "0005_columns.sql",
+        "91b3c7bc5762",
+        "d2b33f1a725ed18b",
+        "Lamassu's amounts of a cash-out, the newest price and the last top-up have columns of their own",
     ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
@@ -108,7 +114,7 @@ def run_script(tx: sqlite3.Connection, number: int) -> None:
     Raise LedgerError if the script isn't the frozen script, and sqlite3.IntegrityError if a row of the
     ledger breaks a rule of the new version.
     """
-    tx.create_function("name_skeleton", 1, skeleton, deterministic=True)
+    old_texts.offer(tx)
     with altering(tx):
         # executescript() commits an open transaction first: the script has to begin a transaction itself.
         tx.executescript(f"BEGIN IMMEDIATE;\n{script(number)}\nPRAGMA user_version = {number};")

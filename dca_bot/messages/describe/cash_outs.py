@@ -1,11 +1,9 @@
 """Describes cash-outs, the rows of Lamassu behind cash-outs, and runs of the fixed mode."""
 
-from decimal import Decimal
-
 from dca_bot.core.cash_out import COINS
-from dca_bot.core.change import RowAmounts, read_terms
 from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.names import short_id
+from dca_bot.core.row_amounts import RowAmounts, usable
 from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
@@ -40,26 +38,22 @@ def principal(one: RecordedCashOut) -> Field:
             fiat=Fiat(one.amounts.principal_minor),
             sats=Sat(one.amounts.principal_sat),
         )
-    if one.terms is None:
+    if one.row is None:
         return Say("cash_out.no_amounts")
     if one.state == HELD:
-        return Say("cash_out.unusable", row=_row(one.terms))
-    return _row_fiat(read_terms(one.terms))
+        return Say("cash_out.unusable", row=_row(one.row))
+    return _row_fiat(one.row)
 
 
 def fixed_fee(one: RecordedCashOut) -> Say:
     """Say the fixed fee within the commission; NOTHING without a fee."""
-    if one.fixed_fee is None or one.terms is None:
+    if one.fixed_fee is None or one.row is None:
         return NOTHING
-    said = read_terms(one.terms)
-    return Say("hold.fee", fee=_units(said.fixed_fee, said.fiat_code))
+    return Say("hold.fee", fee=_units(one.row.fixed_fee or "0", one.row.fiat_code))
 
 
-def change(then: str, now: str) -> Say:
-    """Say the amounts of a row of Lamassu at the distribution, and now.
-
-    `then` and `now` are texts of `core.change.terms`.
-    """
+def change(then: RowAmounts, now: RowAmounts) -> Say:
+    """Say the amounts of a row of Lamassu at the distribution, and now."""
     return Say("hold.change", then=_row(then), now=_row(now))
 
 
@@ -102,24 +96,24 @@ def _run_result(one: RecordedRun) -> Say:
     )
 
 
-def _row(text: str) -> Say:
-    """Say the fiat and the coins of a row, trusted or not; `text` is from `core.change.terms`."""
-    said = read_terms(text)
-    coin: Field = short(said.crypto_code) or _UNTOLD
-    if said.crypto_code in COINS:
-        atoms = said.crypto_atoms
+def _row(row: RowAmounts) -> Say:
+    """Say the fiat and the coins of a row, trusted or not."""
+    coin: Field = short(row.crypto_code) or _UNTOLD
+    if row.crypto_code in COINS:
+        atoms = usable(row.crypto_atoms)
         coin = _UNTOLD if atoms is None or atoms != int(atoms) else Sat(int(atoms))
-    return Say("cash_out.row", fiat=_row_fiat(said), coin=coin)
+    return Say("cash_out.row", fiat=_row_fiat(row), coin=coin)
 
 
-def _row_fiat(said: RowAmounts) -> Field:
-    fiat = _units(said.fiat, said.fiat_code)
-    if said.fixed_fee == 0:
+def _row_fiat(row: RowAmounts) -> Field:
+    fiat = _units(row.fiat, row.fiat_code)
+    if row.fixed_fee in (None, "0"):
         return fiat
-    return Say("cash_out.row_fee", fiat=fiat, fee=_units(said.fixed_fee, said.fiat_code))
+    return Say("cash_out.row_fee", fiat=fiat, fee=_units(row.fixed_fee, row.fiat_code))
 
 
-def _units(amount: Decimal | None, code: str) -> Field:
+def _units(number: str | None, code: str) -> Field:
+    amount = usable(number)
     if amount is None or not amount.is_finite():
         return _UNTOLD
     return Reported(amount, short(code))

@@ -22,10 +22,12 @@ from ingest_bench import (
 from payout_bench import OPERATOR
 
 from dca_bot.core.cash_out import Action
-from dca_bot.core.change import MISSING_MAX, missing, read_terms, terms
+from dca_bot.core.change import MISSING_MAX, missing
+from dca_bot.core.row_amounts import row_amounts, usable
 from dca_bot.core.verdict import decide
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, flow_mode
+from dca_bot.ledger.distributions.changes import columns_of
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, commission
 
@@ -124,12 +126,12 @@ NUMBERS = st.none() | st.decimals(-(10**12), 10**12, places=5) | st.sampled_from
 
 
 @given(NUMBERS, NUMBERS, st.sampled_from([None, "BTC", "LN"]), st.sampled_from([None, "GTQ"]))
-def test_terms_are_read_as_they_were_written_or_not_at_all(atoms, fiat, coin, currency):
+def test_row_amounts_are_read_as_they_were_written_or_not_at_all(atoms, fiat, coin, currency):
     row = cash_out("a", NOW, crypto_atoms=atoms, fiat=fiat, crypto_code=coin, fiat_code=currency)
-    read = read_terms(terms(row))
+    read = row_amounts(row)
     assert (read.crypto_code, read.fiat_code) == (coin or "", currency or "")
     expected = [None if number in ODD else number for number in (atoms, fiat)]
-    assert [read.crypto_atoms, read.fiat] == expected
+    assert [usable(read.crypto_atoms), usable(read.fiat)] == expected
 
 
 @pytest.mark.parametrize("case", CHANGES)
@@ -168,8 +170,9 @@ async def test_row_of_the_first_version_is_compared_with_what_it_says_at_first(m
     bench = await make_ingest()
     bench.server.put(cash_out("a", NOW - HOUR))
     await bench.poll()
-    await bench.database.transact(lambda tx: tx.execute("DROP TRIGGER cash_out_keeps_terms"))
-    await bench.database.transact(lambda tx: tx.execute("UPDATE cash_out SET terms = NULL"))
+    forget = ", ".join(f"{column} = NULL" for column in columns_of(row_amounts(cash_out("a", NOW))))
+    await bench.database.transact(lambda tx: tx.execute("DROP TRIGGER cash_out_keeps_row"))
+    await bench.database.transact(lambda tx: tx.execute(f"UPDATE cash_out SET {forget}"))
     await bench.poll()
     assert await bench.holds() == []
     change(bench, OTHER_FIAT)

@@ -8,7 +8,7 @@ import pytest
 from ingest_bench import DAY, HOUR, NOW, START_AT, cash_out
 
 from dca_bot.core.cash_out import Action
-from dca_bot.core.change import terms
+from dca_bot.core.row_amounts import row_amounts
 from dca_bot.ledger.store.instants import micros
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
@@ -24,7 +24,9 @@ CASH_OUT = (
 
 def old_terms(row):
     """What an earlier version wrote down of a row: it didn't ask for a fee."""
-    return terms(row).rpartition(" fee=")[0]
+    row = row_amounts(row)
+    numbers = (row.crypto_atoms, row.fiat, row.commission, row.ticker, row.discount)
+    return " ".join([row.crypto_code, row.fiat_code, *(number or "none" for number in numbers)])
 
 
 @pytest.fixture

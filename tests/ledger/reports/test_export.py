@@ -43,12 +43,16 @@ NOT_EXPORTED = {
     "inbox",
     "lease",
     "lease_dispute",
+    "oldest_copy",
     "outbox",
     "payout_move",
     "person",
     "slow_destination",
+    "ticker",
+    "top_up",
     "verify_due",
     "verify_look",
+    "witnessed",
 }
 SECRET = "0123456789abcdef" * 2
 

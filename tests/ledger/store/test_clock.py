@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from ledger.story import START, hex_of
 
+from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.ports import Uptime
 from dca_bot.ledger.correspondence import alarms, confirmations, outbox
-from dca_bot.ledger.payouts import deferral, holds, queue, unknown_payments
+from dca_bot.ledger.payouts import deferral, holds, queue, top_ups, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.clock import Turn
@@ -142,14 +143,14 @@ def test_facts_alarms_and_codes_of_a_clock_ahead_are_pulled_back(story, ahead):
         effect = {"command": "c", "effect": "e"}
         chance = __import__("random").Random(1)
         story.do(confirmations.issue, hex_of("op"), **effect, now=story.now, random=chance)
-        story.do(bot_state.put, bot_state.TOP_UP, f"short {micros(story.now + DAY)} 7 9")
+        story.do(top_ups.note, TopUp(Trouble.SHORT, story.now + DAY, 7, 9))
 
     ahead(20 * HOUR, note)
     assert {story.read(bot_state.moment, name) for name in names} == {story.now}
     assert story.read(alarms.since, "LNbits") == story.now
     code = story.read(confirmations.still_open, hex_of("op"), now=story.now)
     assert code.expires_at == story.now + clock.CODE_LIFE
-    assert story.read(bot_state.get, bot_state.TOP_UP) == f"short {micros(story.now)} 7 9"
+    assert story.read(top_ups.told) == TopUp(Trouble.SHORT, story.now, 7, 9)
 
 
 def test_terms_set_after_a_cash_out_of_a_clock_ahead_leave_the_audit_clean(story, ahead):
@@ -290,6 +291,8 @@ STAYS = {
     "verify_look.looked_at": "is never altered; a payee's word counts after the time that was witnessed",
     "alarm.told_at": IS_TOLD,
     "slow_destination.told_at": IS_TOLD,
+    "ticker.at": "was told by somebody else's clock; one of the future gives way to the next",
+    "witnessed.shown_at": "is what the clock showed, to be held against what it shows next",
 }
 
 

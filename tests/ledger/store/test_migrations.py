@@ -1,6 +1,7 @@
 """Migrations are frozen, and a ledger that is opened has the tables of one of them, whoever made it."""
 
 import hashlib
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import open_database, reading_database
+from dca_bot.ledger.store.instants import instant
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import MIGRATIONS, VERSION, fingerprint, published, run_script
 
@@ -28,6 +30,7 @@ FROZEN = {
     "0002_programme.sql": "c718aa716b0f366305517b7078106a85d0039e00ba23028d54afdb67df30ff66",
     "0003_field.sql": "9e70a038a820b88ddf35ee7d789072d513658ddfeee3786b36817d5f7d039c8b",
     "0004_codes.sql": "2c73fa59434ed5b8868ce04c8c13af4200a0b2657f69c982554e71857c3ffa15",
+    "0005_columns.sql": "91b3c7bc5762ec6827ad1600bf2c8203aafa0a32de5095c04d917aed584aed33",
 }
 """Never change a line here, and never remove one: ledgers exist that these scripts have made."""
 KEPT = {
@@ -114,6 +117,56 @@ async def test_ledger_of_an_earlier_dca_bot_opens_and_loses_nothing(folder, name
             1 if table == "account" else 4 if table == "hold" else 0
         )
     assert sum(amount for *_, amount in before["entry"]) > 0
+
+
+ROW = "row_crypto_code, row_fiat_code, row_crypto_atoms, row_fiat, row_commission, row_ticker, row_discount"
+
+
+def texts_of(ledger):
+    """What version 4 kept as texts: the amounts of each cash-out's row, and four facts."""
+    terms = dict(ledger.execute("SELECT id, terms FROM cash_out WHERE terms IS NOT NULL"))
+    names = "('ticker', 'oldest_copy', 'top_up', 'witnessed')"
+    facts = ledger.execute(f"SELECT name, value FROM fact WHERE name IN {names}")
+    return terms, {name: value.replace("+00:00", "") for name, value in facts}
+
+
+def joined(ledger):
+    """Put the columns of this version together again."""
+    terms = {}
+    for id_, fee, *texts in ledger.execute(
+        f"SELECT id, row_fixed_fee, {ROW} FROM cash_out WHERE row_crypto_code IS NOT NULL"
+    ):
+        text = " ".join("none" if text is None else text for text in texts)
+        terms[id_] = text if fee is None else f"{text} fee={fee}"
+    facts = {}
+    for name, columns in {
+        "ticker": "at, price",
+        "top_up": "trouble, expires_at, balance_msat, asked_sat",
+        "witnessed": "boot, elapsed_us, total_us, shown_at",
+    }.items():
+        for first, *rest in ledger.execute(f"SELECT {columns} FROM {name}"):
+            shown = iso(first) if name == "ticker" else first
+            facts[name] = " ".join(map(str, [shown, *rest]))
+    for name, as_of in ledger.execute("SELECT name, as_of FROM oldest_copy"):
+        facts["oldest_copy"] = json.dumps([name, iso(as_of)])
+    return terms, facts
+
+
+def iso(at_us):
+    return instant(at_us).isoformat().replace("+00:00", "")
+
+
+async def test_texts_of_several_values_become_columns_and_say_the_same(folder):
+    path = put_old_ledger("v4-53bb200", folder)
+    with closing(sqlite3.connect(path)) as ledger:
+        before = texts_of(ledger)
+    await open_and_close(folder)
+    with closing(sqlite3.connect(path)) as ledger:
+        assert joined(ledger) == before
+        left = ledger.execute("SELECT name FROM fact WHERE name IN ('ticker', 'top_up')").fetchall()
+    assert left == []
+    assert (len(before[0]) > 15, len(before[1])) == (True, 4)
+    assert {" fee=" in text for text in before[0].values()} == {True, False}
 
 
 @pytest.mark.parametrize("name", ["v2-3dcd5fb", "v2-fe4c415"])

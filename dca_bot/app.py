@@ -30,7 +30,7 @@ from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
-from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.outbox import Outbox
@@ -74,7 +74,7 @@ class Jobs:
 
     conversation: Conversation
     ingest: Ingest
-    schedule: Schedule
+    fixed_mode: FixedMode
     payout_worker: PayoutWorker
     verifier: Verifier
     outbox: Outbox
@@ -132,7 +132,7 @@ async def run_jobs(
             group.create_task(messenger.run(), name="messenger"),
             group.create_task(answer_messages(messenger, jobs.conversation), name="inbox"),
             group.create_task(jobs.ingest.run(), name="ingest"),
-            group.create_task(jobs.schedule.run(), name="schedule"),
+            group.create_task(jobs.fixed_mode.run(), name="fixed_mode"),
             group.create_task(jobs.payout_worker.run(), name="settle"),
             group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.outbox.run(), name="outbox"),
@@ -190,7 +190,7 @@ async def build_jobs(
             poll_s=poll_s,
             from_first_start=config.start_at is None,
         ),
-        schedule=Schedule(database, wallet, notices, programme, clock, signals),
+        fixed_mode=FixedMode(database, wallet, notices, programme, clock, signals),
         payout_worker=PayoutWorker(context, signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
         outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
@@ -248,8 +248,8 @@ def _services(
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
         reading_database=partial(reading_beside, data_dir),
         poll_now=signals.poll.ring,
-        wake_payouts=signals.settle.ring,
-        wake_outbox=signals.deliver.ring,
+        wake_payouts=signals.payouts.ring,
+        wake_outbox=signals.outbox.ring,
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: tuple(signals.parts.values()),

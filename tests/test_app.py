@@ -309,7 +309,7 @@ JOBS = {
     "messenger",
     "inbox",
     "ingest",
-    "schedule",
+    "fixed_mode",
     "settle",
     "outbox",
     "alarms",

@@ -267,7 +267,7 @@ async def test_key_that_is_changed_is_changed_where_it_counts(tmp_path, key, val
 async def test_every_job_has_the_programme(tmp_path):
     async with wired(tmp_path / "bot") as bot:
         jobs, programme = bot.jobs, bot.programme
-    for job in (jobs.ingest, jobs.schedule, jobs.outbox, jobs.digests, jobs.daily_summary):
+    for job in (jobs.ingest, jobs.fixed_mode, jobs.outbox, jobs.digests, jobs.daily_summary):
         assert job.programme is programme
     assert jobs.payout_worker.context.programme is programme
     assert jobs.payout_worker.context.funds.programme is programme

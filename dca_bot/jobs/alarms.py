@@ -15,7 +15,7 @@ from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
@@ -53,10 +53,12 @@ class Alarms:
     alert_after: timedelta
     polls_after: timedelta
     _looked_at: datetime | None = field(default=None, init=False)
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
         """Look at everything every few seconds; never return."""
@@ -66,12 +68,12 @@ class Alarms:
     async def look_once(self) -> None:
         """Record the reach of the relays, and give each alarm and all-clear that is due."""
         now = self.clock.now()
-        async with self._guard.over(Guarded.REACH):
+        async with self._boundary.over(Guarded.REACH):
             await self._see_clock(now)
             await self._see_reach(now)
-        async with self._guard.over(Guarded.SLOW):
+        async with self._boundary.over(Guarded.SLOW):
             if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
-                self.signals.deliver.ring()
+                self.signals.outbox.ring()
 
     async def _see_clock(self, now: datetime) -> None:
         uptime = self.clock.uptime()
@@ -100,7 +102,7 @@ class Alarms:
             return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
 
         if await self.database.transact(work):
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     def _note_look(self, tx: Tx, now: datetime) -> None:
         """Record when somebody has watched, and since when Lamassu should have been read.

@@ -86,7 +86,7 @@ class Backups:
         if why and changed:
             _log.error("backup failed why=%s", why)
         if changed:
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     def _note_failing(self, tx: Tx, why: str, now: datetime) -> bool:
         if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from dca_bot.core.calendar import due_date, last_due, local_date
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -34,10 +34,10 @@ class DailySummary:
     wake_outbox: Callable[[], None]
     notices: Notices
     programme: Programme
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.wake_outbox)
+        self._boundary = ErrorBoundary(self.database, self.notices, self.clock, self.wake_outbox)
 
     async def run(self) -> None:
         """Look every few seconds whether the summary is due; never return."""
@@ -45,7 +45,7 @@ class DailySummary:
 
     async def look_once(self) -> None:
         """Write today's summary from its hour on; LNbits is asked before the transaction."""
-        async with self._guard.over(Guarded.SUMMARY):
+        async with self._boundary.over(Guarded.SUMMARY):
             await self._look()
 
     async def _look(self) -> None:

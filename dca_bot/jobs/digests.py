@@ -13,7 +13,7 @@ from dca_bot.core.calendar import SUNDAY, last_due
 from dca_bot.core.clients import Notify
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
@@ -34,10 +34,12 @@ class Digests:
     programme: Programme
     clock: Clock
     signals: Signals
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
         """Look every few seconds whether a digest is due; never return."""
@@ -45,7 +47,7 @@ class Digests:
 
     async def look_once(self) -> None:
         """Write all digests that are due, each in its own transaction."""
-        async with self._guard.over(Guarded.DIGEST):
+        async with self._boundary.over(Guarded.DIGEST):
             await self._write_due()
 
     async def _write_due(self) -> None:
@@ -57,12 +59,12 @@ class Digests:
         ]
         written = 0
         for one in due:
-            async with self._guard.over(Guarded.DIGEST, one.client_id):
+            async with self._boundary.over(Guarded.DIGEST, one.client_id):
                 work = partial(self.notices.clients.digest, client_id=one.client_id, now=now)
                 written += await self.database.transact(work)
         if written:
             _log.info("digests written clients=%d", written)
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     def _is_due(self, one: Waiting, now: datetime) -> bool:
         """Tell whether the hour has come since the first payout that waits."""

@@ -44,7 +44,7 @@ class Guarded(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class ErrorBoundary:
     """The error boundary around the tasks of one job."""
 
     database: Database

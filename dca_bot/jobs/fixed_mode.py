@@ -18,7 +18,7 @@ from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Schedule:
+class FixedMode:
     """The runner; `run` never ends, unless fixed mode is off."""
 
     database: Database
@@ -50,10 +50,12 @@ class Schedule:
     programme: Programme
     clock: Clock
     signals: Signals
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
         """Look at the clock every short while, once the ledger was held against LNbits."""
@@ -69,11 +71,11 @@ class Schedule:
         today = local_date(now, self.programme.timezone)
         if await self.database.transact(lambda tx: look_at_clock(tx, self.notices, now)):
             # A date long past would have its limits anew.
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
             return
-        async with self._guard.over(Guarded.PAST):
+        async with self._boundary.over(Guarded.PAST):
             await self._close_past(today)
-        async with self._guard.over(Guarded.FIXED):
+        async with self._boundary.over(Guarded.FIXED):
             await self._run_due(today, now)
 
     async def _run_due(self, today: date, now: datetime) -> None:
@@ -84,9 +86,9 @@ class Schedule:
             price = await self._price()
             for run in open_runs:
                 named = Say("job.run", at=Moment(run.at))
-                async with self._guard.over(Guarded.RUN, run.id, named=named):
+                async with self._boundary.over(Guarded.RUN, run.id, named=named):
                     await self._run(run, price)
-                self.signals.deliver.ring()
+                self.signals.outbox.ring()
 
     def _pause_s(self) -> float:
         now = self.clock.now()
@@ -103,7 +105,7 @@ class Schedule:
         if noted != today.isoformat():
             last = date.fromisoformat(noted) if noted else today
             await self.database.transact(partial(self._close_in, last=last, today=today))
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
         """Record, and tell in one message, what did not happen from `last` to yesterday."""
@@ -136,7 +138,7 @@ class Schedule:
                 given.principal_minor,
                 given.principal_sat,
             )
-            self.signals.settle.ring()
+            self.signals.payouts.ring()
 
     async def _price(self) -> Decimal | None:
         try:

@@ -51,7 +51,7 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._start_due(group)
-                await self.signals.deliver.wait(self.clock, await self._pause_s())
+                await self.signals.outbox.wait(self.clock, await self._pause_s())
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
         for message in await self.database.read(self._pick):
@@ -89,7 +89,7 @@ class Outbox:
         finally:
             del self._busy[message.recipient]
             self.signals.leaving.discard(message.id)
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     async def _send(self, message: OutboxMessage) -> None:
         recipient = await self.database.read(lambda tx: self._recipient(tx, message))

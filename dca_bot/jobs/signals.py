@@ -43,8 +43,8 @@ class Signals:
     """
 
     poll: Bell = field(default_factory=Bell)
-    settle: Bell = field(default_factory=Bell)
-    deliver: Bell = field(default_factory=Bell)
+    payouts: Bell = field(default_factory=Bell)
+    outbox: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)

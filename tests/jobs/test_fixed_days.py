@@ -15,7 +15,7 @@ from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Ticker
 from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
 from dca_bot.demo.price_stub import PriceStub
-from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import clients, tickers
@@ -58,7 +58,7 @@ class Calendar:
     def restart(self):
         bench = self.bench
         notices = Notices(bench.programme, load_texts(bench.programme))
-        self.schedule = Schedule(
+        self.schedule = FixedMode(
             bench.database, bench.wallet, notices, bench.programme, self.clock, Signals()
         )
 

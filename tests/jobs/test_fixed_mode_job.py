@@ -13,7 +13,7 @@ from scaffold import open_ledger
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
-from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import fixed_runs
@@ -61,7 +61,7 @@ class Bench:
     async def open(self):
         self.database = await open_ledger(self.folder / "data")
         notices = Notices(self.programme, load_texts(self.programme))
-        self.schedule = Schedule(
+        self.schedule = FixedMode(
             self.database, self.wallet, notices, self.programme, self.clock, self.signals
         )
 
@@ -201,10 +201,10 @@ async def test_day_starts_anew_at_local_midnight(make_bench):
 async def test_run_wakes_whoever_pays_and_only_if_it_gave_something(make_bench):
     bench = await make_bench()
     await bench.at(9)
-    assert not bench.signals.settle._rung.is_set()
+    assert not bench.signals.payouts._rung.is_set()
     await bench.fixed_client("ana")
     await bench.at(18)
-    assert bench.signals.settle._rung.is_set()
+    assert bench.signals.payouts._rung.is_set()
 
 
 @pytest.mark.parametrize(("hours", "pause_s"), [(3, 30), (9 - 10 / 3600, 10), (9, 30)])

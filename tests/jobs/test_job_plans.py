@@ -13,7 +13,7 @@ from dca_bot.core.ports import CashIn, Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.digests import Digests
-from dca_bot.jobs.fixed_mode import Schedule
+from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_runs
@@ -133,7 +133,7 @@ async def test_looks_at_the_clock_take_no_longer_with_history(bench):
     signals = Signals()
     notices = Notices(bench.programme, load_texts(bench.programme))
     rules = bench.database, notices, bench.programme, bench.clock, signals
-    schedule = Schedule(bench.database, Coin(), *rules[1:])
+    schedule = FixedMode(bench.database, Coin(), *rules[1:])
     watch = Alarms(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR)
     await (
         watch.look_once()

@@ -333,7 +333,7 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
     running.relays.slow = {ANA}
     await running.write(ANA, "slow", "after it")
     await running.write(BEN, "one", "two")
-    running.signals.deliver.ring()
+    running.signals.outbox.ring()
     await until(lambda: running.relays.texts(BEN) == ["one", "two"])
     assert running.relays.texts(ANA) == ["slow"]
     running.relays.gate.set()
@@ -343,7 +343,7 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
 async def test_letters_on_their_way_are_known_to_the_other_jobs(running):
     running.relays.slow = {ANA}
     await running.write(ANA, "alarm", alarm="LNbits")
-    running.signals.deliver.ring()
+    running.signals.outbox.ring()
     await until(lambda: running.relays.texts(ANA))
     assert running.signals.leaving == set(
         await running.database.read(lambda tx: outbox.open_of(tx, "LNbits"))
@@ -364,7 +364,7 @@ async def test_only_so_many_messages_leave_at_once_and_all_leave_in_the_end(runn
     running.relays.slow = set(people)
     for pubkey in people:
         await running.write(pubkey, "news", urgency=urgency)
-    running.signals.deliver.ring()
+    running.signals.outbox.ring()
     await until(lambda: running.relays.at_once == ROOM[urgency])
     running.relays.gate.set()
     await until(lambda: len(running.relays.published) == len(people))
@@ -377,7 +377,7 @@ async def test_broadcast_and_notices_that_hang_leave_room_for_answers(running):
     for urgency in reversed(Urgency):
         for pubkey in kinds[urgency]:
             await running.write(pubkey, "text", urgency=urgency)
-        running.signals.deliver.ring()
+        running.signals.outbox.ring()
         await until(lambda u=urgency: running.relays.at_once == ROOM[u])
     assert sorted(ROOM.values(), reverse=True) == list(ROOM.values())
     under_way = [sum(map(len, map(running.relays.texts, kinds[urgency]))) for urgency in Urgency]

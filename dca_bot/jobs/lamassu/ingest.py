@@ -18,7 +18,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.rate import newest_ticker
 from dca_bot.core.reach import Part
 from dca_bot.errors import SourceUnavailable
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided, judge, reads_since, spare, unreported
 from dca_bot.jobs.lamassu.machine_cash import CashWatch
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
@@ -60,15 +60,17 @@ class Ingest:
     _full_read_at: datetime | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     _unreadable_told_at: datetime | None = field(default=None, init=False)
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
     _cash: CashWatch = field(init=False)
     _partial: PartialWatch = field(init=False)
     _recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
         currency = self.programme.currency
-        self._cash = CashWatch(self.database, self.notices, self.clock, self._guard, currency)
+        self._cash = CashWatch(self.database, self.notices, self.clock, self._boundary, currency)
         self._partial = PartialWatch(self.notices)
         self._recorder = Recorder(self.notices, self.programme, self.clock)
 
@@ -79,7 +81,7 @@ class Ingest:
             if await self.database.read(bot_state.paused):
                 self._full_read_at = None
             else:
-                async with self._guard.over(Guarded.POLL):
+                async with self._boundary.over(Guarded.POLL):
                     await self._try_poll()
             await self.signals.poll.wait(self.clock, self.poll_s)
 
@@ -94,23 +96,23 @@ class Ingest:
         first = reads_since(self.start_at)
         since = first if full else max(first, now - self.lookback)
         export = await self.source.fetch(since)
-        async with self._guard.over(Guarded.TICKER):
+        async with self._boundary.over(Guarded.TICKER):
             await self._note_ticker(export)
         decided = await self._judge(export)
         to_distribute = await self._record(export, decided)
-        async with self._guard.over(Guarded.MISSING):
+        async with self._boundary.over(Guarded.MISSING):
             await self._look_whether_partial(export, decided, since)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
-            async with self._guard.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
+            async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
                 await self._distribute((cash_out, decision))
         if full:
-            async with self._guard.over(Guarded.MISSING):
+            async with self._boundary.over(Guarded.MISSING):
                 await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._recorder.hold_unknown_payments)
-        async with self._guard.over(Guarded.CASH):
+        async with self._boundary.over(Guarded.CASH):
             if await self._cash.warn():
-                self.signals.deliver.ring()
+                self.signals.outbox.ring()
         await self._tell_unreadable(export)
         await self.database.transact(lambda tx: _note_poll(tx, export, now))
 
@@ -155,18 +157,18 @@ class Ingest:
             work = partial(self._recorder.record, decided=some)
             to_distribute.extend(await self.database.transact(work))
 
-        async with self._guard.over(Guarded.CASH):
+        async with self._boundary.over(Guarded.CASH):
             await self.database.transact(lambda tx: machines.record(tx, export.machines))
             await self._cash.follow(export, decided, since=self.start_at)
         for start in range(0, len(decided), _BATCH):
-            await self._guard.over_each(
+            await self._boundary.over_each(
                 Guarded.CASH_OUT,
                 decided[start : start + _BATCH],
                 record,
                 ref=lambda one: one[0].id,
                 named=lambda one: _named(one[0]),
             )
-        self.signals.deliver.ring()
+        self.signals.outbox.ring()
         return to_distribute
 
     async def _look_whether_partial(
@@ -176,7 +178,7 @@ class Ingest:
         if await self.database.transact(
             lambda tx: self._partial.look(tx, export, decided, since=since, now=now)
         ):
-            self.signals.deliver.ring()
+            self.signals.outbox.ring()
 
     async def _look_for_missing(self, export: Export, since: datetime) -> None:
         now, changes = self.clock.now(), self._recorder.changes
@@ -199,8 +201,8 @@ class Ingest:
                 len(given.shares),
                 given.unallocated_sat,
             )
-            self.signals.settle.ring()
-            self.signals.deliver.ring()
+            self.signals.payouts.ring()
+            self.signals.outbox.ring()
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [sentence for sentence in export.unreadable if sentence not in self._told]
@@ -219,7 +221,7 @@ class Ingest:
         self._told.add(str(told))
         now = self.clock.now()
         await self.database.transact(lambda tx: self.notices.tell_operators(tx, told, now))
-        self.signals.deliver.ring()
+        self.signals.outbox.ring()
 
     def _note(self, *, reachable: bool, detail: str = "") -> None:
         now = self.clock.now()

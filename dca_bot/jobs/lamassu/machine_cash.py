@@ -12,7 +12,7 @@ from functools import partial
 
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
 from dca_bot.core.ports import CashIn, Clock, Export
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.programme import machine_cash, machines
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
@@ -33,7 +33,7 @@ class CashWatch:
     database: Database
     notices: Notices
     clock: Clock
-    guard: Guard
+    boundary: ErrorBoundary
     currency: str
     _known: list[Machine] | None = field(default=None, init=False)
 
@@ -45,7 +45,7 @@ class CashWatch:
         flows = [*self._out(decided), *self._in(export.cash_ins, since)]
         for start in range(0, len(flows), _BATCH):
             some = flows[start : start + _BATCH]
-            await self.guard.over_each(
+            await self.boundary.over_each(
                 Guarded.CASH_ROW, some, self._record, ref=lambda flow: flow.ref
             )
         known = await self.database.read(machines.everything)

@@ -15,7 +15,7 @@ from dca_bot.core.payout import IN_QUESTION, UNSENT, PayoutState
 from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import deferral, payouts, transitions, witnesses
@@ -40,10 +40,12 @@ class Verifier:
     notices: Notices
     clock: Clock
     signals: Signals
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self.database, self.notices, self.clock, self.signals.deliver.ring)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
         """Ask about the due invoices every LOOK_S seconds."""
@@ -57,7 +59,7 @@ class Verifier:
         await asyncio.gather(*(self._ask(question, room) for question in due))
 
     async def _look(self) -> None:
-        async with self._guard.over(Guarded.VERIFY):
+        async with self._boundary.over(Guarded.VERIFY):
             await self.look_once()
 
     async def _ask(self, question: Question, room: asyncio.Semaphore) -> None:
@@ -86,7 +88,7 @@ class Verifier:
             )
         if payout.state in IN_QUESTION:
             deferral.look_again(tx, payout, now=now)
-            self.signals.settle.ring()
+            self.signals.payouts.ring()
 
     def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
         """Hold a payout whose given-up invoice was paid after all; tell of a payout that is paid twice."""

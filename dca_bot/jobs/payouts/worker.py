@@ -24,7 +24,7 @@ from dca_bot.errors import (
     StateChanged,
     place_of,
 )
-from dca_bot.jobs.error_boundary import Guard, Guarded
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.payouts.arrival import Arrival
 from dca_bot.jobs.payouts.context import OutOfFunds, PayoutContext
 from dca_bot.jobs.payouts.failed_payments import FailedPayments
@@ -79,15 +79,15 @@ class PayoutWorker:
     _reconciled_at: datetime | None = field(default=None, init=False)
     _mark: ListMark | None = field(default=None, init=False)
     _must_act: bool = field(default=False, init=False)
-    _guard: Guard = field(init=False)
+    _boundary: ErrorBoundary = field(init=False)
     _sender: Sender = field(init=False)
     _arrival: Arrival = field(init=False)
     _resolver: Resolver = field(init=False)
 
     def __post_init__(self) -> None:
         context = self.context
-        self._guard = Guard(
-            context.database, context.notices, context.clock, self.signals.deliver.ring
+        self._boundary = ErrorBoundary(
+            context.database, context.notices, context.clock, self.signals.outbox.ring
         )
         self._sender, self._arrival = Sender(context), Arrival(context)
         failed = FailedPayments(context, self._arrival)
@@ -96,10 +96,10 @@ class PayoutWorker:
     async def run(self) -> None:
         """Catch up after the start, then work whenever the signal rings or time passes; never ends."""
         while True:
-            async with self._guard.over(Guarded.PAYOUTS):
+            async with self._boundary.over(Guarded.PAYOUTS):
                 await self.look_once()
-            self.signals.deliver.ring()
-            await self.signals.settle.wait(
+            self.signals.outbox.ring()
+            await self.signals.payouts.wait(
                 self.context.clock, HEARTBEAT_S if self._reconciled_at else FIRST_RETRY_S
             )
 
@@ -112,7 +112,7 @@ class PayoutWorker:
                 self.signals.reconciled.set()
                 self._reconciled_at = now
             if await self.work_once():
-                self.signals.settle.ring()
+                self.signals.payouts.ring()
             if has_passed(RECONCILE_EVERY, since=self._reconciled_at, now=now):
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
@@ -191,7 +191,7 @@ class PayoutWorker:
                 continue
             self.minimum_seen_at[client.id] = now
             if client.destination is not None and not client.destination.is_internal:
-                async with self._guard.over(Guarded.MINIMUM, client.id):
+                async with self._boundary.over(Guarded.MINIMUM, client.id):
                     await self._renew_minimum(client.id, client.destination)
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:

@@ -43,7 +43,7 @@ def test_each_file_that_a_page_names_exists(page):
     found = list(places(text))
     assert len(found) > 10
     missing = {path for path, name in found if not exists(path, name)}
-    assert missing == (TO_BE_MADE if page == "contributing" else set())
+    assert missing <= (TO_BE_MADE if page == "contributing" else set())
 
 
 def test_file_that_is_not_there_is_found():

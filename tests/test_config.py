@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dca_bot.config import Config, CsvConfig, LamassuConfig, PostgresConfig, SshConfig, load_config
+from dca_bot.config import Config, load_config
+from dca_bot.config_sections import CsvConfig, LamassuConfig, PostgresConfig, SshConfig
 from dca_bot.errors import ConfigError
 from dca_bot.files.secret_files import read_secret, write_secret
 from dca_bot.messages.render import LANGUAGES

@@ -12,7 +12,6 @@ import pytest
 from scaffold import open_ledger
 from test_app import Clock
 
-from dca_bot.app import Jobs, build_jobs
 from dca_bot.config import Config, load_config
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
@@ -28,6 +27,7 @@ from dca_bot.outside import (
     programme_of,
     ssh_server,
 )
+from dca_bot.wiring import Jobs, build_jobs
 
 SPEC = Path(__file__).parent / "data" / "config.spec.toml"
 KEY, OTHER_KEY = generate(), generate()

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from dca_bot.commands.console import can_write, columns, say
-from dca_bot.config import BotConfig, LnbitsConfig, NostrConfig, SshConfig
+from dca_bot.config_sections import BotConfig, LnbitsConfig, NostrConfig, SshConfig
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file

@@ -12,7 +12,7 @@ from postgres_process import EMPTY
 from test_rows import BEGINNING, LATER
 
 from dca_bot.commands.simulate import run_simulation
-from dca_bot.config import CsvConfig
+from dca_bot.config_sections import CsvConfig
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.machine_cash import contradiction_of
 from dca_bot.core.verdict import decide

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from postgres_process import READER, TABLES
 
-from dca_bot.config import CsvConfig
+from dca_bot.config_sections import CsvConfig
 from dca_bot.errors import SourceUnavailable
 from dca_bot.lamassu.directory import read_directory
 from dca_bot.lamassu.ssh import SshCsvSource

@@ -1,0 +1,42 @@
+"""The start of a bot on its ledger: checks the ledger against the configuration, and tells operators."""
+
+import logging
+from datetime import datetime
+
+from dca_bot.chat.command_sets import COMMAND_WORDS
+from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
+from dca_bot.config import Config
+from dca_bot.core.ports import Uptime
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.clock import look_at_clock
+from dca_bot.ledger.programme import start
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.clock import begin_copy
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.notices import Notices
+
+_log = logging.getLogger(__name__)
+
+
+def begin(
+    tx: Tx, config: Config, programme: Programme, notices: Notices, *, now: datetime, uptime: Uptime
+) -> datetime:
+    """Check the ledger against the configuration, and queue notices of what operators should decide.
+
+    Return the start: earlier cash-outs are never touched. Raise LedgerError if the ledger's currency isn't
+    the configured currency.
+    """
+    bot_state.keep_currency(tx, config.bot.currency)
+    look_at_clock(tx, notices, now, uptime=uptime)
+    if bot_state.drop(tx, bot_state.COPIED):
+        begin_copy(tx, now)
+        notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)
+    tell_of_unclear_names(tx, notices, COMMAND_WORDS, now)
+    tell_of_client_operators(tx, notices, programme.operators, now)
+    begun = start.begin(tx, config.start_at, now)
+    if begun.asks:
+        notices.alarms.start_moved_back(tx, begun, now)
+        _log.warning("start_at moved back, paused start_at=%s", begun.at.isoformat())
+    if begun.at > now:
+        _log.warning("nothing is shared out yet start_at=%s", begun.at.isoformat())
+    return begun.at

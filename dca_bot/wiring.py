@@ -1,0 +1,200 @@
+"""Builds the jobs, and joins the jobs with the ledger, the chat and the outside parts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from dca_bot.chat.command import Args
+from dca_bot.chat.conversation import Conversation
+from dca_bot.chat.operator.status import look_around
+from dca_bot.chat.services import Services
+from dca_bot.config import Config
+from dca_bot.core.lease import Party, public_id, short_name
+from dca_bot.core.programme import Programme
+from dca_bot.jobs.alarms import Alarms
+from dca_bot.jobs.backups import Backups
+from dca_bot.jobs.daily_summary import DailySummary
+from dca_bot.jobs.digests import Digests
+from dca_bot.jobs.fixed_mode import FixedMode
+from dca_bot.jobs.lamassu.ingest import Ingest
+from dca_bot.jobs.outbox import Outbox
+from dca_bot.jobs.payouts.context import PayoutContext
+from dca_bot.jobs.payouts.funds import Funds
+from dca_bot.jobs.payouts.lease import Lease
+from dca_bot.jobs.payouts.verify import Verifier
+from dca_bot.jobs.payouts.worker import PayoutWorker
+from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.threads import aside
+from dca_bot.ledger.audit.audit import audit_beside
+from dca_bot.ledger.reports.export import Form
+from dca_bot.ledger.reports.export_shelf import export_to_shelf
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Database, reading_beside
+from dca_bot.ledger.store.instances import note_instance
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.render import load_texts
+from dca_bot.nostr.keys import npub, parse_npub
+from dca_bot.outside import (
+    Outside,
+)
+from dca_bot.startup import begin
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs that run all the time: built and joined, not started."""
+
+    conversation: Conversation
+    ingest: Ingest
+    fixed_mode: FixedMode
+    payout_worker: PayoutWorker
+    verifier: Verifier
+    outbox: Outbox
+    alarms: Alarms
+    backups: Backups
+    digests: Digests
+    daily_summary: DailySummary
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts that nearly every job is built from."""
+
+    config: Config
+    programme: Programme
+    database: Database
+    outside: Outside
+    notices: Notices
+    signals: Signals
+    bot_name: str
+
+    @property
+    def data_dir(self) -> Path:
+        return self.config.path(self.config.bot.data_dir)
+
+
+async def build_jobs(
+    config: Config, programme: Programme, database: Database, outside: Outside
+) -> Jobs:
+    """Check the ledger against the configuration, then build the jobs and join the parts.
+
+    Raise LedgerError or ConfigError if the ledger doesn't fit the configuration.
+    """
+    clock, texts = outside.clock, load_texts(programme)
+    instance = f"{outside.random.getrandbits(64):016x}"
+    bot_name = f"{short_name(instance)} ({outside.host})"
+    notices = Notices(programme, texts, npub, bot_name=bot_name)
+    start_at = await database.transact(
+        lambda tx: begin(tx, config, programme, notices, now=clock.now(), uptime=clock.uptime())
+    )
+    parts = _Parts(config, programme, database, outside, notices, Signals(), bot_name)
+    signals, services = parts.signals, _services(parts)
+    return Jobs(
+        conversation=Conversation(programme, notices, texts, services),
+        ingest=_ingest(parts, start_at),
+        fixed_mode=FixedMode(database, outside.wallet, notices, programme, clock, signals),
+        payout_worker=PayoutWorker(await _payout_context(parts, instance), signals),
+        verifier=Verifier(database, outside.addresses, notices, clock, signals),
+        outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
+        alarms=_alarms(parts),
+        backups=_backups(parts),
+        digests=Digests(database, notices, programme, clock, signals),
+        daily_summary=_daily_summary(parts, services),
+    )
+
+
+def _ingest(parts: _Parts, start_at: datetime) -> Ingest:
+    config = parts.config
+    return Ingest(
+        database=parts.database,
+        source=parts.outside.source,
+        notices=parts.notices,
+        programme=parts.programme,
+        clock=parts.outside.clock,
+        signals=parts.signals,
+        start_at=start_at,
+        lookback=timedelta(days=config.lamassu.lookback_days),
+        poll_s=config.lamassu.poll_seconds,
+        from_first_start=config.start_at is None,
+    )
+
+
+async def _payout_context(parts: _Parts, instance: str) -> PayoutContext:
+    """Build the context of payouts, and record in the data folder that `instance` of the bot runs."""
+    database, outside, notices = parts.database, parts.outside, parts.notices
+    programme, wallet, clock = parts.programme, outside.wallet, outside.clock
+    ledger_id = await database.transact(lambda tx: bot_state.ledger_id(tx, outside.random))
+    ended = note_instance(parts.data_dir, instance)
+    party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
+    lease = Lease(database, wallet, notices, clock, party)
+    funds = Funds(database, wallet, notices, programme, clock)
+    return PayoutContext(
+        database, wallet, outside.addresses, funds, notices, programme, clock, lease
+    )
+
+
+def _alarms(parts: _Parts) -> Alarms:
+    config = parts.config
+    alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
+    return Alarms(
+        database=parts.database,
+        messenger=parts.outside.messenger,
+        notices=parts.notices,
+        clock=parts.outside.clock,
+        signals=parts.signals,
+        alert_after=alert_after,
+        polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
+    )
+
+
+def _backups(parts: _Parts) -> Backups:
+    backup = parts.config.backup
+    return Backups(
+        database=parts.database,
+        notices=parts.notices,
+        clock=parts.outside.clock,
+        signals=parts.signals,
+        data_dir=parts.data_dir,
+        folder=parts.config.backup_dir,
+        every=timedelta(hours=backup.every_hours),
+        keep=backup.keep,
+    )
+
+
+def _daily_summary(parts: _Parts, services: Services) -> DailySummary:
+    return DailySummary(
+        database=parts.database,
+        clock=parts.outside.clock,
+        look_around=partial(look_around, services, Args({})),
+        wake_outbox=services.wake_outbox,
+        notices=parts.notices,
+        programme=parts.programme,
+    )
+
+
+def _services(parts: _Parts) -> Services:
+    """Collect the services that commands use."""
+    outside, signals, programme = parts.outside, parts.signals, parts.programme
+    clock, data_dir = outside.clock, parts.data_dir
+    form = Form(programme.currency, programme.timezone, npub)
+    return Services(
+        database=parts.database,
+        clock=clock,
+        random=outside.random,
+        wallet=outside.wallet,
+        addresses=outside.addresses,
+        parse_npub=parse_npub,
+        npub=npub,
+        export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
+        audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
+        reading_database=partial(reading_beside, data_dir),
+        poll_now=signals.poll.ring,
+        wake_payouts=signals.payouts.ring,
+        wake_outbox=signals.outbox.ring,
+        is_reconciled=signals.reconciled.is_set,
+        currency=programme.currency,
+        parts=lambda: tuple(signals.parts.values()),
+        bot_name=parts.bot_name,
+        bot_pubkey=outside.bot,
+    )

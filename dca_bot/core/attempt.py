@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
+from dca_bot.errors import Refusal
 
 INVOICE_LIFE = timedelta(hours=24)
 """Expiry asked for in invoices of clients' LNbits wallets: a short expiry can lose the credit at LNbits."""
@@ -35,6 +36,21 @@ class Finding(StrEnum):
     FAILED = "failed"
     DEAD = "dead"
     NONSENSE = "nonsense"
+
+
+def refusal_of(
+    invoice: Invoice, *, amount_sat: int, margin: timedelta, now: datetime
+) -> Refusal | None:
+    """Say why an invoice is not accepted: another amount, or too short or too long a life; else None.
+
+    `margin`: how long the invoice must still live.
+    """
+    life = invoice.expires_at - now
+    if invoice.amount_msat != amount_sat * 1000:
+        return Refusal.OTHER_AMOUNT
+    if life <= margin:
+        return Refusal.EXPIRES_SOON
+    return Refusal.LIVES_LONG if life > LIFE_MAX else None
 
 
 def judge(

@@ -2,8 +2,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dca_bot.core.attempt import SETTLED_AFTER, Finding, judge, lives_for, proven_now, sole_payment
+from dca_bot.core.attempt import (
+    LIFE_MAX,
+    SETTLED_AFTER,
+    Finding,
+    judge,
+    lives_for,
+    proven_now,
+    refusal_of,
+    sole_payment,
+)
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
+from dca_bot.errors import Refusal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -93,3 +103,22 @@ def test_invoice_lives_for_as_long_as_any_clock_may_say(life, left, lives):
 def test_time_that_was_not_witnessed_ends_no_invoice(unwitnessed, shown, proven):
     found = proven_now(NOW + shown, expires_at=NOW, unwitnessed=unwitnessed)
     assert found == NOW + proven
+
+
+# (sats that the invoice asks for beside the payout's 500, how long the invoice lives, refusal)
+MARGIN = timedelta(minutes=1)
+OFFERED = [
+    (0, MARGIN + TICK, None),
+    (0, MARGIN, Refusal.EXPIRES_SOON),
+    (0, timedelta(hours=-1), Refusal.EXPIRES_SOON),
+    (0, LIFE_MAX, None),
+    (0, LIFE_MAX + TICK, Refusal.LIVES_LONG),
+    (1, timedelta(hours=1), Refusal.OTHER_AMOUNT),
+    (-1, timedelta(hours=1), Refusal.OTHER_AMOUNT),
+]
+
+
+@pytest.mark.parametrize(("more_sat", "lives", "refusal"), OFFERED)
+def test_invoice_of_another_amount_or_life_is_refused(more_sat, lives, refusal):
+    invoice = Invoice("lnbc1", "h", (500 + more_sat) * 1000, NOW + lives)
+    assert refusal_of(invoice, amount_sat=500, margin=MARGIN, now=NOW) is refusal

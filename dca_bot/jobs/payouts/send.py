@@ -14,12 +14,10 @@ from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import AddressInvoice, Invoice, PayAnswer, PaymentStatus
 from dca_bot.errors import (
-    Changed,
     DestinationRefused,
     DestinationUnavailable,
     LnbitsUnavailable,
     Refusal,
-    StateChanged,
 )
 from dca_bot.jobs.payouts.context import OutOfFunds, PayoutContext
 from dca_bot.jobs.payouts.reconcile import hold_for_unknown_payment, record_unknown
@@ -33,7 +31,7 @@ from dca_bot.ledger.payouts import (
     unknown_payments,
 )
 from dca_bot.ledger.payouts.payout import Payout
-from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
 _STATUSES = frozenset[str]({"", *PaymentStatus})
@@ -65,14 +63,10 @@ class Sender:
             return None
         await self.require_funds(payout)
         if payout.state is PayoutState.PLANNED:
-            found = await self._invoice(payout)
-            if found is None:
+            invoiced = await self._invoice(payout)
+            if invoiced is None:
                 return None
-            invoice, verify_url = found
-            self._check(payout, invoice)
-            payout = await context.database.transact(
-                lambda tx: self._record_invoice(tx, payout, invoice, verify_url)
-            )
+            payout = invoiced
         if payout.is_too_old(context.clock.now()):
             await context.database.transact(lambda tx: transitions.discard_invoice(tx, payout))
             return None
@@ -143,18 +137,30 @@ class Sender:
             accepted=holds.accepted_reasons(tx, payout.id),
         )
 
-    async def _invoice(self, payout: Payout) -> tuple[Invoice, str] | None:
-        """Have an invoice made; None if the payout is below the address's minimum, and was taken back.
+    async def _invoice(self, payout: Payout) -> Payout | None:
+        """Have an invoice made, check and record the invoice; return the payout.
 
-        The text beside the invoice is the URL at which the payee's server tells whether the invoice is
-        settled (LUD-21), or empty.
+        Return None if the payout is below the address's minimum, and was taken back.
         """
+        context, verify_url = self.context, ""
         if payout.is_internal:
-            return await self._internal_invoice(payout), ""
-        made = await self._address_invoice(payout)
-        if made is None:
-            return None
-        return await self.context.wallet.decode(made.bolt11), made.verify_url
+            invoice = await self._internal_invoice(payout)
+        else:
+            made = await self._address_invoice(payout)
+            if made is None:
+                return None
+            invoice, verify_url = await context.wallet.decode(made.bolt11), made.verify_url
+        now, uptime = context.clock.now(), context.clock.uptime()
+        refusal = rules.refusal_of(
+            invoice, amount_sat=payout.amount_sat, margin=payout.margin, now=now
+        )
+        if refusal is not None:
+            raise DestinationRefused(refusal)
+        return await context.database.transact(
+            lambda tx: transitions.accept_invoice(
+                tx, payout, invoice, verify_url=verify_url, now=now, uptime=uptime
+            )
+        )
 
     async def _internal_invoice(self, payout: Payout) -> Invoice:
         """Have the client's LNbits wallet make an invoice; a refusal concerns this client alone."""
@@ -191,29 +197,6 @@ class Sender:
             raise DestinationRefused(Refusal.BELOW_MINIMUM, limit_sat=min_sat)
         await self.context.database.transact(
             lambda tx: planning.merge(tx, payout, min_sat=min_sat, now=now)
-        )
-
-    def _check(self, payout: Payout, invoice: Invoice) -> None:
-        """Raise DestinationRefused for an invoice of another amount, or of too short or too long a life."""
-        if invoice.amount_msat != payout.amount_sat * 1000:
-            raise DestinationRefused(Refusal.OTHER_AMOUNT)
-        life = invoice.expires_at - self.context.clock.now()
-        if life <= payout.margin:
-            raise DestinationRefused(Refusal.EXPIRES_SOON)
-        if life > rules.LIFE_MAX:
-            raise DestinationRefused(Refusal.LIVES_LONG)
-
-    def _record_invoice(self, tx: Tx, payout: Payout, invoice: Invoice, verify_url: str) -> Payout:
-        if payouts.has_invoice(tx, invoice.payment_hash):
-            raise DestinationRefused(Refusal.SAME_INVOICE)
-        if not payout.has_same_destination(payouts.get(tx, payout.id)):
-            raise StateChanged(Changed.WALLET)
-        now, witnessed = (
-            self.context.clock.now(),
-            clock.witnessed(tx, self.context.clock.uptime()),
-        )
-        return transitions.record_invoice(
-            tx, payout, invoice, now=now, verify_url=verify_url, witnessed=witnessed
         )
 
     async def _is_known_to_lnbits(self, payout: Payout) -> bool:

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from dca_bot.core.attempt import lives_for
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState
-from dca_bot.core.ports import Invoice, PaymentStatus
+from dca_bot.core.ports import Invoice, PaymentStatus, Uptime
 from dca_bot.core.witness import Outcome, Witness
-from dca_bot.errors import Changed, StateChanged
+from dca_bot.errors import Changed, DestinationRefused, Refusal, StateChanged
 from dca_bot.ledger.payouts import holds, payouts, witnesses
 from dca_bot.ledger.payouts.holds import Hold, HoldKind
 from dca_bot.ledger.payouts.payout import Payout
+from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros, micros_of
 
@@ -33,6 +34,22 @@ def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -
     )
     if done.rowcount != 1:
         raise StateChanged(Changed.PAYOUT, id=short_id(payout.id))
+
+
+def accept_invoice(
+    tx: Tx, payout: Payout, invoice: Invoice, *, verify_url: str, now: datetime, uptime: Uptime
+) -> Payout:
+    """Record a new invoice as `record_invoice`, with the time that the bot has witnessed so far.
+
+    Raise DestinationRefused if any attempt had the same invoice, and StateChanged if the client has another
+    destination by now.
+    """
+    if payouts.has_invoice(tx, invoice.payment_hash):
+        raise DestinationRefused(Refusal.SAME_INVOICE)
+    if not payout.has_same_destination(payouts.get(tx, payout.id)):
+        raise StateChanged(Changed.WALLET)
+    witnessed = clock.witnessed(tx, uptime)
+    return record_invoice(tx, payout, invoice, now=now, verify_url=verify_url, witnessed=witnessed)
 
 
 def record_invoice(

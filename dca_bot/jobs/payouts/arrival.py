@@ -19,8 +19,8 @@ from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 
-CREDIT_POLL_S = 15
-ALERT_POLL = timedelta(hours=1)
+_CREDIT_POLL_S = 15
+_ALERT_POLL = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +51,7 @@ class Arrival:
         else:
             await self.context.database.transact(
                 lambda tx: deferral.back_off(
-                    tx, payout, Waiting.ARRIVING, now=now, least_s=CREDIT_POLL_S
+                    tx, payout, Waiting.ARRIVING, now=now, least_s=_CREDIT_POLL_S
                 )
             )
 
@@ -77,7 +77,7 @@ class Arrival:
         def work(tx: Tx) -> None:
             if payout.state is PayoutState.ALERT:
                 return
-            transitions.alert(tx, payout, why, look_at=now + ALERT_POLL)
+            transitions.alert(tx, payout, why, look_at=now + _ALERT_POLL)
             holds.open_hold(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED, now=now)
             # An open question whether the payout arrived is replaced by the alert.
             holds.reword(tx, HoldKind.PAYOUT, payout.id, HoldReason.ALERTED)
@@ -119,7 +119,7 @@ class Arrival:
             await self._wait_alerted(payout)
 
     async def _wait_alerted(self, payout: Payout) -> None:
-        until = self.context.clock.now() + ALERT_POLL
+        until = self.context.clock.now() + _ALERT_POLL
         await self.context.database.transact(
             lambda tx: deferral.defer(tx, payout, waiting=payout.waiting, until=until)
         )

@@ -24,9 +24,9 @@ from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 
-LOOK_AGAIN = timedelta(minutes=10)
-LOOK_AGAIN_LATE = timedelta(hours=1)
-ASKED_AGAIN = timedelta(days=1)
+_LOOK_AGAIN = timedelta(minutes=10)
+_LOOK_AGAIN_LATE = timedelta(hours=1)
+_ASKED_AGAIN = timedelta(days=1)
 """Age from which a question to the operators that LNbits has taken back is asked anew."""
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class FailedPayments:
         """Put an internal payout that LNbits calls failed in doubt until the invoice is over."""
         now = self.context.clock.now()
         over = over_at(payout.last_attempt.expires_at)
-        until = min(over, now + LOOK_AGAIN) if over > now else now + LOOK_AGAIN
+        until = min(over, now + _LOOK_AGAIN) if over > now else now + _LOOK_AGAIN
 
         def work(tx: Tx) -> None:
             fresh = transitions.put_in_doubt(tx, payout)
@@ -132,11 +132,11 @@ class FailedPayments:
     def _ask_operators(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Hold a payout in doubt: the operators say whether the sats have arrived."""
         doubted = transitions.put_in_doubt(tx, payout)
-        until = now + LOOK_AGAIN
+        until = now + _LOOK_AGAIN
         deferral.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
         reason, asked_at = HoldReason.FAILED_TO_ADDRESS, doubted.submitted_at or now
         if holds.reopen(
-            tx, HoldKind.PAYOUT, payout.id, reason, since=max(asked_at, now - ASKED_AGAIN)
+            tx, HoldKind.PAYOUT, payout.id, reason, since=max(asked_at, now - _ASKED_AGAIN)
         ):
             return  # LNbits goes to and fro: the operators know.
         hold = holds.open_hold(tx, HoldKind.PAYOUT, payout.id, reason, now=now)
@@ -149,7 +149,7 @@ class FailedPayments:
         if payout.state is PayoutState.SUBMITTED:
             self._tell_of_doubt(tx, doubted, now)
         is_over = now > over_at(payout.last_attempt.expires_at)
-        until = now + (LOOK_AGAIN_LATE if is_over else LOOK_AGAIN)
+        until = now + (_LOOK_AGAIN_LATE if is_over else _LOOK_AGAIN)
         deferral.defer(tx, doubted, waiting=_why_in_doubt(payout), until=until)
 
     async def _void_by_payee(self, payout: Payout) -> None:

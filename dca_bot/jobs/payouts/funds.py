@@ -15,8 +15,8 @@ from dca_bot.ledger.payouts import payout_need, top_ups
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
-RETRY_WITHOUT_INVOICE = timedelta(hours=6)
-RENEWED_EVERY_MIN = timedelta(hours=1)
+_RETRY_WITHOUT_INVOICE = timedelta(hours=6)
+_RENEWED_EVERY_MIN = timedelta(hours=1)
 """Least life of a top-up invoice, even if LNbits' clock is far behind the bot's."""
 _log = logging.getLogger(__name__)
 
@@ -153,12 +153,12 @@ class Funds:
 
 
 def _expiry(invoice: Invoice, now: datetime) -> datetime:
-    return min(max(invoice.expires_at, now + RENEWED_EVERY_MIN), now + TOP_UP_LIFE)
+    return min(max(invoice.expires_at, now + _RENEWED_EVERY_MIN), now + TOP_UP_LIFE)
 
 
 def _pause(trouble: Trouble) -> timedelta:
     """Return the pause before the next try to have an invoice made."""
-    return RETRY_WITHOUT_INVOICE if trouble is Trouble.SHORT else TOP_UP_LIFE
+    return _RETRY_WITHOUT_INVOICE if trouble is Trouble.SHORT else TOP_UP_LIFE
 
 
 def _free_sat(purse: Purse) -> int:

@@ -25,14 +25,14 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
-LOOKS_MAX = 3
-SLOW = (
+_LOOKS_MAX = 3
+_SLOW = (
     f"LNbits takes longer than {rules.LOOK_AGE_MAX_S} s to list the lease's rows, so it isn't sure that no"
     " other bot pays; the bot tries again."
 )
-WRITE_AGAIN_AFTER = timedelta(minutes=10)
+_WRITE_AGAIN_AFTER = timedelta(minutes=10)
 """Pause before another row is written, when LNbits doesn't list the last row."""
-UNLISTED = (
+_UNLISTED = (
     "LNbits doesn't list the row of the lease that it has made in the source wallet; without it nothing"
     " is paid."
 )
@@ -86,7 +86,7 @@ class Lease:
         An answer that takes longer than LOOK_AGE_MAX_S proves nothing. Raise NotHeld if another bot has the
         lease or the own row is gone. Raise LnbitsUnavailable or LnbitsRefused as `hold`.
         """
-        for _ in range(LOOKS_MAX):
+        for _ in range(_LOOKS_MAX):
             if not self._is_held or self._own is None:
                 raise NotHeld
             if self._is_fresh():
@@ -94,7 +94,7 @@ class Lease:
             found = await self._read(self._own.generation)
             await self._judge(rules.judge_look(self._own, self.party, found))
         if not (self._is_held and self._is_fresh()):
-            raise LnbitsUnavailable(SLOW)
+            raise LnbitsUnavailable(_SLOW)
 
     async def announce(self) -> None:
         """Write the row by which a rival stops too, if a dispute has stopped this bot and lacks that row.
@@ -209,8 +209,8 @@ class Lease:
 
     def _refuse_writing_soon_again(self) -> None:
         since = self._unlisted_since
-        if since is not None and self._elapsed() - since < WRITE_AGAIN_AFTER:
-            raise LnbitsUnavailable(UNLISTED)
+        if since is not None and self._elapsed() - since < _WRITE_AGAIN_AFTER:
+            raise LnbitsUnavailable(_UNLISTED)
 
 
 def _unlisted(row: LeaseRow | None, record: LeaseRecord, found: LeaseReading) -> LeaseRow | None:

@@ -15,6 +15,7 @@ from dca_bot.core.attempt import (
     sole_payment,
 )
 from dca_bot.core.names import short_id
+from dca_bot.core.payment_extra import client_of, distributions_of
 from dca_bot.core.payout import UNSENT, PayoutState
 from dca_bot.core.ports import ListMark, Payment, PaymentStatus, Wallet
 from dca_bot.ledger.payouts import (
@@ -34,7 +35,7 @@ from dca_bot.messages.notices import Notices
 
 _log = logging.getLogger(__name__)
 # With more unknown payments that may still change, the whole list is cheaper than a question for each.
-RENEWED_MAX = 100
+_RENEWED_MAX = 100
 _BATCH = 500
 
 
@@ -71,7 +72,7 @@ async def reconcile(
     if since is not None:
         hashes = await database.read(lambda tx: _may_change(tx, now))
     mark = await wallet.list_mark()
-    is_long = len(hashes) > RENEWED_MAX
+    is_long = len(hashes) > _RENEWED_MAX
     async for payment in wallet.tagged_payments(None if is_long else since):
         batch.append(payment)
         if len(batch) == _BATCH:
@@ -114,8 +115,8 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     seen_at = unknown_payments.first_seen_at(tx, payment.payment_hash) or now
     is_over = seen_at < now - FAILED_FOR_GOOD
     if payment.status is not PaymentStatus.FAILED or not is_over:
-        name = unknown_payments.client_of(payment)
-        shared = queue.unsent_of(tx, unknown_payments.distributions_of(payment), client_name=name)
+        name = client_of(payment)
+        shared = queue.unsent_of(tx, distributions_of(payment), client_name=name)
         found += [payout for payout in shared if payout.id != payment.external_id]
     return found
 
@@ -139,8 +140,8 @@ def hold_for_unknown_payment(tx: Tx, payout: Payout, notices: Notices, *, now: d
 
 def _may_change(tx: Tx, now: datetime) -> list[str]:
     """Return the hashes that an hourly look asks for one by one, as LNbits may list the rows as old."""
-    given_up = witnesses.given_up_hashes(tx, since=now - FAILED_FOR_GOOD, limit=RENEWED_MAX + 1)
-    return [*unknown_payments.open_hashes(tx, now=now, limit=RENEWED_MAX + 1), *given_up]
+    given_up = witnesses.given_up_hashes(tx, since=now - FAILED_FOR_GOOD, limit=_RENEWED_MAX + 1)
+    return [*unknown_payments.open_hashes(tx, now=now, limit=_RENEWED_MAX + 1), *given_up]
 
 
 def _tell_if_given_up(tx: Tx, payment: Payment, notices: Notices, now: datetime) -> None:

@@ -42,12 +42,12 @@ from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 
 BATCH = 200
-HEARTBEAT_S = 15
-FIRST_RETRY_S = 5
-RECONCILE_EVERY = timedelta(hours=1)
-MINIMUM_RENEWED_EVERY = timedelta(days=1)
-UNCLEAR_MAX = 3
-REFUSALS_MAX = 3
+_HEARTBEAT_S = 15
+_FIRST_RETRY_S = 5
+_RECONCILE_EVERY = timedelta(hours=1)
+_MINIMUM_RENEWED_EVERY = timedelta(days=1)
+_UNCLEAR_MAX = 3
+_REFUSALS_MAX = 3
 _MAY_BE_SENT = (*UNSENT, *IN_QUESTION)
 _log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class PayoutWorker:
                 await self.look_once()
             self.signals.outbox.ring()
             await self.signals.payouts.wait(
-                self.context.clock, HEARTBEAT_S if self._reconciled_at else FIRST_RETRY_S
+                self.context.clock, _HEARTBEAT_S if self._reconciled_at else _FIRST_RETRY_S
             )
 
     async def look_once(self) -> None:
@@ -113,7 +113,7 @@ class PayoutWorker:
                 self._reconciled_at = now
             if await self.work_once():
                 self.signals.payouts.ring()
-            if has_passed(RECONCILE_EVERY, since=self._reconciled_at, now=now):
+            if has_passed(_RECONCILE_EVERY, since=self._reconciled_at, now=now):
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
             self._note(reachable=True)
@@ -187,7 +187,7 @@ class PayoutWorker:
         now = self.context.clock.now()
         for client in await self.context.database.read(queue.collecting_clients):
             last = self.minimum_seen_at.get(client.id)
-            if not has_passed(MINIMUM_RENEWED_EVERY, since=last, now=now):
+            if not has_passed(_MINIMUM_RENEWED_EVERY, since=last, now=now):
                 continue
             self.minimum_seen_at[client.id] = now
             if client.destination is not None and not client.destination.is_internal:
@@ -206,7 +206,7 @@ class PayoutWorker:
     async def _take(self, payout: Payout, round_: Round) -> None:
         """Bring a payout further; a failing destination keeps back only the payouts to that destination."""
         where = payout.destination.value if payout.destination else ""
-        if round_.refusals[where] >= REFUSALS_MAX and payout.state in UNSENT:
+        if round_.refusals[where] >= _REFUSALS_MAX and payout.state in UNSENT:
             return
         try:
             round_.sent += await self._step(payout, paying=round_.paying)
@@ -216,7 +216,7 @@ class PayoutWorker:
         except StateChanged:
             _log.info("payout changed meanwhile payout=%s", short_id(payout.id))
         except DestinationUnavailable as error:
-            round_.refusals[where] = REFUSALS_MAX
+            round_.refusals[where] = _REFUSALS_MAX
             _log.info("destination unavailable payout=%s detail=%s", short_id(payout.id), error)
             await self._step_aside(payout, error.why)
             await self.context.database.transact(lambda tx: deferral.defer_like(tx, payout, where))
@@ -225,7 +225,7 @@ class PayoutWorker:
             await self._step_aside_refused(payout, error)
         except LnbitsUnavailable as error:
             round_.unclear += 1
-            if round_.unclear >= UNCLEAR_MAX:
+            if round_.unclear >= _UNCLEAR_MAX:
                 raise
             _log.warning("no clear answer payout=%s detail=%s", short_id(payout.id), error)
             await self._step_aside(payout, Waiting.NO_ANSWER)

@@ -7,6 +7,7 @@ from typing import Any
 from dca_bot.core import payout as rules
 from dca_bot.core.attempt import ADDRESS_MARGIN, INTERNAL_MARGIN
 from dca_bot.core.market import memo_text
+from dca_bot.core.payment_extra import payment_extra
 from dca_bot.core.payout import PayoutState, Wait
 from dca_bot.ledger.programme.clients import Destination
 
@@ -137,9 +138,9 @@ class Payout:
 
     def payment_extra(self, currency: str) -> dict[str, Any]:
         """Return the `extra` that LNbits keeps with the payment, for a restored ledger to read."""
-        return {
-            "distributions": list(self.distribution_ids),
-            "client": self.client_name,
-            "fiat_minor": self.minor,
-            "currency": currency,
-        }
+        return payment_extra(
+            distribution_ids=self.distribution_ids,
+            client_name=self.client_name,
+            minor=self.minor,
+            currency=currency,
+        )

@@ -12,7 +12,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
 DAY = timedelta(hours=24)
-SENT_MAX = 100_000
+_SENT_MAX = 100_000
 _OPEN = "open_payout"
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
@@ -47,7 +47,7 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
 
 def sent(tx: Tx) -> list[Payout]:
     """Return the payouts whose pay request has left and that are not finished."""
-    return select(tx, _SENT, (), among=_OPEN, limit=SENT_MAX)
+    return select(tx, _SENT, (), among=_OPEN, limit=_SENT_MAX)
 
 
 def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> list[Payout]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.attempt import FAILED_FOR_GOOD
-from dca_bot.core.money import FIAT_MINOR_MAX, sat_floor
+from dca_bot.core.money import sat_floor
+from dca_bot.core.payment_extra import client_of, distributions_of, fiat_of
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout import Payout
@@ -168,23 +169,6 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
         ).fetchone()
         for distribution_id in payout.distribution_ids
     )
-
-
-def distributions_of(payment: Payment) -> list[str]:
-    """Return the ids of the distributions that a payment's `extra` names."""
-    listed = (payment.extra or {}).get("distributions")
-    return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-
-
-def client_of(payment: Payment) -> str:
-    """Return the client's name in a payment's `extra`, or an empty name."""
-    return str((payment.extra or {}).get("client", ""))
-
-
-def fiat_of(payment: Payment) -> int | None:
-    """Return the fiat in a payment's `extra`, in minor units; None without a usable figure."""
-    minor = (payment.extra or {}).get("fiat_minor")
-    return minor if type(minor) is int and 0 <= minor <= FIAT_MINOR_MAX else None
 
 
 def paid_for(tx: Tx, distribution_id: str) -> list[UnknownPayment]:

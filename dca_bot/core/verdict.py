@@ -1,4 +1,4 @@
-"""Decides what a cash-out row means: the one place that says when a Lamassu row may move money.
+"""Decides about cash-out rows: the only place that says when a Lamassu row may move money.
 
 The invariant: only a clean success whose amounts prove each other is distributed. A row that may still
 change waits, a row that may have let cash out is held for the operator, other rows are ignored.
@@ -27,7 +27,7 @@ _CLOSINGS = frozenset(
 
 
 def decide(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
-    """Return what becomes of a cash-out for a bot of this currency at this instant."""
+    """Return the decision about a cash-out for a bot of a currency at an instant."""
     found = _decide_one(cash_out, currency=currency, now=now)
     if not cash_out.others:
         return found
@@ -52,7 +52,7 @@ def is_success(cash_out: CashOut) -> bool:
 
 
 def _decide_one(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
-    """Return what becomes of a cash-out by one content of the row."""
+    """Return the decision about a cash-out by a single content of the row."""
     at = left_at(cash_out)
     dispensed_minor = reported_minor(cash_out, currency)
     foreign = _foreign(cash_out, currency)
@@ -79,7 +79,7 @@ def _decide_one(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
 
 
 def _foreign(cash_out: CashOut, currency: str) -> Reason:
-    """Return why a row doesn't concern the bot, if so; a missing code is broken, not foreign."""
+    """Return why a row doesn't concern the bot; NONE for the bot's rows, and for a missing code."""
     if cash_out.crypto_code is not None and cash_out.crypto_code not in COINS:
         return Reason.OTHER_COIN
     if cash_out.fiat_code is not None and cash_out.fiat_code != currency:

@@ -1,6 +1,6 @@
-"""Carries out fixed mode's runs when they are due, and makes up those missed on the same local day.
+"""Carries out fixed mode's runs when due, and makes up missed runs on the same local date.
 
-The invariant: a run happens once, ever, on its own local date or not at all, at a rate that was
+The invariant: a run is carried out once, ever, on the run's local date or not at all, at a rate that was
 checked just before.
 """
 
@@ -33,9 +33,9 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 LOOK_S = 30
-"""Nothing sleeps longer, so a clock that jumps, or a rate that comes back, is seen soon."""
+"""The longest sleep: a clock that jumps, or a rate that comes back, is noticed soon."""
 LATE = timedelta(minutes=5)
-"""A run that happens so much after its time was made up, and the operators are told."""
+"""A run that is carried out later than this was made up, and the operators are told."""
 RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class FixedMode:
         )
 
     async def run(self) -> None:
-        """Look at the clock every short while, once the ledger was held against LNbits."""
+        """Look at the clock every short while, once the ledger was reconciled with LNbits."""
         if not self.programme.fixed.enabled:
             await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.FIXED_DAY))
             return
@@ -66,7 +66,7 @@ class FixedMode:
         await repeat(self.look_once, self.clock, self._pause_s)
 
     async def look_once(self) -> None:
-        """Let the runs of earlier dates lapse, and carry out what is due today, oldest first."""
+        """Let the runs of earlier dates lapse, and carry out today's due runs, oldest first."""
         now = self.clock.now()
         today = local_date(now, self.programme.timezone)
         if await self.database.transact(lambda tx: look_at_clock(tx, self.notices, now)):
@@ -108,7 +108,7 @@ class FixedMode:
             self.signals.outbox.ring()
 
     def _close_in(self, tx: Tx, last: date, today: date) -> None:
-        """Record, and tell in one message, what did not happen from `last` to yesterday."""
+        """Record, and tell in one message, the runs that were missed from `last` to yesterday."""
         now = self.clock.now()
         paid = HoldReason.KNOWN_DISTRIBUTION
         held = fixed_runs.hold_paid(tx, reason=paid, now=now)
@@ -148,7 +148,7 @@ class FixedMode:
             return None
 
     def _run_in(self, tx: Tx, run: Run, price: Decimal | None) -> Distribution[Share] | None:
-        """Do everything that a run changes, if it may happen now; else note why it waits."""
+        """Carry out a run with everything that follows, or record why the run waits or is held."""
         now = self.clock.now()
         before = fixed_runs.known(tx, [run]).get(run.id)
         if before is not None and not before.is_open(now):
@@ -188,7 +188,7 @@ class FixedMode:
         return self.programme.fixed.daily_limit_max_minor
 
     def _quote(self, tx: Tx, run: Run, price: Decimal | None) -> Quote | PutOff:
-        """Return the rate of a run, or why it has none."""
+        """Return the rate of a run, or the reason for the want of a rate."""
         if fixed_runs.has_unknown_paid(tx, run.day):
             return RunReason.UNKNOWN_PAID
         return choose_rate(

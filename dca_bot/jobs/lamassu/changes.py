@@ -1,4 +1,4 @@
-"""Compares distributed cash-outs with later readings of Lamassu, and holds changed ones for the operator.
+"""Compares distributed cash-outs with later readings, and holds changed cash-outs for the operator.
 
 The invariant: only holds are opened and closed. Distributions stay as they are.
 """
@@ -46,7 +46,7 @@ class ChangeWatch:
     ) -> list[str]:
         """Hold the distributed cash-outs since `since` that a full reading lacks.
 
-        If the reading lacks so many that the reading must be partial, hold nothing and return their ids.
+        If the reading lacks so many that the reading must be partial, hold nothing and return the ids.
         """
         read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
         gone = missing(changes.shared_out(tx, since), read, export.unreadable_ids)

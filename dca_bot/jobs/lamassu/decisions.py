@@ -1,7 +1,7 @@
-"""What a reading of Lamassu says of each cash-out, before the ledger is asked.
+"""The decision about each cash-out of a reading of Lamassu, before the ledger is asked.
 
-The invariant: a sale whose dispense report is missing waits if so many reports are missing at once that the
-reading must be partial.
+The invariant: a sale without a dispense report waits if the reading must be partial, by the number of missing
+reports.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ def reads_since(start_at: datetime) -> datetime:
 
 
 def judge(export: Export, *, currency: str, start_at: datetime, now: datetime) -> list[Decided]:
-    """Decide each cash-out of a reading; leave out those whose distribution's time is before `start_at`."""
+    """Decide each cash-out of a reading; leave out distribution times before `start_at`."""
     decided = (
         (cash_out, decide(cash_out, currency=currency, now=now)) for cash_out in export.cash_outs
     )
@@ -43,7 +43,7 @@ def is_final(known: tuple[str, str] | None) -> bool:
 
 
 def unreported(decided: Iterable[Decided]) -> list[str]:
-    """Return the ids of the sales that are to be held because no dispense report is there."""
+    """Return the ids of the sales that are to be held for want of a dispense report."""
     held = (Verdict.HOLD, Reason.NO_REPORT)
     return [
         cash_out.id for cash_out, decision in decided if (decision.verdict, decision.reason) == held

@@ -1,6 +1,6 @@
-"""Tells the operators where a machine's reports contradict a sale, once for each sale.
+"""Tells the operators, once for each sale, that a machine's reports contradict the sale.
 
-The invariant: it tells, and records that it has told; the clients' shares go by what was sold.
+The invariant: the clients' shares follow the sale; a contradiction changes no share.
 """
 
 import logging
@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReportWatch:
-    """Compares what machines report with what Lamassu has as given out."""
+    """Compares the machines' dispense reports with the sales in Lamassu."""
 
     notices: Notices
     currency: str
 
     def take(self, tx: Tx, cash_out: CashOut, *, now: datetime) -> Say:
-        """Say how the reports contradict a recorded sale, once ever; else nothing."""
+        """Say how the reports contradict a recorded sale; NOTHING without contradiction or if said before."""
         found = contradiction_of(cash_out, self.currency)
         if found is None:
             return NOTHING
@@ -41,7 +41,7 @@ class ReportWatch:
         return describe.contradiction(found)
 
     def tell(self, tx: Tx, cash_out: CashOut, *, now: datetime) -> None:
-        """Tell the operators that the till of a sale that was shared out may be wrong."""
+        """Tell the operators of the contradiction of a distributed sale: the machine's cash may be wrong."""
         told = self.take(tx, cash_out, now=now)
         recorded = cash_outs.by_id(tx, cash_out.id) if told is not NOTHING else None
         if recorded is not None:

@@ -1,4 +1,4 @@
-"""Foretells what the first poll would do with a reading of Lamassu; changes nothing."""
+"""Foretells the outcome of the first poll for a reading of Lamassu; changes nothing."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Polls the Lamassu server: reads the cash-outs, has them recorded, and distributes the final ones.
+"""Polls the Lamassu server: has the cash-outs recorded, and the clean successes distributed.
 
-The invariant: an incomplete reading changes nothing; one faulty cash-out keeps no other back.
+The invariant: an incomplete reading changes nothing; a faulty cash-out keeps no other back.
 """
 
 import logging
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 class Ingest:
     """The poller of the Lamassu server; `run` never ends.
 
-    `start_at`: cash-outs count from this instant on; configured, or the bot's first start
+    `start_at`: the instant from which on cash-outs count; configured, or the bot's first start
     (`from_first_start`). `lookback`: how far back a poll reads, except for one full reading a day.
     """
 
@@ -86,7 +86,7 @@ class Ingest:
             await self.signals.poll.wait(self.clock, self.poll_s)
 
     async def poll_once(self) -> None:
-        """Read Lamassu, record what was read, and distribute the final cash-outs, oldest first.
+        """Read Lamassu, record the reading, and distribute the clean successes, oldest first.
 
         Raise SourceUnavailable if Lamassu could not be read.
         """
@@ -117,7 +117,7 @@ class Ingest:
         await self.database.transact(lambda tx: _note_poll(tx, export, now))
 
     async def _know_start(self) -> None:
-        """Read the first start again: if the clock was ahead at the first start, it is pulled back later."""
+        """Read the first start again: a first start by a clock that was ahead is pulled back later."""
         if self.from_first_start:
             first = await self.database.read(lambda tx: bot_state.moment(tx, bot_state.START_AT))
             self.start_at = first or self.start_at
@@ -131,7 +131,7 @@ class Ingest:
             self._note(reachable=True)
 
     async def _note_ticker(self, export: Export) -> None:
-        """Remember the newest ticker, against which fixed mode checks its rate."""
+        """Record the newest ticker for the checks of fixed mode's rate."""
         now = self.clock.now()
         ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
         if ticker is not None:
@@ -150,7 +150,7 @@ class Ingest:
         return spare(decided, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
 
     async def _record(self, export: Export, decided: Sequence[Decided]) -> list[Decided]:
-        """Record the machines, their cash and the cash-outs; return what is still to be distributed."""
+        """Record machines, cash and cash-outs; return the cash-outs that are still to be distributed."""
         to_distribute: list[Decided] = []
 
         async def record(some: Sequence[Decided]) -> None:

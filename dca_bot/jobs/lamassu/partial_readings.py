@@ -28,7 +28,7 @@ _FIRST_MAX = 100
 class PartialWatch:
     """Looks at each reading for the two signs of a file that is cut at a line's end.
 
-    The signs: sales without their dispense reports, and distributed cash-outs beyond the newest row.
+    The signs: sales without dispense reports, and distributed cash-outs beyond the newest row.
     """
 
     notices: Notices

@@ -1,6 +1,6 @@
-"""Records what cash-outs are found to be, and distributes the final ones: each call is one transaction.
+"""Records the decisions about cash-outs, and distributes clean successes: each call is a transaction.
 
-The invariant: a cash-out is recorded under its id and distributed once; an operator's decision stays.
+The invariant: a cash-out is recorded by id and distributed once; an operator's decision stays.
 """
 
 import logging
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Recorder:
-    """Carries out in the ledger what a reading of Lamassu means for each cash-out."""
+    """Carries out in the ledger the decisions of a reading of Lamassu."""
 
     notices: Notices
     programme: Programme
@@ -47,7 +47,7 @@ class Recorder:
         self._reports = ReportWatch(self.notices, self.programme.currency)
 
     def record(self, tx: Tx, decided: Sequence[Decided]) -> list[Decided]:
-        """Record what is new or has changed; return the cash-outs that are still to be distributed."""
+        """Record new and changed decisions; return the cash-outs that are still to be distributed."""
         known = cash_outs.states(tx, [cash_out.id for cash_out, _ in decided])
         shared_out, to_distribute = [], []
         for cash_out, decision in decided:
@@ -71,8 +71,8 @@ class Recorder:
     ) -> Distribution[Share] | None:
         """Distribute a cash-out, with everything that follows from the distribution.
 
-        Return None if nothing is distributed now: everything is paused, the cash-out has become final since
-        it was read, or LNbits knows payments for it (the cash-out is held then).
+        Return None if nothing is distributed now: everything is paused, the recorded state is final
+        by now, or LNbits knows payments for the cash-out (which is held then).
         """
         now = self.clock.now()
         if bot_state.paused(tx):
@@ -149,7 +149,7 @@ class Recorder:
 
 
 def _is_news(tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str) -> bool:
-    """Tell whether a decision differs from the ledger's record; of a held cash-out also its figures."""
+    """Tell whether a decision differs from the ledger's record; of a held cash-out also in the figures."""
     if (state, reason) != (STATE_OF[decision.verdict], str(decision.reason)):
         return True
     held = cash_outs.by_id(tx, cash_out.id) if state == cash_outs.HELD else None

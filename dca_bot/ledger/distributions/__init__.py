@@ -1,1 +1,1 @@
-"""What Lamassu sold and who got which share: cash-outs, distributions, fixed runs, recovery."""
+"""Cash-outs, and the distributions of cash-outs, fixed runs and commissions; recovery after a restore."""

@@ -1,6 +1,6 @@
-"""What cash-outs have been found to be: by Lamassu's rows, by the operator, or by what LNbits has paid.
+"""The recorded cash-outs: found by Lamassu's rows, added by an operator, or known from LNbits' payments.
 
-The invariant: one that is distributed stays so, with what was distributed of it.
+The invariant: a distributed cash-out stays distributed, with the amounts that were distributed.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ DISTRIBUTED = "distributed"
 
 @dataclass(frozen=True, slots=True)
 class RecordedCashOut:
-    """A cash-out as last recorded: `state` is waiting, held, distributed or ignored.
+    """A cash-out as last recorded. `state`: waiting, held, distributed or ignored.
 
     `row`: the amounts of Lamassu's row; None if never read. `fixed_fee`: of the whole sale, in whole units of
     fiat. `reported_minor`: the machine's report, if the report contradicts the sale and the operators know.
@@ -49,7 +49,7 @@ class RecordedCashOut:
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return (state, reason) of those cash-outs that are recorded."""
+    """Return (state, reason) of the recorded cash-outs among some ids, by id."""
     found: dict[str, tuple[str, str]] = {}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
@@ -69,7 +69,7 @@ def record(
     row: RowAmounts | None = None,
     now: datetime,
 ) -> bool:
-    """Record what a cash-out is found to be; return False, and record nothing, if its state is final.
+    """Record a decision about a cash-out; return False, and record nothing, if the recorded state is final.
 
     Final: the cash-out is distributed, or an operator ignores it. `row`: the amounts of Lamassu's row; None
     leaves the recorded amounts.
@@ -111,7 +111,7 @@ def record(
 def record_added(
     tx: Tx, cash_out_id: str, *, device_id: str, currency: str, note: str, now: datetime
 ) -> None:
-    """Record a cash-out of now that the operator adds; IntegrityError if it was added before."""
+    """Record a cash-out of now that an operator adds; sqlite3.IntegrityError if added before."""
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
         " first_seen_at, changed_at, note) VALUES (?1, ?2, 'waiting', ?3, ?3, ?4, 'BTC', ?3, ?3, ?5)",
@@ -122,7 +122,7 @@ def record_added(
 def record_recovered(
     tx: Tx, cash_out_id: str, amounts: Amounts, *, at: datetime, now: datetime
 ) -> None:
-    """Record a distributed cash-out that is known from LNbits' payments alone."""
+    """Record as distributed a cash-out that a restored ledger knows from LNbits' payments alone."""
     tx.execute(
         "INSERT INTO cash_out (id, device_id, state, created_at, at, fiat_code, crypto_code,"
         " principal_minor, principal_sat, commission_sat, first_seen_at, changed_at,"
@@ -141,7 +141,7 @@ def record_recovered(
 def note_distributed(
     tx: Tx, cash_out_id: str, amounts: Amounts, *, at: datetime, now: datetime
 ) -> None:
-    """Record that a cash-out is distributed, and what of it; StateChanged if it is already."""
+    """Record a cash-out as distributed, with the amounts; raise StateChanged if already distributed."""
     done = tx.execute(
         "UPDATE cash_out SET state = 'distributed', reason = '', reason_said = '', at = ?,"
         " principal_minor = ?, principal_sat = ?, commission_sat = ?, changed_at = ?"
@@ -160,7 +160,7 @@ def note_distributed(
 
 
 def tell_report(tx: Tx, cash_out_id: str, reported_minor: int, *, now: datetime) -> bool:
-    """Record that the operators are told what a machine reported against a sale; False if they were."""
+    """Record that the operators are told of a contradictory report; return False if told before."""
     done = tx.execute(
         "UPDATE cash_out SET report_told_at = ?, reported_minor = ?"
         " WHERE id = ? AND report_told_at IS NULL",
@@ -170,7 +170,7 @@ def tell_report(tx: Tx, cash_out_id: str, reported_minor: int, *, now: datetime)
 
 
 def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
-    """Return cash-outs of Lamassu that were created after an instant and are shared out, oldest first."""
+    """Return the ids of Lamassu's distributed cash-outs that were created after an instant, oldest first."""
     # The cash leaves after the row was made, so the index on `at` has nothing else to walk through.
     rows = tx.execute(
         "SELECT id FROM cash_out WHERE at > ?1 AND created_at > ?1 AND state = 'distributed'"
@@ -181,7 +181,7 @@ def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
 
 
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
-    """Record that the operator gives a held cash-out to nobody."""
+    """Record that an operator ignores a held cash-out: nobody gets a share."""
     tx.execute(
         "UPDATE cash_out SET state = 'ignored', reason = ?, reason_said = '', changed_at = ?"
         " WHERE id = ? AND state = 'held'",
@@ -190,7 +190,7 @@ def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
 
 
 def by_id(tx: Tx, cash_out_id: str) -> RecordedCashOut | None:
-    """Find a cash-out by its whole id."""
+    """Find a cash-out by the complete id."""
     row = tx.execute(f"{_CASH_OUT} WHERE cash_out.id = ?", (cash_out_id,)).fetchone()
     return None if row is None else _recorded(row)
 
@@ -206,7 +206,7 @@ def by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[RecordedCashOut]:
 
 
 def recent(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCashOut]:
-    """Return the newest cash-outs by the distribution's time, ignored ones too."""
+    """Return the newest cash-outs by the distribution's time, in any state."""
     rows = tx.execute(
         f"{_CASH_OUT} ORDER BY cash_out.at DESC, cash_out.id LIMIT ? OFFSET ?", (limit, offset)
     )

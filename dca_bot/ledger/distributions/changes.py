@@ -1,6 +1,6 @@
-"""What Lamassu's row said of a cash-out's amounts at the distribution, to be compared with later readings.
+"""The amounts of Lamassu's row at the distribution of a cash-out, to be compared with later readings.
 
-A cash-out that was never read from Lamassu has no such amounts, and can't change at Lamassu.
+A cash-out that was never read from Lamassu has no row amounts, and can't change at Lamassu.
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
-"""Distributions: what cash-outs, fixed runs and commissions gave to whom.
+"""The distributions of cash-outs, fixed runs and commissions, with the shares of the clients and recipients.
 
-The invariant: a distribution is recorded at most once, ever, by its id; its shares and its entries are
-recorded in one transaction or not at all.
+The invariant: a distribution is recorded at most once, ever, by id; shares and entries are recorded in the
+distribution's transaction or not at all.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ COMMISSION_SPLIT = "commission"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a distribution gives to one payee."""
+    """The fiat and sats of a payee in a distribution."""
 
     client_id: int
     minor: int

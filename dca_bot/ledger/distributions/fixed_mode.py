@@ -1,7 +1,7 @@
-"""Fixed mode: what a run gives to whom.
+"""Fixed mode: the distribution of a run.
 
-The invariant: a run is carried out once, ever, by its id; its state, its shares, their entries and their
-payouts are recorded in one transaction or not at all.
+The invariant: a run is carried out once, ever, by id; state, shares, entries and payouts are recorded in the
+same transaction or not at all.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from dca_bot.ledger.store.database import Tx
 
 
 def fixed_clients(tx: Tx, day: date) -> list[FixedClient]:
-    """Return who takes part in fixed mode at present, with what the date has given each already.
+    """Return the clients who take part in fixed mode at present, with the fiat given on the date already.
 
     Shares of cancelled payouts count too: a date never gives a client more than the daily limit.
     """

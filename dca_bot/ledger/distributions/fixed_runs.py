@@ -1,6 +1,6 @@
-"""The states of fixed mode's runs: which are done, which wait, have lapsed or are held, and why.
+"""The states of fixed mode's runs (done, waiting, lapsed, held), and the reasons.
 
-The invariant: a run is done once, ever, by its id.
+The invariant: a run is done once, ever, by id.
 
     (none) ─▶ waiting ─▶ done        the clients' shares are recorded (ledger/distributions/fixed_mode)
        │         ├─────▶ lapsed      the run's day is over; undone if the clock was ahead then
@@ -54,14 +54,14 @@ class RecordedRun:
     reason_said: str = ""
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether the run may still be done: it waits, or has lapsed by a clock that was ahead."""
+        """Tell whether the run may still be done: waiting, or lapsed by a clock that was ahead."""
         return self.state == WAITING or (self.state == LAPSED and self.changed_at > now)
 
 
 def note_done(
     tx: Tx, run: Run, quote: Quote | None, *, clients: int, ceiling_minor: int, now: datetime
 ) -> None:
-    """Record that a run gives to so many clients at a rate; raise StateChanged unless it is open."""
+    """Record a run as done, with rate and number of clients; raise StateChanged unless the run is open."""
     done = tx.execute(
         "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
         " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
@@ -114,7 +114,7 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
 
 
 def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
-    """Hold the waiting runs that LNbits knows payments for; return the instants when they were due."""
+    """Hold the waiting runs that LNbits knows payments for; return the due instants."""
     rows = tx.execute(
         "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
         " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)"
@@ -125,7 +125,7 @@ def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
 
 
 def lapse_before(tx: Tx, day: date, *, now: datetime) -> list[RecordedRun]:
-    """Let the waiting runs of earlier dates lapse; return the runs as they were before."""
+    """Let the waiting runs of earlier dates lapse; return the runs as before."""
     waiting = "SELECT id FROM fixed_run WHERE state = 'waiting' AND day < ?"
     before = _runs(tx, f"fixed_run.id IN ({waiting})", (day.isoformat(),))
     tx.execute(
@@ -141,7 +141,7 @@ def note_told(tx: Tx, run_id: str, *, now: datetime) -> None:
 
 
 def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
-    """Return the recorded ones among some runs, by id."""
+    """Return the recorded runs among some runs, by id."""
     ids = [run.id for run in runs]
     if not ids:
         return {}
@@ -150,7 +150,7 @@ def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
 
 
 def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
-    """Find runs whose id starts with `wanted`, in any case; a complete id finds one run alone."""
+    """Find runs whose id starts with `wanted`, in any case; a complete id finds that run alone."""
     start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
     exact = _runs(tx, "fixed_run.id = ?", (start,))
     where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"

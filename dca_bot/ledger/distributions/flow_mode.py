@@ -1,7 +1,7 @@
-"""Flow mode: the distribution of a cash-out, and the split of its commission.
+"""Flow mode: the distribution of a cash-out, and the split of the commission.
 
-The invariant: a cash-out is distributed at most once, ever, by its id; its state, its shares, their
-entries and their payouts are recorded in one transaction or not at all.
+The invariant: a cash-out is distributed at most once, ever, by id; state, shares, entries and payouts are
+recorded in the same transaction or not at all.
 """
 
 from collections.abc import Sequence
@@ -48,8 +48,8 @@ def work_out(tx: Tx, amounts: Amounts, *, at: datetime, flow_enabled: bool) -> A
 def work_out_split(tx: Tx, cash_out_id: str, commission_sat: int, *, now: datetime) -> Split | None:
     """Work out each recipient's share of a cash-out's commission, by name; None without recipients.
 
-    Return None also if LNbits has paid, or may still pay, shares of the commission that the version in
-    force doesn't give: a restored ledger has another version, and nothing is paid beside those payments.
+    Return None also if LNbits has paid, or may still pay, shares of the commission that the version in force
+    doesn't give: after a restore the version can differ, and nothing is paid beside known payments.
     """
     return _split(tx, commission.in_force(tx), cash_out_id, commission_sat, now=now)
 
@@ -90,7 +90,7 @@ def give(
     flow_enabled: bool,
     message_id: str | None = None,
 ) -> Distribution[Share]:
-    """Give the clients and recipients their shares of a cash-out.
+    """Give the clients and recipients the shares of a cash-out.
 
     The same transaction has recorded the cash-out as distributed. Raise sqlite3.IntegrityError if the
     shares are given already.
@@ -141,9 +141,9 @@ def record(
 def give_commission(
     tx: Tx, distribution: Distribution[Share], *, now: datetime, message_id: str | None
 ) -> None:
-    """Give the recipients their shares of a cash-out's commission; the rest stays the operator's.
+    """Give the recipients the shares of a cash-out's commission; the rest stays the operator's.
 
-    Without a split, the operator settles what LNbits has paid of the commission.
+    Without a split, the operator settles the payments that LNbits has made for the commission.
     """
     version, split_id = commission.in_force(tx), commission.split_id(distribution.id)
     split = _split(tx, version, distribution.id, distribution.commission_sat, now=now)

@@ -1,6 +1,6 @@
-"""Cash-outs that were settled outside Lamassu, and that the operator adds by hand.
+"""Cash-outs that were settled outside Lamassu and that an operator adds by hand.
 
-The id comes from the message that confirmed it, so one message adds one cash-out.
+The cash-out's id derives from the confirming message: a message adds a single cash-out.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from dca_bot.ledger.store.database import Tx
 
 
 def cash_out_id(sender: str, message_id: str) -> str:
-    """Derive the id from the confirming message: what tells it from others comes first, to be typed."""
+    """Derive a cash-out's id from the confirming message; the distinctive part comes first, to be typed."""
     text = f"dca-bot cash-out|{sender}|{message_id}"
     return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-added"
 
@@ -28,11 +28,10 @@ def record(
     note: str,
     now: datetime,
 ) -> None:
-    """Record a cash-out of now, which is to be distributed in the same transaction.
+    """Record a cash-out of now, to be distributed in the same transaction, and the cash that left.
 
-    Its cash leaves the machine; before any machine is known, it leaves no named one.
-
-    IntegrityError if it was added before.
+    Before any machine is known, the cash leaves no named machine. Raise sqlite3.IntegrityError if the
+    cash-out was added before.
     """
     cash_outs.record_added(tx, id_, device_id=device_id, currency=currency, note=note, now=now)
     place = device_id if machines.everything(tx) else machines.UNNAMED

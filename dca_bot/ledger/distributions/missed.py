@@ -1,6 +1,6 @@
-"""The cash-outs that passed a client by who had a balance and no wallet, and what she was told of it.
+"""Missed sales: cash-outs without a share for a client who had a balance and no destination.
 
-The invariant: what passed somebody by is recorded with the distribution, and never altered.
+The invariant: a missed sale is recorded with the distribution, and never altered.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from dca_bot.ledger.store.instants import instant_or_none, micros
 
 @dataclass(frozen=True, slots=True)
 class MissedSales:
-    """So many cash-outs that passed somebody by, and the names of those whom they did."""
+    """The number of cash-outs that clients missed, and the names of the clients."""
 
     count: int
     names: tuple[str, ...]
 
 
 def would_miss(tx: Tx, at: datetime) -> list[Client]:
-    """Return who would take part in a cash-out of that time in flow mode, but has no wallet."""
+    """Return the clients who miss a cash-out of that time in flow mode for want of a destination."""
     rows = tx.execute(
         "SELECT client.id FROM client"
         " JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
@@ -36,7 +36,7 @@ def would_miss(tx: Tx, at: datetime) -> list[Client]:
 
 
 def would_miss_run(tx: Tx) -> list[Client]:
-    """Return who would take part in a run of fixed mode, but has no wallet or no daily limit."""
+    """Return the clients who miss a run of fixed mode for want of a destination or a daily limit."""
     rows = tx.execute(
         "SELECT client.id FROM client"
         " JOIN account ON account.kind = 'balance' AND account.client_id = client.id"
@@ -47,7 +47,7 @@ def would_miss_run(tx: Tx) -> list[Client]:
 
 
 def waiting_for_wallet(tx: Tx, distribution_id: str) -> list[Client]:
-    """Return the clients who got a share of a distribution that waits until they have a wallet."""
+    """Return the clients whose shares of a distribution wait for a destination."""
     rows = tx.execute(
         "SELECT client_id FROM share JOIN client ON client.id = client_id"
         " WHERE distribution_id = ? AND destination IS NULL ORDER BY client_id",
@@ -57,7 +57,7 @@ def waiting_for_wallet(tx: Tx, distribution_id: str) -> list[Client]:
 
 
 def record(tx: Tx, distribution_id: str, missing: Sequence[Client]) -> None:
-    """Record whom a distribution passed by."""
+    """Record the clients who missed a distribution."""
     tx.executemany(
         "INSERT INTO missed_sale (distribution_id, client_id) VALUES (?, ?)",
         [(distribution_id, one.id) for one in missing],
@@ -65,7 +65,7 @@ def record(tx: Tx, distribution_id: str, missing: Sequence[Client]) -> None:
 
 
 def of_distribution(tx: Tx, distribution_id: str) -> list[Client]:
-    """Return whom a distribution passed by."""
+    """Return the clients who missed a distribution."""
     rows = tx.execute(
         "SELECT client_id FROM missed_sale WHERE distribution_id = ? ORDER BY client_id",
         (distribution_id,),
@@ -74,7 +74,7 @@ def of_distribution(tx: Tx, distribution_id: str) -> list[Client]:
 
 
 def since(tx: Tx, at: datetime) -> MissedSales:
-    """Return what passed somebody by among what was shared out since then."""
+    """Return the missed sales among the distributions since then."""
     rows = tx.execute(
         "SELECT distribution_id, name FROM distribution"
         " CROSS JOIN missed_sale ON distribution_id = distribution.id"
@@ -87,11 +87,11 @@ def since(tx: Tx, at: datetime) -> MissedSales:
 
 
 def told_at(tx: Tx, client_id: int) -> datetime | None:
-    """Return when a client was last told that something passed her by."""
+    """Return when a client was last told of a missed sale or run."""
     row = tx.execute("SELECT missed_told_at FROM client WHERE id = ?", (client_id,)).fetchone()
     return instant_or_none(row["missed_told_at"])
 
 
 def note_told(tx: Tx, client_id: int, *, now: datetime) -> None:
-    """Note that a client is told now."""
+    """Record that a client is told of a missed sale or run now."""
     tx.execute("UPDATE client SET missed_told_at = ? WHERE id = ?", (micros(now), client_id))

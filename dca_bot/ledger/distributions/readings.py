@@ -1,6 +1,6 @@
-"""How old the data was that the last successful poll has read.
+"""The age of the data that the last successful poll has read.
 
-The ledger keeps the age, so that commands can show the age also while the bot is down.
+The ledger keeps the age: commands show the age also while the bot is down.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Who the clients are, and where their sats go.
 
-A recipient of commission who is no client stands in the same table, so that shares and payouts work
-alike; the functions here that find or list clients never return one (`ledger/commission.py` does).
+A recipient of commission who is no client stands in the same table, so that shares and payouts work alike.
+Only functions that name recipients in the docstring return recipients.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where sats are paid to: `kind` is INVOICE_KEY or ADDRESS, `value` the key or the address."""
+    """A destination of sats. `kind`: INVOICE_KEY or ADDRESS; `value`: the key or the address."""
 
     kind: str
     value: str
@@ -47,11 +47,10 @@ def is_internal(kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the ledger has it; `owed_sat` is distributed and not yet paid.
+    """A client or recipient in the ledger. `owed_sat`: distributed and not yet paid.
 
-    `key_at` is since when the key is the client's. `fixed_wanted_at` is when the client chose fixed
-    mode, which waits for a daily limit. `role` is CLIENT, or RECIPIENT for somebody who
-    gets commission and nothing else.
+    `key_at`: since when the client has the present key. `fixed_wanted_at`: when the client chose fixed mode
+    and a daily limit was missing. `role`: RECIPIENT for somebody who gets commission only.
     """
 
     id: int
@@ -81,7 +80,9 @@ def add(
     now: datetime,
     role: ClientRole = ClientRole.CLIENT,
 ) -> Client:
-    """Record a new client, active and in flow mode; IntegrityError if name or key is taken.
+    """Record a new client, active and in flow mode.
+
+    Raise sqlite3.IntegrityError if the name, a name that looks alike, or the key is an open client's.
 
     Taken is also a name that people take for an open client's.
     """
@@ -94,12 +95,12 @@ def add(
 
 
 def by_id(tx: Tx, client_id: int) -> Client:
-    """Return a client or recipient that is known to exist."""
+    """Return an existing client or recipient."""
     return _client(tx.execute(f"{_SELECT} WHERE client.id = ?", (client_id,)).fetchone())
 
 
 def by_name(tx: Tx, name: str) -> Client | None:
-    """Find a client by name, whatever the case; a closed one only if no other has the name."""
+    """Find a client by name, whatever the case; a closed client only if no open client has the name."""
     row = tx.execute(
         f"{_SELECT} WHERE name = ? AND role = 'client'"
         " ORDER BY state = 'closed', client.id DESC LIMIT 1",
@@ -109,7 +110,7 @@ def by_name(tx: Tx, name: str) -> Client | None:
 
 
 def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
-    """Find the client who writes with this key; a closed client is nobody."""
+    """Find the open client with this public key in hex."""
     row = tx.execute(
         f"{_SELECT} WHERE pubkey = ? AND role = 'client' AND state <> 'closed'", (pubkey,)
     ).fetchone()
@@ -117,12 +118,12 @@ def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
 
 
 def known_pubkeys(tx: Tx, words: Iterable[str]) -> set[str]:
-    """Return those of some words, in lower case, that are a client's public key in hex."""
+    """Return the words, given in lower case, that are an open client's public key in hex."""
     return {word for word in words if by_pubkey(tx, word) is not None}
 
 
 def names(tx: Tx) -> list[str]:
-    """Return the names of all clients who are not closed."""
+    """Return the names of all open clients."""
     rows = tx.execute(
         "SELECT name FROM client WHERE role = 'client' AND state <> 'closed' ORDER BY name"
     )
@@ -130,13 +131,13 @@ def names(tx: Tx) -> list[str]:
 
 
 def names_of(tx: Tx, pubkeys: Iterable[str]) -> list[str]:
-    """Return the names of the clients who write with one of these keys, by name."""
+    """Return the names of the open clients with these public keys, sorted."""
     found = (by_pubkey(tx, pubkey) for pubkey in pubkeys)
     return sorted(client.name for client in found if client is not None)
 
 
 def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
-    """Return the clients who are not closed, by name; without a limit all."""
+    """Return the open clients, by name; without a limit all."""
     rows = tx.execute(
         f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name LIMIT ? OFFSET ?",
         (limit, offset),
@@ -145,7 +146,7 @@ def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
 
 
 def with_balance(tx: Tx) -> list[Client]:
-    """Return the clients who have a balance, by name."""
+    """Return the open clients with a balance above 0, by name."""
     rows = tx.execute(
         f"{_SELECT} WHERE role = 'client' AND state <> 'closed' AND fiat.balance > 0 ORDER BY name"
     )
@@ -153,7 +154,7 @@ def with_balance(tx: Tx) -> list[Client]:
 
 
 def alike(tx: Tx, name: str) -> list[Client]:
-    """Return the open clients and recipients whose names people take for this one, by name."""
+    """Return the open clients and recipients with names that look like `name`, sorted by name."""
     # The names come first, or SQLite walks through all accounts of a kind.
     rows = tx.execute(
         f"{_SELECT} WHERE client.id IN"
@@ -164,7 +165,7 @@ def alike(tx: Tx, name: str) -> list[Client]:
 
 
 def closed(tx: Tx, name: str) -> Client | None:
-    """Return the closed client of a name, the last of several; None if there is none."""
+    """Return the last closed client of a name; None without a closed client."""
     rows = tx.execute(
         f"{_SELECT} WHERE skeleton = ? AND state = 'closed' AND role = 'client'"
         " ORDER BY client.id DESC",
@@ -174,15 +175,15 @@ def closed(tx: Tx, name: str) -> Client | None:
 
 
 def exact(found: Sequence[Client], name: str) -> list[Client]:
-    """Return those whose name is this one in full; case counts where it alone tells them apart."""
+    """Return the clients with exactly this name; case decides only between several."""
     same = [one for one in found if _full(one.name).casefold() == _full(name).casefold()]
     return [one for one in same if _full(one.name) == _full(name)] or same
 
 
 def payee(tx: Tx, name: str) -> Client | None:
-    """Find who is paid under a name, client or recipient; a closed one is nobody.
+    """Find the open client or recipient who is paid under a name.
 
-    Of several whose names look alike, it is the one whose name is this in full, if any is.
+    Of several names that look alike, the exact name counts. Return None if no name, or no single name, fits.
     """
     found = alike(tx, name)
     same = exact(found, name) or found
@@ -190,7 +191,7 @@ def payee(tx: Tx, name: str) -> Client | None:
 
 
 def lookalikes(tx: Tx) -> list[list[str]]:
-    """Return the names of open clients and recipients that people take for one, each such set."""
+    """Return each set of names of open clients and recipients that look alike."""
     rows = tx.execute(
         "SELECT skeleton, name FROM client WHERE state <> 'closed' AND skeleton IN"
         " (SELECT skeleton FROM client WHERE state <> 'closed' GROUP BY skeleton HAVING count(*) > 1)"
@@ -203,7 +204,7 @@ def lookalikes(tx: Tx) -> list[list[str]]:
 
 
 def named_like(tx: Tx, words: Iterable[str]) -> list[str]:
-    """Return the names of open clients and recipients that read like one of some words, by name."""
+    """Return the names of open clients and recipients that look like one of some words, sorted."""
     wanted = sorted(words)
     marks = ",".join("?" * len(wanted))
     rows = tx.execute(
@@ -232,27 +233,27 @@ def set_state(tx: Tx, client: Client, state: ClientState) -> None:
 
 
 def set_mode(tx: Tx, client_id: int, mode: Mode) -> None:
-    """Let a client buy with each cash-out ('flow') or at fixed times ('fixed') from now on."""
+    """Set a client's mode from now on: flow (shares of each cash-out) or fixed (buys at fixed times)."""
     tx.execute("UPDATE client SET mode = ?, fixed_wanted_at = NULL WHERE id = ?", (mode, client_id))
 
 
 def want_fixed(tx: Tx, client_id: int, *, now: datetime) -> None:
-    """Note that a client wants fixed mode, which begins once there is a daily limit."""
+    """Record that a client wants fixed mode; fixed mode begins with a daily limit."""
     tx.execute("UPDATE client SET fixed_wanted_at = ? WHERE id = ?", (micros(now), client_id))
 
 
 def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
-    """Set how much a client gives a day in fixed mode, from the next run on."""
+    """Set a client's daily limit of fixed mode, from the next run on."""
     tx.execute("UPDATE client SET fixed_limit_minor = ? WHERE id = ?", (limit_minor, client_id))
 
 
 def set_language(tx: Tx, client_id: int, language: str) -> None:
-    """Set in which language a client is written to."""
+    """Set the language of a client's messages."""
     tx.execute("UPDATE client SET language = ? WHERE id = ?", (language, client_id))
 
 
 def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
-    """Set where a client's future payouts go; submitted ones keep theirs."""
+    """Set the destination of a client's future payouts; submitted payouts keep their destinations."""
     tx.execute(
         "UPDATE client SET destination = ?, destination_kind = ?, destination_min_sat = ?"
         " WHERE id = ?",
@@ -261,7 +262,7 @@ def set_destination(tx: Tx, client_id: int, destination: Destination) -> None:
 
 
 def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat: int) -> None:
-    """Note what a destination takes at least; raise StateChanged if it isn't the client's any more."""
+    """Record a destination's minimum; raise StateChanged if the client has another destination by now."""
     done = tx.execute(
         "UPDATE client SET destination_min_sat = ? WHERE id = ? AND destination = ?",
         (min_sat, client_id, destination.value if destination else None),
@@ -271,7 +272,7 @@ def set_minimum(tx: Tx, client_id: int, destination: Destination | None, min_sat
 
 
 def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
-    """Give a client a new key, on closed accounts of the old one too: a day's limit is a person's.
+    """Give a client a new key, and closed clients with the old key too: a daily limit is a person's.
 
     IntegrityError if another client has it.
     """
@@ -283,7 +284,7 @@ def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
 
 
 def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
-    """Note where the balance stands against `low_minor` and zero.
+    """Record the level of a client's balance: used up (0), low (below `low_minor`), or neither.
 
     Return 'low' or 'used up' if it has just sunk to that, else ''; so each crossing is returned
     once, and a balance that rises arms it anew.
@@ -296,7 +297,7 @@ def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
-    """Return (balance, open payouts and unplanned shares, pending deposits): what keeps a client."""
+    """Return what keeps a client open: (balance, open payouts and unplanned shares, pending deposits)."""
     row = tx.execute(
         "SELECT (SELECT balance FROM account WHERE kind = 'balance' AND client_id = ?1) AS minor,"
         " (SELECT count(*) FROM open_payout WHERE client_id = ?1)"

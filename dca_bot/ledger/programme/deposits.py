@@ -1,4 +1,4 @@
-"""The clients' cash: pending until it is in the machine, confirmed, voided or taken back."""
+"""The clients' cash: deposits that are pending, confirmed or voided, and withdrawals."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Deposit:
 
 
 def add(tx: Tx, client_id: int, *, amount_minor: int, note: str, now: datetime) -> Deposit:
-    """Record a pending deposit; it changes no balance."""
+    """Record a pending deposit; no balance changes."""
     deposit_id = tx.execute(
         "INSERT INTO deposit (client_id, amount_minor, note, created_at) VALUES (?, ?, ?, ?)",
         (client_id, amount_minor, note, micros(now)),
@@ -105,7 +105,7 @@ def withdraw(
     now: datetime,
     message_id: str | None = None,
 ) -> None:
-    """Take cash back out of a client's balance, and of the machine that it is paid from.
+    """Record cash that is paid out from a client's balance and from a machine.
 
     IntegrityError if the balance doesn't cover it.
     """
@@ -135,7 +135,7 @@ def recent_of(tx: Tx, client_id: int, *, limit: int) -> list[Deposit]:
 
 
 def pending_minor(tx: Tx, client_id: int) -> int:
-    """Return what a client has handed in that is not in the machine yet."""
+    """Return the sum of a client's pending deposits."""
     row = tx.execute(
         "SELECT coalesce(sum(amount_minor), 0) AS total FROM deposit"
         " WHERE client_id = ? AND state = 'pending'",

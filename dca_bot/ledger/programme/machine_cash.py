@@ -1,9 +1,8 @@
-"""What should be in each machine: every move of cash, and the counts.
+"""The cash that should be in each machine: every move of cash, and the counts.
 
-The invariant: a move is never altered, and the sums beside them are kept by the schema. What is read
-again moves the difference only, so a record follows its row and is never counted twice. A count sets
-the truth: what had happened before it and is recorded later changes the count's difference, not what
-is in the machine.
+The invariant: a move is never altered, and the schema keeps the sums. A row that is read again moves only the
+difference, so the row's cash is never counted twice. A count sets the machine's cash: a move from before the
+count that is recorded later changes the count's difference, not the machine's cash.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +24,9 @@ _COUNT = "count"
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Cash that a row of Lamassu has moved: `kind` is CASH_IN or CASH_OUT, `ref` the row's id.
+    """Cash that a row of Lamassu has moved. `kind`: CASH_IN or CASH_OUT; `ref`: the row's id.
 
-    `amount_minor` is what came into the machine, negative for what left it.
+    `amount_minor`: positive for cash into the machine, negative for cash out of the machine.
     """
 
     kind: str
@@ -39,7 +38,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A count; `difference_minor` is what was there beyond the expected, None for a first count."""
+    """A count. `difference_minor`: counted less expected cash; None for a machine's first count."""
 
     counted_at: datetime
     counted_minor: int
@@ -48,7 +47,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class MachineCash:
-    """What should be in a machine, and by kind what has moved since its last count."""
+    """The expected cash of a machine, and the cash moved since the last count, by kind of move."""
 
     machine: Machine
     expected_minor: int
@@ -57,7 +56,7 @@ class MachineCash:
 
 
 def follow(tx: Tx, flows: Sequence[Flow], *, now: datetime) -> None:
-    """Have the record of rows say what the rows say now; where it says so already, nothing moves."""
+    """Bring the recorded cash of rows in line with the rows' present amounts."""
     recorded = {
         kind: _recorded_minor(tx, kind, [flow.ref for flow in flows if flow.kind == kind])
         for kind in (CASH_IN, CASH_OUT)
@@ -72,20 +71,20 @@ def follow(tx: Tx, flows: Sequence[Flow], *, now: datetime) -> None:
 def move(
     tx: Tx, kind: str, ref: str, *, machine: str | None, amount_minor: int, now: datetime
 ) -> None:
-    """Record cash that goes into a machine or, if negative, comes out of it, by an operator's word."""
+    """Record cash that an operator reports: into a machine, or out of a machine if negative."""
     if amount_minor:
         place = machines.place_of(tx, machine)
         _move(tx, kind, ref, place, amount_minor, at=now, now=now)
 
 
 def undo(tx: Tx, kind: str, ref: str, *, now: datetime) -> None:
-    """Take what was moved out of where it stands; it leaves now, whenever it came."""
+    """Undo the moves of a deposit: the cash leaves its present places now, whenever the cash came."""
     for place, amount_minor in _standing(tx, kind, ref).items():
         _move(tx, kind, ref, place, -amount_minor, at=now, now=now)
 
 
 def find_places(tx: Tx, *, now: datetime) -> None:
-    """Give the cash of no named machine to its machine, where that is known by now."""
+    """Move cash of no named machine to the machine, if the machine is known by now."""
     rows = tx.execute(
         "SELECT cash_move.kind, ref, sum(cash_move.amount_minor) AS minor, min(at) AS at,"
         " deposit.machine FROM cash_move INDEXED BY cash_move_unnamed"
@@ -104,10 +103,10 @@ def find_places(tx: Tx, *, now: datetime) -> None:
 def count(
     tx: Tx, device_id: str, counted_minor: int, *, now: datetime, message_id: str | None = None
 ) -> None:
-    """Record what was counted in a machine; the figure goes on from there.
+    """Record the counted cash of a machine; the expected cash goes on from the count.
 
-    Once every machine was counted, cash of no named machine from before that is in none other than
-    the counted ones, so it isn't counted beside them any more.
+    Once every machine was counted, cash of no named machine from before the oldest of the last counts must be
+    in the counted machines: the cash of no named machine is set to the moves after that count.
     """
     _count(tx, device_id, counted_minor, at=now, message_id=message_id)
     oldest = tx.execute(
@@ -128,12 +127,12 @@ def count(
 
 
 def of_all(tx: Tx) -> list[MachineCash]:
-    """Return what should be in each machine, by label."""
+    """Return the expected cash of each machine, by label."""
     return [of_machine(tx, machine) for machine in machines.everything(tx)]
 
 
 def of_machine(tx: Tx, machine: Machine) -> MachineCash:
-    """Return what should be in a machine."""
+    """Return the expected cash of a machine."""
     sums = tx.execute("SELECT * FROM cash_sum WHERE device_id = ?", (machine.device_id,)).fetchall()
     return MachineCash(
         machine=machine,
@@ -152,7 +151,7 @@ def unnamed_minor(tx: Tx) -> int:
 
 
 def uncovered_minor(tx: Tx) -> int | None:
-    """Return by how much the clients' balances exceed the cash; None while nothing can be said."""
+    """Return by how much the clients' balances exceed the cash, as `core.machine_cash.uncovered_minor`."""
     balances = tx.execute(
         "SELECT coalesce(sum(balance), 0) AS minor FROM account WHERE kind = 'balance'"
     ).fetchone()
@@ -162,13 +161,13 @@ def uncovered_minor(tx: Tx) -> int | None:
 
 
 def left_minor(tx: Tx, cash_out_id: str) -> int | None:
-    """Return the cash that a cash-out is known to have taken out of its machine; None if nothing is."""
+    """Return the recorded cash that a cash-out took out of the machine; None if no cash is recorded."""
     found = _recorded_minor(tx, CASH_OUT, [cash_out_id])
     return -found[cash_out_id] if cash_out_id in found else None
 
 
 def undecided_minor(tx: Tx) -> int:
-    """Return the cash that has left for cash-outs which are still to be shared out or held."""
+    """Return the cash that has left the machines for waiting and held cash-outs."""
     # Summed here: what a server claims may be more than SQLite can add up. CROSS JOIN: the few
     # cash-outs come first, not all moves.
     rows = tx.execute(
@@ -179,7 +178,7 @@ def undecided_minor(tx: Tx) -> int:
 
 
 def _recorded_minor(tx: Tx, kind: str, refs: Sequence[str]) -> dict[str, int]:
-    """Return what is recorded of rows, whatever its sign."""
+    """Return the recorded cash of rows, with the moves' sign, by ref."""
     found: dict[str, int] = {}
     for start in range(0, len(refs), 500):
         some = refs[start : start + 500]
@@ -194,7 +193,7 @@ def _recorded_minor(tx: Tx, kind: str, refs: Sequence[str]) -> dict[str, int]:
 
 
 def _standing(tx: Tx, kind: str, ref: str) -> dict[str, int]:
-    """Return what stands of a deposit, by place."""
+    """Return the cash of a deposit in each place."""
     rows = tx.execute(
         "SELECT device_id, sum(amount_minor) AS minor FROM cash_move WHERE kind = ? AND ref = ?"
         " GROUP BY device_id HAVING minor <> 0",
@@ -215,7 +214,7 @@ def _move(
 
 
 def _count(tx: Tx, place: str, counted_minor: int, *, at: datetime, message_id: str | None) -> None:
-    """Record a count; one before the last, as after the clock went back, counts as of the last."""
+    """Record a count; a count before the last (the clock went back) is dated to the last."""
     tx.execute(
         "INSERT INTO cash_count (device_id, counted_minor, counted_at, after_move, message_id)"
         " SELECT ?1, ?2, max(?3, coalesce((SELECT max(counted_at) FROM cash_count"

@@ -1,7 +1,6 @@
-"""Which machines there are, and which one is meant.
+"""The machines that were ever seen, and the machines that typed words can mean.
 
-A machine is its device id, whatever it is called; where two have one name, both are shown with the
-beginning of their ids.
+The device id identifies a machine. Machines with the same name are labelled with the beginning of the id.
 """
 
 import difflib
@@ -13,15 +12,15 @@ from dca_bot.core.names import folded
 from dca_bot.ledger.store.database import Tx
 
 UNNAMED = ""
-"""Stands for the place of cash that no machine was named for."""
+"""The device id for cash of no named machine."""
 ID_LENGTH_MIN = 4
 LIKENESS_PERCENT_MIN = 75
-"""So much alike is a name that may be misspelt."""
+"""The least likeness of a misspelt name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine; `label` is its name, told apart from others of the same name."""
+    """A machine; `label`: the name, with the beginning of the id if other machines have the same name."""
 
     device_id: str
     name: str
@@ -35,16 +34,16 @@ def everything(tx: Tx) -> list[Machine]:
 
 
 def known_ids(tx: Tx, words: Iterable[str]) -> set[str]:
-    """Return those of some words, in lower case, that a machine's id begins with."""
+    """Return the words, given in lower case, that a machine's id begins with."""
     ids = [one.device_id.lower() for one in everything(tx)]
     return {word for word in words if any(id_.startswith(word) for id_ in ids)}
 
 
 def complete(known: Sequence[Machine], words: Sequence[str]) -> tuple[list[Machine], int]:
-    """Find the longest complete name or id that words begin with; return whose it is, and its words.
+    """Find the longest complete name or id that words begin with; return its machines and its word count.
 
-    Case and accents don't count. A name of several words may be written as one, and the other way
-    round, where no name is there word by word. Several machines are returned where it is all of theirs.
+    Case and accents don't count. If no name fits word by word, spaces don't count either. Several machines
+    are returned for a name that all of them have.
     """
     typed = [folded(word) for word in words]
     for separator in (" ", ""):
@@ -57,7 +56,7 @@ def complete(known: Sequence[Machine], words: Sequence[str]) -> tuple[list[Machi
 
 
 def beginnings(known: Sequence[Machine], words: Sequence[str]) -> list[tuple[Machine, int]]:
-    """Find the machines whose name or id begins like words; return each with how many words that is."""
+    """Find the machines whose name or id begins like words; return each machine with the number of words."""
     found = []
     for count in range(1, len(words) + 1):
         typed = folded("".join(words[:count]))
@@ -70,9 +69,9 @@ def beginnings(known: Sequence[Machine], words: Sequence[str]) -> list[tuple[Mac
 
 
 def resembling(known: Sequence[Machine], words: Sequence[str], *, beyond: int = 0) -> list[Machine]:
-    """Return the machines whose name words may begin with, cut short or misspelt.
+    """Return the machines whose name, cut short or misspelt, words may begin with.
 
-    Only what is longer than `beyond` words counts.
+    A name counts only with more than `beyond` words.
     """
     cut = {
         one.device_id
@@ -84,7 +83,7 @@ def resembling(known: Sequence[Machine], words: Sequence[str], *, beyond: int = 
 
 
 def meant(tx: Tx, wanted: str) -> list[Machine]:
-    """Return the machines that a whole text can stand for: a name, an id, or how one of them begins."""
+    """Return the machines that a whole text can mean: a name, an id, or the beginning of a name or id."""
     words, known = wanted.split(), everything(tx)
     found, count = complete(known, words)
     if found and count == len(words):
@@ -93,7 +92,7 @@ def meant(tx: Tx, wanted: str) -> list[Machine]:
 
 
 def place_of(tx: Tx, wanted: str | None) -> str:
-    """Return the device id that cash belongs to: the machine named, or the only one that is known."""
+    """Return the device id of the named machine, or of the only known machine; else UNNAMED."""
     found = meant(tx, wanted) if wanted else []
     if len(found) == 1:
         return found[0].device_id
@@ -102,7 +101,7 @@ def place_of(tx: Tx, wanted: str | None) -> str:
 
 
 def record(tx: Tx, names: Mapping[str, str]) -> None:
-    """Remember the machines' names by device id; those that are no longer listed stay."""
+    """Record the machines' names by device id; machines that Lamassu no longer lists stay."""
     tx.executemany(
         "INSERT INTO machine (device_id, name) VALUES (?, ?)"
         " ON CONFLICT (device_id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
@@ -111,7 +110,7 @@ def record(tx: Tx, names: Mapping[str, str]) -> None:
 
 
 def note(tx: Tx, device_id: str) -> None:
-    """Remember a machine that Lamassu doesn't list; the beginning of its id is its name."""
+    """Record a machine that Lamassu doesn't list, named by the beginning of the id."""
     if device_id != UNNAMED:
         tx.execute(
             "INSERT INTO machine (device_id, name) VALUES (?1, substr(?1, 1, 8))"
@@ -121,13 +120,13 @@ def note(tx: Tx, device_id: str) -> None:
 
 
 def _names(one: Machine, separator: str) -> tuple[str, str, str]:
-    """Return what a machine is called (label, name, id), its words joined for comparison."""
+    """Return a machine's label, name and id, the words joined for comparison."""
     label, name = (separator.join(folded(called).split()) for called in (one.label, one.name))
     return label, name, folded(one.device_id)
 
 
 def _exact(found: Sequence[Machine], words: Sequence[str]) -> list[Machine]:
-    """Return those whose name is written with its accents, where accents alone tell machines apart."""
+    """Return the machines whose label or name is written exactly, accents included."""
     wanted = _cased("".join(words))
     return [one for one in found if wanted in (_cased(one.label), _cased(one.name))]
 

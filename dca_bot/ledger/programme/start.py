@@ -1,7 +1,7 @@
-"""From which instant on cash-outs count: `lamassu.start_at`, or else the bot's first start.
+"""The instant from which on cash-outs count: `lamassu.start_at`, or else the bot's first start.
 
-The invariant: once a programme runs, an earlier instant than the one before counts only after the
-operator's word, because the cash-outs in between would be shared out and their commission paid.
+The invariant: once a programme runs, an earlier instant than before counts only after an operator has agreed,
+because the cash-outs in between would be distributed and the commission paid.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dca_bot.ledger.store.database import Tx
 class Start:
     """Cash-outs count from `at` on.
 
-    `asks`: the operators are to be asked, as cash-outs counted from the later instant `used` on until now.
+    `asks`: the operators are to be asked, because cash-outs counted from the later instant `used` on so far.
     """
 
     at: datetime
@@ -24,9 +24,9 @@ class Start:
 
 
 def foresee(tx: Tx, configured: datetime | None, now: datetime) -> Start:
-    """Return what a start of the bot would find now; nothing is recorded.
+    """Return what a start of the bot would find now; record nothing.
 
-    A ledger from before 0.2.0 doesn't say which instant was used, so the configured one was.
+    A ledger from before 0.2.0 doesn't have the used instant: the configured instant counts as used.
     """
     at = configured or bot_state.moment(tx, bot_state.START_AT) or now
     used = bot_state.moment(tx, bot_state.START_USED) or at
@@ -39,7 +39,7 @@ def has_begun(tx: Tx) -> bool:
 
 
 def begin(tx: Tx, configured: datetime | None, now: datetime) -> Start:
-    """Record a start of the bot; where older cash-outs would count, everything waits for the operator."""
+    """Record a start of the bot; if older cash-outs would count, everything waits for an operator."""
     found = foresee(tx, configured, now)
     if not has_begun(tx):
         bot_state.put(tx, bot_state.START_AT, now.isoformat())
@@ -52,12 +52,12 @@ def begin(tx: Tx, configured: datetime | None, now: datetime) -> Start:
 
 
 def asked(tx: Tx) -> datetime | None:
-    """Return the earlier instant that the operators are asked about; None if they are asked nothing."""
+    """Return the earlier instant that the operators are asked about; None without a question."""
     return bot_state.moment(tx, bot_state.START_ASKED)
 
 
 def accept(tx: Tx) -> None:
-    """Take the operator's word that older cash-outs count."""
+    """Record an operator's word that older cash-outs count."""
     at = asked(tx)
     if at is not None:
         bot_state.put(tx, bot_state.START_USED, at.isoformat())
@@ -65,6 +65,6 @@ def accept(tx: Tx) -> None:
 
 
 def ahead(tx: Tx, now: datetime) -> datetime | None:
-    """Return from when on cash-outs count if that is still to come; else None."""
+    """Return the instant from which on cash-outs count if the instant is in the future; else None."""
     used = bot_state.moment(tx, bot_state.START_USED)
     return used if used is not None and used > now else None

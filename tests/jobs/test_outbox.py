@@ -279,7 +279,7 @@ async def test_messages_to_one_person_leave_in_order_one_at_a_time(office):
     assert seconds == sorted(set(seconds)), "apps sort by whole seconds"
 
 
-async def test_refused_letter_keeps_no_later_one_back_and_is_still_the_older_one(office):
+async def test_refused_message_keeps_no_later_one_back_and_is_still_the_older_one(office):
     office.relays.takes = False
     await office.write(ANA, "one")
     await office.deliver()
@@ -293,7 +293,7 @@ async def test_refused_letter_keeps_no_later_one_back_and_is_still_the_older_one
     assert one.created_at < two.created_at, "apps show them in this order"
 
 
-async def test_letter_that_cannot_be_sealed_keeps_no_other_back(office):
+async def test_message_that_cannot_be_sealed_keeps_no_other_back(office):
     seal = office.relays.seal
 
     def refuse(message):
@@ -340,7 +340,7 @@ async def test_slow_relay_of_one_person_delays_nobody_else(running):
     await until(lambda: running.relays.texts(ANA) == ["slow", "after it"])
 
 
-async def test_letters_on_their_way_are_known_to_the_other_jobs(running):
+async def test_messages_on_their_way_are_known_to_the_other_jobs(running):
     running.relays.slow = {ANA}
     await running.write(ANA, "alarm", alarm="LNbits")
     running.signals.outbox.ring()

@@ -74,19 +74,19 @@ def test_messages_to_one_person_have_rising_seconds_up_to_a_bound(story):
     rows = story.sql("SELECT created_at FROM outbox WHERE recipient = ? ORDER BY id", ANA)
     ahead = [row["created_at"] - int(START.timestamp()) for row in rows]
     assert ahead == [*range(outbox.AHEAD_MAX_S + 1), outbox.AHEAD_MAX_S, outbox.AHEAD_MAX_S]
-    (letter,) = due(story, busy=[ANA])
-    assert (letter.recipient, letter.created_at) == (BEN, START)
+    (outgoing,) = due(story, busy=[ANA])
+    assert (outgoing.recipient, outgoing.created_at) == (BEN, START)
 
 
-def test_the_oldest_letter_of_each_person_is_due(story):
+def test_the_oldest_message_of_each_person_is_due(story):
     for to, text in ((ANA, "1"), (ANA, "2"), (BEN, "3"), (BEN, "4")):
         write(story, text, to=to)
-    assert [letter.text for letter in due(story)] == ["1", "3"]
-    assert [letter.text for letter in due(story, limit=1)] == ["1"]
-    assert [letter.text for letter in due(story, busy=[ANA])] == ["3"]
+    assert [outgoing.text for outgoing in due(story)] == ["1", "3"]
+    assert [outgoing.text for outgoing in due(story, limit=1)] == ["1"]
+    assert [outgoing.text for outgoing in due(story, busy=[ANA])] == ["3"]
     assert due(story, busy=[ANA, BEN]) == []
     story.do(outbox.mark_sent, due(story)[0], now=story.now)
-    assert [letter.text for letter in due(story)] == ["2", "3"]
+    assert [outgoing.text for outgoing in due(story)] == ["2", "3"]
     assert story.read(outbox.unsent) == 3
 
 
@@ -102,27 +102,27 @@ TURNS = [
 
 
 @pytest.mark.parametrize(("written", "leaves"), TURNS)
-def test_only_what_goes_to_many_lets_later_letters_pass(story, written, leaves):
+def test_only_what_goes_to_many_lets_later_messages_pass(story, written, leaves):
     kinds = {urgency.name[0]: urgency for urgency in Urgency}
     for number, kind in enumerate(written):
         write(story, str(number), urgency=kinds[kind])
     left = []
     while story.read(outbox.unsent):
-        found = [letter for urgency in Urgency for letter in due(story, urgency=urgency)]
-        assert len({letter.id for letter in found}) == 1, "the same one, for whom it is urgent"
+        found = [outgoing for urgency in Urgency for outgoing in due(story, urgency=urgency)]
+        assert len({outgoing.id for outgoing in found}) == 1, "the same one, for whom it is urgent"
         left.append(int(found[0].text))
         story.do(outbox.mark_sent, found[0], now=story.now)
     assert left == leaves
 
 
-def test_letters_after_a_clock_that_was_ahead_have_their_own_time_again(story):
+def test_messages_after_a_clock_that_was_ahead_have_their_own_time_again(story):
     story.later(hours=20)
     write(story, "ahead")
     story.now -= timedelta(hours=20)
     for text in ("one", "two"):
         write(story, text)
     story.do(outbox.mark_sent, due(story)[0], now=story.now)
-    assert [letter.created_at for letter in due(story)] == [story.now + timedelta(seconds=1)]
+    assert [outgoing.created_at for outgoing in due(story)] == [story.now + timedelta(seconds=1)]
 
 
 def steps(story, work, *args, **named):
@@ -142,7 +142,7 @@ def steps(story, work, *args, **named):
     return count
 
 
-def test_finding_the_next_letter_grows_with_nothing(story):
+def test_finding_the_next_message_grows_with_nothing(story):
     """Neither with what was sent, nor with a broadcast that waits for 1,000 people."""
 
     def fill(tx, count, sent_at):
@@ -171,64 +171,64 @@ def test_finding_the_next_letter_grows_with_nothing(story):
     assert 0 < steps(story, look) <= few + 50
 
 
-def test_a_letter_that_no_relay_took_is_tried_again_later(story):
+def test_a_message_that_no_relay_took_is_tried_again_later(story):
     write(story, "hello", protocol=NIP04, relay="wss://a.example")
-    (letter,) = due(story)
-    assert (letter.protocol, letter.relay, letter.event, letter.tries) == (
+    (outgoing,) = due(story)
+    assert (outgoing.protocol, outgoing.relay, outgoing.event, outgoing.tries) == (
         NIP04,
         "wss://a.example",
         None,
         0,
     )
-    assert not story.do(outbox.mark_failed, letter, delay_s=60, now=story.now)
+    assert not story.do(outbox.mark_failed, outgoing, delay_s=60, now=story.now)
     assert due(story) == []
     assert story.read(outbox.next_try_at) == story.now + timedelta(seconds=60)
     story.later(seconds=60)
     (again,) = due(story)
-    assert (again.id, again.tries, again.created_at) == (letter.id, 1, letter.created_at)
+    assert (again.id, again.tries, again.created_at) == (outgoing.id, 1, outgoing.created_at)
 
 
-def test_a_letter_is_given_up_after_seven_days_of_trying(story):
+def test_a_message_is_given_up_after_seven_days_of_trying(story):
     write(story)
     story.sql("UPDATE outbox SET tries = ?", outbox.TRIES_MIN - 1)
-    (letter,) = due(story)
+    (outgoing,) = due(story)
     story.later(days=7)
-    assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
+    assert not story.do(outbox.mark_failed, outgoing, delay_s=0, now=story.now)
     story.later(seconds=1)
-    assert story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
+    assert story.do(outbox.mark_failed, outgoing, delay_s=0, now=story.now)
     assert due(story) == []
     assert (story.read(outbox.unsent), story.read(outbox.next_try_at)) == (0, None)
 
 
-def test_a_leap_of_the_clock_gives_no_letter_up(story):
+def test_a_leap_of_the_clock_gives_no_message_up(story):
     write(story)
     story.later(days=400)
     for _ in range(9):
-        (letter,) = due(story)
-        assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
+        (outgoing,) = due(story)
+        assert not story.do(outbox.mark_failed, outgoing, delay_s=0, now=story.now)
     assert story.read(outbox.unsent) == 1
 
 
-def test_a_letter_withdrawn_on_its_way_is_not_tried_again(story):
+def test_a_message_withdrawn_on_its_way_is_not_tried_again(story):
     write(story, "alarm", alarm="LNbits")
-    (letter,) = due(story)
-    assert story.read(outbox.open_of, "LNbits") == [letter.id]
+    (outgoing,) = due(story)
+    assert story.read(outbox.open_of, "LNbits") == [outgoing.id]
     assert story.do(outbox.withdraw, "LNbits", now=story.now) == {ANA}
     assert story.read(outbox.open_of, "LNbits") == []
-    assert not story.do(outbox.mark_failed, letter, delay_s=0, now=story.now)
+    assert not story.do(outbox.mark_failed, outgoing, delay_s=0, now=story.now)
     story.later(minutes=1)
     assert due(story) == []
 
 
-def test_a_letter_is_the_same_at_every_try(story):
+def test_a_message_is_the_same_at_every_try(story):
     write(story)
-    (letter,) = due(story)
-    story.do(outbox.fix_protocol, letter, NIP04, '{"kind": 4}')
+    (outgoing,) = due(story)
+    story.do(outbox.fix_protocol, outgoing, NIP04, '{"kind": 4}')
     (again,) = due(story)
     assert (again.protocol, again.event) == (NIP04, '{"kind": 4}')
 
 
-def test_a_person_counts_as_reached_when_a_relay_took_a_letter_or_after_writing(story):
+def test_a_person_counts_as_reached_when_a_relay_took_a_message_or_after_writing(story):
     write(story)
     assert not story.read(inbox.reached, ANA)
     story.do(outbox.mark_sent, due(story)[0], now=story.now)

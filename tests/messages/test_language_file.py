@@ -1,6 +1,7 @@
 """A language is one file: other plurals, marks in numbers and dates come from CLDR, exactly."""
 
 import re
+from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
 
@@ -11,8 +12,9 @@ from talk import START, make_programme
 
 from dca_bot.core.commission import percent_text
 from dca_bot.core.market import price_text
-from dca_bot.core.money import FIAT_MINOR_MAX, fiat_text, sat_text
-from dca_bot.messages.render import LANGUAGES, load_texts
+from dca_bot.core.money import FIAT_MINOR_MAX, fiat_text, parse_fiat, parse_sat, sat_text
+from dca_bot.errors import DcaBotError
+from dca_bot.messages.render import LANGUAGES, Texts, load_texts
 from dca_bot.messages.say import (
     Day,
     Fiat,
@@ -231,6 +233,20 @@ def test_digits_are_grouped_as_the_locale_does(tmp_path, cldr, told):
     (tmp_path / "xx.toml").write_text(f'locale.cldr = "{cldr}"\n')
     texts = load_texts(make_programme(), tmp_path)
     assert show(texts, Fiat(12_345_678_901), "xx") == told
+
+
+@pytest.mark.parametrize("cldr", ["ar", "de", "de_CH", "es", "fr", "hi", "pl", "pt", "sv"])
+@given(
+    minor=st.integers(min_value=1, max_value=FIAT_MINOR_MAX),
+    currency=st.sampled_from(["GTQ", "JPY", "KWD"]),
+)
+def test_amount_that_is_copied_from_an_answer_is_read_as_it_was_or_refused(cldr, minor, currency):
+    locale = {"locale.cldr": cldr}
+    texts = Texts({**SHIPPED.catalogues, "xx": locale}, currency, SHIPPED.timezone)
+    with suppress(DcaBotError):
+        assert parse_fiat(show(texts, Fiat(minor), "xx"), currency) == minor
+    with suppress(DcaBotError):
+        assert parse_sat(show(texts, Sat(minor), "xx")) == minor
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

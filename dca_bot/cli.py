@@ -95,13 +95,14 @@ def audit(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     from dca_bot.commands.status import run_audit
     from dca_bot.config import load_config
 
-    result, why = asyncio.run(run_audit(load_config(config)))
+    report = asyncio.run(run_audit(load_config(config)))
+    result, why = report.values, report.unasked
     if json:
         say(json_text.dumps(result))
     else:
-        for finding in result["findings"]:
+        for finding in report.findings:
             say(f"✗ {finding}")
-        for note in result["notes"]:
+        for note in report.notes:
             say(f"· {note}")
         say(
             f"{result['entries']} entries, {result['distributions']} distributions,"

@@ -12,9 +12,12 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import FixedModeRules, Programme
+from dca_bot.ledger.audit.findings import Finding
 from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
+from dca_bot.messages import describe
+from dca_bot.messages.render import load_texts
 
 
 @contextmanager
@@ -120,3 +123,9 @@ def cash_out_row(id_: str, created_at: datetime, **changes: Any) -> CashOut:
     if is_dispensed and "actions" not in changes:
         values["actions"] = (Action(1, "dispense", values["confirmed_at"] or created_at, ()),)
     return CashOut(**values)
+
+
+def in_english(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the findings of an audit in the words of the English catalogue."""
+    texts = load_texts(programme([]))
+    return tuple(texts.render(describe.finding(one), "en") for one in findings)

@@ -4,6 +4,8 @@ Nothing is changed. The bot may be running.
 """
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +16,7 @@ from dca_bot.core.freshness import STANDBY, is_stale
 from dca_bot.core.money import fiat_text, sat_text
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.audit.findings import Finding
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import readings
@@ -23,7 +26,9 @@ from dca_bot.ledger.programme.clients import everyone
 from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.outside import build_wallet
+from dca_bot.messages import describe
+from dca_bot.messages.render import FALLBACK, load_texts
+from dca_bot.outside import build_wallet, programme_of
 
 
 async def read_status(config: Config) -> dict[str, Any]:
@@ -112,26 +117,44 @@ def _paying(values: dict[str, Any]) -> str:
     return "Running: nothing is paused."
 
 
-async def run_audit(config: Config) -> tuple[dict[str, Any], str]:
-    """Return counts and findings of the ledger and of the source wallet's payments.
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What `audit` shows: `values` for programs, with findings as codes, and findings in English for people.
 
-    `payments` is None if LNbits could not be asked; the second value is the reason then. Raise LedgerError.
+    `values["payments"]` is None if LNbits could not be asked; `unasked` is the reason then.
     """
+
+    values: dict[str, Any]
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+    unasked: str
+
+
+async def run_audit(config: Config) -> AuditReport:
+    """Audit the ledger, and compare the source wallet's payments with the ledger. Raise LedgerError."""
     async with (
         reading_database(config.path(config.bot.data_dir)) as database,
         build_wallet(config, os.environ) as wallet,
     ):
         result = await database.read(audit_ledger)
         payments, why = await _audit_payments(database, wallet)
+    findings = (*result.findings, *(payments.findings if payments else ()))
+    notes = payments.notes if payments else ()
     values = {
         "entries": result.entries,
         "distributions": result.distributions,
         "payouts": result.payouts,
         "payments": payments.rows if payments else None,
-        "findings": [*result.findings, *(payments.findings if payments else ())],
-        "notes": list(payments.notes) if payments else [],
+        "findings": [str(one) for one in findings],
+        "notes": [str(one) for one in notes],
     }
-    return values, why
+    return AuditReport(values, in_english(config, findings), in_english(config, notes), why)
+
+
+def in_english(config: Config, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Write findings in the words of the English catalogue, for the command line."""
+    texts = load_texts(programme_of(config))
+    return tuple(texts.render(describe.finding(one), FALLBACK) for one in findings)
 
 
 async def _audit_payments(

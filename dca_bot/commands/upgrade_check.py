@@ -16,7 +16,7 @@ from typing import Any
 
 from dca_bot import __version__
 from dca_bot.commands.console import say
-from dca_bot.commands.status import read_status
+from dca_bot.commands.status import in_english, read_status
 from dca_bot.commands.trial_folder import trial_folder
 from dca_bot.config import Config, load_config
 from dca_bot.core.money import sat_text
@@ -110,7 +110,7 @@ def _try_on_copy(config: Config, data_dir: Path, folder: Path) -> None:
     for migration in MIGRATIONS[before.version :]:
         say(f"  {migration.file}: {migration.changes}")
     if found.findings:
-        for finding in found.findings:
+        for finding in in_english(config, found.findings):
             say(f"✗ {finding}")
         raise DcaBotError(
             f"The migrated copy has {len(found.findings)} finding(s). Don't install this version; is"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from scaffold import cash_out_row, programme
+from scaffold import cash_out_row, in_english, programme
 
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.services import Services
@@ -366,7 +366,7 @@ class Talk:
         return await self.database.read(lambda tx: payouts.by_id(tx, rows[0]["id"]))
 
     async def audit(self):
-        return (await self.database.read(audit_ledger)).findings
+        return in_english((await self.database.read(audit_ledger)).findings)
 
     def ledger_bytes(self):
         return b"".join(path.read_bytes() for path in self.folder.glob(f"{LEDGER_FILE}*"))

@@ -5,7 +5,7 @@ import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from scaffold import cash_out_row, open_ledger
+from scaffold import cash_out_row, in_english, open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
@@ -256,7 +256,7 @@ class Story:
         return self.payout(id_)
 
     def findings(self):
-        return self.read(audit_ledger).findings
+        return in_english(self.read(audit_ledger).findings)
 
 
 _SENT = ("INVOICED", "SUBMITTED")

@@ -13,11 +13,32 @@ from test_texts import CODES, TEXTS, calls, fields_of, keys_of
 import dca_bot
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import Changed, StateChanged
+from dca_bot.ledger.audit.findings import Finding, FindingCode
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say
 
 SLUG = re.compile(r"[a-z0-9]*([_-][a-z0-9]+)*")
-SAMPLE = {"state": PayoutState.VOID, "name": "ana", "id": "4f9a01bc", "sats": 1_234, "paid_msat": 7}
+SAMPLE = {
+    "state": PayoutState.VOID,
+    "name": "ana",
+    "id": "4f9a01bc",
+    "other": "9c41d2aa",
+    "sats": 1_234,
+    "paid_msat": 7,
+    "got_msat": 7,
+    "fee_msat": 7,
+    "taken_msat": 8,
+    "count": 3,
+    "key": "0123…",
+    "status": "pending",
+    "witness": "operator",
+    "shown": "none",
+    "unit": "sat",
+    "day": "2026-03-01",
+    "said": "row 3",
+    "table": "share",
+    "missing": "payout",
+}
 
 
 def enums():
@@ -74,6 +95,29 @@ def test_each_change_is_told_in_words(code, language):
     if language == "es":  # other languages have some of these words too: "so" and "will" are German
         typed = {"client", "wallet", "holds"}
         assert words(text) & {*ONLY_ENGLISH.split()} - typed == set()
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("code", FindingCode)
+def test_each_finding_is_told_in_words(code, language):
+    wanted = fields_of(TEXTS.catalogues["en"][f"audit_finding.{code}"])
+    one = Finding(code, {name: SAMPLE[name] for name in wanted})
+    text = TEXTS.render(Say("audit.finding", text=describe.finding(one)), language)
+    assert code not in text
+    if language != "en":
+        assert words(text) & {*ONLY_ENGLISH.split()} == set()
+        assert "pending" not in text
+
+
+def test_findings_are_made_with_the_fields_that_their_texts_have():
+    """Those of a query carry its first column alone, as `id`, `unit` or `day`."""
+    made = dict(pair for call in calls("found") if call.args for pair in fields_by_code(call))
+    assert len(made) > 15
+    for name, given in made.items():
+        template = TEXTS.catalogues["en"][f"audit_finding.{FindingCode[name]}"]
+        assert fields_of(template) <= given, name
+    for code in set(FindingCode) - {FindingCode[name] for name in made}:
+        assert len(fields_of(TEXTS.catalogues["en"][f"audit_finding.{code}"])) == 1, code
 
 
 @pytest.mark.parametrize("group", CODES)

@@ -25,10 +25,13 @@ from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
+from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
+from dca_bot.core.witness import Witness
 from dca_bot.errors import Changed, Refusal
 from dca_bot.jobs.error_boundary import Guarded
+from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.fixed_runs import RunReason
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -162,17 +165,20 @@ TERMS = {
     "obstacle": Obstacle,
     "own_payout": [*PayoutState, COLLECTING],
     "part": Part,
+    "payment": set(PaymentStatus) - {PaymentStatus.SUCCESS},
     "payout": [*PayoutState, COLLECTING],
     "range": RANGE_DAYS,
     "reach": Part,
     "rate_source": allowed("fixed_run", "price_source"),
     "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
+    "shown": [*PaymentStatus, "none"],
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
+    "witness": set(Witness) - {Witness.LNBITS},
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
 ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
-CODES = {"state_changed": Changed}
+CODES = {"audit_finding": FindingCode, "state_changed": Changed}
 """The codes with a text of their own: by the first part of the text's key."""
 CODE_KEYS = {f"{group}.{code}" for group in CODES for code in CODES[group]}
 

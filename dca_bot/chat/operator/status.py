@@ -19,6 +19,7 @@ from dca_bot.ledger.payouts import holds, leases, queue
 from dca_bot.ledger.programme import clients, deposits, start
 from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.daily_summary import Surroundings
 from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part_state
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
@@ -160,7 +161,9 @@ def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) ->
     unasked = Say("audit.unasked") if found.payments is None else NOTHING
     if not findings:
         return Say("lines", lines=(Say("audit.sound"), looked, unasked, *notes))
-    shown = tuple(Say("audit.finding", text=text[:300]) for text in findings[:_FINDINGS_SHOWN_MAX])
+    shown = tuple(
+        Say("audit.finding", text=describe.finding(one)) for one in findings[:_FINDINGS_SHOWN_MAX]
+    )
     return Say(
         "lines", lines=(Say("audit.broken", n=len(findings)), *shown, looked, unasked, *notes)
     )
@@ -168,8 +171,8 @@ def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) ->
 
 def _notes(payments: PaymentsAudit | None) -> tuple[Say, ...]:
     """Say the audit's notes on LNbits' payments: known, and nothing to do."""
-    texts = payments.notes[:_FINDINGS_SHOWN_MAX] if payments else ()
-    return tuple(Say("audit.note", text=text[:300]) for text in texts)
+    notes = payments.notes[:_FINDINGS_SHOWN_MAX] if payments else ()
+    return tuple(Say("audit.note", text=describe.finding(one)) for one in notes)
 
 
 def _wake_jobs(services: Services) -> None:

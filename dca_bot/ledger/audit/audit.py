@@ -1,4 +1,4 @@
-"""Proves the ledger from its entries up: each finding is a sentence, none means that all is well."""
+"""Proves the ledger from its entries up: each finding is a code with fields, none means that all is well."""
 
 import sqlite3
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dca_bot.ledger.audit.cash import CASH_CHECKS
 from dca_bot.ledger.audit.commission import commission_findings
+from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.store.database import Tx, connect_to_read
 from dca_bot.ledger.store.ledger_files import existing_ledger
 
@@ -19,7 +20,7 @@ class LedgerAudit:
     entries: int
     distributions: int
     payouts: int
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def audit_beside(data_dir: Path, stop: threading.Event) -> LedgerAudit:
@@ -36,15 +37,15 @@ def audit_beside(data_dir: Path, stop: threading.Event) -> LedgerAudit:
 
 def audit_ledger(tx: Tx) -> LedgerAudit:
     """Sum everything up again; reads the whole ledger."""
-    findings = [text for text, query in _CHECKS + CASH_CHECKS for text in _found(tx, text, query)]
+    findings = [one for code, query in _CHECKS + CASH_CHECKS for one in _found(tx, code, query)]
     findings += commission_findings(tx)
     findings += [
-        f"The file is damaged: {row[0]}."
+        found(FindingCode.FILE_DAMAGED, said=str(row[0])[:_SAID_MAX])
         for row in tx.execute("PRAGMA integrity_check(5)")
         if row[0] != "ok"
     ]
     findings += [
-        f"A row of {row[0]} refers to a missing row of {row[2]}."
+        found(FindingCode.ROW_MISSING, table=row[0], missing=row[2])
         for row in tx.execute("PRAGMA foreign_key_check")
     ]
     return LedgerAudit(
@@ -59,37 +60,41 @@ def _count(tx: Tx, table: str) -> int:
     return int(tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
-def _found(tx: Tx, text: str, query: str) -> list[str]:
-    return [text.format(row[0]) for row in tx.execute(query)]
+def _found(tx: Tx, code: FindingCode, query: str) -> list[Finding]:
+    """Return a finding for each row of a query; the row's first column names the thing in question."""
+    name = _NAMES.get(code, "id")
+    return [found(code, **{name: row[0]}) for row in tx.execute(query)]
 
 
+_SAID_MAX = 200
+_NAMES = {FindingCode.ACCOUNTS_UNBALANCED: "unit", FindingCode.DAY_LIMIT_EXCEEDED: "day"}
 _CHECKS = (
     (
-        "The accounts in {} don't add up to zero.",
+        FindingCode.ACCOUNTS_UNBALANCED,
         "SELECT unit FROM account GROUP BY unit HAVING sum(balance) <> 0",
     ),
     (
-        "Account {}'s balance isn't the sum of its entries.",
+        FindingCode.ACCOUNT_NOT_ITS_ENTRIES,
         "SELECT id FROM account WHERE balance <>"
         " (SELECT coalesce(sum(amount), 0) FROM entry WHERE to_account = account.id)"
         " - (SELECT coalesce(sum(amount), 0) FROM entry WHERE from_account = account.id)",
     ),
     (
-        "Account {} is below zero.",
+        FindingCode.ACCOUNT_BELOW_ZERO,
         "SELECT id FROM account WHERE balance < 0 AND kind NOT IN ('cash', 'machine', 'treasury')",
     ),
     (
-        "Distribution {}'s shares don't add up to its principal.",
+        FindingCode.SHARES_NOT_PRINCIPAL,
         "SELECT id FROM distribution WHERE principal_sat <> unallocated_sat +"
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE distribution_id = distribution.id)",
     ),
     (
-        "Distribution {} has given more fiat than its principal.",
+        FindingCode.SHARES_ABOVE_PRINCIPAL,
         "SELECT id FROM distribution WHERE principal_minor <"
         " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
     ),
     (
-        "Distribution {}'s entries aren't its shares, rest and commission.",
+        FindingCode.ENTRIES_NOT_SHARES,
         "WITH given AS (SELECT *, CASE kind WHEN 'flow' THEN 'machine' WHEN 'fixed' THEN 'treasury'"
         "   ELSE 'commission' END AS source FROM distribution),"
         " move AS (SELECT given.id, source, 'owed' AS target, client_id, sat AS amount"
@@ -107,41 +112,41 @@ _CHECKS = (
         "   HAVING sum(amount) <> 0)",
     ),
     (
-        "Distribution {} has no entries.",
+        FindingCode.NO_ENTRIES,
         "SELECT id FROM distribution WHERE NOT EXISTS"
         " (SELECT 1 FROM posting WHERE distribution_id = distribution.id AND kind = 'distribution')",
     ),
     (
-        "Cash-out {} is distributed without a distribution, or the other way round.",
+        FindingCode.CASH_OUT_WITHOUT_DISTRIBUTION,
         "SELECT id FROM cash_out WHERE (state = 'distributed')"
         " <> EXISTS (SELECT 1 FROM distribution d WHERE d.id = cash_out.id AND d.kind = 'flow')",
     ),
     (
-        "Distribution {}'s cash-out is missing, or of other amounts.",
+        FindingCode.DISTRIBUTION_WITHOUT_CASH_OUT,
         "SELECT id FROM distribution d WHERE kind = 'flow' AND NOT EXISTS"
         " (SELECT 1 FROM cash_out c WHERE c.id = d.id AND"
         " (c.principal_sat, c.principal_minor, c.commission_sat)"
         " = (d.principal_sat, d.principal_minor, d.commission_sat))",
     ),
     (
-        "Fixed run {} and its distribution contradict each other.",
+        FindingCode.RUN_NOT_DISTRIBUTION,
         "SELECT id FROM fixed_run WHERE coalesce(clients, 0) <>"
         " (SELECT count(*) FROM share WHERE distribution_id = fixed_run.id)"
         " UNION ALL SELECT id FROM distribution WHERE kind = 'fixed'"
         " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.id = distribution.id)",
     ),
     (
-        "Fixed run {}'s principal isn't the fiat of its shares.",
+        FindingCode.RUN_NOT_SHARES,
         "SELECT id FROM distribution WHERE kind = 'fixed' AND principal_minor <>"
         " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
     ),
     (
-        "A share of distribution {} counts for another day than its run, or has a day without one.",
+        FindingCode.SHARE_OF_ANOTHER_DAY,
         "SELECT DISTINCT distribution_id FROM share LEFT JOIN fixed_run ON fixed_run.id = distribution_id"
         " WHERE share.day IS NOT fixed_run.day",
     ),
     (
-        "On {} fixed mode has taken more of a client than a day may.",
+        FindingCode.DAY_LIMIT_EXCEEDED,
         "SELECT DISTINCT day FROM"
         " (SELECT day, sum(minor) AS minor FROM share WHERE day IS NOT NULL GROUP BY client_id, day) AS given"
         " WHERE minor > (SELECT max(ceiling_minor) FROM fixed_run WHERE fixed_run.day = given.day)"
@@ -149,22 +154,22 @@ _CHECKS = (
         "   AND state = 'done' AND ceiling_minor IS NULL)",
     ),
     (
-        "Payout {}'s amount isn't the sum of its shares.",
+        FindingCode.PAYOUT_NOT_SHARES,
         "SELECT id FROM payout WHERE state <> 'MERGED' AND amount_sat <>"
         " (SELECT coalesce(sum(sat), 0) FROM share WHERE payout_id = payout.id)",
     ),
     (
-        "Payout {} is merged into others, but still has shares.",
+        FindingCode.MERGED_WITH_SHARES,
         "SELECT id FROM payout WHERE state = 'MERGED'"
         " AND EXISTS (SELECT 1 FROM share WHERE payout_id = payout.id)",
     ),
     (
-        "Payout {} has shares of another client.",
+        FindingCode.SHARES_OF_ANOTHER_CLIENT,
         "SELECT DISTINCT payout.id FROM payout JOIN share ON payout_id = payout.id"
         " WHERE share.client_id <> payout.client_id",
     ),
     (
-        "Payout {}'s state and its entries contradict each other.",
+        FindingCode.PAYOUT_NOT_ENTRIES,
         "SELECT id FROM payout WHERE (debited_at IS NOT NULL) <> EXISTS"
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'payout')"
         " OR iif(debited_at IS NULL, state IN ('DEBITED', 'DONE'), state NOT IN ('DEBITED', 'DONE', 'ALERT'))"
@@ -172,14 +177,14 @@ _CHECKS = (
         " (SELECT 1 FROM posting WHERE payout_id = payout.id AND kind = 'cancel')",
     ),
     (
-        "What client {} is owed isn't the sum of the unpaid shares.",
+        FindingCode.OWED_NOT_SHARES,
         "SELECT client_id FROM account WHERE kind = 'owed' AND balance <>"
         " (SELECT coalesce(sum(sat), 0) FROM share LEFT JOIN payout ON payout.id = payout_id"
         " WHERE share.client_id = account.client_id"
         " AND (payout.id IS NULL OR (debited_at IS NULL AND payout.state <> 'CANCELLED')))",
     ),
     (
-        "What client {} has given isn't the fiat of the client's shares.",
+        FindingCode.GIVEN_NOT_SHARES,
         "SELECT client_id FROM account WHERE kind = 'balance' AND"
         " (SELECT coalesce(sum(amount), 0) FROM entry JOIN account c ON c.id = to_account"
         "   WHERE from_account = account.id AND c.kind = 'converted')"
@@ -189,13 +194,13 @@ _CHECKS = (
         "   WHERE share.client_id = account.client_id AND coalesce(payout.state, '') <> 'CANCELLED')",
     ),
     (
-        "What client {} has got isn't the sum of the shares.",
+        FindingCode.GOT_NOT_SHARES,
         "SELECT client_id FROM (SELECT * FROM client_got UNION ALL"
         " SELECT client_id, -bought_sat, -spent_minor, -earned_sat FROM client_sum) GROUP BY client_id"
         " HAVING sum(bought_sat) <> 0 OR sum(spent_minor) <> 0 OR sum(earned_sat) <> 0",
     ),
     (
-        "Payout {} has entries of another amount.",
+        FindingCode.PAYOUT_OF_ANOTHER_AMOUNT,
         "SELECT payout.id FROM payout JOIN posting ON posting.payout_id = payout.id"
         " WHERE posting.kind = 'payout' AND amount_sat <>"
         " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",

@@ -1,44 +1,46 @@
 """Proves the clients' cash: deposits, withdrawals, and what should be in the machines.
 
-A check is a sentence and a query that returns the ids of what it is about.
+A check is a code and a query that returns the ids of what it is about.
 """
+
+from dca_bot.ledger.audit.findings import FindingCode
 
 CASH_CHECKS = (
     (
-        "Deposit {} has entries of another amount.",
+        FindingCode.DEPOSIT_OF_ANOTHER_AMOUNT,
         "SELECT deposit.id FROM deposit JOIN posting ON posting.deposit_id = deposit.id"
         " WHERE amount_minor <>"
         " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id)",
     ),
     (
-        "Deposit {}'s entries don't move its client's balance.",
+        FindingCode.DEPOSIT_MOVES_NOTHING,
         "SELECT DISTINCT deposit_id FROM posting JOIN deposit ON deposit.id = deposit_id"
         " JOIN entry ON posting_id = posting.id"
         " JOIN account ON account.id = iif(posting.kind = 'deposit', to_account, from_account)"
         " WHERE (account.kind, account.client_id) IS NOT ('balance', deposit.client_id)",
     ),
     (
-        "Deposit {}'s state and its entries contradict each other.",
+        FindingCode.DEPOSIT_NOT_ENTRIES,
         "SELECT id FROM deposit WHERE (confirmed_at IS NOT NULL) <> EXISTS"
         " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit')"
         " OR (confirmed_at IS NOT NULL AND state = 'voided') <> EXISTS"
         " (SELECT 1 FROM posting WHERE deposit_id = deposit.id AND kind = 'deposit void')",
     ),
     (
-        "The cash of deposit {} isn't in the machines as it should be.",
+        FindingCode.DEPOSIT_NOT_IN_MACHINES,
         "SELECT id FROM deposit WHERE iif(state = 'confirmed', amount_minor, 0) <>"
         " (SELECT coalesce(sum(amount_minor), 0) FROM cash_move"
         "   WHERE kind = 'deposit' AND ref = CAST(deposit.id AS TEXT))",
     ),
     (
-        "The cash of withdrawal {} hasn't left the machines as it should have.",
+        FindingCode.WITHDRAWAL_NOT_OUT,
         "SELECT id FROM posting WHERE kind = 'withdrawal' AND"
         " (SELECT coalesce(sum(amount), 0) FROM entry WHERE posting_id = posting.id) <>"
         " (SELECT coalesce(-sum(amount_minor), 0) FROM cash_move"
         "   WHERE kind = 'withdrawal' AND ref = CAST(posting.id AS TEXT))",
     ),
     (
-        "What should be in machine {} isn't the sum of its moves.",
+        FindingCode.MACHINE_NOT_MOVES,
         "SELECT DISTINCT device_id FROM (SELECT device_id, kind, amount_minor AS total,"
         " iif(count_id IS NULL AND id > coalesce((SELECT max(after_move) FROM cash_count"
         "   WHERE device_id = cash_move.device_id), 0), amount_minor, 0) AS since FROM cash_move"
@@ -46,7 +48,7 @@ CASH_CHECKS = (
         " GROUP BY device_id, kind HAVING sum(total) <> 0 OR sum(since) <> 0",
     ),
     (
-        "Count {} of a machine's cash isn't what is recorded up to it.",
+        FindingCode.COUNT_NOT_MOVES,
         "WITH seen AS (SELECT amount_minor, coalesce(count_id, (SELECT id FROM cash_count"
         "   WHERE device_id = cash_move.device_id AND after_move >= cash_move.id"
         "   ORDER BY id LIMIT 1)) AS count_id FROM cash_move),"

@@ -7,14 +7,15 @@ split shows.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.store.database import Tx
 
 _WHOLE_BP = 10_000
 
 
-def commission_findings(tx: Tx) -> list[str]:
-    """Return a sentence for each thing that is wrong with the terms or with a split."""
-    findings = [text.format(row[0]) for text, query in _CHECKS for row in tx.execute(query)]
+def commission_findings(tx: Tx) -> list[Finding]:
+    """Return a finding for each thing that is wrong with the terms or with a split."""
+    findings = [found(code, id=row[0]) for code, query in _CHECKS for row in tx.execute(query)]
     splits = tx.execute(
         "SELECT id, principal_sat, unallocated_sat, terms_id FROM distribution"
         " WHERE kind = 'commission' AND terms_id IS NOT NULL"
@@ -25,7 +26,7 @@ def commission_findings(tx: Tx) -> list[str]:
         given = _given(tx, split["id"])
         by_terms = dict(zip([payee for payee, _ in parts], expected, strict=False))
         if {payee: sat for payee, sat in by_terms.items() if sat} != given:
-            findings.append(f"Distribution {split['id']} isn't split as its terms say.")
+            findings.append(found(FindingCode.SPLIT_NOT_BY_TERMS, id=split["id"]))
     return findings
 
 
@@ -60,15 +61,15 @@ def _shared_out(total_sat: int, percents_bp: Sequence[int]) -> list[int]:
 
 _CHECKS = (
     (
-        "Version {} of the commission's terms gives more than all of it.",
+        FindingCode.COMMISSION_ABOVE_ALL,
         "SELECT terms_id FROM commission_part GROUP BY terms_id HAVING sum(percent_bp) > 10000",
     ),
     (
-        "Distribution {} names no version of the commission's terms, or needs none.",
+        FindingCode.SPLIT_WITHOUT_TERMS,
         "SELECT id FROM distribution WHERE (kind = 'commission') <> (terms_id IS NOT NULL)",
     ),
     (
-        "Distribution {} splits no cash-out's commission, or another amount than that.",
+        FindingCode.SPLIT_OF_NO_CASH_OUT,
         "SELECT id FROM distribution split WHERE kind = 'commission' AND NOT EXISTS"
         " (SELECT 1 FROM distribution flow WHERE flow.id = substr(split.id, 12)"
         " AND split.id = 'commission:' || flow.id AND flow.kind = 'flow'"
@@ -77,7 +78,7 @@ _CHECKS = (
     (
         # By sequence: a clock may have shown anything. There is no split on purpose where the operator
         # settles what LNbits paid of it, or LNbits could still pay a part then.
-        "The commission of cash-out {} isn't split, although terms were in force.",
+        FindingCode.NOT_SPLIT,
         "SELECT flow.id FROM distribution flow JOIN posting ON posting.distribution_id = flow.id"
         " WHERE flow.kind = 'flow' AND commission_sat > 0"
         " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = 'commission:' || flow.id)"
@@ -88,13 +89,13 @@ _CHECKS = (
         "   (SELECT max(id) FROM commission_terms WHERE after_posting < posting.id))",
     ),
     (
-        "Distribution {} charges fiat for commission.",
+        FindingCode.SPLIT_CHARGES_FIAT,
         "SELECT DISTINCT distribution.id FROM distribution"
         " JOIN share ON share.distribution_id = distribution.id"
         " WHERE kind = 'commission' AND (minor <> 0 OR principal_minor <> 0)",
     ),
     (
-        "Recipient {} has fiat.",
+        FindingCode.RECIPIENT_HAS_FIAT,
         "SELECT client_id FROM account JOIN client ON client.id = client_id"
         " WHERE account.kind = 'balance' AND role = 'recipient' AND account.balance <> 0",
     ),

@@ -13,6 +13,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
 from dca_bot.errors import LnbitsRefused
+from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.payouts import unknown_payments, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import INVOICE_KEY
@@ -20,12 +21,6 @@ from dca_bot.ledger.store.database import Database, Tx
 
 BATCH = 500
 ODD_MAX = 1000
-_SAYS = {
-    PaymentStatus.FAILED: "calls it failed",
-    PaymentStatus.PENDING: "has it pending",
-    PaymentStatus.SUCCESS: "calls it paid by now",
-    None: "does not show it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +32,8 @@ class PaymentsAudit:
     """
 
     rows: int
-    findings: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ def _sort_in(tx: Tx, seen: Seen, payments: Sequence[Payment]) -> None:
             seen.more += 1
 
 
-def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[str]:
+def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[Finding]:
     """Compare once more, with the ledger as it is by now, what didn't agree with it before.
 
     LNbits' list must have what was paid before the reading began, up to the posting `begun`.
@@ -149,7 +144,7 @@ def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[str]:
     settled = unknown_payments.settled_hashes(tx)
     findings = compare_payments(recorded, seen.odd, settled, seen.paid)
     if seen.more:
-        findings.append(f"{seen.more} more payments of LNbits' list weren't compared.")
+        findings.append(found(FindingCode.NOT_COMPARED, count=seen.more))
     return findings
 
 
@@ -185,11 +180,11 @@ def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
         " WHERE state = 'DONE' AND destination_kind = ?",
         (HoldReason.ALERTED, INVOICE_KEY),
     )
-    found: dict[str, dict[str, Expected]] = {}
+    by_key: dict[str, dict[str, Expected]] = {}
     for row in rows:
         one = Expected(row["id"], row["amount_sat"], is_by_hand=bool(row["by_hand"]))
-        found.setdefault(row["destination"], {})[row["payment_hash"]] = one
-    return found
+        by_key.setdefault(row["destination"], {})[row["payment_hash"]] = one
+    return by_key
 
 
 def compare_payments(
@@ -197,13 +192,13 @@ def compare_payments(
     payments: Iterable[Payment],
     settled: Container[str] = (),
     earlier: Iterable[str] = (),
-) -> list[str]:
+) -> list[Finding]:
     """Hold the source wallet's tagged rows against the ledger's payouts.
 
     `settled` are the hashes of payments that the operator has settled by hand, `earlier` the payouts
     whose payment was seen among earlier rows.
     """
-    findings: list[str] = []
+    findings: list[Finding] = []
     paid = set(earlier)
     for payment in payments:
         known = recorded.get(payment.payment_hash)
@@ -213,45 +208,52 @@ def compare_payments(
             continue
         if known is None:
             findings.append(
-                f"LNbits paid {sat_floor(-payment.amount_msat)} sats for payout"
-                f" {short_id(payment.external_id)}, which the ledger doesn't know."
+                found(
+                    FindingCode.UNKNOWN_PAYMENT,
+                    id=short_id(payment.external_id),
+                    sats=sat_floor(-payment.amount_msat),
+                )
             )
             continue
         findings += _differences(known, payment)
         if known.payout_id in paid:
-            findings.append(f"Payout {short_id(known.payout_id)} was paid twice.")
+            findings.append(found(FindingCode.PAID_TWICE, id=short_id(known.payout_id)))
         paid.add(known.payout_id)
     due = (one for one in recorded.values() if one.fee_msat is not None and not one.booked_by)
     missing = {one.payout_id for one in due} - paid
     findings += [
-        f"Payout {short_id(payout_id)} is paid in the ledger, LNbits doesn't have it."
-        for payout_id in sorted(missing)
+        found(FindingCode.NOT_AT_LNBITS, id=short_id(payout_id)) for payout_id in sorted(missing)
     ]
     return findings
 
 
-def _differences(known: Invoiced, payment: Payment) -> Iterator[str]:
+def _differences(known: Invoiced, payment: Payment) -> Iterator[Finding]:
     """Tell in what LNbits' payment of a recorded invoice isn't what the ledger says of it."""
     name = short_id(known.payout_id)
     if payment.amount_msat != -known.amount_sat * 1000:
-        yield f"Payout {name} is {known.amount_sat} sats, LNbits paid {-payment.amount_msat} msat."
+        paid_msat = -payment.amount_msat
+        yield found(
+            FindingCode.PAID_OTHER_AMOUNT, id=name, sats=known.amount_sat, paid_msat=paid_msat
+        )
     if known.fee_msat is None:
-        yield f"LNbits has paid payout {name}, the ledger doesn't say so."
+        yield found(FindingCode.PAID_UNRECORDED, id=name)
     elif known.fee_msat != payment.fee_msat and not known.booked_by:
-        yield f"Payout {name} has a fee of {known.fee_msat} msat, LNbits took {payment.fee_msat} msat."
+        yield found(
+            FindingCode.OTHER_FEE, id=name, fee_msat=known.fee_msat, taken_msat=payment.fee_msat
+        )
     # LNbits before 1.5 may have kept no external id.
     if payment.external_id not in ("", known.payout_id):
-        yield f"LNbits paid payout {name}'s invoice as payout {short_id(payment.external_id)}."
+        yield found(FindingCode.PAID_AS_ANOTHER, id=name, other=short_id(payment.external_id))
 
 
 async def _audit_credits(
     wallet: Wallet, expected: Mapping[str, Mapping[str, Expected]]
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[Finding], list[Finding]]:
     """Hold what the clients' wallets got against what was paid; return findings and notes.
 
     A wallet whose key LNbits refuses by now can't be asked, which is no fault of its payouts.
     """
-    findings, notes = list[str](), list[str]()
+    findings, notes = list[Finding](), list[Finding]()
     for invoice_key, due in expected.items():
         try:
             got = {
@@ -260,19 +262,16 @@ async def _audit_credits(
                 if payment_hash in due
             }
         except LnbitsRefused:
-            notes.append(
-                f"What {len(due)} payouts brought can't be checked: LNbits refuses the key"
-                f" {invoice_key[:4]}… of their wallet."
-            )
+            notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=f"{invoice_key[:4]}…"))
             continue
         wrong = [one for hash_, one in due.items() if _is_other(one, got.get(hash_))]
         findings += [
-            _credit_text(one, got.get(hash_))
+            _credit_finding(one, got.get(hash_))
             for hash_, one in due.items()
             if one in wrong and not one.is_by_hand
         ]
         notes += [
-            f"Payout {short_id(one.payout_id)} was settled by hand."
+            found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id))
             for one in wrong
             if one.is_by_hand
         ]
@@ -284,28 +283,32 @@ def _is_other(one: Expected, credit: Credit | None) -> bool:
     return credit != Credit(PaymentStatus.SUCCESS, one.amount_sat * 1000)
 
 
-def _credit_text(one: Expected, credit: Credit | None) -> str:
+def _credit_finding(one: Expected, credit: Credit | None) -> Finding:
     name = short_id(one.payout_id)
     if credit is None:
-        return f"Payout {name} is paid, the client's wallet has no row of it."
+        return found(FindingCode.NO_CREDIT, id=name)
     if credit.status is not PaymentStatus.SUCCESS:
-        return f"Payout {name} is paid, in the client's wallet it is {credit.status}."
-    return f"Payout {name} is {one.amount_sat} sats, the client's wallet got {credit.amount_msat} msat."
+        return found(FindingCode.CREDIT_NOT_SETTLED, id=name, status=credit.status)
+    return found(
+        FindingCode.CREDIT_OF_OTHER_AMOUNT,
+        id=name,
+        sats=one.amount_sat,
+        got_msat=credit.amount_msat,
+    )
 
 
-def _booked(recorded: Mapping[str, Invoiced], seen: Seen) -> Iterator[str]:
+def _booked(recorded: Mapping[str, Invoiced], seen: Seen) -> Iterator[Finding]:
     """Name the payouts that were booked as paid though LNbits did not call them so, and what it says now."""
-    words = {
-        Witness.OPERATOR: "an operator's word",
-        Witness.VERIFY: "the preimage of the payee's server",
-    }
     for payment_hash, one in recorded.items():
         if one.booked_by and payment_hash in seen.booked:
-            why = words[one.booked_by]
-            says = _SAYS[seen.shown.get(payment_hash)]
-            yield f"Payout {short_id(one.payout_id)} is booked as paid on {why}; LNbits {says}."
+            yield found(
+                FindingCode.BOOKED_BESIDE_LNBITS,
+                id=short_id(one.payout_id),
+                witness=one.booked_by,
+                shown=seen.shown.get(payment_hash) or "none",
+            )
 
 
-def _unproven(count: int) -> Iterator[str]:
+def _unproven(count: int) -> Iterator[Finding]:
     if count:
-        yield f"Payouts to addresses that are paid by LNbits' word alone, without a preimage: {count}."
+        yield found(FindingCode.UNPROVEN, count=count)

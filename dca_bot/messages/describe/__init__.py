@@ -19,7 +19,7 @@ from dca_bot.messages.describe.payouts import (
     payout,
     payout_short,
 )
-from dca_bot.messages.describe.reasons import reason, state_changed, waiting
+from dca_bot.messages.describe.reasons import finding, reason, state_changed, waiting
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -33,6 +33,7 @@ __all__ = [
     "deposit",
     "destination",
     "error",
+    "finding",
     "fixed_run",
     "held",
     "hold",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from dca_bot.core.payout import Wait
 from dca_bot.errors import Refusal, StateChanged
+from dca_bot.ledger.audit.findings import Finding
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.say import Field, Sat, Say, Word
 
@@ -28,6 +29,11 @@ def state_changed(error: StateChanged) -> Say:
     return Say(f"state_changed.{error.why}", **_fields(error.fields))
 
 
+def finding(one: Finding) -> Say:
+    """Say a finding of an audit, or a note."""
+    return Say(f"audit_finding.{one.code}", **_fields(one.fields))
+
+
 def _fields(fields: Mapping[str, str | int]) -> dict[str, Field]:
     """Turn plain values into fields, by name: `sats` is an amount, `state` the state of a payout."""
     return {name: _field(name, value) for name, value in fields.items()}
@@ -39,4 +45,10 @@ def _field(name: str, value: str | int) -> Field:
             return Sat(sat)
         case "state", str(state):
             return Word("payout", state)
+        case "status", str(status):
+            return Word("payment", status)
+        case "witness", str(witness):
+            return Word("witness", witness)
+        case "shown", str(status):
+            return Word("shown", status)
     return value

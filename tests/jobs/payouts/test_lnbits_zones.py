@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from lnbits_servers import ZONES, databases
+from scaffold import in_english
 from test_worker import assert_clean
 
 from dca_bot.ledger.audit.payments import audit_payments
@@ -79,7 +80,7 @@ async def test_start_hourly_look_and_audit_find_every_payment_and_accuse_none(be
     audit = await audit_payments(bench.database, bench.wallet)
     assert audit.rows == PAYOUTS + 2
     assert len(audit.findings) == 2
-    assert all("which the ledger doesn't know" in text for text in audit.findings)
+    assert all("which the ledger doesn't know" in text for text in in_english(audit.findings))
 
     for payout in await bench.payouts():
         (payment,) = await bench.wallet.payments_of(payout.id)

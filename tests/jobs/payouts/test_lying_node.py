@@ -7,6 +7,7 @@ import httpx
 import pytest
 from gateway import Gateway
 from payout_bench import Bench, FaultyWallet, programme
+from scaffold import in_english
 
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.demo.lnbits_process import find_lnbits, funded_by, start_lnbits
@@ -115,7 +116,7 @@ async def test_failed_that_is_a_lie_is_proven_by_the_payees_preimage(bench, paye
     audit = await audit_payments(bench.database, bench.wallet)
     assert audit.findings == ()
     (payout,) = await bench.payouts()
-    assert [note for note in audit.notes if payout.id[:8] in note]
+    assert [note for note in in_english(audit.notes) if payout.id[:8] in note]
 
 
 async def test_failed_that_is_a_lie_is_never_paid_again_where_the_payee_tells_nothing(

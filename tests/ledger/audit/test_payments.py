@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from ledger.story import KEY, START, hex_of
+from scaffold import in_english
 
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
@@ -84,7 +85,7 @@ def row_of(hash_, msat, status, more=None):
 @pytest.mark.parametrize("case", COMPARISONS)
 def test_lnbits_rows_are_held_against_the_ledger(case):
     recorded, rows, expected = COMPARISONS[case]
-    findings = compare_payments(recorded, [row_of(*row) for row in rows])
+    findings = in_english(compare_payments(recorded, [row_of(*row) for row in rows]))
     assert len(findings) == len(expected), findings
     for finding, beginning in zip(findings, expected, strict=True):
         assert finding.startswith(beginning)
@@ -134,7 +135,8 @@ class Wallets:
 def audit(story, *, source=(), rows=()):
     """Hold LNbits' rows against the ledger; the clients' wallet has the key of the story."""
     wallets = Wallets(source, {KEY.value: rows})
-    return story.runner.run(audit_payments(story.database, wallets))
+    found = story.runner.run(audit_payments(story.database, wallets))
+    return replace(found, findings=in_english(found.findings), notes=in_english(found.notes))
 
 
 @pytest.fixture
@@ -231,7 +233,7 @@ def test_payments_are_not_held_in_memory_while_they_are_compared(story):
     assert peak < 25_000_000
     assert found.rows == 2_500
     assert len(found.findings) == 1_001
-    assert found.findings[-1].startswith("1500 more payments")
+    assert in_english(found.findings)[-1].startswith("1500 more payments")
 
 
 def test_payout_that_is_paid_while_lnbits_is_read_is_not_missed_there(story):

@@ -5,7 +5,8 @@ import contextlib
 import os
 import sys
 
-from dca_bot.commands.chat import Lines, talk
+from dca_bot.commands.chat import talk
+from dca_bot.commands.chat_terminal import Lines
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.world import World
 

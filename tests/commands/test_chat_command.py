@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.asyncio.server import serve
 
-from dca_bot.commands.chat import Chat, Lines, Screen, make_key, run_chat
+from dca_bot.commands.chat import Chat, make_key, run_chat
+from dca_bot.commands.chat_terminal import Lines, Screen
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.lnbits_process import free_port
 from dca_bot.demo.relay import local_relay

@@ -101,10 +101,7 @@ async def open_database(
             uri = reading_uri(existing_ledger(data_dir), traceless=traceless)
         else:
             uri = make_and_lock(data_dir, exits).absolute().as_uri()
-        try:
-            connection = await connect(uri)
-        except sqlite3.Error as error:
-            raise _not_opened(data_dir, error) from error
+        connection = await _connected(data_dir, uri, connect)
         exits.push_async_callback(connection.aclose)
         database = Database(connection, exits.pop_all())
     try:
@@ -139,6 +136,14 @@ async def reading_beside(data_dir: Path) -> AsyncIterator[Database]:
     """
     async with _reading(data_dir, traceless=False) as database:
         yield database
+
+
+async def _connected(data_dir: Path, uri: str, connect: Connect) -> Connection:
+    """Connect to the ledger's file; raise LedgerError if SQLite can't open the file."""
+    try:
+        return await connect(uri)
+    except sqlite3.Error as error:
+        raise _not_opened(data_dir, error) from error
 
 
 @asynccontextmanager

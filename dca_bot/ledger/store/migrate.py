@@ -42,7 +42,8 @@ def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
     """
     version = version_of(tx)
     refuse_newer(tx)
-    broken = _refuse_altered(tx, version)
+    _refuse_altered(tx, version)
+    broken = _needs_repair(tx, version)
     if version and keep_copy and (broken or version < VERSION):
         keep_copy(VERSION)
     if broken:
@@ -60,7 +61,8 @@ def refuse_other_version(tx: Tx) -> None:
     """
     refuse_newer(tx)
     version = version_of(tx)
-    if _refuse_altered(tx, version) or version != VERSION:
+    _refuse_altered(tx, version)
+    if _needs_repair(tx, version) or version != VERSION:
         raise LedgerOutdated(
             f"{_file(tx)} is a ledger of an earlier dca-bot, of version {version}; the next start brings"
             f" it to version {VERSION}. What that changes, says: {command('upgrade-check')}"
@@ -124,20 +126,26 @@ def _step(tx: Tx, number: int) -> None:
     _log.info("ledger migrated version=%d", number)
 
 
-def _refuse_altered(tx: Tx, version: int) -> bool:
-    """Return whether `repair` has to mend the tables; raise LedgerError for tables of another program."""
+def _refuse_altered(tx: Tx, version: int) -> None:
+    """Raise LedgerError for tables of another program; tables that `repair` mends are no reason."""
     if version == 0:
         _refuse_unnumbered(tx)
-        return False
-    expected = MIGRATIONS[version - 1].fingerprint
-    if bot_state.get(tx, bot_state.SCHEMA) == f"{expected} {text_digest(tx)}":
-        return False
-    found = fingerprint(tx)
-    if is_repairable(version, found):
-        return True
-    if found != expected and (parts := differences(tx, version)):
-        raise LedgerError(_altered(tx, version, parts))
-    return False
+    elif not _is_as_noted(tx, version):
+        found = fingerprint(tx)
+        is_known = found == MIGRATIONS[version - 1].fingerprint or is_repairable(version, found)
+        if not is_known and (parts := differences(tx, version)):
+            raise LedgerError(_altered(tx, version, parts))
+
+
+def _needs_repair(tx: Tx, version: int) -> bool:
+    """Tell whether `repair` has to mend the tables; `_refuse_altered` has looked before."""
+    return version > 0 and not _is_as_noted(tx, version) and is_repaired_first(tx)
+
+
+def _is_as_noted(tx: Tx, version: int) -> bool:
+    """Tell whether the schema is, letter by letter, as the last opening noted: quicker than a fingerprint."""
+    noted = f"{MIGRATIONS[version - 1].fingerprint} {text_digest(tx)}"
+    return bot_state.get(tx, bot_state.SCHEMA) == noted
 
 
 def _refuse_unnumbered(tx: Tx) -> None:

@@ -73,7 +73,27 @@ def ask_and_write(config_path: Path) -> None:
     """
     folder = config_path.parent
     key_path, wallet_path = folder / "bot.nsec", folder / "lnbits.key"
-    password_path = folder / "lamassu.pgpass"
+    _refuse_existing(config_path, key_path)
+    own = os.environ.get(NOSTR_KEY_VARIABLE)
+    key = _key_of_environment(own) if own else generate()
+    text, admin_key, password = _ask_all(key)
+    others = {wallet_path: admin_key, folder / "lamassu.pgpass": password}
+    files = ({} if own else {key_path: key.nsec()}) | {config_path: text.rstrip()}
+    files |= {
+        path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
+    }
+    _write_all(files)
+    say(f"\nWrote {', '.join(str(path) for path in files)}.")
+    say(f"Keep a copy of {NOSTR_KEY_VARIABLE if own else key_path}: it is the bot's identity.")
+    if not wallet_path.exists():
+        say(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
+    say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
+    _show_qr(f"nostr:{key.npub}")
+    say(f"\nNext: {command('check', *with_config(config_path))}")
+
+
+def _refuse_existing(config_path: Path, key_path: Path) -> None:
+    """Raise ConfigError if the configuration or the key is there already, or can't be made."""
     refuse_unfit_new_file(config_path)
     for path in (config_path, key_path):
         if os.path.lexists(path):
@@ -83,8 +103,13 @@ def ask_and_write(config_path: Path) -> None:
                 f"{path} is there already; move it away, or use it as it is."
                 + ("" if os.path.lexists(key_path) else alone)
             )
-    own = os.environ.get(NOSTR_KEY_VARIABLE)
-    key = _key_of_environment(own) if own else generate()
+
+
+def _ask_all(key: SecretKey) -> tuple[str, str, str]:
+    """Ask for all values; return the configuration, LNbits' admin key and the database's password.
+
+    Keys and passwords that come later are empty texts.
+    """
     operator = _ask("Your npub (the operator's)", partial(_npub, bot=key))
     relays = typer.prompt(
         "Relays, with spaces between",
@@ -112,19 +137,7 @@ def ask_and_write(config_path: Path) -> None:
         lamassu=lamassu,
         url=_toml(url),
     )
-    others = {wallet_path: admin_key, password_path: password}
-    files = ({} if own else {key_path: key.nsec()}) | {config_path: text.rstrip()}
-    files |= {
-        path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
-    }
-    _write_all(files)
-    say(f"\nWrote {', '.join(str(path) for path in files)}.")
-    say(f"Keep a copy of {NOSTR_KEY_VARIABLE if own else key_path}: it is the bot's identity.")
-    if not wallet_path.exists():
-        say(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
-    say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
-    _show_qr(f"nostr:{key.npub}")
-    say(f"\nNext: {command('check', *with_config(config_path))}")
+    return text, admin_key, password
 
 
 def _toml(value: str | list[str]) -> str:

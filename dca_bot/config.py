@@ -1,11 +1,12 @@
 """The configuration file: read, checked as a whole, and refused with a sentence for each fault."""
 
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from dca_bot.config_secrets import refuse_secrets
 from dca_bot.config_sections import (
@@ -20,6 +21,7 @@ from dca_bot.config_sections import (
     NotificationsConfig,
     Section,
 )
+from dca_bot.config_values import Access
 from dca_bot.core.money import minor_digits
 from dca_bot.errors import ConfigError, FileRefused
 from dca_bot.files.rights import read_text
@@ -55,6 +57,11 @@ class Config(Section):
     def path(self, name: Path) -> Path:
         """Return a path of the configuration relative to the working directory."""
         return self.base / name
+
+    def named_files(self) -> Iterator[tuple[Path, bool]]:
+        """Yield each file that the configuration names, and whether only the owner may read the file."""
+        for name, access in _files_of(self):
+            yield self.path(name), access is Access.OWNER
 
     @property
     def backup_dir(self) -> Path:
@@ -108,6 +115,17 @@ def load_config(path: Path) -> Config:
     config = config.model_copy(update={"base": path.parent})
     _ = config.low_deposit_minor, config.daily_limit_max_minor
     return config
+
+
+def _files_of(section: BaseModel) -> Iterator[tuple[Path, Access]]:
+    """Yield the values of a section whose type says who may read the file; inner sections too."""
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield from _files_of(value)
+        for access in field.metadata:
+            if isinstance(access, Access) and value is not None:
+                yield value, access
 
 
 def _minor(amount: Decimal, currency: str, key: str) -> int:

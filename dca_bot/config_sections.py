@@ -10,10 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dca_bot.config_values import (
+    Access,
     Amount,
     Currency,
     FilePath,
     HttpUrl,
+    PrivateFile,
+    PublicFile,
     RelayUrl,
     Sats,
     SshHost,
@@ -47,7 +50,7 @@ class BotConfig(Section):
 class NostrConfig(Section):
     """`[nostr]`."""
 
-    private_key_file: FilePath = Path("bot.nsec")
+    private_key_file: PrivateFile = Path("bot.nsec")
     relays: Annotated[
         tuple[RelayUrl, ...], Field(min_length=1, max_length=10), AfterValidator(each_relay_once)
     ]
@@ -62,8 +65,8 @@ class SshConfig(Section):
     host: SshHost
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     username: Annotated[str, Field(min_length=1)]
-    private_key_file: FilePath
-    known_hosts_file: FilePath
+    private_key_file: PrivateFile
+    known_hosts_file: PublicFile
 
 
 class CsvConfig(Section):
@@ -98,10 +101,10 @@ class PostgresConfig(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
     database: str = "lamassu"
     user: str = "dca_readonly"
-    password_file: FilePath = Path("lamassu.pgpass")
+    password_file: PrivateFile = Path("lamassu.pgpass")
     tunnel: bool = True
     tls: Literal["auto", "disable", "require", "verify-full"] = "auto"
-    ca_file: FilePath | None = None
+    ca_file: Annotated[FilePath | None, Access.ANYBODY] = None
     statement_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
     @model_validator(mode="after")
@@ -154,7 +157,7 @@ class LnbitsConfig(Section):
     """`[lnbits]`."""
 
     url: HttpUrl
-    source_admin_key_file: FilePath = Path("lnbits.key")
+    source_admin_key_file: PrivateFile = Path("lnbits.key")
     low_balance_sat: Sats = 500_000
     top_up_to_sat: Sats = 2_000_000
 

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -22,6 +23,13 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
 _FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _NOT_OF_HOST = re.compile(r"[\s/@\[\]]")
+
+
+class Access(Enum):
+    """Who may read a file that the configuration names."""
+
+    OWNER = auto()
+    ANYBODY = auto()
 
 
 def _known_zone(name: str) -> str:
@@ -117,6 +125,8 @@ def _currency(code: str) -> str:
 
 
 FilePath = Annotated[Path, AfterValidator(_plain_path)]
+PrivateFile = Annotated[FilePath, Access.OWNER]
+PublicFile = Annotated[FilePath, Access.ANYBODY]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 StartAt = Annotated[AwareDatetime, Field(strict=True), AfterValidator(_since_bitcoin)]
 RelayUrl = Annotated[str, AfterValidator(_relay_url)]

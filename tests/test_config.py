@@ -273,3 +273,24 @@ def test_host_of_ssh_is_a_name_or_an_address_alone(host):
 def test_name_and_address_of_a_host_are_taken(host):
     taken = SshConfig(host=host, username="dca", private_key_file="k", known_hosts_file="h")
     assert taken.host == host
+
+
+def test_files_that_the_configuration_names_are_listed_with_who_may_read_each(tmp_path):
+    ssh = {"host": "h", "username": "u", "private_key_file": "key", "known_hosts_file": "hosts"}
+    postgres = {"ca_file": "ca.pem", "tunnel": False, "tls": "verify-full"}
+    config = Config.model_validate(
+        {
+            "base": tmp_path,
+            "nostr": {"relays": ["wss://relay.example.com"], "operators": ["later"]},
+            "lamassu": {"source": "ssh-csv", "ssh": ssh, "postgres": postgres},
+            "lnbits": {"url": "https://lnbits.example.com"},
+        }
+    )
+    assert dict(config.named_files()) == {
+        tmp_path / "bot.nsec": True,
+        tmp_path / "key": True,
+        tmp_path / "hosts": False,
+        tmp_path / "lamassu.pgpass": True,
+        tmp_path / "ca.pem": False,
+        tmp_path / "lnbits.key": True,
+    }

@@ -75,13 +75,9 @@ def check_upgrade(config_path: Path) -> None:
 
 def _refuse_unfit_files(config: Config) -> None:
     """Raise FileRefused for a key's file that this program doesn't take; a missing file may be meant."""
-    ssh, postgres = config.lamassu.ssh, config.lamassu.postgres
-    private = [config.nostr.private_key_file, config.lnbits.source_admin_key_file]
-    private += [postgres.password_file, *([ssh.private_key_file] if ssh else [])]
-    public = [*([ssh.known_hosts_file] if ssh else []), *filter(None, [postgres.ca_file])]
-    for path in (*private, *public):
+    for path, is_private in config.named_files():
         with suppress(FileNotFoundError):
-            refuse_unfit_file(config.path(path), private=path in private)
+            refuse_unfit_file(path, private=is_private)
 
 
 def _refuse_small(data_dir: Path, temporary: Path, again: str) -> None:

@@ -8,6 +8,7 @@ a message runs once, whatever crashes. A message with a secret gets a warning, a
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from dca_bot.chat.admission import Admission, Rejection
 from dca_bot.chat.command_sets import CommandSets
@@ -63,9 +64,7 @@ class Conversation:
         if sender is None:
             return
         if sender.role is Role.STRANGER:
-            told = self._admission.answer_stranger(message, now)
-            if told is not None:
-                await self._close(message, Rejection(_STRANGER, told))
+            await self._answer_stranger(message, now)
             return
         command_set = self._command_sets.of(sender.client)
         rejection = await self._admission.reject(message, sender, command_set, now)
@@ -102,6 +101,12 @@ class Conversation:
 
     def _sender_of(self, message: IncomingMessage) -> Callable[[Tx], Sender | None]:
         return lambda tx: find_sender(tx, message, self._programme.operators)
+
+    async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
+        """Answer a stranger once; a message beyond the hour's quota leaves no trace."""
+        told = self._admission.answer_stranger(message, now)
+        if told is not None:
+            await self._close(message, Rejection(_STRANGER, told))
 
     async def _close(self, message: IncomingMessage, rejection: Rejection) -> None:
         """Record a message that ran nothing, with the reply if the rejection has a reply."""

@@ -1,21 +1,21 @@
-"""The one hierarchy of errors; each message is a sentence that says what to do."""
+"""The hierarchy of errors; each message is a sentence that says what to do."""
 
 import os
 import re
 import traceback
 from enum import StrEnum
 
-WORDS_CHARS_MAX = 200
+_WORDS_CHARS_MAX = 200
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 _LIBRARYS_OWN = re.compile(r"^\[[^\]]*\] *| \(_ssl\.c:\d+\)$|\.$")
 
 
 class DcaBotError(Exception):
-    """Whatever dca-bot raises by itself; its text is meant for a person."""
+    """An error that dca-bot raises on purpose; the text is meant for a person."""
 
 
 class OtherUnit(DcaBotError):
-    """An amount names another unit than the one that is asked for, `unit`."""
+    """An amount names another unit than the expected `unit`."""
 
     def __init__(self, unit: str) -> None:
         super().__init__(f"That amount is in another currency; write it in {unit}.")
@@ -27,15 +27,15 @@ class ConfigError(DcaBotError):
 
 
 class FileRefused(DcaBotError):
-    """A file or folder can't be used as it is: of another user, of another kind, open to others."""
+    """A file or folder can't be used: of another user, of another kind, or open to others."""
 
 
 class SourceUnavailable(DcaBotError):
-    """Lamassu could not be read this time; nothing was changed, the next poll tries again."""
+    """Lamassu could not be read; nothing was changed, and the next poll tries again."""
 
 
 class ExportBroken(SourceUnavailable):
-    """What Lamassu sent is incomplete or lacks columns; nothing of it is used."""
+    """Lamassu's answer is incomplete or lacks columns; nothing of the answer is used."""
 
 
 class TableBroken(ExportBroken):
@@ -43,7 +43,7 @@ class TableBroken(ExportBroken):
 
 
 class LnbitsUnavailable(DcaBotError):
-    """LNbits did not answer, or answered with a fault of its own; what was asked may have happened."""
+    """LNbits did not answer, or answered with a fault; the request may have been carried out."""
 
 
 class LnbitsSlow(LnbitsUnavailable):
@@ -51,7 +51,7 @@ class LnbitsSlow(LnbitsUnavailable):
 
 
 class LnbitsRefused(DcaBotError):
-    """LNbits answered that it won't: a wrong key, a wrong amount, an unknown path.
+    """LNbits refused the request: a wrong key, a wrong amount, an unknown path.
 
     `status` is the HTTP status.
     """
@@ -62,7 +62,10 @@ class LnbitsRefused(DcaBotError):
 
 
 class LeaseRefused(DcaBotError):
-    """LNbits makes no invoice of 1 sat in the source wallet, so it can't keep the lease; in its words."""
+    """LNbits makes no invoice of 1 sat in the source wallet, so LNbits can't keep the lease.
+
+    The text is LNbits' own.
+    """
 
 
 class Refusal(StrEnum):
@@ -132,7 +135,7 @@ class DestinationRefused(DcaBotError):
 
 
 class DestinationUnavailable(DcaBotError):
-    """A destination's server could not be reached this time; `detail` is the error's text."""
+    """A destination's server could not be reached at present; `detail` is the error's text."""
 
     def __init__(self, why: Refusal, detail: str) -> None:
         super().__init__(detail)
@@ -144,7 +147,7 @@ class KeyRefused(DcaBotError):
 
 
 class MessageRefused(DcaBotError):
-    """An event from a relay failed a check; it is dropped."""
+    """An event from a relay failed a check, and is dropped."""
 
 
 class LedgerError(DcaBotError):
@@ -152,7 +155,7 @@ class LedgerError(DcaBotError):
 
 
 class LedgerOutdated(LedgerError):
-    """The ledger is of an earlier version: the bot's next start brings it up to date."""
+    """The ledger is of an earlier version: the bot's next start brings the ledger up to date."""
 
 
 class Changed(StrEnum):
@@ -196,7 +199,7 @@ class StateChanged(LedgerError):
 
 
 def in_words(error: BaseException) -> str:
-    """Say what the network, a file or a library reported, without Python's own names and numbers."""
+    """Return the report of the network, a file or a library, without Python's own names and numbers."""
     if isinstance(error, UnicodeDecodeError):
         return "it is no text in UTF-8"
     if isinstance(error, TimeoutError):
@@ -209,10 +212,10 @@ def in_words(error: BaseException) -> str:
 def one_line(text: str) -> str:
     """Return the first line that says something, without control characters, cut short."""
     first = next(iter(text.strip().splitlines()), "")
-    return "".join(letter for letter in first if letter.isprintable())[:WORDS_CHARS_MAX]
+    return "".join(letter for letter in first if letter.isprintable())[:_WORDS_CHARS_MAX]
 
 
 def place_of(error: Exception) -> str:
-    """Return where an error was raised, without its text."""
+    """Return the place where an error was raised, without the error's text."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)

@@ -15,8 +15,8 @@ from dca_bot.core.cash_out import COINS, CashOut
 from dca_bot.core.market import coin_minor
 from dca_bot.core.programme import FixedModeRules
 
-LNBITS = "lnbits"
-LAMASSU = "lamassu"
+_LNBITS = "lnbits"
+_LAMASSU = "lamassu"
 _DIGITS_MAX = 30
 
 
@@ -30,7 +30,7 @@ class Ticker:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price that fixed mode may buy at, in whole units of the currency; `source`: LNBITS or LAMASSU."""
+    """A price that fixed mode may buy at, in whole units of the currency; `source`: _LNBITS or _LAMASSU."""
 
     price: Decimal
     source: str
@@ -78,7 +78,7 @@ def choose_rate(
     """
     lnbits = lnbits_price if lnbits_price is not None and is_price(lnbits_price, currency) else None
     fresh = ticker if ticker is not None and now - ticker.at <= rules.rate_age_max else None
-    if rules.rate_source == LNBITS:
+    if rules.rate_source == _LNBITS:
         price, problem = lnbits, RateProblem.NO_PRICE
     else:
         price = fresh.price if fresh is not None and fresh.at <= now else None

@@ -8,6 +8,19 @@ import asyncpg
 from dca_bot.errors import SourceUnavailable, in_words
 from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer, TableUnreadable
 
+# The connection, and with it the session, is gone; the next poll makes another connection.
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.InterfaceError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -35,18 +48,7 @@ def refusal(
                 " before PostgreSQL, put the parameter that it names into"
                 " ignore_startup_parameters in pgbouncer.ini, or connect past it."
             )
-        case (
-            asyncpg.PostgresConnectionError()
-            | asyncpg.AdminShutdownError()
-            | asyncpg.CrashShutdownError()
-            | asyncpg.DatabaseDroppedError()
-            | asyncpg.IdleSessionTimeoutError()
-            | asyncpg.IdleInTransactionSessionTimeoutError()
-            | asyncpg.TransactionTimeoutError()
-            | asyncpg.InterfaceError()
-            | ConnectionResetError()
-            | BrokenPipeError()
-        ):
+        case _ if isinstance(error, _LOST):
             text = (
                 f"The connection to {server.address} broke while {what} was read ({said}); the next"
                 " poll tries again."

@@ -157,16 +157,16 @@ def load_texts(programme: Programme, folder: Traversable = _FOLDER) -> Texts:
     return Texts(catalogues, programme.currency, programme.timezone)
 
 
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Turn nested tables into dotted keys.
 
-    >>> flatten({"page": {"empty": "There is nothing."}})
+    >>> _flatten({"page": {"empty": "There is nothing."}})
     {'page.empty': 'There is nothing.'}
     """
     flat: dict[str, str] = {}
     for name, value in table.items():
         if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
+            flat |= _flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = str(value)
     return flat
@@ -175,7 +175,7 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 @cache
 def _catalogue(toml: str) -> Mapping[str, str]:
     """Return the texts of a catalogue by key; each catalogue is parsed once in a process."""
-    return MappingProxyType(flatten(tomllib.loads(toml)))
+    return MappingProxyType(_flatten(tomllib.loads(toml)))
 
 
 def _cut(text: str) -> str:

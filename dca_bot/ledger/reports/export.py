@@ -32,12 +32,12 @@ from dca_bot.ledger.store.private_files import (
     make_private_folder,
 )
 
-FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
-UNFINISHED = ".unfinished"
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+_UNFINISHED = ".unfinished"
 """Stands in a folder for as long as an export writes into it."""
-MSAT_DIGITS = 3
-PERCENT_DIGITS = 2
-Write = Callable[[Any], str]
+_MSAT_DIGITS = 3
+_PERCENT_DIGITS = 2
+_Write = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Form:
 def export_ledger(
     data_dir: Path, folder: Path, form: Form, *, stop: threading.Event | None = None
 ) -> Mapping[str, int]:
-    """Write each table into a file of `folder`; return the number of rows of each table.
+    """_Write each table into a file of `folder`; return the number of rows of each table.
 
     The folder is made, or must be empty; files of a killed export are replaced. Raise LedgerError, and leave
     no file, if the folder has other content, can be read by others, is being written or can't be written, or
@@ -83,7 +83,7 @@ def export_ledger(
 
 def is_being_written(folder: Path) -> bool:
     """Tell whether an export into a folder is under way; files of a killed export are removed."""
-    mark = folder.joinpath(UNFINISHED)
+    mark = folder.joinpath(_UNFINISHED)
     if not mark.exists():
         return False
     try:
@@ -99,7 +99,7 @@ def is_being_written(folder: Path) -> bool:
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
     """Hold a folder that is empty or has the files of a killed export."""
-    mark = folder.joinpath(UNFINISHED)
+    mark = folder.joinpath(_UNFINISHED)
     if not mark.exists():
         _refuse_full(folder)
     claim = claim_private_file(mark)
@@ -113,7 +113,7 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 
 def _refuse_full(folder: Path) -> None:
-    if any(path.name != UNFINISHED for path in folder.iterdir()):
+    if any(path.name != _UNFINISHED for path in folder.iterdir()):
         raise LedgerError(f"{folder} is not empty; choose a new folder, nothing is overwritten.")
 
 
@@ -128,7 +128,7 @@ def neutral(text: str) -> str:
     >>> neutral("=1+1")
     "'=1+1"
     """
-    return f"'{text}" if text.strip(" ").startswith(FORMULA_STARTS) else text
+    return f"'{text}" if text.strip(" ").startswith(_FORMULA_STARTS) else text
 
 
 def _write_all(tx: sqlite3.Connection, folder: Path, form: Form) -> Mapping[str, int]:
@@ -165,7 +165,7 @@ def _write(tx: sqlite3.Connection, table: Table, file: TextIO, form: Form) -> in
     return count
 
 
-def _columns(name: str, form: Form) -> list[tuple[str, Write]]:
+def _columns(name: str, form: Form) -> list[tuple[str, _Write]]:
     """Return header and writer of each column that a query's column becomes."""
     stem, _, unit = name.rpartition("_")
     match unit:
@@ -177,9 +177,9 @@ def _columns(name: str, form: Form) -> list[tuple[str, Write]]:
         case "whole":
             return [(f"{stem}_{form.currency}", _plain)]
         case "bp":
-            return [(stem, partial(plain_decimal, digits=PERCENT_DIGITS))]
+            return [(stem, partial(plain_decimal, digits=_PERCENT_DIGITS))]
         case "msat":
-            return [(f"{stem}_sat", partial(plain_decimal, digits=MSAT_DIGITS))]
+            return [(f"{stem}_sat", partial(plain_decimal, digits=_MSAT_DIGITS))]
         case _:
             return [(name, _plain)]
 

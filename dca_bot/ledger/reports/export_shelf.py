@@ -11,9 +11,9 @@ from dca_bot.ledger.reports.export import Form, export_ledger, is_being_written
 from dca_bot.ledger.reports.export_tables import TABLES
 from dca_bot.ledger.store.private_files import make_private_folder
 
-SHELF = "exports"
+_SHELF = "exports"
 KEPT = 5
-PART = ".part"
+_PART = ".part"
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z(\.part)?")
 
 
@@ -23,10 +23,10 @@ def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.E
     The folder has this name only once the export is whole. KEPT - 1 older exports stay; other files stay too.
     Raise LedgerError as `export_ledger` does.
     """
-    shelf = data_dir.joinpath(SHELF)
+    shelf = data_dir.joinpath(_SHELF)
     make_private_folder(shelf, setting="bot.data_dir")
     folder = shelf.joinpath(f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}")
-    part = folder.with_name(f"{folder.name}{PART}")
+    part = folder.with_name(f"{folder.name}{_PART}")
     if folder.exists() or (part.exists() and is_being_written(part)):
         raise LedgerError(f"{folder} is just being made; look there, or try again in a moment.")
     try:
@@ -47,7 +47,7 @@ def _prune(shelf: Path, newest: str) -> None:
     Names from the future come last in the order: a clock that was ahead made them.
     """
     ours = [path for path in shelf.iterdir() if _NAME.fullmatch(path.name)]
-    for part in [path for path in ours if path.suffix == PART]:
+    for part in [path for path in ours if path.suffix == _PART]:
         ours.remove(part)
         if not is_being_written(part):
             _remove(part)

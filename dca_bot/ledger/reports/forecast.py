@@ -9,8 +9,8 @@ from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
-FLOW_WINDOW = timedelta(days=14)
-SPENDING_WINDOW = timedelta(days=30)
+_FLOW_WINDOW = timedelta(days=14)
+_SPENDING_WINDOW = timedelta(days=30)
 
 
 def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
@@ -37,7 +37,7 @@ def flow_pace(tx: Tx, now: datetime) -> Pace:
     The window begins at the first distribution if that is younger. Fixed mode is left out: the daily limits
     forecast fixed mode.
     """
-    since = now - FLOW_WINDOW
+    since = now - _FLOW_WINDOW
     given = tx.execute(
         "SELECT coalesce(sum(principal_sat - unallocated_sat), 0) AS sat FROM distribution"
         " WHERE at >= ? AND kind <> 'fixed'",
@@ -49,7 +49,7 @@ def flow_pace(tx: Tx, now: datetime) -> Pace:
 
 def spending(tx: Tx, client: Client, now: datetime) -> Pace:
     """Return the pace at which a client's fiat was spent in the last 30 days with a balance."""
-    since = now - SPENDING_WINDOW
+    since = now - _SPENDING_WINDOW
     arriving = _moves(tx, client.id, "to_account", since)
     leaving = _moves(tx, client.id, "from_account", since)
     moves = heapq.merge(arriving, leaving, key=lambda pair: pair[0], reverse=True)

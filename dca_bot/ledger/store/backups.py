@@ -24,7 +24,7 @@ from dca_bot.ledger.store.private_files import claim_private_file, remove_unclai
 from dca_bot.ledger.store.schema import version_of
 
 PART = ".part"
-STEP_PAGES = 256
+_STEP_PAGES = 256
 """One step of a copy, a megabyte; between two of them it can be broken off."""
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 _NAME = re.compile(r"ledger-(\d{4}-\d\d-\d\dT\d{6}Z)\.sqlite3")
@@ -196,7 +196,7 @@ def _fill(part: Path, ledger: sqlite3.Connection, stop: threading.Event) -> None
         # It counts only once it is whole and on disk, so it needs no journal of its own.
         copy.execute("PRAGMA journal_mode = OFF")
         copy.execute("PRAGMA synchronous = OFF")
-        ledger.backup(copy, pages=STEP_PAGES, progress=look_up)
+        ledger.backup(copy, pages=_STEP_PAGES, progress=look_up)
         ledger.rollback()
         copy.set_progress_handler(stop.is_set, 100_000)
         copy.execute("PRAGMA journal_mode = DELETE")

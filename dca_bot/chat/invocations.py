@@ -11,7 +11,7 @@ from dca_bot.core.names import skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.correspondence.confirmations import Confirmation
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import refuse
 
@@ -28,7 +28,7 @@ async def read_invocation(
 
     def known(tx: Tx) -> tuple[frozenset[str], Confirmation | None]:
         # Only operators write names.
-        named = clients.named_like(tx, COMMAND_WORDS) if command_set.of_clients else []
+        named = client_names.named_like(tx, COMMAND_WORDS) if command_set.of_clients else []
         code = confirmations.still_open(tx, message.sender, now=now)
         return frozenset(skeleton(name) for name in named), code
 

@@ -8,7 +8,7 @@ from dca_bot.chat.senders import Role
 from dca_bot.chat.services import Services
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
-from dca_bot.ledger.programme import clients, machines
+from dca_bot.ledger.programme import client_names, machines
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Say
 
@@ -44,7 +44,7 @@ async def secret_in(
     keys = hex_keys(text)[:_KEYS_MAX]
 
     def public(tx: Tx) -> set[str]:
-        people = {*operators, *clients.known_pubkeys(tx, keys)} if operators else set()
+        people = {*operators, *client_names.known_pubkeys(tx, keys)} if operators else set()
         return people | payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
 
     return find_secret(text, public=await services.database.read(public))

@@ -19,7 +19,7 @@ from dca_bot.files.rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
 from dca_bot.ledger.payouts import leases
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx, reading_database
 from dca_bot.ledger.store.instances import instances
@@ -144,7 +144,7 @@ async def _ledger_note(config: Config, data_dir: Path) -> str:
 
     def look(tx: Tx) -> list[str]:
         bot_state.check_currency(tx, config.bot.currency)
-        return clients.names_of(tx, operators)
+        return client_names.names_of(tx, operators)
 
     try:
         async with reading_database(data_dir, traceless=True) as database:

@@ -8,7 +8,7 @@ from query_plans import plan_of, traced
 
 from dca_bot.core.names import skeleton
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_names, clients
 from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
@@ -44,13 +44,15 @@ async def test_every_name_of_an_older_ledger_is_kept_and_has_its_skeleton(tmp_pa
         lambda tx: tx.execute("SELECT name, skeleton FROM client ORDER BY id").fetchall()
     )
     assert [tuple(row) for row in rows] == [(name, skeleton(name)) for name in OLD_NAMES]
-    found = await database.read(lambda tx: [one.name for one in clients.alike(tx, "MARÍA")])
+    found = await database.read(lambda tx: [one.name for one in client_names.alike(tx, "MARÍA")])
     assert sorted(found) == sorted(OLD_NAMES[:4])
-    assert await database.read(clients.lookalikes) == [
+    assert await database.read(client_names.lookalikes) == [
         ["maria", CYRILLIC, "maría", "\uff4daria"],
         ["ÑANDÚ", "ñandú"],
     ]
-    assert await database.read(lambda tx: clients.named_like(tx, ["daily", "pause"])) == ["daily"]
+    assert await database.read(lambda tx: client_names.named_like(tx, ["daily", "pause"])) == [
+        "daily"
+    ]
     assert (await database.read(audit_ledger)).findings == ()
     await database.aclose()
 
@@ -63,9 +65,9 @@ async def test_old_names_that_look_alike_go_on_living_and_are_joined_by_nobody(t
     def live(tx):
         for name in ("maria", CYRILLIC):
             for state in ("paused", "stopped", "active"):
-                clients.set_state(tx, clients.payee(tx, name), state)
-        clients.set_state(tx, clients.payee(tx, "maría"), "closed")
-        return [clients.payee(tx, name).name for name in ("MARIA", CYRILLIC, "ana", "Daily")]
+                clients.set_state(tx, client_names.payee(tx, name), state)
+        clients.set_state(tx, client_names.payee(tx, "maría"), "closed")
+        return [client_names.payee(tx, name).name for name in ("MARIA", CYRILLIC, "ana", "Daily")]
 
     assert await database.transact(live) == ["maria", CYRILLIC, "Ana", "daily"]
     with pytest.raises(sqlite3.IntegrityError, match="looks like this one"):
@@ -105,10 +107,10 @@ def test_row_of_another_hand_has_a_skeleton_too(story):
     story.client("ana")
     insert = "INSERT INTO client (name, pubkey, language, created_at) VALUES (?, ?, 'en', 0)"
     story.sql(insert, "Ben", hex_of("ben"))
-    assert story.read(clients.payee, "BEN").name == "Ben"
+    assert story.read(client_names.payee, "BEN").name == "Ben"
 
 
-@pytest.mark.parametrize("find", [clients.alike, clients.closed, clients.payee])
+@pytest.mark.parametrize("find", [client_names.alike, client_names.closed, client_names.payee])
 def test_name_is_found_by_the_index(story, find):
     story.client("ana")
     with traced(story.database) as plans:
@@ -120,7 +122,7 @@ def test_name_is_found_by_the_index(story, find):
 
 def test_names_like_commands_are_found_by_the_index(story):
     with traced(story.database) as plans:
-        assert story.read(clients.named_like, ["pause", "daily"]) == []
+        assert story.read(client_names.named_like, ["pause", "daily"]) == []
     ((line, *_),) = plans.values()
     assert "INDEX client_skeleton (skeleton=?" in line
 

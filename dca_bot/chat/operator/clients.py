@@ -13,7 +13,7 @@ from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import planning
-from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme import client_names, clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
@@ -220,7 +220,7 @@ CLIENT_MANAGEMENT = (
 
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
-    for former in clients.alike(tx, name):
+    for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(
         tx,

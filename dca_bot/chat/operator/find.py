@@ -12,7 +12,7 @@ from typing import TypeVar
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import Context
 from dca_bot.core.clients import ClientRole, ClientState
-from dca_bot.ledger.programme import clients, machines
+from dca_bot.ledger.programme import client_names, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
@@ -56,7 +56,7 @@ def find_client(tx: Tx, name: str) -> Client:
 def find_client_or_closed(tx: Tx, name: str) -> Client:
     """Return the client of a name, an open client first. Raise CommandRefused if unknown or shared."""
     payee = find_payee(tx, name)
-    client = payee if payee and payee.role is ClientRole.CLIENT else clients.closed(tx, name)
+    client = payee if payee and payee.role is ClientRole.CLIENT else client_names.closed(tx, name)
     if client is None:
         raise refuse("client.unknown")
     return client
@@ -64,8 +64,8 @@ def find_client_or_closed(tx: Tx, name: str) -> Client:
 
 def find_payee(tx: Tx, name: str) -> Client | None:
     """Return the client or recipient of a name, None if unknown; raise CommandRefused if shared."""
-    found = clients.alike(tx, name)
-    same = clients.exact(found, name) or found
+    found = client_names.alike(tx, name)
+    same = client_names.exact(found, name) or found
     if len(same) > 1:
         raise refuse("client.which", names=", ".join(one.name for one in same))
     return same[0] if same else None
@@ -134,7 +134,7 @@ def refuse_second_command(tx: Tx, ctx: Context, note: str) -> None:
     while words and words[0].casefold() in ctx.command_set.words:
         del words[0]
     name, amount, *_ = [*words[:2], "", ""]
-    if is_amount_like(amount) and clients.alike(tx, name.rstrip(",:;")):
+    if is_amount_like(amount) and client_names.alike(tx, name.rstrip(",:;")):
         raise refuse("wrong.lines")
 
 

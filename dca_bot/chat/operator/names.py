@@ -12,7 +12,7 @@ from datetime import datetime
 from dca_bot.chat.command import Context
 from dca_bot.core.clients import ClientRole
 from dca_bot.core.names import shape, skeleton
-from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme import client_names, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
@@ -26,10 +26,10 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
     """
     if skeleton(name) in {skeleton(word) for word in ctx.command_set.aliases}:
         raise refuse("wrong.name_taken_by_command")
-    alike = clients.alike(tx, name)
+    alike = client_names.alike(tx, name)
     for taken in alike:
         if not commission.is_spent(tx, taken):
-            if not clients.exact([taken], name):
+            if not client_names.exact([taken], name):
                 raise refuse("client.name_alike", name=taken.name)
             key = (
                 "client.name_of_recipient"
@@ -37,7 +37,7 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
                 else "client.name_taken"
             )
             raise refuse(key, name=taken.name)
-    others = set(clients.all_names(tx)) - {one.name for one in alike}
+    others = set(client_names.all_names(tx)) - {one.name for one in alike}
     same_shape = sorted(one for one in others if shape(one) == shape(name))
     if same_shape:
         raise refuse("client.name_alike", name=same_shape[0])
@@ -46,8 +46,10 @@ def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
 
 def unclear_names(tx: Tx, command_words: Collection[str]) -> tuple[Say, ...]:
     """Say which names look alike, and which names read like a command's word; empty for none."""
-    alike = tuple(Say("clients.alike", names=", ".join(names)) for names in clients.lookalikes(tx))
-    commanding = clients.named_like(tx, command_words)
+    alike = tuple(
+        Say("clients.alike", names=", ".join(names)) for names in client_names.lookalikes(tx)
+    )
+    commanding = client_names.named_like(tx, command_words)
     like_commands = Say("clients.like_commands", names=", ".join(commanding))
     return (*alike, like_commands) if commanding else alike
 
@@ -56,7 +58,10 @@ def tell_of_unclear_names(
     tx: Tx, notices: Notices, command_words: Collection[str], now: datetime
 ) -> None:
     """Tell the operators once of names that look alike or like a command's word, and of further names."""
-    unclear = [*clients.lookalikes(tx), *([one] for one in clients.named_like(tx, command_words))]
+    unclear = [
+        *client_names.lookalikes(tx),
+        *([one] for one in client_names.named_like(tx, command_words)),
+    ]
     told = json.loads(bot_state.get(tx, bot_state.UNCLEAR_NAMES) or "[]")
     if any(names not in told for names in unclear):
         notices.tell_operators(
@@ -69,7 +74,7 @@ def tell_of_client_operators(
     tx: Tx, notices: Notices, operators: Collection[str], now: datetime
 ) -> None:
     """Tell the operators once of clients with an operator's npub: an operator has no client commands."""
-    names = clients.names_of(tx, operators)
+    names = client_names.names_of(tx, operators)
     told = json.loads(bot_state.get(tx, bot_state.CLIENT_OPERATORS) or "[]")
     if set(names) - set(told):
         notices.tell_operators(tx, Say("notice.client_operators", names=", ".join(names)), now)

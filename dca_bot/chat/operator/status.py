@@ -16,7 +16,7 @@ from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.payouts import holds, leases, queue
-from dca_bot.ledger.programme import clients, deposits, start
+from dca_bot.ledger.programme import client_names, deposits, start
 from dca_bot.ledger.store import accounts, bot_state, clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -70,7 +70,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
             _states(queue.counts(tx)),
             Say("status.holds", n=holds.open_count(tx)),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
-            Say("status.clients", n=len(clients.names(tx))),
+            Say("status.clients", n=len(client_names.names(tx))),
             Say("status.unsent", n=outbox.unsent(tx)),
             _backup(tx),
             _totals(accounts.totals(tx)),

@@ -12,7 +12,7 @@ from dca_bot.core.cash_out import Reason, Verdict
 from dca_bot.core.ports import Export
 from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.correspondence import alarms
-from dca_bot.ledger.distributions import cash_outs
+from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Moment, Say
@@ -52,7 +52,7 @@ class PartialWatch:
             if (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.NO_REPORT)
         ]
         newest = max((cash_out.created_at for cash_out in export.cash_outs), default=since)
-        beyond = cash_outs.newest_shared_out(tx, newest, limit=_FIRST_MAX)
+        beyond = changes.newest_shared_out(tx, newest, limit=_FIRST_MAX)
         lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
         told = [
             self._see(tx, _UNREPORTED, "notice.reports_missing", unreported, now),

@@ -74,18 +74,11 @@ def record(
     Final: the cash-out is distributed, or an operator ignores it. `row`: the amounts of Lamassu's row; None
     leaves the recorded amounts.
     """
-    amounts = decision.amounts
     values = {
+        **_decided(cash_out, decision),
         "state": state,
         "reason": reason,
         "reason_said": "",
-        "at": micros(decision.at),
-        "principal_minor": amounts.principal_minor if amounts else None,
-        "principal_sat": amounts.principal_sat if amounts else None,
-        "commission_sat": amounts.commission_sat if amounts else None,
-        "fixed_fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
-        "dispensed_minor": decision.dispensed_minor,
-        "received_sat": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
         "changed_at": micros(now),
         **(changes.columns_of(row) if row else {}),
     }
@@ -169,17 +162,6 @@ def tell_report(tx: Tx, cash_out_id: str, reported_minor: int, *, now: datetime)
     return done.rowcount == 1
 
 
-def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
-    """Return the ids of Lamassu's distributed cash-outs that were created after an instant, oldest first."""
-    # The cash leaves after the row was made, so the index on `at` has nothing else to walk through.
-    rows = tx.execute(
-        "SELECT id FROM cash_out WHERE at > ?1 AND created_at > ?1 AND state = 'distributed'"
-        " AND row_crypto_code IS NOT NULL ORDER BY at, id LIMIT ?2",
-        (micros(after), limit),
-    )
-    return [str(row["id"]) for row in rows]
-
-
 def ignore(tx: Tx, cash_out_id: str, *, now: datetime) -> None:
     """Record that an operator ignores a held cash-out: nobody gets a share."""
     tx.execute(
@@ -218,6 +200,20 @@ _CASH_OUT = (
     " substr(cash_out.device_id, 1, iif(length(cash_out.device_id) < 32, 32, 8))) AS machine"
     " FROM cash_out LEFT JOIN machine_label USING (device_id)"
 )
+
+
+def _decided(cash_out: CashOut, decision: Decision) -> dict[str, int | str | None]:
+    """Return the columns that a decision about a cash-out sets."""
+    amounts = decision.amounts
+    return {
+        "at": micros(decision.at),
+        "principal_minor": amounts.principal_minor if amounts else None,
+        "principal_sat": amounts.principal_sat if amounts else None,
+        "commission_sat": amounts.commission_sat if amounts else None,
+        "fixed_fee": f"{cash_out.fixed_fee:f}" if amounts and cash_out.fixed_fee else None,
+        "dispensed_minor": decision.dispensed_minor,
+        "received_sat": received_sat(cash_out) if decision.reason is Reason.SHORT else None,
+    }
 
 
 def _recorded(row: sqlite3.Row) -> RecordedCashOut:

@@ -55,3 +55,14 @@ def shared_out(tx: Tx, since: datetime) -> dict[str, datetime]:
         (micros(since),),
     )
     return {row["id"]: instant(row["created_at"]) for row in rows}
+
+
+def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:
+    """Return the ids of Lamassu's distributed cash-outs that were created after an instant, oldest first."""
+    # The cash leaves after the row was made, so the index on `at` has nothing else to walk through.
+    rows = tx.execute(
+        "SELECT id FROM cash_out WHERE at > ?1 AND created_at > ?1 AND state = 'distributed'"
+        " AND row_crypto_code IS NOT NULL ORDER BY at, id LIMIT ?2",
+        (micros(after), limit),
+    )
+    return [str(row["id"]) for row in rows]

@@ -5,8 +5,7 @@ Only functions that name recipients in the docstring return recipients.
 """
 
 import sqlite3
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +23,7 @@ SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM cl
 JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id
 JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
 """
+_OPEN_CLIENT = "role = 'client' AND state <> 'closed'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,17 @@ def add(
     return by_id(tx, added.lastrowid or 0)
 
 
+def matching(
+    tx: Tx, where: str, values: Sequence[object] = (), *, order: str = "name"
+) -> list[Client]:
+    """Return the clients and recipients for whom a condition of SQL holds; `order` may end with a LIMIT.
+
+    Columns: those of `client`, and `balance` of the accounts `fiat` and `sats`.
+    """
+    rows = tx.execute(f"{_SELECT} WHERE {where} ORDER BY {order}", values)
+    return [_client(row) for row in rows]
+
+
 def by_id(tx: Tx, client_id: int) -> Client:
     """Return an existing client or recipient."""
     return _client(tx.execute(f"{_SELECT} WHERE client.id = ?", (client_id,)).fetchone())
@@ -117,107 +128,15 @@ def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
     return None if row is None else _client(row)
 
 
-def known_pubkeys(tx: Tx, words: Iterable[str]) -> set[str]:
-    """Return the words, given in lower case, that are an open client's public key in hex."""
-    return {word for word in words if by_pubkey(tx, word) is not None}
-
-
-def names(tx: Tx) -> list[str]:
-    """Return the names of all open clients."""
-    rows = tx.execute(
-        "SELECT name FROM client WHERE role = 'client' AND state <> 'closed' ORDER BY name"
-    )
-    return [str(row["name"]) for row in rows]
-
-
-def names_of(tx: Tx, pubkeys: Iterable[str]) -> list[str]:
-    """Return the names of the open clients with these public keys, sorted."""
-    found = (by_pubkey(tx, pubkey) for pubkey in pubkeys)
-    return sorted(client.name for client in found if client is not None)
-
-
 def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     """Return the open clients, by name; without a limit all."""
-    rows = tx.execute(
-        f"{_SELECT} WHERE role = 'client' AND state <> 'closed' ORDER BY name LIMIT ? OFFSET ?",
-        (limit, offset),
-    )
-    return [_client(row) for row in rows]
+    order = "name LIMIT ? OFFSET ?"
+    return matching(tx, _OPEN_CLIENT, (limit, offset), order=order)
 
 
 def with_balance(tx: Tx) -> list[Client]:
     """Return the open clients with a balance above 0, by name."""
-    rows = tx.execute(
-        f"{_SELECT} WHERE role = 'client' AND state <> 'closed' AND fiat.balance > 0 ORDER BY name"
-    )
-    return [_client(row) for row in rows]
-
-
-def alike(tx: Tx, name: str) -> list[Client]:
-    """Return the open clients and recipients with names that look like `name`, sorted by name."""
-    # The names come first, or SQLite walks through all accounts of a kind.
-    rows = tx.execute(
-        f"{_SELECT} WHERE client.id IN"
-        " (SELECT id FROM client WHERE skeleton = ? AND state <> 'closed') ORDER BY name",
-        (skeleton(name),),
-    )
-    return [_client(row) for row in rows]
-
-
-def closed(tx: Tx, name: str) -> Client | None:
-    """Return the last closed client of a name; None without a closed client."""
-    rows = tx.execute(
-        f"{_SELECT} WHERE skeleton = ? AND state = 'closed' AND role = 'client'"
-        " ORDER BY client.id DESC",
-        (skeleton(name),),
-    )
-    return next(iter(exact([_client(row) for row in rows], name)), None)
-
-
-def exact(found: Sequence[Client], name: str) -> list[Client]:
-    """Return the clients with exactly this name; case decides only between several."""
-    same = [one for one in found if _full(one.name).casefold() == _full(name).casefold()]
-    return [one for one in same if _full(one.name) == _full(name)] or same
-
-
-def payee(tx: Tx, name: str) -> Client | None:
-    """Find the open client or recipient who is paid under a name.
-
-    Of several names that look alike, the exact name counts. Return None if no name, or no single name, fits.
-    """
-    found = alike(tx, name)
-    same = exact(found, name) or found
-    return same[0] if len(same) == 1 else None
-
-
-def lookalikes(tx: Tx) -> list[list[str]]:
-    """Return each set of names of open clients and recipients that look alike."""
-    rows = tx.execute(
-        "SELECT skeleton, name FROM client WHERE state <> 'closed' AND skeleton IN"
-        " (SELECT skeleton FROM client WHERE state <> 'closed' GROUP BY skeleton HAVING count(*) > 1)"
-        " ORDER BY skeleton, name"
-    )
-    sets: dict[str, list[str]] = {}
-    for row in rows:
-        sets.setdefault(row["skeleton"], []).append(row["name"])
-    return list(sets.values())
-
-
-def named_like(tx: Tx, words: Iterable[str]) -> list[str]:
-    """Return the names of open clients and recipients that look like one of some words, sorted."""
-    wanted = sorted(words)
-    marks = ",".join("?" * len(wanted))
-    rows = tx.execute(
-        f"SELECT name FROM client WHERE skeleton IN ({marks}) AND state <> 'closed' ORDER BY name",
-        wanted,
-    )
-    return [str(row["name"]) for row in rows]
-
-
-def all_names(tx: Tx) -> list[str]:
-    """Return the names of all open clients and recipients."""
-    rows = tx.execute("SELECT name FROM client WHERE state <> 'closed' ORDER BY name")
-    return [str(row["name"]) for row in rows]
+    return matching(tx, f"{_OPEN_CLIENT} AND fiat.balance > 0")
 
 
 def set_state(tx: Tx, client: Client, state: ClientState) -> None:
@@ -306,10 +225,6 @@ def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:
         (client_id,),
     ).fetchone()
     return row["minor"], row["payouts"], row["deposits"]
-
-
-def _full(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _client(row: sqlite3.Row) -> Client:

@@ -20,7 +20,7 @@ from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import cash_outs, flow_mode
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.programme import clients, commission, tickers
+from dca_bot.ledger.programme import client_names, commission, tickers
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state, clock
 
@@ -380,7 +380,7 @@ async def test_commission_is_split_by_what_is_set_when_the_cash_out_is_processed
 
     def set_part(percent_bp):
         def work(tx):
-            rosa = clients.payee(tx, "rosa") or commission.add_recipient(
+            rosa = client_names.payee(tx, "rosa") or commission.add_recipient(
                 tx,
                 name="rosa",
                 destination=Destination(INVOICE_KEY, "rosa"),

@@ -39,7 +39,7 @@ from dca_bot.ledger.payouts import (
     payouts,
     queue,
 )
-from dca_bot.ledger.programme import clients, commission, deposits
+from dca_bot.ledger.programme import client_names, clients, commission, deposits
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.lnbits.client import LnbitsWallet
@@ -173,7 +173,7 @@ class Bench:
         now = self.clock.now()
 
         def work(tx):
-            payee = clients.payee(tx, name)
+            payee = client_names.payee(tx, name)
             if destination:
                 payee = commission.add_recipient(
                     tx, name=name, destination=destination, language="en", now=now

@@ -4,7 +4,7 @@ import pytest
 from ledger.story import ADDRESS, KEY, hex_of
 
 from dca_bot.errors import Changed, StateChanged
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_names, clients
 
 
 @pytest.mark.parametrize("name", ["ana", "ANA", "Ana"])
@@ -27,7 +27,7 @@ def test_a_closed_client_is_nobody_and_can_be_added_again(story):
     first = story.client("ana")
     story.state(first, "closed")
     assert story.read(clients.by_pubkey, hex_of("ana")) is None
-    assert (story.read(clients.names), story.read(clients.everyone)) == ([], [])
+    assert (story.read(client_names.names), story.read(clients.everyone)) == ([], [])
     assert story.read(clients.by_name, "ANA").id == first
     second = story.client("Ana", pubkey=hex_of("ana"))
     assert story.read(clients.by_name, "ana").id == second

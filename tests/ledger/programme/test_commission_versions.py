@@ -10,7 +10,7 @@ from ledger.story import KEY, hex_of
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import distributions, flow_mode
 from dca_bot.ledger.payouts import booking
-from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme import client_names, clients, commission
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.commission import CommissionShare
 from dca_bot.ledger.reports import purchases
@@ -108,12 +108,12 @@ def test_more_than_what_is_left_is_refused(story):
 def test_recipients_are_no_clients(story):
     rosa = story.recipient("rosa", 4000)
     key = commission.recipient_key("rosa")
-    assert story.read(clients.names) == []
+    assert story.read(client_names.names) == []
     assert story.read(clients.everyone) == []
     assert story.read(clients.by_name, "rosa") is None
     assert story.read(clients.by_pubkey, key) is None
     assert story.read(flow_mode.eligible, story.now) == {}
-    assert story.read(clients.payee, "ROSA").id == rosa
+    assert story.read(client_names.payee, "ROSA").id == rosa
     with pytest.raises(sqlite3.IntegrityError, match="only clients hand in cash"):
         story.pending(rosa, 5)
     with pytest.raises(sqlite3.IntegrityError, match="reads no messages"):
@@ -124,7 +124,7 @@ def test_recipients_are_no_clients(story):
 
 def test_a_name_is_one_persons_whatever_the_case(story):
     story.recipient("ñandú", 4000)
-    assert story.read(clients.payee, "ÑANDÚ").name == "ñandú"
+    assert story.read(client_names.payee, "ÑANDÚ").name == "ñandú"
     assert commission.recipient_key("ñandú") == commission.recipient_key("ÑANDÚ")
     with pytest.raises(sqlite3.IntegrityError):
         story.recipient("ñandú")
@@ -146,7 +146,7 @@ def test_a_removed_recipient_is_paid_and_then_makes_room(story):
     story.step(payout.id, "DONE")
     assert story.read(commission.leaving) == []
     assert close()
-    assert story.read(clients.payee, "rosa") is None
+    assert story.read(client_names.payee, "rosa") is None
     again = story.recipient("rosa", 4000)
     assert again != rosa
     story.cash_out("d2", 1000, 100, commission_sat=100)
@@ -381,9 +381,9 @@ def test_who_is_closed_gets_no_commission(story):
 def test_any_split_adds_up_and_satisfies_schema_and_audit(story, commission_sat, wanted):
     """The program's split, the schema's check and the audit's own split agree, whatever the numbers."""
     for name in ("ana", "ben", "cam"):
-        if story.read(clients.payee, name) is None:
+        if story.read(client_names.payee, name) is None:
             story.recipient(name)
-    payees = [story.read(clients.payee, name) for name in ("ana", "ben", "cam")]
+    payees = [story.read(client_names.payee, name) for name in ("ana", "ben", "cam")]
     for payee, percent_bp in zip(payees, wanted, strict=False):
         if percent_bp <= story.read(commission.in_force).rest_bp:
             story.percent(payee.id, percent_bp)

@@ -56,8 +56,8 @@ TABLES = (
     Table(
         "cash_outs",
         "SELECT id AS cash_out, coalesce(label, cash_out.device_id) AS machine, state, reason,"
-        " fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, fixed_fee AS"
-        " fixed_fee_whole, dispensed_minor, reported_minor, note, created_at, at, first_seen_at"
+        " reason_said, fiat_code, crypto_code, principal_minor, principal_sat, commission_sat, fixed_fee AS"
+        " fixed_fee_whole, dispensed_minor, reported_minor, note, recovered, created_at, at, first_seen_at"
         " FROM cash_out LEFT JOIN machine_label USING (device_id) ORDER BY at, id",
     ),
     Table(
@@ -90,7 +90,7 @@ TABLES = (
     ),
     Table(
         "fixed_runs",
-        "SELECT id AS fixed_run, day, state, reason, clients, price AS price_of_one_btc_whole,"
+        "SELECT id AS fixed_run, day, state, reason, reason_said, clients, price AS price_of_one_btc_whole,"
         " price_source, ceiling_minor AS day_limit_minor, due_at, changed_at"
         " FROM fixed_run ORDER BY due_at, id",
     ),
@@ -109,7 +109,8 @@ TABLES = (
         "payouts",
         f"SELECT payout.id AS payout, {_WHO}, amount_sat, fee_msat,"
         " (SELECT coalesce(sum(minor), 0) FROM share WHERE payout_id = payout.id) AS fiat_minor,"
-        f" payout.state, waiting, {_masked('payout.destination')}, attempt AS attempts,"
+        f" payout.state, waiting, waiting_said, waiting_sat,"
+        f" {_masked('payout.destination')}, attempt AS attempts,"
         " (SELECT payment_hash FROM attempt WHERE payout_id = payout.id ORDER BY number DESC LIMIT 1)"
         "   AS payment_hash,"
         " due_at, submitted_at, debited_at, done_at"
@@ -128,7 +129,7 @@ TABLES = (
     ),
     Table(
         "holds",
-        "SELECT id AS hold, kind, ref AS about, reason, outcome, opened_at, closed_at"
+        "SELECT id AS hold, kind, ref AS about, reason, reason_said, outcome, opened_at, closed_at"
         " FROM hold ORDER BY id",
     ),
     Table(

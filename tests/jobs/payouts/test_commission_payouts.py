@@ -6,6 +6,7 @@ import pytest
 from payout_bench import Killed
 from test_worker import assert_clean
 
+from dca_bot.core.cash_out import Reason
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds, unknown_payments
@@ -196,7 +197,7 @@ async def test_held_cash_out_that_was_shared_out_again_is_taken_over_whatever_it
     cash_out_id = await bench.distribute(100_000, 80_000)
     await bench.settle(2)
     await put_back(bench, folder, saved)
-    await accept(bench, cash_out_id, "less was received than sold")
+    await accept(bench, cash_out_id, Reason.SHORT)
     await bench.distribute(100_000, 80_000)
     await bench.settle(2)
     assert await bench.states() == ["DONE"]

@@ -88,14 +88,14 @@ async def test_start_hourly_look_and_audit_find_every_payment_and_accuse_none(be
 
 
 async def test_hourly_look_reads_the_newest_pages_only(bench, wallets):
-    pages = []
-    whole = bench.wallet._wallet._page
+    pages, payments = [], bench.wallet._wallet._payments
+    whole = payments.page
 
     async def page(params):
         pages.append(params)
         return await whole(params)
 
-    bench.wallet._wallet._page = page
+    payments.page = page
     for added in (0, 1):
         for number in range(added):
             await pay_unknown(bench, wallets("ben").invoice_key, f"unknown-{number}")

@@ -14,8 +14,11 @@ from payout_bench import (
 )
 
 from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
+
+KEY = Destination(INVOICE_KEY, "key")
 
 
 @pytest.fixture
@@ -44,27 +47,48 @@ async def make_bench(lnbits, wallets, tmp_path):
 
 
 @pytest.fixture
-async def make_doubted(tmp_path):
-    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
+async def make_scripted(tmp_path):
+    """Make a bench on a scripted LNbits: ana has cash for any number of payouts."""
     benches = []
 
-    async def make(*, verify_url=URL, **changes):
+    async def make(destination=KEY, **changes):
         clock = HandClock(NOW)
         wallet = ScriptedWallet(clock)
-        wallet.on_pay = wallet.fail
-        addresses = ScriptedAddresses(wallet)
-        addresses.verify_url = verify_url
-        bench = Bench(tmp_path, wallet, addresses, programme(**changes), clock)
+        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
         await bench.open()
         benches.append(bench)
-        await bench.client("ana", PLACE, minor=10**9)
-        await bench.distribute(50_000, 40_000)
+        await bench.client("ana", destination, minor=10**9)
         return bench
 
     yield make
     for bench in benches:
         assert (await bench.database.read(audit_ledger)).findings == ()
         await bench.database.aclose()
+
+
+@pytest.fixture
+def make_due(make_scripted):
+    """Make a bench on a scripted LNbits, with 50,000 sats due to ana."""
+
+    async def make(destination=KEY, **changes):
+        bench = await make_scripted(destination, **changes)
+        await bench.distribute(50_000, 40_000)
+        return bench
+
+    return make
+
+
+@pytest.fixture
+def make_doubted(make_due):
+    """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
+
+    async def make(*, verify_url=URL, **changes):
+        bench = await make_due(PLACE, **changes)
+        bench.wallet.on_pay = bench.wallet.fail
+        bench.addresses.verify_url = verify_url
+        return bench
+
+    return make
 
 
 @pytest.fixture

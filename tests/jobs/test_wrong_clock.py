@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payout_bench import OPERATOR, Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+from payout_bench import OPERATOR
 from scaffold import open_ledger
 from test_alarms import Tower
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import clock
 
@@ -25,25 +24,15 @@ LIFE = {INVOICE_KEY: 24 * HOUR, ADDRESS: HOUR}
 
 
 @pytest.fixture
-async def make_desk(tmp_path):
+def make_unseen(make_due):
     """Make a bench on a scripted LNbits that never sees the pay request: 50,000 sats are due to ana."""
-    benches = []
 
     async def make(destination):
-        hands = HandClock(NOW)
-        wallet = ScriptedWallet(hands)
-        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(), hands)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", destination, minor=10**9)
-        await bench.distribute(50_000, 40_000)
-        wallet.on_pay = lambda _invoice: None
+        bench = await make_due(destination)
+        bench.wallet.on_pay = lambda _invoice: None
         return bench
 
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
+    return make
 
 
 async def look(bench, passed, wrong=timedelta()):
@@ -61,9 +50,9 @@ async def look(bench, passed, wrong=timedelta()):
 @pytest.mark.parametrize("destination", [KEY, PLACE])
 @pytest.mark.parametrize("wrong", [2 * DAY, 400 * DAY])
 async def test_clock_ahead_makes_no_second_invoice_of_one_that_can_still_be_paid(
-    make_desk, destination, wrong
+    make_unseen, destination, wrong
 ):
-    bench = await make_desk(destination)
+    bench = await make_unseen(destination)
     await look(bench, timedelta())
     for minutes in range(1, 40, 7):
         await look(bench, minutes * MINUTE, wrong)
@@ -80,8 +69,8 @@ async def test_clock_ahead_makes_no_second_invoice_of_one_that_can_still_be_paid
 
 
 @pytest.mark.parametrize("destination", [KEY, PLACE])
-async def test_clock_ahead_at_a_failed_payment_makes_no_second_invoice(make_desk, destination):
-    bench = await make_desk(destination)
+async def test_clock_ahead_at_a_failed_payment_makes_no_second_invoice(make_unseen, destination):
+    bench = await make_unseen(destination)
     bench.wallet.on_pay = bench.wallet.fail
     await look(bench, timedelta())
     await look(bench, 30 * MINUTE, 2 * DAY)
@@ -91,9 +80,9 @@ async def test_clock_ahead_at_a_failed_payment_makes_no_second_invoice(make_desk
 
 @pytest.mark.parametrize("destination", [KEY, PLACE])
 async def test_invoice_ends_once_its_life_has_been_witnessed_whatever_the_clock_shows(
-    make_desk, destination
+    make_unseen, destination
 ):
-    bench = await make_desk(destination)
+    bench = await make_unseen(destination)
     await look(bench, timedelta())
     over = LIFE[destination.kind] + 10 * MINUTE
     await look(bench, over - MINUTE, 2 * DAY)
@@ -102,8 +91,8 @@ async def test_invoice_ends_once_its_life_has_been_witnessed_whatever_the_clock_
     assert await bench.states() == ["VOID"]
 
 
-async def test_restart_of_the_computer_counts_the_time_from_then_on(make_desk):
-    bench = await make_desk(PLACE)
+async def test_restart_of_the_computer_counts_the_time_from_then_on(make_unseen):
+    bench = await make_unseen(PLACE)
     await look(bench, timedelta())
     await look(bench, 40 * MINUTE)
     bench.clock.boot = "second"
@@ -114,17 +103,17 @@ async def test_restart_of_the_computer_counts_the_time_from_then_on(make_desk):
     assert await bench.states() == ["VOID"]
 
 
-async def test_restart_of_the_bot_alone_costs_no_time(make_desk):
-    bench = await make_desk(PLACE)
+async def test_restart_of_the_bot_alone_costs_no_time(make_unseen):
+    bench = await make_unseen(PLACE)
     await look(bench, timedelta())
     await bench.reopen()
     await look(bench, 71 * MINUTE)
     assert await bench.states() == ["VOID"]
 
 
-async def test_invoice_made_while_the_clock_was_ahead_lives_as_long_as_it_says(make_desk):
+async def test_invoice_made_while_the_clock_was_ahead_lives_as_long_as_it_says(make_unseen):
     """Its end is 24 hours from now, which the clock takes for four."""
-    bench = await make_desk(KEY)
+    bench = await make_unseen(KEY)
     wrong = 20 * HOUR
 
     def right_clock(invoice):
@@ -141,8 +130,8 @@ async def test_invoice_made_while_the_clock_was_ahead_lives_as_long_as_it_says(m
 
 
 @pytest.mark.parametrize("span", [HOUR, 20 * HOUR, 150 * HOUR, 400 * DAY])
-async def test_payout_goes_on_once_the_clock_is_right(make_desk, span):
-    bench = await make_desk(PLACE)
+async def test_payout_goes_on_once_the_clock_is_right(make_unseen, span):
+    bench = await make_unseen(PLACE)
     terms = bench.addresses.max_sat
     await look(bench, timedelta(), timedelta())
     bench.addresses.max_sat = 1
@@ -158,8 +147,8 @@ async def test_payout_goes_on_once_the_clock_is_right(make_desk, span):
     assert await bench.states() == ["DONE", "DONE"]
 
 
-async def test_leap_of_the_clock_brings_no_two_answers_of_a_payee_a_day_apart(make_desk):
-    bench = await make_desk(PLACE)
+async def test_leap_of_the_clock_brings_no_two_answers_of_a_payee_a_day_apart(make_unseen):
+    bench = await make_unseen(PLACE)
     bench.addresses.verify_url = "https://example.com/verify/1"
     bench.addresses.answer = VerifyAnswer(is_settled=False)
     bench.wallet.on_pay = bench.wallet.fail

@@ -7,13 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
 from dca_bot.jobs.payouts.reconcile import record_unknown
-from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
@@ -25,26 +23,6 @@ KEY = Destination(INVOICE_KEY, "key")
 PLACE = Destination(ADDRESS, "ana@example.com")
 TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
 PENDING, SUCCESS, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCESS, PaymentStatus.FAILED
-
-
-@pytest.fixture
-async def make_desk(tmp_path):
-    """Make a bench on a scripted LNbits: ana has cash for any number of payouts."""
-    benches = []
-
-    async def make(destination=KEY, **changes):
-        clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
-        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", destination, minor=10**9)
-        return bench
-
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
 
 
 async def at(bench, moment):
@@ -66,8 +44,8 @@ def before_the_first_request(bench, work):
 # Between the invoice and the pay request
 
 
-async def test_pause_between_invoice_and_request_lets_nothing_leave(make_desk):
-    bench = await make_desk()
+async def test_pause_between_invoice_and_request_lets_nothing_leave(make_scripted):
+    bench = await make_scripted()
     await bench.distribute(50_000, 40_000)
     before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await at(bench, timedelta())
@@ -78,8 +56,8 @@ async def test_pause_between_invoice_and_request_lets_nothing_leave(make_desk):
     assert (await bench.states(), bench.wallet.sent()) == (["DONE"], ["lnbc1"])
 
 
-async def test_ceiling_that_another_payment_fills_between_invoice_and_request_holds(make_desk):
-    bench = await make_desk(day_max_sat=60_000)
+async def test_ceiling_that_another_payment_fills_between_invoice_and_request_holds(make_scripted):
+    bench = await make_scripted(day_max_sat=60_000)
     for _ in range(2):
         await bench.distribute(40_000, 40_000)
     first, second = await bench.payouts()
@@ -106,8 +84,8 @@ async def test_ceiling_that_another_payment_fills_between_invoice_and_request_ho
 @pytest.mark.parametrize(
     ("left", "sent"), [(10 * MINUTE + TICK, "lnbc1"), (10 * MINUTE, "lnbc2"), (-HOUR, "lnbc2")]
 )
-async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_desk, left, sent):
-    bench = await make_desk()
+async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_scripted, left, sent):
+    bench = await make_scripted()
     await bench.distribute(50_000, 40_000)
     before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     await at(bench, timedelta())
@@ -119,8 +97,8 @@ async def test_invoice_that_got_old_before_it_was_sent_is_never_sent(make_desk, 
     assert (await bench.states(), bench.wallet.sent()) == (["DONE"], [sent])
 
 
-async def test_invoice_of_a_wallet_that_was_left_while_it_was_made_is_dropped(make_desk):
-    bench = await make_desk()
+async def test_invoice_of_a_wallet_that_was_left_while_it_was_made_is_dropped(make_scripted):
+    bench = await make_scripted()
     await bench.distribute(50_000, 40_000)
     make = bench.wallet.request_invoice
 
@@ -149,8 +127,8 @@ async def test_invoice_of_a_wallet_that_was_left_while_it_was_made_is_dropped(ma
         ({"day_max_sat": 49_999}, "HELD"),
     ],
 )
-async def test_ceiling_is_what_may_just_be_paid(make_desk, limits, state):
-    bench = await make_desk(**limits)
+async def test_ceiling_is_what_may_just_be_paid(make_scripted, limits, state):
+    bench = await make_scripted(**limits)
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     assert await bench.states() == [state]
@@ -160,16 +138,16 @@ async def test_ceiling_is_what_may_just_be_paid(make_desk, limits, state):
     ("bounds", "state"),
     [((50_000, 50_000), "DONE"), ((1, 49_999), "PLANNED"), ((50_001, 10**9), None)],
 )
-async def test_bounds_of_an_address_are_what_it_just_takes(make_desk, bounds, state):
-    bench = await make_desk(PLACE)
+async def test_bounds_of_an_address_are_what_it_just_takes(make_scripted, bounds, state):
+    bench = await make_scripted(PLACE)
     bench.addresses.min_sat, bench.addresses.max_sat = bounds
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     assert await bench.states() == ([] if state is None else [state])
 
 
-async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(make_desk):
-    bench = await make_desk(PLACE, payout_max_sat=60_000)
+async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(make_scripted):
+    bench = await make_scripted(PLACE, payout_max_sat=60_000)
     bench.addresses.min_sat = 60_001
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
@@ -181,9 +159,9 @@ async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_pai
 
 
 async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_minimum_rises(
-    make_desk,
+    make_scripted,
 ):
-    bench = await make_desk(PLACE)
+    bench = await make_scripted(PLACE)
     bench.wallet.on_pay = lambda _invoice: None  # LNbits never sees the request
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
@@ -199,8 +177,8 @@ async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_mini
     )
 
 
-async def test_invoice_that_came_before_is_named_as_the_reason(make_desk):
-    bench = await make_desk(PLACE)
+async def test_invoice_that_came_before_is_named_as_the_reason(make_scripted):
+    bench = await make_scripted(PLACE)
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     bench.addresses.repeats = "lnbc1"
@@ -216,8 +194,8 @@ async def test_invoice_that_came_before_is_named_as_the_reason(make_desk):
 @pytest.mark.parametrize(
     ("after", "state"), [(10 * MINUTE, "DEBITED"), (10 * MINUTE + TICK, "ALERT")]
 )
-async def test_credit_has_ten_minutes_to_arrive(make_desk, after, state):
-    bench = await make_desk()
+async def test_credit_has_ten_minutes_to_arrive(make_scripted, after, state):
+    bench = await make_scripted()
     await bench.distribute(50_000, 40_000)
 
     def debit(invoice):
@@ -234,8 +212,8 @@ async def test_credit_has_ten_minutes_to_arrive(make_desk, after, state):
 @pytest.mark.parametrize(
     ("lacking_msat", "states"), [(0, ["DONE", "DONE"]), (1, ["DONE", "PLANNED"])]
 )
-async def test_fee_of_a_payout_is_missing_for_the_next_one(make_desk, lacking_msat, states):
-    bench = await make_desk(PLACE)
+async def test_fee_of_a_payout_is_missing_for_the_next_one(make_scripted, lacking_msat, states):
+    bench = await make_scripted(PLACE)
     for _ in range(2):
         await bench.distribute(50_000, 40_000)
     fee_msat, needed_msat = 300_000, 50_500_000  # the reserve is 1 % of the amount
@@ -262,9 +240,9 @@ async def test_fee_of_a_payout_is_missing_for_the_next_one(make_desk, lacking_ms
     ("way", "news"),
     [("VOID", "was given up as unpaid"), ("CANCELLED", "although it was cancelled")],
 )
-async def test_late_payment_of_what_was_given_up_is_news(make_desk, way, news):
+async def test_late_payment_of_what_was_given_up_is_news(make_scripted, way, news):
     """It was sent, proven unpaid and given up; then LNbits pays the recorded invoice all the same."""
-    bench = await make_desk()
+    bench = await make_scripted()
     await bench.distribute(50_000, 40_000)
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())

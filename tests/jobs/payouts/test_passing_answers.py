@@ -3,11 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.payout import PASSING_TRIES, Waiting
 from dca_bot.errors import DestinationRefused, Refusal
-from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -17,21 +15,14 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 @pytest.fixture
-async def make_desk(tmp_path):
+def make_faulty(make_due):
     """Make a bench whose destination answers with `bench.faults` before it does as it should."""
-    benches = []
 
     async def make(destination, *faults):
-        clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
-        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(), clock)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", destination, minor=10**9)
-        await bench.distribute(50_000, 40_000)
+        bench = await make_due(destination)
         bench.faults = list(faults)
         part, name = (
-            (wallet, "request_invoice") if destination is KEY else (bench.addresses, "terms")
+            (bench.wallet, "request_invoice") if destination is KEY else (bench.addresses, "terms")
         )
         ask = getattr(part, name)
 
@@ -43,10 +34,7 @@ async def make_desk(tmp_path):
         setattr(part, name, answer)
         return bench
 
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
+    return make
 
 
 async def look(bench):
@@ -67,8 +55,8 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("destination", "fault"), PASSING)
-async def test_answer_that_was_garbled_once_costs_seconds(make_desk, destination, fault):
-    bench = await make_desk(destination, fault)
+async def test_answer_that_was_garbled_once_costs_seconds(make_faulty, destination, fault):
+    bench = await make_faulty(destination, fault)
     assert (await look(bench))[1] == Waiting.NO_USABLE_ANSWER
     waited, _ = await look(bench)
     assert (waited, await bench.states()) == (5 * SECOND, ["DONE"])
@@ -76,9 +64,9 @@ async def test_answer_that_was_garbled_once_costs_seconds(make_desk, destination
 
 @pytest.mark.parametrize(("destination", "fault"), PASSING)
 async def test_answer_that_repeats_is_a_refusal_and_waited_for_longer(
-    make_desk, destination, fault
+    make_faulty, destination, fault
 ):
-    bench = await make_desk(destination, *[fault] * (PASSING_TRIES + 2))
+    bench = await make_faulty(destination, *[fault] * (PASSING_TRIES + 2))
     looks = [await look(bench) for _ in range(PASSING_TRIES + 2)]
     assert [why for _, why in looks[:PASSING_TRIES]] == [Waiting.NO_USABLE_ANSWER] * PASSING_TRIES
     assert [why for _, why in looks[PASSING_TRIES:]] == [fault.why] * 2
@@ -88,8 +76,8 @@ async def test_answer_that_repeats_is_a_refusal_and_waited_for_longer(
     assert await bench.states() == ["DONE"]
 
 
-async def test_words_of_a_server_are_shown_from_the_first_time_on(make_desk):
-    bench = await make_desk(
+async def test_words_of_a_server_are_shown_from_the_first_time_on(make_faulty):
+    bench = await make_faulty(
         PLACE, DestinationRefused(Refusal.SAID, said="node offline", may_pass=True)
     )
     assert (await look(bench))[1] == Refusal.SAID
@@ -98,8 +86,8 @@ async def test_words_of_a_server_are_shown_from_the_first_time_on(make_desk):
     assert waited == 5 * SECOND
 
 
-async def test_what_cannot_pass_is_a_refusal_at_once(make_desk):
-    bench = await make_desk(PLACE, DestinationRefused(Refusal.NO_PAYMENTS))
+async def test_what_cannot_pass_is_a_refusal_at_once(make_faulty):
+    bench = await make_faulty(PLACE, DestinationRefused(Refusal.NO_PAYMENTS))
     assert (await look(bench))[1] == Refusal.NO_PAYMENTS
     waited, _ = await look(bench)
     assert waited == 10 * MINUTE

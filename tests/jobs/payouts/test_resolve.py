@@ -7,12 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import Refusal
-from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -23,27 +21,6 @@ PLACE = Destination(ADDRESS, "ana@example.com")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LIFE = {INVOICE_KEY: 24 * HOUR, ADDRESS: HOUR}
 PENDING, SUCCESS, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCESS, PaymentStatus.FAILED
-
-
-@pytest.fixture
-async def make_desk(tmp_path):
-    """Make a bench on a scripted LNbits, with 50,000 sats due to ana."""
-    benches = []
-
-    async def make(destination=KEY, **changes):
-        clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
-        bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
-        await bench.open()
-        benches.append(bench)
-        await bench.client("ana", destination, minor=10**9)
-        await bench.distribute(50_000, 40_000)
-        return bench
-
-    yield make
-    for bench in benches:
-        assert (await bench.database.read(audit_ledger)).findings == ()
-        await bench.database.aclose()
 
 
 async def at(bench, moment):
@@ -61,8 +38,8 @@ def leave_no_trace(_invoice):
     """A pay request that LNbits has never seen."""
 
 
-async def test_failed_at_the_source_is_in_doubt_and_nothing_is_sent(make_desk):
-    bench = await make_desk(KEY)
+async def test_failed_at_the_source_is_in_doubt_and_nothing_is_sent(make_due):
+    bench = await make_due(KEY)
     bench.wallet.on_pay = bench.wallet.fail
     life = LIFE[INVOICE_KEY]
     for moment in (timedelta(), MINUTE, life / 2, life, life + 9 * MINUTE):
@@ -73,8 +50,8 @@ async def test_failed_at_the_source_is_in_doubt_and_nothing_is_sent(make_desk):
     assert "It is not paid again before" in letter
 
 
-async def test_dead_on_both_sides_is_tried_anew_three_times_then_the_operator_is_told(make_desk):
-    bench = await make_desk(KEY)
+async def test_dead_on_both_sides_is_tried_anew_three_times_then_the_operator_is_told(make_due):
+    bench = await make_due(KEY)
     bench.wallet.on_pay = bench.wallet.fail
     moment, step = timedelta(), LIFE[INVOICE_KEY] + 11 * MINUTE
     for attempt in (1, 2, 3):
@@ -97,8 +74,8 @@ async def test_dead_on_both_sides_is_tried_anew_three_times_then_the_operator_is
     assert len([text for text in await bench.letters() if "Try anew" in text]) == 1
 
 
-async def test_second_attempt_that_works_pays_once(make_desk):
-    bench = await make_desk()
+async def test_second_attempt_that_works_pays_once(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     bench.wallet.on_pay = bench.wallet.succeed
@@ -109,8 +86,8 @@ async def test_second_attempt_that_works_pays_once(make_desk):
     assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
 
 
-async def test_nothing_is_void_while_the_payees_row_is_pending(make_desk):
-    bench = await make_desk()
+async def test_nothing_is_void_while_the_payees_row_is_pending(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     bench.wallet.payees[bench.wallet.last().payment_hash] = PENDING
@@ -122,8 +99,8 @@ async def test_nothing_is_void_while_the_payees_row_is_pending(make_desk):
     assert await bench.states() == ["VOID"]
 
 
-async def test_payee_who_has_what_the_source_does_not_know_is_an_alert(make_desk):
-    bench = await make_desk()
+async def test_payee_who_has_what_the_source_does_not_know_is_an_alert(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = leave_no_trace
     await at(bench, timedelta())
     bench.wallet.payees[bench.wallet.last().payment_hash] = SUCCESS
@@ -135,8 +112,8 @@ async def test_payee_who_has_what_the_source_does_not_know_is_an_alert(make_desk
     assert bench.wallet.last().payment_hash in letter
 
 
-async def test_other_amount_at_the_source_is_an_alert(make_desk):
-    bench = await make_desk()
+async def test_other_amount_at_the_source_is_an_alert(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, SUCCESS, amount_msat=49_999_000)
     for hours in (0, 2, 30):
         await at(bench, hours * HOUR)
@@ -145,8 +122,8 @@ async def test_other_amount_at_the_source_is_an_alert(make_desk):
     assert len(await bench.letters()) == 1
 
 
-async def test_alert_that_was_mended_by_hand_is_done(make_desk):
-    bench = await make_desk()
+async def test_alert_that_was_mended_by_hand_is_done(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, SUCCESS, amount_msat=1_000)
     await at(bench, timedelta())
     bench.wallet.succeed(bench.wallet.last())
@@ -155,8 +132,8 @@ async def test_alert_that_was_mended_by_hand_is_done(make_desk):
     assert await bench.states() == ["DONE"]
 
 
-async def test_pending_is_looked_at_again_and_again_with_growing_pauses(make_desk):
-    bench = await make_desk()
+async def test_pending_is_looked_at_again_and_again_with_growing_pauses(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PENDING)
     await at(bench, timedelta())
     pauses = []
@@ -176,8 +153,8 @@ async def test_pending_is_looked_at_again_and_again_with_growing_pauses(make_des
     assert bench.wallet.count("pay") == 1
 
 
-async def test_pending_beyond_its_expiry_is_never_void(make_desk):
-    bench = await make_desk(PLACE)
+async def test_pending_beyond_its_expiry_is_never_void(make_due):
+    bench = await make_due(PLACE)
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PENDING)
     for hours in (0, 2, 50, 500):
         await at(bench, hours * HOUR)
@@ -185,8 +162,8 @@ async def test_pending_beyond_its_expiry_is_never_void(make_desk):
     assert bench.wallet.count("pay") == 1
 
 
-async def test_unknown_to_lnbits_with_time_left_is_sent_again_as_the_same_invoice(make_desk):
-    bench = await make_desk()
+async def test_unknown_to_lnbits_with_time_left_is_sent_again_as_the_same_invoice(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = leave_no_trace
     for minutes in range(0, 60, 10):
         await at(bench, minutes * MINUTE)
@@ -202,9 +179,9 @@ async def test_unknown_to_lnbits_with_time_left_is_sent_again_as_the_same_invoic
     ("destination", "left"), [(KEY, 10 * MINUTE), (PLACE, timedelta(seconds=60))]
 )
 async def test_unknown_to_lnbits_near_its_expiry_waits_and_is_never_sent(
-    make_desk, destination, left
+    make_due, destination, left
 ):
-    bench = await make_desk(destination)
+    bench = await make_due(destination)
     bench.wallet.on_pay = leave_no_trace
     await at(bench, timedelta())
     life, sent = LIFE[destination.kind], bench.wallet.count("pay")
@@ -216,8 +193,8 @@ async def test_unknown_to_lnbits_near_its_expiry_waits_and_is_never_sent(
     assert bench.wallet.count("pay") == sent
 
 
-async def test_in_doubt_that_turns_out_paid_is_done(make_desk):
-    bench = await make_desk()
+async def test_in_doubt_that_turns_out_paid_is_done(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     bench.wallet.succeed(bench.wallet.last())
@@ -226,8 +203,8 @@ async def test_in_doubt_that_turns_out_paid_is_done(make_desk):
     assert bench.wallet.count("pay") == 1
 
 
-async def test_in_doubt_that_is_on_its_way_after_all_is_followed(make_desk):
-    bench = await make_desk()
+async def test_in_doubt_that_is_on_its_way_after_all_is_followed(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     bench.wallet.row(bench.wallet.last(), PENDING)
@@ -239,8 +216,8 @@ async def test_in_doubt_that_is_on_its_way_after_all_is_followed(make_desk):
     assert bench.wallet.count("pay") == 1
 
 
-async def test_row_that_succeeds_between_the_two_looks_is_not_void(make_desk):
-    bench = await make_desk(KEY)
+async def test_row_that_succeeds_between_the_two_looks_is_not_void(make_due):
+    bench = await make_due(KEY)
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     looks = [bench.wallet.source[bench.wallet.last().payment_hash]]
@@ -264,10 +241,10 @@ async def test_row_that_succeeds_between_the_two_looks_is_not_void(make_desk):
 
 @pytest.mark.parametrize("fee_msat", [50_000_000, 1, 49_999_000, -1])
 async def test_credit_that_is_not_what_was_sent_is_an_alert_and_nothing_has_arrived(
-    make_desk, fee_msat
+    make_due, fee_msat
 ):
     """A payee's row can say success and bring nothing, as its fee is all of it."""
-    bench = await make_desk()
+    bench = await make_due()
     bench.wallet.fee_msat = fee_msat
     await at(bench, timedelta())
     assert await bench.states() == ["ALERT"]
@@ -298,9 +275,9 @@ async def test_credit_that_is_not_what_was_sent_is_an_alert_and_nothing_has_arri
     ],
 )
 async def test_invoice_of_wrong_amount_or_life_is_refused_and_keeps_nobody_else_back(
-    make_desk, change
+    make_due, change
 ):
-    bench = await make_desk()
+    bench = await make_due()
     await bench.client("ben", Destination(INVOICE_KEY, "ben"), minor=10**9)
     await bench.distribute(20_000, 16_000)
     bench.wallet.change_invoice = lambda invoice: (
@@ -325,15 +302,15 @@ async def test_invoice_of_wrong_amount_or_life_is_refused_and_keeps_nobody_else_
 
 
 @pytest.mark.parametrize(("life_s", "state"), [(60, "PLANNED"), (61, "DONE")])
-async def test_address_invoice_must_live_for_more_than_a_minute(make_desk, life_s, state):
-    bench = await make_desk(PLACE)
+async def test_address_invoice_must_live_for_more_than_a_minute(make_due, life_s, state):
+    bench = await make_due(PLACE)
     bench.addresses.expiry_s = life_s
     await at(bench, timedelta())
     assert await bench.states() == [state]
 
 
-async def test_invoice_that_was_handed_out_before_is_not_paid_again(make_desk):
-    bench = await make_desk(PLACE)
+async def test_invoice_that_was_handed_out_before_is_not_paid_again(make_due):
+    bench = await make_due(PLACE)
     await at(bench, timedelta())
     assert await bench.states() == ["DONE"]
     bench.addresses.repeats = "lnbc1"
@@ -347,8 +324,8 @@ async def test_invoice_that_was_handed_out_before_is_not_paid_again(make_desk):
     assert bench.wallet.sent() == ["lnbc1", "lnbc2"]
 
 
-async def test_raised_minimum_adds_shares_up_until_they_reach_it(make_desk):
-    bench = await make_desk(PLACE)
+async def test_raised_minimum_adds_shares_up_until_they_reach_it(make_due):
+    bench = await make_due(PLACE)
     bench.addresses.min_sat = 60_000
     await at(bench, timedelta())
     assert await bench.states() == []
@@ -360,8 +337,8 @@ async def test_raised_minimum_adds_shares_up_until_they_reach_it(make_desk):
     assert len(bench.wallet.sent()) == 1
 
 
-async def test_payout_above_the_maximum_waits_until_it_is_raised(make_desk):
-    bench = await make_desk(PLACE)
+async def test_payout_above_the_maximum_waits_until_it_is_raised(make_due):
+    bench = await make_due(PLACE)
     bench.addresses.max_sat = 49_999
     await at(bench, timedelta())
     payout = await the_payout(bench)
@@ -374,8 +351,8 @@ async def test_payout_above_the_maximum_waits_until_it_is_raised(make_desk):
     assert await bench.states() == ["DONE"]
 
 
-async def test_new_attempt_goes_where_the_first_one_went(make_desk):
-    bench = await make_desk()
+async def test_new_attempt_goes_where_the_first_one_went(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = bench.wallet.fail
     await at(bench, timedelta())
     client = await bench.database.read(lambda tx: clients.by_name(tx, "ana"))
@@ -389,8 +366,8 @@ async def test_new_attempt_goes_where_the_first_one_went(make_desk):
     assert [key for name, key in bench.wallet.calls if name == "request_invoice"] == ["key", "key"]
 
 
-async def test_pause_in_the_middle_of_a_round_stops_what_would_be_sent_again(make_desk):
-    bench = await make_desk()
+async def test_pause_in_the_middle_of_a_round_stops_what_would_be_sent_again(make_due):
+    bench = await make_due()
     bench.wallet.on_pay = leave_no_trace
     await at(bench, timedelta())
     look = bench.wallet.payment
@@ -409,8 +386,8 @@ async def test_pause_in_the_middle_of_a_round_stops_what_would_be_sent_again(mak
     assert set(bench.wallet.sent()) == {"lnbc1"}
 
 
-async def test_attempt_that_is_void_does_not_count_for_the_days_ceiling(make_desk):
-    bench = await make_desk(PLACE, day_max_sat=60_000)
+async def test_attempt_that_is_void_does_not_count_for_the_days_ceiling(make_due):
+    bench = await make_due(PLACE, day_max_sat=60_000)
     bench.wallet.on_pay = leave_no_trace
     await at(bench, timedelta())
     bench.wallet.on_pay = bench.wallet.succeed

@@ -12,10 +12,10 @@ from decimal import Decimal
 from functools import partial
 
 from dca_bot.core.calendar import local_date
+from dca_bot.core.fixed_schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.core.rate import Quote, choose_rate
-from dca_bot.core.schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
-from dca_bot.core.schedule import (
+from dca_bot.core.fixed_schedule import (
     FixedClient,
     Run,
     amount_of_run,

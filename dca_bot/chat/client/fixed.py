@@ -5,8 +5,8 @@ from datetime import time, timedelta
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, choice, read_fiat_or_zero
 from dca_bot.core.clients import Mode
+from dca_bot.core.fixed_schedule import amount_of_run
 from dca_bot.core.programme import FixedModeRules, Programme
-from dca_bot.core.schedule import amount_of_run
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx

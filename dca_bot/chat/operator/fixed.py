@@ -7,9 +7,9 @@ from dca_bot.chat.ask import ask_price, coin_rate
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.services import Services
 from dca_bot.core.clients import Mode
+from dca_bot.core.fixed_schedule import Run, next_run, run_by_hand
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
-from dca_bot.core.schedule import Run, next_run, run_by_hand
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Share
 from dca_bot.ledger.programme import clients, tickers

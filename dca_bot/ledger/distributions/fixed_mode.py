@@ -7,9 +7,9 @@ same transaction or not at all.
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from dca_bot.core.fixed_schedule import FixedClient, Run, amounts
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote
-from dca_bot.core.schedule import FixedClient, Run, amounts
 from dca_bot.ledger.distributions import distributions, fixed_runs
 from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
 from dca_bot.ledger.store.accounts import TREASURY, Cause

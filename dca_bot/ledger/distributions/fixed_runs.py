@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from dca_bot.core.fixed_schedule import PREFIX, Run, day_of
 from dca_bot.core.rate import Quote, RateProblem
-from dca_bot.core.schedule import PREFIX, Run, day_of
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.payouts.holds import HoldReason

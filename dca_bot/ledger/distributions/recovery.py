@@ -9,8 +9,8 @@ from datetime import datetime
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.clients import ClientState
+from dca_bot.core.fixed_schedule import PREFIX, day_of
 from dca_bot.core.payout import PayoutState
-from dca_bot.core.schedule import PREFIX, day_of
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, flow_mode
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW, Distribution, Share

@@ -1,10 +1,10 @@
 """Describes cash-outs, the rows of Lamassu behind cash-outs, and runs of the fixed mode."""
 
 from dca_bot.core.cash_out import COINS
+from dca_bot.core.fixed_schedule import is_by_hand
 from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.names import short_id
 from dca_bot.core.row_amounts import RowAmounts, usable
-from dca_bot.core.schedule import is_by_hand
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.distributions.fixed_runs import DONE, RecordedRun
 from dca_bot.messages.describe.layout import short

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from talk import START, code_in
 
+from dca_bot.core.fixed_schedule import runs_of
 from dca_bot.core.rate import Quote, Ticker
-from dca_bot.core.schedule import runs_of
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.programme import tickers
 

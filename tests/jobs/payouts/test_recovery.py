@@ -5,7 +5,7 @@ import shutil
 import pytest
 from test_worker import assert_clean
 
-from dca_bot.core.schedule import day_of
+from dca_bot.core.fixed_schedule import day_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import audit_payments

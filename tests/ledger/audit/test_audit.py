@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from scaffold import without_triggers
 
+from dca_bot.core.fixed_schedule import runs_of
 from dca_bot.core.rate import Quote
-from dca_bot.core.schedule import runs_of
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.distributions import distributions, fixed_mode
 from dca_bot.ledger.programme import deposits

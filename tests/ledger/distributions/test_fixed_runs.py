@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger.story import Story, hex_of
 
+from dca_bot.core.fixed_schedule import run_by_hand, runs_of
 from dca_bot.core.rate import Quote, Ticker
-from dca_bot.core.schedule import run_by_hand, runs_of
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import booking

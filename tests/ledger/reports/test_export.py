@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger.story import KEY, START, hex_of
 
+from dca_bot.core.fixed_schedule import runs_of
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.rate import Quote
-from dca_bot.core.schedule import runs_of
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs

@@ -1,7 +1,7 @@
-"""Holds LNbits' rows against the ledger: what left the source wallet, and what came in at the clients'.
+"""Compares the payments of LNbits' source wallet with the payouts of the ledger.
 
-The invariant: LNbits moves while it is read, so a difference counts only where it is there against both
-the ledger before and the ledger after.
+The invariant: payments go on during an audit, so a difference counts only if the payment differs from
+both the ledger before the reading and the ledger after the reading.
 """
 
 import json
@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from dca_bot.core.money import sat_floor
 from dca_bot.core.names import short_id
-from dca_bot.core.ports import Credit, Payment, PaymentStatus, Wallet
+from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
-from dca_bot.errors import LnbitsRefused
+from dca_bot.ledger.audit.credits import audit_credits, expected_credits
 from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.payouts import unknown_payments, witnesses
-from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.programme.clients import INVOICE_KEY
 from dca_bot.ledger.store.database import Database, Tx
 
 BATCH = 500
@@ -47,15 +45,6 @@ class Invoiced:
     amount_sat: int
     fee_msat: int | None
     booked_by: Witness | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a client's wallet at LNbits must have got; `is_by_hand`: the operator settled it by hand."""
-
-    payout_id: str
-    amount_sat: int
-    is_by_hand: bool
 
 
 @dataclass(slots=True)
@@ -94,7 +83,7 @@ async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
             await sort_in()
     await sort_in()
     lasting = await database.read(lambda tx: _lasting(tx, seen, begun=begun))
-    credit_findings, credit_notes = await _audit_credits(wallet, expected)
+    credit_findings, credit_notes = await audit_credits(wallet, expected)
     booked = await database.read(lambda tx: paid_by_hash(tx, witnesses.booked_beside_lnbits(tx)))
     unproven = await database.read(witnesses.unproven_count)
     return PaymentsAudit(
@@ -171,22 +160,6 @@ def paid_by_hash(
     }
 
 
-def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
-    """Return what the clients' wallets at LNbits must have got, by invoice key and payment hash."""
-    rows = tx.execute(
-        "SELECT payout.id, payout.destination, amount_sat, payment_hash, EXISTS (SELECT 1 FROM hold"
-        "   WHERE kind = 'payout' AND ref = payout.id AND reason = ? AND outcome = 'accepted')"
-        " AS by_hand FROM payout JOIN attempt ON payout_id = payout.id AND number = attempt"
-        " WHERE state = 'DONE' AND destination_kind = ?",
-        (HoldReason.ALERTED, INVOICE_KEY),
-    )
-    by_key: dict[str, dict[str, Expected]] = {}
-    for row in rows:
-        one = Expected(row["id"], row["amount_sat"], is_by_hand=bool(row["by_hand"]))
-        by_key.setdefault(row["destination"], {})[row["payment_hash"]] = one
-    return by_key
-
-
 def compare_payments(
     recorded: Mapping[str, Invoiced],
     payments: Iterable[Payment],
@@ -244,57 +217,6 @@ def _differences(known: Invoiced, payment: Payment) -> Iterator[Finding]:
     # LNbits before 1.5 may have kept no external id.
     if payment.external_id not in ("", known.payout_id):
         yield found(FindingCode.PAID_AS_ANOTHER, id=name, other=short_id(payment.external_id))
-
-
-async def _audit_credits(
-    wallet: Wallet, expected: Mapping[str, Mapping[str, Expected]]
-) -> tuple[list[Finding], list[Finding]]:
-    """Hold what the clients' wallets got against what was paid; return findings and notes.
-
-    A wallet whose key LNbits refuses by now can't be asked, which is no fault of its payouts.
-    """
-    findings, notes = list[Finding](), list[Finding]()
-    for invoice_key, due in expected.items():
-        try:
-            got = {
-                payment_hash: credit
-                async for payment_hash, credit in wallet.credits_of(invoice_key)
-                if payment_hash in due
-            }
-        except LnbitsRefused:
-            notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=f"{invoice_key[:4]}…"))
-            continue
-        wrong = [one for hash_, one in due.items() if _is_other(one, got.get(hash_))]
-        findings += [
-            _credit_finding(one, got.get(hash_))
-            for hash_, one in due.items()
-            if one in wrong and not one.is_by_hand
-        ]
-        notes += [
-            found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id))
-            for one in wrong
-            if one.is_by_hand
-        ]
-    return findings, notes
-
-
-def _is_other(one: Expected, credit: Credit | None) -> bool:
-    """Tell whether a client's wallet got anything else than what was sent."""
-    return credit != Credit(PaymentStatus.SUCCESS, one.amount_sat * 1000)
-
-
-def _credit_finding(one: Expected, credit: Credit | None) -> Finding:
-    name = short_id(one.payout_id)
-    if credit is None:
-        return found(FindingCode.NO_CREDIT, id=name)
-    if credit.status is not PaymentStatus.SUCCESS:
-        return found(FindingCode.CREDIT_NOT_SETTLED, id=name, status=credit.status)
-    return found(
-        FindingCode.CREDIT_OF_OTHER_AMOUNT,
-        id=name,
-        sats=one.amount_sat,
-        got_msat=credit.amount_msat,
-    )
 
 
 def _booked(recorded: Mapping[str, Invoiced], seen: Seen) -> Iterator[Finding]:

@@ -1,0 +1,91 @@
+"""Compares the credits in clients' LNbits wallets with the payouts of the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dca_bot.core.names import short_id
+from dca_bot.core.ports import Credit, PaymentStatus, Wallet
+from dca_bot.errors import LnbitsRefused
+from dca_bot.ledger.audit.findings import Finding, FindingCode, found
+from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.programme.clients import INVOICE_KEY
+from dca_bot.ledger.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A payout that a client's wallet at LNbits must have as a credit.
+
+    `is_by_hand`: an operator settled the payout by hand.
+    """
+
+    payout_id: str
+    amount_sat: int
+    is_by_hand: bool
+
+
+def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
+    """Return the credits that clients' wallets at LNbits must have, by invoice key and payment hash."""
+    rows = tx.execute(
+        "SELECT payout.id, payout.destination, amount_sat, payment_hash, EXISTS (SELECT 1 FROM hold"
+        "   WHERE kind = 'payout' AND ref = payout.id AND reason = ? AND outcome = 'accepted')"
+        " AS by_hand FROM payout JOIN attempt ON payout_id = payout.id AND number = attempt"
+        " WHERE state = 'DONE' AND destination_kind = ?",
+        (HoldReason.ALERTED, INVOICE_KEY),
+    )
+    by_key: dict[str, dict[str, Expected]] = {}
+    for row in rows:
+        one = Expected(row["id"], row["amount_sat"], is_by_hand=bool(row["by_hand"]))
+        by_key.setdefault(row["destination"], {})[row["payment_hash"]] = one
+    return by_key
+
+
+async def audit_credits(
+    wallet: Wallet, expected: Mapping[str, Mapping[str, Expected]]
+) -> tuple[list[Finding], list[Finding]]:
+    """Compare the credits in clients' wallets with the payouts; return findings and notes.
+
+    A refused invoice key is a note: the payouts to that wallet can't be checked. Raise LnbitsUnavailable.
+    """
+    findings, notes = list[Finding](), list[Finding]()
+    for invoice_key, due in expected.items():
+        try:
+            got = {
+                payment_hash: credit
+                async for payment_hash, credit in wallet.credits_of(invoice_key)
+                if payment_hash in due
+            }
+        except LnbitsRefused:
+            notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=f"{invoice_key[:4]}…"))
+            continue
+        wrong = [one for hash_, one in due.items() if _is_other(one, got.get(hash_))]
+        findings += [
+            _credit_finding(one, got.get(hash_))
+            for hash_, one in due.items()
+            if one in wrong and not one.is_by_hand
+        ]
+        notes += [
+            found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id))
+            for one in wrong
+            if one.is_by_hand
+        ]
+    return findings, notes
+
+
+def _is_other(one: Expected, credit: Credit | None) -> bool:
+    """Tell whether a client's wallet has no settled credit of the payout's amount."""
+    return credit != Credit(PaymentStatus.SUCCESS, one.amount_sat * 1000)
+
+
+def _credit_finding(one: Expected, credit: Credit | None) -> Finding:
+    name = short_id(one.payout_id)
+    if credit is None:
+        return found(FindingCode.NO_CREDIT, id=name)
+    if credit.status is not PaymentStatus.SUCCESS:
+        return found(FindingCode.CREDIT_NOT_SETTLED, id=name, status=credit.status)
+    return found(
+        FindingCode.CREDIT_OF_OTHER_AMOUNT,
+        id=name,
+        sats=one.amount_sat,
+        got_msat=credit.amount_msat,
+    )

@@ -16,7 +16,7 @@ from dca_bot.core.names import visible
 
 TEXT_CHARS_MAX = 2_500
 """A longer text is no destination; the longest known are LNURL codes and BIP 21 URIs."""
-_NESTED_MAX = 3
+_NESTED_MAX = 3  # schemes can be nested without end: lightning:lnurlp:…
 _KEY = re.compile(r"[0-9a-f]{32}")
 _ADDRESS = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9.:\[\]-]{1,190}")
 _WELL_KNOWN = re.compile(r"/\.well-known/lnurlp/([^/]+)/?")

@@ -29,6 +29,7 @@ def is_public(text: str) -> bool:
             address = IPv4Address(address.packed[-4:])
         elif address.scope_id or address.is_site_local or _embeds_another(address):
             return False
+    # Python counts multicast addresses as global.
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )

@@ -19,6 +19,7 @@ def decode_lnurl(code: str) -> str | None:
     'https://example.com/pay'
     """
     lower = code.lower()
+    # BIP 173: a code in mixed case is invalid.
     if code not in (lower, code.upper()) or len(code) > _CODE_CHARS_MAX or not is_lnurl_code(code):
         return None
     letters = lower.removeprefix(f"{_PREFIX}1")

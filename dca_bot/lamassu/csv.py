@@ -143,6 +143,7 @@ def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
     """Yield whole records, None for a record that is too long; a quoted line break belongs to a field."""
     while line := file.readline(_RECORD_BYTES_MAX):
         record, quotes = bytearray(line), line.count(b'"')
+        # An odd number of quotes: a quoted field continues on the next line.
         while quotes % 2 or not line.endswith(b"\n"):
             line = file.readline(_RECORD_BYTES_MAX)
             if not line:

@@ -125,6 +125,7 @@ class PostgresSource:
         """Close the connection and the tunnel."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            # Not close(): a graceful end would wait for a server that hangs.
             connection.terminate()
         await self._exits.aclose()
 

@@ -46,6 +46,7 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
             client_keys=[str(server.private_key_file)],
             known_hosts=str(server.known_hosts_file),
             preferred_auth="publickey",
+            # Neither an agent's keys nor ~/.ssh/config take part.
             agent_path=None,
             config=None,
             connect_timeout=limit_s,

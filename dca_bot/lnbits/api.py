@@ -44,6 +44,7 @@ class LnbitsApi:
             limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, keepalive_expiry=_KEEP_ALIVE_S),
             cookies=no_cookies(),
             verify=httpx.create_ssl_context(),
+            # A proxy named in the environment would see the keys.
             trust_env=False,
         )
 

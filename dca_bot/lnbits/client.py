@@ -185,6 +185,7 @@ class LnbitsWallet:
         """
         body = {"out": True, "bolt11": bolt11, **_marks(external_id, extra)}
         try:
+            # Never retried here: a lost answer can hide a payment.
             reply = await self._api.post(PAYMENTS, body, key=self._admin_key)
         except LnbitsUnavailable as error:
             return PayReply(PayAnswer.NO_ANSWER, str(error))

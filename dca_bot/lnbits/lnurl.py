@@ -178,6 +178,7 @@ class LightningAddresses:
         url = parse_url(terms.callback).copy_merge_params(params)
         reply = await self._web.get(url, is_own=terms.is_own)
         answer = _read(_CallbackAnswer, reply, host=host_of(url))
+        # Some servers write `lightning:` before the invoice.
         bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
         return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=terms.is_own))
 

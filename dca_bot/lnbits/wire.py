@@ -66,6 +66,7 @@ async def fetch(
     Raise NoConnection if the server got no request, NoAnswer if the server may have acted all the
     same.
     """
+    # A small compressed answer could unpack to gigabytes.
     request.headers["Accept-Encoding"] = "identity"
     try:
         async with asyncio.timeout(limit_s):

@@ -174,6 +174,7 @@ def _hex_field(value: Mapping[str, Any], name: str, length: int) -> str:
 
 def _int_field(value: Mapping[str, Any], name: str, maximum: int) -> int:
     found = value.get(name)
+    # Not isinstance: to Python, True is an int.
     if type(found) is not int or not 0 <= found <= maximum:
         raise MessageRefused(f"An event's {name} must be a whole number within its range.")
     return found

@@ -80,6 +80,7 @@ def unwrap(event: Event, key: SecretKey, now: datetime) -> UnsignedEvent:
 def _read_rumor(text: str) -> UnsignedEvent:
     value = parse_json(text)
     rumor = unsigned_from(value)
+    # NIP-17: kind 14 is never signed, because a signed message could be published and proven.
     if value.get("sig") not in (None, ""):
         raise MessageRefused("The message inside the seal is signed, which it must not be.")
     if rumor.kind != _KIND_CHAT:

@@ -35,6 +35,7 @@ def conversation_key(key: SecretKey, public_key: str) -> bytes:
         shared = shared_x(key.raw, public_key)
     except ValueError:
         raise MessageRefused("The other side's public key does not exist.") from None
+    # HKDF's extract step; the salt is the key of the HMAC (RFC 5869).
     return hmac.digest(b"nip44-v2", shared, "sha256")
 
 
@@ -114,6 +115,7 @@ def _prefix(length: int) -> bytes:
 
 
 def _decode(payload: str) -> tuple[bytes, bytes, bytes]:
+    # NIP-44: a leading # announces a future encoding that isn't base64.
     if payload.startswith("#"):
         raise MessageRefused("The encryption is of a version that the bot doesn't know.")
     if not _PAYLOAD_CHARS_MIN <= len(payload) <= _PAYLOAD_CHARS_MAX:

@@ -31,7 +31,7 @@ _KIND_RELAYS = 10_002
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
 _RELAYS_PER_EVENT_MAX = 8
-_INBOX_RELAYS_MAX = 3
+_INBOX_RELAYS_MAX = 3  # NIP-17: a list should have 1 to 3 relays
 
 
 class NostrMessenger:

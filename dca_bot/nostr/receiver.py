@@ -46,6 +46,7 @@ class Receiver:
         if event_id in self._seen:
             return
         await self._queue.put(message)
+        # Only now: if putting is cancelled, another relay's copy can still be handed on.
         self._seen[event_id] = None
         if len(self._seen) > _SEEN_MAX:
             self._seen.popitem(last=False)

@@ -114,6 +114,7 @@ class Relay:
             await self.connect_once()
             steady = (self._clock.now() - began_at).total_seconds() > _BACKOFF_S_MAX
             failures = 0 if steady else failures + 1
+            # Jitter: when a relay restarts, not all its clients come back in the same second.
             delay_s = min(_BACKOFF_S_MAX, 2**failures) * self._random.uniform(0.5, 1)
             await self._clock.sleep(delay_s)
 
@@ -134,6 +135,7 @@ class Relay:
         if self._protocol is None:
             return False
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        # Registered before the event is sent: the answer may come at once.
         self._answers[event.id] = answer
         protocol = self._protocol
         try:

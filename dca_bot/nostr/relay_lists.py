@@ -55,6 +55,7 @@ class RelayLists:
         answers = await asyncio.gather(*(relay.query(wanted) for relay in self._relays))
         answered = [events for events in answers if events is not None]
         candidates = [event for events in answered for event in events if _is_list(event, pubkey)]
+        # The list known before competes too: the relays asked now may have older lists only.
         if old is not None and old.event is not None:
             candidates.append(old.event)
         newest = max(candidates, key=lambda event: event.created_at, default=None)

@@ -94,6 +94,7 @@ class Subscriptions:
         if found is None:
             return
         if not frame.subscription.startswith((_INBOX, _PAGE)):
+            # A relay may send more events than the filter's limit.
             found.events = (*found.events, frame.event)[:_QUERY_EVENTS_MAX]
             return
         if self._paging is not None and found.state is _State.WAITING:
@@ -122,6 +123,7 @@ class Subscriptions:
             return
         steady = found.state is _State.LIVE and now_s - found.live_at_s >= _STEADY_S
         found.become(_State.CLOSED)
+        # The delays begin anew for a subscription that was live for a while.
         found.failures = 1 if steady else found.failures + 1
         found.wants_auth = wants_auth
         if name == _INBOX:
@@ -172,6 +174,7 @@ class Subscriptions:
         subscription = self._subscriptions[name]
         subscription.become(_State.WAITING)
         self._send(frames.request_frame(name, subscription.filter))
+        # A relay may never send EOSE.
         self._actions.append(WakeIn(STORED_LIMIT_S, name, subscription.turn))
 
     def _reopen(self, name: str) -> None:
@@ -204,6 +207,7 @@ class Subscriptions:
 
     def _inbox_closed(self, inbox: _Subscription, now_s: int) -> None:
         """Prepare to read the inbox again from before the interruption: wraps are dated back."""
+        # Pages belong to the inbox that was closed; the new inbox begins with a first page.
         for name in [name for name in self._subscriptions if name.startswith(_PAGE)]:
             self._end(name)
         self._paging = None

@@ -44,6 +44,7 @@ async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
         export = await source.fetch(since)
     finally:
         await source.aclose()
+    # Read once more: a running bot may have recorded cash-outs of this export meanwhile.
     past = await _past(config, ledger, now, tuple(one.id for one in export.cash_outs))
     found = foretell(
         export, past.states, currency=config.bot.currency, start_at=past.start_at, now=now

@@ -6,6 +6,7 @@ has moved since the caller read the payout. `booking` has the moves that move mo
 a waiting payout is tried again.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dca_bot.core.attempt import lives_for
@@ -20,6 +21,16 @@ from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros, micros_of
+
+_UNTRIED: Mapping[str, str | int | None] = {
+    "waiting": "",
+    "tries": 0,
+    "source_status": "",
+    "said": "",
+    "slow_told_at": None,
+    "doubt_told_at": None,
+}
+"""Columns of a payout whose current attempt has an invoice and no pay request."""
 
 
 def move(tx: Tx, payout: Payout, to: PayoutState, **columns: str | int | None) -> None:
@@ -73,12 +84,7 @@ def record_invoice(
         attempt=payout.attempts + 1,
         destination=payout.goes_to.value,
         destination_kind=payout.goes_to.kind,
-        waiting="",
-        tries=0,
-        source_status="",
-        said="",
-        slow_told_at=None,
-        doubt_told_at=None,
+        **_UNTRIED,
     )
     tx.execute(
         "INSERT INTO attempt (payout_id, number, bolt11, payment_hash, expires_at, created_at,"

@@ -10,29 +10,29 @@ from typing import Generic, TypeVar
 
 from dca_bot.core.money import largest_remainder
 
-ClientId = TypeVar("ClientId", str, int)
+_ClientId = TypeVar("_ClientId", str, int)
 
 
 @dataclass(frozen=True, slots=True)
-class AllottedShare(Generic[ClientId]):
+class AllottedShare(Generic[_ClientId]):
     """The fiat that a client gives and the sats that the client gets; both are above 0."""
 
-    id: ClientId
+    id: _ClientId
     minor: int
     sat: int
 
 
 @dataclass(frozen=True, slots=True)
-class Allotment(Generic[ClientId]):
+class Allotment(Generic[_ClientId]):
     """The shares of a principal; `unallocated_sat` is the operator's."""
 
-    shares: tuple[AllottedShare[ClientId], ...]
+    shares: tuple[AllottedShare[_ClientId], ...]
     unallocated_sat: int
 
 
 def allot(
-    principal_sat: int, fiat_minor: int, balances: Mapping[ClientId, int]
-) -> Allotment[ClientId]:
+    principal_sat: int, fiat_minor: int, balances: Mapping[_ClientId, int]
+) -> Allotment[_ClientId]:
     """Share a principal out in proportion to the eligible clients' balances in minor units.
 
     `fiat_minor`: the principal in fiat, above 0. Clients with a balance of 0 or less get nothing. Shares come

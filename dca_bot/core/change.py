@@ -63,14 +63,6 @@ def missing(
     ]
 
 
-def has_amounts(cash_out: CashOut, then: RowAmounts | None) -> bool:
-    """Tell whether a row still has the recorded amounts; unknown amounts, or an unknown fee, don't differ."""
-    if then is None:
-        return True
-    now = row_amounts(cash_out)
-    return then in (now, replace(now, fixed_fee=None))
-
-
 def _change_of(
     cash_out: CashOut, verdict: Verdict | None, *, then: RowAmounts | None, currency: str
 ) -> Reason | Change:
@@ -81,6 +73,14 @@ def _change_of(
     if reason is Reason.NO_REPORT:
         # The actions table ends early; the row itself is unchanged.
         reason = Reason.NONE
-    if reason not in _NO_SUCCESS and not has_amounts(cash_out, then):
+    if reason not in _NO_SUCCESS and not _has_amounts(cash_out, then):
         return Change.AMOUNTS
     return reason
+
+
+def _has_amounts(cash_out: CashOut, then: RowAmounts | None) -> bool:
+    """Tell whether a row still has the recorded amounts; unknown amounts, or an unknown fee, don't differ."""
+    if then is None:
+        return True
+    now = row_amounts(cash_out)
+    return then in (now, replace(now, fixed_fee=None))

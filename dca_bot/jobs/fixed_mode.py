@@ -36,7 +36,7 @@ LOOK_S = 30
 """The longest sleep: a clock that jumps, or a rate that comes back, is noticed soon."""
 LATE = timedelta(minutes=5)
 """A run that is carried out later than this was made up, and the operators are told."""
-RUNS_TOLD_MAX = 10
+_RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
 
@@ -229,7 +229,7 @@ class FixedMode:
 def _lapsed(over: Sequence[tuple[datetime, str]]) -> Say:
     shown = tuple(
         Say("fixed.lapsed_line", at=Moment(at), reason=Word("reason", reason))
-        for at, reason in over[:RUNS_TOLD_MAX]
+        for at, reason in over[:_RUNS_TOLD_MAX]
     )
     left = len(over) - len(shown)
     more = Say("fixed.lapsed_more", n=left) if left else NOTHING

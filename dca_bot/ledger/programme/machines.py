@@ -14,7 +14,7 @@ from dca_bot.ledger.store.database import Tx
 UNNAMED = ""
 """The device id for cash of no named machine."""
 ID_LENGTH_MIN = 4
-LIKENESS_PERCENT_MIN = 75
+_LIKENESS_PERCENT_MIN = 75
 """The least likeness of a misspelt name."""
 
 
@@ -144,6 +144,6 @@ def _is_misspelt(one: Machine, words: Sequence[str], *, beyond: int) -> bool:
     counts = range(max(size - 1, beyond + 1), size + 2)
     typed = {folded("".join(words[:count])) for count in counts}
     return any(
-        difflib.SequenceMatcher(None, name, text).ratio() * 100 >= LIKENESS_PERCENT_MIN
+        difflib.SequenceMatcher(None, name, text).ratio() * 100 >= _LIKENESS_PERCENT_MIN
         for text in typed
     )

@@ -80,7 +80,7 @@ async def run_jobs(
             group.create_task(answer_messages(messenger, jobs.conversation), name="inbox"),
             group.create_task(jobs.ingest.run(), name="ingest"),
             group.create_task(jobs.fixed_mode.run(), name="fixed_mode"),
-            group.create_task(jobs.payout_worker.run(), name="settle"),
+            group.create_task(jobs.payout_worker.run(), name="payouts"),
             group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.outbox.run(), name="outbox"),
             group.create_task(jobs.alarms.run(), name="alarms"),

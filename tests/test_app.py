@@ -310,7 +310,7 @@ JOBS = {
     "inbox",
     "ingest",
     "fixed_mode",
-    "settle",
+    "payouts",
     "outbox",
     "alarms",
     "backups",

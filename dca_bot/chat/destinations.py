@@ -61,11 +61,11 @@ async def _look_key(services: Services, key: str) -> Destination:
 
 async def _look_address(services: Services, address: str) -> Destination:
     try:
-        terms = await services.addresses.terms(address)
+        limits = await services.addresses.limits(address)
     except DestinationRefused as error:
         advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
         why = describe.reason(error.why, error.said)
         raise refuse("destination.address_refused", why=why, advice=advice) from None
     except DestinationUnavailable:
         raise refuse("destination.address_unavailable") from None
-    return Destination(ADDRESS, address, max(terms.min_sat, 1))
+    return Destination(ADDRESS, address, max(limits.min_sat, 1))

@@ -38,7 +38,7 @@ class Finding(StrEnum):
     NONSENSE = "nonsense"
 
 
-def refusal_of(
+def refusal_of_invoice(
     invoice: Invoice, *, amount_sat: int, margin: timedelta, now: datetime
 ) -> Refusal | None:
     """Say why an invoice is not accepted: another amount, or too short or too long a life; else None.

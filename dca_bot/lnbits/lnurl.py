@@ -144,7 +144,7 @@ class LightningAddresses:
         """Close the connections."""
         await self._web.http.aclose()
 
-    async def terms(self, address: str) -> LnurlLimits:
+    async def limits(self, address: str) -> LnurlLimits:
         """Fetch the limits of `name@host` (LUD-16): the smallest amount rounded up, the largest down.
 
         Raise DestinationRefused if the address takes no payment, DestinationUnavailable if the host
@@ -166,21 +166,21 @@ class LightningAddresses:
         )
 
     async def request_invoice(
-        self, terms: LnurlLimits, *, amount_sat: int, comment: str
+        self, limits: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
         """Ask the callback for an invoice (LUD-06), which is not checked yet; an overlong comment is cut.
 
-        Raise DestinationRefused or DestinationUnavailable as `terms` does.
+        Raise DestinationRefused or DestinationUnavailable as `limits` does.
         """
         params = {"amount": str(amount_sat * 1000)}
-        if said := comment[: terms.comment_length_max]:
+        if said := comment[: limits.comment_length_max]:
             params["comment"] = said
-        url = parse_url(terms.callback).copy_merge_params(params)
-        reply = await self._web.get(url, is_own=terms.is_own)
+        url = parse_url(limits.callback).copy_merge_params(params)
+        reply = await self._web.get(url, is_own=limits.is_own)
         answer = _read(_CallbackAnswer, reply, host=host_of(url))
         # Some servers write `lightning:` before the invoice.
         bolt11 = _SCHEME.sub("", answer.pr.strip(), count=1)
-        return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=terms.is_own))
+        return AddressInvoice(bolt11, self._verify_url(answer.verify, url, is_own=limits.is_own))
 
     async def verify(self, verify_url: str) -> VerifyAnswer:
         """Ask whether an invoice is settled (LUD-21): one answer with status 200, no redirect.

@@ -154,7 +154,7 @@ class ScriptedAddresses:
     def __init__(self):
         self.min_sat = 1
 
-    async def terms(self, address):
+    async def limits(self, address):
         if address.endswith("down.example"):
             raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
         if address.endswith("bad.example"):

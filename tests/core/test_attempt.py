@@ -9,7 +9,7 @@ from dca_bot.core.attempt import (
     judge,
     lives_for,
     proven_now,
-    refusal_of,
+    refusal_of_invoice,
     sole_payment,
 )
 from dca_bot.core.ports import Invoice, Payment, PaymentStatus
@@ -121,4 +121,4 @@ OFFERED = [
 @pytest.mark.parametrize(("more_sat", "lives", "refusal"), OFFERED)
 def test_invoice_of_another_amount_or_life_is_refused(more_sat, lives, refusal):
     invoice = Invoice("lnbc1", "h", (500 + more_sat) * 1000, NOW + lives)
-    assert refusal_of(invoice, amount_sat=500, margin=MARGIN, now=NOW) is refusal
+    assert refusal_of_invoice(invoice, amount_sat=500, margin=MARGIN, now=NOW) is refusal

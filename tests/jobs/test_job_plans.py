@@ -97,7 +97,7 @@ async def test_payout_whose_destination_fails_takes_no_longer_with_history(bench
     async def unavailable(_address):
         raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
 
-    bench.addresses.terms = unavailable
+    bench.addresses.limits = unavailable
     with traced(bench.database) as plans:
         await bench.settle(2)
         for payout in await bench.database.read(queue.open_payouts):

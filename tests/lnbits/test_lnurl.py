@@ -81,8 +81,8 @@ def resolver(*addresses):
 
 
 async def ask_for_invoice(addresses, address):
-    terms = await addresses.terms(address)
-    return await addresses.request_invoice(terms, amount_sat=1, comment="")
+    limits = await addresses.limits(address)
+    return await addresses.request_invoice(limits, amount_sat=1, comment="")
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def alice_at_web(web):
 async def test_address_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
     address = lnbits.lightning_address(alice, f"a{alice.id[:8]}")
     async with LightningAddresses(lnbits.url) as addresses:
-        terms = await addresses.terms(address.upper())
-        made = await addresses.request_invoice(terms, amount_sat=1234, comment="a saving")
+        limits = await addresses.limits(address.upper())
+        made = await addresses.request_invoice(limits, amount_sat=1234, comment="a saving")
     invoice = await source.decode(made.bolt11)
     assert invoice.amount_msat == 1_234_000
     await source.pay(invoice.bolt11, external_id="payout-1", extra={})
@@ -112,32 +112,32 @@ async def test_address_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
 async def test_unknown_name_at_lnbits_is_refused(lnbits):
     async with LightningAddresses(lnbits.url) as addresses:
         with pytest.raises(DestinationRefused, match="not found"):
-            await addresses.terms(lnbits.url.replace("http://", "nobody@"))
+            await addresses.limits(lnbits.url.replace("http://", "nobody@"))
 
 
 async def test_limits_are_whole_sats_inside_what_is_accepted(web, addresses, alice_at_web):
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb?id=7"))
     web.answer("/cb", {"pr": "lnbc1x", "routes": []})
-    terms = await addresses.terms(alice_at_web)
-    assert (terms.min_sat, terms.max_sat, terms.comment_length_max) == (2, 10_000, 5)
+    limits = await addresses.limits(alice_at_web)
+    assert (limits.min_sat, limits.max_sat, limits.comment_length_max) == (2, 10_000, 5)
     assert await addresses.request_invoice(
-        terms, amount_sat=7, comment="many thanks"
+        limits, amount_sat=7, comment="many thanks"
     ) == AddressInvoice("lnbc1x")
     assert web.asked[-1][0] == "/cb?id=7&amount=7000&comment=many+"
 
 
 async def test_comment_is_left_out_where_none_is_taken(web, addresses):
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = LnurlLimits(1, 10, f"{web.url}/cb", is_own=True)
-    await addresses.request_invoice(terms, amount_sat=1, comment="thanks")
+    limits = LnurlLimits(1, 10, f"{web.url}/cb", is_own=True)
+    await addresses.request_invoice(limits, amount_sat=1, comment="thanks")
     assert web.asked[-1][0] == "/cb?amount=1000"
 
 
 async def test_callback_of_the_trusted_host_uses_its_scheme(web, addresses, alice_at_web):
     web.answer(WELL_KNOWN, pay_request(f"https://127.0.0.1:{web.port}/cb"))
     web.answer("/cb", {"pr": "lnbc1x"})
-    terms = await addresses.terms(alice_at_web)
-    assert await addresses.request_invoice(terms, amount_sat=7, comment="") == AddressInvoice(
+    limits = await addresses.limits(alice_at_web)
+    assert await addresses.request_invoice(limits, amount_sat=7, comment="") == AddressInvoice(
         "lnbc1x"
     )
 
@@ -185,7 +185,7 @@ async def test_what_is_no_address_is_refused_without_asking(address):
 
     async with LightningAddresses("http://127.0.0.1:10", resolve=resolve) as addresses:
         with pytest.raises(DestinationRefused):
-            await addresses.terms(address)
+            await addresses.limits(address)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_what_is_no_address_is_refused_without_asking(address):
 async def test_host_without_a_public_address_is_refused(resolved):
     async with LightningAddresses(resolve=resolver(*resolved)) as addresses:
         with pytest.raises(DestinationRefused, match=Refusal.NOT_PUBLIC):
-            await addresses.terms("alice@example.com")
+            await addresses.limits("alice@example.com")
 
 
 @pytest.mark.parametrize(
@@ -250,10 +250,10 @@ async def test_callbacks_and_redirects_to_unsafe_places_are_refused(
 ):
     web.answer(WELL_KNOWN, pay_request(url))
     with pytest.raises(DestinationRefused):
-        await addresses.terms(alice_at_web)
-    terms = LnurlLimits(1, 10, url)
+        await addresses.limits(alice_at_web)
+    limits = LnurlLimits(1, 10, url)
     with pytest.raises(DestinationRefused):
-        await addresses.request_invoice(terms, amount_sat=1, comment="")
+        await addresses.request_invoice(limits, amount_sat=1, comment="")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -266,7 +266,7 @@ async def test_redirects_into_private_networks_are_refused(
 ):
     web.answer(WELL_KNOWN, b"", status=status, headers=[f"Location: {url}"])
     with pytest.raises(DestinationRefused):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     assert len(web.asked) == 1
 
 
@@ -287,7 +287,7 @@ async def test_web_address_that_breaks_the_reader_is_the_destination_s_fault(
 ):
     web.answer(WELL_KNOWN, b"", status=302, headers=[f"Location: {url}"])
     with pytest.raises((DestinationRefused, DestinationUnavailable)):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     web.answer(WELL_KNOWN, pay_request(url))
     with pytest.raises((DestinationRefused, DestinationUnavailable)):
         await ask_for_invoice(addresses, alice_at_web)
@@ -298,7 +298,7 @@ async def test_web_address_that_breaks_the_reader_is_the_destination_s_fault(
 async def test_host_with_a_broken_international_name_is_told_in_a_sentence(host, resolved):
     async with LightningAddresses(resolve=resolver(*resolved), limit_s=0.05) as addresses:
         with pytest.raises((DestinationRefused, DestinationUnavailable), match=host):
-            await addresses.terms(f"alice@{host}")
+            await addresses.limits(f"alice@{host}")
 
 
 async def test_cookies_of_a_hostile_address_are_neither_kept_nor_sent_back(
@@ -308,7 +308,7 @@ async def test_cookies_of_a_hostile_address_are_neither_kept_nor_sent_back(
     web.answer(WELL_KNOWN, b"", status=302, headers=["Location: /1", *cookies])
     web.answer("/1", pay_request(f"{web.url}/cb"), headers=cookies)
     for _ in range(2):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     assert len(web.asked) == 4
     assert all("cookie" not in head.lower() for _, head in web.asked)
     assert not list(addresses._web.http.cookies.jar)
@@ -324,10 +324,10 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(web, addresses, 
     web.answer("/1", b"", status=302, headers=["Location: /2"])
     web.answer("/2", b"", status=302, headers=["Location: /3"])
     web.answer("/3", pay_request(f"{web.url}/cb"))
-    await addresses.terms(alice_at_web)
+    await addresses.limits(alice_at_web)
     web.answer("/3", b"", status=302, headers=["Location: /4"])
     with pytest.raises(DestinationRefused, match="redirects more than 3 times"):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
 
 
 async def test_unknown_host_may_be_tried_again():
@@ -336,7 +336,7 @@ async def test_unknown_host_may_be_tried_again():
 
     async with LightningAddresses(resolve=resolve) as addresses:
         with pytest.raises(DestinationUnavailable, match="no host example"):
-            await addresses.terms("alice@example.com")
+            await addresses.limits("alice@example.com")
 
 
 async def test_slow_name_server_is_given_up_on():
@@ -345,7 +345,7 @@ async def test_slow_name_server_is_given_up_on():
 
     async with LightningAddresses(resolve=resolve, limit_s=0.05) as addresses:
         with pytest.raises(DestinationUnavailable, match="did not answer"):
-            await addresses.terms("alice@example.com")
+            await addresses.limits("alice@example.com")
 
 
 async def test_slow_name_server_is_given_up_on_when_a_payment_is_asked_about(monkeypatch):
@@ -362,7 +362,7 @@ async def test_silent_server_is_given_up_on(web, alice_at_web):
     web.answers[WELL_KNOWN] = None
     async with LightningAddresses(web.url, limit_s=0.1) as addresses:
         with pytest.raises(DestinationUnavailable):
-            await addresses.terms(alice_at_web)
+            await addresses.limits(alice_at_web)
 
 
 @pytest.mark.parametrize(("spaces", "fits"), [(64_000, True), (65_537, False)])
@@ -370,16 +370,16 @@ async def test_answer_is_bounded(web, addresses, alice_at_web, spaces, fits):
     body = httpx.Request("POST", web.url, json=pay_request(f"{web.url}/cb")).content
     web.answer(WELL_KNOWN, body + b" " * spaces)
     if fits:
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     else:
         with pytest.raises(DestinationUnavailable, match="more than 65536 bytes"):
-            await addresses.terms(alice_at_web)
+            await addresses.limits(alice_at_web)
 
 
 async def test_packed_answer_is_not_unpacked(web, addresses, alice_at_web):
     web.answer(WELL_KNOWN, b"\x1f\x8b\x08", headers=["Content-Encoding: gzip"])
     with pytest.raises(DestinationRefused):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
 ):
     web.answer(WELL_KNOWN, body, status=status)
     with pytest.raises(DestinationRefused) as caught:
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     assert (caught.value.said or caught.value.why) == why
     assert caught.value.may_pass, "a server in trouble answers so, too"
     assert str(caught.value).startswith(f"{why} (")
@@ -421,7 +421,7 @@ async def test_refusal_says_why_in_the_servers_words_or_in_the_programs(
 async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, status, body):
     web.answer(WELL_KNOWN, body, status=status)
     with pytest.raises(DestinationUnavailable):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ async def test_terms_that_cannot_be_met_are_refused_with_what_is_wrong(
 ):
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb") | changes)
     with pytest.raises(DestinationRefused) as caught:
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
     assert (caught.value.said or caught.value.why) == why
 
 
@@ -470,8 +470,8 @@ async def test_terms_that_cannot_be_met_are_refused_with_what_is_wrong(
 async def test_terms_as_servers_write_them_are_read(web, addresses, alice_at_web, case):
     served = pay_request(f"{web.url}/cb") | SERVED[case][0]
     web.answer(WELL_KNOWN, {name: value for name, value in served.items() if value != "missing"})
-    terms = await addresses.terms(alice_at_web)
-    assert (terms.min_sat, terms.max_sat, terms.comment_length_max) == SERVED[case][1]
+    limits = await addresses.limits(alice_at_web)
+    assert (limits.min_sat, limits.max_sat, limits.comment_length_max) == SERVED[case][1]
 
 
 @pytest.mark.parametrize(
@@ -492,8 +492,8 @@ async def test_answer_from_the_field_is_read_as_it_is_meant(
     answer = json.loads((FIELD / f"{name}.json").read_text())
     web.answer(WELL_KNOWN, answer | {"callback": f"{web.url}/cb"})
     try:
-        terms = await addresses.terms(alice_at_web)
-        found = (terms.min_sat, terms.max_sat, terms.comment_length_max)
+        limits = await addresses.limits(alice_at_web)
+        found = (limits.min_sat, limits.max_sat, limits.comment_length_max)
     except DestinationRefused as error:
         found = error.why
     assert found == expected
@@ -515,8 +515,8 @@ async def test_answer_is_read_whatever_stands_around_it(
     body = json.dumps(pay_request(f"{web.url}/cb"))
     body = wrap.format(body.removeprefix("{") if "tag" in wrap else body)
     web.answer(WELL_KNOWN, body.encode(), headers=headers)
-    terms = await addresses.terms(alice_at_web)
-    assert (terms.min_sat, terms.max_sat) == (2, 10_000)
+    limits = await addresses.limits(alice_at_web)
+    assert (limits.min_sat, limits.max_sat) == (2, 10_000)
 
 
 @pytest.mark.parametrize("url", ["HTTPS://Pay.Example/cb", "https://pay.example:443/cb?a=1#part"])
@@ -524,13 +524,13 @@ async def test_callback_in_capitals_or_with_its_usual_port_is_taken(
     web, addresses, alice_at_web, url
 ):
     web.answer(WELL_KNOWN, pay_request(url))
-    assert (await addresses.terms(alice_at_web)).callback == url
+    assert (await addresses.limits(alice_at_web)).callback == url
 
 
 async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web):
     web.answer(WELL_KNOWN, pay_request(f"{web.url}/cb", maxSendable="a lot"))
     with pytest.raises(DestinationRefused, match="maxSendable"):
-        await addresses.terms(alice_at_web)
+        await addresses.limits(alice_at_web)
 
 
 @pytest.mark.parametrize(
@@ -552,8 +552,8 @@ async def test_member_that_cannot_be_read_is_named(web, addresses, alice_at_web)
 async def test_invoice_is_found_however_a_server_hands_it_out(web, addresses, given):
     web.answer("/cb?session=7", given)
     web.answer("/cb", given)
-    terms = LnurlLimits(1, 10, f"{web.url}/cb?session=7", is_own=True)
-    made = await addresses.request_invoice(terms, amount_sat=1, comment="")
+    limits = LnurlLimits(1, 10, f"{web.url}/cb?session=7", is_own=True)
+    made = await addresses.request_invoice(limits, amount_sat=1, comment="")
     assert made.bolt11 == "lnbc1x"
     assert web.asked[-1][0] == "/cb?session=7&amount=1000"
 

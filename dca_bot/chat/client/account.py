@@ -3,7 +3,7 @@
 from functools import partial
 
 from dca_bot.chat.client.exports import EXPORT
-from dca_bot.chat.client.fixed import FIXED_SAVING, terms_of
+from dca_bot.chat.client.fixed import FIXED_SAVING, fixed_mode_text
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
@@ -78,7 +78,7 @@ def _settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
         name=me.name,
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
-        terms=terms_of(me, ctx.programme),
+        terms=fixed_mode_text(me, ctx.programme),
         wallet=describe.destination(me.destination),
         language=LanguageName(me.language),
         notify=notify_how(me.notify, ctx.programme),

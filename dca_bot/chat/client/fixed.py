@@ -46,8 +46,8 @@ def _mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 def _limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set the client's daily limit in fixed mode; without an argument tell the limit."""
-    terms = ctx.programme.fixed
-    if not terms.enabled:
+    rules = ctx.programme.fixed
+    if not rules.enabled:
         raise CommandRefused(obstacles.is_off(Mode.FIXED, ctx.programme))
     if not args.has("AMOUNT"):
         return _limit(ctx)
@@ -58,22 +58,22 @@ def _limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
     if ctx.me.mode is not Mode.FIXED:
         return Say(
-            "limit.done_in_flow_mode", terms=_plan(terms, limit_minor), mode=_other_mode(ctx)
+            "limit.done_in_flow_mode", terms=_plan(rules, limit_minor), mode=_other_mode(ctx)
         )
-    return _with_obstacles(tx, ctx, Say("limit.done", terms=_plan(terms, limit_minor)))
+    return _with_obstacles(tx, ctx, Say("limit.done", terms=_plan(rules, limit_minor)))
 
 
-def terms_of(client: Client, programme: Programme) -> Say:
+def fixed_mode_text(client: Client, programme: Programme) -> Say:
     """Say the client's settings for fixed mode, or that the operator has switched the client's mode off."""
-    terms = programme.fixed
-    if not (terms.enabled if client.mode is Mode.FIXED else programme.flow_enabled):
+    rules = programme.fixed
+    if not (rules.enabled if client.mode is Mode.FIXED else programme.flow_enabled):
         return Say("limit.shown_off")
     if client.mode is not Mode.FIXED:
         return NOTHING
     if not client.fixed_limit_minor:
-        return Say("limit.shown_none", times=Times(terms.times))
-    limit_minor = min(client.fixed_limit_minor, terms.daily_limit_max_minor)
-    return Say("limit.shown", limit=Fiat(limit_minor), times=Times(terms.times))
+        return Say("limit.shown_none", times=Times(rules.times))
+    limit_minor = min(client.fixed_limit_minor, rules.daily_limit_max_minor)
+    return Say("limit.shown", limit=Fiat(limit_minor), times=Times(rules.times))
 
 
 _WHICH = choice(*Mode, wrong=lambda: refuse("wrong.mode"))
@@ -89,7 +89,9 @@ FIXED_SAVING = (
 
 def _mode(ctx: Context) -> Say:
     """Say the client's mode, and how to change to a mode that the operator allows."""
-    shown = Say("mode.shown", mode=Word("mode", ctx.me.mode), terms=terms_of(ctx.me, ctx.programme))
+    shown = Say(
+        "mode.shown", mode=Word("mode", ctx.me.mode), terms=fixed_mode_text(ctx.me, ctx.programme)
+    )
     to_flow = Say("mode.to_flow") if ctx.programme.flow_enabled else NOTHING
     to_fixed = Say("mode.to_fixed") if ctx.programme.fixed.enabled else NOTHING
     return Say("lines", lines=(shown, to_flow, to_fixed))
@@ -97,10 +99,10 @@ def _mode(ctx: Context) -> Say:
 
 def _limit(ctx: Context) -> Say:
     """Say the client's daily limit, and how to change the limit."""
-    limit_minor, terms = ctx.me.fixed_limit_minor, ctx.programme.fixed
-    mode, most = _other_mode(ctx), Fiat(terms.daily_limit_max_minor)
+    limit_minor, rules = ctx.me.fixed_limit_minor, ctx.programme.fixed
+    mode, most = _other_mode(ctx), Fiat(rules.daily_limit_max_minor)
     if limit_minor:
-        return Say("limit.present", terms=_plan(terms, limit_minor), mode=mode, most=most)
+        return Say("limit.present", terms=_plan(rules, limit_minor), mode=mode, most=most)
     return Say("limit.unset", mode=mode, most=most)
 
 
@@ -134,15 +136,15 @@ def _with_obstacles(tx: Tx, ctx: Context, done: Say) -> Say:
     return Say("lines", lines=(done, *obstacles.to_client(client, ctx.programme)))
 
 
-def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
+def _plan(rules: FixedModeRules, limit_minor: int) -> Say:
     """Say the amount of each run of a day under a limit; runs of the same amount share a line.
 
     The operator's ceiling bounds a limit that was set before the ceiling was lowered.
     """
     by_amount: dict[int, list[time]] = {}
-    left_minor = terms.daily_limit_max_minor
-    for number, at in enumerate(terms.times, start=1):
-        minor = min(amount_of_run(limit_minor, number, len(terms.times)), left_minor)
+    left_minor = rules.daily_limit_max_minor
+    for number, at in enumerate(rules.times, start=1):
+        minor = min(amount_of_run(limit_minor, number, len(rules.times)), left_minor)
         left_minor -= minor
         if minor:
             by_amount.setdefault(minor, []).append(at)
@@ -150,5 +152,5 @@ def _plan(terms: FixedModeRules, limit_minor: int) -> Say:
         Say("limit.part", amount=Fiat(minor), times=Times(tuple(times)))
         for minor, times in by_amount.items()
     )
-    limit = Fiat(min(limit_minor, terms.daily_limit_max_minor))
+    limit = Fiat(min(limit_minor, rules.daily_limit_max_minor))
     return Say("limit.plan", limit=limit, parts=lines)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from dca_bot.chat.client.fixed import terms_of
+from dca_bot.chat.client.fixed import fixed_mode_text
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
@@ -59,7 +59,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         name=client.name,
         state=Word("client", client.state),
         mode=Word("mode", client.mode),
-        terms=terms_of(client, ctx.programme),
+        terms=fixed_mode_text(client, ctx.programme),
         npub=ctx.services.npub(client.pubkey),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),

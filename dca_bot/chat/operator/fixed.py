@@ -28,24 +28,24 @@ async def _look_price(services: Services, _args: Args) -> Decimal | None:
 
 def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
     """Tell when the fixed mode buys next and for how much, and the last runs."""
-    terms = ctx.programme.fixed
+    rules = ctx.programme.fixed
     runs = fixed_runs.recent(tx, limit=_RUNS_SHOWN_MAX)
     lines = tuple(describe.fixed_run(run) for run in runs)
     heading = (
         Say("fixed.last_runs", newest=runs[0].id, lines=lines) if runs else Say("fixed.no_runs")
     )
-    if not terms.enabled:
+    if not rules.enabled:
         return Say("lines", lines=(Say("fixed.off"), heading))
     return Say(
         "lines",
         lines=(
             Say(
                 "fixed.plan",
-                times=Times(terms.times),
-                most=Fiat(terms.daily_limit_max_minor),
+                times=Times(rules.times),
+                most=Fiat(rules.daily_limit_max_minor),
             ),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
-            _expected(tx, ctx, next_run(ctx.now, terms.times, ctx.programme.timezone), price),
+            _expected(tx, ctx, next_run(ctx.now, rules.times, ctx.programme.timezone), price),
             *_idle(tx, ctx),
             heading,
         ),
@@ -130,8 +130,8 @@ def _by_hand(tx: Tx, ctx: Context, price: Decimal | None) -> tuple[Run, Quote, S
 
 def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
     """Say what the next run would give with the present balances and rate."""
-    terms, at = ctx.programme.fixed, Moment(run.at)
-    if not fixed_mode.is_needed(tx, run, ceiling_minor=terms.daily_limit_max_minor):
+    rules, at = ctx.programme.fixed, Moment(run.at)
+    if not fixed_mode.is_needed(tx, run, ceiling_minor=rules.daily_limit_max_minor):
         return Say("fixed.next_nobody", at=at)
     quote = _quote(tx, ctx, price)
     if not isinstance(quote, Quote):
@@ -140,7 +140,7 @@ def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
         tx,
         run,
         quote,
-        ceiling_minor=terms.daily_limit_max_minor,
+        ceiling_minor=rules.daily_limit_max_minor,
         currency=ctx.programme.currency,
     )
     return Say(

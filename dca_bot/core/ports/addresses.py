@@ -45,12 +45,12 @@ class VerifyAnswer:
 class Addresses(Protocol):
     """Lightning addresses (LUD-16)."""
 
-    async def terms(self, address: str) -> LnurlLimits:
+    async def limits(self, address: str) -> LnurlLimits:
         """Fetch the limits of the address; raise DestinationRefused or DestinationUnavailable."""
         ...
 
     async def request_invoice(
-        self, terms: LnurlLimits, *, amount_sat: int, comment: str
+        self, limits: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
         """Ask the address's callback for a BOLT11 invoice, which is not checked yet.
 

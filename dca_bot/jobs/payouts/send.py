@@ -151,7 +151,7 @@ class Sender:
                 return None
             invoice, verify_url = await context.wallet.decode(made.bolt11), made.verify_url
         now, uptime = context.clock.now(), context.clock.uptime()
-        refusal = rules.refusal_of(
+        refusal = rules.refusal_of_invoice(
             invoice, amount_sat=payout.amount_sat, margin=payout.margin, now=now
         )
         if refusal is not None:
@@ -179,15 +179,15 @@ class Sender:
 
     async def _address_invoice(self, payout: Payout) -> AddressInvoice | None:
         """Have the server of a Lightning address make an invoice; None if the payout is too small."""
-        terms = await self.context.addresses.terms(payout.goes_to.value)
-        if payout.amount_sat < terms.min_sat:
-            await self._take_back(payout, min_sat=terms.min_sat)
+        limits = await self.context.addresses.limits(payout.goes_to.value)
+        if payout.amount_sat < limits.min_sat:
+            await self._take_back(payout, min_sat=limits.min_sat)
             return None
-        if payout.amount_sat > terms.max_sat:
-            raise DestinationRefused(Refusal.ABOVE_MAXIMUM, limit_sat=terms.max_sat)
-        comment = payout.memo(self.context.programme.currency)[: terms.comment_length_max]
+        if payout.amount_sat > limits.max_sat:
+            raise DestinationRefused(Refusal.ABOVE_MAXIMUM, limit_sat=limits.max_sat)
+        comment = payout.memo(self.context.programme.currency)[: limits.comment_length_max]
         return await self.context.addresses.request_invoice(
-            terms, amount_sat=payout.amount_sat, comment=comment
+            limits, amount_sat=payout.amount_sat, comment=comment
         )
 
     async def _take_back(self, payout: Payout, *, min_sat: int) -> None:

@@ -196,9 +196,9 @@ class PayoutWorker:
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
         try:
-            terms = await self.context.addresses.terms(destination.value)
+            limits = await self.context.addresses.limits(destination.value)
             await self.context.database.transact(
-                lambda tx: clients.set_minimum(tx, client_id, destination, terms.min_sat)
+                lambda tx: clients.set_minimum(tx, client_id, destination, limits.min_sat)
             )
         except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)

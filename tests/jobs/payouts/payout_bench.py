@@ -374,7 +374,7 @@ class ScriptedAddresses:
         self.answer: VerifyAnswer | None = None
         self.asked = 0
 
-    async def terms(self, _address: str) -> LnurlLimits:
+    async def limits(self, _address: str) -> LnurlLimits:
         return LnurlLimits(self.min_sat, self.max_sat, "https://example.com/pay")
 
     async def request_invoice(

@@ -63,10 +63,10 @@ class Addresses(ScriptedAddresses):
 
     is_away = False
 
-    async def terms(self, address) -> LnurlLimits:
+    async def limits(self, address) -> LnurlLimits:
         if self.is_away:
             raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
-        return await super().terms(address)
+        return await super().limits(address)
 
 
 async def make(folder, *, balance_sat, **changes):

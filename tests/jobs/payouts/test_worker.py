@@ -554,7 +554,7 @@ class Servers:
         self.answer = answer
         self.asked = 0
 
-    async def terms(self, address):
+    async def limits(self, address):
         self.asked += 1
         return await self.answer(address)
 
@@ -688,8 +688,8 @@ async def test_refusal_of_one_amount_keeps_no_other_amount_back(make_bench, wall
     real = bench.worker.context.addresses
 
     class Capped:
-        async def terms(self, name):
-            return replace(await real.terms(name), max_sat=50_000)
+        async def limits(self, name):
+            return replace(await real.limits(name), max_sat=50_000)
 
         async def request_invoice(self, *args, **named):
             return await real.request_invoice(*args, **named)

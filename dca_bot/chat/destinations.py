@@ -14,8 +14,7 @@ from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, Field, Say, Word, refuse
 
 
 def _is_invoice_key(text: str) -> bool:
@@ -64,7 +63,7 @@ async def _look_address(services: Services, address: str) -> Destination:
         limits = await services.addresses.limits(address)
     except DestinationRefused as error:
         advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
-        why = describe.reason(error.why, error.said)
+        why: Field = error.said or Word("reason", error.why)
         raise refuse("destination.address_refused", why=why, advice=advice) from None
     except DestinationUnavailable:
         raise refuse("destination.address_unavailable") from None

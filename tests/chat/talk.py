@@ -54,6 +54,9 @@ KEYS = {
     ADMIN_KEY: KeyKind.ADMIN,
     SOURCE_KEY: KeyKind.SOURCE,
 }
+FULL = (
+    "This wallet has reached the limit of its plan. Write to help@full.example to raise the limit."
+)
 CODE = re.compile(r"confirm ([2-9A-Z]{4})")
 _chance = random.Random(7)
 PEOPLE = {
@@ -159,6 +162,8 @@ class ScriptedAddresses:
             raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
         if address.endswith("bad.example"):
             raise DestinationRefused(Refusal.NOT_PUBLIC, "bad.example")
+        if address.endswith("full.example"):
+            raise DestinationRefused(Refusal.SAID, said=FULL)
         return LnurlLimits(self.min_sat, 10**9, "https://pay.example/cb")
 
 

@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
+from talk import ADMIN_KEY, FULL, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
 
 from dca_bot.ledger.payouts import holds
 from dca_bot.nostr.keys import generate
@@ -132,6 +132,7 @@ SCENES = {
         ),
         ("maria", "wallet maria@down.example", "does not answer right now"),
         ("maria", "wallet maria@bad.example", "you did nothing wrong"),
+        ("maria", "wallet maria@full.example", f"cannot be paid.\nWhy: {FULL}"),
         ("maria", "wallet a b", "not a wallet I can pay"),
         ("maria", "wallet maria at example.com", "with the sign @. Send a Lightning address like"),
         ("maria", f"wallet lnbc1{'p' * 60}", "an invoice, which can be paid only once"),

@@ -121,5 +121,5 @@ class Arrival:
     async def _wait_alerted(self, payout: Payout) -> None:
         until = self.context.clock.now() + _ALERT_POLL
         await self.context.database.transact(
-            lambda tx: deferral.defer(tx, payout, waiting=payout.waiting, until=until)
+            lambda tx: deferral.defer(tx, payout, waiting=payout.wait, until=until)
         )

@@ -116,7 +116,8 @@ def put_off(tx: Tx, run: Run, state: str, reason: PutOff, *, now: datetime) -> b
 def hold_paid(tx: Tx, *, reason: str, now: datetime) -> list[datetime]:
     """Hold the waiting runs that LNbits knows payments for; return the due instants."""
     rows = tx.execute(
-        "UPDATE fixed_run SET state = 'held', reason = ?, changed_at = ? WHERE state = 'waiting'"
+        "UPDATE fixed_run SET state = 'held', reason = ?, reason_said = '', changed_at = ?"
+        " WHERE state = 'waiting'"
         " AND EXISTS (SELECT 1 FROM foreign_payment WHERE distribution_id = fixed_run.id)"
         " RETURNING due_at",
         (reason, micros(now)),

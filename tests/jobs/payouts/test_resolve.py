@@ -11,6 +11,7 @@ import pytest
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import Refusal
+from dca_bot.ledger.payouts import queue
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
@@ -120,6 +121,17 @@ async def test_other_amount_at_the_source_is_an_alert(make_due):
         assert await bench.states() == ["ALERT"]
     assert bench.wallet.count("pay") == 1
     assert len(await bench.letters()) == 1
+
+
+async def test_words_of_an_earlier_version_stay_while_an_alert_is_looked_at(make_due):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, SUCCESS, amount_msat=49_999_000)
+    await at(bench, timedelta())
+    words = "UPDATE payout SET waiting = 'said', waiting_said = 'a sentence'"
+    await bench.database.transact(lambda tx: tx.execute(words))
+    await at(bench, 2 * HOUR)
+    (payout,) = await bench.database.read(queue.open_payouts)
+    assert payout.wait == Wait("said", "a sentence")
 
 
 async def test_alert_that_was_mended_by_hand_is_done(make_due):

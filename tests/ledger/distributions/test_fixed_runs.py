@@ -444,3 +444,15 @@ def test_waiting_run_that_lnbits_has_paid_is_held_and_not_lapsed(savings):
     lapsed = story.do(fixed_runs.lapse_before, DAY + timedelta(days=1), now=NOW)
     assert [run.id for run in lapsed] == [EVENING.id]
     assert savings.known().state == "held"
+
+
+def test_words_of_an_earlier_version_go_with_the_reason_that_they_stood_for(savings):
+    story = savings.story
+    story.do(fixed_runs.put_off, MORNING, "waiting", "said", now=NOW)
+    story.sql("UPDATE fixed_run SET reason_said = 'a sentence'")
+    story.sql(
+        "INSERT INTO foreign_payment (payment_hash, external_id, distribution_id, amount_msat,"
+        f" fee_msat, status, seen_at) VALUES ('h', 'p', '{MORNING.id}', -1000, 0, 'success', 0)"
+    )
+    story.do(fixed_runs.hold_paid, reason="paid", now=NOW)
+    assert (savings.known().reason, savings.known().reason_said) == ("paid", "")

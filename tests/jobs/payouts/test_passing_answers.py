@@ -22,7 +22,7 @@ def make_faulty(make_due):
         bench = await make_due(destination)
         bench.faults = list(faults)
         part, name = (
-            (bench.wallet, "request_invoice") if destination is KEY else (bench.addresses, "terms")
+            (bench.wallet, "request_invoice") if destination is KEY else (bench.addresses, "limits")
         )
         ask = getattr(part, name)
 

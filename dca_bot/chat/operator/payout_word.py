@@ -10,7 +10,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.witness import Witness, word_from
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
-from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -79,7 +79,7 @@ def void_by_word(tx: Tx, ctx: Context, payout: Payout) -> Payout:
     transitions.void_by_verdict(
         tx, payout, Witness.OPERATOR, now=ctx.now, message_id=ctx.message_id
     )
-    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome="ignored", now=ctx.now)
+    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.IGNORED, now=ctx.now)
     voided = payouts.by_id(tx, payout.id)
     assert voided is not None
     return voided

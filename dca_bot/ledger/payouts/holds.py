@@ -95,7 +95,7 @@ def reword(tx: Tx, kind: HoldKind, ref: str, reason: str) -> None:
     )
 
 
-def close(tx: Tx, kind: HoldKind, ref: str, *, outcome: str, now: datetime) -> None:
+def close(tx: Tx, kind: HoldKind, ref: str, *, outcome: HoldOutcome, now: datetime) -> None:
     """Close the open hold on a thing, if a hold is open."""
     tx.execute(
         "UPDATE hold SET closed_at = ?, outcome = ? WHERE kind = ? AND ref = ? AND closed_at IS NULL",

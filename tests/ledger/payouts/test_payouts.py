@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from ledger.story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
-from dca_bot.core.payout import CANCELLABLE, PayoutState, Waiting, payout_id
+from dca_bot.core.payout import CANCELLABLE, PayoutState, Wait, Waiting, payout_id
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.errors import Changed, StateChanged
+from dca_bot.errors import Changed, Refusal, StateChanged
 from dca_bot.ledger.payouts import (
     booking,
     deferral,
@@ -49,6 +49,33 @@ def foreign(story, payout, status):
         -payout.amount_sat * 1000,
         status,
     )
+
+
+GOES_ON = {
+    "an invoice is recorded": lambda s, p: s.step(p.id, "INVOICED"),
+    "an invoice is sent": lambda s, p: s.bring(p.id, "SUBMITTED"),
+    "a payment settles": lambda s, p: s.bring(p.id, "DONE"),
+    "an operator cancels": lambda s, p: s.step(p.id, "CANCELLED"),
+    "a ceiling holds": lambda s, p: s.step(p.id, "HELD"),
+    "the wait has another reason": lambda s, p: s.do(
+        deferral.defer, p, waiting=Waiting.FUNDS, until=s.now
+    ),
+    "the client has another wallet": lambda s, p: s.do(clients.set_destination, p.client_id, FAR),
+}
+WORDED = (Wait(Refusal.SAID, "full"), Wait(Refusal.ABOVE_MAXIMUM, limit_sat=5))
+
+
+@pytest.mark.usefixtures("ana")
+@pytest.mark.parametrize("wait", WORDED, ids=["words", "limit"])
+@pytest.mark.parametrize("goes_on", GOES_ON.values(), ids=GOES_ON)
+def test_words_and_limit_of_a_wait_go_with_the_reason(story, goes_on, wait):
+    payout = planned(story)
+    story.do(deferral.defer, payout, waiting=wait, until=story.now)
+    assert story.payout(payout.id).wait == wait
+    goes_on(story, story.payout(payout.id))
+    after = story.payout(payout.id)
+    assert after.waiting != wait.code
+    assert (after.waiting_said, after.waiting_sat) == ("", None)
 
 
 # Planning

@@ -13,7 +13,7 @@ from dca_bot.chat.params import Param, read_fiat, read_word
 from dca_bot.chat.services import Services
 from dca_bot.core.ports import Payment
 from dca_bot.ledger.payouts import holds
-from dca_bot.ledger.payouts.holds import Hold, HoldKind
+from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldOutcome
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Say, refuse
@@ -57,7 +57,7 @@ def _accept_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -
     """Accept the hold and close it."""
     ruling = _ruling(tx, args, seen)
     done = HOLD_ACTIONS[ruling.hold.kind].accept.apply(tx, ctx, ruling)
-    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome="accepted", now=ctx.now)
+    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome=HoldOutcome.ACCEPTED, now=ctx.now)
     return done
 
 
@@ -71,7 +71,7 @@ def _ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Ignore the hold and close it."""
     ruling = _ruling(tx, args)
     done = HOLD_ACTIONS[ruling.hold.kind].ignore.apply(tx, ctx, ruling)
-    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome="ignored", now=ctx.now)
+    holds.close(tx, ruling.hold.kind, ruling.hold.ref, outcome=HoldOutcome.IGNORED, now=ctx.now)
     return done
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import traceback
 from enum import StrEnum
+from pathlib import Path
 
 _WORDS_CHARS_MAX = 200
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
@@ -26,8 +27,51 @@ class ConfigError(DcaBotError):
     """The configuration or a secret's file can't be used."""
 
 
+class LedgerFault(StrEnum):
+    """Why the ledger can't be copied or exported, as a code; each catalogue words the code as `ledger_fault`.
+
+    A catalogue can name the fields of the error, and `detail`, the error's own English sentence.
+    """
+
+    OTHER = "other_fault"
+    NO_LEDGER = "no_ledger"
+    NO_PLACE = "no_place"
+    """Something else stands at the path, or there is no way to the path."""
+    NO_RIGHTS = "no_rights"
+    OTHER_OWNER = "other_owner"
+    OPEN_TO_OTHERS = "open_to_others"
+    NOT_PRIVATE = "not_private"
+    """The file system of a folder can't keep a file from other users."""
+    DISK_FULL = "disk_full"
+    NOT_EMPTY = "not_empty"
+    OCCUPIED = "occupied"
+    """A file is there that dca-bot doesn't overwrite."""
+    BEING_WRITTEN = "being_written"
+    NOT_WRITTEN = "not_written"
+    DAMAGED = "damaged"
+    STOPPED = "stopped"
+    OTHER_VERSION = "other_version"
+    """The tables aren't those of this version of dca-bot."""
+    OTHER_CURRENCY = "other_currency"
+
+
 class FileRefused(DcaBotError):
-    """A file or folder can't be used: of another user, of another kind, or open to others."""
+    """A file or folder can't be used: of another user, of another kind, or open to others.
+
+    `fault`: the refusal as a code, with the path and the command of the remedy, if one is known, in `fields`.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        /,
+        path: Path,
+        fault: LedgerFault = LedgerFault.NO_PLACE,
+        **fields: str,
+    ) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.fields = {"path": str(path), **fields}
 
 
 class SourceUnavailable(DcaBotError):
@@ -151,7 +195,17 @@ class MessageRefused(DcaBotError):
 
 
 class LedgerError(DcaBotError):
-    """The ledger can't be used: held by another bot, of a newer version, readable by others."""
+    """The ledger can't be used: held by another bot, of a newer version, readable by others.
+
+    `fields`: what the words of the code `fault` name, a path for example.
+    """
+
+    def __init__(
+        self, text: str, fault: LedgerFault = LedgerFault.OTHER, /, **fields: str | int
+    ) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.fields = fields
 
 
 class LedgerOutdated(LedgerError):
@@ -193,9 +247,9 @@ class StateChanged(LedgerError):
     """
 
     def __init__(self, why: Changed, /, **fields: str | int) -> None:
-        super().__init__(" ".join([why, *(f"{name}={value}" for name, value in fields.items())]))
+        said = " ".join([why, *(f"{name}={value}" for name, value in fields.items())])
+        super().__init__(said, **fields)
         self.why = why
-        self.fields = fields
 
 
 def in_words(error: BaseException) -> str:

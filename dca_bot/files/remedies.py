@@ -11,7 +11,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from dca_bot.errors import FileRefused, in_words
+from dca_bot.errors import FileRefused, LedgerFault, in_words
 
 _KINDS = {
     stat.S_IFREG: "a file",
@@ -83,12 +83,12 @@ def astray(path: Path, error: Exception) -> FileRefused:
     for folder in reversed(path.absolute().parents):
         if number == errno.ENOTDIR and not folder.is_dir():
             kind = kind_of(folder.stat().st_mode)
-            return FileRefused(f"{folder} is {kind}, so there can't be a {path}.")
+            return FileRefused(f"{folder} is {kind}, so there can't be a {path}.", folder)
         if number == errno.EACCES and not may(folder, os.X_OK):
-            return FileRefused(_no_entry(path, folder))
+            return FileRefused(_no_entry(path, folder), folder, LedgerFault.NO_RIGHTS)
     if number == errno.ELOOP:
-        return FileRefused(f"{path} is a link that leads back to itself; remove it.")
-    return FileRefused(f"{path} can't be used ({in_words(error)}); correct the path.")
+        return FileRefused(f"{path} is a link that leads back to itself; remove it.", path)
+    return FileRefused(f"{path} can't be used ({in_words(error)}); correct the path.", path)
 
 
 def shut_to_others(path: Path, found: os.stat_result) -> str:

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from dca_bot.errors import FileRefused, in_words
+from dca_bot.errors import FileRefused, LedgerFault, in_words
 from dca_bot.files.remedies import (
     ROOT,
     astray,
@@ -39,12 +39,12 @@ def open_to_read(path: Path) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
-        raise FileRefused(unreadable(path, found)) from None
+        raise FileRefused(unreadable(path, found), path) from None
     file = os.fdopen(descriptor, "rb")
     # Between the look and the opening, another file can have been put at the path.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise FileRefused(f"{path} has just been replaced; try again.")
+        raise FileRefused(f"{path} has just been replaced; try again.", path)
     return file
 
 
@@ -64,7 +64,9 @@ def read_text(path: Path, *, private: bool) -> str:
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        raise FileRefused(f"{path} can't be read ({in_words(error)}); save it as UTF-8.") from error
+        raise FileRefused(
+            f"{path} can't be read ({in_words(error)}); save it as UTF-8.", path
+        ) from error
 
 
 def refuse_unfit_file(path: Path, *, private: bool) -> None:
@@ -77,7 +79,8 @@ def refuse_unfit_file(path: Path, *, private: bool) -> None:
     found = _look_for_file(path)
     if found.st_size > _FILE_BYTES_MAX:
         raise FileRefused(
-            f"{path} has more than {_FILE_BYTES_MAX:,} bytes; put the right file there."
+            f"{path} has more than {_FILE_BYTES_MAX:,} bytes; put the right file there.",
+            path,
         )
     if private:
         _refuse_of_another_user(path, found)
@@ -100,18 +103,20 @@ def refuse_unfit_own_file(path: Path, *, write: bool) -> None:
         raise astray(path, error) from error
     if stat.S_ISLNK(found.st_mode):
         raise FileRefused(
-            f"{path} is a link; put the file itself there, or name its folder as bot.data_dir."
+            f"{path} is a link; put the file itself there, or name its folder as bot.data_dir.",
+            path,
         )
     _refuse_other_kind(path, found, stat.S_IFREG)
     _refuse_of_another_user(path, found)
     if found.st_nlink > 1:
         raise FileRefused(
             f"{path} has a second name (a hard link), by which it can be spoilt. Find that with"
-            f" find / -samefile {quoted(path)}, and put a copy in its place."
+            f" find / -samefile {quoted(path)}, and put a copy in its place.",
+            path,
         )
     _refuse_readable(path, found)
     if not may(path, os.R_OK | (os.W_OK if write else 0)):
-        raise FileRefused(closed(path, found, 0o600))
+        raise FileRefused(closed(path, found, 0o600), path, _closed_fault(found))
 
 
 def refuse_unfit_folder(path: Path, *, setting: str, write: bool = True) -> None:
@@ -129,12 +134,16 @@ def refuse_unfit_folder(path: Path, *, setting: str, write: bool = True) -> None
         return
     if not stat.S_ISDIR(found.st_mode):
         kind = kind_of(found.st_mode)
-        raise FileRefused(f"{path} is {kind}, not a folder; move it away, or {instead}")
+        raise FileRefused(f"{path} is {kind}, not a folder; move it away, or {instead}", path)
     if found.st_uid != os.geteuid():
-        raise FileRefused(of_another_user(path, found, instead=instead.capitalize()))
+        raise FileRefused(
+            of_another_user(path, found, instead=instead.capitalize()),
+            path,
+            LedgerFault.OTHER_OWNER,
+        )
     _refuse_readable(path, found)
     if not may(path, os.R_OK | os.X_OK | (os.W_OK if write else 0)):
-        raise FileRefused(closed(path, found, 0o700))
+        raise FileRefused(closed(path, found, 0o700), path, _closed_fault(found))
     if write:
         _refuse_full(path)
 
@@ -144,7 +153,9 @@ def refuse_unfit_new_file(path: Path) -> None:
     try:
         found = _look(path.parent)
     except FileNotFoundError:
-        raise FileRefused(f"There is no folder {path.parent}; make it first.") from None
+        raise FileRefused(
+            f"There is no folder {path.parent}; make it first.", path.parent
+        ) from None
     _refuse_unfit_place(path, path.parent, found, remedy="choose another place.")
 
 
@@ -170,9 +181,17 @@ def _refuse_unfit_place(path: Path, folder: Path, found: os.stat_result, *, reme
         _refuse_of_another_user(folder, found)
     if not may(folder, os.W_OK | os.X_OK):
         if is_ours or is_read_only(folder):
-            raise FileRefused(f"{path} can't be made. {closed(folder, found, 0o700)}")
+            raise FileRefused(
+                f"{path} can't be made. {closed(folder, found, 0o700)}",
+                folder,
+                LedgerFault.NO_RIGHTS,
+            )
         me, owner = name_of(os.geteuid()), name_of(found.st_uid)
-        raise FileRefused(f"{me} can't make {path}, as {folder} belongs to {owner}: {remedy}")
+        raise FileRefused(
+            f"{me} can't make {path}, as {folder} belongs to {owner}: {remedy}",
+            folder,
+            LedgerFault.OTHER_OWNER,
+        )
     _refuse_full(folder)
 
 
@@ -183,7 +202,8 @@ def _look(path: Path) -> os.stat_result:
     except FileNotFoundError:
         if path.is_symlink():
             raise FileRefused(
-                f"{path} is a link to {path.readlink()}, which isn't there; remove the link."
+                f"{path} is a link to {path.readlink()}, which isn't there; remove the link.",
+                path,
             ) from None
         raise
     except (OSError, ValueError) as error:
@@ -198,18 +218,33 @@ def _look_for_file(path: Path) -> os.stat_result:
 
 def _refuse_other_kind(path: Path, found: os.stat_result, kind: int) -> None:
     if stat.S_IFMT(found.st_mode) != kind:
-        raise FileRefused(f"{path} is {kind_of(found.st_mode)}, not {kind_of(kind)}; move it away.")
+        raise FileRefused(
+            f"{path} is {kind_of(found.st_mode)}, not {kind_of(kind)}; move it away.", path
+        )
+
+
+def _closed_fault(found: os.stat_result) -> LedgerFault:
+    return LedgerFault.NO_RIGHTS if found.st_uid == os.geteuid() else LedgerFault.OTHER_OWNER
 
 
 def _refuse_of_another_user(path: Path, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
-        raise FileRefused(of_another_user(path, found, instead="Choose another place."))
+        raise FileRefused(
+            of_another_user(path, found, instead="Choose another place."),
+            path,
+            LedgerFault.OTHER_OWNER,
+        )
 
 
 def _refuse_readable(path: Path, found: os.stat_result) -> None:
     if stat.S_IMODE(found.st_mode) & 0o077:
-        mode = "700" if stat.S_ISDIR(found.st_mode) else "600"
-        raise FileRefused(f"Other users can read {path}. Run: chmod {mode} {quoted(path)}")
+        command = f"chmod {'700' if stat.S_ISDIR(found.st_mode) else '600'} {quoted(path)}"
+        raise FileRefused(
+            f"Other users can read {path}. Run: {command}",
+            path,
+            LedgerFault.OPEN_TO_OTHERS,
+            command=command,
+        )
 
 
 def _refuse_changeable(path: Path, found: os.stat_result) -> None:
@@ -217,9 +252,9 @@ def _refuse_changeable(path: Path, found: os.stat_result) -> None:
     folder = path.resolve().parent
     place = folder.stat()
     if found.st_mode & stat.S_IWOTH:
-        raise FileRefused(f"Everybody can change {path}. {shut_to_others(path, found)}")
+        raise FileRefused(f"Everybody can change {path}. {shut_to_others(path, found)}", path)
     if place.st_mode & stat.S_IWOTH and not place.st_mode & stat.S_ISVTX:
-        raise FileRefused(f"Everybody can replace {path}. {shut_to_others(folder, place)}")
+        raise FileRefused(f"Everybody can replace {path}. {shut_to_others(folder, place)}", path)
 
 
 def _refuse_full(folder: Path) -> None:
@@ -228,8 +263,14 @@ def _refuse_full(folder: Path) -> None:
     blocks = disk.f_bfree if os.geteuid() == ROOT else disk.f_bavail
     # Some file systems in memory tell no sizes.
     if disk.f_blocks and blocks * disk.f_frsize < FREE_BYTES_MIN:
-        raise FileRefused(f"The disk of {folder} is full. Free some space: df {quoted(folder)}")
+        raise FileRefused(
+            f"The disk of {folder} is full. Free some space: df {quoted(folder)}",
+            folder,
+            LedgerFault.DISK_FULL,
+        )
     if disk.f_files and not disk.f_favail:
         raise FileRefused(
-            f"The disk of {folder} takes no more files. Remove some: df -i {quoted(folder)}"
+            f"The disk of {folder} takes no more files. Remove some: df -i {quoted(folder)}",
+            folder,
+            LedgerFault.DISK_FULL,
         )

@@ -20,6 +20,7 @@ from dca_bot.jobs.threads import aside
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.ledger.store.faults import fault_of
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.messages.notices import Notices
 
@@ -49,15 +50,18 @@ class Backups:
     async def look_once(self) -> None:
         """Make a copy if a copy is due; tell the operators when copies begin to fail or to work."""
         now = self.clock.now()
-        why, made = "", False
+        failure: LedgerError | None = None
+        made = False
         try:
             made = await aside(partial(self._make_if_due, now))
         except LedgerError as error:
-            why = str(error)
+            failure = error
         except OSError as error:
-            why = f"{error.filename or self.folder} can't be used ({in_words(error)})."
+            path = error.filename or self.folder
+            text = f"{path} can't be used ({in_words(error)})."
+            failure = LedgerError(text, fault_of(error), path=str(path))
         try:
-            await self._record(now, made=made, why=why)
+            await self._record(now, made=made, failure=failure)
         except sqlite3.OperationalError as error:
             # The ledger's own disk may be full too; the next look tells the operators.
             _log.error("backup state not recorded error=%s", error)
@@ -74,25 +78,27 @@ class Backups:
         prune(self.folder, keep=self.keep, now=now)
         return True
 
-    async def _record(self, now: datetime, *, made: bool, why: str) -> None:
+    async def _record(self, now: datetime, *, made: bool, failure: LedgerError | None) -> None:
         def work(tx: Tx) -> bool:
             if made:
                 bot_state.put(tx, bot_state.BACKUP_AT, now.isoformat())
-            return self._note_failing(tx, why, now) if why else self._note_working(tx, now)
+            if failure is not None:
+                return self._note_failing(tx, failure, now)
+            return self._note_working(tx, now)
 
         changed = await self.database.transact(work)
         if made:
             _log.info("backup made at=%s", now.isoformat())
-        if why and changed:
-            _log.error("backup failed why=%s", why)
+        if failure is not None and changed:
+            _log.error("backup failed why=%s", failure)
         if changed:
             self.signals.outbox.ring()
 
-    def _note_failing(self, tx: Tx, why: str, now: datetime) -> bool:
+    def _note_failing(self, tx: Tx, failure: LedgerError, now: datetime) -> bool:
         if bot_state.get(tx, bot_state.BACKUP_FAILING) is not None:
             return False
         bot_state.put(tx, bot_state.BACKUP_FAILING, now.isoformat())
-        self.notices.alarms.backup_failing(tx, why, now)
+        self.notices.alarms.backup_failing(tx, failure, now)
         return True
 
     def _note_working(self, tx: Tx, now: datetime) -> bool:

@@ -13,6 +13,15 @@ async def talk(tmp_path):
 
 
 @pytest.fixture
+async def spanish(tmp_path):
+    """A bot of a Spanish programme that can be talked to, on an empty ledger."""
+    folder = tmp_path / "data"
+    database = await open_ledger(folder)
+    yield Talk(database, folder, make_programme(language="es"))
+    await database.aclose()
+
+
+@pytest.fixture
 async def scene(talk):
     """maria with a balance, lena with nothing, and a held cash-out; two deeds each can be undone."""
     await talk.add_client("maria", balance="1000")

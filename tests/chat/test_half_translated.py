@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from scaffold import open_ledger
-from talk import Talk, code_in, make_programme
+from talk import code_in
 from test_commission_commands import SCENES as COMMISSION_SCENES
 from test_scenes import SCENES
 from test_texts import ENGLISH, TEXTS
@@ -50,14 +49,6 @@ def test_spanish_catalogue_has_no_word_of_the_english_one_but_names_and_commands
         key: words(text) & (english - ALLOWED) for key, text in SPANISH.items() if is_prose(key)
     }
     assert {key: left for key, left in found.items() if left} == {}
-
-
-@pytest.fixture
-async def spanish(tmp_path):
-    folder = tmp_path / "data"
-    database = await open_ledger(folder)
-    yield Talk(database, folder, make_programme(language="es"))
-    await database.aclose()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from test_half_translated import ONLY_ENGLISH, words
 
 from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.signals import Signals
@@ -32,9 +33,9 @@ class Vault:
         self.clock = HandClock(NOW)
         self.start(every=every, keep=keep)
 
-    def start(self, *, every=DAY, keep=3):
+    def start(self, *, every=DAY, keep=3, language="en"):
         """Start the keeper anew, as after a restart."""
-        rules = programme()
+        rules = programme(language=language)
         self.keep = Backups(
             database=self.database,
             notices=Notices(rules, load_texts(rules)),
@@ -172,6 +173,28 @@ async def test_folder_that_cannot_be_made_is_told(vault):
     vault.folder.unlink()
     assert len(await vault.look(hours=1)) == 2
     assert vault.made() == [NOW + timedelta(hours=1)]
+
+
+SPOILS = {
+    "a file in place of the folder": (lambda path: path.touch(), "ahí hay otra cosa"),
+    "a folder that others can read": (
+        lambda path: (path.mkdir(), path.chmod(0o755)),
+        "Otros usuarios pueden leer",
+    ),
+    "a foreign file under the copy's name": (
+        lambda path: (path.mkdir(0o700), (path / f"{copy_name(NOW)}.part").mkdir()),
+        "que el bot no sobrescribe",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILS.values(), ids=SPOILS)
+async def test_spanish_operator_is_told_in_spanish_why_no_copy_can_be_made(vault, spoil, said):
+    vault.start(language="es")
+    spoil(vault.folder)
+    (told,) = await vault.look()
+    assert said in told
+    assert words(told.replace(str(vault.data), "")) & {*ONLY_ENGLISH.split()} == set()
 
 
 async def test_full_disk_is_told_once_and_leaves_no_copy(tmp_path):

@@ -8,11 +8,11 @@ from pkgutil import walk_packages
 
 import pytest
 from test_half_translated import ONLY_ENGLISH, words
-from test_texts import CODES, TEXTS, calls, fields_of, keys_of
+from test_texts import CODES, DETAILED, TEXTS, calls, fields_of, keys_of
 
 import dca_bot
 from dca_bot.core.payout import PayoutState
-from dca_bot.errors import Changed, StateChanged
+from dca_bot.errors import Changed, LedgerError, LedgerFault, StateChanged
 from dca_bot.ledger.audit.findings import Finding, FindingCode
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say
@@ -38,6 +38,14 @@ SAMPLE = {
     "said": "row 3",
     "table": "share",
     "missing": "payout",
+    "path": "/srv/dca-bot",
+    "command": "chmod 700 /srv/dca-bot",
+    "counted": "GTQ",
+    "currency": "USD",
+}
+DETAILED_IN = {
+    language: {key for key in DETAILED if "{detail}" in texts[key]}
+    for language, texts in TEXTS.catalogues.items()
 }
 
 
@@ -95,6 +103,34 @@ def test_each_change_is_told_in_words(code, language):
     if language == "es":  # other languages have some of these words too: "so" and "will" are German
         typed = {"client", "wallet", "holds"}
         assert words(text) & {*ONLY_ENGLISH.split()} - typed == set()
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("code", LedgerFault)
+def test_each_fault_of_the_ledger_is_told_in_words(code, language):
+    wanted = fields_of(TEXTS.catalogues[language][f"ledger_fault.{code}"]) - {"detail"}
+    error = LedgerError("This isn't the cause.", code, **{name: SAMPLE[name] for name in wanted})
+    text = TEXTS.render(Say("export.failed", why=describe.ledger_fault(error)), language)
+    assert all(SAMPLE[name] in text for name in wanted)
+    assert ("This isn't the cause." in text) == (f"ledger_fault.{code}" in DETAILED_IN[language])
+    if language == "es":
+        assert words(text) & {*ONLY_ENGLISH.split()} == set()
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+def test_each_fault_of_the_ledger_is_raised_with_the_fields_of_its_text(language):
+    """The code and the fields of a FileRefused are passed on whole; each has a path."""
+    texts = TEXTS.catalogues[language]
+    for call in calls("LedgerError", "LedgerOutdated", "FileRefused"):
+        given = {keyword.arg for keyword in call.keywords} | {"detail"}
+        is_file = getattr(call.func, "id", "") == "FileRefused"
+        for node in call.args:
+            match node:
+                case ast.Attribute(value=ast.Name("LedgerFault"), attr=name):
+                    needed = fields_of(texts[f"ledger_fault.{LedgerFault[name]}"])
+                    assert needed <= given | ({"path"} if is_file else set()), ast.unparse(call)
+                case ast.Call(func=ast.Name("fault_of")):
+                    assert "path" in given, ast.unparse(call)
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

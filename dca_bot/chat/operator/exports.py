@@ -7,6 +7,7 @@ from dca_bot.chat.services import Services
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.reports.export_shelf import KEPT
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.say import Say, refuse
 
 
@@ -15,7 +16,7 @@ async def _look_tables(services: Services, _args: Args) -> Path:
     try:
         return await services.export_tables()
     except LedgerError as error:
-        raise refuse("export.failed", why=str(error)) from None
+        raise refuse("export.failed", why=describe.ledger_fault(error)) from None
 
 
 def _tables_answer(_tx: Tx, _ctx: Context, _args: Args, folder: Path) -> Say:

@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.errors import LedgerError, in_words
+from dca_bot.errors import LedgerError, LedgerFault, in_words
 from dca_bot.ledger.reports.export_tables import TABLES, Table
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import connect_to_read
+from dca_bot.ledger.store.faults import fault_of
 from dca_bot.ledger.store.instants import instant
 from dca_bot.ledger.store.ledger_files import existing_ledger
 from dca_bot.ledger.store.migrate import refuse_other_version
@@ -70,14 +71,22 @@ def export_ledger(
             bot_state.check_currency(tx, form.currency)
             return _write_all(tx, folder, form)
     except BlockingIOError:
-        raise LedgerError(f"An export to {folder} is just being written.") from None
+        raise LedgerError(
+            f"An export to {folder} is just being written.",
+            LedgerFault.BEING_WRITTEN,
+            path=str(folder),
+        ) from None
     except FileExistsError as error:
         raise LedgerError(
-            f"{error} is there, and is nothing that an export has left; choose a new folder."
+            f"{error} is there, and is nothing that an export has left; choose a new folder.",
+            LedgerFault.OCCUPIED,
+            path=str(error),
         ) from None
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(
-            f"The export to {folder} could not be made ({in_words(error)})."
+            f"The export to {folder} could not be made ({in_words(error)}).",
+            fault_of(error),
+            path=str(folder),
         ) from error
 
 
@@ -114,7 +123,11 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 def _refuse_full(folder: Path) -> None:
     if any(path.name != _UNFINISHED for path in folder.iterdir()):
-        raise LedgerError(f"{folder} is not empty; choose a new folder, nothing is overwritten.")
+        raise LedgerError(
+            f"{folder} is not empty; choose a new folder, nothing is overwritten.",
+            LedgerFault.NOT_EMPTY,
+            path=str(folder),
+        )
 
 
 def _remove_files(folder: Path) -> None:

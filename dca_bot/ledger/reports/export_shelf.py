@@ -6,9 +6,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, LedgerFault
 from dca_bot.ledger.reports.export import Form, export_ledger, is_being_written
 from dca_bot.ledger.reports.export_tables import TABLES
+from dca_bot.ledger.store.faults import fault_of
 from dca_bot.ledger.store.private_files import make_private_folder
 
 _SHELF = "exports"
@@ -28,13 +29,18 @@ def export_to_shelf(data_dir: Path, form: Form, now: datetime, stop: threading.E
     folder = shelf.joinpath(f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}")
     part = folder.with_name(f"{folder.name}{_PART}")
     if folder.exists() or (part.exists() and is_being_written(part)):
-        raise LedgerError(f"{folder} is just being made; look there, or try again in a moment.")
+        raise LedgerError(
+            f"{folder} is just being made; look there, or try again in a moment.",
+            LedgerFault.BEING_WRITTEN,
+            path=str(folder),
+        )
     try:
         export_ledger(data_dir, part, form, stop=stop)
         part.rename(folder)
         _prune(shelf, folder.name)
     except OSError as error:
-        raise LedgerError(f"{folder} could not be made ({error.strerror}).") from error
+        text = f"{folder} could not be made ({error.strerror})."
+        raise LedgerError(text, fault_of(error), path=str(folder)) from error
     finally:
         with suppress(OSError):
             part.rmdir()

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from dca_bot.errors import FileRefused, LedgerError
+from dca_bot.errors import FileRefused, LedgerError, LedgerFault
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import connect_to_read
+from dca_bot.ledger.store.faults import fault_of
 from dca_bot.ledger.store.ledger_files import existing_ledger
 from dca_bot.ledger.store.private_files import claim_private_file, remove_unclaimed, sync_to_disk
 from dca_bot.ledger.store.schema import version_of
@@ -91,13 +92,15 @@ def copy_ledger(
     source = existing_ledger(data_dir)
     if os.path.lexists(target):
         raise LedgerError(
-            f"{target} is there already, and is not overwritten; choose another name."
+            f"{target} is there already, and is not overwritten; choose another name.",
+            LedgerFault.OCCUPIED,
+            path=str(target),
         )
     part = target.with_name(target.name + PART)
     try:
         refuse_unfit_new_file(target)
     except FileRefused as error:
-        raise LedgerError(str(error)) from error
+        raise LedgerError(str(error), error.fault, **error.fields) from error
     claim = _claim(part, target)
     try:
         with closing(connect_to_read(source, traceless=traceless)) as ledger:
@@ -107,9 +110,9 @@ def copy_ledger(
         with suppress(OSError):  # some file systems can't do it for a folder
             sync_to_disk(target.parent)
     except OSError as error:
-        raise _not_written(target, error.strerror) from error
+        raise _not_written(target, error, error.strerror) from error
     except sqlite3.Error as error:
-        raise _not_written(target, str(error)) from error
+        raise _not_written(target, error, str(error)) from error
     finally:
         part.unlink(missing_ok=True)
         os.close(claim)
@@ -160,14 +163,18 @@ def _claim(part: Path, target: Path) -> int:
             raise
     except BlockingIOError:
         raise LedgerError(
-            f"{part} is just being written: another copy of that name is under way."
+            f"{part} is just being written: another copy of that name is under way.",
+            LedgerFault.BEING_WRITTEN,
+            path=str(part),
         ) from None
     except FileExistsError:
         raise LedgerError(
-            f"{part} is there, and is no copy that was broken off; remove it, or choose another name."
+            f"{part} is there, and is no copy that was broken off; remove it, or choose another name.",
+            LedgerFault.OCCUPIED,
+            path=str(part),
         ) from None
     except OSError as error:
-        raise _not_written(target, error.strerror) from error
+        raise _not_written(target, error, error.strerror) from error
     return claim
 
 
@@ -187,7 +194,9 @@ def _empty(claim: int, part: Path) -> None:
 def _fill(part: Path, ledger: sqlite3.Connection, stop: threading.Event) -> None:
     def look_up(*_: int) -> None:
         if stop.is_set():
-            raise LedgerError("The copy was broken off, as the bot is stopping.")
+            raise LedgerError(
+                "The copy was broken off, as the bot is stopping.", LedgerFault.STOPPED
+            )
 
     with closing(sqlite3.connect(part, isolation_level=None)) as copy:
         # One open reading is one state: the bot's commits neither get in nor make it start anew.
@@ -209,9 +218,11 @@ def _refuse_unsound(copy: sqlite3.Connection, version: int) -> None:
     torn = copy.execute("PRAGMA foreign_key_check").fetchone() is not None
     if not sound or torn or version < 1 or version_of(copy) != version:
         raise LedgerError(
-            "The copy is not sound, so the ledger's file may be damaged: stop the bot and run audit."
+            "The copy is not sound, so the ledger's file may be damaged: stop the bot and run audit.",
+            LedgerFault.DAMAGED,
         )
 
 
-def _not_written(target: Path, why: str | None) -> LedgerError:
-    return LedgerError(f"The copy {target} could not be made ({why}).")
+def _not_written(target: Path, error: OSError | sqlite3.Error, why: str | None) -> LedgerError:
+    text = f"The copy {target} could not be made ({why})."
+    return LedgerError(text, fault_of(error), path=str(target))

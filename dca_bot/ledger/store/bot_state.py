@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 from sqlite3 import Connection as Tx  # not from `database`, which opens a ledger by its facts
 
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, LedgerFault
 
 CURRENCY = "currency"
 """The currency of all minor units in the ledger (ISO 4217)."""
@@ -111,7 +111,10 @@ def check_currency(tx: Tx, currency: str) -> None:
     if counted not in (None, currency):
         raise LedgerError(
             f"The ledger counts {counted}, but bot.currency is {currency}. Write {counted} again, or"
-            " choose another bot.data_dir for a programme of its own."
+            " choose another bot.data_dir for a programme of its own.",
+            LedgerFault.OTHER_CURRENCY,
+            counted=counted,
+            currency=currency,
         )
 
 

@@ -9,7 +9,7 @@ import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from dca_bot.errors import FileRefused, LedgerError, in_words
+from dca_bot.errors import FileRefused, LedgerError, LedgerFault, in_words
 from dca_bot.files.rights import refuse_unfit_folder, refuse_unfit_own_file
 from dca_bot.ledger.store.private_files import make_private_folder
 
@@ -64,7 +64,11 @@ def existing_ledger(data_dir: Path) -> Path:
     """Return the ledger's file; raise LedgerError if there is none, or if other users have access."""
     path = data_dir / LEDGER_FILE
     if not has_ledger(data_dir):
-        raise LedgerError(f"There is no ledger at {path} yet; start the bot once.")
+        raise LedgerError(
+            f"There is no ledger at {path} yet; start the bot once.",
+            LedgerFault.NO_LEDGER,
+            path=str(path),
+        )
     return path
 
 
@@ -113,7 +117,7 @@ def _refuse_unfit(data_dir: Path, *, write: bool) -> None:
             refuse_unfit_own_file(data_dir / name, write=write)
         _refuse_lost(data_dir)
     except FileRefused as error:
-        raise LedgerError(str(error)) from error
+        raise LedgerError(str(error), error.fault, **error.fields) from error
 
 
 def _refuse_lost(data_dir: Path) -> None:
@@ -130,7 +134,9 @@ def _refuse_lost(data_dir: Path) -> None:
         lost = f"{path} is empty" if is_there else f"There is no {path}"
         raise LedgerError(
             f"{lost}, but a bot has run here: put the last copy in its place. (To begin anew, choose"
-            f" another bot.data_dir, or remove {lock_path} too.)"
+            f" another bot.data_dir, or remove {lock_path} too.)",
+            LedgerFault.NO_LEDGER,
+            path=str(path),
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dca_bot import __version__
-from dca_bot.errors import LedgerError, LedgerOutdated
+from dca_bot.errors import LedgerError, LedgerFault, LedgerOutdated
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.repair import is_repairable, repair
 from dca_bot.ledger.store.schema import (
@@ -65,7 +65,9 @@ def refuse_other_version(tx: Tx) -> None:
     if _needs_repair(tx, version) or version != VERSION:
         raise LedgerOutdated(
             f"{_file(tx)} is a ledger of an earlier dca-bot, of version {version}; the next start brings"
-            f" it to version {VERSION}. What that changes, says: {command('upgrade-check')}"
+            f" it to version {VERSION}. What that changes, says: {command('upgrade-check')}",
+            LedgerFault.OTHER_VERSION,
+            path=_file(tx),
         )
 
 
@@ -79,7 +81,9 @@ def refuse_newer(tx: Tx) -> None:
     raise LedgerError(
         f"{_file(tx)} has version {version}, and dca-bot {__version__} knows {VERSION}: install the newer"
         f" dca-bot{f' {program}' if program else ''} again, or put back a copy from before it"
-        f"{f' ({copy})' if copy else ''}."
+        f"{f' ({copy})' if copy else ''}.",
+        LedgerFault.OTHER_VERSION,
+        path=_file(tx),
     )
 
 
@@ -134,7 +138,8 @@ def _refuse_altered(tx: Tx, version: int) -> None:
         found = fingerprint(tx)
         is_known = found == MIGRATIONS[version - 1].fingerprint or is_repairable(version, found)
         if not is_known and (parts := differences(tx, version)):
-            raise LedgerError(_altered(tx, version, parts))
+            text = _altered(tx, version, parts)
+            raise LedgerError(text, LedgerFault.OTHER_VERSION, path=_file(tx))
 
 
 def _needs_repair(tx: Tx, version: int) -> bool:
@@ -152,7 +157,9 @@ def _refuse_unnumbered(tx: Tx) -> None:
     if tx.execute("SELECT 1 FROM sqlite_schema WHERE name = 'posting'").fetchone():
         raise LedgerError(
             f"{_file(tx)} has lost its version: another program has written it anew (as .dump and"
-            " .recover of sqlite3 do). Put back the last copy that the bot has made."
+            " .recover of sqlite3 do). Put back the last copy that the bot has made.",
+            LedgerFault.OTHER_VERSION,
+            path=_file(tx),
         )
 
 

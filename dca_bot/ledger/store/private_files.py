@@ -5,8 +5,9 @@ import os
 import stat
 from pathlib import Path
 
-from dca_bot.errors import FileRefused, LedgerError, in_words
+from dca_bot.errors import FileRefused, LedgerError, LedgerFault, in_words
 from dca_bot.files.rights import refuse_unfit_folder
+from dca_bot.ledger.store.faults import fault_of
 
 
 def make_private_folder(folder: Path, *, setting: str) -> None:
@@ -19,10 +20,12 @@ def make_private_folder(folder: Path, *, setting: str) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_unfit_folder(folder, setting=setting)
     except FileRefused as error:
-        raise LedgerError(str(error)) from error
+        raise LedgerError(str(error), error.fault, **error.fields) from error
     except OSError as error:
         raise LedgerError(
-            f"The folder {folder} can't be made ({in_words(error)}); choose another {setting}."
+            f"The folder {folder} can't be made ({in_words(error)}); choose another {setting}.",
+            fault_of(error),
+            path=str(folder),
         ) from error
 
 
@@ -33,7 +36,11 @@ def make_private_file(path: Path) -> int:
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
         os.close(descriptor)
         path.unlink()
-        raise LedgerError(f"In {path.parent} no file can be kept from other users; choose another.")
+        raise LedgerError(
+            f"In {path.parent} no file can be kept from other users; choose another.",
+            LedgerFault.NOT_PRIVATE,
+            path=str(path.parent),
+        )
     return descriptor
 
 

@@ -19,7 +19,7 @@ from dca_bot.messages.describe.payouts import (
     payout,
     payout_short,
 )
-from dca_bot.messages.describe.reasons import finding, reason, state_changed, waiting
+from dca_bot.messages.describe.reasons import finding, ledger_fault, reason, state_changed, waiting
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -37,6 +37,7 @@ __all__ = [
     "fixed_run",
     "held",
     "hold",
+    "ledger_fault",
     "lnbits_said",
     "minimum",
     "page",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dca_bot.core.payout import Wait
-from dca_bot.errors import Refusal, StateChanged
+from dca_bot.errors import LedgerError, Refusal, StateChanged
 from dca_bot.ledger.audit.findings import Finding
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.say import Field, Sat, Say, Word
@@ -27,6 +27,12 @@ def waiting(why: Wait) -> Field:
 def state_changed(error: StateChanged) -> Say:
     """Say what a compare-and-set found in place of the expected state."""
     return Say(f"state_changed.{error.why}", **_fields(error.fields))
+
+
+def ledger_fault(error: LedgerError) -> Say:
+    """Say why the ledger can't be copied or exported; the English text is the error's own sentence."""
+    fields = {"detail": str(error), **_fields(error.fields)}
+    return Say(f"ledger_fault.{error.fault}", **fields)
 
 
 def finding(one: Finding) -> Say:

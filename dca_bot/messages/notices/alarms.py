@@ -4,9 +4,11 @@ from datetime import datetime
 
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.programme import Programme
+from dca_bot.errors import LedgerError
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.notices.writer import NoticeWriter
 from dca_bot.messages.say import Moment, Say, Word
 
@@ -77,9 +79,10 @@ class AlarmNotices:
         told = Say("notice.start_moved_back", start=Moment(begun.at), used=Moment(begun.used))
         self._writer.tell_operators(tx, told, now)
 
-    def backup_failing(self, tx: Tx, why: str, now: datetime) -> None:
+    def backup_failing(self, tx: Tx, error: LedgerError, now: datetime) -> None:
         """Tell that the bot cannot back the ledger up."""
-        self._writer.tell_operators(tx, Say("notice.backup_failing", why=why), now)
+        told = Say("notice.backup_failing", why=describe.ledger_fault(error))
+        self._writer.tell_operators(tx, told, now)
 
     def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
         """Tell that backups work again; `since` is the time of the first failure."""

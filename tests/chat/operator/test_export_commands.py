@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from test_half_translated import ONLY_ENGLISH, words
 
 from dca_bot.chat.client.exports import MESSAGE_ROWS, MESSAGES_MAX
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
@@ -165,6 +166,23 @@ async def test_export_that_fails_is_told_with_the_reason_and_leaves_nothing(talk
     (talk.folder / "exports").chmod(0o755)
     assert "Run: chmod 700" in await talk.tell("op", "export")
     assert list((talk.folder / "exports").iterdir()) == []
+
+
+async def test_spanish_operator_is_told_in_spanish_why_an_export_fails(spanish):
+    shelf = spanish.folder / "exports"
+    shelf.touch()
+    await expect_in_spanish(spanish, f"No se puede usar {shelf}: ahí hay otra cosa")
+    shelf.unlink()
+    shelf.mkdir(mode=0o755)
+    shelf.chmod(0o755)
+    await expect_in_spanish(spanish, f"Otros usuarios pueden leer {shelf}. Ejecute: chmod 700")
+
+
+async def expect_in_spanish(spanish, said):
+    """Order an export, which fails; expect words in the answer, and no English."""
+    answer = await spanish.tell("op", "export")
+    assert said in answer
+    assert words(answer.replace(str(spanish.folder), "")) & {*ONLY_ENGLISH.split()} == set()
 
 
 async def test_client_cannot_have_the_operators_files(talk):

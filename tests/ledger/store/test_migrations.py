@@ -18,7 +18,7 @@ import dca_bot
 from dca_bot import __version__
 from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.ledger.audit.audit import audit_ledger
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import bot_state, old_texts
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import open_database, reading_database
 from dca_bot.ledger.store.instants import instant
@@ -83,6 +83,43 @@ def test_migrations_are_frozen():
         digest.startswith(one.sha256)
         for one, digest in zip(MIGRATIONS, found.values(), strict=True)
     )
+
+
+ROW_FIELDS = (
+    *("crypto_code", "fiat_code", "crypto_atoms", "fiat", "commission", "ticker", "discount"),
+    "fixed_fee",
+)
+FROZEN_TERMS = {
+    "BTC GTQ 125e3 8e2 2e-1 8e5 0": ("BTC", "GTQ", "125e3", "8e2", "2e-1", "8e5", "0", None),
+    "BTC GTQ 125e3 8e2 2e-1 8e5 0 fee=2e1": (
+        *("BTC", "GTQ", "125e3", "8e2", "2e-1", "8e5", "0", "2e1"),
+    ),
+    "  1e0 8e2 none 8e5 0 fee=0": ("", "", "1e0", "8e2", None, "8e5", "0", "0"),
+    "none none none none none none none fee=0": (
+        *("none", "none", None, None, None, None, None, "0"),
+    ),
+    "LN  broken -8e2 broken 8e999999 125e-1 fee=broken": (
+        *("LN", "", "broken", "-8e2", "broken", "8e999999", "125e-1", "broken"),
+    ),
+    " fee= fee= 1 2 3 4 5 fee=1e0": ("", "fee= fee=", "1", "2", "3", "4", "5", "1e0"),
+}
+FROZEN_CALLS = {
+    "old_word('short 1772366400000000 -5000 70', 2)": "-5000",
+    "old_micros('2026-03-01T12:00:00.000001+00:00')": 1_772_366_400_000_001,
+    "old_micros('2026-03-01T06:00:00-06:00')": 1_772_366_400_000_000,
+    "old_micros('1969-12-31T23:59:59.999999+00:00')": -1,
+    "name_skeleton('\N{CYRILLIC CAPITAL LETTER JE}\N{CYRILLIC SMALL LETTER O}sé')": "jose",
+}
+
+
+def test_functions_that_migrations_call_are_frozen():
+    """Never change a result: ledgers exist that the functions have migrated."""
+    with closing(sqlite3.connect(":memory:")) as tx:
+        old_texts.offer(tx)
+        fields = ", ".join(f"old_terms(?1, '{name}')" for name in ROW_FIELDS)
+        terms = {text: tx.execute(f"SELECT {fields}", (text,)).fetchone() for text in FROZEN_TERMS}
+        calls = {call: tx.execute(f"SELECT {call}").fetchone()[0] for call in FROZEN_CALLS}
+    assert (terms, calls) == (FROZEN_TERMS, FROZEN_CALLS)
 
 
 def test_every_migration_has_the_fingerprint_that_is_listed():

@@ -41,13 +41,13 @@ class DirectorySource:
 def read_directory(path: Path, since: datetime) -> Export:
     """Read the folder; raise SourceUnavailable, or ExportBroken for an incomplete file.
 
-    A file of cash-ins that exists but can't be opened is reported in `unreadable`.
+    A file of cash-ins that exists but can't be opened is reported in `left_out`.
     """
     with ExitStack() as files:
         cash_outs, actions = _open(files, path, CASH_OUTS), _open(files, path, ACTIONS)
         devices = _open_if_there(files, path, DEVICES)
         try:
-            cash_ins, failure = _open_if_there(files, path, CASH_INS), ""
+            cash_ins, failure = _open_if_there(files, path, CASH_INS), None
         except SourceUnavailable as error:
             cash_ins, failure = None, lacks_cash_ins(str(error))
         opened = {CASH_OUTS: cash_outs, ACTIONS: actions, DEVICES: devices, CASH_INS: cash_ins}
@@ -56,8 +56,8 @@ def read_directory(path: Path, since: datetime) -> Export:
             copies = tuple(_copy(_name(table), file) for table, file in opened.items() if file)
         except OSError as error:
             raise _unreadable(path, error) from error
-    unreadable = (failure, *export.unreadable) if failure else export.unreadable
-    return replace(export, unreadable=unreadable, copies=copies)
+    left_out = (failure, *export.left_out) if failure else export.left_out
+    return replace(export, left_out=left_out, copies=copies)
 
 
 def _name(table: Table) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import asyncpg
 
 from dca_bot.core.freshness import STANDBY
-from dca_bot.core.ports import Copy, Export
+from dca_bot.core.ports import Copy, Export, LeftOut
 from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.postgres_login import (
@@ -105,8 +105,8 @@ class PostgresSource:
                 export = await asyncio.to_thread(
                     read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
-        unreadable = (failure, *export.unreadable) if failure else export.unreadable
-        return replace(export, unreadable=unreadable, copies=copies)
+        left_out = (failure, *export.left_out) if failure else export.left_out
+        return replace(export, left_out=left_out, copies=copies)
 
     async def rights(self) -> Rights:
         """Look up the role's rights; raise SourceUnavailable."""
@@ -131,7 +131,7 @@ class PostgresSource:
 
     async def _try_read(
         self, files: ExitStack, since: datetime
-    ) -> tuple[list[IO[bytes]], IO[bytes] | None, str, tuple[Copy, ...]]:
+    ) -> tuple[list[IO[bytes]], IO[bytes] | None, LeftOut | None, tuple[Copy, ...]]:
         """Read all tables; an error closes the connection, whose state is unknown then."""
         try:
             with self._explained():
@@ -168,12 +168,12 @@ class PostgresSource:
 
     async def _try_cash_ins(
         self, files: ExitStack, since: datetime
-    ) -> tuple[IO[bytes] | None, str]:
+    ) -> tuple[IO[bytes] | None, LeftOut | None]:
         """Read the cash-ins, or say why not; a savepoint keeps the transaction alive."""
         savepoint = self._connection.transaction()
         await savepoint.start()
         try:
-            return await self._download(files, CASH_INS, since), ""
+            return await self._download(files, CASH_INS, since), None
         except (TableUnreadable, TableBroken) as error:
             await savepoint.rollback()
             return None, lacks_cash_ins(str(error))

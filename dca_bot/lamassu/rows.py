@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.names import short_id
-from dca_bot.core.ports import CashIn, Export
+from dca_bot.core.ports import CashIn, Export, LeftOut, RowFault
 from dca_bot.errors import TableBroken, one_line
 from dca_bot.lamassu.csv import Row, Table, read_rows
 from dca_bot.lamassu.merging import Reports, contents_by_id, merged
@@ -56,7 +56,7 @@ def read_export(
     """Make an Export of CSV files, of rows created at `since` or later.
 
     Raise ExportBroken if a file is incomplete (TableBroken if a file isn't the table). Unreadable
-    rows are reported in `unreadable`, and so is a complete table of cash-ins that can't be read.
+    rows are reported in `left_out`, and so is a complete table of cash-ins that can't be read.
     """
     left_out = _LeftOut()
     rows = _validated(CashOutRow, _rows(cash_outs, CASH_OUTS, left_out), CASH_OUTS, left_out)
@@ -68,27 +68,28 @@ def read_export(
     return Export(
         cash_outs=tuple(merged(of, reports[id_]) for id_, of in found.items()),
         machines=machines,
-        unreadable=tuple(left_out.sentences),
+        left_out=tuple(left_out.reported),
         cash_ins=paid_in,
         unreadable_ids=frozenset(left_out.cash_out_ids),
     )
 
 
-def lacks_cash_ins(why: str) -> str:
-    """Return the sentence for the operator about an unusable cash_in_txs; `why`: cause and remedy."""
-    return f"{why} Cash-outs are read all the same; the machines' cash lacks the cash-ins."
+def lacks_cash_ins(why: str) -> LeftOut:
+    """Report an unusable cash_in_txs to the operator; `why`: cause and remedy."""
+    text = f"{why} Cash-outs are read all the same; the machines' cash lacks the cash-ins."
+    return LeftOut(RowFault.NO_CASH_INS, text, {"table": CASH_INS.name})
 
 
 @dataclass(slots=True)
 class _LeftOut:
-    """The rows that could not be read: a sentence each, within bounds, and the ids of cash-outs."""
+    """The rows that could not be read: a report each, within bounds, and the ids of cash-outs."""
 
-    sentences: list[str] = field(default_factory=list)
+    reported: list[LeftOut] = field(default_factory=list)
     cash_out_ids: set[str] = field(default_factory=set)
 
-    def tell(self, sentence: str) -> None:
-        if len(self.sentences) < _UNREADABLE_MAX:
-            self.sentences.append(sentence)
+    def tell(self, why: RowFault, text: str, **fields: str) -> None:
+        if len(self.reported) < _UNREADABLE_MAX:
+            self.reported.append(LeftOut(why, text, fields))
 
 
 def _rows(file: IO[bytes], table: Table, left_out: _LeftOut) -> Iterator[Row]:
@@ -97,8 +98,10 @@ def _rows(file: IO[bytes], table: Table, left_out: _LeftOut) -> Iterator[Row]:
         name, value = next(iter(row.items()))
         if name == value and all(name == value for name, value in row.items()):
             left_out.tell(
+                RowFault.HEADER_AGAIN,
                 f"{table.name} has its header more than once: several exports stand in one file."
-                " Each row of them counts once."
+                " Each row of them counts once.",
+                table=table.name,
             )
         else:
             yield row
@@ -111,8 +114,12 @@ def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
     for device_id, (name, *others) in found.items():
         if others:
             left_out.tell(
+                RowFault.TWO_NAMES,
                 f"devices has the machine {short_id(device_id)} with two names, {name[:40]!r} and"
-                f" {others[0][:40]!r}; the first is used. Are two exports mixed?"
+                f" {others[0][:40]!r}; the first is used. Are two exports mixed?",
+                id=short_id(device_id),
+                name=name[:40],
+                other=others[0][:40],
             )
     return {device_id: names[0] for device_id, names in found.items()}
 
@@ -126,12 +133,15 @@ def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tupl
         rows = _validated(CashInRow, _rows(file, CASH_INS, left_out), CASH_INS, left_out)
         found = contents_by_id((row.id, _cash_in(row)) for row in rows if row.created >= since)
     except TableBroken as error:
-        left_out.sentences.insert(0, lacks_cash_ins(str(error)))
+        left_out.reported.insert(0, lacks_cash_ins(str(error)))
         return ()
     for id_ in (id_ for id_, contents in found.items() if len(contents) > 1):
         left_out.tell(
+            RowFault.TWO_CONTENTS,
             f"A row of cash_in_txs ({id_}) was left out, as it is there with different contents."
-            " Are two exports mixed?"
+            " Are two exports mixed?",
+            table=CASH_INS.name,
+            id=id_,
         )
     return tuple(contents[0] for contents in found.values() if len(contents) == 1)
 
@@ -215,26 +225,43 @@ def _validated(
             id_ = row.get("id") or ""
             if table == CASH_OUTS and id_:
                 left_out.cash_out_ids.add(id_)
-            why = _other_style(row, columns) or "; look at it in Lamassu's database"
+            why, value, cause = _cause(row, columns)
             left_out.tell(
+                why,
                 f"A row of {table.name} ({id_[:64] or 'no id'}) was left out, as its"
-                f" {', '.join(columns)} can't be read{why}."
+                f" {', '.join(columns)} can't be read{cause}.",
+                table=table.name,
+                id=id_[:64],
+                columns=", ".join(columns),
+                value=value,
             )
 
 
-def _other_style(row: Row, columns: Sequence[str]) -> str:
-    """Say that another DateStyle or a missing time zone makes a timestamp unreadable; else empty."""
+def _cause(row: Row, columns: Sequence[str]) -> tuple[RowFault, str, str]:
+    """Return why columns can't be read: the code, the value that tells the cause, and words on the cause.
+
+    Another DateStyle or a missing time zone makes a timestamp unreadable; the value is empty for any
+    other cause.
+    """
     for value in (row.get(column) or "" for column in columns):
         if _SPREADSHEET.fullmatch(value):
             return (
+                RowFault.SPREADSHEET,
+                value,
                 f": the session's DateStyle is not ISO ({value}), or a spreadsheet has saved the file;"
-                " export it anew, with PGDATESTYLE=ISO before psql"
+                " export it anew, with PGDATESTYLE=ISO before psql",
             )
         if _OTHER_STYLE.match(value):
+            shown = one_line(value)[:40]
             return (
-                f": the session's DateStyle is not ISO ({one_line(value)[:40]}); put PGDATESTYLE=ISO"
-                " before psql"
+                RowFault.DATE_STYLE,
+                shown,
+                f": the session's DateStyle is not ISO ({shown}); put PGDATESTYLE=ISO before psql",
             )
         if _NO_ZONE.fullmatch(value):
-            return f": it lacks its time zone ({value[:40]}); export the column as it is"
-    return ""
+            return (
+                RowFault.NO_TIME_ZONE,
+                value[:40],
+                f": it lacks its time zone ({value[:40]}); export the column as it is",
+            )
+    return RowFault.VALUE, "", "; look at it in Lamassu's database"

@@ -83,7 +83,7 @@ class SshCsvSource:
                 export = await asyncio.to_thread(
                     read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
-        return replace(export, unreadable=(failure, *export.unreadable)) if failure else export
+        return replace(export, left_out=(failure, *export.left_out)) if failure else export
 
     async def aclose(self) -> None:
         """Close the connection."""

@@ -12,8 +12,8 @@ from dca_bot.chat.command_sets import COMMAND_WORDS
 
 SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")
-NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+")
-"""Fields, settings and addresses, and the one command line."""
+NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+|dca-bot check")
+"""Fields, settings and addresses, and the command lines."""
 TYPED = "amount command destination fiat machine name percent sats sat msat"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"

@@ -81,7 +81,7 @@ async def test_exports_one_after_the_other_in_a_file_are_read_once(folder):
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes() * 2)
     after = await DirectorySource(folder).fetch(BEGINNING)
-    assert replace(after, unreadable=()) == before
+    assert replace(after, left_out=()) == before
     tables = ("cash_out_txs", "cash_out_actions", "devices", "cash_in_txs")
     told = [sentence.split(":")[0] for sentence in after.unreadable]
     assert sorted(told) == sorted(f"{name} has its header more than once" for name in tables)

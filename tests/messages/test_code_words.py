@@ -12,6 +12,7 @@ from test_texts import CODES, DETAILED, TEXTS, calls, fields_of, keys_of
 
 import dca_bot
 from dca_bot.core.payout import PayoutState
+from dca_bot.core.ports import LeftOut, RowFault
 from dca_bot.errors import Changed, LedgerError, LedgerFault, StateChanged
 from dca_bot.ledger.audit.findings import Finding, FindingCode
 from dca_bot.messages import describe
@@ -40,6 +41,8 @@ SAMPLE = {
     "missing": "payout",
     "path": "/srv/dca-bot",
     "command": "chmod 700 /srv/dca-bot",
+    "columns": "created, fiat",
+    "value": "3.2.2026 10:00",
     "counted": "GTQ",
     "currency": "USD",
 }
@@ -131,6 +134,19 @@ def test_each_fault_of_the_ledger_is_raised_with_the_fields_of_its_text(language
                     assert needed <= given | ({"path"} if is_file else set()), ast.unparse(call)
                 case ast.Call(func=ast.Name("fault_of")):
                     assert "path" in given, ast.unparse(call)
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("code", RowFault)
+def test_each_fault_of_a_row_is_told_in_words(code, language):
+    wanted = fields_of(TEXTS.catalogues[language][f"row_fault.{code}"]) - {"detail"}
+    one = LeftOut(code, "This isn't the cause.", {name: SAMPLE[name] for name in wanted})
+    told = Say("notice.rows_unreadable", n=1, first=describe.left_out(one))
+    text = TEXTS.render(told, language)
+    assert all(SAMPLE[name] in text for name in wanted)
+    assert ("This isn't the cause." in text) == (f"row_fault.{code}" in DETAILED_IN[language])
+    if language == "es":
+        assert words(text) & {*ONLY_ENGLISH.split()} == set()
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

@@ -25,7 +25,7 @@ from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
-from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.ports import PaymentStatus, RowFault
 from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
 from dca_bot.core.witness import Witness
@@ -171,6 +171,7 @@ TERMS = {
     "reach": Part,
     "rate_source": allowed("fixed_run", "price_source"),
     "reason": [*Reason, *Change, *HoldReason, *RateProblem, *Refusal, *RunReason, *Waiting],
+    "row": ["no_id"],
     "shown": [*PaymentStatus, "none"],
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
     "witness": set(Witness) - {Witness.LNBITS},
@@ -178,7 +179,12 @@ TERMS = {
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
 ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
-CODES = {"audit_finding": FindingCode, "ledger_fault": LedgerFault, "state_changed": Changed}
+CODES = {
+    "audit_finding": FindingCode,
+    "ledger_fault": LedgerFault,
+    "row_fault": RowFault,
+    "state_changed": Changed,
+}
 """The codes with a text of their own: by the first part of the text's key."""
 DETAILED = {key for key, text in ENGLISH.items() if text == "{detail}"}
 """Texts that are an error's own English sentence; a translation words the error's code and fields."""

@@ -6,7 +6,14 @@ simulated world can take an adapter's place.
 
 from dca_bot.core.ports.addresses import Addresses, AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.core.ports.clock import Clock, Uptime
-from dca_bot.core.ports.lamassu import CashIn, CashOutSource, Copy, Export
+from dca_bot.core.ports.lamassu import (
+    CashIn,
+    CashOutSource,
+    Copy,
+    Export,
+    LeftOut,
+    RowFault,
+)
 from dca_bot.core.ports.lnbits import (
     Credit,
     Invoice,
@@ -33,6 +40,7 @@ __all__ = [
     "IncomingMessage",
     "Invoice",
     "KeyKind",
+    "LeftOut",
     "ListMark",
     "LnurlLimits",
     "Messenger",
@@ -41,6 +49,7 @@ __all__ = [
     "PayReply",
     "Payment",
     "PaymentStatus",
+    "RowFault",
     "Uptime",
     "VerifyAnswer",
     "Wallet",

@@ -28,6 +28,7 @@ from dca_bot.ledger.distributions import cash_outs, readings
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say
 
@@ -205,12 +206,13 @@ class Ingest:
             self.signals.outbox.ring()
 
     async def _tell_unreadable(self, export: Export) -> None:
-        new = [sentence for sentence in export.unreadable if sentence not in self._told]
+        new = [one for one in export.left_out if one.text not in self._told]
         now, last = self.clock.now(), self._unreadable_told_at
         if new and has_passed(_UNREADABLE_EVERY, since=last, now=now):
             self._unreadable_told_at = now
-            await self._tell_once(Say("notice.rows_unreadable", n=len(new), first=new[0]))
-            self._told.update(new)
+            first = describe.left_out(new[0])
+            await self._tell_once(Say("notice.rows_unreadable", n=len(new), first=first))
+            self._told.update(one.text for one in new)
 
     async def _tell_once(self, told: Say) -> None:
         """Tell the operators once in this run of the bot, however many polls find the same."""

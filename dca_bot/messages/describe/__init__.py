@@ -19,7 +19,14 @@ from dca_bot.messages.describe.payouts import (
     payout,
     payout_short,
 )
-from dca_bot.messages.describe.reasons import finding, ledger_fault, reason, state_changed, waiting
+from dca_bot.messages.describe.reasons import (
+    finding,
+    ledger_fault,
+    left_out,
+    reason,
+    state_changed,
+    waiting,
+)
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -38,6 +45,7 @@ __all__ = [
     "held",
     "hold",
     "ledger_fault",
+    "left_out",
     "lnbits_said",
     "minimum",
     "page",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from dca_bot.core.payout import Wait
+from dca_bot.core.ports import LeftOut
 from dca_bot.errors import LedgerError, Refusal, StateChanged
 from dca_bot.ledger.audit.findings import Finding
 from dca_bot.messages.describe.layout import short
@@ -33,6 +34,14 @@ def ledger_fault(error: LedgerError) -> Say:
     """Say why the ledger can't be copied or exported; the English text is the error's own sentence."""
     fields = {"detail": str(error), **_fields(error.fields)}
     return Say(f"ledger_fault.{error.fault}", **fields)
+
+
+def left_out(one: LeftOut) -> Say:
+    """Say why a row of Lamassu isn't used; the English text is the LeftOut's own sentence."""
+    fields: dict[str, Field] = {"detail": one.text, **one.fields}
+    if fields.get("id") == "":
+        fields["id"] = Word("row", "no_id")
+    return Say(f"row_fault.{one.why}", **fields)
 
 
 def finding(one: Finding) -> Say:

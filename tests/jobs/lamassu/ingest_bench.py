@@ -7,7 +7,7 @@ from decimal import Decimal
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import cash_out_row, open_ledger
 
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import Export, LeftOut, RowFault
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.programme import clients, deposits
@@ -61,7 +61,8 @@ class Server:
             raise self.fault
         rows = tuple(row for row in self.rows.values() if row.created_at >= since)
         cash_ins = tuple(row for row in self.cash_ins.values() if row.created_at >= since)
-        return Export(rows, self.machines, self.unreadable, cash_ins, self.unreadable_ids)
+        left_out = tuple(LeftOut(RowFault.VALUE, text, {}) for text in self.unreadable)
+        return Export(rows, self.machines, left_out, cash_ins, self.unreadable_ids)
 
     async def aclose(self):
         """Nothing is open."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, START_AT, UNCONFIRMED, cash_out
+from test_half_translated import ONLY_ENGLISH, words
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -259,6 +260,37 @@ async def test_unreadable_rows_are_told_once(make_bench):
     assert "2 things" in first
     assert "Row 1 is broken." in first
     assert "Row 3 is broken." in second
+
+
+UNREADABLE = {
+    "a table twice in one file": ("devices", lambda csv: csv + csv, "encabezado más de una vez"),
+    "another file for the cash-ins": (
+        "cash_in_txs",
+        lambda _csv: b"What is this?\n",
+        "no se puede usar la tabla cash_in_txs",
+    ),
+    "times without a zone": (
+        "cash_out_txs",
+        lambda csv: csv.replace(b"+00,", b","),
+        "le falta la zona horaria",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "spoil", "said"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_spanish_operator_is_told_in_spanish_what_is_left_out(
+    make_bench, tmp_path, table, spoil, said
+):
+    folder = tmp_path / "export"
+    shutil.copytree(SAMPLE, folder)
+    file = folder / f"{table}.csv"
+    file.write_bytes(spoil(file.read_bytes() if file.exists() else b""))
+    bench = await make_bench(DirectorySource(folder), language="es")
+    bench.ingest.start_at = datetime(2025, 1, 1, tzinfo=UTC)
+    await bench.poll()
+    (told,) = [text for text in await bench.letters() if text.startswith("Lamassu envió")]
+    assert said in told
+    assert words(told) & {*ONLY_ENGLISH.split()} == set()
 
 
 async def test_complaint_that_differs_at_each_poll_is_told_once_an_hour(make_bench):

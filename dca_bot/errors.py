@@ -6,6 +6,8 @@ import traceback
 from enum import StrEnum
 from pathlib import Path
 
+from dca_bot.faults import Fault, LnbitsFault
+
 _WORDS_CHARS_MAX = 200
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 _LIBRARYS_OWN = re.compile(r"^\[[^\]]*\] *| \(_ssl\.c:\d+\)$|\.$")
@@ -74,7 +76,20 @@ class FileRefused(DcaBotError):
         self.fields = {"path": str(path), **fields}
 
 
-class SourceUnavailable(DcaBotError):
+class OutsideError(DcaBotError):
+    """Lamassu or LNbits failed: `fault` is the code, `fields` are what the code's words name.
+
+    The error's own text is the English sentence of the command line and of the log. `said`, if any, is
+    what the other program said.
+    """
+
+    def __init__(self, text: str, *, fault: Fault, **fields: str | int) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.fields = fields
+
+
+class SourceUnavailable(OutsideError):
     """Lamassu could not be read; nothing was changed, and the next poll tries again."""
 
 
@@ -86,7 +101,7 @@ class TableBroken(ExportBroken):
     """A table of Lamassu came whole, but lacks columns that the bot knows, or isn't CSV."""
 
 
-class LnbitsUnavailable(DcaBotError):
+class LnbitsUnavailable(OutsideError):
     """LNbits did not answer, or answered with a fault; the request may have been carried out."""
 
 
@@ -94,14 +109,14 @@ class LnbitsSlow(LnbitsUnavailable):
     """LNbits took longer than somebody waits for an answer in the chat."""
 
 
-class LnbitsRefused(DcaBotError):
+class LnbitsRefused(OutsideError):
     """LNbits refused the request: a wrong key, a wrong amount, an unknown path.
 
     `status` is the HTTP status.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, text: str, *, fault: LnbitsFault, status: int, **fields: str | int) -> None:
+        super().__init__(text, fault=fault, **fields)
         self.status = status
 
 

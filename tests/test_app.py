@@ -26,6 +26,7 @@ from dca_bot.core.ports import (
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
+from dca_bot.faults import LnbitsFault, SourceFault
 from dca_bot.ledger.correspondence import outbox, payout_notices
 from dca_bot.ledger.distributions import flow_mode, manual_cash_outs
 from dca_bot.ledger.payouts import (
@@ -216,21 +217,21 @@ async def test_stop_ends_all_jobs_and_leaves_nothing_running(bot):
 
 
 async def test_stop_before_anything_answered_ends_it_too(bot):
-    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.")
-    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.")
+    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.", fault=SourceFault.NO_ANSWER)
+    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.", fault=LnbitsFault.UNREACHABLE)
     bot.stop.set()
     bot.start()
     await ended(bot)
 
 
 async def test_parts_out_of_reach_do_not_end_it(bot):
-    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.")
+    bot.lnbits.fault = LnbitsUnavailable("LNbits does not answer.", fault=LnbitsFault.UNREACHABLE)
     bot.start()
     bot.relays.put("status")
     await until(lambda: bot.relays.sent)
     assert bot.lamassu.reads == 0, "nothing is read before the ledger was held against LNbits"
     bot.lnbits.fault = None
-    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.")
+    bot.lamassu.fault = SourceUnavailable("Lamassu does not answer.", fault=SourceFault.NO_ANSWER)
     await until(lambda: bot.lamassu.reads > 2)
     assert not bot.task.done()
 
@@ -267,8 +268,14 @@ class SteppedClock(Clock):
 
 
 GONE = {
-    "lamassu": ("Lamassu", SourceUnavailable("Lamassu does not answer.")),
-    "lnbits": ("LNbits", LnbitsUnavailable("LNbits does not answer.")),
+    "lamassu": (
+        "Lamassu",
+        SourceUnavailable("Lamassu does not answer.", fault=SourceFault.NO_ANSWER),
+    ),
+    "lnbits": (
+        "LNbits",
+        LnbitsUnavailable("LNbits does not answer.", fault=LnbitsFault.UNREACHABLE),
+    ),
     "relays": ("All relays", None),
 }
 

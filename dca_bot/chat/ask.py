@@ -12,6 +12,7 @@ from typing import TypeVar
 from dca_bot.chat.services import Services
 from dca_bot.core.market import COIN_SAT, coin_minor, value_minor
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.messages.say import Rate
 
 _T = TypeVar("_T")
@@ -23,7 +24,7 @@ async def in_time(services: Services, answer: Awaitable[_T]) -> _T:
         async with asyncio.timeout(services.answer_limit_s):
             return await answer
     except TimeoutError:
-        raise LnbitsSlow("LNbits did not answer in time.") from None
+        raise LnbitsSlow("LNbits did not answer in time.", fault=LnbitsFault.SLOW) from None
 
 
 async def ask_balance(services: Services) -> int | None:

@@ -1,8 +1,11 @@
 """Whether the outside parts answer: Lamassu, LNbits and the relays."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from dca_bot.faults import Fault
 
 
 class Part(StrEnum):
@@ -15,9 +18,15 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whether a part answers, since when, and the part's or its reader's words about a failure."""
+    """Whether a part answers, since when, and why not.
+
+    `detail`: the failure as an English sentence. `fault`: the failure's code, None for a failure without
+    a code. `fields`: what the words of the code name, a host for example.
+    """
 
     part: Part
     reachable: bool
     since: datetime
     detail: str = ""
+    fault: Fault | None = None
+    fields: Mapping[str, str | int] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import slow_destinations
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
@@ -136,7 +137,7 @@ class Alarms:
         is_told = reach.part == Part.LAMASSU and alarms.since(tx, _POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
-        why = Say("notice.why", detail=reach.detail) if reach.detail else NOTHING
+        why = Say("notice.why", detail=describe.failure(reach)) if reach.detail else NOTHING
         told = Say("notice.out_of_reach", part=name, since=Moment(lost_at), why=why)
         self._start(tx, reach.part, told, since=lost_at, now=now)
         return True

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from dca_bot.core.ports import Clock
 from dca_bot.core.reach import Part, Reach
+from dca_bot.errors import OutsideError
 
 STEADY = timedelta(minutes=2)
 """Hysteresis: how long a part must stay reachable before its outage ends."""
@@ -53,10 +54,22 @@ class Signals:
         """Time each part's state from now, after a leap of the clock or a long gap."""
         self.parts = {one.part: replace(one, since=now) for one in self.parts.values()}
 
-    def note(self, part: Part, *, reachable: bool, now: datetime, detail: str = "") -> bool:
-        """Record whether a part answered; return whether that is a change."""
+    def note(
+        self,
+        part: Part,
+        *,
+        reachable: bool,
+        now: datetime,
+        detail: str = "",
+        failure: OutsideError | None = None,
+    ) -> bool:
+        """Record whether a part answered, or the failure; return whether that is a change."""
         before = self.parts.get(part)
         is_as_before = before is not None and before.reachable is reachable
         since = before.since if before is not None and is_as_before else now
         self.parts[part] = Reach(part, reachable, since, detail)
+        if failure is not None:
+            self.parts[part] = Reach(
+                part, reachable, since, str(failure), failure.fault, failure.fields
+            )
         return not is_as_before and (before is not None or not reachable)

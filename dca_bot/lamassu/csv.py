@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from dca_bot.errors import ExportBroken, TableBroken
+from dca_bot.faults import SourceFault
 from dca_bot.lamassu.diagnosis import (
     HEAD_BYTES,
     UTF8_MARK,
@@ -180,17 +181,25 @@ def _split(record: str, table: Table) -> list[str | None]:
 
 
 def _other(table: Table, what: str) -> TableBroken:
-    return TableBroken(f"The export of {table.name} {what}. Nothing of it was used.")
+    return TableBroken(
+        f"The export of {table.name} {what}. Nothing of it was used.",
+        fault=SourceFault.OTHER_FILE,
+        table=table.name,
+    )
 
 
 def _broken(table: Table, what: str, more: str = "") -> TableBroken:
-    return TableBroken(_sentence(table, what, more))
+    return TableBroken(_sentence(table, what, more), fault=SourceFault.BROKEN, table=table.name)
 
 
 def _cut_off(table: Table, record: bytearray) -> ExportBroken:
     if b"\0" in record:
         return _broken(table, _DAMAGED)
-    return ExportBroken(_sentence(table, "the last row is not whole"))
+    return ExportBroken(
+        _sentence(table, "the last row is not whole"),
+        fault=SourceFault.INCOMPLETE,
+        table=table.name,
+    )
 
 
 def _sentence(table: Table, what: str, more: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import IO
 
 from dca_bot.core.ports import Copy, Export
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
+from dca_bot.faults import SourceFault
 from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
@@ -78,12 +79,19 @@ def _open(files: ExitStack, path: Path, table: Table) -> IO[bytes]:
         return files.enter_context(open_to_read(file))
     except FileNotFoundError:
         raise SourceUnavailable(
-            f"{file} can't be read (it isn't there); {_remedy(path, file)}."
+            f"{file} can't be read (it isn't there); {_remedy(path, file)}.",
+            fault=SourceFault.FILE_MISSING,
+            path=str(file),
         ) from None
     except FileRefused as error:
         is_packed = os.path.isfile(path)  # noqa: PTH113 (raises for no folder that is closed)
-        remedy = f"{path} is a file: unpack it if it is packed, and name the folder."
-        raise SourceUnavailable(remedy if is_packed else str(error)) from error
+        if is_packed:
+            raise SourceUnavailable(
+                f"{path} is a file: unpack it if it is packed, and name the folder.",
+                fault=SourceFault.NO_FOLDER,
+                path=str(path),
+            ) from error
+        raise SourceUnavailable(str(error), fault=SourceFault.FILE_UNFIT, path=str(file)) from error
     except OSError as error:
         raise _unreadable(file, error) from error
 
@@ -95,7 +103,11 @@ def _open_if_there(files: ExitStack, path: Path, table: Table) -> IO[bytes] | No
 
 
 def _unreadable(path: Path, error: OSError) -> SourceUnavailable:
-    return SourceUnavailable(f"{path} can't be read ({in_words(error)}); look at what it lies on.")
+    return SourceUnavailable(
+        f"{path} can't be read ({in_words(error)}); look at what it lies on.",
+        fault=SourceFault.FILE_UNREADABLE,
+        path=str(path),
+    )
 
 
 def _remedy(path: Path, file: Path) -> str:

@@ -19,6 +19,7 @@ import asyncpg
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy, Export, LeftOut
 from dca_bot.errors import SourceUnavailable, TableBroken
+from dca_bot.faults import SourceFault
 from dca_bot.lamassu.csv import Table
 from dca_bot.lamassu.postgres_login import (
     PostgresLimits,
@@ -211,7 +212,9 @@ class PostgresSource:
             if file.tell() > self._limits.table_bytes:
                 raise SourceUnavailable(
                     f"{table.name} goes beyond {self._limits.table_bytes:,} bytes; shorten"
-                    " lookback_days or set a later start_at."
+                    " lookback_days or set a later start_at.",
+                    fault=SourceFault.TOO_LARGE,
+                    table=table.name,
                 )
 
         with self._explained(table.name):
@@ -228,16 +231,24 @@ class PostgresSource:
         present = {row["attname"] for row in rows}
         server = self._server
         if not present:
+            grant = f"GRANT USAGE ON SCHEMA public TO {server.user};"
             raise TableUnreadable(
                 f"There is no table {table.name} in {server.database} for {server.user}; check"
-                f" [lamassu.postgres] database, and run there: GRANT USAGE ON SCHEMA public TO"
-                f" {server.user};"
+                f" [lamassu.postgres] database, and run there: {grant}",
+                fault=SourceFault.NO_TABLE,
+                table=table.name,
+                database=server.database,
+                user=server.user,
+                grant=grant,
             )
         missing = sorted(table.required - present)
         if missing:
             raise TableBroken(
                 f"{table.name} in {server.database} lacks {', '.join(missing)}; is it Lamassu's"
-                " database? If Lamassu was updated, update the bot."
+                " database? If Lamassu was updated, update the bot.",
+                fault=SourceFault.COLUMNS_MISSING,
+                table=table.name,
+                columns=", ".join(missing),
             )
         columns = ", ".join(sorted(present & (table.required | table.optional)))
         return f"SELECT {columns} FROM {table.name} WHERE {_CONDITIONS[table]}"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import asyncpg
 
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words
+from dca_bot.faults import SourceFault
 from dca_bot.files.rights import refuse_unfit_file
 
 TlsMode = Literal["disable", "require", "verify-full"]
@@ -76,7 +77,9 @@ async def log_in(server: PostgresServer, host: str, limits: PostgresLimits) -> A
     except _ODD_ANSWERS as error:
         raise SourceUnavailable(
             f"{server.address} can't be logged in to ({in_words(error)}); check"
-            " [lamassu.postgres] host and port, and that PostgreSQL listens there."
+            " [lamassu.postgres] host and port, and that PostgreSQL listens there.",
+            fault=SourceFault.NO_POSTGRES,
+            address=server.address,
         ) from error
 
 
@@ -99,7 +102,9 @@ async def _expect_postgres(server: PostgresServer, host: str) -> None:
     if answer not in (b"", b"N", b"S") and not answer.startswith(b"E"):
         raise SourceUnavailable(
             f"What answers at {server.address} is no PostgreSQL; check [lamassu.postgres] host and"
-            " port."
+            " port.",
+            fault=SourceFault.NO_POSTGRES,
+            address=server.address,
         )
 
 
@@ -138,14 +143,20 @@ def _tls(server: PostgresServer) -> ssl.SSLContext | bool:
     except FileNotFoundError:
         raise SourceUnavailable(
             f"There is no {server.ca_file}: put the certificate of whoever signed the server's there,"
-            " as PEM."
+            " as PEM.",
+            fault=SourceFault.FILE_MISSING,
+            path=str(server.ca_file),
         ) from None
     except FileRefused as error:
-        raise SourceUnavailable(str(error)) from error
+        raise SourceUnavailable(
+            str(error), fault=SourceFault.FILE_UNFIT, path=str(server.ca_file)
+        ) from error
     except (OSError, ValueError) as error:
         raise SourceUnavailable(
             f"{server.ca_file} holds no certificate ({in_words(error)}); put that of whoever"
-            " signed the server's into it, as PEM."
+            " signed the server's into it, as PEM.",
+            fault=SourceFault.FILE_UNREADABLE,
+            path=str(server.ca_file),
         ) from error
     if server.tls == "require":
         context.check_hostname = False

@@ -16,6 +16,7 @@ import asyncssh
 
 from dca_bot.core.ports import Export
 from dca_bot.errors import SourceUnavailable, in_words, one_line
+from dca_bot.faults import SourceFault
 from dca_bot.lamassu.export_command import Ending, fill_command, what_to_do
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
 from dca_bot.lamassu.rows import lacks_cash_ins, read_export
@@ -107,13 +108,17 @@ class SshCsvSource:
             await self._give_up(file)
             raise _CommandFailed(
                 f"Reading {table} took longer than {limit_s:g} seconds; check the connection and"
-                " the load of the Lamassu server."
+                " the load of the Lamassu server.",
+                fault=SourceFault.SLOW,
+                table=table,
             ) from None
         except (asyncssh.Error, OSError) as error:
             await self._give_up(file)
             raise SourceUnavailable(
                 f"The connection to {self._server.host} broke while {table} was read"
-                f" ({in_words(error)}); the next poll tries again."
+                f" ({in_words(error)}); the next poll tries again.",
+                fault=SourceFault.CONNECTION_LOST,
+                address=self._server.host,
             ) from error
         except BaseException:
             await self._give_up(file)
@@ -152,7 +157,12 @@ class SshCsvSource:
         remedy = what_to_do(ending, self._command, self._server.username)
         raise (_CommandFailed if ending.is_its_own else SourceUnavailable)(
             f"The export command for {table} {'printed no table' if ending.status == 0 else 'failed'} on"
-            f" {self._server.host} ({ending}): {remedy}."
+            f" {self._server.host} ({ending}): {remedy}.",
+            fault=SourceFault.COMMAND_FAILED,
+            table=table,
+            host=self._server.host,
+            user=self._server.username,
+            said=said,
         )
 
     async def _copy(self, stream: asyncssh.SSHReader[bytes], file: IO[bytes], table: str) -> int:
@@ -163,7 +173,9 @@ class SshCsvSource:
             if size_bytes > self._limits.table_bytes:
                 raise SourceUnavailable(
                     f"The export of {table} goes beyond {self._limits.table_bytes:,} bytes; check"
-                    " [lamassu.csv] command, and shorten lookback_days or set a later start_at."
+                    " [lamassu.csv] command, and shorten lookback_days or set a later start_at.",
+                    fault=SourceFault.TOO_LARGE,
+                    table=table,
                 )
             file.write(chunk)
         return size_bytes

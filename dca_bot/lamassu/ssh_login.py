@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words
+from dca_bot.faults import SourceFault
 from dca_bot.files.rights import open_to_read, refuse_unfit_file
 
 _KEEPALIVE_S = 15
@@ -54,7 +55,7 @@ async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientCon
             keepalive_interval=_KEEPALIVE_S,
         )
     except (asyncssh.Error, ValueError, OSError) as error:
-        raise SourceUnavailable(_why_refused(error, server, limit_s)) from error
+        raise _refusal(error, server, limit_s) from error
 
 
 def keyscan(server: SshServer) -> str:
@@ -69,32 +70,59 @@ def _refuse_unfit_files(server: SshServer) -> None:
         try:
             refuse_unfit_file(path, private=path == server.private_key_file)
         except FileNotFoundError:
-            raise SourceUnavailable(_missing(server, path)) from None
+            raise SourceUnavailable(
+                _missing(server, path), fault=SourceFault.FILE_MISSING, path=str(path)
+            ) from None
         except FileRefused as error:
-            raise SourceUnavailable(str(error)) from error
+            raise SourceUnavailable(
+                str(error), fault=SourceFault.FILE_UNFIT, path=str(path)
+            ) from error
 
 
-def _why_refused(error: Exception, server: SshServer, limit_s: float) -> str:
+def _refusal(error: Exception, server: SshServer, limit_s: float) -> SourceUnavailable:
+    """Return the error to raise for a login that failed."""
     said = in_words(error)
     match error:
         case asyncssh.HostKeyNotVerifiable():
-            text = _unknown_server(server)
+            return _unknown_server(server)
         case asyncssh.PermissionDenied():
-            text = (
+            return SourceUnavailable(
                 f"{server.address} refuses the key {server.private_key_file} for {server.username}:"
                 " add its public part to that user's authorized_keys on the server, or correct"
-                " [lamassu.ssh] username. The server's log says why (journalctl -u ssh)."
+                " [lamassu.ssh] username. The server's log says why (journalctl -u ssh).",
+                fault=SourceFault.KEY_REFUSED,
+                address=server.address,
+                path=str(server.private_key_file),
+                user=server.username,
             )
         case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
-            text = _unusable_key(server.private_key_file, said)
-        case ValueError() if "idna" in str(error):
-            text = f"{server.host} is no host name ({said}); correct [lamassu.ssh] host."
+            path = server.private_key_file
+            return SourceUnavailable(
+                _unusable_key(path, said), fault=SourceFault.KEY_UNUSABLE, path=str(path)
+            )
+        case ValueError() if "idna" not in str(error):
+            return SourceUnavailable(
+                f"{server.known_hosts_file} can't be read ({said}); correct it.",
+                fault=SourceFault.FILE_UNREADABLE,
+                path=str(server.known_hosts_file),
+            )
+        case _:
+            return _unreachable(error, said, server, limit_s)
+
+
+def _unreachable(
+    error: Exception, said: str, server: SshServer, limit_s: float
+) -> SourceUnavailable:
+    """Return the error to raise for a server that can't be reached, or ends the connection."""
+    match error:
         case ValueError():
-            text = f"{server.known_hosts_file} can't be read ({said}); correct it."
+            text = f"{server.host} is no host name ({said}); correct [lamassu.ssh] host."
         case TimeoutError():
-            text = (
+            return SourceUnavailable(
                 f"{server.address} did not answer within {limit_s:g} seconds; check host, port and"
-                " firewall."
+                " firewall.",
+                fault=SourceFault.NO_ANSWER,
+                address=server.address,
             )
         case (
             asyncssh.ConnectionLost()
@@ -102,25 +130,36 @@ def _why_refused(error: Exception, server: SshServer, limit_s: float) -> str:
             | ConnectionResetError()
             | BrokenPipeError()
         ):
-            text = _hung_up(server, said)
+            return SourceUnavailable(
+                _hung_up(server, said), fault=SourceFault.HUNG_UP, address=server.address
+            )
         case _:
             text = f"{server.address} can't be reached ({said}); check host, port and network."
-    return text
+    return SourceUnavailable(text, fault=SourceFault.UNREACHABLE, address=server.address)
 
 
-def _unknown_server(server: SshServer) -> str:
+def _unknown_server(server: SshServer) -> SourceUnavailable:
     """Explain a server without a key in known_hosts, or with another key than noted there."""
+    path, command = str(server.known_hosts_file), keyscan(server)
     if _noted(server):
-        return (
-            f"{server.address} shows another key than {server.known_hosts_file} has for it. Unless"
+        return SourceUnavailable(
+            f"{server.address} shows another key than {path} has for it. Unless"
             " somebody who runs that server tells you that it has a new one, somebody may be"
-            f" listening: change nothing. Else compare what `{keyscan(server)}` prints with the key"
-            " that they tell you, and put its line in the old one's place."
+            f" listening: change nothing. Else compare what `{command}` prints with the key"
+            " that they tell you, and put its line in the old one's place.",
+            fault=SourceFault.HOST_KEY_CHANGED,
+            address=server.address,
+            path=path,
+            command=command,
         )
-    return (
-        f"The key of {server.address} is not in {server.known_hosts_file}: run `{keyscan(server)}`,"
+    return SourceUnavailable(
+        f"The key of {server.address} is not in {path}: run `{command}`,"
         " compare the key with the one that the server's owner tells you, and add the line to that"
-        " file."
+        " file.",
+        fault=SourceFault.HOST_KEY_UNKNOWN,
+        address=server.address,
+        path=path,
+        command=command,
     )
 
 

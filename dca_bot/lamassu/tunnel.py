@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncssh
 
 from dca_bot.errors import SourceUnavailable, in_words, one_line
+from dca_bot.faults import SourceFault
 from dca_bot.lamassu.ssh_login import SshServer, connect
 
 
@@ -49,7 +50,8 @@ def _near_end() -> tempfile.TemporaryDirectory[str]:
 def _no_near_end(error: OSError) -> SourceUnavailable:
     return SourceUnavailable(
         f"The tunnel's near end can't be made ({in_words(error)}): have a folder for temporary files"
-        " that isn't full and that the bot can write, with a short path (TMPDIR)."
+        " that isn't full and that the bot can write, with a short path (TMPDIR).",
+        fault=SourceFault.NO_TUNNEL_SOCKET,
     )
 
 
@@ -71,15 +73,26 @@ async def _try_way(
             raise SourceUnavailable(
                 f"{server.host} doesn't let {server.username} through to {host}:{port} ({said}):"
                 f' allow it with permitopen="{host}:{port}" and port-forwarding before the key in'
-                " authorized_keys, and AllowTcpForwarding in sshd_config."
+                " authorized_keys, and AllowTcpForwarding in sshd_config.",
+                fault=SourceFault.TUNNEL_FORBIDDEN,
+                host=server.host,
+                user=server.username,
+                target=f"{host}:{port}",
+                said=said,
             ) from error
         raise SourceUnavailable(
             f"{server.host} can't reach PostgreSQL at {host}:{port} ({said}): check"
-            " [lamassu.postgres] host and port, as seen from there, and that PostgreSQL runs."
+            " [lamassu.postgres] host and port, as seen from there, and that PostgreSQL runs.",
+            fault=SourceFault.TUNNEL_ASTRAY,
+            host=server.host,
+            target=f"{host}:{port}",
+            said=said,
         ) from error
     except (asyncssh.Error, OSError) as error:
         raise SourceUnavailable(
             f"The connection to {server.host} broke on the way to {host}:{port}"
-            f" ({in_words(error)}); the next poll tries again."
+            f" ({in_words(error)}); the next poll tries again.",
+            fault=SourceFault.CONNECTION_LOST,
+            address=server.host,
         ) from error
     writer.close()

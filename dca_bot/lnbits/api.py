@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from dca_bot.core.ports import PayAnswer, PayReply
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
 
 _CONNECT_LIMIT_S = 10
@@ -70,9 +71,12 @@ class LnbitsApi:
                 self._http, request, size_max=_ANSWER_BYTES_MAX, limit_s=_REQUEST_LIMIT_S
             )
         except NoAnswer as error:
+            host = self._http.base_url.netloc.decode()
             raise LnbitsUnavailable(
-                f"LNbits at {self._http.base_url.netloc.decode()} did not answer ({error.reason}). "
-                "Check that it runs and that lnbits.url is right."
+                f"LNbits at {host} did not answer ({error.reason}). "
+                "Check that it runs and that lnbits.url is right.",
+                fault=LnbitsFault.UNREACHABLE,
+                host=host,
             ) from error
 
 
@@ -86,14 +90,16 @@ def read(model: type[_Model], reply: Reply, *, status: HTTPStatus = HTTPStatus.O
         raise LnbitsRefused(
             f"LNbits refuses the key ({reply.words('detail')}). "
             "Copy the key again from the wallet's API info in LNbits.",
+            fault=LnbitsFault.KEY_REFUSED,
+            said=reply.words("detail"),
             status=reply.status,
         )
     if reply.status != status:
-        raise LnbitsUnavailable(describe(reply))
+        raise unexpected(reply)
     try:
         return model.model_validate_json(reply.body)
     except ValidationError as error:
-        raise LnbitsUnavailable(_NEEDS_1_0) from error
+        raise LnbitsUnavailable(_NEEDS_1_0, fault=LnbitsFault.UNUSABLE_ANSWER) from error
 
 
 def is_key_refused(reply: Reply) -> bool:
@@ -104,14 +110,25 @@ def is_key_refused(reply: Reply) -> bool:
     return bool(detail) and reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
-def describe(reply: Reply) -> str:
-    """Describe an unexpected answer in a sentence."""
+def unexpected(reply: Reply) -> LnbitsUnavailable:
+    """Return the error for an answer with an unexpected status."""
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return "LNbits limits the rate of requests (LNBITS_RATE_LIMIT_NO); the bot tries again."
+        return LnbitsUnavailable(
+            "LNbits limits the rate of requests (LNBITS_RATE_LIMIT_NO); the bot tries again.",
+            fault=LnbitsFault.RATE_LIMITED,
+        )
     if 300 <= reply.status < 400:
-        return "LNbits redirects to another address: write the final one into lnbits.url."
-    words = reply.words("detail") or "no reason given"
-    return f"LNbits answered HTTP {reply.status}: {words}"
+        return LnbitsUnavailable(
+            "LNbits redirects to another address: write the final one into lnbits.url.",
+            fault=LnbitsFault.REDIRECTED,
+        )
+    words = reply.words("detail")
+    return LnbitsUnavailable(
+        f"LNbits answered HTTP {reply.status}: {words or 'no reason given'}",
+        fault=LnbitsFault.SERVER_FAULT,
+        status=reply.status,
+        said=words,
+    )
 
 
 def pay_reply(reply: Reply) -> PayReply:
@@ -125,12 +142,12 @@ def pay_reply(reply: Reply) -> PayReply:
         short = words.startswith(_SHORT_OF_SATS)
         return PayReply(PayAnswer.INSUFFICIENT if short else PayAnswer.ANSWERED, words)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PayReply(PayAnswer.NO_ANSWER, describe(reply))
+        return PayReply(PayAnswer.NO_ANSWER, str(unexpected(reply)))
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return PayReply(PayAnswer.RATE_LIMITED, describe(reply))
+        return PayReply(PayAnswer.RATE_LIMITED, str(unexpected(reply)))
     if reply.status in _REFUSALS or 300 <= reply.status < 400:
-        return PayReply(PayAnswer.REFUSED, describe(reply))
-    return PayReply(PayAnswer.ANSWERED, reply.words("status") or describe(reply))
+        return PayReply(PayAnswer.REFUSED, str(unexpected(reply)))
+    return PayReply(PayAnswer.ANSWERED, reply.words("status") or str(unexpected(reply)))
 
 
 def _headers(key: str) -> dict[str, str]:

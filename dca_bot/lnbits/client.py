@@ -29,6 +29,7 @@ from dca_bot.errors import (
     LnbitsUnavailable,
     Refusal,
 )
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits import lease_rows
 from dca_bot.lnbits.api import (
     PAYMENTS,
@@ -96,7 +97,8 @@ class LnbitsWallet:
         except TimeoutError:
             raise LnbitsUnavailable(
                 f"LNbits was asked for the balance and said nothing for {limit_s:g} s."
-                " It may hang: look whether its own page opens, and restart it if not."
+                " It may hang: look whether its own page opens, and restart it if not.",
+                fault=LnbitsFault.SLOW,
             ) from None
 
     async def version(self) -> str:
@@ -111,7 +113,10 @@ class LnbitsWallet:
         version = await self.version()
         if version.startswith("0."):
             raise LnbitsRefused(
-                f"LNbits is of version {version}; 1.0 or later is needed.", status=HTTPStatus.OK
+                f"LNbits is of version {version}; 1.0 or later is needed.",
+                fault=LnbitsFault.OLD_VERSION,
+                version=version,
+                status=HTTPStatus.OK,
             )
         return await self._source.fetch(version)
 
@@ -171,7 +176,9 @@ class LnbitsWallet:
                 self._admin_key, amount_sat=amount_sat, memo=memo, expiry_s=expiry_s
             )
         except DestinationRefused as error:
-            raise LnbitsUnavailable(f"LNbits made no top-up invoice: {error}") from error
+            raise LnbitsUnavailable(
+                f"LNbits made no top-up invoice: {error}", fault=LnbitsFault.NO_TOP_UP
+            ) from error
 
     async def decode(self, bolt11: str) -> Invoice:
         """Decode an invoice and check network and amount; raise DestinationRefused."""
@@ -206,7 +213,8 @@ class LnbitsWallet:
         if answer.details is None:
             raise LnbitsUnavailable(
                 "LNbits doesn't show the source wallet's row of a payment. Check that "
-                "lnbits.source_admin_key_file still holds the wallet's admin key."
+                "lnbits.source_admin_key_file still holds the wallet's admin key.",
+                fault=LnbitsFault.NO_ROW,
             )
         return answer.details.to_payment() if answer.details.amount < 0 else None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, read
 from dca_bot.lnbits.models import DecodedInvoice, PaymentRow
 
@@ -50,7 +51,10 @@ class Invoices:
         row = read(PaymentRow, reply, status=HTTPStatus.CREATED)
         invoice = await self.decode(row.bolt11)
         if (invoice.amount_msat, invoice.payment_hash) != (amount_sat * 1000, row.payment_hash):
-            raise LnbitsUnavailable("LNbits made another invoice than asked for; it isn't used.")
+            raise LnbitsUnavailable(
+                "LNbits made another invoice than asked for; it isn't used.",
+                fault=LnbitsFault.OTHER_ANSWER,
+            )
         return invoice
 
     async def decode(self, bolt11: str) -> Invoice:

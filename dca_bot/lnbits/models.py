@@ -11,6 +11,7 @@ from dca_bot.core.market import COIN_SAT
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
+from dca_bot.faults import LnbitsFault
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
 _BOLT11_TIME_S_END = 1 << 35
@@ -119,7 +120,8 @@ class ListedRow(BaseModel, extra="allow"):
             return PaymentRow.model_validate(self.model_dump())
         except ValidationError as error:
             raise LnbitsUnavailable(
-                f"LNbits lists a payment that the bot can't read ({short_id(self.checking_id)})."
+                f"LNbits lists a payment that the bot can't read ({short_id(self.checking_id)}).",
+                fault=LnbitsFault.UNUSABLE_ANSWER,
             ) from error
 
 

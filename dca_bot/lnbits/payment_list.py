@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from dca_bot.core.ports import ListMark
 from dca_bot.errors import LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits.models import ListedRow, PaymentPage
 
 PAGE_ROWS = 1000
@@ -77,7 +78,7 @@ async def all_rows(
         if one_pass.is_steady and len(seen) >= one_pass.total:
             return
         number += 1
-    raise LnbitsUnavailable(_NOT_WHOLE)
+    raise LnbitsUnavailable(_NOT_WHOLE, fault=LnbitsFault.LIST_NOT_WHOLE)
 
 
 async def mark_list(
@@ -144,7 +145,7 @@ class _Requests:
 
     async def page(self, params: Mapping[str, str]) -> PaymentPage:
         if self._left == 0:
-            raise LnbitsUnavailable(_NOT_WHOLE)
+            raise LnbitsUnavailable(_NOT_WHOLE, fault=LnbitsFault.LIST_NOT_WHOLE)
         page = await self._ask(params)
         rows = len(page.data)
         if self._left is None and rows:

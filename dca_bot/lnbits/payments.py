@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 from dca_bot.errors import LnbitsUnavailable
-from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, describe, read
+from dca_bot.faults import LnbitsFault
+from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, read, unexpected
 from dca_bot.lnbits.models import ListedRow, PaymentAnswer, PaymentPage
 from dca_bot.lnbits.payment_list import ParametersRefused, all_rows
 
@@ -41,7 +42,9 @@ class Payments:
             return None
         answer = read(PaymentAnswer, reply)
         if answer.details and answer.details.payment_hash != payment_hash:
-            raise LnbitsUnavailable("LNbits answered with the row of another payment.")
+            raise LnbitsUnavailable(
+                "LNbits answered with the row of another payment.", fault=LnbitsFault.OTHER_ANSWER
+            )
         return answer
 
     async def page(self, params: Mapping[str, str]) -> PaymentPage:
@@ -52,7 +55,8 @@ class Payments:
         """
         reply = await self._api.get(f"{PAYMENTS}/paginated", key=self._key, params=params)
         if reply.status in _FILTER_REFUSALS:
-            raise ParametersRefused(describe(reply))
+            why = unexpected(reply)
+            raise ParametersRefused(str(why), fault=why.fault, **why.fields)
         return read(PaymentPage, reply)
 
     def rows(self, hints: Mapping[str, str]) -> AsyncIterator[ListedRow]:

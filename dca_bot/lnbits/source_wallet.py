@@ -11,6 +11,7 @@ from http import HTTPStatus
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import KeyKind
 from dca_bot.errors import DestinationRefused, LnbitsRefused, Refusal
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, read
 from dca_bot.lnbits.models import OwnerPage, WalletAnswer
 
@@ -48,6 +49,7 @@ class SourceIdentity:
             raise LnbitsRefused(
                 "The source wallet's key is an invoice key, which can't pay. "
                 "Put the wallet's admin key into lnbits.source_admin_key_file.",
+                fault=LnbitsFault.INVOICE_KEY,
                 status=HTTPStatus.OK,
             )
         await self.refuse_shared()
@@ -86,7 +88,7 @@ class SourceIdentity:
         wallet = await self._wallet(self._admin_key)
         owners = await self._owners(self._admin_key)
         if owners - {wallet.id} or (not owners and (was_funded or wallet.balance)):
-            raise LnbitsRefused(_SHARED, status=HTTPStatus.OK)
+            raise LnbitsRefused(_SHARED, fault=LnbitsFault.SHARED_WALLET, status=HTTPStatus.OK)
         self._is_own = bool(owners)
 
     async def _wallet(self, key: str) -> WalletAnswer:

@@ -7,6 +7,7 @@ from dca_bot.core.freshness import is_stale
 from dca_bot.core.reach import Reach
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 
@@ -15,7 +16,7 @@ def part_state(part: Reach) -> Say:
     if part.reachable:
         return Say("status.in_reach", part=Word("reach", part.part))
     lost = Say("status.out_of_reach", part=Word("reach", part.part), since=Moment(part.since))
-    why = Say("status.why", detail=part.detail) if part.detail else NOTHING
+    why = Say("status.why", detail=describe.failure(part)) if part.detail else NOTHING
     return Say("lines", lines=(lost, why))
 
 

@@ -29,6 +29,7 @@ from dca_bot.core.ports import (
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.row_amounts import row_amounts
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsUnavailable, Refusal
+from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -94,7 +95,7 @@ class ScriptedWallet:
 
     def _answer(self):
         if self.down:
-            raise LnbitsUnavailable("LNbits did not answer.")
+            raise LnbitsUnavailable("LNbits did not answer.", fault=LnbitsFault.UNREACHABLE)
 
     async def _hang(self, name):
         while name in self.hanging:
@@ -122,7 +123,10 @@ class ScriptedWallet:
         await self._hang("invoice")
         self._answer()
         if amount_sat > self.invoice_max_sat:
-            raise LnbitsUnavailable("LNbits answered HTTP 520: Invoice amount is too high.")
+            raise LnbitsUnavailable(
+                "LNbits answered HTTP 520: Invoice amount is too high.",
+                fault=LnbitsFault.UNREACHABLE,
+            )
         assert memo
         expires_at = START + timedelta(seconds=expiry_s)
         return Invoice("lnbcrt1topup", "ab" * 32, amount_sat * 1000, expires_at)

@@ -13,6 +13,7 @@ from scaffold import open_ledger
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -334,7 +335,9 @@ async def test_client_who_joins_after_a_run_waits_for_the_next(make_bench):
 
 
 @pytest.mark.parametrize(
-    "outage", [None, LnbitsUnavailable("LNbits did not answer.")], ids=["0.0", "unreachable"]
+    "outage",
+    [None, LnbitsUnavailable("LNbits did not answer.", fault=LnbitsFault.UNREACHABLE)],
+    ids=["0.0", "unreachable"],
 )
 async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench, outage):
     bench = await make_bench()
@@ -387,7 +390,7 @@ async def test_rate_that_a_fresh_ticker_contradicts_is_not_used_until_they_agree
 async def test_rate_of_lamassu_is_used_while_it_is_fresh(make_bench):
     bench = await make_bench(fixed={"rate_source": "lamassu"})
     await bench.fixed_client("ana")
-    bench.wallet.fault = LnbitsUnavailable("LNbits did not answer.")
+    bench.wallet.fault = LnbitsUnavailable("LNbits did not answer.", fault=LnbitsFault.UNREACHABLE)
     await bench.at(9)
     assert await bench.reason(MORNING) == "no_lamassu_price"
     await bench.ticker(800_000, age=2 * HOUR)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dca_bot.errors import LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.lnbits.models import ListedRow, PaymentPage
 from dca_bot.lnbits.payment_list import (
     PASSES_MAX,
@@ -43,7 +44,7 @@ class List:
         if self.before is not None:
             self.before(len(self.asked))
         if self.refuses & set(params):
-            raise ParametersRefused("HTTP 500")
+            raise ParametersRefused("HTTP 500", fault=LnbitsFault.UNREACHABLE)
         shuffled = self.chance.sample(self.rows, len(self.rows))
         if self.order == "time" and "sortby" in params:
             shuffled.sort(key=lambda pair: pair[0], reverse=params["direction"] == "desc")

@@ -30,6 +30,7 @@ from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
 from dca_bot.core.witness import Witness
 from dca_bot.errors import Changed, LedgerFault, Refusal
+from dca_bot.faults import LnbitsFault, SourceFault
 from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import fixed_runs
@@ -179,11 +180,14 @@ TERMS = {
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
 ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
+FAULTS = {"lnbits_fault": LnbitsFault, "source_fault": SourceFault}
+"""The codes of outside parts' failures."""
 CODES = {
     "audit_finding": FindingCode,
     "ledger_fault": LedgerFault,
     "row_fault": RowFault,
     "state_changed": Changed,
+    **FAULTS,
 }
 """The codes with a text of their own: by the first part of the text's key."""
 DETAILED = {key for key, text in ENGLISH.items() if text == "{detail}"}

@@ -127,9 +127,9 @@ class Ingest:
         try:
             await self.poll_once()
         except SourceUnavailable as error:
-            self._note(reachable=False, detail=str(error))
+            self._note(error)
         else:
-            self._note(reachable=True)
+            self._note(None)
 
     async def _note_ticker(self, export: Export) -> None:
         """Record the newest ticker for the checks of fixed mode's rate."""
@@ -225,10 +225,10 @@ class Ingest:
         await self.database.transact(lambda tx: self.notices.tell_operators(tx, told, now))
         self.signals.outbox.ring()
 
-    def _note(self, *, reachable: bool, detail: str = "") -> None:
-        now = self.clock.now()
-        if self.signals.note(Part.LAMASSU, reachable=reachable, now=now, detail=detail):
-            _log.warning("Lamassu reachable=%s detail=%s", reachable, detail)
+    def _note(self, failure: SourceUnavailable | None) -> None:
+        now, reachable = self.clock.now(), failure is None
+        if self.signals.note(Part.LAMASSU, reachable=reachable, now=now, failure=failure):
+            _log.warning("Lamassu reachable=%s detail=%s", reachable, failure or "")
 
 
 def _note_poll(tx: Tx, export: Export, now: datetime) -> None:

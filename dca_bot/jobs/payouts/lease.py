@@ -20,6 +20,7 @@ from dca_bot.core.lease import (
 )
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -94,7 +95,7 @@ class Lease:
             found = await self._read(self._own.generation)
             await self._judge(rules.judge_look(self._own, self.party, found))
         if not (self._is_held and self._is_fresh()):
-            raise LnbitsUnavailable(_SLOW)
+            raise LnbitsUnavailable(_SLOW, fault=LnbitsFault.LEASE_SLOW)
 
     async def announce(self) -> None:
         """Write the row by which a rival stops too, if a dispute has stopped this bot and lacks that row.
@@ -210,7 +211,7 @@ class Lease:
     def _refuse_writing_soon_again(self) -> None:
         since = self._unlisted_since
         if since is not None and self._elapsed() - since < _WRITE_AGAIN_AFTER:
-            raise LnbitsUnavailable(_UNLISTED)
+            raise LnbitsUnavailable(_UNLISTED, fault=LnbitsFault.LEASE_UNLISTED)
 
 
 def _unlisted(row: LeaseRow | None, record: LeaseRecord, found: LeaseReading) -> LeaseRow | None:

@@ -7,6 +7,7 @@ the old wallet's payment hashes, so a sent payout would look unpaid there.
 import logging
 
 from dca_bot.errors import LnbitsRefused
+from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts.context import PayoutContext
 from dca_bot.ledger.payouts import queue
 from dca_bot.ledger.store import bot_state
@@ -27,6 +28,7 @@ async def check_source_wallet(context: PayoutContext) -> None:
         raise LnbitsRefused(
             "The source wallet is another one than before, and payouts of the old one are not"
             " settled: put the old wallet's admin key back.",
+            fault=LnbitsFault.OTHER_WALLET,
             status=0,
         )
 

@@ -20,6 +20,7 @@ from dca_bot.errors import (
     DestinationUnavailable,
     LnbitsRefused,
     LnbitsUnavailable,
+    OutsideError,
     Refusal,
     StateChanged,
     place_of,
@@ -116,10 +117,10 @@ class PayoutWorker:
             if has_passed(_RECONCILE_EVERY, since=self._reconciled_at, now=now):
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
-            self._note(reachable=True)
+            self._note()
         except (LnbitsUnavailable, LnbitsRefused) as error:
             must_act = isinstance(error, LnbitsRefused)
-            self._note(reachable=False, detail=str(error), must_act=must_act)
+            self._note(error, must_act=must_act)
 
     async def catch_up(self) -> None:
         """Resolve every sent payout after a start, then hold the ledger against LNbits.
@@ -286,11 +287,13 @@ class PayoutWorker:
             )
         )
 
-    def _note(self, *, reachable: bool, detail: str = "", must_act: bool = False) -> None:
+    def _note(self, failure: OutsideError | None = None, *, must_act: bool = False) -> None:
         """Note whether LNbits answers; a refused key (`must_act`) is logged as an error."""
         now = self.context.clock.now()
-        is_news = self.signals.note(Part.LNBITS, reachable=reachable, now=now, detail=detail)
+        is_news = self.signals.note(
+            Part.LNBITS, reachable=failure is None, now=now, failure=failure
+        )
         if is_news or (must_act and not self._must_act):
             level = logging.ERROR if must_act else logging.WARNING
-            _log.log(level, "LNbits reachable=%s detail=%s", reachable, detail)
+            _log.log(level, "LNbits reachable=%s detail=%s", failure is None, failure or "")
         self._must_act = must_act

@@ -20,6 +20,7 @@ from dca_bot.messages.describe.payouts import (
     payout_short,
 )
 from dca_bot.messages.describe.reasons import (
+    failure,
     finding,
     ledger_fault,
     left_out,
@@ -40,6 +41,7 @@ __all__ = [
     "deposit",
     "destination",
     "error",
+    "failure",
     "finding",
     "fixed_run",
     "held",

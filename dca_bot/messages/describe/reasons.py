@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import LeftOut
+from dca_bot.core.reach import Reach
 from dca_bot.errors import LedgerError, Refusal, StateChanged
+from dca_bot.faults import LnbitsFault, SourceFault
 from dca_bot.ledger.audit.findings import Finding
 from dca_bot.messages.describe.layout import short
-from dca_bot.messages.say import Field, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Field, Sat, Say, Word
 
 
 def reason(code: str, said: str = "") -> Field:
@@ -47,6 +49,25 @@ def left_out(one: LeftOut) -> Say:
 def finding(one: Finding) -> Say:
     """Say a finding of an audit, or a note."""
     return Say(f"audit_finding.{one.code}", **_fields(one.fields))
+
+
+def failure(part: Reach) -> Field:
+    """Say why an outside part is out of reach.
+
+    The English catalogue repeats the error's own sentence (`detail`). Each other catalogue words the
+    code, and quotes the words of the outside program. A failure without a code is told by the sentence
+    in every language.
+    """
+    match part.fault:
+        case SourceFault() as fault:
+            key = f"source_fault.{fault}"
+        case LnbitsFault() as fault:
+            key = f"lnbits_fault.{fault}"
+        case None:
+            return part.detail
+    said = part.fields.get("said", "")
+    quoted = Say("failure.said", said=said) if said else NOTHING
+    return Say(key, **{**part.fields, "said": quoted, "detail": part.detail})
 
 
 def _fields(fields: Mapping[str, str | int]) -> dict[str, Field]:

@@ -15,6 +15,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.rate import Ticker
 from dca_bot.core.reach import Part
 from dca_bot.errors import ExportBroken, SourceUnavailable
+from dca_bot.faults import SourceFault
 from dca_bot.jobs.lamassu.ingest import TOLD_MAX
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -213,7 +214,13 @@ async def test_old_row_that_becomes_final_is_found_by_the_daily_reading(make_ben
     assert await bench.distributed() == ["a"]
 
 
-@pytest.mark.parametrize("fault", [ExportBroken("half a line"), SourceUnavailable("no answer")])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ExportBroken("half a line", fault=SourceFault.NO_ANSWER),
+        SourceUnavailable("no answer", fault=SourceFault.NO_ANSWER),
+    ],
+)
 async def test_reading_that_fails_changes_nothing_and_is_made_up(make_bench, fault):
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - 20 * DAY))

@@ -7,6 +7,7 @@ import pytest
 
 from dca_bot.core.funds import Trouble
 from dca_bot.errors import LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import booking, top_ups
@@ -203,7 +204,9 @@ async def test_warning_without_an_invoice_says_what_to_type(make_bench):
 
     def refuse(name, _number):
         if name == "top_up_invoice":
-            raise LnbitsUnavailable("LNbits makes no invoice so large.")
+            raise LnbitsUnavailable(
+                "LNbits makes no invoice so large.", fault=LnbitsFault.UNREACHABLE
+            )
 
     bench.wallet.before = refuse
     await bench.settle(3)

@@ -9,6 +9,7 @@ from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, pr
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow
 from dca_bot.core.payout import PayoutState
 from dca_bot.errors import LeaseRefused, LnbitsUnavailable
+from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.payouts import leases, unknown_payments
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -32,7 +33,7 @@ class Lnbits(ScriptedWallet):
             raise LeaseRefused(self.refusal)
         await super().write_lease(row)
         if self.loses_answer:
-            raise LnbitsUnavailable("The answer was lost.")
+            raise LnbitsUnavailable("The answer was lost.", fault=LnbitsFault.UNREACHABLE)
 
     async def lease_rows(self, **about):
         self.calls.append(("lease_rows", about["look_id"]))

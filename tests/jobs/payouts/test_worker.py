@@ -10,6 +10,7 @@ from payout_bench import Killed
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable, Refusal
+from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
 from dca_bot.jobs.payouts.worker import Round
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -114,7 +115,7 @@ async def test_lost_pay_reply_does_not_pay_twice(make_bench, wallets, balance_sa
 
     def lose(name, _number):
         if name == "pay":
-            raise LnbitsUnavailable("The reply was lost.")
+            raise LnbitsUnavailable("The reply was lost.", fault=LnbitsFault.UNREACHABLE)
 
     bench.wallet.after = lose
     await bench.settle()
@@ -136,7 +137,7 @@ async def test_request_that_never_left_is_sent_again_with_the_same_invoice(
 
     def lose(name, _number):
         if name == "pay":
-            raise LnbitsUnavailable("The request was lost.")
+            raise LnbitsUnavailable("The request was lost.", fault=LnbitsFault.UNREACHABLE)
 
     bench.wallet.before = lose
     await bench.settle()
@@ -330,7 +331,7 @@ async def test_debited_without_credit_becomes_an_alert_and_is_not_paid_again(
 
     def no_credit(name, _number):
         if name == "credited":
-            raise LnbitsUnavailable("LNbits doesn't answer.")
+            raise LnbitsUnavailable("LNbits doesn't answer.", fault=LnbitsFault.UNREACHABLE)
 
     bench.wallet.before = no_credit
     await bench.settle()
@@ -614,7 +615,9 @@ async def test_unclear_answer_about_one_payout_keeps_no_other_back(
 
         async def payment(self, payment_hash):
             if payment_hash == stuck.attempt.payment_hash:
-                raise LnbitsUnavailable("LNbits gave no clear answer.")
+                raise LnbitsUnavailable(
+                    "LNbits gave no clear answer.", fault=LnbitsFault.UNREACHABLE
+                )
             return await real.payment(payment_hash)
 
     bench.wallet.before = lambda _name, _number: None

@@ -10,6 +10,7 @@ from scaffold import in_english
 from dca_bot.core.ports import Credit, Payment, PaymentStatus
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.errors import LnbitsRefused
+from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -127,7 +128,9 @@ class Wallets:
 
     async def credits_of(self, invoice_key):
         if self.rows[invoice_key] is None:
-            raise LnbitsRefused("LNbits refuses the key.", status=404)
+            raise LnbitsRefused(
+                "LNbits refuses the key.", fault=LnbitsFault.KEY_REFUSED, status=404
+            )
         for row in self.rows[invoice_key]:
             yield row
 

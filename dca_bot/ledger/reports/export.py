@@ -53,7 +53,7 @@ class Form:
 def export_ledger(
     data_dir: Path, folder: Path, form: Form, *, stop: threading.Event | None = None
 ) -> Mapping[str, int]:
-    """_Write each table into a file of `folder`; return the number of rows of each table.
+    """Write each table into a file of `folder`; return the number of rows of each table.
 
     The folder is made, or must be empty; files of a killed export are replaced. Raise LedgerError, and leave
     no file, if the folder has other content, can be read by others, is being written or can't be written, or

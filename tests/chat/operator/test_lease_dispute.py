@@ -76,6 +76,19 @@ async def test_status_says_that_lnbits_keeps_no_lease(talk):
     )
 
 
+async def test_words_of_lnbits_about_the_lease_are_a_quotation_in_spanish(spanish):
+    why = "Wallet balance cannot exceed 1 sats."
+
+    def refuse(tx):
+        bot_state.put(tx, bot_state.LEASE_REFUSED, why)
+        spanish.notices.alarms.lease_refused(tx, why, spanish.clock.now())
+
+    await spanish.database.transact(refuse)
+    (told,) = await spanish.letters_to("op")
+    assert f"en la billetera de origen (dice: «{why}»)" in told
+    assert f"en la billetera de origen (dice: «{why}»)" in await spanish.tell("op", "status")
+
+
 async def test_ledger_keeps_everything_paused_while_a_dispute_is_open(stopped):
     with pytest.raises(Exception, match="a dispute is closed before anything goes on"):
         await stopped.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))

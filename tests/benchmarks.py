@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobs.payout_bench import Bench, HandClock, programme
+from jobs.payouts.payout_bench import Bench, HandClock, programme
 from rich.console import Console
 
 from dca_bot.core.allotment import allot

@@ -194,7 +194,7 @@ def iso(at_us):
 
 
 async def test_texts_of_several_values_become_columns_and_say_the_same(folder):
-    path = put_old_ledger("v4-53bb200", folder)
+    path = put_old_ledger("v4-47896fa", folder)
     with closing(sqlite3.connect(path)) as ledger:
         before = texts_of(ledger)
     await open_and_close(folder)

@@ -40,14 +40,20 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(config, items):
     """Begin with the slow tests, so that no worker is left alone with one in the end.
 
-    Each of the workers gets the next part of the list; the slow tests are dealt out to the parts' beginnings.
+    Each worker gets the next part of the list. The slow tests are dealt out to the parts' beginnings, the
+    longest first, and back and forth, so that no worker has two of the longest.
     """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     slow = [item for item in items if item.get_closest_marker("slow")]
     quick = iter([item for item in items if not item.get_closest_marker("slow")])
+    dealt = [[] for _ in range(workers)]
+    slow.sort(key=lambda item: -item.get_closest_marker("slow").args[0])
+    for number, item in enumerate(slow):
+        turn, place = divmod(number, workers)
+        dealt[workers - 1 - place if turn % 2 else place].append(item)
     parts, left = [], len(items)
-    for number in range(workers):
-        size, first = left // (workers - number), slow[number::workers]
+    for number, first in enumerate(dealt):
+        size = left // (workers - number)
         parts += [*first, *islice(quick, max(size - len(first), 0))]
         left -= size
     items[:] = [*parts, *quick]

@@ -42,7 +42,7 @@ async def test_cash_outs_fill_wallets_inside_and_outside_of_lnbits(make_world, l
     assert world.stop() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow(140)
 async def test_lost_replies_of_lnbits_pay_nothing_twice(make_world, wallets):
     world = await make_world()
     chance = random.Random(5)
@@ -60,7 +60,7 @@ async def test_lost_replies_of_lnbits_pay_nothing_twice(make_world, wallets):
     assert world.audit()["findings"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(220)
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_bot_killed_again_and_again_pays_every_share_once(make_world, lnbits, wallets, seed):
     world = await make_world()
@@ -93,7 +93,7 @@ async def test_bot_killed_again_and_again_pays_every_share_once(make_world, lnbi
     assert (audit["findings"], audit["payments"]) == ([], 60)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(110)
 async def test_old_copy_of_the_ledger_is_held_and_settled_by_the_operator(make_world, wallets):
     world = await make_world()
     world.start()

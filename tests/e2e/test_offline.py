@@ -101,7 +101,7 @@ def paid(world):
     return world.rows("SELECT count(*) FROM payout WHERE state = 'DONE'")[0][0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(100)
 async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(make_lines, wallets):
     world, parts = await make_lines()
     world.start()
@@ -174,7 +174,7 @@ def kinds_told(texts, name):
     return [kind for text in about for kind in KINDS if f": {kind}" in text]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(260)
 async def test_outage_of_everything_is_told_once_for_each_part_with_one_all_clear(make_lines):
     """Takes four minutes: one to raise the alarms, two until a part that is back counts as back.
 

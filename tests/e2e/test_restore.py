@@ -41,7 +41,7 @@ def open_holds(world):
     return dict(world.rows("SELECT ref, kind FROM hold WHERE closed_at IS NULL"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(105)
 async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_world, wallets):
     world = await make_world()
     config = world.folder / "config.toml"

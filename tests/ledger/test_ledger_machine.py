@@ -518,7 +518,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.pytestmark = [pytest.mark.slow]
+TestLedger.pytestmark = [pytest.mark.slow(30)]
 TestLedger.settings = settings(
     max_examples=100,
     stateful_step_count=50,

@@ -38,6 +38,7 @@ from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.schema import VERSION
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import generate, parse_secret_key
+from dca_bot.operators import EXAMPLE_NPUB
 
 ROOT = Path(__file__).parents[1]
 EXPORT = Path(__file__).parent / "data" / "lamassu" / "export"
@@ -547,6 +548,14 @@ def test_init_takes_no_operator_in_hex_which_may_be_a_secret_key(tmp_path):
     done = answer_init(tmp_path, in_hex, *BASICS, "a1" * 16, "gtq", "", "n", "exported")
     assert done.returncode == 0, done
     assert "In hex a secret key looks like a public one" in done.stdout
+    assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
+
+
+def test_init_refuses_the_npub_of_the_example_at_once(tmp_path):
+    done = answer_init(tmp_path, EXAMPLE_NPUB, *BASICS, "", "", "", "n", "")
+    assert done.returncode == 0, done
+    assert "the example's npub, which is nobody's" in done.stdout + done.stderr
+    assert "Is Lamassu reached over SSH?" in done.stdout
     assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
 
 

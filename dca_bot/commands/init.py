@@ -17,6 +17,7 @@ from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
 from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
+from dca_bot.operators import EXAMPLE_NPUB
 from dca_bot.program import command, with_config
 
 _TEMPLATE = """\
@@ -176,7 +177,7 @@ def _write_all(files: Mapping[Path, str]) -> None:
 
 def _ask_lamassu() -> tuple[str, str]:
     """Ask for the way to Lamassu; return the section, and the database's password or an empty text."""
-    if not typer.confirm("Is Lamassu reached over _SSH? (no: a folder with exported CSV files)"):
+    if not typer.confirm("Is Lamassu reached over SSH? (no: a folder with exported CSV files)"):
         return _DIRECTORY.format(path=_toml(typer.prompt("Folder", default="export"))), ""
     host = _ask("Lamassu's host", _host)
     port = typer.prompt("Port", default="22", value_proc=_port)
@@ -227,10 +228,13 @@ def _npub(text: str, *, bot: SecretKey) -> str:
             "It is needed, as nobody else may command the bot: your app's profile page shows it, npub1…"
         )
     try:
-        if parse_npub(text) == bot.public_key:
-            raise typer.BadParameter("That is the bot's own npub; yours is needed here.")
+        pubkey = parse_npub(text)
     except DcaBotError as error:
         raise typer.BadParameter(str(error)) from error
+    if pubkey == bot.public_key:
+        raise typer.BadParameter("That is the bot's own npub; yours is needed here.")
+    if pubkey == parse_npub(EXAMPLE_NPUB):
+        raise typer.BadParameter("That is the example's npub, which is nobody's; write your own.")
     return text.strip()
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from dca_bot.config import Config
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
+from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
@@ -20,7 +21,6 @@ from dca_bot.outside import (
     Outside,
     bot_key,
     build_messenger,
-    build_source,
     build_wallet,
     programme_of,
 )

@@ -1,4 +1,7 @@
-"""Builds the outside parts from the configuration: Lamassu, LNbits, Nostr, keys, the operator's rules."""
+"""Builds the outside parts from the configuration: LNbits, Nostr, keys, the operator's rules.
+
+Lamassu's readers are built in `lamassu_source`: asyncssh and asyncpg are loaded for them alone.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -15,15 +18,9 @@ from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.files.secret_files import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
-    POSTGRES_PASSWORD_VARIABLE,
     read_secret,
     secret_place,
 )
-from dca_bot.lamassu.directory import DirectorySource
-from dca_bot.lamassu.postgres import PostgresSource
-from dca_bot.lamassu.postgres_login import PostgresLimits, PostgresServer
-from dca_bot.lamassu.ssh import SshCsvSource
-from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
@@ -114,53 +111,6 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
             f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
         )
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
-
-
-def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSource:
-    """Make the reader of the configured source of Lamassu; raise ConfigError for a missing password."""
-    lamassu = config.lamassu
-    if lamassu.source == "directory":
-        return DirectorySource(config.path(lamassu.directory.path))
-    if lamassu.source == "postgres":
-        return build_postgres(config, environment)
-    return SshCsvSource(ssh_server(config), lamassu.csv.command)
-
-
-def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSource:
-    """Make the reader of Lamassu's database; raise ConfigError for a missing password."""
-    postgres = config.lamassu.postgres
-    password_path = config.path(postgres.password_file)
-    server = PostgresServer(
-        host=postgres.host,
-        port=postgres.port,
-        database=postgres.database,
-        user=postgres.user,
-        password=read_secret(
-            password_path,
-            POSTGRES_PASSWORD_VARIABLE,
-            environment,
-            remedy=f"put the password of {postgres.user} there",
-        ),
-        tls=postgres.tls_mode,
-        ca_file=None if postgres.ca_file is None else config.path(postgres.ca_file),
-    )
-    tunnel = ssh_server(config) if postgres.tunnel else None
-    return PostgresSource(
-        server, tunnel, PostgresLimits(statement_s=postgres.statement_timeout_seconds)
-    )
-
-
-def ssh_server(config: Config) -> SshServer:
-    """Return address and login of the SSH server; the configuration must have a section [lamassu.ssh]."""
-    ssh = config.lamassu.ssh
-    assert ssh is not None
-    return SshServer(
-        host=ssh.host,
-        port=ssh.port,
-        username=ssh.username,
-        private_key_file=config.path(ssh.private_key_file),
-        known_hosts_file=config.path(ssh.known_hosts_file),
-    )
 
 
 def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:

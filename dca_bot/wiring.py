@@ -35,9 +35,7 @@ from dca_bot.ledger.store.instances import note_instance
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import npub, parse_npub
-from dca_bot.outside import (
-    Outside,
-)
+from dca_bot.outside import Outside
 from dca_bot.startup import begin
 
 

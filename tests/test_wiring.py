@@ -17,15 +17,14 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError
 from dca_bot.files.secret_files import write_secret
+from dca_bot.lamassu_source import build_source, ssh_server
 from dca_bot.nostr.keys import generate
 from dca_bot.outside import (
     Outside,
     bot_key,
     build_messenger,
-    build_source,
     build_wallet,
     programme_of,
-    ssh_server,
 )
 from dca_bot.wiring import Jobs, build_jobs
 

@@ -18,6 +18,7 @@ from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.files.rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
 from dca_bot.lamassu.tunnel import open_tunnel
+from dca_bot.lamassu_source import build_postgres, ssh_server
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store import bot_state
@@ -27,7 +28,7 @@ from dca_bot.ledger.store.ledger_files import has_ledger, refuse_unusable
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import is_hex, npub
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.outside import bot_key, build_postgres, build_wallet, programme_of, ssh_server
+from dca_bot.outside import bot_key, build_wallet, programme_of
 from dca_bot.system_clock import SystemClock
 
 _RELAY_LIMIT_S = 15

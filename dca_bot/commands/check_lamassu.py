@@ -12,11 +12,11 @@ from dca_bot.errors import LedgerError, LedgerOutdated
 from dca_bot.jobs.lamassu.decisions import reads_since
 from dca_bot.jobs.lamassu.foretell import Foretold, foretell
 from dca_bot.lamassu.ages import ages_text
+from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store.database import Tx, reading_database
 from dca_bot.ledger.store.ledger_files import has_ledger
-from dca_bot.outside import build_source
 
 
 @dataclass(frozen=True, slots=True)

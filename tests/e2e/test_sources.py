@@ -18,6 +18,7 @@ from dca_bot.core.ports import CashOutSource, Uptime
 from dca_bot.files.secret_files import POSTGRES_PASSWORD_VARIABLE
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
+from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
@@ -25,7 +26,7 @@ from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr.keys import generate
-from dca_bot.outside import build_source, programme_of
+from dca_bot.outside import programme_of
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (

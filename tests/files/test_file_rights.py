@@ -21,12 +21,13 @@ from dca_bot.config import load_config
 from dca_bot.errors import DcaBotError, FileRefused, LedgerError
 from dca_bot.files import rights
 from dca_bot.files.secret_files import write_secret
+from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.store.backups import PART, copy_ledger, copy_name, prune, remove_unfinished
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE, LOCK_FILE, existing_ledger
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.nostr.keys import generate
-from dca_bot.outside import bot_key, build_source, build_wallet
+from dca_bot.outside import bot_key, build_wallet
 
 ROOT, DAEMON = 0, 1
 CONFIG = f"""\

@@ -14,8 +14,8 @@ from dca_bot.config import load_config
 from dca_bot.errors import DcaBotError, SourceUnavailable
 from dca_bot.lamassu import tunnel
 from dca_bot.lamassu.directory import read_directory
+from dca_bot.lamassu_source import build_source
 from dca_bot.nostr.keys import generate
-from dca_bot.outside import build_source
 
 EXPORT = Path(__file__).parents[1] / "data" / "lamassu" / "export"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -58,10 +58,3 @@ def parse_percent(text: str) -> int:
             "Write a percentage above 0 and at most 100, with two decimals at most: 40 or 12.5."
         )
     return percent_bp
-
-
-def percent_text(percent_bp: int) -> str:
-    """Write a percentage: `40%`, `12.5%`, `0.05%`."""
-    whole, hundredths = divmod(percent_bp, 100)
-    decimals = f".{hundredths:02}".rstrip("0") if hundredths else ""
-    return f"{whole}{decimals}%"

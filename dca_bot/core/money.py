@@ -4,7 +4,7 @@ The invariant: each rounding is named, and an amount that can be read in two way
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash
 from dca_bot.errors import DcaBotError, OtherUnit
@@ -129,18 +129,19 @@ def parse_sat(text: str) -> int:
 
 def fiat_text(minor: int, currency: str) -> str:
     """Write an amount: `1,500.00 GTQ`."""
-    digits = minor_digits(currency)
-    whole, fraction = divmod(abs(minor), 10**digits)
-    sign = "-" if minor < 0 else ""
-    decimals = f".{fraction:0{digits}}" if digits else ""
-    return f"{sign}{whole:,}{decimals} {currency}"
+    return f"{plain_decimal(minor, minor_digits(currency), group='{:,}'.format)} {currency}"
 
 
-def plain_decimal(amount: int, digits: int) -> str:
-    """Write an amount of the smallest unit for a program to read: `-1500.00`."""
+def plain_decimal(
+    amount: int, digits: int, *, mark: str = ".", group: Callable[[int], str] = str
+) -> str:
+    """Write an amount of the smallest unit digit for digit: `-1500.00`, as a program reads the amount.
+
+    `mark` stands before the last `digits`; `group` writes the whole units.
+    """
     whole, fraction = divmod(abs(amount), 10**digits)
-    decimals = f".{fraction:0{digits}}" if digits else ""
-    return f"{'-' if amount < 0 else ''}{whole}{decimals}"
+    decimals = f"{mark}{fraction:0{digits}}" if digits else ""
+    return f"{'-' if amount < 0 else ''}{group(whole)}{decimals}"
 
 
 def sat_text(sat: int) -> str:

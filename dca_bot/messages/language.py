@@ -16,6 +16,8 @@ from babel.dates import DateTimePattern
 from babel.dates import parse_pattern as parse_date_pattern
 from babel.numbers import get_decimal_symbol, get_group_symbol, parse_pattern
 
+from dca_bot.core.money import plain_decimal
+
 _THOUSANDS = 3
 
 
@@ -44,10 +46,7 @@ class Language:
     def number(self, amount: int, *, decimals: int) -> str:
         """Write an amount of the smallest unit with its groups, and its last digits as decimals."""
         marks = _number_marks(self._locale)
-        whole, fraction = divmod(abs(amount), 10**decimals)
-        sign = "-" if amount < 0 else ""
-        places = f"{marks.decimal}{fraction:0{decimals}}" if decimals else ""
-        return f"{sign}{marks.grouped(whole)}{places}"
+        return plain_decimal(amount, decimals, mark=marks.decimal, group=marks.grouped)
 
     def fiat(self, amount: int, currency: str, *, decimals: int) -> str:
         """Write an amount of a currency's smallest unit, `decimals` of whose digits are decimals."""

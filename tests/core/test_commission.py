@@ -4,9 +4,19 @@ from math import floor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from talk import make_programme
 
-from dca_bot.core.commission import Split, parse_percent, percent_text, split_commission
+from dca_bot.core.commission import Split, parse_percent, split_commission
 from dca_bot.errors import DcaBotError
+from dca_bot.messages.render import load_texts
+from dca_bot.messages.say import Percent, Say
+
+TEXTS = load_texts(make_programme())
+
+
+def percent_text(percent_bp):
+    """Write a percentage as people are told it."""
+    return TEXTS.render(Say("lines", lines=Percent(percent_bp)), "en")
 
 
 def split_model(commission_sat, percents_bp):

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,6 +78,37 @@ class HandClock:
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of the program runs after it."""
+
+
+async def killed_at_each_call(
+    bench: "Bench", moment: str, distribute: Callable[[], Awaitable[object]]
+) -> AsyncIterator[int]:
+    """Distribute and kill at the n-th call of LNbits, for every n there is; yield n once all is settled.
+
+    `moment`: `before` the call leaves, or `after` its answer has come.
+    """
+    kills = 0
+    for point in itertools.count(1):
+        await distribute()
+        bench.wallet.calls.clear()
+
+        def kill(_name: str, number: int, point: int = point) -> None:
+            if number == point:
+                raise Killed
+
+        setattr(bench.wallet, moment, kill)
+        try:
+            await bench.settle(2)
+        except Killed:
+            kills += 1
+        setattr(bench.wallet, moment, lambda _name, _number: None)
+        await bench.reopen()
+        await bench.worker.catch_up()
+        await bench.settle(3)
+        yield point
+        if kills < point:
+            break
+    assert kills >= 5
 
 
 class FaultyWallet:

@@ -1,9 +1,9 @@
 """Commission that is paid out: to whom, how much, and exactly once, on a real LNbits."""
 
-import itertools
+from functools import partial
 
 import pytest
-from payout_bench import Killed
+from payout_bench import killed_at_each_call
 from test_worker import assert_clean
 
 from dca_bot.core.cash_out import Reason
@@ -93,29 +93,10 @@ async def test_commission_killed_at_any_call_is_paid_exactly_once(
     bench = await make_bench(source_sat=10_000_000)
     rosa = wallets("rosa")
     await bench.recipient("rosa", 4000, Destination(INVOICE_KEY, rosa.invoice_key))
-    kills = 0
-    for point in itertools.count(1):
-        await bench.distribute(100_000, 80_000, 1_000)
-        bench.wallet.calls.clear()
-
-        def kill(_name, number, point=point):
-            if number == point:
-                raise Killed
-
-        setattr(bench.wallet, moment, kill)
-        try:
-            await bench.settle(2)
-        except Killed:
-            kills += 1
-        setattr(bench.wallet, moment, lambda _name, _number: None)
-        await bench.reopen()
-        await bench.worker.catch_up()
-        await bench.settle(3)
+    distribute = partial(bench.distribute, 100_000, 80_000, 1_000)
+    async for point in killed_at_each_call(bench, moment, distribute):
         assert await balance_sat(rosa) == 400 * point
         assert await balance_sat(bench.source) == 10_000_000 - 400 * point
-        if kills < point:
-            break
-    assert kills >= 5
     assert set(await bench.states()) == {"DONE"}
     await assert_clean(bench)
 

@@ -1,11 +1,11 @@
-import itertools
 import logging
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from payout_bench import Killed
+from payout_bench import Killed, killed_at_each_call
 
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -80,29 +80,10 @@ async def test_killed_at_any_call_pays_exactly_once(make_bench, wallets, balance
     bench = await make_bench(source_sat=10_000_000, day_max_sat=10**9)
     ana = wallets("ana")
     await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**9)
-    kills = 0
-    for point in itertools.count(1):
-        await bench.distribute(10_000, 8_000)
-        bench.wallet.calls.clear()
-
-        def kill(_name, number, point=point):
-            if number == point:
-                raise Killed
-
-        setattr(bench.wallet, moment, kill)
-        try:
-            await bench.settle(2)
-        except Killed:
-            kills += 1
-        setattr(bench.wallet, moment, lambda _name, _number: None)
-        await bench.reopen()
-        await bench.worker.catch_up()
-        await bench.settle(3)
+    distribute = partial(bench.distribute, 10_000, 8_000)
+    async for point in killed_at_each_call(bench, moment, distribute):
         assert await balance_sat(ana) == 10_000 * point
         assert await balance_sat(bench.source) == 10_000_000 - 10_000 * point
-        if kills < point:
-            break
-    assert kills >= 5
     assert set(await bench.states()) == {"DONE"}
     await assert_clean(bench)
 

@@ -180,6 +180,7 @@ class Relay:
             self._fail(errors)
         finally:
             await socket.close()
+        _heed_cancellation()
         if self._listener is not None:
             await self._listener.on_disconnected()
 
@@ -293,6 +294,16 @@ class Relay:
 
     def _now_s(self) -> int:
         return int(self._clock.now().timestamp())
+
+
+def _heed_cancellation() -> None:
+    """Raise CancelledError if this task was cancelled.
+
+    Up to Python 3.12 a TaskGroup that ends by an error forgets a cancellation that comes meanwhile.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _resolve(answer: asyncio.Future[Any] | None, value: Any) -> None:

@@ -693,6 +693,37 @@ async def test_unexpected_error_is_a_lost_connection_and_the_relay_is_tried_agai
     assert "a secret text" not in caplog.text + one.state.detail
 
 
+class StopsAtTheEnd(FastClock):
+    """Has a relay stopped in the moment in which a connection's own tasks are ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.tasks = []
+
+    async def sleep(self, delay_s):
+        try:
+            await super().sleep(delay_s)
+        except asyncio.CancelledError:
+            for task in self.tasks:
+                task.cancel()
+            raise
+
+
+async def test_relay_that_is_stopped_while_a_connection_ends_does_stop(bot):
+    async def hangs_up(socket):
+        await socket.recv()
+
+    clock = StopsAtTheEnd()
+    async with playing(hangs_up) as url:
+        one = Relay(url, bot, clock=clock, random=random.SystemRandom(), since=datetime.now(UTC))
+        task = asyncio.create_task(one.run())
+        clock.tasks.append(task)
+        _, running_on = await asyncio.wait([task], timeout=LIMIT_S)
+        task.cancel()
+    assert not running_on
+    assert task.cancelled()
+
+
 async def test_nothing_is_published_while_not_running(bot, alice):
     ours = messenger_of(bot, ["ws://127.0.0.1:9"])
     assert not await send(ours, to(alice), ["ws://127.0.0.1:9"])

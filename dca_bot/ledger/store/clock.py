@@ -28,6 +28,8 @@ LEAP_MIN = timedelta(hours=1)
 """A clock that shows so much more than has passed was set ahead, or stood still with its computer."""
 CODE_LIFE = timedelta(minutes=10)
 """How long the code of a confirmation may be used."""
+KNOCK_LIFE = timedelta(hours=24)
+"""How long a stranger's knock may be used."""
 
 
 class Turn(Enum):
@@ -104,6 +106,7 @@ def pull_back(tx: Tx, now: datetime) -> None:
         "second": int(now.timestamp()),
         "code": micros(now + CODE_LIFE),
         "top_up": micros(now + TOP_UP_LIFE),
+        "knock": micros(now + KNOCK_LIFE),
     }
     bot_state.put(tx, bot_state.CLOCK_BACK_AT, str(micros(now)))
     for statement in _PULLED:
@@ -175,7 +178,11 @@ _PULLED = (
     " AND created_at > :second",
     "UPDATE alarm SET since = :now WHERE since > :now",
     "UPDATE slow_destination SET since = :now WHERE since > :now",
+    "UPDATE delivery SET lost_at = :now WHERE lost_at > :now",
     "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE outbox SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE knock SET knocked_at = :now WHERE knocked_at > :now",
+    "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",
     # No top-up invoice lives longer.
     "UPDATE top_up SET expires_at = :now WHERE expires_at > :top_up",
     # From when on a person's messages count.

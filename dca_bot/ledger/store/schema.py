@@ -63,6 +63,12 @@ MIGRATIONS = (
         "d2b33f1a725ed18b",
         "Lamassu's amounts of a cash-out, the newest price and the last top-up have columns of their own",
     ),
+    Migration(
+        "0006_reach.sql",
+        "8b031745bd50",
+        "a99a479f70f7d2dd",
+        "where people read, whom messages reach, how far each relay was heard, and strangers' knocks",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

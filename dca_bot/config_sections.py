@@ -15,6 +15,10 @@ from dca_bot.config_values import (
     Currency,
     FilePath,
     HttpUrl,
+    Lud16,
+    Nip05,
+    OneLine,
+    PageUrl,
     PrivateFile,
     PublicFile,
     RelayUrl,
@@ -47,6 +51,18 @@ class BotConfig(Section):
     currency: Currency = "GTQ"
 
 
+class ProfileConfig(Section):
+    """`[nostr.profile]`; None for a key that is left out."""
+
+    name: OneLine | None = None
+    about: Annotated[str, Field(max_length=1_000)] | None = None
+    picture: PageUrl | None = None
+    banner: PageUrl | None = None
+    website: PageUrl | None = None
+    nip05: Nip05 | None = None
+    lud16: Lud16 | None = None
+
+
 class NostrConfig(Section):
     """`[nostr]`."""
 
@@ -57,6 +73,10 @@ class NostrConfig(Section):
     operators: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
     operator_protocols: Annotated[tuple[DmProtocol, ...], Field(min_length=1)] = (DmProtocol.NIP17,)
     max_message_age_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 6
+    discovery_relays: Annotated[
+        tuple[RelayUrl, ...], Field(max_length=10), AfterValidator(each_relay_once)
+    ] = ("wss://purplepag.es", "wss://relay.damus.io")
+    profile: ProfileConfig = ProfileConfig()
 
 
 class SshConfig(Section):

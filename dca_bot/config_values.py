@@ -23,6 +23,8 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+")
 _FIRST_BLOCK, _FAR = datetime(2009, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _NOT_OF_HOST = re.compile(r"[\s/@\[\]]")
+_NIP05 = re.compile(r"[a-z0-9._-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
+_LUD16 = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?")
 
 
 class Access(Enum):
@@ -63,6 +65,38 @@ def _http_url(url: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} is a page of it; write {parts.scheme}://{parts.netloc} only")
     return url.rstrip("/")
+
+
+def _page_url(url: str) -> str:
+    """Check the URL of a page or picture; an empty text stands for none."""
+    if url and (_parts(url, "https", "http") is None or not url.isascii()):
+        raise ValueError(f"{url!r} is no web address; write one like https://example.com/bot.png")
+    return url
+
+
+def _nip05(text: str) -> str:
+    """Check the shape of an internet identifier (NIP-05); an empty text stands for none."""
+    if text and not _NIP05.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no NIP-05 name; write one in small letters, like bot@example.com or"
+            " _@example.com"
+        )
+    return text
+
+
+def _lud16(text: str) -> str:
+    """Check the shape of a Lightning address (LUD-16); an empty text stands for none."""
+    if text and not _LUD16.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no Lightning address; write one in small letters, like bot@example.com"
+        )
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has a line break or another character in it that can't be shown")
+    return text
 
 
 def _ssh_host(host: str) -> str:
@@ -134,5 +168,9 @@ Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
 Sats = Annotated[int, Field(ge=0, le=SAT_MAX)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PageUrl = Annotated[str, Field(max_length=500), AfterValidator(_page_url)]
+Nip05 = Annotated[str, AfterValidator(_nip05)]
+Lud16 = Annotated[str, AfterValidator(_lud16)]
+OneLine = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 SshHost = Annotated[str, AfterValidator(_ssh_host)]
 Currency = Annotated[str, AfterValidator(_currency)]

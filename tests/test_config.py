@@ -106,11 +106,41 @@ def test_example_explains_every_key():
             "lnbits: low_balance_sat is above top_up_to_sat",
         ),
         ("'{since}'", "'{sinc}'", "lamassu.csv: the command has {sinc}"),
+        ("wss://purplepag.es", "https://purplepag.es", "nostr.discovery_relays.0: 'https://purp"),
+        *(
+            (f"# {key} =", f"{key} = {given} #", f"nostr.profile.{key}: {said}")
+            for key, given, said in (
+                ("name", '"a\\nb"', "has a line break"),
+                ("picture", '"bot.png"', "'bot.png' is no web address; write one like https://"),
+                ("picture", '"data:image/png;base64,AA"', "'data:image/png;base64,AA' is no web"),
+                ("banner", '"ipfs://bafy"', "'ipfs://bafy' is no web address"),
+                ("website", '"example.com"', "'example.com' is no web address"),
+                ("nip05", '"example.com"', "'example.com' is no NIP-05 name; write one in small"),
+                ("nip05", '"Bot@Example.com"', "'Bot@Example.com' is no NIP-05 name"),
+                ("lud16", '"lnurl1abc"', "'lnurl1abc' is no Lightning address"),
+                ("lud16", '"a b@example.com"', "'a b@example.com' is no Lightning address"),
+            )
+        ),
     ],
 )
 def test_fault_is_named_with_its_place(tmp_path, old, new, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
         load_config(changed(tmp_path, old, new))
+
+
+def test_profile_takes_empty_texts_and_whole_pages(tmp_path):
+    (tmp_path / "config.toml").write_text(
+        EXAMPLE.read_text(encoding="utf-8")
+        .replace("# about =", 'about = """\nA\nB"""\n# about =')
+        .replace("# picture =", 'picture = ""\n# picture =')
+        .replace("# banner =", 'banner = "https://x.example:8443/a/b.png?w=1500#top"\n# banner =')
+        .replace("# nip05 =", 'nip05 = "_@sub.example.com"\n# nip05 ='),
+        encoding="utf-8",
+    )
+    profile = load_config(tmp_path / "config.toml").nostr.profile
+    assert (profile.name, profile.about, profile.picture) == (None, "A\nB", "")
+    assert profile.banner == "https://x.example:8443/a/b.png?w=1500#top"
+    assert profile.nip05 == "_@sub.example.com"
 
 
 def test_currency_that_is_none_is_told_with_the_nearest_one(tmp_path):

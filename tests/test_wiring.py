@@ -5,6 +5,7 @@ import tomllib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scaffold import open_ledger
 from test_app import Clock
 
 from dca_bot.config import Config, load_config
+from dca_bot.config_sections import NostrConfig
 from dca_bot.core.ports import DmProtocol
 from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError
@@ -112,6 +114,21 @@ SECRETS = {
 
 
 MADRID = "Europe/Madrid"
+PROFILE = {
+    "name": "Ahorro",
+    "about": "Savings",
+    "picture": "https://a.example/p.png",
+    "banner": "https://a.example/b.png",
+    "website": "https://a.example/",
+    "nip05": "bot@a.example",
+    "lud16": "tips@a.example",
+}
+
+
+def profile_key(key, wired):
+    return getattr(wired.config.nostr.profile, key)
+
+
 # A key, another value than the contract's, where it has to arrive, and as what.
 CASES = [
     ("bot.data_dir", "other", lambda w: w.jobs.backups.data_dir.name, "other"),
@@ -142,6 +159,16 @@ CASES = [
         7,
         lambda w: w.programme.message_age_max,
         timedelta(hours=7),
+    ),
+    (
+        "nostr.discovery_relays",
+        ["wss://d.example"],
+        lambda w: list(w.config.nostr.discovery_relays),
+        ["wss://d.example"],
+    ),
+    *(
+        (f"nostr.profile.{key}", value, partial(profile_key, key), value)
+        for key, value in PROFILE.items()
     ),
     ("lamassu.source", "directory", lambda w: type(w.source).__name__, "DirectorySource"),
     (
@@ -285,8 +312,13 @@ def test_contract_loads_as_it_is_written(tmp_path):
 
 
 def test_defaults_are_the_contracts():
-    written = Config.model_validate(spec_values())
     values = spec_values()
+    # A key of the profile that is left out leaves what is published: its default is no value.
+    assert all(
+        value is None for value in NostrConfig.model_fields["profile"].default.model_dump().values()
+    )
+    del values["nostr"]["profile"]
+    written = Config.model_validate(values)
     values["lamassu"]["ssh"].pop("port")
     least = {
         "nostr": {name: values["nostr"][name] for name in ("relays", "operators")},

@@ -23,6 +23,7 @@ _CONFIG = """\
 [nostr]
 relays = [{relay}]
 operators = [{operator}]
+discovery_relays = []
 
 [lamassu]
 source = "directory"

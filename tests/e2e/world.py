@@ -25,6 +25,7 @@ CONFIG = """\
 [nostr]
 relays = {relays}
 operators = [{operator}]
+discovery_relays = []
 
 [lamassu]
 source = "ssh-csv"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from secrets import SystemRandom
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.relay_state import RelayState
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.relay import RelayState
 
 
 class DmClient:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import place_of
 from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public, normalize
@@ -21,9 +23,10 @@ from dca_bot.nostr.events import Event, Tags, parse_event, sign
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import GRACE_S, RecipientRelays
-from dca_bot.nostr.relay import Relay, RelayState
+from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS, RelayLists
 from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relay_troubles import Trouble, unreached
 
 _LOG = logging.getLogger(__name__)
 _KIND_PROFILE = 0
@@ -119,8 +122,8 @@ class NostrMessenger:
             self._group.create_task(self._send(event, url, bulk=bulk, is_only=len(urls) == 1))
             for url in urls
         ]
-        for accepted in asyncio.as_completed(sends):
-            if await accepted:
+        for answer in asyncio.as_completed(sends):
+            if (await answer).accepted:
                 for send in sends:
                     asyncio.get_running_loop().call_later(GRACE_S, send.cancel)
                 return True
@@ -148,16 +151,16 @@ class NostrMessenger:
         now = self._clock.now()
         return seal_message(message, self._key, now=now, random=self._random).to_json()
 
-    async def _send(self, event: Event, url: str, **how: bool) -> bool:
+    async def _send(self, event: Event, url: str, **how: bool) -> RelayAnswer:
         """Bring an event to a relay; an error counts as not accepted, and doesn't touch other relays."""
         try:
             return await self._carry(event, url, **how)
         except Exception as error:  # noqa: BLE001 - no relay may end the bot
             name = type(error).__name__
             _LOG.error("publish_failed relay=%s error=%s at=%s", url, name, place_of(error))
-            return False
+            return unreached(url, Trouble(RelayTrouble.FAILED, f"failed by an unexpected {name}"))
 
-    async def _carry(self, event: Event, url: str, **how: bool) -> bool:
+    async def _carry(self, event: Event, url: str, **how: bool) -> RelayAnswer:
         own = self._relays.get(url)
         if own is not None:
             return await own.publish(event)
@@ -166,7 +169,7 @@ class NostrMessenger:
     async def _introduce(self, relay: Relay) -> None:
         self._recipient_relays.forget_avoided()
         for event in self._announced:
-            if not await relay.publish(event):
+            if not (await relay.publish(event)).accepted:
                 _LOG.warning("announcement_refused relay=%s kind=%d", relay.url, event.kind)
 
     def _announcement(self, name: str, about: str) -> tuple[Event, ...]:

@@ -13,11 +13,14 @@ from datetime import datetime, timedelta
 from random import Random
 from urllib.parse import urlsplit
 
+from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock
+from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relay_troubles import Trouble, unreached
 
 _LOG = logging.getLogger(__name__)
 GRACE_S = 3
@@ -29,6 +32,9 @@ _AVOID_FOR = timedelta(minutes=2)
 _AVOIDED_MAX = 1_000
 _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
+_UNVISITED = Trouble(RelayTrouble.NOT_TRIED, "not visited yet")
+_AVOIDED = Trouble(RelayTrouble.AVOIDED, "the host has just kept a visit waiting in vain")
+_NOT_PUBLIC = Trouble(RelayTrouble.NOT_PUBLIC, "no public address, or not wss")
 
 
 class RecipientRelays:
@@ -49,29 +55,31 @@ class RecipientRelays:
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
         self._avoided: OrderedDict[str, tuple[datetime, bool]] = OrderedDict()
 
-    async def send(self, event: Event, url: str, *, bulk: bool, is_only: bool = False) -> bool:
-        """Bring an event to a relay; True if the relay answered OK true.
+    async def send(
+        self, event: Event, url: str, *, bulk: bool, is_only: bool = False
+    ) -> RelayAnswer:
+        """Bring an event to a relay, and return the relay's answer or why none came.
 
-        A host that has just kept a visit waiting in vain is avoided: False without a visit. A host
+        A host that has just kept a visit waiting in vain is avoided, and not visited. A host
         is also avoided after a visit that was cut short because another relay had the event, unless
         `is_only`: the host may be slow but good, and the recipient lists no other relay.
         """
-        host, visit = urlsplit(url).netloc, _Visit(event)
+        host, visit = urlsplit(url).netloc, _Visit(event, unreached(url, _UNVISITED))
         async with self._bulk_room if bulk else self._room:
             began_at = self._clock.now()
             until, was_left = self._avoided.get(host, (began_at, False))
             # A time further ahead than _AVOID_FOR was noted while the clock was wrong.
             if began_at < until <= began_at + _AVOID_FOR and not (is_only and was_left):
-                return False
+                return unreached(url, _AVOIDED)
             was_left = True
             try:
                 await self._go(visit, url)
                 was_left = False
             finally:
                 took = self._clock.now() - began_at
-                if not visit.accepted and took >= timedelta(seconds=GRACE_S):
+                if not visit.answer.accepted and took >= timedelta(seconds=GRACE_S):
                     self._avoid(host, was_left=was_left)
-            return visit.accepted
+            return visit.answer
 
     def forget_avoided(self) -> None:
         """Try every host again: perhaps the bot was cut off, not the hosts."""
@@ -88,6 +96,7 @@ class RecipientRelays:
         endpoint = await self._find_endpoint(url)
         if endpoint is None:
             _LOG.info("foreign_relay_refused relay=%s", url)
+            visit.answer = unreached(url, _NOT_PUBLIC)
             return
         relay = Relay(
             url,
@@ -98,6 +107,8 @@ class RecipientRelays:
             endpoint=endpoint,
         )
         await relay.connect_once()
+        if visit.answer.trouble is RelayTrouble.NOT_TRIED:
+            visit.answer = relay.unreached()
 
 
 @dataclass(slots=True)
@@ -105,10 +116,10 @@ class _Visit:
     """The listener that publishes one event at a recipient's relay and leaves."""
 
     event: Event
-    accepted: bool = False
+    answer: RelayAnswer
 
     async def on_connected(self, relay: Relay) -> None:
-        self.accepted = await relay.publish(self.event)
+        self.answer = await relay.publish(self.event)
         await relay.leave()
 
     async def on_event(self, event: Event) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
@@ -16,14 +15,17 @@ from typing import Any, Protocol
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock
-from dca_bot.errors import in_words, place_of
+from dca_bot.core.relay_state import RelayState, RelayTrouble
+from dca_bot.errors import place_of
 from dca_bot.nostr import actions
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_protocol import RelayProtocol
 from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
+from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said, unreached
 from dca_bot.nostr.subscriptions import LOOKBACK_S
 
 _LOG = logging.getLogger(__name__)
@@ -31,15 +33,6 @@ _PING_S = 20
 _PUBLISH_LIMIT_S = 15
 _QUERY_LIMIT_S = 10
 _BACKOFF_S_MAX = 120
-
-
-@dataclass(frozen=True, slots=True)
-class RelayState:
-    """The state of one of the bot's relays; `detail` is for a person."""
-
-    url: str
-    listening: bool
-    detail: str
 
 
 class RelayListener(Protocol):
@@ -63,7 +56,18 @@ class RelayListener(Protocol):
 
 
 class _Lost(Exception):
-    """The connection ended; the text says why."""
+    """The connection ended by `trouble`."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.detail)
+        self.trouble = trouble
+
+
+_NO_CONNECTION = Trouble(RelayTrouble.LOST, "not connected")
+_NOT_LISTENING = Trouble(RelayTrouble.NO_ANSWER, "connected, but not listening")
+_NO_PONG = Trouble(RelayTrouble.NO_PONG, "the relay does not answer pings")
+_CLOSED_BY_RELAY = Trouble(RelayTrouble.LOST, "the relay closed the connection")
+_NO_ANSWER = Trouble(RelayTrouble.NO_ANSWER, "no answer in time")
 
 
 class Relay:
@@ -95,16 +99,28 @@ class Relay:
         self._socket: ClientConnection | None = None
         self._protocol: RelayProtocol | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._answers: dict[str, asyncio.Future[bool]] = {}
+        self._answers: dict[str, asyncio.Future[RelayAnswer]] = {}
         self._queries: dict[str, asyncio.Future[Sequence[Event] | None]] = {}
         self._listening = False
-        self._ending = ""
-        self._detail = "not connected yet"
+        self._ending: Trouble | None = None
+        self._trouble: Trouble | None = Trouble(RelayTrouble.NOT_TRIED, "not connected yet")
+        self._since = clock.now()
+        self._ever_listened = False
 
     @property
     def state(self) -> RelayState:
         """Return the state of the relay."""
-        return RelayState(self.url, self._listening, self._detail)
+        trouble = self._trouble or Trouble(RelayTrouble.NOT_TRIED, "listening")
+        return RelayState(
+            url=self.url,
+            listening=self._listening,
+            detail=trouble.detail,
+            since=self._since,
+            trouble=None if self._trouble is None else trouble.code,
+            words=trouble.words,
+            status=trouble.status,
+            ever_listened=self._ever_listened,
+        )
 
     async def run(self) -> None:
         """Stay connected until cancelled, with growing, jittered delays between attempts."""
@@ -130,11 +146,11 @@ class Relay:
         if self._socket is not None:
             await self._socket.close()
 
-    async def publish(self, event: Event) -> bool:
-        """Send an event and wait for the answer; False for a refusal, silence or no connection."""
+    async def publish(self, event: Event) -> RelayAnswer:
+        """Send an event, and return the relay's answer or why none came."""
         if self._protocol is None:
-            return False
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            return self.unreached()
+        answer: asyncio.Future[RelayAnswer] = asyncio.get_running_loop().create_future()
         # Registered before the event is sent: the answer may come at once.
         self._answers[event.id] = answer
         protocol = self._protocol
@@ -142,11 +158,17 @@ class Relay:
             async with asyncio.timeout(_PUBLISH_LIMIT_S):
                 await self._perform(protocol.publish(event))
                 return await answer
-        except (TimeoutError, ConnectionClosed):
-            return False
+        except TimeoutError:
+            return unreached(self.url, _NO_ANSWER)
+        except ConnectionClosed as error:
+            return unreached(self.url, trouble_of(error))
         finally:
             self._answers.pop(event.id, None)
             protocol.forget(event.id)
+
+    def unreached(self) -> RelayAnswer:
+        """Return the answer to a message that the relay's present trouble keeps from being sent."""
+        return unreached(self.url, self._trouble or _NO_CONNECTION)
 
     async def query(self, wanted: Filter) -> Sequence[Event] | None:
         """Ask for stored events, which are not verified; None if no answer came."""
@@ -170,12 +192,14 @@ class Relay:
             async with asyncio.timeout(OPEN_LIMIT_S):
                 socket = await open_socket(self.url, self._endpoint)
         except (OSError, WebSocketException, ValueError) as error:
-            self._note(listening=False, detail=in_words(error))
+            self._note(trouble_of(error))
             return
         try:
             await self._serve(socket)
-        except* (_Lost, ConnectionClosed) as errors:
-            self._note(listening=False, detail=in_words(errors.exceptions[0]))
+        except* _Lost as errors:
+            self._note(_the_loss(errors).trouble)
+        except* ConnectionClosed as errors:
+            self._note(trouble_of(errors.exceptions[0]))
         except* Exception as errors:  # noqa: BLE001 - the listener is told of every end
             self._fail(errors)
         finally:
@@ -190,7 +214,7 @@ class Relay:
             error = error.exceptions[0]
         name = type(error).__name__
         _LOG.error("relay_failed relay=%s error=%s at=%s", self.url, name, place_of(error))
-        self._note(listening=False, detail=f"failed by an unexpected {name}")
+        self._note(Trouble(RelayTrouble.FAILED, f"failed by an unexpected {name}"))
 
     async def _serve(self, socket: ClientConnection) -> None:
         # A time ahead of now was noted while the clock was wrong.
@@ -199,7 +223,7 @@ class Relay:
         protocol = RelayProtocol(self.url, self._key, self._random, inbox_since=since)
         async with asyncio.TaskGroup() as group:
             self._socket, self._protocol, self._group = socket, protocol, group
-            self._ending = ""
+            self._ending = None
             group.create_task(self._keep_alive(socket, protocol))
             try:
                 await self._converse(socket, protocol, group)
@@ -216,11 +240,10 @@ class Relay:
             async for frame in socket:
                 if isinstance(frame, str):
                     await self._perform(protocol.receive(frame, self._now_s()))
-                detail = "listening" if protocol.listening else "connected, but not listening"
-                self._note(listening=protocol.listening, detail=detail)
+                self._note(None if protocol.listening else _NOT_LISTENING)
         except ConnectionClosed as error:
-            raise _Lost(self._ending or in_words(error)) from error
-        raise _Lost(self._ending or "the relay closed the connection")
+            raise _Lost(self._ending or trouble_of(error)) from error
+        raise _Lost(self._ending or _CLOSED_BY_RELAY)
 
     async def _keep_alive(self, socket: ClientConnection, protocol: RelayProtocol) -> None:
         """Ping, so that a half-open connection ends, and note until when all messages were heard.
@@ -234,13 +257,13 @@ class Relay:
                 pong = asyncio.ensure_future(await socket.ping())
                 await self._clock.sleep(_PING_S)
                 if not pong.done():
-                    await self._end("the relay does not answer pings")
+                    await self._end(_NO_PONG)
                 if protocol.up_to_date:
                     self._heard_at = asked_at
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, trouble: Trouble) -> None:
         """End the connection; the loop that reads the socket notices."""
-        self._ending = reason
+        self._ending = trouble
         await self.leave()
 
     async def _perform(self, todo: Sequence[actions.Action]) -> None:
@@ -262,7 +285,7 @@ class Relay:
             case actions.WakeIn() if self._group is not None:
                 self._group.create_task(self._wake(action))
             case actions.Drop(reason):
-                await self._end(reason)
+                await self._end(trouble_said(RelayTrouble.AUTH, reason))
 
     async def _wake(self, action: actions.WakeIn) -> None:
         await self._clock.sleep(action.delay_s)
@@ -274,22 +297,28 @@ class Relay:
     def _on_answer(self, event_id: str, *, accepted: bool, reason: str) -> None:
         if not accepted:
             _LOG.warning("publish_refused relay=%s event=%s reason=%r", self.url, event_id, reason)
-        _resolve(self._answers.get(event_id), accepted)
+            trouble = trouble_said(RelayTrouble.REFUSED, reason)
+            _resolve(self._answers.get(event_id), unreached(self.url, trouble))
+            return
+        _resolve(self._answers.get(event_id), RelayAnswer(self.url, accepted=True, words=reason))
 
     def _release(self) -> None:
         """Forget the ended connection, and answer everybody who waits for an event's or a query's answer."""
         self._socket = self._protocol = self._group = None
-        for accepted in self._answers.values():
-            _resolve(accepted, False)  # noqa: FBT003
+        for answer in self._answers.values():
+            _resolve(answer, unreached(self.url, self._ending or _NO_CONNECTION))
         for events in self._queries.values():
             _resolve(events, None)
 
-    def _note(self, *, listening: bool, detail: str) -> None:
-        self._detail = detail
+    def _note(self, trouble: Trouble | None) -> None:
+        """Note what is wrong, None for a relay that listens; log a change."""
+        self._trouble, listening = trouble, trouble is None
         if listening == self._listening:
             return
-        self._listening = listening
+        self._listening, self._since = listening, self._clock.now()
+        self._ever_listened = self._ever_listened or listening
         level = logging.INFO if listening else logging.WARNING
+        detail = self.state.detail
         _LOG.log(level, "relay_listening=%s relay=%s detail=%r", listening, self.url, detail)
 
     def _now_s(self) -> int:
@@ -304,6 +333,12 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _the_loss(errors: BaseExceptionGroup[_Lost]) -> _Lost:
+    """Return the first loss of a group; TaskGroups can nest groups."""
+    first = errors.exceptions[0]
+    return first if isinstance(first, _Lost) else _the_loss(first)
 
 
 def _resolve(answer: asyncio.Future[Any] | None, value: Any) -> None:

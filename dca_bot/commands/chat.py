@@ -15,10 +15,10 @@ from pathlib import Path
 from dca_bot.commands.chat_terminal import Lines, LineUnreadable, Screen
 from dca_bot.config_secrets import refuse_key_as_path
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.secret_files import read_secret_file, write_secret
 from dca_bot.nostr.dm_client import DmClient
-from dca_bot.nostr.dns import normalize
 from dca_bot.nostr.keys import SecretKey, generate, parse_public_key, parse_secret_key
 from dca_bot.program import command
 from dca_bot.system_clock import SystemClock

@@ -16,9 +16,10 @@ from random import Random
 from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.core.relay_state import RelayState, RelayTrouble
+from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
 from dca_bot.nostr.dm import seal_message
-from dca_bot.nostr.dns import find_public, normalize
+from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, Tags, parse_event, sign
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.receiver import Receiver, RelayBuffer

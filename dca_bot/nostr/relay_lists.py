@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dca_bot.core.ports import Clock
+from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import MessageRefused
-from dca_bot.nostr.dns import normalize
 from dca_bot.nostr.events import Event, verify
 from dca_bot.nostr.relay import Relay
 

@@ -2,34 +2,8 @@ import asyncio
 
 import pytest
 
-from dca_bot.nostr.dns import find_public, normalize
+from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.relay_socket import Endpoint
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("wss://Relay.Example.com/", "wss://relay.example.com"),
-        ("WSS://relay.example.com:443", "wss://relay.example.com"),
-        ("wss://relay.example.com.", "wss://relay.example.com"),
-        ("wss://relay.example.com.:7777/", "wss://relay.example.com:7777"),
-        ("wss://.", None),
-        ("wss://relay.example.com/inbox/", "wss://relay.example.com/inbox"),
-        ("wss://relay.example.com:7777", "wss://relay.example.com:7777"),
-        ("ws://127.0.0.1:80/", "ws://127.0.0.1"),
-        ("wss://[2606:4700::1]:8443/", "wss://[2606:4700::1]:8443"),
-        ("https://relay.example.com", None),
-        ("wss://", None),
-        ("wss://me:secret@relay.example.com", None),
-        ("wss://relay.example.com:99999", None),
-        ("wss://relay.example.com/\nHost: other", None),
-        ("wss://[::1", None),
-        ("wss://" + "a" * 300, None),
-        ("", None),
-    ],
-)
-def test_relay_url_is_compared_in_one_form(url, expected):
-    assert normalize(url) == expected
 
 
 @pytest.mark.parametrize(

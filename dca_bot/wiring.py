@@ -18,6 +18,7 @@ from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.lamassu.ingest import Ingest
+from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.outbox import Outbox
 from dca_bot.jobs.payouts.context import PayoutContext
 from dca_bot.jobs.payouts.funds import Funds
@@ -135,6 +136,7 @@ async def _payout_context(parts: _Parts, instance: str) -> PayoutContext:
 def _alarms(parts: _Parts) -> Alarms:
     config = parts.config
     alert_after = timedelta(minutes=config.notifications.offline_alert_minutes)
+    operators = OperatorAlarms(parts.programme, parts.notices, parts.signals, alert_after)
     return Alarms(
         database=parts.database,
         messenger=parts.outside.messenger,
@@ -143,6 +145,7 @@ def _alarms(parts: _Parts) -> Alarms:
         signals=parts.signals,
         alert_after=alert_after,
         polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
+        operators=operators,
     )
 
 

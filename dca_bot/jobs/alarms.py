@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.core.reach import Part, Reach
+from dca_bot.jobs.alarm_raiser import AlarmRaiser
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
+from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
@@ -43,7 +45,7 @@ class Alarms:
     """The watcher of outages.
 
     `alert_after`: the length of an outage that raises the alarm of a part. `polls_after`: the time without a
-    successful poll that raises the alarm of polls.
+    successful poll that raises the alarm of polls. `operators`: watches whether operators are reached.
     """
 
     database: Database
@@ -53,10 +55,13 @@ class Alarms:
     signals: Signals
     alert_after: timedelta
     polls_after: timedelta
+    operators: OperatorAlarms
     _looked_at: datetime | None = field(default=None, init=False)
     _boundary: ErrorBoundary = field(init=False)
+    _raiser: AlarmRaiser = field(init=False)
 
     def __post_init__(self) -> None:
+        self._raiser = AlarmRaiser(self.notices, self.signals)
         self._boundary = ErrorBoundary(
             self.database, self.notices, self.clock, self.signals.outbox.ring
         )
@@ -72,6 +77,9 @@ class Alarms:
         async with self._boundary.over(Guarded.REACH):
             await self._see_clock(now)
             await self._see_reach(now)
+        async with self._boundary.over(Guarded.UNREACHED):
+            if await self.database.transact(lambda tx: self.operators.see(tx, now)):
+                self.signals.outbox.ring()
         async with self._boundary.over(Guarded.SLOW):
             if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
                 self.signals.outbox.ring()
@@ -132,14 +140,14 @@ class Alarms:
             unheard = Say(
                 "notice.was_out_of_reach", part=name, since=Moment(alarm), until=Moment(reach.since)
             )
-            return self._end(tx, reach.part, over=over, unheard=unheard, now=now)
+            return self._raiser.end(tx, reach.part, over=over, unheard=unheard, now=now)
         lost_at = alarms.lose(tx, reach.part, reach.since)
         is_told = reach.part == Part.LAMASSU and alarms.since(tx, _POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
         why = Say("notice.why", detail=describe.failure(reach)) if reach.detail else NOTHING
         told = Say("notice.out_of_reach", part=name, since=Moment(lost_at), why=why)
-        self._start(tx, reach.part, told, since=lost_at, now=now)
+        self._raiser.start(tx, reach.part, told, since=lost_at, now=now)
         return True
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:
@@ -155,7 +163,7 @@ class Alarms:
                 return False
             over = Say("notice.polls_again", since=Moment(alarm))
             unheard = Say("notice.polls_missed", since=Moment(alarm), until=Moment(polled_at))
-            return self._end(tx, _POLLS, over=over, unheard=unheard, now=now)
+            return self._raiser.end(tx, _POLLS, over=over, unheard=unheard, now=now)
         due_at = bot_state.moment(tx, bot_state.POLLS_DUE_AT) or now
         since = max(due_at, polled_at or due_at)
         lamassu = self.signals.parts.get(Part.LAMASSU)
@@ -164,7 +172,7 @@ class Alarms:
         if is_away or is_told or now - since < self.polls_after:
             return False
         key = "notice.no_polls" if self.signals.reconciled.is_set() else "notice.no_polls_yet"
-        self._start(tx, _POLLS, Say(key, since=Moment(since)), since=since, now=now)
+        self._raiser.start(tx, _POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
 
     def _see_copy(self, tx: Tx, now: datetime) -> bool:
@@ -183,13 +191,13 @@ class Alarms:
         if alarm is None and stale is not None:
             name = Word("copy", stale.name)
             told = Say("notice.copy_stale", copy=name, since=Moment(stale.as_of))
-            self._start(tx, _COPY, told, since=stale.as_of, now=now)
+            self._raiser.start(tx, _COPY, told, since=stale.as_of, now=now)
             return True
         if alarm is None or stale is not None:
             return False
         over = Say("notice.copy_renewed", since=Moment(alarm))
         unheard = Say("notice.copy_was_stale", since=Moment(alarm), until=Moment(polled_at))
-        return self._end(tx, _COPY, over=over, unheard=unheard, now=now)
+        return self._raiser.end(tx, _COPY, over=over, unheard=unheard, now=now)
 
     def _drop(self, tx: Tx, name: str, now: datetime) -> bool:
         """End an alarm whose all-clear nobody can observe; tell whether there was an alarm."""
@@ -198,7 +206,7 @@ class Alarms:
             alarms.end(tx, name)
             return False
         told = Say("notice.polls_paused", since=Moment(alarm))
-        return self._end(tx, name, over=told, unheard=told, now=now)
+        return self._raiser.end(tx, name, over=told, unheard=told, now=now)
 
     def _see_destinations(self, tx: Tx, now: datetime) -> bool:
         """Tell of payouts that wait for their destination for more than a day.
@@ -214,20 +222,3 @@ class Alarms:
             self.notices.payouts.destination_slow(tx, one, now)
             _log.warning("payouts wait for a destination client=%d", one.client_id)
         return bool(slow)
-
-    def _start(self, tx: Tx, name: str, told: Say, *, since: datetime, now: datetime) -> None:
-        alarms.start(tx, name, since, now=now)
-        self.notices.alarms.raised(tx, name, told, now)
-        _log.warning("alarm name=%s since=%s", name, since.isoformat())
-
-    def _end(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> bool:
-        """Give the all-clear; tell whether the all-clear was given.
-
-        While the alarm is on its way to the relays, the all-clear waits for a later look.
-        """
-        if not self.signals.leaving.isdisjoint(outbox.open_of(tx, name)):
-            return False
-        alarms.end(tx, name)
-        self.notices.alarms.ended(tx, name, over=over, unheard=unheard, now=now)
-        _log.warning("all-clear name=%s", name)
-        return True

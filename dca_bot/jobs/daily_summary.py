@@ -56,7 +56,8 @@ class DailySummary:
 
         def work(tx: Tx) -> None:
             now = self.clock.now()
-            self.notices.tell_operators(tx, daily_summary(tx, self.programme, found, now), now)
+            told = daily_summary(tx, self.programme, found, now, npub=self.notices.npub)
+            self.notices.tell_operators(tx, told, now)
             bot_state.put(tx, bot_state.SUMMARY_DATE, due.isoformat())
             bot_state.put(tx, bot_state.SUMMARY_AT, now.isoformat())
             bot_state.drop(tx, bot_state.POLLS)

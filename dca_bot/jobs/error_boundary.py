@@ -39,6 +39,7 @@ class Guarded(StrEnum):
     CASH = "cash"
     MISSING = "missing"
     REACH = "reach"
+    UNREACHED = "unreached"
     SLOW = "slow"
     VERIFY = "verify"
 

@@ -1,6 +1,6 @@
 """The daily summary to operators: the day's figures, and the proof that the bot runs and reads Lamassu."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles
 from dca_bot.messages.lamassu_state import age_lines, lost_parts
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
+from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 
 _DAY = timedelta(days=1)
@@ -33,8 +34,15 @@ class Surroundings:
     parts: Sequence[Reach]
 
 
-def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> Say:
-    """Say the figures since the last summary, and the open matters."""
+def daily_summary(
+    tx: Tx,
+    programme: Programme,
+    found: Surroundings,
+    now: datetime,
+    *,
+    npub: Callable[[str], str] = str,
+) -> Say:
+    """Say the figures since the last summary, and the open matters; `npub` encodes a pubkey."""
     since = _since(tx, now)
     need = need_of(tx, programme, now)
     stuck = queue.stuck_count(tx)
@@ -54,6 +62,7 @@ def daily_summary(tx: Tx, programme: Programme, found: Surroundings, now: dateti
             _low(summary.low_names(tx)),
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=outbox.unsent(tx)),
+            *not_reached(tx, programme, npub, now),
             *lost_parts(found.parts),
         ),
     )

@@ -17,12 +17,12 @@ NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+|dca-bot check"
 TYPED = "amount command destination fiat machine name percent sats sat msat"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"
-    " journalctl lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
+    " journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
 )
 """Programs, formats, columns and settings."""
 SHARED = (
-    "a active app bitcoin bot bots d e emojis error es español final internet me no plan real relays sale"
-    " t u use web y z admin invoice key cash ins out outs compare english in"
+    "a active app bitcoin bot bots d e emojis error es español final internet me no plan real relay relays"
+    " sale t u use web y z admin invoice key cash ins out outs compare english in"
 )
 """Words of both languages, those that Spanish has for these things, and what tells of English in it."""
 ALLOWED = COMMAND_WORDS.union(*(words.split() for words in (TYPED, NAMES, SHARED)))

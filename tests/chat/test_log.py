@@ -48,6 +48,7 @@ READS = [
     ("op", "status"),
     ("op", "log"),
     ("op", "clients"),
+    ("op", "clients unreached"),
     ("op", "client maria"),
     ("op", "deposits"),
     ("op", "txs"),

@@ -10,6 +10,7 @@ from scaffold import open_ledger
 from dca_bot.core.payout import Waiting
 from dca_bot.core.reach import Part
 from dca_bot.jobs.alarms import Alarms
+from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -51,6 +52,7 @@ class Tower:
             signals=self.signals,
             alert_after=ALERT_AFTER,
             polls_after=POLLS_AFTER,
+            operators=OperatorAlarms(self.rules, self.notices, self.signals, ALERT_AFTER),
         )
 
     def connected(self):

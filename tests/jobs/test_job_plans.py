@@ -14,6 +14,7 @@ from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import FixedMode
+from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_runs
@@ -134,7 +135,8 @@ async def test_looks_at_the_clock_take_no_longer_with_history(bench):
     notices = Notices(bench.programme, load_texts(bench.programme))
     rules = bench.database, notices, bench.programme, bench.clock, signals
     schedule = FixedMode(bench.database, Coin(), *rules[1:])
-    watch = Alarms(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR)
+    operators = OperatorAlarms(bench.programme, notices, signals, HOUR)
+    watch = Alarms(bench.database, Coin(), notices, bench.clock, signals, HOUR, HOUR, operators)
     await (
         watch.look_once()
     )  # the first one ever, or one after the clock went back, looks through all

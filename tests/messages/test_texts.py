@@ -175,6 +175,7 @@ TERMS = {
     "row": ["no_id"],
     "shown": [*PaymentStatus, "none"],
     "statement": [*allowed("distribution", "kind"), *CASH_KINDS],
+    "undelivered": allowed("delivery", "reason"),
     "witness": set(Witness) - {Witness.LNBITS},
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""

@@ -7,17 +7,18 @@ from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
 from dca_bot.chat.operator.names import refuse_taken_name, unclear_names
+from dca_bot.chat.operator.unreached import UNREACHED, losses
 from dca_bot.chat.params import PAGE, Param, read_fiat, read_name, read_word
 from dca_bot.core.clients import ClientState
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger.correspondence import confirmations, inbox
+from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.programme import client_names, clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe, obstacles
+from dca_bot.messages import describe, obstacles, reach
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
 
 NAME = Param("NAME", read_name)
@@ -53,7 +54,6 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show a client's settings, balance and purchases."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = purchases.got(tx, client.id)
-    reached = inbox.reached(tx, client.pubkey)
     return Say(
         "client.card",
         name=client.name,
@@ -70,7 +70,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         wallet=describe.destination(client.destination),
         idle=_idle(tx, ctx, client),
         since=Moment(client.created_at),
-        reached=NOTHING if reached else Say("client.not_reached"),
+        reached=reach.of_client(tx, client),
     )
 
 
@@ -89,8 +89,12 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
 
 def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the clients by name; the first page also names clients whose names look alike."""
-    found, line = partial(clients.everyone, tx), partial(describe.client, programme=ctx.programme)
-    page = describe.page(Say("clients.heading"), args.page, found, line)
+    lost = losses(tx, ctx.now)
+
+    def line(client: Client) -> Say:
+        return describe.client(client, ctx.programme, lost.get(client.pubkey))
+
+    page = describe.page(Say("clients.heading"), args.page, partial(clients.everyone, tx), line)
     unclear = unclear_names(tx, ctx.command_set.words) if args.page == 1 else ()
     return Say("lines", lines=(page, *unclear))
 
@@ -204,6 +208,7 @@ CLIENT_MANAGEMENT = (
     ),
     Command(("client",), (NAME,), answer=_show_answer),
     Command(("clients",), (PAGE,), answer=_list_answer),
+    UNREACHED,
     Command(("client", "pause"), (NAME,), answer=_pause_answer),
     Command(("client", "resume"), (NAME,), answer=_resume_answer),
     Command(("client", "close"), (NAME,), answer=_close_answer),

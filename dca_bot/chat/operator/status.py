@@ -23,6 +23,7 @@ from dca_bot.messages import describe
 from dca_bot.messages.daily_summary import Surroundings
 from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part_state
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
+from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
 
 _FINDINGS_SHOWN_MAX = 10
@@ -72,6 +73,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(client_names.names(tx))),
             Say("status.unsent", n=outbox.unsent(tx)),
+            *not_reached(tx, ctx.programme, ctx.services.npub, ctx.now),
             _backup(tx),
             _totals(accounts.totals(tx)),
             *three_sides(tx, need.needed_msat, found.balance_msat),

@@ -33,6 +33,14 @@ def since(tx: Tx, name: str) -> datetime | None:
     return instant_or_none(row["since"] if row else None)
 
 
+def names(tx: Tx, prefix: str) -> list[str]:
+    """Return the names that begin with `prefix` of all recorded outages."""
+    rows = tx.execute(
+        "SELECT name FROM alarm WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
+    )
+    return [row["name"] for row in rows]
+
+
 def end(tx: Tx, name: str) -> None:
     """Remove an outage that is over."""
     tx.execute("DELETE FROM alarm WHERE name = ?", (name,))

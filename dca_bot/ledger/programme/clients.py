@@ -23,7 +23,7 @@ SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM cl
 JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id
 JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
 """
-_OPEN_CLIENT = "role = 'client' AND state <> 'closed'"
+OPEN_CLIENT = "role = 'client' AND state <> 'closed'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,12 @@ def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
 def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     """Return the open clients, by name; without a limit all."""
     order = "name LIMIT ? OFFSET ?"
-    return matching(tx, _OPEN_CLIENT, (limit, offset), order=order)
+    return matching(tx, OPEN_CLIENT, (limit, offset), order=order)
 
 
 def with_balance(tx: Tx) -> list[Client]:
     """Return the open clients with a balance above 0, by name."""
-    return matching(tx, f"{_OPEN_CLIENT} AND fiat.balance > 0")
+    return matching(tx, f"{OPEN_CLIENT} AND fiat.balance > 0")
 
 
 def set_state(tx: Tx, client: Client, state: ClientState) -> None:

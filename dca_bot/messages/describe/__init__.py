@@ -10,7 +10,14 @@ from dca_bot.messages.describe.cash_outs import (
     error,
     fixed_run,
 )
-from dca_bot.messages.describe.clients import arrived, client, deposit, destination, minimum
+from dca_bot.messages.describe.clients import (
+    arrived,
+    client,
+    deposit,
+    destination,
+    minimum,
+    unreached,
+)
 from dca_bot.messages.describe.holds.kinds import choice, held, hold
 from dca_bot.messages.describe.layout import NAME_LENGTH_MAX, PAGE_ROWS, page, short
 from dca_bot.messages.describe.payouts import (
@@ -57,5 +64,6 @@ __all__ = [
     "reason",
     "short",
     "state_changed",
+    "unreached",
     "waiting",
 ]

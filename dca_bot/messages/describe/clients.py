@@ -3,15 +3,18 @@
 from dca_bot.core.clients import ClientState
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
+from dca_bot.ledger.correspondence.unreached import Unreached
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.messages import obstacles
-from dca_bot.messages.describe.layout import short
+from dca_bot.messages.describe.layout import cut, short
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
+_SAID_LENGTH_MAX = 200
 
-def client(one: Client, programme: Programme) -> Say:
-    """Say a client on a line; for a balance, also why nothing is bought."""
+
+def client(one: Client, programme: Programme, loss: Unreached | None = None) -> Say:
+    """Say a client on a line; for a balance, also why nothing is bought; `loss` for one not reached."""
     why = obstacles.short(one, programme)
     return Say(
         "client.line",
@@ -21,7 +24,15 @@ def client(one: Client, programme: Programme) -> Say:
         state=_client_state(one)
         if why == NOTHING or not one.balance_minor
         else Say("client.buys_nothing", why=why),
+        reached=NOTHING if loss is None else Say("unreached.in_line", loss=unreached(loss)),
     )
+
+
+def unreached(loss: Unreached) -> Say:
+    """Say since when and why messages don't reach a person, with the relays' own words."""
+    said = Say("failure.said", said=cut(loss.said, _SAID_LENGTH_MAX)) if loss.said else NOTHING
+    why = Word("undelivered", loss.reason)
+    return Say("unreached.loss", since=Moment(loss.since), why=why, said=said)
 
 
 def destination(where: Destination | None) -> Say:

@@ -19,7 +19,12 @@ class _Find(Protocol[_Found_co]):
 
 def short(text: str) -> str:
     """Cut a name that others have chosen to the length for a phone."""
-    return text if len(text) <= NAME_LENGTH_MAX else f"{text[: NAME_LENGTH_MAX - 1]}…"
+    return cut(text, NAME_LENGTH_MAX)
+
+
+def cut(text: str, length_max: int) -> str:
+    """Cut a text to a length, with an ellipsis at the cut."""
+    return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
 
 
 def page(

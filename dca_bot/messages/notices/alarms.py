@@ -24,14 +24,28 @@ class AlarmNotices:
         self._programme = programme
         self._bot_name = bot_name
 
-    def raised(self, tx: Tx, name: str, told: Say, now: datetime) -> None:
-        """Raise an alarm; an unsent notice of the alarm can be withdrawn by the alarm's name."""
-        self._writer.tell_operators(tx, told, now, alarm=name)
+    def raised(
+        self, tx: Tx, name: str, told: Say, now: datetime, *, except_for: str | None = None
+    ) -> None:
+        """Raise an alarm, to each operator but the pubkey `except_for`.
 
-    def ended(self, tx: Tx, name: str, *, over: Say, unheard: Say, now: datetime) -> None:
+        An unsent notice of the alarm can be withdrawn by the alarm's name.
+        """
+        self._writer.tell_operators(tx, told, now, except_for, alarm=name)
+
+    def ended(
+        self,
+        tx: Tx,
+        name: str,
+        *,
+        over: Say,
+        unheard: Say,
+        now: datetime,
+        except_for: str | None = None,
+    ) -> None:
         """End an alarm: tell `over`, or `unheard` to an operator whom no notice of the alarm has reached."""
         missed = outbox.withdraw(tx, name, now=now)
-        for operator in sorted(self._programme.operators):
+        for operator in sorted(self._programme.operators - {except_for}):
             told = unheard if operator in missed else over
             self._writer.tell_operator(tx, operator, told, now)
 

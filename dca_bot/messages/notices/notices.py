@@ -41,7 +41,7 @@ class Notices:
         self.payouts = PayoutNotices(writer)
         self.funds = FundsNotices(writer, programme)
         self.alarms = AlarmNotices(writer, programme, bot_name)
-        self._npub = npub
+        self.npub = npub
 
     def hold_opened(self, tx: Tx, hold: Hold, now: datetime, *, told: Say | None = None) -> None:
         """Tell operators of a new hold; `told` adds details that the ledger does not keep."""
@@ -64,5 +64,5 @@ class Notices:
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command to all operators but the sender of the command."""
         client = clients.by_pubkey(tx, actor_pubkey)
-        who = client.name if client else describe.short(self._npub(actor_pubkey))
+        who = client.name if client else describe.short(self.npub(actor_pubkey))
         self.tell_operators(tx, Say("notice.money_command", who=who, done=done), now, actor_pubkey)

@@ -1,0 +1,35 @@
+"""The operators' command `clients unreached`: whom messages don't reach, since when, and why."""
+
+from datetime import datetime
+from functools import partial
+
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import PAGE
+from dca_bot.ledger.correspondence import unreached
+from dca_bot.ledger.correspondence.unreached import SHOWN_AFTER, Unreached
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe, reach
+from dca_bot.messages.say import NOTHING, Say
+
+
+def losses(tx: Tx, now: datetime) -> dict[str, Unreached]:
+    """Return by pubkey the losses of clients that have lasted long enough for lists."""
+    return {loss.pubkey: loss for _, loss in unreached.clients(tx, before=now - SHOWN_AFTER)}
+
+
+def _unreached_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """List whom messages don't reach, the longest first; the first page begins with operators."""
+    before = ctx.now - SHOWN_AFTER
+    lost = unreached.operators(tx, ctx.programme.operators, before=before) if args.page == 1 else ()
+    operators = tuple(reach.operator(ctx.services.npub(loss.pubkey), loss) for loss in lost)
+    page = describe.page(
+        Say("unreached.heading"),
+        args.page,
+        partial(unreached.clients, tx, before=before),
+        lambda found: reach.client(*found),
+        empty=NOTHING if operators else Say("unreached.none"),
+    )
+    return Say("lines", lines=(*operators, page))
+
+
+UNREACHED = Command(("clients", "unreached"), (PAGE,), answer=_unreached_answer)

@@ -1,0 +1,50 @@
+"""Says whom messages don't reach: to operators, in `status`, in the daily summary, in lists."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence import inbox, unreached
+from dca_bot.ledger.correspondence.unreached import SHOWN_AFTER, Unreached
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Moment, Say
+
+_SHOWN_MAX = 5
+
+
+def not_reached(
+    tx: Tx, programme: Programme, npub: Callable[[str], str], now: datetime
+) -> tuple[Say, ...]:
+    """Name the operators and clients whom messages haven't reached for SHOWN_AFTER, operators first."""
+    before = now - SHOWN_AFTER
+    operators = unreached.operators(tx, programme.operators, before=before)
+    clients = unreached.clients(tx, before=before)
+    lines = (
+        *(operator(npub(loss.pubkey), loss) for loss in operators),
+        *(client(name, loss) for name, loss in clients[:_SHOWN_MAX]),
+    )
+    more = len(clients) - _SHOWN_MAX
+    return (*lines, Say("unreached.more", n=more)) if more > 0 else lines
+
+
+def operator(npub: str, loss: Unreached) -> Say:
+    """Say on a line that messages don't reach an operator."""
+    return Say("unreached.operator", who=describe.short(npub), loss=describe.unreached(loss))
+
+
+def client(name: str, loss: Unreached) -> Say:
+    """Say on a line that messages don't reach a client."""
+    return Say("unreached.client", name=name, loss=describe.unreached(loss))
+
+
+def of_client(tx: Tx, one: Client) -> Say:
+    """Say that messages don't reach a client, from the first failed one on; NOTHING if they do."""
+    loss = unreached.of(tx, one.pubkey)
+    if loss is None:
+        return NOTHING if inbox.reached(tx, one.pubkey) else Say("client.not_reached")
+    last = NOTHING
+    if loss.reached_at is not None:
+        last = Say("unreached.last", at=Moment(loss.reached_at), relay=loss.relay)
+    return Say("unreached.card", loss=describe.unreached(loss), last=last)

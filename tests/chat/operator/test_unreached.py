@@ -1,0 +1,128 @@
+"""Operators see whom messages don't reach, since when and why: in each place where they look."""
+
+from datetime import timedelta
+
+import pytest
+from losses import lose, reach
+from talk import NPUBS, PEOPLE, START
+
+from dca_bot.messages.daily_summary import Surroundings, daily_summary
+
+MINUTE = timedelta(minutes=1)
+LONG_AGO = START - timedelta(days=2)
+REASONS = ("no_list", "unusable_list", "no_connection", "no_answer", "refused")
+LOSS = "NOT REACHED since 2026-02-27 06:00: the relays refuse the messages (said: “blocked: pay”)"
+
+
+async def lose_client(scene, name, at=LONG_AGO, **how):
+    await lose(scene.database, PEOPLE[name], at, said="blocked: pay", **how)
+
+
+async def summary(scene, programme=None):
+    programme = programme or scene.programme
+
+    def work(tx):
+        found = Surroundings(None, [])
+        return daily_summary(tx, programme, found, scene.clock.now(), npub=scene.services.npub)
+
+    told = await scene.database.read(work)
+    return scene.texts.render(told, programme.language)
+
+
+async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywhere(scene):
+    await lose_client(scene, "maria")
+    assert f"\n{LOSS}" in await scene.tell("op", "client maria")
+    (line,) = [line for line in (await scene.tell("op", "clients")).splitlines() if "maria" in line]
+    assert line.endswith(f", {LOSS}")
+    for text in (
+        await scene.tell("op", "status"),
+        await summary(scene),
+        await scene.tell("op", "clients unreached"),
+    ):
+        assert f"maria: {LOSS}" in text.splitlines()
+        assert "lena: NOT" not in text
+
+
+async def test_client_who_is_reached_again_is_named_nowhere(scene):
+    await lose_client(scene, "maria")
+    await reach(scene.database, PEOPLE["maria"], START)
+    for text in ("client maria", "clients", "status", "clients unreached"):
+        assert "NOT REACHED" not in await scene.tell("op", text)
+    assert "NOT REACHED" not in await summary(scene)
+
+
+async def test_last_message_that_arrived_is_told_of_a_client(scene):
+    at = LONG_AGO - timedelta(hours=1)
+    await lose_client(scene, "maria", reached_at=at, relay="wss://old.example.com")
+    shown = await scene.tell("op", "client maria")
+    assert shown.endswith("\nLast reached: 2026-02-27 05:00, on wss://old.example.com")
+
+
+async def test_loss_of_a_moment_is_shown_of_the_client_alone(scene):
+    """A relay that restarts is no news."""
+    await lose_client(scene, "maria", scene.clock.now())
+    assert "NOT REACHED" in await scene.tell("op", "client maria")
+    for text in ("clients", "status", "clients unreached"):
+        assert "NOT REACHED" not in await scene.tell("op", text)
+    scene.clock.at += 5 * MINUTE
+    for text in ("clients", "status", "clients unreached"):
+        assert "NOT REACHED" in await scene.tell("op", text)
+
+
+async def test_operator_who_is_not_reached_is_named_by_npub(scene):
+    await lose(scene.database, PEOPLE["op2"], LONG_AGO, said="blocked: pay")
+    line = f"Operator {NPUBS['op2'][:39]}…: {LOSS}"
+    for text in (
+        await scene.tell("op", "status"),
+        await summary(scene),
+        await scene.tell("op", "clients unreached"),
+    ):
+        assert line in text.splitlines()
+    assert "NOT REACHED" not in await scene.tell("op", "clients unreached 2")
+
+
+async def test_list_of_many_is_paged_and_shortened(scene):
+    for number in range(12):
+        name = f"saver{chr(97 + number)}"
+        await scene.sql(
+            "INSERT INTO client (name, skeleton, pubkey, role, language, created_at)"
+            " VALUES (?, ?, ?, 'client', 'en', 0)",
+            name,
+            name,
+            f"{number:064x}",
+        )
+        await lose(scene.database, f"{number:064x}", LONG_AGO + number * MINUTE)
+    first = (await scene.tell("op", "clients unreached")).splitlines()
+    assert [line.split(":")[0] for line in first[1:-1]] == [f"saver{c}" for c in "abcdefghij"]
+    second = (await scene.tell("op", "clients unreached 2")).splitlines()
+    assert [line.split(":")[0] for line in second[1:]] == ["saverk", "saverl"]
+    shown = [line for line in (await scene.tell("op", "status")).splitlines() if "saver" in line]
+    assert len(shown) == 5
+    assert "  and 7 clients more. Send clients unreached to see all." in await summary(scene)
+
+
+async def test_closed_client_and_stranger_are_not_listed(scene):
+    await scene.tell("op", "client close lena")
+    await lose_client(scene, "lena")
+    await lose(scene.database, PEOPLE["stranger"], LONG_AGO)
+    assert await scene.tell("op", "clients unreached") == (
+        "Messages reach everybody to whom some were sent."
+    )
+
+
+async def test_client_who_never_wrote_is_not_reached_yet(scene):
+    assert "Not reached yet" in await scene.tell("op", "client maria")
+    await scene.tell("maria", "balance")
+    assert "reached" not in (await scene.tell("op", "client maria")).casefold()
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_each_reason_is_told_in_spanish_and_in_english(spanish, reason):
+    await spanish.add_client("maria", wallet="")
+    await lose(spanish.database, PEOPLE["maria"], LONG_AGO, reason=reason, said="no: <words>")
+    told = await spanish.tell("op", "client maria")
+    (line,) = [line for line in told.splitlines() if "NO LE LLEGAN MENSAJES desde" in line]
+    assert line.endswith("(dijo: «no: <words>»)")
+    english = spanish.texts.catalogues["en"][f"word.undelivered.{reason}"]
+    assert english not in told
+    assert reason not in told

@@ -5,6 +5,7 @@
 # make test-long   the tests that are too long for every change: another seed of the kills
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
+# make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make python-versions   runs `make test` with each supported Python that is installed (.venv-3.13 and so on)
 # make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
 
@@ -18,6 +19,7 @@ BIN := $(VENV)/bin
 LNBITS := .lnbits/bin/lnbits
 # Three times the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 6
+SEED ?= 1
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 # A test starts hundreds of processes; without bytecode each would compile the program anew.
@@ -27,7 +29,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick test-long python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test quick test-long reach python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -57,6 +59,9 @@ python-versions:
 
 test-long: setup
 	$(BIN)/pytest -n $(JOBS) -m long -q
+
+reach: setup
+	@$(BIN)/python tests/reach/matrix.py --seed $(SEED)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -26,7 +26,7 @@ from dca_bot.outside import (
 )
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import supervisor_of
-from dca_bot.wiring import build_jobs
+from dca_bot.wiring import Jobs, build_jobs
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +71,15 @@ async def run(config: Config) -> None:
 async def run_jobs(
     config: Config, programme: Programme, database: Database, outside: Outside, stop: asyncio.Event
 ) -> None:
-    """Run all jobs with the given outside parts until `stop` is set; the failure of a job ends all jobs."""
+    """Build and run all jobs with the given outside parts until `stop` is set."""
     jobs = await build_jobs(config, programme, database, outside)
+    await keep_running(jobs, database, outside, stop)
+
+
+async def keep_running(
+    jobs: Jobs, database: Database, outside: Outside, stop: asyncio.Event
+) -> None:
+    """Run jobs that were built until `stop` is set; the failure of a job ends all jobs."""
     messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
     async with asyncio.TaskGroup() as group:
         tasks = [

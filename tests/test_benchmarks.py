@@ -10,7 +10,13 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize(
     "program",
-    ["benchmarks.py", "walks.py", "lnbits_versions.py", "ledger/store/database_bench.py"],
+    [
+        "benchmarks.py",
+        "walks.py",
+        "lnbits_versions.py",
+        "ledger/store/database_bench.py",
+        "reach/matrix.py",
+    ],
 )
 def test_program_beside_the_tests_can_be_started(program, monkeypatch):
     monkeypatch.syspath_prepend(str((HERE / program).parent))

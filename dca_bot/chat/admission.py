@@ -38,12 +38,15 @@ class Admission:
         self._services = services
         self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
         self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
+        self._files = RateLimit(burst=1, per=timedelta(hours=1))
         self._strangers = Quota(count=20, window=timedelta(hours=1))
 
     async def reject(
         self, message: IncomingMessage, sender: Sender, command_set: CommandSet, now: datetime
     ) -> Rejection | None:
         """Return the rejection of a client's or an operator's message; None where the message may run."""
+        if message.is_file:
+            return self._reject_file(message, now)
         # A search for secrets takes time; a flood is never stored, so nobody looks for secrets in it.
         is_flood = self._commands.is_silent(message.sender, now)
         operators = self._programme.operators if sender.client is None else frozenset[str]()
@@ -66,6 +69,11 @@ class Admission:
             return None
         secret = find_secret(message.text[:CHARS_MAX])
         return Say("stranger") if secret is None else warning(secret, Role.STRANGER)
+
+    def _reject_file(self, message: IncomingMessage, now: datetime) -> Rejection:
+        """Tell a sender of files at most once an hour that the bot reads text only."""
+        is_told = self._files.judge(message.sender, now) is Ruling.PASS
+        return Rejection("file", Say("problem.file") if is_told else None)
 
     def _problem(
         self, message: IncomingMessage, sender: Sender, secret: Secret | None, now: datetime

@@ -19,11 +19,12 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.correspondence import command_log, confirmations, inbox
 from dca_bot.ledger.programme import clients
+from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import CommandRefused, Say, refuse
+from dca_bot.messages.say import Code, CommandRefused, Say, refuse
 
 
 class Outcome(Enum):
@@ -140,7 +141,8 @@ class Execution:
                 now=ctx.now,
                 random=self.services.random,
             )
-            asked = Say("confirm.asked", effect=effect, code=new_code)
+            code_field = Code(new_code, ctx.now + CODE_LIFE)
+            asked = Say("confirm.asked", effect=effect, code=code_field)
             told = asked if good is None else Say("confirm.effect_changed", again=asked)
             return _Result(Outcome.ANSWERED, (told,))
         confirmations.use(tx, good, now=ctx.now)

@@ -13,7 +13,7 @@ from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import refuse
+from dca_bot.messages.say import Code, refuse
 
 
 async def read_invocation(
@@ -41,7 +41,7 @@ async def read_invocation(
             return invocation
         typed = invocation.args.text("CODE").upper()
     elif typed != code.code:
-        raise refuse("confirm.how", code=code.code)
+        raise refuse("confirm.how", code=Code(code.code, code.expires_at))
     if code is None or typed != code.code:
         raise refuse("confirm.unknown")
     return replace(parse(code.command, command_set, currency, names), code=code)

@@ -9,7 +9,7 @@ from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import Say
+from dca_bot.messages.say import Say, expiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Replies:
     def write(self, tx: Tx, message: IncomingMessage, told: Say, now: datetime) -> None:
         """Put the reply to a message into the outbox, for the relay from which the message came."""
         client = clients.by_pubkey(tx, message.sender)
-        outbox.write(
+        message_id = outbox.write(
             tx,
             message.sender,
             self.texts.render(told, client.language if client else self.language),
@@ -31,6 +31,7 @@ class Replies:
             protocol=message.protocol,
             relay=message.relay,
         )
+        outbox.expire(tx, message_id, expiry(told))
 
     def close(
         self, tx: Tx, message: IncomingMessage, told: Say | None, *, command: str, now: datetime

@@ -92,6 +92,8 @@ class Outbox:
             self.signals.outbox.ring()
 
     async def _send(self, message: OutboxMessage) -> None:
+        if await self._is_expired(message):
+            return
         recipient = await self.database.read(lambda tx: self._recipient(tx, message))
         inbox = await self._inbox_relays(message, recipient)
         message = await self._with_event(message, recipient, inbox)
@@ -102,6 +104,16 @@ class Outbox:
             bulk=message.urgency is Urgency.BULK,
         )
         await self.database.transact(lambda tx: self._record(tx, message, taken=taken))
+
+    async def _is_expired(self, message: OutboxMessage) -> bool:
+        """Drop a message that is worthless by now, as a code is after ten minutes."""
+        if message.expires_at is None:
+            return False
+        now = self.clock.now()
+        dropped = await self.database.transact(lambda tx: outbox.drop_expired(tx, message, now=now))
+        if dropped:
+            _log.info("message expired id=%d tries=%d", message.id, message.tries)
+        return dropped
 
     async def _inbox_relays(self, message: OutboxMessage, recipient: _Recipient) -> tuple[str, ...]:
         """Look up the relays on which a person reads; a stranger is never looked up."""
@@ -122,6 +134,7 @@ class Outbox:
                 text=message.text,
                 created_at=message.created_at,
                 protocol=protocol,
+                expires_at=message.expires_at,
             )
         )
         kept = event if protocol is DmProtocol.NIP04 else None

@@ -22,12 +22,16 @@ from dca_bot.core.money import fiat_text, minor_digits
 from dca_bot.core.programme import Programme
 from dca_bot.messages.language import Language
 from dca_bot.messages.say import (
+    Bolt11,
+    Code,
     Date,
     Day,
     Fiat,
     Field,
     LanguageName,
+    Link,
     Moment,
+    Npub,
     Number,
     Percent,
     Plain,
@@ -106,6 +110,10 @@ class Texts:
                 return "\n".join(filter(None, (self._say(line, language) for line in field)))
             case str() | int():
                 return str(field)
+            case Code(text):
+                return text
+            case Npub() | Bolt11():
+                return _uri(field)
             case Moment() | Day() | Times():
                 return self._date(field, language)
             case Plain(value):
@@ -155,6 +163,15 @@ def load_texts(programme: Programme, folder: Traversable = _FOLDER) -> Texts:
         language: _catalogue(file.read_text(encoding="utf-8")) for language, file in _files(folder)
     }
     return Texts(catalogues, programme.currency, programme.timezone)
+
+
+def _uri(link: Link) -> str:
+    """Write a link in small letters: some wallets know neither `LIGHTNING:` nor an invoice in capitals."""
+    match link:
+        case Npub(npub):
+            return f"nostr:{npub}"
+        case Bolt11(bolt11):
+            return f"lightning:{bolt11.lower()}"
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

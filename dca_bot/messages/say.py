@@ -9,10 +9,11 @@ a language.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 
 from dca_bot.errors import DcaBotError
 
@@ -90,6 +91,28 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A code that a person passes on or types back; worthless after `expires_at`."""
+
+    text: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Npub:
+    """A person's public key, shown as a link (NIP-21) that apps open."""
+
+    npub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bolt11:
+    """A Lightning invoice, shown as a link that wallets open."""
+
+    bolt11: str
+
+
+@dataclass(frozen=True, slots=True)
 class LanguageName:
     """A language, under the name that speakers of the language use."""
 
@@ -123,7 +146,15 @@ NOTHING = Say("nothing")
 """An empty text; among lines, no line."""
 Number = Fiat | Sat | Percent | Rate | Tenths | Reported
 Date = Moment | Day | Times
-Field = Number | Date | Plain | Word | LanguageName | Say | tuple[Say, ...] | str | int
+Link = Npub | Bolt11
+Field = (
+    Number | Date | Plain | Code | Link | Word | LanguageName | Say | tuple[Say, ...] | str | int
+)
+
+
+def expiry(say: Say) -> datetime | None:
+    """Return when the first code in a saying becomes worthless; None for a saying without a code."""
+    return min(_expiries(say), default=None)
 
 
 class CommandRefused(DcaBotError):
@@ -132,6 +163,16 @@ class CommandRefused(DcaBotError):
     def __init__(self, say: Say) -> None:
         super().__init__(say.key)
         self.say = say
+
+
+def _expiries(field: Field) -> Iterator[datetime]:
+    match field:
+        case Code(expires_at=expires_at):
+            yield expires_at
+        case Say(fields=fields):
+            yield from chain.from_iterable(map(_expiries, fields.values()))
+        case tuple():
+            yield from chain.from_iterable(map(_expiries, field))
 
 
 def refuse(key: str, /, **fields: Field) -> CommandRefused:

@@ -4,18 +4,21 @@ The invariant: a message from `open_message` was signed by the sender and was me
 alone.
 """
 
+import re
 from datetime import UTC, datetime
 from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr import giftwrap
-from dca_bot.nostr.events import Event, refuse_expired, sign, verify
+from dca_bot.nostr.events import Event, Tags, UnsignedEvent, refuse_expired, sign, verify
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 
 _KIND_NIP04 = 4
 KINDS = (_KIND_NIP04, giftwrap.KIND_WRAP)
+_CITATION = re.compile(r"\A\s*(?:nostr:(?:note|nevent|naddr)1[0-9a-z]+\s+)+")
+"""The links to quoted messages (NIP-21) that apps write before a quoted reply."""
 
 
 def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
@@ -49,16 +52,24 @@ def seal_message(
     another event, as the initialization vector is fresh.
     """
     created_at = int(message.created_at.timestamp())
+    tags = (("p", message.recipient), *_expiration(message))
     if message.protocol is DmProtocol.NIP17:
+        # The expiration stands on the wrap alone (NIP-17): in an app's storage the question stays.
         rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
-        return giftwrap.wrap(rumor, key, message.recipient, now, random)
+        return giftwrap.wrap(rumor, key, tags, now, random)
     return sign(
         key,
         kind=_KIND_NIP04,
         created_at=created_at,
-        tags=(("p", message.recipient),),
+        tags=tags,
         content=encrypt_nip04(message.text, key.raw, message.recipient),
     )
+
+
+def _expiration(message: OutgoingMessage) -> Tags:
+    if message.expires_at is None:
+        return ()
+    return (("expiration", str(int(message.expires_at.timestamp()))),)
 
 
 def _open_nip17(event: Event, key: SecretKey, now: datetime, relay: str) -> IncomingMessage:
@@ -66,20 +77,20 @@ def _open_nip17(event: Event, key: SecretKey, now: datetime, relay: str) -> Inco
     return IncomingMessage(
         id=rumor.id,
         sender=rumor.pubkey,
-        text=rumor.content,
+        text="" if giftwrap.is_file(rumor) else _without_citation(rumor.content, rumor),
         sent_at=_instant(rumor.created_at),
         protocol=DmProtocol.NIP17,
         relay=relay,
+        is_file=giftwrap.is_file(rumor),
     )
 
 
 def _open_nip04(event: Event, key: SecretKey, relay: str) -> IncomingMessage:
-    if set(event.values("p")) != {key.public_key}:
-        raise MessageRefused("The message is for more than one receiver.")
+    # The text is encrypted for a single key. Apps add p tags for the people whom a text quotes or mentions.
     return IncomingMessage(
         id=event.id,
         sender=event.pubkey,
-        text=_decrypt_nip04(event, key),
+        text=_without_citation(_decrypt_nip04(event, key), event),
         sent_at=_instant(event.created_at),
         protocol=DmProtocol.NIP04,
         relay=relay,
@@ -91,6 +102,11 @@ def _decrypt_nip04(event: Event, key: SecretKey) -> str:
         return decrypt_nip04(event.content, key.raw, event.pubkey)
     except ValueError:
         raise MessageRefused("The text of the kind 4 message can't be decrypted.") from None
+
+
+def _without_citation(text: str, event: Event | UnsignedEvent) -> str:
+    """Return the text of a quoted reply without the links before the text; any other text stays."""
+    return _CITATION.sub("", text) if event.values("q") or event.values("e") else text
 
 
 def _instant(created_at: int) -> datetime:

@@ -1,7 +1,7 @@
 """Private direct messages (NIP-17) in seals and gift wraps (NIP-59).
 
     wrap (kind 1059, one-time key) ── decrypt ──▶ seal (kind 13, sender's signature)
-        ── decrypt ──▶ rumor (kind 14, unsigned)
+        ── decrypt ──▶ rumor (kind 14 or 15, unsigned)
 
 The invariant: the seal's signature proves the sender, so a rumor counts only if the seal has the
 same author. The message's time is the rumor's; wrap and seal carry random times of the last two
@@ -17,6 +17,7 @@ from dca_bot.errors import MessageRefused
 from dca_bot.nostr import nip44
 from dca_bot.nostr.events import (
     Event,
+    Tags,
     UnsignedEvent,
     event_from,
     parse_json,
@@ -29,6 +30,7 @@ from dca_bot.nostr.keys import SecretKey, generate
 
 _KIND_SEAL = 13
 _KIND_CHAT = 14
+_KIND_FILE = 15
 KIND_WRAP = 1059
 _BACKDATE_S_MAX = 2 * 24 * 3600
 
@@ -38,10 +40,12 @@ def make_rumor(sender: str, recipient: str, text: str, created_at: int) -> Unsig
     return UnsignedEvent(sender, created_at, _KIND_CHAT, (("p", recipient),), text)
 
 
-def wrap(
-    rumor: UnsignedEvent, key: SecretKey, recipient: str, now: datetime, random: Random
-) -> Event:
-    """Seal a rumor with the sender's key, and wrap the seal with a one-time key; both are back-dated."""
+def wrap(rumor: UnsignedEvent, key: SecretKey, tags: Tags, now: datetime, random: Random) -> Event:
+    """Seal a rumor with the sender's key, and wrap the seal with a one-time key; both are back-dated.
+
+    `tags`: the tags of the wrap, first the recipient's p tag.
+    """
+    _, recipient = tags[0]
     seal = sign(
         key,
         kind=_KIND_SEAL,
@@ -54,7 +58,7 @@ def wrap(
         one_time_key,
         kind=KIND_WRAP,
         created_at=_backdated(now, random),
-        tags=(("p", recipient),),
+        tags=tags,
         content=_encrypt(seal.to_json(), one_time_key, recipient, random),
     )
 
@@ -63,7 +67,8 @@ def unwrap(event: Event, key: SecretKey, now: datetime) -> UnsignedEvent:
     """Open a verified gift wrap for the owner of `key` and return the chat message inside.
 
     Raise MessageRefused for a seal that is forged or carries tags, and for a rumor that is signed,
-    expired, no text, by another author than the seal, or meant for a room of more than two people.
+    expired, neither text nor file, by another author than the seal, or meant for a room of more than
+    two people.
     """
     seal = event_from(parse_json(_decrypt(event.content, key, event.pubkey)))
     if seal.kind != _KIND_SEAL or seal.tags:
@@ -77,21 +82,28 @@ def unwrap(event: Event, key: SecretKey, now: datetime) -> UnsignedEvent:
     return rumor
 
 
+def is_file(rumor: UnsignedEvent) -> bool:
+    """Tell whether a chat message is a file (kind 15), not text."""
+    return rumor.kind == _KIND_FILE
+
+
 def _read_rumor(text: str) -> UnsignedEvent:
     value = parse_json(text)
     rumor = unsigned_from(value)
     # NIP-17: kind 14 is never signed, because a signed message could be published and proven.
     if value.get("sig") not in (None, ""):
         raise MessageRefused("The message inside the seal is signed, which it must not be.")
-    if rumor.kind != _KIND_CHAT:
-        raise MessageRefused("The message is no text: files, reactions and deletions are ignored.")
+    if rumor.kind not in (_KIND_CHAT, _KIND_FILE):
+        raise MessageRefused("The message is no text: reactions and deletions are ignored.")
     return rumor
 
 
 def _refuse_other_rooms(rumor: UnsignedEvent, key: SecretKey) -> None:
-    """Raise MessageRefused unless the room (NIP-17: author and p tags) is the sender and the bot alone."""
-    receivers = set(rumor.values("p")) - {rumor.pubkey}
-    if receivers != {key.public_key}:
+    """Raise MessageRefused if the room (NIP-17: author and p tags) has a third member.
+
+    Some apps leave the bot's p tag out of the rumor: the wrap names the bot.
+    """
+    if set(rumor.values("p")) - {rumor.pubkey, key.public_key}:
         raise MessageRefused("The message is for a room that is not just the sender and the bot.")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.senders import SLOW_CLOCK_MAX
 from dca_bot.core.ports import DmProtocol
+from dca_bot.ledger.store.clock import CODE_LIFE
+from dca_bot.ledger.store.instants import instant
 from dca_bot.messages.say import Say
 
 
@@ -267,3 +270,50 @@ async def test_what_was_written_with_a_new_key_before_it_was_the_clients_is_not_
     assert await talk.deliver(early) is None
     assert (await talk.client("maria")).state == "active"
     assert "Paused" in await talk.tell("fresh", "pause")
+
+
+async def expiry_of_last(talk):
+    rows = await talk.sql("SELECT expires_at FROM outbox ORDER BY id DESC LIMIT 1")
+    at = rows[0]["expires_at"]
+    return None if at is None else instant(at)
+
+
+async def test_each_message_with_a_code_is_worthless_when_the_code_is(talk):
+    await talk.add_client("maria", balance="5")
+    assert await expiry_of_last(talk) is None
+    code = code_in(await talk.tell("op", "deposit maria 7"))
+    asked_at = talk.clock.now()
+    assert await expiry_of_last(talk) == asked_at + CODE_LIFE
+    assert code in await talk.tell("op", "7K2")
+    assert await expiry_of_last(talk) == asked_at + CODE_LIFE
+    await talk.do("op2", "deposit maria 8")
+    again = await talk.tell("op", f"confirm {code}")
+    assert code not in again
+    assert await expiry_of_last(talk) is None
+
+
+@pytest.mark.parametrize("who", ["op", "maria"])
+async def test_files_of_a_person_are_answered_once_an_hour(talk, who):
+    await talk.add_client("maria")
+
+    async def send():
+        talk.clock.at += timedelta(minutes=1)
+        return await talk.deliver(replace(talk.message(who, ""), is_file=True))
+
+    replies = [await send() for _ in range(60)]
+    assert replies[0] == talk.texts.render(Say("problem.file"), "en")
+    assert replies[1:] == [None] * 59
+    assert await send() == replies[0]
+    assert await talk.tell(who, "help") is not None
+    assert await talk.count("inbox") == 4 + 61
+
+
+async def test_file_is_answered_for_each_person(talk):
+    await talk.add_client("maria")
+    for who in ("op", "maria", "op2"):
+        assert await talk.deliver(replace(talk.message(who, ""), is_file=True)) is not None
+
+
+async def test_file_of_a_stranger_is_answered_as_a_first_message(talk):
+    reply = await talk.deliver(replace(talk.message("stranger", ""), is_file=True))
+    assert "only talks with people" in reply

@@ -200,7 +200,7 @@ SCENES = {
         ("op", "client npub maria {maria}", "belongs to maria already"),
         ("op", "client npub maria {op}", "belongs to an operator"),
         ("op", "client npub maria {fresh}", "Give maria another key"),
-        ("op", "confirm", "maria now has the key npub1"),
+        ("op", "confirm", "maria now has the key nostr:npub1"),
         ("fresh", "balance", "Balance: 0.00"),
         ("maria", "balance", "only talks with people it already knows"),
     ],

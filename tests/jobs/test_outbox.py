@@ -91,10 +91,11 @@ class Office:
         message = IncomingMessage("id", pubkey, "hi", sent_at, protocol, relay)
         await self.database.transact(lambda tx: inbox.note_person(tx, message, now=message.sent_at))
 
-    async def write(self, pubkey, *texts, **answer):
+    async def write(self, pubkey, *texts, expires_at=None, **answer):
         def work(tx):
             for text in texts:
-                outbox.write(tx, pubkey, text, now=self.clock.now(), **answer)
+                id_ = outbox.write(tx, pubkey, text, now=self.clock.now(), **answer)
+                outbox.expire(tx, id_, expires_at)
 
         await self.database.transact(work)
 
@@ -265,6 +266,33 @@ async def test_message_is_given_up_after_seven_days(office):
     office.clock.ahead += timedelta(days=1)
     await office.deliver()
     assert len(office.relays.published) == tries
+
+
+# Messages that become worthless
+
+
+@pytest.mark.parametrize("protocol", [NIP04, NIP17])
+async def test_message_is_sealed_with_the_time_at_which_it_is_worthless(office, protocol):
+    expires_at = NOW + timedelta(minutes=10)
+    await office.write(ANA, "code", protocol=protocol, relay=WROTE_AT, expires_at=expires_at)
+    await office.write(ANA, "news")
+    await office.deliver()
+    assert [message.expires_at for message in office.relays.sealed] == [expires_at, None]
+
+
+async def test_message_that_is_worthless_by_now_is_not_sent_and_keeps_no_other_back(office):
+    office.relays.takes = False
+    expires_at = NOW + timedelta(minutes=10)
+    await office.write(ANA, "code", protocol=NIP04, relay=WROTE_AT, expires_at=expires_at)
+    await office.write(ANA, "later")
+    await office.deliver()
+    office.relays.takes = True
+    office.clock.ahead += timedelta(minutes=10)
+    await office.reopen()
+    await office.deliver()  # drops the code, which makes room for the next
+    await office.deliver()
+    assert office.relays.texts() == ["code", "later", "later"]
+    assert await office.unsent() == 0
 
 
 # One after the other, and side by side

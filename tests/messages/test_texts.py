@@ -5,6 +5,7 @@ import re
 import sqlite3
 import string
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,20 @@ from dca_bot.ledger.store.database import migrate
 from dca_bot.messages import describe
 from dca_bot.messages.language import plural_form, plural_forms
 from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX, Texts, load_texts
-from dca_bot.messages.say import Fiat, LanguageName, Moment, Rate, Sat, Say, Tenths, Word
+from dca_bot.messages.say import (
+    Bolt11,
+    Code,
+    Fiat,
+    LanguageName,
+    Moment,
+    Npub,
+    Rate,
+    Sat,
+    Say,
+    Tenths,
+    Word,
+    expiry,
+)
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
@@ -317,6 +331,19 @@ def test_amount_to_be_typed_is_written_the_same_in_each_language():
     assert not found & {"Fiat", "Sat", "Percent", "Rate", "Tenths", "Moment", "Day", "Times"}
 
 
+def test_whole_npubs_and_invoices_are_links():
+    links = {"npub": "Npub", "invoice": "Bolt11"}
+    found = set()
+    for _, node in nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYINGS:
+            for keyword in node.keywords:
+                if keyword.arg in links:
+                    assert getattr(keyword.value, "func", None), ast.unparse(node)
+                    found.add((keyword.arg, keyword.value.func.id))
+    assert found <= set(links.items())
+    assert ("npub", "Npub") in found
+
+
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_each_example_can_be_typed_as_it_stands(language, command):
@@ -391,12 +418,22 @@ def test_no_command_word_can_be_a_name():
         (Word("payout", "never heard of"), "never heard of"),
         (Say("cancel.nothing"), "There is nothing waiting to be confirmed."),
         ((Say("nothing"), Say("poll.done"), Say("nothing")), ENGLISH["poll.done"]),
+        (Code("7K2Q", START), "7K2Q"),
+        (Npub("npub1abc"), "nostr:npub1abc"),
+        (Bolt11("LNBC1PJ"), "lightning:lnbc1pj"),
         ("{braces}", "{braces}"),
         (7, "7"),
     ],
 )
 def test_fields_are_written_exactly(field, text):
     assert TEXTS.render(Say("lines", lines=field), "en") == text
+
+
+def test_saying_is_worthless_when_its_first_code_is():
+    later = START + timedelta(hours=1)
+    inner = Say("lines", lines=(Say("nothing"), Say("lines", lines=Code("A", START))))
+    assert expiry(Say("lines", lines=(Say("lines", lines=Code("B", later)), inner))) == START
+    assert expiry(Say("lines", lines=(Say("nothing"),), at=Moment(START))) is None
 
 
 def test_unknown_language_falls_back_to_english():

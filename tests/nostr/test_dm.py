@@ -129,18 +129,66 @@ RUMORS = {
     "claims another sender": {"pubkey": MALLORY.public_key},
     "is signed": {"sig": "0" * 128},
     "is signed with a number": {"sig": 0},
-    "is a file": {"kind": 15},
     "is a reaction": {"kind": 7},
     "is a deletion": {"kind": 5},
     "is a kind 4": {"kind": 4},
     "is for three": {"tags": [["p", BOT.public_key], ["p", MALLORY.public_key]]},
     "is for somebody else": {"tags": [["p", MALLORY.public_key]]},
-    "is for nobody": {"tags": []},
     "has no tags": {"tags": None},
     "has expired": {"tags": [["p", BOT.public_key], ["expiration", str(NOW_S - 1)]]},
     "has no text": {"content": None},
     "has no time": {"created_at": None},
 }
+
+
+# The wrap names the bot, so these are for the bot too.
+ROOMS = {
+    "bot": [["p", BOT.public_key]],
+    "bot with a relay": [["p", BOT.public_key, "wss://relay.example"]],
+    "nobody": [],
+    "sender alone": [["p", ALICE.public_key]],
+    "both": [["p", ALICE.public_key], ["p", BOT.public_key]],
+    "bot, twice": [["p", BOT.public_key], ["p", BOT.public_key]],
+    "reply": [["p", BOT.public_key], ["e", "0" * 64], ["q", "1" * 64], ["subject", "cash"]],
+}
+
+
+@pytest.mark.parametrize("tags", ROOMS.values(), ids=ROOMS.keys())
+def test_rumor_is_taken_whose_p_tags_name_nobody_else_than_the_two(tags):
+    message = opened(wrap_of(seal_of(rumor_of(tags=tags))), BOT)
+    assert (message.sender, message.text, message.is_file) == (ALICE.public_key, TEXT, False)
+
+
+def test_file_is_told_from_text_and_its_address_is_left_out():
+    rumor = rumor_of(kind=15, content="https://files.example/x", tags=[["decryption-key", "k"]])
+    message = opened(wrap_of(seal_of(rumor)), BOT)
+    assert (message.sender, message.text, message.is_file) == (ALICE.public_key, "", True)
+
+
+NEVENT = "nostr:nevent1qqsqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqc3m5vj"
+QUOTED = [
+    (f"{NEVENT}\n\nbalance", [["q", "1" * 64]], "balance"),
+    (
+        f"{NEVENT} {NEVENT.replace('nevent', 'note')} confirm 7K2Q",
+        [["e", "1" * 64]],
+        "confirm 7K2Q",
+    ),
+    (f"{NEVENT}\n\nbalance", [], f"{NEVENT}\n\nbalance"),
+    (f"broadcast see {NEVENT}", [["q", "1" * 64]], f"broadcast see {NEVENT}"),
+    (NEVENT, [["q", "1" * 64]], NEVENT),
+]
+
+
+@pytest.mark.parametrize("protocol", DmProtocol)
+@pytest.mark.parametrize(("text", "tags", "read"), QUOTED)
+def test_quoted_reply_is_read_without_the_link_to_the_quoted_message(protocol, text, tags, read):
+    tags = [["p", BOT.public_key], *tags]
+    if protocol is DmProtocol.NIP17:
+        event = wrap_of(seal_of(rumor_of(content=text, tags=tags)))
+    else:
+        content = theirs(ALICE).nip04_encrypt(theirs(BOT).public_key(), text)
+        event = events.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
+    assert opened(event, BOT).text == read
 
 
 @pytest.mark.parametrize("changed", RUMORS.values(), ids=RUMORS.keys())
@@ -232,15 +280,54 @@ def test_kind_4_that_cannot_be_decrypted_is_refused(content):
     "tags",
     [
         (("p", BOT.public_key), ("p", MALLORY.public_key)),
+        (("p", MALLORY.public_key), ("p", BOT.public_key)),
+        (("p", BOT.public_key), ("p", ALICE.public_key), ("e", "0" * 64)),
+        (("p", BOT.public_key), ("p", BOT.public_key), ("q", "0" * 64)),
+    ],
+)
+def test_kind_4_for_the_bot_is_taken_whomever_its_text_mentions(tags):
+    content = theirs(ALICE).nip04_encrypt(theirs(BOT).public_key(), TEXT)
+    event = events.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
+    assert opened(event, BOT).text == TEXT
+
+
+def test_kind_4_for_somebody_else_that_names_the_bot_cannot_be_read():
+    content = theirs(ALICE).nip04_encrypt(theirs(MALLORY).public_key(), TEXT)
+    tags = (("p", MALLORY.public_key), ("p", BOT.public_key))
+    event = events.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
+    with pytest.raises(MessageRefused, match="decrypted"):
+        opened(event, BOT)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
         (("p", MALLORY.public_key),),
         (("p", BOT.public_key), ("expiration", str(NOW_S))),
     ],
 )
-def test_kind_4_not_for_the_bot_alone_or_expired_is_refused(tags):
+def test_kind_4_not_for_the_bot_or_expired_is_refused(tags):
     content = theirs(ALICE).nip04_encrypt(theirs(BOT).public_key(), TEXT)
     event = events.sign(ALICE, kind=4, created_at=NOW_S, tags=tags, content=content)
     with pytest.raises(MessageRefused):
         opened(event, BOT)
+
+
+@pytest.mark.parametrize("protocol", DmProtocol)
+def test_message_that_becomes_worthless_says_so_on_the_outer_event_alone(protocol):
+    expires_at = NOW + timedelta(minutes=10)
+    message = replace(outgoing(ALICE, protocol), expires_at=expires_at)
+    event = dm.seal_message(message, BOT, now=NOW, random=SOURCE)
+    theirs_event = nostr_sdk.Event.from_json(event.to_json())
+    assert theirs_event.verify()
+    assert ["expiration", str(NOW_S + 600)] in [tag.to_vec() for tag in theirs_event.tags()]
+    assert event.tags == (("p", ALICE.public_key), ("expiration", str(NOW_S + 600)))
+    assert opened(event, ALICE).text == TEXT
+    if protocol is DmProtocol.NIP17:
+        gift = nostr_sdk.UnwrappedGift.from_gift_wrap(theirs(ALICE), theirs_event)
+        assert [tag.to_vec()[0] for tag in gift.rumor().tags()] == ["p"]
+        lasting = dm.seal_message(outgoing(ALICE, protocol), BOT, now=NOW, random=SOURCE)
+        assert opened(event, ALICE).id == opened(lasting, ALICE).id
 
 
 def test_message_in_a_wrap_two_days_old_has_its_own_time():

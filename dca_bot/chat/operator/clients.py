@@ -19,7 +19,7 @@ from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles, reach
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Percent, Sat, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Npub, Percent, Sat, Say, Word, refuse
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
@@ -30,7 +30,7 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     pubkey = _free_pubkey(tx, ctx, args)
     name = refuse_taken_name(tx, ctx, args.text("NAME"))
     amount = Fiat(args.number("AMOUNT"))
-    return Say("client.add_effect", name=name, npub=ctx.services.npub(pubkey), amount=amount)
+    return Say("client.add_effect", name=name, npub=Npub(ctx.services.npub(pubkey)), amount=amount)
 
 
 def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
@@ -60,7 +60,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         state=Word("client", client.state),
         mode=Word("mode", client.mode),
         terms=fixed_mode_text(client, ctx.programme),
-        npub=ctx.services.npub(client.pubkey),
+        npub=Npub(ctx.services.npub(client.pubkey)),
         balance=Fiat(client.balance_minor),
         pending=Fiat(deposits.pending_minor(tx, client.id)),
         sats=Sat(got.bought_sat),
@@ -176,8 +176,8 @@ def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say(
         "client.npub_effect",
         name=client.name,
-        old=ctx.services.npub(client.pubkey),
-        new=ctx.services.npub(pubkey),
+        old=Npub(ctx.services.npub(client.pubkey)),
+        new=Npub(ctx.services.npub(pubkey)),
     )
 
 
@@ -189,7 +189,7 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
     confirmations.withdraw(tx, client.pubkey)
     ctx.notices.tell_client(tx, clients.by_id(tx, client.id), Say("notice.npub_new"), ctx.now)
-    done = Say("client.npub_done", name=client.name, npub=ctx.services.npub(pubkey))
+    done = Say("client.npub_done", name=client.name, npub=Npub(ctx.services.npub(pubkey)))
     return Done(done)
 
 

@@ -23,7 +23,7 @@ from dca_bot.ledger.reports import forecast
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import forecast_text
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
+from dca_bot.messages.say import NOTHING, Bolt11, Fiat, Moment, Sat, Say, refuse
 
 _WEEK_DAYS = 7
 
@@ -104,7 +104,7 @@ def _top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say
     return Say(
         "topup.done",
         amount=Sat(sat_floor(invoice.amount_msat)),
-        invoice=invoice.bolt11,
+        invoice=Bolt11(invoice.bolt11),
         expiry=Moment(invoice.expires_at),
     )
 

@@ -19,7 +19,8 @@ class IncomingMessage:
     """A verified and decrypted direct message.
 
     `id` is the recomputed rumor id (NIP-17) or the event id (kind 4); `sender` a public key in hex;
-    `sent_at` the rumor's or event's created_at; `relay` the relay that brought the message.
+    `sent_at` the rumor's or event's created_at; `relay` the relay that brought the message. `is_file`: the
+    message is a file (NIP-17, kind 15), and `text` is empty.
     """
 
     id: str
@@ -28,16 +29,21 @@ class IncomingMessage:
     sent_at: datetime
     protocol: DmProtocol
     relay: str
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to send; the same values always make the same rumor."""
+    """A message to send; the same values always make the same rumor.
+
+    `expires_at`: when the message is worthless; relays then drop the event (NIP-40).
+    """
 
     recipient: str
     text: str
     created_at: datetime
     protocol: DmProtocol
+    expires_at: datetime | None = None
 
 
 class Messenger(Protocol):

@@ -10,7 +10,7 @@ from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.conditions import UNSENT_MESSAGE
 from dca_bot.ledger.store.database import Tx
-from dca_bot.ledger.store.instants import instant, micros
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 _KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900
@@ -29,7 +29,10 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message to be sent; `relay`: for a reply, the relay from which the question came."""
+    """A message to be sent; `relay`: for a reply, the relay from which the question came.
+
+    `expires_at`: when the message is worthless; None: never.
+    """
 
     id: int
     recipient: str
@@ -40,6 +43,7 @@ class OutboxMessage:
     relay: str
     event: str | None
     tries: int
+    expires_at: datetime | None = None
 
 
 def write(
@@ -52,8 +56,8 @@ def write(
     protocol: DmProtocol | None = None,
     relay: str = "",
     alarm: str = "",
-) -> None:
-    """Put a message into the outbox; without a protocol the sender chooses one later.
+) -> int:
+    """Put a message into the outbox and return its id; without a protocol the sender chooses one later.
 
     Messages to one person get rising whole seconds, because apps sort by seconds. Messages from a clock that
     was ahead are left out of that order.
@@ -64,11 +68,20 @@ def write(
         (recipient, second + AHEAD_MAX_S),
     ).fetchone()
     created_at = min(max(second, (row["last"] or 0) + 1), second + AHEAD_MAX_S)
-    tx.execute(
+    added = tx.execute(
         "INSERT INTO outbox (recipient, text, created_at, urgency, protocol, relay, alarm, try_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (recipient, text, created_at, urgency, protocol, relay, alarm, micros(now)),
     )
+    return added.lastrowid or 0
+
+
+def expire(tx: Tx, message_id: int, expires_at: datetime | None) -> None:
+    """Record when a message becomes worthless (NIP-40); None: never."""
+    if expires_at is not None:
+        tx.execute(
+            "UPDATE outbox SET expires_at = ? WHERE id = ?", (micros(expires_at), message_id)
+        )
 
 
 def open_of(tx: Tx, alarm: str) -> list[int]:
@@ -132,6 +145,14 @@ def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
     tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), message.id))
 
 
+def drop_expired(tx: Tx, message: OutboxMessage, *, now: datetime) -> bool:
+    """Drop a message that is worthless by now (NIP-40); return whether the message was dropped."""
+    if message.expires_at is None or message.expires_at > now:
+        return False
+    tx.execute("UPDATE outbox SET dropped_at = ? WHERE id = ?", (micros(now), message.id))
+    return True
+
+
 def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) -> bool:
     """Record a failed try; return whether the message is given up (_KEEP_TRYING and TRIES_MIN).
 
@@ -185,4 +206,5 @@ def _message(row: sqlite3.Row) -> OutboxMessage:
         relay=row["relay"],
         event=row["event"],
         tries=row["tries"],
+        expires_at=instant_or_none(row["expires_at"]),
     )

@@ -7,7 +7,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices.writer import NoticeWriter
 from dca_bot.messages.owed import need_of
-from dca_bot.messages.say import NOTHING, Field, Moment, Sat, Say
+from dca_bot.messages.say import NOTHING, Bolt11, Field, Moment, Sat, Say
 
 
 class FundsNotices:
@@ -75,7 +75,7 @@ class FundsNotices:
 def _invoice(top_up: TopUp, bolt11: str) -> dict[str, Field]:
     """Return the fields of each text with a top-up invoice."""
     return {
-        "invoice": bolt11,
+        "invoice": Bolt11(bolt11),
         "amount": Sat(top_up.asked_sat),
         "expiry": Moment(top_up.expires_at),
     }

@@ -12,7 +12,7 @@ from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import Say
+from dca_bot.messages.say import Say, expiry
 
 
 class NoticeWriter:
@@ -35,7 +35,8 @@ class NoticeWriter:
         if client.role is ClientRole.RECIPIENT:
             return
         text = self._texts.render(told, client.language)
-        outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
+        message_id = outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
+        outbox.expire(tx, message_id, expiry(told))
 
     def tell_operators(
         self,
@@ -59,4 +60,5 @@ class NoticeWriter:
     ) -> None:
         """Write to the operator of a pubkey."""
         text = self._texts.render(told, self._programme.language)
-        outbox.write(tx, operator, text, now=now, alarm=alarm)
+        message_id = outbox.write(tx, operator, text, now=now, alarm=alarm)
+        outbox.expire(tx, message_id, expiry(told))

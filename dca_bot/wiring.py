@@ -196,6 +196,7 @@ def _services(parts: _Parts) -> Services:
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: tuple(signals.parts.values()),
+        relays=outside.messenger.relay_states,
         bot_name=parts.bot_name,
         bot_pubkey=outside.bot,
     )

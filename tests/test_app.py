@@ -142,6 +142,9 @@ class Relays:
     def connected(self):
         return int(self.online)
 
+    def relay_states(self):
+        return ()
+
     def put(self, text):
         self.inbox.put_nowait(
             IncomingMessage(text, OPERATOR.public_key, text, NOW, DmProtocol.NIP17, "wss://r")

@@ -8,6 +8,7 @@ from random import Random
 
 from dca_bot.core.ports import Addresses, Clock, Wallet
 from dca_bot.core.reach import Reach
+from dca_bot.core.relay_state import RelayState
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.store.database import Database
 
@@ -22,7 +23,7 @@ class Services:
     more, for long reads.
     `poll_now`, `wake_payouts` and `wake_outbox` only set a signal, in the event loop's thread.
     `is_reconciled`: the ledger was compared with LNbits since the start.
-    `parts`: the reach of the outside parts.
+    `parts`: the reach of the outside parts. `relays`: the state of each of the bot's relays.
     `answer_limit_s`: how long a command waits for LNbits.
     `bot_name`: tells this bot from a bot on a copy of the ledger. `bot_pubkey`: the bot's Nostr key.
     """
@@ -43,6 +44,7 @@ class Services:
     is_reconciled: Callable[[], bool]
     currency: str
     parts: Callable[[], Sequence[Reach]]
+    relays: Callable[[], Sequence[RelayState]]
     answer_limit_s: float = 10
     bot_name: str = ""
     bot_pubkey: str = ""

@@ -8,7 +8,7 @@ when a poll has read a newer copy.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.freshness import is_stale
@@ -18,6 +18,7 @@ from dca_bot.jobs.alarm_raiser import AlarmRaiser
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.operator_alarms import OperatorAlarms
+from dca_bot.jobs.relay_alarms import RelayAlarms
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
@@ -59,9 +60,11 @@ class Alarms:
     _looked_at: datetime | None = field(default=None, init=False)
     _boundary: ErrorBoundary = field(init=False)
     _raiser: AlarmRaiser = field(init=False)
+    _relays: RelayAlarms = field(init=False)
 
     def __post_init__(self) -> None:
         self._raiser = AlarmRaiser(self.notices, self.signals)
+        self._relays = RelayAlarms(self._raiser, self.alert_after)
         self._boundary = ErrorBoundary(
             self.database, self.notices, self.clock, self.signals.outbox.ring
         )
@@ -77,6 +80,10 @@ class Alarms:
         async with self._boundary.over(Guarded.REACH):
             await self._see_clock(now)
             await self._see_reach(now)
+        async with self._boundary.over(Guarded.RELAY):
+            states = self.messenger.relay_states()
+            if await self.database.transact(lambda tx: self._relays.see(tx, states, now)):
+                self.signals.outbox.ring()
         async with self._boundary.over(Guarded.UNREACHED):
             if await self.database.transact(lambda tx: self.operators.see(tx, now)):
                 self.signals.outbox.ring()
@@ -91,6 +98,7 @@ class Alarms:
     async def _see_reach(self, now: datetime) -> None:
         if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
             self.signals.begin_anew(now)
+            self._relays = replace(self._relays, counted_from=now)
         self._looked_at = now
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(Part.RELAYS)

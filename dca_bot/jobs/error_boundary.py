@@ -39,6 +39,7 @@ class Guarded(StrEnum):
     CASH = "cash"
     MISSING = "missing"
     REACH = "reach"
+    RELAY = "relay"
     UNREACHED = "unreached"
     SLOW = "slow"
     VERIFY = "verify"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from dca_bot.core.money import sat_ceil
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Reach
+from dca_bot.core.relay_state import RelayState
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
@@ -15,7 +16,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.reports import summary
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import obstacles
+from dca_bot.messages import describe, obstacles
 from dca_bot.messages.lamassu_state import age_lines, lost_parts
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
@@ -28,10 +29,14 @@ _LOOKBACK_MAX = 7 * _DAY
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The outside parts' reach, and the source wallet's balance: None without an answer of LNbits."""
+    """The outside parts' and each relay's reach, and the source wallet's balance.
+
+    The balance is None without an answer of LNbits.
+    """
 
     balance_msat: int | None
     parts: Sequence[Reach]
+    relays: Sequence[RelayState] = ()
 
 
 def daily_summary(
@@ -64,6 +69,7 @@ def daily_summary(
             Say("status.unsent", n=outbox.unsent(tx)),
             *not_reached(tx, programme, npub, now),
             *lost_parts(found.parts),
+            *map(describe.relay, found.relays),
         ),
     )
 

@@ -184,6 +184,7 @@ class Talk:
         self.rung = []
         self.sent = 0
         self.reconciled = True
+        self.relays = []
         self.parts = [
             Reach(Part.LAMASSU, reachable=True, since=START),
             Reach(Part.LNBITS, reachable=False, since=START),
@@ -207,6 +208,7 @@ class Talk:
             is_reconciled=lambda: self.reconciled,
             currency=programme.currency,
             parts=lambda: self.parts,
+            relays=lambda: self.relays,
         )
         self.start()
 

@@ -16,8 +16,8 @@ NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+|dca-bot check"
 """Fields, settings and addresses, and the command lines."""
 TYPED = "amount command destination fiat machine name percent sats sat msat"
 NAMES = (
-    "actions amethyst bolt btc com config coracle csv day dispense enabled example id lamassu lightning"
-    " journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec toml xchat"
+    "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
+    " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec tls toml xchat"
 )
 """Programs, formats, columns and settings."""
 SHARED = (

@@ -38,6 +38,7 @@ class Tower:
         self.rules = programme(**changes)
         self.notices = Notices(self.rules, load_texts(self.rules))
         self.online = self.polling = True
+        self.relays = []
         self.restart()
 
     def restart(self):
@@ -57,6 +58,9 @@ class Tower:
 
     def connected(self):
         return int(self.online)
+
+    def relay_states(self):
+        return self.relays
 
     async def look(self, minutes, *, every=1):
         """Look every so many minutes until `minutes` since the start; return all letters."""

@@ -10,6 +10,7 @@ from query_plans import too_long, traced
 from test_outbox import ANA, BEN, Office
 
 from dca_bot.core.ports import CashIn, Payment, PaymentStatus
+from dca_bot.core.relay_state import RelayState
 from dca_bot.errors import DestinationUnavailable, Refusal
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.digests import Digests
@@ -176,3 +177,9 @@ class Coin:
 
     def connected(self):
         return 1
+
+    def relay_states(self):
+        states = {"wss://good.example.com": True, "wss://bad.example.com": False}
+        return [
+            RelayState(url, listening=heard, detail="", since=NOW) for url, heard in states.items()
+        ]

@@ -7,12 +7,14 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import pytest
+from talk import START
 from test_half_translated import ONLY_ENGLISH, words
 from test_texts import CODES, DETAILED, TEXTS, calls, fields_of, keys_of
 
 import dca_bot
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.ports import LeftOut, RowFault
+from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import Changed, LedgerError, LedgerFault, StateChanged
 from dca_bot.ledger.audit.findings import Finding, FindingCode
 from dca_bot.messages import describe
@@ -159,6 +161,27 @@ def test_each_finding_is_told_in_words(code, language):
     if language != "en":
         assert words(text) & {*ONLY_ENGLISH.split()} == set()
         assert "pending" not in text
+
+
+@pytest.mark.parametrize("language", TEXTS.catalogues)
+@pytest.mark.parametrize("code", RelayTrouble)
+def test_each_trouble_of_a_relay_is_told_in_words_with_those_of_the_relay(code, language):
+    state = RelayState(
+        "wss://r",
+        listening=False,
+        detail="Not this.",
+        since=START,
+        trouble=code,
+        words="row 3",
+        status=502,
+    )
+    text = TEXTS.render(describe.relay(state), language)
+    wanted = fields_of(TEXTS.catalogues["en"][f"relay_trouble.{code}"])
+    assert ("502" in text) == ("status" in wanted)
+    assert ("row 3" in text) == ("said" in wanted)
+    assert "Not this." not in text
+    if language == "es":
+        assert words(text) & {*ONLY_ENGLISH.split()} == set()
 
 
 def test_findings_are_made_with_the_fields_that_their_texts_have():

@@ -29,6 +29,7 @@ from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
 from dca_bot.core.ports import PaymentStatus, RowFault
 from dca_bot.core.rate import RateProblem
 from dca_bot.core.reach import Part
+from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.core.witness import Witness
 from dca_bot.errors import Changed, LedgerFault, Refusal
 from dca_bot.faults import LnbitsFault, SourceFault
@@ -200,6 +201,7 @@ FAULTS = {"lnbits_fault": LnbitsFault, "source_fault": SourceFault}
 CODES = {
     "audit_finding": FindingCode,
     "ledger_fault": LedgerFault,
+    "relay_trouble": RelayTrouble,
     "row_fault": RowFault,
     "state_changed": Changed,
     **FAULTS,

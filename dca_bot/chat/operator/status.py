@@ -38,8 +38,8 @@ class _AuditFindings:
 
 
 async def look_around(services: Services, _args: Args) -> Surroundings:
-    """Ask LNbits for the balance, and note which outside parts are in reach."""
-    return Surroundings(await ask_balance(services), services.parts())
+    """Ask LNbits for the balance, and note which outside parts and relays are in reach."""
+    return Surroundings(await ask_balance(services), services.parts(), services.relays())
 
 
 async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
@@ -65,6 +65,7 @@ def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Sa
             _last_poll(tx),
             *age_lines(tx, ctx.now),
             *(part_state(part) for part in found.parts),
+            *map(describe.relay, found.relays),
             source_balance(found.balance_msat),
             to_be_paid(need),
             *not_counted(tx, need),

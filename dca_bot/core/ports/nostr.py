@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from dca_bot.core.relay_state import RelayState
+
 
 class DmProtocol(StrEnum):
     """How a direct message is encrypted and carried."""
@@ -74,4 +76,8 @@ class Messenger(Protocol):
 
     def connected(self) -> int:
         """Return how many of the bot's own relays are connected."""
+        ...
+
+    def relay_states(self) -> Sequence[RelayState]:
+        """Return the state of each of the bot's own relays."""
         ...

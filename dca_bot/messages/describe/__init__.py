@@ -35,6 +35,7 @@ from dca_bot.messages.describe.reasons import (
     state_changed,
     waiting,
 )
+from dca_bot.messages.describe.relays import relay, relay_lost
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -62,6 +63,8 @@ __all__ = [
     "payout",
     "payout_short",
     "reason",
+    "relay",
+    "relay_lost",
     "short",
     "state_changed",
     "unreached",

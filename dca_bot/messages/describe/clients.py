@@ -7,10 +7,9 @@ from dca_bot.ledger.correspondence.unreached import Unreached
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.messages import obstacles
-from dca_bot.messages.describe.layout import cut, short
+from dca_bot.messages.describe.layout import short
+from dca_bot.messages.describe.relays import said
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
-
-_SAID_LENGTH_MAX = 200
 
 
 def client(one: Client, programme: Programme, loss: Unreached | None = None) -> Say:
@@ -30,9 +29,8 @@ def client(one: Client, programme: Programme, loss: Unreached | None = None) -> 
 
 def unreached(loss: Unreached) -> Say:
     """Say since when and why messages don't reach a person, with the relays' own words."""
-    said = Say("failure.said", said=cut(loss.said, _SAID_LENGTH_MAX)) if loss.said else NOTHING
     why = Word("undelivered", loss.reason)
-    return Say("unreached.loss", since=Moment(loss.since), why=why, said=said)
+    return Say("unreached.loss", since=Moment(loss.since), why=why, said=said(loss.said))
 
 
 def destination(where: Destination | None) -> Say:

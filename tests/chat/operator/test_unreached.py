@@ -18,15 +18,14 @@ async def lose_client(scene, name, at=LONG_AGO, **how):
     await lose(scene.database, PEOPLE[name], at, said="blocked: pay", **how)
 
 
-async def summary(scene, programme=None):
-    programme = programme or scene.programme
+async def summary(talk, *, relays=()):
+    """Return the daily summary as a text."""
+    found, npub = Surroundings(None, [], relays), talk.services.npub
 
     def work(tx):
-        found = Surroundings(None, [])
-        return daily_summary(tx, programme, found, scene.clock.now(), npub=scene.services.npub)
+        return daily_summary(tx, talk.programme, found, talk.clock.now(), npub=npub)
 
-    told = await scene.database.read(work)
-    return scene.texts.render(told, programme.language)
+    return talk.texts.render(await talk.database.read(work), talk.programme.language)
 
 
 async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywhere(scene):

@@ -1,0 +1,65 @@
+"""Tells of single relays out of reach for long, while the bot's other relays work.
+
+The invariant: one alarm and one all-clear for each outage of a relay, across restarts. While all relays are
+out of reach only the alarm of all relays is given.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dca_bot.core.relay_state import RelayState
+from dca_bot.jobs.alarm_raiser import AlarmRaiser
+from dca_bot.jobs.signals import STEADY
+from dca_bot.ledger.correspondence import alarms
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Moment, Say
+
+PREFIX = "relay:"
+"""The beginning of the names of these alarms; the relay's URL follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayAlarms:
+    """The watcher of single relays.
+
+    `alert_after`: the length of an outage that raises the alarm. `counted_from`: outages count from this
+    time at the earliest, after a leap of the clock or a long gap.
+    """
+
+    raiser: AlarmRaiser
+    alert_after: timedelta
+    counted_from: datetime | None = None
+
+    def see(self, tx: Tx, states: Sequence[RelayState], now: datetime) -> bool:
+        """Give each alarm and all-clear that is due; tell whether one was given."""
+        watched = states if len(states) > 1 else ()
+        names = {PREFIX + state.url for state in watched}
+        self.raiser.forget(tx, PREFIX, but=names, now=now)
+        is_any_heard = any(state.listening for state in states)
+        told = [self._see(tx, state, now, is_any_heard=is_any_heard) for state in watched]
+        return any(told)
+
+    def _see(self, tx: Tx, state: RelayState, now: datetime, *, is_any_heard: bool) -> bool:
+        name = PREFIX + state.url
+        alarm = alarms.since(tx, name)
+        if state.listening:
+            return now - state.since >= STEADY and self._end(tx, state, alarm, now)
+        since = max(state.since, self.counted_from or state.since)
+        lost_at = alarms.lose(tx, name, min(since, now))
+        if alarm is not None or not is_any_heard or now - lost_at < self.alert_after:
+            return False
+        told = Say("notice.relay_lost", relay=describe.relay_lost(state, lost_at))
+        self.raiser.start(tx, name, told, since=lost_at, now=now)
+        return True
+
+    def _end(self, tx: Tx, state: RelayState, alarm: datetime | None, now: datetime) -> bool:
+        name = PREFIX + state.url
+        if alarm is None:
+            alarms.end(tx, name)
+            return False
+        since, until = Moment(alarm), Moment(state.since)
+        over = Say("notice.relay_back", relay=state.url, since=since)
+        unheard = Say("notice.relay_was_lost", relay=state.url, since=since, until=until)
+        return self.raiser.end(tx, name, over=over, unheard=unheard, now=now)

@@ -23,6 +23,7 @@ from dca_bot.files.secret_files import (
 )
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES
+from dca_bot.nostr.announcement import Presence
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.operators import parse_operators, refuse_deaf_entries
@@ -30,8 +31,10 @@ from dca_bot.program import command
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import Supervisor
 
-_NAME = "dca-bot"
-_ABOUT = "Savings in bitcoin. Send me a direct message: help"
+_FIRST_PROFILE = {
+    "name": "dca-bot",
+    "about": "Savings in bitcoin. Send me a direct message: help",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,9 @@ def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -
         SystemClock(),
         since=since,
         random=secrets.SystemRandom(),
-        name=_NAME,
-        about=_ABOUT,
+        presence=Presence(
+            profile=config.nostr.profile.model_dump(exclude_none=True),
+            first_profile=_FIRST_PROFILE,
+            discovery_relays=config.nostr.discovery_relays,
+        ),
     )

@@ -71,6 +71,10 @@ class Wired:
     def relays(self):
         return list(build_messenger(self.config, self.key, since=None)._relays)
 
+    @property
+    def presence(self):
+        return build_messenger(self.config, self.key, since=None)._announcement._presence
+
 
 @asynccontextmanager
 async def wired(folder, **changes):
@@ -126,7 +130,7 @@ PROFILE = {
 
 
 def profile_key(key, wired):
-    return getattr(wired.config.nostr.profile, key)
+    return wired.presence.profile[key]
 
 
 # A key, another value than the contract's, where it has to arrive, and as what.
@@ -163,7 +167,7 @@ CASES = [
     (
         "nostr.discovery_relays",
         ["wss://d.example"],
-        lambda w: list(w.config.nostr.discovery_relays),
+        lambda w: list(w.presence.discovery_relays),
         ["wss://d.example"],
     ),
     *(

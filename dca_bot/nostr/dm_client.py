@@ -9,6 +9,7 @@ from secrets import SystemRandom
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.core.relay_state import RelayState
+from dca_bot.nostr.announcement import Presence
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.pool import NostrMessenger
 
@@ -34,7 +35,10 @@ class DmClient:
         self._relays = tuple(relays)
         self._clock = clock
         self._protocol = protocol
-        self._messenger = NostrMessenger(key, relays, clock, random=SystemRandom(), name=name)
+        presence = None if name is None else Presence(first_profile={"name": name})
+        self._messenger = NostrMessenger(
+            key, relays, clock, random=SystemRandom(), presence=presence
+        )
         self._last_s = 0
         self._seen: set[str] = set()
 

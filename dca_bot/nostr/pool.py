@@ -5,7 +5,6 @@ deliver one message.
 """
 
 import asyncio
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,33 +17,30 @@ from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessa
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
+from dca_bot.nostr.announcement import Announcement, AnnouncementState, Presence
 from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public
-from dca_bot.nostr.events import Event, Tags, parse_event, sign
+from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import GRACE_S, RecipientRelays
 from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS, RelayLists
+from dca_bot.nostr.relay_lists import RelayLists
 from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.nostr.relay_troubles import Trouble, unreached
 
 _LOG = logging.getLogger(__name__)
-_KIND_PROFILE = 0
-_KIND_RELAYS = 10_002
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
 _RELAYS_PER_EVENT_MAX = 8
-_INBOX_RELAYS_MAX = 3  # NIP-17: a list should have 1 to 3 relays
 
 
 class NostrMessenger:
     """Sends and receives encrypted direct messages while `run` runs.
 
     `since`: when the bot last listened (None: now). Relays are asked from 2 days and an hour before
-    `since`, as wraps are dated back. `name`: the name of the profile, published with the relay
-    lists to each relay that connects; None publishes nothing. `find_endpoint`: decides which relays
-    of other people may be connected to.
+    `since`, as wraps are dated back. `presence`: what is published of the sender; None publishes
+    nothing. `find_endpoint`: decides which relays of other people may be connected to.
     """
 
     def __init__(
@@ -55,8 +51,7 @@ class NostrMessenger:
         *,
         since: datetime | None = None,
         random: Random,
-        name: str | None = None,
-        about: str = "",
+        presence: Presence | None = None,
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]] = find_public,
     ) -> None:
         self._key = secret_key
@@ -65,14 +60,14 @@ class NostrMessenger:
         self._recipient_relays = RecipientRelays(secret_key, clock, random, find_endpoint)
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
         self._receiver = Receiver(secret_key, clock, self._queue)
+        self._announcement: Announcement | None = None
+        if presence is not None:
+            self._announcement = Announcement(presence, secret_key, relays, clock, random)
         since = since or clock.now()
         self._relays = {normalize(url) or url: self._own_relay(url, since) for url in relays}
         self._relay_lists = RelayLists(tuple(self._relays.values()), clock)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
-        self._announced: tuple[Event, ...] = ()
-        if name is not None:
-            self._announced = self._announcement(name, about)
 
     async def run(self) -> None:
         """Keep the bot's relays connected until cancelled."""
@@ -81,6 +76,8 @@ class NostrMessenger:
                 self._group = group
                 for relay in self._relays.values():
                     group.create_task(relay.run())
+                if self._announcement is not None:
+                    group.create_task(self._announcement.run())
         finally:
             self._group = None
 
@@ -138,6 +135,10 @@ class NostrMessenger:
         """Return the state of each of the bot's own relays."""
         return tuple(relay.state for relay in self._relays.values())
 
+    def announcement_states(self) -> tuple[AnnouncementState, ...]:
+        """Return how each relay takes what the bot publishes of itself."""
+        return () if self._announcement is None else self._announcement.states()
+
     def _own_relay(self, url: str, since: datetime) -> Relay:
         return Relay(
             url,
@@ -145,7 +146,9 @@ class NostrMessenger:
             clock=self._clock,
             random=self._random,
             since=since,
-            listener=_OwnMail(RelayBuffer(self._receiver, url), self._introduce),
+            listener=_OwnMail(
+                url, RelayBuffer(self._receiver, url), self._announcement, self._recipient_relays
+            ),
         )
 
     def _seal_afresh(self, message: OutgoingMessage) -> str:
@@ -167,43 +170,30 @@ class NostrMessenger:
             return await own.publish(event)
         return await self._recipient_relays.send(event, url, **how)
 
-    async def _introduce(self, relay: Relay) -> None:
-        self._recipient_relays.forget_avoided()
-        for event in self._announced:
-            if not (await relay.publish(event)).accepted:
-                _LOG.warning("announcement_refused relay=%s kind=%d", relay.url, event.kind)
-
-    def _announcement(self, name: str, about: str) -> tuple[Event, ...]:
-        """Sign profile (NIP-01, NIP-24), inbox relays (NIP-17) and relay list (NIP-65)."""
-        profile = json.dumps({"name": name, "about": about, "bot": True}, ensure_ascii=False)
-        urls = [relay.url for relay in self._relays.values()]
-        inbox = tuple(("relay", url) for url in urls[:_INBOX_RELAYS_MAX])
-        return (
-            self._signed(_KIND_PROFILE, (), profile),
-            self._signed(KIND_INBOX_RELAYS, inbox, ""),
-            self._signed(_KIND_RELAYS, tuple(("r", url) for url in urls), ""),
-        )
-
-    def _signed(self, kind: int, tags: Tags, content: str) -> Event:
-        created_at = int(self._clock.now().timestamp())
-        return sign(self._key, kind=kind, created_at=created_at, tags=tags, content=content)
-
 
 @dataclass(frozen=True, slots=True)
 class _OwnMail:
     """The listener of one of the bot's own relays."""
 
+    url: str
     buffer: RelayBuffer
-    introduce: Callable[[Relay], Awaitable[None]]
+    announcement: Announcement | None
+    recipient_relays: RecipientRelays
 
     async def on_connected(self, relay: Relay) -> None:
-        await self.introduce(relay)
+        self.recipient_relays.forget_avoided()
+        if self.announcement is not None:
+            self.announcement.on_connected(relay)
 
     async def on_event(self, event: Event) -> None:
         await self.buffer.add(event)
 
     async def on_stored_read(self) -> None:
         await self.buffer.release()
+        if self.announcement is not None:
+            self.announcement.on_working(self.url)
 
     async def on_disconnected(self) -> None:
         await self.buffer.hold()
+        if self.announcement is not None:
+            self.announcement.on_disconnected(self.url)

@@ -16,6 +16,7 @@ from websockets.utils import accept_key
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, events, keys, relay_socket
+from dca_bot.nostr.announcement import Presence
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.recipient_relays import GRACE_S
 from dca_bot.nostr.relay import Relay
@@ -369,7 +370,7 @@ async def test_bot_introduces_itself_to_every_relay(bot, alice):
     async with (
         local_relay() as one,
         local_relay() as two,
-        running(messenger_of(bot, [one, two], name="DCA", about="saves in bitcoin")),
+        running(messenger_of(bot, [one, two], presence=Presence(first_profile={"name": "DCA"}))),
         running(messenger_of(alice, [two])) as hers,
     ):
         wanted = {"kinds": [0, 10_002, 10_050], "authors": [bot.public_key]}

@@ -1,0 +1,134 @@
+"""What the bot publishes of itself: profile (NIP-01, NIP-24), inbox relays (NIP-17), relay list (NIP-65).
+
+Pure. A draft is made from what the operator configured and from the newest event that is published:
+what somebody has set elsewhere with the bot's key stays wherever the configuration says nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dca_bot.core.relay_urls import normalize
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr.events import Event, Tags, parse_json
+from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS
+
+KIND_PROFILE = 0
+KIND_RELAYS = 10_002
+INBOX_RELAYS_MAX = 3
+"""NIP-17: a list of inbox relays should have one to three."""
+_KEPT_RELAYS_MAX = 10
+_OTHER_NAMES = ("display_name", "displayName")
+_SIGNED_AGAIN_AFTER_S = 600
+
+Slot = tuple[int, str]
+"""The place of a replaceable event: kind, and the value of the `d` tag ('' where the kind has none)."""
+
+
+def slot_of(event: "Event | Draft") -> Slot:
+    """Return the slot in which an event replaces its predecessor (NIP-01)."""
+    names = (tag[1] for tag in event.tags if len(tag) > 1 and tag[0] == "d")
+    return event.kind, next(names, "") if event.kind >= 30_000 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The content of an event to publish, without date and signature."""
+
+    kind: int
+    tags: Tags
+    content: str
+
+    def is_said_by(self, event: Event | None) -> bool:
+        """Tell whether an event has this very content."""
+        return event is not None and (event.tags, event.content) == (self.tags, self.content)
+
+
+def draft_profile(
+    published: Event | None, given: Mapping[str, str], first: Mapping[str, str]
+) -> Draft:
+    """Draft the profile: `given` replaces keys, '' takes a key away, all other keys stay as published.
+
+    `first`: the keys of a bot that has no profile yet.
+    """
+    old = None if published is None else _fields(published.content)
+    fields: dict[str, Any] = dict(first) if old is None else dict(old)
+    for name, value in given.items():
+        if value:
+            fields[name] = value
+        else:
+            fields.pop(name, None)
+    if given.get("name"):
+        # Apps show these names in place of `name`.
+        fields |= {other: given["name"] for other in _OTHER_NAMES if other in fields}
+    fields["bot"] = True
+    content = json.dumps(fields, ensure_ascii=False)
+    if published is not None and old is not None and _canonical(old) == _canonical(fields):
+        content = published.content
+    return Draft(KIND_PROFILE, () if published is None else published.tags, content)
+
+
+def draft_inbox_relays(relays: Sequence[str]) -> Draft:
+    """Draft the list of the relays where the bot reads messages; nothing of a published list stays."""
+    return Draft(KIND_INBOX_RELAYS, tuple(("relay", url) for url in relays[:INBOX_RELAYS_MAX]), "")
+
+
+def draft_relays(published: Event | None, relays: Sequence[str], own: Sequence[str]) -> Draft:
+    """Draft the list of the relays where the bot reads and writes.
+
+    Of a published list the relays marked `write` stay, except the bot's `own`: events of the bot may
+    lie there. A relay without this mark would promise that the bot reads there.
+    """
+    mine = {normalize(url) for url in own}
+    kept = [
+        tag
+        for tag in (published.tags if published is not None else ())
+        if tag[:1] == ("r",) and tag[2:3] == ("write",) and normalize(tag[1]) not in {None, *mine}
+    ]
+    return Draft(KIND_RELAYS, (*(("r", url) for url in relays), *kept[:_KEPT_RELAYS_MAX]), "")
+
+
+@dataclass(slots=True)
+class OwnEvents:
+    """The newest event of each slot: the one that some relay has, and the one that none has accepted yet."""
+
+    sign: Callable[[Draft, int], Event]
+    public: dict[Slot, Event] = field(default_factory=dict)
+    _pending: dict[Slot, Event] = field(default_factory=dict)
+
+    def note_public(self, event: Event) -> None:
+        """Note that a relay has an event of the bot; the newest of a slot counts, as on relays (NIP-01)."""
+        known = self.public.get(slot_of(event))
+        if known is None or (-event.created_at, event.id) < (-known.created_at, known.id):
+            self.public[slot_of(event)] = event
+
+    def event_for(self, draft: Draft, now_s: int) -> Event:
+        """Return the event that says a draft: the published event, or an event that is newer."""
+        slot = slot_of(draft)
+        public, pending = self.public.get(slot), self._pending.get(slot)
+        if public is not None and draft.is_said_by(public):
+            return public
+        # Newer also if the bot's clock is behind, or was when the published event was signed.
+        created_at = max(now_s, 0 if public is None else public.created_at + 1)
+        # A clock that was set meanwhile dates anew what no relay took.
+        if (
+            pending is None
+            or not draft.is_said_by(pending)
+            or abs(pending.created_at - created_at) > _SIGNED_AGAIN_AFTER_S
+        ):
+            pending = self._pending[slot] = self.sign(draft, created_at)
+        return pending
+
+
+def _fields(content: str) -> dict[str, Any] | None:
+    """Read the keys of a profile; None for a text that no app can read."""
+    try:
+        fields = parse_json(content)
+    except MessageRefused:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _canonical(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, sort_keys=True)

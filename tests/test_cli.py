@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import forked
 import pytest
 from lamassu_server import LamassuServer
 from ledger.old_ledgers import put_old_ledger
@@ -60,26 +59,9 @@ url = {url}
 
 def dca_bot(*words, folder, answers="", **variables):
     """Run `dca-bot` without a terminal, as another program would, with more variables if given."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("DCA_BOT_")
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "dca_bot", *map(str, words)],
-        cwd=folder,
-        env={
-            **environment,
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "200",
-            "NO_COLOR": "1",
-            **variables,
-        },
-        input=answers,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-        start_new_session=True,
-    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DCA_BOT_")}
+    environment = {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", **variables}
+    return forked.run(map(str, words), folder=folder, environment=environment, answers=answers)
 
 
 def sentence(done):

@@ -6,6 +6,7 @@ import sqlite3
 import string
 from contextlib import closing
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -120,11 +121,15 @@ def keys_of(node):
             return None
 
 
+@cache
 def nodes():
-    """Yield (file name, node) of all code that names texts."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            yield path.name, node
+    """Return (file name, node) of each call and constant in the package."""
+    return [
+        (path.name, node)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call | ast.Constant)
+    ]
 
 
 def calls(*names):

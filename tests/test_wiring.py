@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scaffold import open_ledger
-from test_app import Clock
+from test_app import Clock, Relays
 
 from dca_bot.config import Config, load_config
 from dca_bot.config_sections import NostrConfig
@@ -95,7 +95,7 @@ async def wired(folder, **changes):
         source=source,
         wallet=None,
         addresses=None,
-        messenger=None,
+        messenger=Relays(),
         clock=Clock(),
         random=random.Random(1),
     )

@@ -60,7 +60,7 @@ NARROW = {
     ("foreign_status", "status=?"),  # pending
     ("foreign_status", "status=? AND seen_at>?"),  # failed within the last week
     ("hold_ref", "ref=?"),
-    ("inbox_stranger", "sender=?"),
+    ("inbox_stranger_at", "received_at>? AND received_at<?"),  # an hour
     ("missed_sale", "distribution_id=?"),  # one for each client at most
     ("payout_done", "done_at>?"),  # a day
     ("payout_submitted", "submitted_at>?"),  # a day

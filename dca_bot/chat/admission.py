@@ -1,20 +1,19 @@
 """Rejects messages: floods, secrets, messages that are too old or too long.
 
-The invariant: a flood from one person, or from many strangers, costs other people nothing.
+The invariant: a flood from one person costs other people nothing.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from dca_bot.chat.command import CommandSet
-from dca_bot.chat.secret_warnings import CHARS_MAX, secret_in, warning
+from dca_bot.chat.secret_warnings import secret_in, warning
 from dca_bot.chat.senders import Role, Sender
 from dca_bot.chat.services import Services
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
-from dca_bot.core.secrets import Secret, find_secret
+from dca_bot.core.secrets import Secret
 from dca_bot.messages.say import Say
 
 PEOPLE_MAX = 5000
@@ -39,7 +38,6 @@ class Admission:
         self._commands = RateLimit(burst=40, per=timedelta(seconds=2))
         self._problems = RateLimit(burst=3, per=timedelta(minutes=10))
         self._files = RateLimit(burst=1, per=timedelta(hours=1))
-        self._strangers = Quota(count=20, window=timedelta(hours=1))
 
     async def reject(
         self, message: IncomingMessage, sender: Sender, command_set: CommandSet, now: datetime
@@ -63,12 +61,9 @@ class Admission:
             case _:
                 return Rejection("refused", problem) if problem else None
 
-    def answer_stranger(self, message: IncomingMessage, now: datetime) -> Say | None:
-        """Return the only answer to a stranger; None once the hour's quota is used up."""
-        if _time_problem(message, now, self._programme) or not self._strangers.take(now):
-            return None
-        secret = find_secret(message.text[:CHARS_MAX])
-        return Say("stranger") if secret is None else warning(secret, Role.STRANGER)
+    def is_timely(self, message: IncomingMessage, now: datetime) -> bool:
+        """Tell whether a message is neither too old nor from the future: another stranger's is dropped."""
+        return _time_problem(message, now, self._programme) is None
 
     def _reject_file(self, message: IncomingMessage, now: datetime) -> Rejection:
         """Tell a sender of files at most once an hour that the bot reads text only."""
@@ -144,27 +139,6 @@ class RateLimit:
             oldest = next(iter(self._full_at))
             del self._full_at[oldest]
             self._noticed.discard(oldest)
-
-
-@dataclass(slots=True)
-class Quota:
-    """At most `count` of something in any `window`.
-
-    Instants in the future, taken while the clock was ahead, are forgotten.
-    """
-
-    count: int
-    window: timedelta
-    _taken: deque[datetime] = field(default_factory=deque, init=False)
-
-    def take(self, now: datetime) -> bool:
-        """Take an item if the quota has any left; return whether the item was taken."""
-        while self._taken and not now - self.window < self._taken[0] <= now:
-            self._taken.popleft()
-        if len(self._taken) >= self.count:
-            return False
-        self._taken.append(now)
-        return True
 
 
 def _time_problem(message: IncomingMessage, now: datetime, programme: Programme) -> Say | None:

@@ -86,8 +86,8 @@ class Command(Generic[Seen]):
     `answer` replies at once, with a message or several.
     A command with a `plan` moves or promises money: `plan` words the effect, the sender gets a code for these
     words, and `apply` carries the effect out.
-    `code_with` names a parameter: without that parameter the command has no look and no code, only an
-    answer. `code_if` limits the code to ledgers for which the function returns True.
+    `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
+    an answer. `code_if` limits the code to ledgers for which the function returns True.
     `then` sets signals after the transaction.
     """
 
@@ -97,7 +97,7 @@ class Command(Generic[Seen]):
     answer: Answer[Seen] | None = None
     plan: Plan[Seen] | None = None
     apply: Apply[Seen] | None = None
-    code_with: str = ""
+    code_when: Callable[[Args], bool] | None = None
     code_if: Callable[[Tx], bool] | None = None
     then: Callable[[Services], None] | None = None
 
@@ -130,7 +130,7 @@ class Command(Generic[Seen]):
 
     def needs_code(self, args: Args) -> bool:
         """Tell whether the command's effect needs a code, on the ledgers that `code_if` chooses."""
-        return self.plan is not None and (not self.code_with or args.has(self.code_with))
+        return self.plan is not None and (self.code_when is None or self.code_when(args))
 
     def is_coded(self, tx: Tx, args: Args) -> bool:
         """Tell whether the command's effect needs a code on this ledger."""

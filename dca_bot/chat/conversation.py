@@ -17,6 +17,7 @@ from dca_bot.chat.invocations import read_invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.senders import Role, Sender, find_sender
 from dca_bot.chat.services import Services
+from dca_bot.chat.strangers import answer_stranger, secret_of
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
@@ -27,8 +28,6 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
 from dca_bot.messages.say import CommandRefused, Say
 
-_STRANGER = "stranger"
-"""The command of an answered stranger's message in the inbox."""
 _log = logging.getLogger(__name__)
 
 
@@ -100,13 +99,19 @@ class Conversation:
             command.then(services)
 
     def _sender_of(self, message: IncomingMessage) -> Callable[[Tx], Sender | None]:
-        return lambda tx: find_sender(tx, message, self._programme.operators)
+        now = self._services.clock.now()
+        return lambda tx: find_sender(tx, message, self._programme.operators, now)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
-        """Answer a stranger once; a message beyond the hour's quota leaves no trace."""
-        told = self._admission.answer_stranger(message, now)
-        if told is not None:
-            await self._close(message, Rejection(_STRANGER, told))
+        """Answer a stranger; a message that is not answered leaves no trace."""
+        if not self._admission.is_timely(message, now):
+            return
+        secret, random = secret_of(message), self._services.random
+        is_answered = await self._services.database.transact(
+            lambda tx: answer_stranger(tx, message, secret, self._replies, now=now, random=random)
+        )
+        if is_answered:
+            self._services.wake_outbox()
 
     async def _close(self, message: IncomingMessage, rejection: Rejection) -> None:
         """Record a message that ran nothing, with the reply if the rejection has a reply."""

@@ -14,6 +14,7 @@ from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.services import Services
+from dca_bot.chat.strangers import turn_away
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
@@ -69,7 +70,7 @@ class Execution:
         inbox.note_person(tx, message, now=now)
         ctx = self._context(tx, message, now)
         if ctx is None:
-            result = _Result(Outcome.REFUSED, (Say("stranger"),))
+            result = _Result(Outcome.REFUSED, (turn_away(),))
         else:
             result = _undone_if_refused(tx, lambda: step(tx, ctx, invocation, seen))
         if ctx is not None and result.report is not None:

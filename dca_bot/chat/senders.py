@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from dca_bot.core.ports import IncomingMessage
-from dca_bot.ledger.correspondence import inbox
+from dca_bot.ledger.correspondence import inbox, knocks
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store import bot_state
@@ -36,12 +36,15 @@ class Sender:
     is_early: bool = False
 
 
-def find_sender(tx: Tx, message: IncomingMessage, operators: Collection[str]) -> Sender | None:
+def find_sender(
+    tx: Tx, message: IncomingMessage, operators: Collection[str], now: datetime
+) -> Sender | None:
     """Return the sender; None for a message that needs no answer.
 
     A handled message needs none. A message from before the ledger's life may have been handled on another
     ledger, and this ledger lacks that inbox: only an operator's first such message is answered. A client's
-    message from before the client was added, or got a new key, was written by a stranger.
+    message from before the client was added, or got a new key, was written by a stranger. A stranger is
+    answered once an hour.
     """
     if inbox.is_received(tx, message):
         return None
@@ -55,4 +58,4 @@ def find_sender(tx: Tx, message: IncomingMessage, operators: Collection[str]) ->
     if client is not None:
         is_older = message.sent_at < client.key_at - SLOW_CLOCK_MAX
         return None if is_older else Sender(Role.CLIENT, client)
-    return None if inbox.was_stranger(tx, message.sender) else Sender(Role.STRANGER)
+    return Sender(Role.STRANGER) if knocks.may_answer(tx, message.sender, now=now) else None

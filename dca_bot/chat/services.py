@@ -1,6 +1,6 @@
 """The ports and calls that commands use; all are handed in."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,10 @@ from dca_bot.core.reach import Reach
 from dca_bot.core.relay_state import RelayState
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.store.database import Database
+
+
+async def _no_names(_pubkeys: Sequence[str]) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Services:
     `poll_now`, `wake_payouts` and `wake_outbox` only set a signal, in the event loop's thread.
     `is_reconciled`: the ledger was compared with LNbits since the start.
     `parts`: the reach of the outside parts. `relays`: the state of each of the bot's relays.
+    `profile_names`: the names in people's Nostr profiles, by pubkey, as far as relays tell them.
     `answer_limit_s`: how long a command waits for LNbits.
     `bot_name`: tells this bot from a bot on a copy of the ledger. `bot_pubkey`: the bot's Nostr key.
     """
@@ -48,3 +53,4 @@ class Services:
     answer_limit_s: float = 10
     bot_name: str = ""
     bot_pubkey: str = ""
+    profile_names: Callable[[Sequence[str]], Awaitable[Mapping[str, str]]] = _no_names

@@ -82,6 +82,18 @@ def visible(text: str) -> str:
     )
 
 
+def on_one_line(text: str, length_max: int) -> str:
+    r"""Return a text from outside as it can be shown within a line: without marks of control, and cut.
+
+    >>> on_one_line("Ana\u202e\n\n  María", 8)
+    'Ana Mar…'
+    """
+    apart = (" " if char.isspace() else char for char in visible(text))
+    plain = "".join(char for char in apart if not unicodedata.category(char).startswith("C"))
+    line = " ".join(plain.split())
+    return line if len(line) <= length_max else f"{line[: length_max - 1].rstrip()}…"
+
+
 def skeleton(name: str) -> str:
     r"""Return a text that is equal for two names of the same look; never empty for a name.
 

@@ -8,7 +8,7 @@ from dca_bot.core.money import sat_ceil
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Reach
 from dca_bot.core.relay_state import RelayState
-from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.correspondence import knocks, outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
 from dca_bot.ledger.payouts import holds, queue
@@ -22,6 +22,7 @@ from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_pa
 from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 
+_NPUB_SHOWN = 12
 _DAY = timedelta(days=1)
 _LOOKBACK_MAX = 7 * _DAY
 """The longest time that one summary covers."""
@@ -68,6 +69,7 @@ def daily_summary(
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=outbox.unsent(tx)),
             *not_reached(tx, programme, npub, now),
+            _knocks(tx, since, npub),
             *lost_parts(found.parts),
             *map(describe.relay, found.relays),
         ),
@@ -108,6 +110,12 @@ def _low(names: Sequence[str]) -> Say:
     if not names:
         return NOTHING
     return Say("summary.low", names=obstacles.name_list(names))
+
+
+def _knocks(tx: Tx, since: datetime, npub: Callable[[str], str]) -> Say:
+    """Say in one line who has knocked and is no client yet."""
+    who = [f"{npub(pubkey)[:_NPUB_SHOWN]}…" for pubkey in knocks.since(tx, since)]
+    return Say("summary.knocks", n=len(who), who=obstacles.name_list(who)) if who else NOTHING
 
 
 def _missed(tx: Tx, since: datetime) -> Say:

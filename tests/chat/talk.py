@@ -59,6 +59,7 @@ FULL = (
     "This wallet has reached the limit of its plan. Write to help@full.example to raise the limit."
 )
 CODE = re.compile(r"confirm ([2-9A-Z]{4})")
+KNOCK = re.compile(r"KNOCK-[2-9A-Z]{6}")
 _chance = random.Random(7)
 PEOPLE = {
     name: generate(_chance).public_key
@@ -185,6 +186,8 @@ class Talk:
         self.sent = 0
         self.reconciled = True
         self.relays = []
+        self.profiles = {}
+        self.looked_up = []
         self.parts = [
             Reach(Part.LAMASSU, reachable=True, since=START),
             Reach(Part.LNBITS, reachable=False, since=START),
@@ -209,6 +212,7 @@ class Talk:
             currency=programme.currency,
             parts=lambda: self.parts,
             relays=lambda: self.relays,
+            profile_names=self.profile_names,
         )
         self.start()
 
@@ -224,6 +228,14 @@ class Talk:
     async def export_tables(self):
         form = Form(self.programme.currency, self.programme.timezone, npub)
         return await aside(partial(export_to_shelf, self.folder, form, self.clock.now()))
+
+    async def profile_names(self, pubkeys):
+        self.looked_up.append(list(pubkeys))
+        return {pubkey: self.profiles[pubkey] for pubkey in pubkeys if pubkey in self.profiles}
+
+    async def knock(self, who, text="hello"):
+        """Have a stranger write, and return the code that the bot answers with."""
+        return KNOCK.search(await self.tell(who, text))[0]
 
     # Talking
 

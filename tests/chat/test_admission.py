@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dca_bot.chat.admission import PEOPLE_MAX, Quota, RateLimit, Ruling
+from dca_bot.chat.admission import PEOPLE_MAX, RateLimit, Ruling
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PASS, NOTICE, SILENCE = Ruling.PASS, Ruling.NOTICE, Ruling.SILENCE
@@ -47,11 +47,3 @@ def test_memory_is_bounded():
         limit.judge(str(number), START)
         limit.judge(str(number), START)
     assert len(limit._full_at) == len(limit._noticed) == PEOPLE_MAX
-
-
-def test_quota_refills_as_its_window_moves():
-    quota = Quota(count=2, window=timedelta(hours=1))
-    at = [START, START + timedelta(minutes=30), START + timedelta(minutes=59)]
-    assert [quota.take(now) for now in at] == [True, True, False]
-    assert quota.take(START + timedelta(hours=1)) is True
-    assert quota.take(START + timedelta(hours=1)) is False

@@ -42,6 +42,8 @@ async def test_command_takes_no_longer_with_history(scene, who, text):
         await scene.distribute("bbbb2222")
     if "{payout}" in text:
         text = text.replace("{payout}", (await scene.payout()).id[:8])
+    if "{code}" in text:
+        text = text.replace("{code}", await scene.knock("juan"))
     message = scene.message(who, text)
     with traced(scene.database) as plans:
         await scene.conversation.handle(message)

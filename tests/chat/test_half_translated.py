@@ -14,7 +14,7 @@ SPANISH = TEXTS.catalogues["es"]
 WORD = re.compile(r"[^\W\d_]+")
 NO_PROSE = re.compile(r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+|dca-bot check")
 """Fields, settings and addresses, and the command lines."""
-TYPED = "amount command destination fiat machine name percent sats sat msat"
+TYPED = "amount command destination fiat knock machine name percent sats sat msat"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
     " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec tls toml xchat"

@@ -14,6 +14,7 @@ from dca_bot.nostr.keys import npub
 DEEDS = [
     ("op", "client add juan {juan}", "client add: juan is added"),
     ("op", "client add juan {juan} 500", "client add: juan is added, with deposit"),
+    ("op", "client add juan {code}", "client add: juan is added"),
     ("op", "client pause maria", "client pause: maria is paused."),
     ("op", "client resume maria", "client resume: maria is active again."),
     ("op", "client close lena", "client close: lena is closed."),
@@ -62,6 +63,7 @@ READS = [
     ("op", "confirm ABCD"),
     ("op", "no such thing"),
     ("op", "deposits pending"),
+    ("op", "knocks"),
     ("op", "tx held"),
     ("op", "cash"),
     ("op", "commission"),
@@ -143,6 +145,8 @@ async def test_each_deed_is_logged_with_its_message(scene, who, text, says):
     if "{payout}" in text:
         short = (await scene.payout()).id[:8]
         text, says = (line.replace("{payout}", short) for line in (text, says))
+    if "{code}" in text:
+        text = text.replace("{code}", await scene.knock("juan"))
     before = len(await logged(scene))
     message = scene.message(who, text)
     reply = await scene.deliver(message)

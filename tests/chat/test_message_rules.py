@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
+from talk import ADMIN_KEY, INVOICE_KEY, KNOCK, PEOPLE, code_in, make_programme
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
@@ -131,7 +131,8 @@ async def test_client_who_adds_to_a_command_gets_the_own_one_shown(talk, text):
 @pytest.mark.parametrize("text", ["help", "balance", "confirm ABCD", "wallet me@x.example"])
 async def test_stranger_gets_one_answer_that_reveals_nothing(talk, text):
     reply = await talk.tell("stranger", text, relay="wss://their.relay")
-    assert reply == talk.texts.render(Say("stranger"), "en")
+    shown = Say("knock.code", code=KNOCK.search(reply)[0])
+    assert reply == talk.texts.render(Say("stranger", knock=shown), "en")
     assert await talk.tell("stranger", text) is None
     talk.start()
     assert await talk.tell("stranger", "hello?") is None
@@ -143,7 +144,33 @@ async def test_flood_of_strangers_is_answered_up_to_a_cap_and_leaves_no_trace_be
         key = hashlib.sha256(str(number).encode()).hexdigest()
         await talk.conversation.handle(talk.message(key, "hi"))
     assert [await talk.count(t) for t in ("inbox", "outbox", "person")] == [20, 20, 20]
+    talk.start()
+    assert await talk.tell("stranger", "hi") is None, "a restart gives no further answers"
     talk.clock.at += timedelta(hours=1)
+    assert await talk.tell("stranger", "hi") is not None
+
+
+async def test_strangers_quota_refills_as_its_hour_moves(talk):
+    for number in range(20):
+        talk.clock.at += timedelta(minutes=2)
+        assert await talk.tell(f"{number:064x}", "hi") is not None
+    assert await talk.tell("stranger", "hi") is None
+    talk.clock.at += timedelta(minutes=22)
+    assert await talk.tell("stranger", "hi") is not None
+    assert await talk.tell("fresh", "hi") is None
+
+
+async def test_strangers_who_write_at_the_same_time_share_one_quota(talk):
+    keys = [f"{number:064x}" for number in range(40)]
+    await asyncio.gather(*(talk.conversation.handle(talk.message(key, "hi")) for key in keys))
+    assert await talk.count("outbox") == 20
+
+
+async def test_answers_dated_by_a_clock_that_was_ahead_use_up_no_quota(talk):
+    talk.clock.at += timedelta(days=2)
+    for number in range(20):
+        assert await talk.tell(f"{number:064x}", "hi") is not None
+    talk.clock.at -= timedelta(days=2)
     assert await talk.tell("stranger", "hi") is not None
 
 

@@ -151,7 +151,7 @@ CLIENT_COMMANDS = (
         answer=_wallet_answer,
         plan=_wallet_plan,
         apply=_wallet_apply,
-        code_with="DESTINATION",
+        code_when=lambda args: args.has("DESTINATION"),
     ),
     Command(("pause",), answer=_pause_answer),
     Command(("resume",), answer=_resume_answer),

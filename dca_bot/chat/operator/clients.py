@@ -6,15 +6,15 @@ from dca_bot.chat.client.fixed import fixed_mode_text
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
-from dca_bot.chat.operator.names import refuse_taken_name, unclear_names
+from dca_bot.chat.operator.names import unclear_names
+from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey
 from dca_bot.chat.operator.unreached import UNREACHED, losses
-from dca_bot.chat.params import PAGE, Param, read_fiat, read_name, read_word
+from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
-from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import planning
-from dca_bot.ledger.programme import client_names, clients, commission, deposits
+from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
@@ -23,31 +23,6 @@ from dca_bot.messages.say import NOTHING, Fiat, Moment, Npub, Percent, Sat, Say,
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
-
-
-def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell the name, npub and first deposit of the new client."""
-    pubkey = _free_pubkey(tx, ctx, args)
-    name = refuse_taken_name(tx, ctx, args.text("NAME"))
-    amount = Fiat(args.number("AMOUNT"))
-    return Say("client.add_effect", name=name, npub=Npub(ctx.services.npub(pubkey)), amount=amount)
-
-
-def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Add a client with a pending first deposit."""
-    client = _add(tx, ctx, args)
-    amount_minor = args.number("AMOUNT")
-    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
-    ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
-    done = Say(
-        "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
-    )
-    return Done(done)
-
-
-def _add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Add a client without a deposit; no code, because no money is promised."""
-    return Say("client.added", name=_add(tx, ctx, args).name)
 
 
 def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -172,7 +147,7 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
 def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the old and the new npub of a client."""
     client = find_client(tx, args.text("NAME"))
-    pubkey = _free_pubkey(tx, ctx, args)
+    pubkey = free_pubkey(tx, ctx, args)
     return Say(
         "client.npub_effect",
         name=client.name,
@@ -184,7 +159,7 @@ def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Give a client a new npub, void the codes of the old npub, and tell both npubs."""
     client = find_client(tx, args.text("NAME"))
-    pubkey = _free_pubkey(tx, ctx, args)
+    pubkey = free_pubkey(tx, ctx, args)
     ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
     confirmations.withdraw(tx, client.pubkey)
@@ -194,18 +169,7 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 CLIENT_MANAGEMENT = (
-    Command(
-        ("client", "add"),
-        (
-            Param("NAME", read_name, is_new_name=True),
-            _NPUB,
-            Param("AMOUNT", read_fiat, optional=True),
-        ),
-        answer=_add_answer,
-        plan=_add_plan,
-        apply=_add_apply,
-        code_with="AMOUNT",
-    ),
+    CLIENT_ADD,
     Command(("client",), (NAME,), answer=_show_answer),
     Command(("clients",), (PAGE,), answer=_list_answer),
     UNREACHED,
@@ -221,34 +185,3 @@ CLIENT_MANAGEMENT = (
     ),
     Command(("client", "npub"), (NAME, _NPUB), plan=_npub_plan, apply=_npub_apply),
 )
-
-
-def _add(tx: Tx, ctx: Context, args: Args) -> Client:
-    name = refuse_taken_name(tx, ctx, args.text("NAME"))
-    for former in client_names.alike(tx, name):
-        commission.close_spent(tx, former)
-    client = clients.add(
-        tx,
-        name=name,
-        pubkey=_free_pubkey(tx, ctx, args),
-        language=ctx.programme.language,
-        now=ctx.now,
-    )
-    ctx.notices.clients.welcome(tx, client, ctx.now)
-    return client
-
-
-def _free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
-    """Read the argument NPUB; refuse the npub of a client, of an operator or of the bot."""
-    try:
-        pubkey = ctx.services.parse_npub(args.text("NPUB"))
-    except (DcaBotError, ValueError):
-        raise refuse("wrong.npub") from None
-    if pubkey in ctx.programme.operators:
-        raise refuse("client.npub_of_operator")
-    if pubkey == ctx.services.bot_pubkey:
-        raise refuse("client.npub_of_bot")
-    taken = clients.by_pubkey(tx, pubkey)
-    if taken is not None:
-        raise refuse("client.npub_taken", name=taken.name)
-    return pubkey

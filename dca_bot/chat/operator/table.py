@@ -8,6 +8,7 @@ from dca_bot.chat.operator.deposits import DEPOSIT_COMMANDS
 from dca_bot.chat.operator.fixed import FIXED_COMMANDS
 from dca_bot.chat.operator.funds import FUNDS_COMMANDS
 from dca_bot.chat.operator.holds.commands import HOLD_COMMANDS
+from dca_bot.chat.operator.knocks import KNOCKS
 from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
@@ -15,7 +16,7 @@ from dca_bot.chat.operator.status import HOUSE_COMMANDS
 from dca_bot.chat.operator.withdrawals import WITHDRAW
 
 OPERATOR_GROUPS = {
-    "help.clients": CLIENT_MANAGEMENT,
+    "help.clients": (*CLIENT_MANAGEMENT, KNOCKS),
     "help.deposits": (*DEPOSIT_COMMANDS, WITHDRAW),
     "help.machines": MACHINE_COMMANDS,
     "help.cash_outs": (*CASH_OUT_COMMANDS, *HOLD_COMMANDS),

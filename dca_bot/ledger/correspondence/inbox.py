@@ -66,13 +66,3 @@ def reached(tx: Tx, pubkey: str) -> bool:
         (pubkey,),
     ).fetchone()
     return bool(row["yes"])
-
-
-def was_stranger(tx: Tx, sender: str) -> bool:
-    """Tell whether a message of this sender was answered as a stranger's."""
-    row = tx.execute(
-        "SELECT 1 FROM inbox INDEXED BY inbox_stranger"
-        " WHERE sender = ? AND command = 'stranger' LIMIT 1",
-        (sender,),
-    )
-    return row.fetchone() is not None

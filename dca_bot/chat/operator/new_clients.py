@@ -1,0 +1,102 @@
+"""The operator's command that adds a client: by an npub, or by the code of a knock."""
+
+from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.operator.knocks import described, find_knock, look_profile, read_npub_or_knock
+from dca_bot.chat.operator.names import refuse_taken_name
+from dca_bot.chat.params import Param, read_fiat, read_name
+from dca_bot.core import knock
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger.correspondence import knocks
+from dca_bot.ledger.programme import client_names, clients, commission, deposits
+from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import NOTHING, Fiat, Npub, Say, refuse
+
+
+def _add_plan(tx: Tx, ctx: Context, args: Args, profile_name: str) -> Say:
+    """Tell the name, npub and first deposit of the new client, and of a knock who has knocked and when."""
+    pubkey = _new_pubkey(tx, ctx, args)
+    name, npub = refuse_taken_name(tx, ctx, args.text("NAME")), ctx.services.npub(pubkey)
+    effect = Say("client.add_effect_alone", name=name, npub=Npub(npub))
+    if args.has("AMOUNT"):
+        amount = Fiat(args.number("AMOUNT"))
+        effect = Say("client.add_effect", name=name, npub=Npub(npub), amount=amount)
+    found = find_knock(tx, ctx, args)
+    told = NOTHING if found is None else described(tx, found, profile_name)
+    return Say("lines", lines=(effect, told))
+
+
+def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+    """Add a client, with a pending first deposit if an amount was given."""
+    client = _add(tx, ctx, args)
+    if not args.has("AMOUNT"):
+        return Done(Say("client.added", name=client.name))
+    amount_minor = args.number("AMOUNT")
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note="", now=ctx.now)
+    ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now, is_new=True)
+    done = Say(
+        "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
+    )
+    return Done(done)
+
+
+def _add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Add a client without a deposit; no code, because no money is promised."""
+    return Say("client.added", name=_add(tx, ctx, args).name)
+
+
+def _needs_code(args: Args) -> bool:
+    """Tell whether the operator is asked back: money is promised, or the operator hasn't seen the npub."""
+    return args.has("AMOUNT") or knock.is_knock(args.text("NPUB"))
+
+
+CLIENT_ADD = Command(
+    ("client", "add"),
+    (
+        Param("NAME", read_name, is_new_name=True),
+        Param("NPUB", read_npub_or_knock),
+        Param("AMOUNT", read_fiat, optional=True),
+    ),
+    look=look_profile,
+    answer=_add_answer,
+    plan=_add_plan,
+    apply=_add_apply,
+    code_when=_needs_code,
+)
+
+
+def free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
+    """Read the argument NPUB; refuse the npub of a client, of an operator or of the bot."""
+    try:
+        pubkey = ctx.services.parse_npub(args.text("NPUB"))
+    except (DcaBotError, ValueError):
+        raise refuse("wrong.npub") from None
+    return _refuse_taken(tx, ctx, pubkey)
+
+
+def _add(tx: Tx, ctx: Context, args: Args) -> Client:
+    name, pubkey = refuse_taken_name(tx, ctx, args.text("NAME")), _new_pubkey(tx, ctx, args)
+    for former in client_names.alike(tx, name):
+        commission.close_spent(tx, former)
+    client = clients.add(tx, name=name, pubkey=pubkey, language=ctx.programme.language, now=ctx.now)
+    knocks.close(tx, pubkey, now=ctx.now)
+    ctx.notices.clients.welcome(tx, client, ctx.now)
+    return client
+
+
+def _new_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
+    found = find_knock(tx, ctx, args)
+    if found is None:
+        return free_pubkey(tx, ctx, args)
+    return _refuse_taken(tx, ctx, found.pubkey)
+
+
+def _refuse_taken(tx: Tx, ctx: Context, pubkey: str) -> str:
+    if pubkey in ctx.programme.operators:
+        raise refuse("client.npub_of_operator")
+    if pubkey == ctx.services.bot_pubkey:
+        raise refuse("client.npub_of_bot")
+    taken = clients.by_pubkey(tx, pubkey)
+    if taken is not None:
+        raise refuse("client.npub_taken", name=taken.name)
+    return pubkey

@@ -20,6 +20,11 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBegins:
+    """Tell the listener that the relay was asked for stored events: some may come out of order."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRead:
     """Tell the listener that the stored events were delivered; `complete`: none is missing."""
 
@@ -60,4 +65,4 @@ class Drop:
     reason: str
 
 
-Action = Send | Deliver | StoredRead | Answered | Queried | WakeIn | Drop
+Action = Send | Deliver | StoredBegins | StoredRead | Answered | Queried | WakeIn | Drop

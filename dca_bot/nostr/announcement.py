@@ -342,6 +342,9 @@ class _Visit:
     async def on_event(self, event: Event) -> None:
         """Ignore events: the visit subscribes to nothing."""
 
+    async def on_stored_begins(self) -> None:
+        """Do nothing: the visit subscribes to nothing."""
+
     async def on_stored_read(self) -> None:
         """Do nothing: the visit subscribes to nothing."""
 

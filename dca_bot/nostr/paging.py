@@ -28,6 +28,11 @@ class Paging:
         self._page: dict[str, int] = {}
         self._pages = 0
 
+    @property
+    def pages(self) -> int:
+        """Return how many pages have ended."""
+        return self._pages
+
     def filter(self) -> Filter:
         """Return the filter (NIP-01) for the present page; the first page has no `until`."""
         bounds = {"since": self._since, "limit": _PAGE_EVENTS}

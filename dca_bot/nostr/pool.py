@@ -188,6 +188,9 @@ class _OwnMail:
     async def on_event(self, event: Event) -> None:
         await self.buffer.add(event)
 
+    async def on_stored_begins(self) -> None:
+        await self.buffer.hold()
+
     async def on_stored_read(self) -> None:
         await self.buffer.release()
         if self.announcement is not None:

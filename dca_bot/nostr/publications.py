@@ -24,6 +24,7 @@ class _Publication:
     event: Event
     retried: bool = False
     waiting: bool = False
+    refusal: str = ""
 
 
 class Publications:
@@ -47,6 +48,11 @@ class Publications:
         """Stop waiting for the answer to a published event."""
         self._publications.pop(event_id, None)
 
+    def refusal(self, event_id: str) -> str:
+        """Return the relay's words if an event waits for authentication; '' for any other event."""
+        found = self._publications.get(event_id)
+        return found.refusal if found is not None and found.waiting else ""
+
     def on_challenge(self, frame: frames.Challenge, now_s: int) -> None:
         """Answer a challenge with the bot's key; a challenge that is repeated gets no second answer."""
         # A relay may accept only one answer to a challenge.
@@ -67,10 +73,11 @@ class Publications:
         found = self._publications.get(frame.event_id)
         if found is None:
             return
-        if frame.accepted or found.retried or not wants_auth(frame.reason):
-            self._answer(frame.event_id, frame.reason, accepted=frame.accepted)
+        accepted = frame.accepted or frame.reason.startswith("duplicate:")
+        if accepted or found.retried or not wants_auth(frame.reason):
+            self._answer(frame.event_id, frame.reason, accepted=accepted)
             return
-        found.retried = True
+        found.retried, found.refusal = True, frame.reason
         found.waiting = not self._authenticated
         if self._authenticated:
             self._send(frames.event_frame(found.event))

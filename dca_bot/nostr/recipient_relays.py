@@ -60,7 +60,7 @@ class RecipientRelays:
     ) -> RelayAnswer:
         """Bring an event to a relay, and return the relay's answer or why none came.
 
-        A host that has just kept a visit waiting in vain is avoided, and not visited. A host
+        A host that has just kept a visit waiting for a connection is avoided, and not visited. A host
         is also avoided after a visit that was cut short because another relay had the event, unless
         `is_only`: the host may be slow but good, and the recipient lists no other relay.
         """
@@ -77,7 +77,8 @@ class RecipientRelays:
                 was_left = False
             finally:
                 took = self._clock.now() - began_at
-                if not visit.answer.accepted and took >= timedelta(seconds=GRACE_S):
+                # A missing answer is this message's bad luck alone: the host may answer the next.
+                if not visit.is_connected and took >= timedelta(seconds=GRACE_S):
                     self._avoid(host, was_left=was_left)
             return visit.answer
 
@@ -117,13 +118,18 @@ class _Visit:
 
     event: Event
     answer: RelayAnswer
+    is_connected: bool = False
 
     async def on_connected(self, relay: Relay) -> None:
+        self.is_connected = True
         self.answer = await relay.publish(self.event)
         await relay.leave()
 
     async def on_event(self, event: Event) -> None:
         """Ignore events: the visit subscribes to nothing."""
+
+    async def on_stored_begins(self) -> None:
+        """Do nothing: the visit subscribes to nothing."""
 
     async def on_stored_read(self) -> None:
         """Do nothing: the visit subscribes to nothing."""

@@ -11,7 +11,8 @@ from dca_bot.nostr import frames
 from dca_bot.nostr.actions import Action
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.publications import Publications, wants_auth
+from dca_bot.nostr.publications import Publications
+from dca_bot.nostr.relay_habits import RelayHabits
 from dca_bot.nostr.subscriptions import Subscriptions
 
 
@@ -23,12 +24,22 @@ class RelayProtocol:
     """
 
     def __init__(
-        self, url: str, key: SecretKey, random: Random, *, inbox_since: int | None
+        self,
+        url: str,
+        key: SecretKey,
+        random: Random,
+        *,
+        inbox_since: int | None,
+        habits: RelayHabits | None = None,
     ) -> None:
         self._actions: list[Action] = []
         self._publications = Publications(url, key, self._actions)
         self._subscriptions = Subscriptions(
-            key.public_key, random, self._actions, since=inbox_since
+            key.public_key,
+            random,
+            self._actions,
+            since=inbox_since,
+            habits=habits or RelayHabits(),
         )
 
     @property
@@ -41,6 +52,11 @@ class RelayProtocol:
         """Tell whether all stored messages were delivered and new messages are passed on."""
         return self._subscriptions.up_to_date
 
+    @property
+    def complaint(self) -> str:
+        """Return the relay's own words of why the inbox isn't live, or was closed again and again."""
+        return self._subscriptions.complaint
+
     def start(self) -> list[Action]:
         """Ask for the bot's inbox, if this relay is read."""
         self._subscriptions.start()
@@ -48,6 +64,7 @@ class RelayProtocol:
 
     def receive(self, text: str, now_s: int) -> list[Action]:
         """Take one text frame of the relay; a malformed frame changes nothing."""
+        self._subscriptions.on_frame()
         try:
             frame = frames.parse_frame(text)
         except MessageRefused:
@@ -58,13 +75,13 @@ class RelayProtocol:
             case frames.EndOfStored(name):
                 self._subscriptions.on_end_of_stored(name, now_s)
             case frames.Closed(name, reason):
-                self._subscriptions.on_closed(name, now_s, wants_auth=wants_auth(reason))
+                self._subscriptions.on_closed(name, reason, now_s)
             case frames.Ok():
                 self._on_ok(frame)
             case frames.Challenge():
                 self._publications.on_challenge(frame, now_s)
-            case frames.Notice():
-                pass
+            case frames.Notice(words):
+                self._subscriptions.on_notice(words)
         return self._take()
 
     def wake(self, subscription: str, turn: int, now_s: int) -> list[Action]:
@@ -80,6 +97,10 @@ class RelayProtocol:
     def forget(self, event_id: str) -> None:
         """Stop waiting for the answer to a published event."""
         self._publications.forget(event_id)
+
+    def refusal(self, event_id: str) -> str:
+        """Return the relay's words if an event waits for authentication; '' for any other event."""
+        return self._publications.refusal(event_id)
 
     def query(self, wanted: frames.Filter) -> tuple[str, list[Action]]:
         """Ask once for stored events; the action Queried with the returned name follows."""

@@ -12,8 +12,11 @@ _ADDRESS_LIMIT_S = 2
 _NEXT_ADDRESS_S = 0.25
 """How long after one address of the bot's own relay the next is tried beside it (RFC 8305)."""
 _CLOSE_LIMIT_S = 2
-# Relays take smaller events from writers: no stranger's large event may end the bot's connection.
+# Relays take smaller events from writers: no stranger's large event should end the bot's connection.
 _FRAME_BYTES_MAX = 4 * 1024 * 1024
+_LARGE_FRAME_BYTES_MAX = 64 * 1024 * 1024
+"""The limit at a relay that holds an event above the usual limit: the event is read, and dropped unparsed."""
+_FRAMES_QUEUED_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,20 @@ class Endpoint:
     port: int
 
 
-async def open_socket(url: str, endpoint: Endpoint | None = None) -> ClientConnection:
+async def open_socket(
+    url: str, endpoint: Endpoint | None = None, *, large_frames: bool = False
+) -> ClientConnection:
     """Open a connection to the relay's name, or to the endpoint's addresses one after the other.
 
-    Raise OSError, WebSocketException or ValueError (a broken URL) as websockets does.
+    `large_frames`: take frames of 64 MiB, one at a time, instead of frames of 4 MiB. Raise OSError,
+    WebSocketException or ValueError (a broken URL) as websockets does.
     """
+    frames: dict[str, Any] = {"max_size": _FRAME_BYTES_MAX, "max_queue": _FRAMES_QUEUED_MAX}
+    if large_frames:
+        frames = {"max_size": _LARGE_FRAME_BYTES_MAX, "max_queue": 1}
     if endpoint is None:
-        return await _open_at(url, happy_eyeballs_delay=_NEXT_ADDRESS_S)
-    fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None}
+        return await _open_at(url, happy_eyeballs_delay=_NEXT_ADDRESS_S, **frames)
+    fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None, **frames}
     *others, last = endpoint.hosts
     share_s = min(_ADDRESS_LIMIT_S, OPEN_LIMIT_S / (len(others) + 2))
     for host in others:
@@ -47,7 +56,6 @@ async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> 
         open_timeout=limit_s,
         ping_interval=None,  # `Relay` pings: the last answered ping says until when mail was heard
         close_timeout=_CLOSE_LIMIT_S,
-        max_size=_FRAME_BYTES_MAX,
         compression=None,
         **place,
     )

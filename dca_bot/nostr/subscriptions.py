@@ -1,53 +1,42 @@
 """Subscriptions at one relay (NIP-01), without I/O: the bot's inbox, pages of stored events, queries.
 
-Every subscription goes through
+The inbox's subscription goes through
 
-    waiting ──EOSE──▶ live ──CLOSED──▶ closed ──wake-up or authentication──▶ waiting
+    waiting ──EOSE, or silence──▶ live ──CLOSED──▶ closed ──wake-up or authentication──▶ waiting
 
-The inbox is asked for again after every CLOSED, for as long as the connection lives.
+The inbox is asked for again after every CLOSED, for as long as the connection lives, and now and then
+while live: some relays answer pings, but pass nothing on. Pages and queries are errands: each has a
+subscription of its own, or uses the inbox's at a relay that grants a connection one subscription. The
+inbox's request then has two filters, the errand's and one for new messages.
 """
 
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections import deque
 from random import Random
 
 from dca_bot.nostr import frames
-from dca_bot.nostr.actions import Action, Deliver, Drop, Queried, Send, StoredRead, WakeIn
+from dca_bot.nostr.actions import (
+    Action,
+    Deliver,
+    Drop,
+    Queried,
+    Send,
+    StoredBegins,
+    StoredRead,
+    WakeIn,
+)
 from dca_bot.nostr.dm import KINDS
+from dca_bot.nostr.errands import TRIES_MAX, End, Errand, Errands, is_about_subscriptions
 from dca_bot.nostr.events import Event
+from dca_bot.nostr.inbox_subscription import STORED_LIMIT_S, InboxSubscription, State
 from dca_bot.nostr.paging import Paging
+from dca_bot.nostr.relay_habits import RelayHabits
 
 LOOKBACK_S = 2 * 24 * 3600 + 3600  # wraps are dated up to 2 days back; an hour for wrong clocks
-STORED_LIMIT_S = 30
+_QUERY_LIMIT_S = 8
+_KNOWN_MAX = 5_000
 _INBOX = "inbox"
 _PAGE = "page"
-_BACKOFF_S_MAX = 300
-_STEADY_S = 60
-_TRIES_MAX = 3
-_QUERY_EVENTS_MAX = 20
-
-
-class _State(Enum):
-    WAITING = auto()
-    LIVE = auto()
-    CLOSED = auto()
-
-
-@dataclass(slots=True)
-class _Subscription:
-    """`turn` counts the changes of state: a wake-up with an earlier `turn` comes too late."""
-
-    filter: frames.Filter
-    state: _State = _State.CLOSED
-    turn: int = 0
-    live_at_s: int = 0
-    failures: int = 0
-    wants_auth: bool = False
-    events: tuple[Event, ...] = ()
-
-    def become(self, state: _State) -> None:
-        self.state = state
-        self.turn += 1
+_QUERY = "query"
 
 
 class Subscriptions:
@@ -57,165 +46,311 @@ class Subscriptions:
     """
 
     def __init__(
-        self, pubkey: str, random: Random, actions: list[Action], *, since: int | None
+        self,
+        pubkey: str,
+        random: Random,
+        actions: list[Action],
+        *,
+        since: int | None,
+        habits: RelayHabits,
     ) -> None:
         self._pubkey = pubkey
-        self._random = random
         self._actions = actions
-        self._since = since
+        self._since = since or 0
+        self._habits = habits
+        self._inbox = None if since is None else InboxSubscription(random, habits)
+        self._errands = Errands(random, actions)
+        # The errands that wait for the inbox's subscription, or for the only one.
+        self._queue: deque[Errand] = deque()
         self._paging: Paging | None = None
-        self._stored_read = False
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._page_refusals = 0
+        self._closed_at_s = 0
+        self._held = False
+        self._known: set[str] = set()
+        self._heard = False
+        self._notice = ""
         self._count = 0
 
     @property
     def listening(self) -> bool:
-        """Tell whether the inbox is live: the relay passes new events on."""
-        inbox = self._subscriptions.get(_INBOX)
-        return inbox is not None and inbox.state is _State.LIVE
+        """Tell whether new messages arrive here."""
+        return self._inbox is not None and self._inbox.is_heard
 
     @property
     def up_to_date(self) -> bool:
         """Tell whether all stored events of the inbox were delivered and the inbox is live."""
-        return self._stored_read and self.listening
+        return self._inbox is not None and self._inbox.was_read and self._inbox.is_live
+
+    @property
+    def complaint(self) -> str:
+        """Return the relay's words about the inbox's last end, or else the relay's last notice."""
+        return (self._inbox.complaint if self._inbox is not None else "") or self._notice
 
     def start(self) -> None:
         """Ask for the inbox, if one is read here."""
-        if self._since is not None:
-            self._read_inbox(self._since)
+        if self._inbox is not None:
+            self._read_inbox(self._inbox)
 
     def query(self, wanted: frames.Filter) -> str:
         """Ask once for stored events; return the name that the action Queried will carry."""
-        return self._subscribe("query", wanted)
+        errand = self._errand(_QUERY, wanted, _QUERY_LIMIT_S)
+        self._run(errand)
+        return errand.name
+
+    def on_frame(self) -> None:
+        """Note that the relay is sending."""
+        self._heard = True
 
     def on_event(self, frame: frames.EventFrame) -> None:
         """Deliver an event of the inbox; keep an event of a query until the query ends."""
-        found = self._subscriptions.get(frame.subscription)
-        if found is None:
-            return
-        if not frame.subscription.startswith((_INBOX, _PAGE)):
-            # A relay may send more events than the filter's limit.
-            found.events = (*found.events, frame.event)[:_QUERY_EVENTS_MAX]
-            return
-        if self._paging is not None and found.state is _State.WAITING:
-            self._paging.observe(frame.event)
-        self._actions.append(Deliver(frame.event))
+        inbox, name = self._inbox, frame.subscription
+        errand = self._errands.get(name)
+        if inbox is not None and name == _INBOX:
+            errand = inbox.errand
+            if errand is not None and not errand.is_page and self._is_for_inbox(frame.event):
+                errand = None
+        if errand is not None and not errand.is_page:
+            errand.collect(frame.event)
+        # A page's subscription may have been given up while its events were under way.
+        elif inbox is not None and name.startswith((_INBOX, _PAGE)):
+            self._deliver(inbox, frame.event, is_stored=errand is not None)
 
     def on_end_of_stored(self, name: str, now_s: int) -> None:
         """End a query or a page; the inbox becomes live, and its first page ends."""
-        found = self._subscriptions.get(name)
-        if found is None or found.state is not _State.WAITING:
-            return
-        if name == _INBOX:
-            found.become(_State.LIVE)
-            found.live_at_s = now_s
-            self._turn_page()
-        elif name.startswith(_PAGE):
-            self._end(name)
-            self._turn_page()
-        else:
-            self._end_query(name, complete=True)
+        errand = self._errands.get(name)
+        if errand is not None and errand.is_open:
+            self._errands.end(errand)
+            self._own_ended(errand, End.DONE)
+        elif name == _INBOX and self._inbox is not None:
+            self._inbox_ended(self._inbox, now_s)
 
-    def on_closed(self, name: str, now_s: int, *, wants_auth: bool) -> None:
+    def on_closed(self, name: str, reason: str, now_s: int) -> None:
         """Ask again later, after a growing, jittered delay; give a page or query up after three tries."""
-        found = self._subscriptions.get(name)
-        if found is None or found.state is _State.CLOSED:
-            return
-        steady = found.state is _State.LIVE and now_s - found.live_at_s >= _STEADY_S
-        found.become(_State.CLOSED)
-        # The delays begin anew for a subscription that was live for a while.
-        found.failures = 1 if steady else found.failures + 1
-        found.wants_auth = wants_auth
-        if name == _INBOX:
-            self._inbox_closed(found, now_s)
-        if name == _INBOX or found.failures < _TRIES_MAX:
-            delay_s = min(_BACKOFF_S_MAX, 2**found.failures) * self._random.uniform(0.5, 1)
-            self._actions.append(WakeIn(delay_s, name, found.turn))
-        elif name.startswith(_PAGE):
-            self._end(name)
-            self._end_paging(complete=False)
-        else:
-            self._end_query(name, complete=False)
+        errand = self._errands.get(name)
+        if errand is not None and errand.is_open:
+            end = self._errands.on_closed(errand, reason)
+            if end is not None:
+                self._own_ended(errand, end)
+        elif name == _INBOX and self._inbox is not None and self._inbox.state is not State.CLOSED:
+            self._inbox_closed(self._inbox, reason, now_s)
+
+    def on_notice(self, words: str) -> None:
+        """Share the inbox's subscription if the relay says that it grants no further subscription."""
+        self._notice = words
+        if is_about_subscriptions(words) and self._inbox is not None and len(self._errands):
+            self._share(self._errands.end_all())
 
     def on_authenticated(self) -> None:
         """Ask again for every subscription that the relay closed for want of authentication."""
-        for name, subscription in list(self._subscriptions.items()):
-            if subscription.wants_auth and subscription.state is _State.CLOSED:
-                self._reopen(name)
+        self._errands.on_authenticated()
+        inbox = self._inbox
+        if inbox is not None and inbox.wants_auth and inbox.state is State.CLOSED:
+            self._read_inbox(inbox)
 
     def wake(self, name: str, turn: int, now_s: int) -> None:
-        """Reopen a closed subscription, or close one that the relay never answered.
+        """Reopen a closed subscription, end one that the relay never answered, or renew the inbox.
 
         A `turn` that is no longer the subscription's changes nothing.
         """
-        found = self._subscriptions.get(name)
-        if found is None or found.turn != turn:
+        errand, inbox = self._errands.get(name), self._inbox
+        heard, self._heard = self._heard, False
+        if errand is not None and errand.turn == turn:
+            end = self._errands.wake(errand, is_busy=heard and errand.is_page)
+            if end is not None:
+                self._own_ended(errand, end)
+        elif name == _INBOX and inbox is not None and inbox.turn == turn:
+            self._wake_inbox(inbox, now_s, heard=heard)
+
+    # The inbox -------------------------------------------------------------------------------------------
+
+    def _read_inbox(self, inbox: InboxSubscription) -> None:
+        """Ask for the inbox; stored events that come with it are the first page."""
+        self._paging = Paging({"kinds": list(KINDS), "#p": [self._pubkey]}, self._since)
+        self._actions.append(StoredBegins())
+        self._open_inbox(
+            inbox, self._errand("first", self._paging.filter(), inbox.limit_s, page=True)
+        )
+
+    def _open_inbox(self, inbox: InboxSubscription, errand: Errand, *more: frames.Filter) -> None:
+        inbox.open(errand)
+        self._heard, self._notice = False, ""
+        if self._habits.closes_first:
+            self._send(frames.close_frame(_INBOX))
+        self._send(frames.request_frame(_INBOX, errand.filter, *more))
+        self._actions.append(WakeIn(errand.limit_s, _INBOX, inbox.turn))
+
+    def _deliver(self, inbox: InboxSubscription, event: Event, *, is_stored: bool) -> None:
+        if self._paging is not None and is_stored:
+            self._paging.observe(event)
+        self._held = self._held or is_stored
+        if event.id not in self._known:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known.add(event.id)
+            inbox.note_new(is_stored=is_stored)
+        self._actions.append(Deliver(event))
+
+    def _inbox_ended(
+        self, inbox: InboxSubscription, now_s: int, *, is_assumed: bool = False
+    ) -> None:
+        if inbox.state is State.CLOSED:
             return
-        if found.state is _State.CLOSED:
-            self._reopen(name)
-        elif found.state is _State.WAITING:
-            self.on_closed(name, now_s, wants_auth=False)
-
-    def _read_inbox(self, since: int) -> None:
-        """Ask for the inbox from `since` on; stored events that come with it are the first page."""
-        self._paging = Paging({"kinds": list(KINDS), "#p": [self._pubkey]}, since)
-        inbox = self._subscriptions.setdefault(_INBOX, _Subscription({}))
-        inbox.filter = self._paging.filter()
-        self._open(_INBOX)
-
-    def _subscribe(self, purpose: str, wanted: frames.Filter) -> str:
-        self._count += 1
-        name = f"{purpose}-{self._count}"
-        self._subscriptions[name] = _Subscription(wanted)
-        self._open(name)
-        return name
-
-    def _open(self, name: str) -> None:
-        subscription = self._subscriptions[name]
-        subscription.become(_State.WAITING)
-        self._send(frames.request_frame(name, subscription.filter))
-        # A relay may never send EOSE.
-        self._actions.append(WakeIn(STORED_LIMIT_S, name, subscription.turn))
-
-    def _reopen(self, name: str) -> None:
-        if name == _INBOX and self._since is not None:
-            self._read_inbox(self._since)
-        else:
-            self._open(name)
-
-    def _end(self, name: str) -> None:
-        self._send(frames.close_frame(name))
-        del self._subscriptions[name]
-
-    def _turn_page(self) -> None:
-        if self._paging is None:
+        if inbox.errand is None:
+            # The end was taken from silence, and comes only now: there may be more pages.
+            if inbox.is_assumed and not is_assumed:
+                self._habits.no_eose, self._habits.slow = False, True
+                self._read_inbox(inbox)
             return
-        if self._paging.turn():
-            self._subscribe(_PAGE, self._paging.filter())
-        else:
-            self._end_paging(complete=True)
+        errand = inbox.go_live(now_s, is_assumed=is_assumed)
+        if errand is not None:
+            self._settle(errand, End.SILENCE if is_assumed else End.DONE)
+        self._next()
+        if inbox.is_idle:
+            self._actions.append(WakeIn(inbox.rest_s, _INBOX, inbox.turn))
 
-    def _end_paging(self, *, complete: bool) -> None:
+    def _inbox_closed(self, inbox: InboxSubscription, reason: str, now_s: int) -> None:
+        """Prepare to read the inbox again from before the interruption: wraps are dated back."""
+        was_shared = inbox.errand is not None and inbox.errand.name.startswith((_PAGE, _QUERY))
+        # Some relays end each subscription with the stored events: pages go on without the inbox.
+        keeps_pages = inbox.is_live and not was_shared
+        errand = inbox.close(reason, now_s)
+        self._closed_at_s = now_s
+        if inbox.was_read:
+            self._since = now_s - LOOKBACK_S
+            inbox.was_read = False
+        if not keeps_pages:
+            self._drop_pages()
+        if errand is not None and was_shared:
+            self._give_back(errand)
+        if reason.startswith("duplicate:") and not self._habits.closes_first:
+            self._habits.closes_first = True
+            self._read_inbox(inbox)
+            return
+        if inbox.wants_auth and inbox.failures > TRIES_MAX:
+            self._actions.append(Drop(reason))
+        self._actions.append(WakeIn(inbox.retry_s, _INBOX, inbox.turn))
+
+    def _drop_pages(self) -> None:
+        """End the reading: pages belong to the inbox that was closed, and the next has a first page."""
+        self._errands.end_all(pages_only=True)
+        self._queue = deque(one for one in self._queue if not one.is_page)
         self._paging = None
-        self._stored_read = complete
+        if self._held:
+            self._release(complete=False)
+
+    def _give_back(self, errand: Errand) -> None:
+        """Have an errand tried again that ended the inbox's subscription, up to three times."""
+        errand.failures += 1
+        if errand.is_page:
+            self._page_refusals += 1
+        elif errand.failures < TRIES_MAX:
+            self._queue.append(errand)
+        else:
+            self._settle(errand, End.FAILED)
+
+    def _wake_inbox(self, inbox: InboxSubscription, now_s: int, *, heard: bool) -> None:
+        if inbox.state is State.CLOSED and self._paging is not None:
+            self._actions.append(WakeIn(inbox.retry_s, _INBOX, inbox.turn))
+        elif inbox.state is State.CLOSED:
+            self._read_inbox(inbox)
+        elif inbox.errand is None:
+            self._renew(inbox, now_s)
+        elif inbox.is_busy(heard=heard):
+            self._actions.append(WakeIn(inbox.errand.limit_s, _INBOX, inbox.turn))
+        elif self._notice and not inbox.is_live:
+            # Some relays refuse a subscription by a notice alone.
+            self._inbox_closed(inbox, self._notice, now_s)
+        else:
+            self._inbox_ended(inbox, now_s, is_assumed=True)
+
+    def _renew(self, inbox: InboxSubscription, now_s: int) -> None:
+        """Ask a live relay again that has passed nothing on for a while."""
+        if inbox.passed_on or self._paging is not None or len(self._errands):
+            inbox.passed_on = False
+            self._actions.append(WakeIn(inbox.rest_s, _INBOX, inbox.turn))
+            return
+        if inbox.was_read:
+            self._since = now_s - LOOKBACK_S
+        inbox.is_renewal = True
+        self._read_inbox(inbox)
+
+    # Pages and queries -----------------------------------------------------------------------------------
+
+    def _errand(
+        self, purpose: str, wanted: frames.Filter, limit_s: float, *, page: bool = False
+    ) -> Errand:
+        self._count += 1
+        return Errand(f"{purpose}-{self._count}", wanted, is_page=page, limit_s=limit_s)
+
+    def _run(self, errand: Errand) -> None:
+        is_crowded = self._inbox is not None or len(self._errands)
+        if self._habits.one_subscription and is_crowded:
+            self._queue.append(errand)
+            self._next()
+        else:
+            self._errands.ask(errand)
+
+    def _share(self, errands: list[Errand]) -> None:
+        """Use one subscription from now on: the relay grants no second."""
+        self._habits.one_subscription = True
+        self._queue.extend(errands)
+        self._next()
+
+    def _next(self) -> None:
+        """Start the next errand that waits for the only subscription."""
+        inbox = self._inbox
+        if not self._queue:
+            return
+        if inbox is None and not len(self._errands):
+            self._errands.ask(self._queue.popleft())
+        elif inbox is not None and inbox.is_live and inbox.errand is None:
+            live = {"kinds": list(KINDS), "#p": [self._pubkey], "since": self._since, "limit": 1}
+            self._open_inbox(inbox, self._queue.popleft(), live)
+
+    def _own_ended(self, errand: Errand, end: End) -> None:
+        """Go on after an errand's own subscription ended; the inbox's may serve in its place."""
+        inbox = self._inbox
+        is_ignored = end is End.SILENCE and not self._habits.no_eose
+        is_refused = end is End.FAILED and errand.is_page and not self._page_refusals
+        if (
+            inbox is not None
+            and (end is End.CROWDED or ((is_ignored or is_refused) and inbox.is_live))
+        ) or (end is End.CROWDED and len(self._errands)):
+            self._share([errand])
+        else:
+            self._settle(errand, end)
+            self._next()
+
+    def _settle(self, errand: Errand, end: End) -> None:
+        """Go on with the next page, or with the answer to a query."""
+        if not errand.is_page:
+            is_told = end is End.DONE or (end is End.SILENCE and bool(errand.events))
+            self._actions.append(Queried(errand.name, errand.events, is_told))
+        elif self._paging is not None:
+            if end not in (End.DONE, End.SILENCE):
+                self._end_paging(self._paging, complete=False)
+            elif not self._paging.turn():
+                self._end_paging(self._paging, complete=True)
+            elif self._page_refusals >= TRIES_MAX - 1:
+                self._end_paging(self._paging, complete=False)
+            else:
+                limit_s = self._inbox.limit_s if self._inbox is not None else STORED_LIMIT_S
+                self._run(self._errand(_PAGE, self._paging.filter(), limit_s, page=True))
+
+    def _end_paging(self, paging: Paging, *, complete: bool) -> None:
+        self._paging = None
+        if self._inbox is not None:
+            self._inbox.end_reading(pages=paging.pages, complete=complete)
+            if complete and self._inbox.state is State.CLOSED:
+                self._since = self._closed_at_s - LOOKBACK_S
+        self._release(complete=complete)
+
+    def _release(self, *, complete: bool) -> None:
+        self._held = False
         self._actions.append(StoredRead(complete))
 
-    def _end_query(self, name: str, *, complete: bool) -> None:
-        events = self._subscriptions[name].events
-        self._end(name)
-        self._actions.append(Queried(name, events, complete))
-
-    def _inbox_closed(self, inbox: _Subscription, now_s: int) -> None:
-        """Prepare to read the inbox again from before the interruption: wraps are dated back."""
-        # Pages belong to the inbox that was closed; the new inbox begins with a first page.
-        for name in [name for name in self._subscriptions if name.startswith(_PAGE)]:
-            self._end(name)
-        self._paging = None
-        if self._stored_read:
-            self._since = now_s - LOOKBACK_S
-            self._stored_read = False
-        if inbox.wants_auth and inbox.failures > _TRIES_MAX:
-            self._actions.append(Drop("the relay keeps asking for authentication"))
+    def _is_for_inbox(self, event: Event) -> bool:
+        return event.kind in KINDS and self._pubkey in event.values("p")
 
     def _send(self, text: str) -> None:
         self._actions.append(Send(text))

@@ -18,7 +18,6 @@ from hashlib import sha256
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-_PAGE_MAX = 500
 GIANT_BYTES = 5 * 1024 * 1024
 
 
@@ -42,7 +41,12 @@ class Connection:
 
 
 class Sound:
-    """A relay without a fault; `heard` has each frame of each client, `visits` counts connections."""
+    """A relay without a fault; `heard` has each frame of each client, `visits` counts connections.
+
+    `page_max`: how many stored events a filter finds at most, as relays cap in silence.
+    """
+
+    page_max = 500
 
     def __init__(self):
         self.stored: list[dict] = []
@@ -85,7 +89,7 @@ class Sound:
         for wanted in filters:
             found = [event for event in self.stored if matches(event, wanted)]
             found.sort(key=lambda event: -event["created_at"])
-            for event in found[: min(wanted.get("limit", _PAGE_MAX), _PAGE_MAX)]:
+            for event in found[: min(wanted.get("limit", self.page_max), self.page_max)]:
                 if event["id"] not in sent:
                     sent.add(event["id"])
                     await connection.say("EVENT", name, event)

@@ -1,10 +1,111 @@
-"""The bot at relays that each have one fault: what arrives, and how soon."""
+"""The bot at relays that each have one fault: what arrives, in which order, and how soon."""
 
 import asyncio
+import random
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
-from faulty_relays import FAULTS
+from faulty_relays import (
+    FAULTS,
+    AuthWithoutChallenge,
+    ClosesAfterEose,
+    HangsUp,
+    HoldsGiant,
+    LateChallenge,
+    LosesOneEvent,
+    NoEose,
+    OneSubscription,
+    OneSubscriptionByNotice,
+    OneSubscriptionInSilence,
+    PassesNothingOn,
+    SaysDuplicate,
+    Sound,
+    WithholdsOneOk,
+)
 from websockets.asyncio.client import connect
+
+from dca_bot.core.delivery import Undelivered
+from dca_bot.core.ports import DmProtocol, OutgoingMessage
+from dca_bot.core.relay_state import RelayTrouble
+from dca_bot.nostr import dm, events, keys, relay_connection
+from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.recipient_relays import RecipientRelays
+from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_socket import Endpoint
+
+LIMIT_S = 15
+FACTOR = 40
+BEGAN_AT = datetime.now(UTC)
+
+
+class Clock:
+    """Time that goes FACTOR times as fast."""
+
+    def now(self):
+        return BEGAN_AT + (datetime.now(UTC) - BEGAN_AT) * FACTOR
+
+    async def sleep(self, delay_s):
+        await asyncio.sleep(delay_s / FACTOR)
+
+
+@pytest.fixture
+def bot():
+    return keys.generate()
+
+
+@pytest.fixture
+def alice():
+    return keys.generate()
+
+
+@asynccontextmanager
+async def running(bot, url, *, clock=None):
+    ours = NostrMessenger(bot, [url], clock or Clock(), random=random.SystemRandom())
+    task = asyncio.create_task(ours.run())
+    try:
+        yield ours
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def eventually(is_true):
+    async with asyncio.timeout(LIMIT_S):
+        while not is_true():  # noqa: ASYNC110 - a relay has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+async def texts(messenger, count):
+    stream = messenger.incoming()
+    async with asyncio.timeout(LIMIT_S):
+        return [(await anext(stream)).text for _ in range(count)]
+
+
+def mail(sender, bot, text, at=None):
+    """Return the event of a message, as a relay stores events."""
+    message = OutgoingMessage(bot.public_key, text, at or Clock().now(), DmProtocol.NIP17)
+    event = dm.seal_message(message, sender, now=datetime.now(UTC), random=random.SystemRandom())
+    return as_stored(event)
+
+
+def as_stored(event):
+    return {
+        "id": event.id,
+        "pubkey": event.pubkey,
+        "created_at": event.created_at,
+        "kind": event.kind,
+        "tags": [list(tag) for tag in event.tags],
+        "content": event.content,
+        "sig": event.sig,
+    }
+
+
+def note(key):
+    return events.sign(
+        key, kind=1, created_at=int(datetime.now(UTC).timestamp()), tags=(), content=""
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -14,3 +115,182 @@ async def test_each_faulty_relay_serves(fault):
         await socket.send('["REQ","a",{"kinds":[1]}]')
         async with asyncio.timeout(5):
             await (await socket.ping())
+
+
+READING = {
+    "sound": Sound,
+    "no_eose": NoEose,
+    "one_subscription": OneSubscription,
+    "one_subscription_by_notice": OneSubscriptionByNotice,
+    "one_subscription_in_silence": OneSubscriptionInSilence,
+    "closes_after_eose": ClosesAfterEose,
+    "passes_nothing_on": PassesNothingOn,
+    "hangs_up": lambda: HangsUp(lifetime_s=20 / FACTOR),
+    "late_challenge": lambda: LateChallenge(after_s=4 / FACTOR),
+    "holds_giant": HoldsGiant,
+}
+
+
+@pytest.mark.parametrize("fault", READING)
+async def test_stored_messages_come_in_order_and_a_new_message_after_them(fault, bot, alice):
+    relay = READING[fault]()
+    relay.page_max = 4
+    began_at = Clock().now() - timedelta(minutes=30)
+    relay.stored = [
+        mail(alice, bot, str(minute), began_at + timedelta(minutes=minute)) for minute in range(15)
+    ]
+    async with relay.serving() as url, running(bot, url) as ours:
+        assert await texts(ours, 15) == [str(minute) for minute in range(15)]
+        await relay.take(mail(alice, bot, "new"))
+        assert await texts(ours, 1) == ["new"]
+
+
+@pytest.mark.parametrize("fault", READING)
+async def test_relay_that_was_read_is_not_read_from_the_old_time_again(fault, bot):
+    relay = READING[fault]()
+    since = Clock().now() - timedelta(days=30)
+
+    def asked_since():
+        asked = [frame[2].get("since", 0) for frame in relay.heard if frame[0] == "REQ"]
+        return asked[-1] if asked else 0
+
+    async with relay.serving() as url:
+        one = Relay(
+            url, bot, clock=Clock(), random=random.Random(1), since=since, listener=Listener()
+        )
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: one.state.listening)
+        await eventually(lambda: one._heard_at > since + timedelta(days=29))
+        await one.leave()
+        visits = relay.visits
+        await eventually(lambda: relay.visits > visits and asked_since() > 0)
+        await eventually(lambda: asked_since() > (since + timedelta(days=20)).timestamp())
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(
+    "fault", [Sound, OneSubscription, OneSubscriptionByNotice, OneSubscriptionInSilence]
+)
+async def test_query_is_answered_beside_the_inbox(fault, bot, alice):
+    relay = fault()
+    tags = (("relay", "wss://alice.example"),)
+    stored = events.sign(alice, kind=10_050, created_at=1_784_700_000, tags=tags, content="")
+    relay.stored = [as_stored(stored)]
+    async with relay.serving() as url:
+        one = Relay(url, bot, clock=Clock(), random=random.Random(1), since=Clock().now())
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: one.state.listening)
+        wanted = {"kinds": [10_050], "authors": [alice.public_key], "limit": 1}
+        async with asyncio.timeout(LIMIT_S):
+            while not await one.query(wanted):
+                pass
+        assert await one.query(wanted) == (stored,)
+        assert one.state.listening
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class Listener:
+    """A listener that takes everything."""
+
+    async def on_connected(self, relay):
+        pass
+
+    async def on_event(self, event):
+        pass
+
+    async def on_stored_begins(self):
+        pass
+
+    async def on_stored_read(self):
+        pass
+
+    async def on_disconnected(self):
+        pass
+
+
+async def test_relay_that_closes_each_subscription_listens_and_is_said_to_be_in_trouble(bot):
+    async with ClosesAfterEose().serving() as url, running(bot, url) as ours:
+        await eventually(lambda: ours.relay_states()[0].listening)
+        (state,) = ours.relay_states()
+        assert state.trouble is RelayTrouble.CLOSED
+        assert state.words == "error: subscriptions end with the stored events"
+
+
+async def test_relay_that_hangs_up_every_20_seconds_is_connected_again_within_seconds(bot):
+    relay, delays = HangsUp(lifetime_s=20 / FACTOR), []
+
+    class Noting(Clock):
+        async def sleep(self, delay_s):
+            delays.append(delay_s)
+            await super().sleep(delay_s)
+
+    async with relay.serving() as url, running(bot, url, clock=Noting()):
+        await eventually(lambda: relay.visits >= 10)
+    # Pings and the bounds of subscriptions have delays of their own.
+    assert [delay for delay in delays if 1 < delay < 15] == []
+
+
+async def publish(key, relay_url, event):
+    """Publish one event on a connection of its own; return the answer."""
+    one = Relay(relay_url, key, clock=Clock(), random=random.Random(1), since=Clock().now())
+    task = asyncio.create_task(one.run())
+    try:
+        await eventually(lambda: one._connection is not None)
+        async with asyncio.timeout(LIMIT_S):
+            return await one.publish(event)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.fixture
+def short_limits(monkeypatch):
+    monkeypatch.setattr(relay_connection, "_AGAIN_AFTER_S", 0.3)
+    monkeypatch.setattr(relay_connection, "_ANSWER_LIMIT_S", 0.5)
+    monkeypatch.setattr(relay_connection, "_AUTH_LIMIT_S", 2)
+
+
+@pytest.mark.usefixtures("short_limits")
+@pytest.mark.parametrize("fault", [SaysDuplicate, WithholdsOneOk, LosesOneEvent, LateChallenge])
+async def test_message_is_accepted(fault, bot):
+    relay, event = fault(), note(bot)
+    relay.after_s = 4 / FACTOR
+    async with relay.serving() as url:
+        answer = await publish(bot, url, event)
+    assert answer.accepted
+    assert [stored["id"] for stored in relay.stored] == [event.id]
+
+
+@pytest.mark.usefixtures("short_limits")
+async def test_relay_without_a_challenge_refuses_in_its_own_words(bot):
+    async with AuthWithoutChallenge().serving() as url:
+        answer = await publish(bot, url, note(bot))
+    assert (answer.accepted, answer.reason) == (False, Undelivered.REFUSED)
+    assert (answer.trouble, answer.words) == (RelayTrouble.AUTH, AuthWithoutChallenge.words)
+
+
+@pytest.mark.usefixtures("short_limits")
+async def test_relay_that_says_nothing_gives_no_answer(bot):
+    async with LosesOneEvent(count=5).serving() as url:
+        answer = await publish(bot, url, note(bot))
+    assert (answer.accepted, answer.reason) == (False, Undelivered.NO_ANSWER)
+
+
+async def test_host_whose_ok_is_missing_is_visited_for_the_next_message(bot, monkeypatch):
+    monkeypatch.setattr(relay_connection, "_AGAIN_AFTER_S", 2)
+    monkeypatch.setattr(relay_connection, "_ANSWER_LIMIT_S", 2)
+    relay = LosesOneEvent(count=2)
+
+    async def find(url):
+        return Endpoint(("127.0.0.1",), urlsplit(url).port)
+
+    async with relay.serving() as url:
+        visits = RecipientRelays(bot, Clock(), random.Random(1), find)
+        lost = asyncio.create_task(visits.send(note(bot), url, bulk=False))
+        await eventually(lambda: relay.lost == 1)
+        relay.lost = 0
+        async with asyncio.timeout(1):
+            assert (await visits.send(note(keys.generate()), url, bulk=False)).accepted
+        assert (await lost).accepted

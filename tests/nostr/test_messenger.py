@@ -272,7 +272,8 @@ async def test_next_connection_asks_from_the_last_answered_ping_if_all_was_read(
             asked_since.append(wanted["since"])
             if all_was_read:
                 await socket.send(f'["EOSE","{name}"]')
-            await asyncio.sleep(1.5)  # The first answered ping counts after a second.
+            # The first answered ping counts after a second; silence for long would count as all.
+            await asyncio.sleep(1.5 if all_was_read else 0.2)
             return
 
     since = datetime.now(UTC) - timedelta(days=30)
@@ -648,6 +649,9 @@ class Broken:
     async def on_event(self, _event):
         self.fail_at("event")
 
+    async def on_stored_begins(self):
+        self.fail_at("stored_begins")
+
     async def on_stored_read(self):
         self.fail_at("stored_read")
 
@@ -656,7 +660,9 @@ class Broken:
         self.fail_at("disconnected")
 
 
-@pytest.mark.parametrize("where", ["connected", "event", "stored_read", "disconnected"])
+@pytest.mark.parametrize(
+    "where", ["connected", "event", "stored_begins", "stored_read", "disconnected"]
+)
 async def test_unexpected_error_is_a_lost_connection_and_the_relay_is_tried_again(
     where, bot, alice, caplog
 ):

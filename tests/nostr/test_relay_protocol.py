@@ -141,11 +141,24 @@ def test_what_came_while_the_subscription_was_closed_is_read_by_its_back_dated_t
 def test_subscription_closed_before_all_was_read_starts_from_the_old_time():
     talk = Conversation()
     talk.relay_says("EVENT", "inbox", asdict(MAIL))
-    ((_, page, _),) = talk.listen().sent
-    assert talk.relay_says("CLOSED", "inbox", "error: oops").sent == [["CLOSE", page]]
+    assert talk.relay_says("CLOSED", "inbox", "error: oops").rest == [StoredRead(complete=False)]
     ((_, _, wanted),) = talk.delay_passes().sent
     assert wanted["since"] == SINCE_S
     assert not talk.protocol.up_to_date
+
+
+def test_pages_go_on_though_the_relay_closes_the_inbox_with_the_stored_events():
+    talk = Conversation(inbox_since=SINCE_S - 1_000_000)
+    talk.relay_says("EVENT", "inbox", asdict(MAIL))
+    ((_, page, _),) = talk.listen().sent
+    assert talk.relay_says("CLOSED", "inbox", "error: oops").sent == []
+    closed, talk.actions = talk.actions, []
+    talk.relay_says("EVENT", page, asdict(MAIL))
+    _, (_, page, _) = talk.relay_says("EOSE", page).sent
+    assert talk.relay_says("EOSE", page).rest == [StoredRead(complete=True)]
+    talk.now_s, talk.actions = talk.now_s + 1_000, closed
+    ((_, _, wanted),) = talk.delay_passes().sent
+    assert wanted["since"] == SINCE_S, "from the time of the closing"
 
 
 def test_delay_grows_while_a_relay_keeps_closing_and_stays_bounded():
@@ -177,10 +190,21 @@ def test_late_wake_up_changes_nothing():
     assert talk.protocol.wake("unknown", 1, NOW_S) == []
 
 
-def test_relay_that_never_ends_its_stored_events_is_asked_again():
-    talk = Conversation().delay_passes()
-    assert talk.sent == []
-    assert [frame[0] for frame in talk.delay_passes().sent] == ["REQ"]
+def test_stored_events_are_taken_as_sent_after_a_silence_if_the_relay_never_ends_them():
+    talk = Conversation()
+    talk.relay_says("EVENT", "inbox", asdict(MAIL))
+    talk.actions = [WakeIn(STORED_LIMIT_S, "inbox", 1)]
+    assert talk.delay_passes().rest == [], "the relay was sending"
+    ((_, page, _),) = talk.delay_passes().sent
+    assert talk.protocol.listening
+    silence = [WakeIn(STORED_LIMIT_S, page, 1)]
+    for _ in range(3):
+        talk.actions = silence
+        talk.delay_passes()
+        if talk.rest:
+            break
+    assert talk.rest == [StoredRead(complete=True)]
+    assert talk.protocol.up_to_date
 
 
 def test_page_that_keeps_failing_is_given_up_but_what_comes_is_heard():
@@ -191,6 +215,16 @@ def test_page_that_keeps_failing_is_given_up_but_what_comes_is_heard():
         assert talk.relay_says("CLOSED", page, "unsupported: until").rest == []
         talk.delay_passes()
     talk.relay_says("CLOSED", page, "unsupported: until")
+    for _ in range(2):
+        # The inbox's own subscription asks for the page, before the page is given up.
+        (wanted, new) = talk.sent[-1][2:]
+        assert (talk.sent[-1][:2], "until" in wanted, "until" in new) == (
+            ["REQ", "inbox"],
+            True,
+            False,
+        )
+        talk.relay_says("CLOSED", "inbox", "unsupported: until").delay_passes()
+        talk.relay_says("EVENT", "inbox", asdict(MAIL)).listen()
     assert talk.rest == [StoredRead(complete=False)]
     assert talk.protocol.listening
     assert not talk.protocol.up_to_date

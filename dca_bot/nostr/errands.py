@@ -1,0 +1,134 @@
+"""What is asked of a relay once, in a subscription of its own: a page of stored messages, or a query."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+
+from dca_bot.nostr import frames
+from dca_bot.nostr.actions import Action, Send, WakeIn
+from dca_bot.nostr.events import Event
+from dca_bot.nostr.publications import wants_auth
+
+TRIES_MAX = 3
+_BACKOFF_S_MAX = 300
+_QUERY_EVENTS_MAX = 20
+_ABOUT_SUBSCRIPTIONS = re.compile(
+    r"subscription|concurrent|too many|maximum|\breqs?\b", re.IGNORECASE
+)
+
+
+@dataclass(slots=True)
+class Errand:
+    """A page or a query; `events` are the query's.
+
+    `turn` counts the changes of state: a wake-up with an earlier `turn` comes too late.
+    """
+
+    name: str
+    filter: frames.Filter
+    is_page: bool
+    limit_s: float
+    is_open: bool = False
+    turn: int = 0
+    failures: int = 0
+    wants_auth: bool = False
+    events: tuple[Event, ...] = ()
+
+    def collect(self, event: Event) -> None:
+        """Keep an event of a query; a relay may send more events than the filter's limit."""
+        self.events = (*self.events, event)[:_QUERY_EVENTS_MAX]
+
+
+class End(Enum):
+    """How an errand ended."""
+
+    DONE = auto()
+    SILENCE = auto()
+    """The relay said nothing more; whether all was sent is unknown."""
+    CROWDED = auto()
+    """The relay grants no further subscription."""
+    FAILED = auto()
+
+
+class Errands:
+    """The errands of one connection that have subscriptions of their own.
+
+    Methods append to `actions` for the shell, and return how an errand ended, None if none did.
+    """
+
+    def __init__(self, random: Random, actions: list[Action]) -> None:
+        self._random = random
+        self._actions = actions
+        self._open: dict[str, Errand] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, name: str) -> Errand | None:
+        """Return the errand of that name that has not ended."""
+        return self._open.get(name)
+
+    def ask(self, errand: Errand) -> None:
+        """Open a subscription for an errand."""
+        self._open[errand.name] = errand
+        errand.is_open, errand.wants_auth = True, False
+        errand.turn += 1
+        self._actions.append(Send(frames.request_frame(errand.name, errand.filter)))
+        self._actions.append(WakeIn(errand.limit_s, errand.name, errand.turn))
+
+    def end(self, errand: Errand) -> None:
+        """Close an errand's subscription."""
+        errand.turn += 1
+        errand.is_open = False
+        if self._open.pop(errand.name, None) is not None:
+            self._actions.append(Send(frames.close_frame(errand.name)))
+
+    def end_all(self, *, pages_only: bool = False) -> list[Errand]:
+        """Close the subscriptions of all errands, and return the errands."""
+        ended = [one for one in self._open.values() if one.is_page or not pages_only]
+        for errand in ended:
+            self.end(errand)
+        return ended
+
+    def on_closed(self, errand: Errand, reason: str) -> End | None:
+        """Ask again later, after a growing, jittered delay, three times at most."""
+        errand.turn += 1
+        errand.is_open = False
+        errand.failures += 1
+        errand.wants_auth = wants_auth(reason)
+        if is_about_subscriptions(reason):
+            del self._open[errand.name]
+            return End.CROWDED
+        if errand.failures >= TRIES_MAX:
+            self.end(errand)
+            return End.FAILED
+        delay_s = min(_BACKOFF_S_MAX, 2**errand.failures) * self._random.uniform(0.5, 1)
+        self._actions.append(WakeIn(delay_s, errand.name, errand.turn))
+        return None
+
+    def wake(self, errand: Errand, *, is_busy: bool) -> End | None:
+        """Ask again, or end an errand that the relay never answered; `is_busy`: frames keep coming."""
+        if not errand.is_open:
+            self.ask(errand)
+            return None
+        if is_busy:
+            self._actions.append(WakeIn(errand.limit_s, errand.name, errand.turn))
+            return None
+        self.end(errand)
+        return End.SILENCE
+
+    def on_authenticated(self) -> None:
+        """Ask again for each errand that the relay closed for want of authentication."""
+        for errand in list(self._open.values()):
+            if errand.wants_auth and not errand.is_open:
+                self.ask(errand)
+
+
+def is_about_subscriptions(words: str) -> bool:
+    """Tell whether a relay's words say that a connection has too many subscriptions.
+
+    >>> is_about_subscriptions("ERROR: too many concurrent REQs")
+    True
+    """
+    return bool(_ABOUT_SUBSCRIPTIONS.search(words))

@@ -13,7 +13,7 @@ from dca_bot.config import Config
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.lamassu_source import build_source
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.correspondence import relays
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.lnurl import LightningAddresses
@@ -48,16 +48,15 @@ async def run(config: Config) -> None:
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
         exits.push_async_callback(database.aclose)
-        listened_at = await database.read(lambda tx: bot_state.moment(tx, bot_state.LISTENED_AT))
-        if listened_at is not None and listened_at > SystemClock().now():
-            # The clock was ahead, so the time is unknown. Messages beyond message_age_max aren't carried
-            # out anyway.
-            listened_at = SystemClock().now() - config.message_age_max
+        age_max = config.message_age_max
+        past = await database.read(
+            lambda tx: relays.past_reading(tx, SystemClock().now(), message_age_max=age_max)
+        )
         outside = Outside(
             source=source,
             wallet=wallet,
             addresses=addresses,
-            messenger=build_messenger(config, key, since=listened_at),
+            messenger=build_messenger(config, key, past),
             clock=SystemClock(),
             random=secrets.SystemRandom(),
             supervisor=supervisor_of(os.environ),
@@ -90,6 +89,7 @@ async def keep_running(
             group.create_task(jobs.payout_worker.run(), name="payouts"),
             group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.outbox.run(), name="outbox"),
+            group.create_task(jobs.heard.run(), name="heard"),
             group.create_task(jobs.alarms.run(), name="alarms"),
             group.create_task(jobs.backups.run(), name="backups"),
             group.create_task(jobs.digests.run(), name="digests"),

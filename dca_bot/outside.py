@@ -6,13 +6,13 @@ Lamassu's readers are built in `lamassu_source`: asyncssh and asyncpg are loaded
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
 from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
-from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, Wallet
+from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, PastReading, Wallet
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.files.secret_files import (
@@ -116,13 +116,13 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 
-def build_messenger(config: Config, key: SecretKey, *, since: datetime | None) -> NostrMessenger:
-    """Make the bot's messenger; `since` is when the bot last listened."""
+def build_messenger(config: Config, key: SecretKey, past: PastReading | None) -> NostrMessenger:
+    """Make the bot's messenger, which reads on from where earlier runs of the bot have read to."""
     return NostrMessenger(
         key,
         config.nostr.relays,
         SystemClock(),
-        since=since,
+        past=past,
         random=secrets.SystemRandom(),
         presence=Presence(
             profile=config.nostr.profile.model_dump(exclude_none=True),

@@ -17,6 +17,7 @@ from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.fixed_mode import FixedMode
+from dca_bot.jobs.heard import Heard
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.outbox import Outbox
@@ -50,6 +51,7 @@ class Jobs:
     payout_worker: PayoutWorker
     verifier: Verifier
     outbox: Outbox
+    heard: Heard
     alarms: Alarms
     backups: Backups
     digests: Digests
@@ -96,6 +98,7 @@ async def build_jobs(
         payout_worker=PayoutWorker(await _payout_context(parts, instance), signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
         outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
+        heard=Heard(database, outside.messenger, notices, clock, signals),
         alarms=_alarms(parts),
         backups=_backups(parts),
         digests=Digests(database, notices, programme, clock, signals),

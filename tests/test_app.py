@@ -23,6 +23,7 @@ from dca_bot.core.ports import (
     ListMark,
     Payment,
     PaymentStatus,
+    RelayHeard,
     Uptime,
 )
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
@@ -144,6 +145,9 @@ class Relays:
 
     def relay_states(self):
         return ()
+
+    def heard(self):
+        return (RelayHeard("wss://r", NOW, None),)
 
     def put(self, text):
         self.inbox.put_nowait(
@@ -322,6 +326,7 @@ JOBS = {
     "fixed_mode",
     "payouts",
     "outbox",
+    "heard",
     "alarms",
     "backups",
     "digests",

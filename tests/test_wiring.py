@@ -69,11 +69,11 @@ class Wired:
 
     @property
     def relays(self):
-        return list(build_messenger(self.config, self.key, since=None)._relays)
+        return list(build_messenger(self.config, self.key, None)._relays)
 
     @property
     def presence(self):
-        return build_messenger(self.config, self.key, since=None)._announcement._presence
+        return build_messenger(self.config, self.key, None)._announcement._presence
 
 
 @asynccontextmanager

@@ -109,8 +109,6 @@ class Alarms:
             _log.warning("relays reachable=%s", connected)
 
         def work(tx: Tx) -> bool:
-            if connected:
-                bot_state.put(tx, bot_state.LISTENED_AT, now.isoformat())
             if is_back:
                 was_long = alarms.since(tx, Part.RELAYS) is not None
                 outbox.hurry(tx, now, alarms_at=now + _HELD_BACK if was_long else now)

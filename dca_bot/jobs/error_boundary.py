@@ -38,6 +38,7 @@ class Guarded(StrEnum):
     TICKER = "ticker"
     CASH = "cash"
     MISSING = "missing"
+    HEARD = "heard"
     REACH = "reach"
     RELAY = "relay"
     UNREACHED = "unreached"

@@ -8,12 +8,19 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
 from dca_bot.core.delivery import RelayAnswer
-from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.ports import (
+    Clock,
+    DmProtocol,
+    IncomingMessage,
+    OutgoingMessage,
+    PastReading,
+    RelayHeard,
+)
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
@@ -38,8 +45,8 @@ _RELAYS_PER_EVENT_MAX = 8
 class NostrMessenger:
     """Sends and receives encrypted direct messages while `run` runs.
 
-    `since`: when the bot last listened (None: now). Relays are asked from 2 days and an hour before
-    `since`, as wraps are dated back. `presence`: what is published of the sender; None publishes
+    `past`: until when each of the bot's relays was heard (None: now). Relays are asked from 2 days and
+    an hour before, as wraps are dated back. `presence`: what is published of the sender; None publishes
     nothing. `find_endpoint`: decides which relays of other people may be connected to.
     """
 
@@ -49,7 +56,7 @@ class NostrMessenger:
         relays: Sequence[str],
         clock: Clock,
         *,
-        since: datetime | None = None,
+        past: PastReading | None = None,
         random: Random,
         presence: Presence | None = None,
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]] = find_public,
@@ -63,8 +70,9 @@ class NostrMessenger:
         self._announcement: Announcement | None = None
         if presence is not None:
             self._announcement = Announcement(presence, secret_key, relays, clock, random)
-        since = since or clock.now()
-        self._relays = {normalize(url) or url: self._own_relay(url, since) for url in relays}
+        past = past or PastReading(others=clock.now())
+        names = {normalize(url) or url: url for url in relays}
+        self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
         self._relay_lists = RelayLists(tuple(self._relays.values()), clock)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
@@ -134,6 +142,11 @@ class NostrMessenger:
     def relay_states(self) -> tuple[RelayState, ...]:
         """Return the state of each of the bot's own relays."""
         return tuple(relay.state for relay in self._relays.values())
+
+    def heard(self) -> tuple[RelayHeard, ...]:
+        """Return how far each of the bot's own relays was heard, by normalized URL."""
+        found = ((url, relay.heard) for url, relay in self._relays.items())
+        return tuple(replace(heard, url=url) for url, heard in found if heard is not None)
 
     def announcement_states(self) -> tuple[AnnouncementState, ...]:
         """Return how each relay takes what the bot publishes of itself."""

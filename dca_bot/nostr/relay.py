@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from dca_bot.core.delivery import RelayAnswer, Undelivered
-from dca_bot.core.ports import Clock
+from dca_bot.core.ports import Clock, RelayHeard
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import place_of
 from dca_bot.nostr.events import Event
@@ -103,6 +103,13 @@ class Relay:
             status=0 if trouble is None else trouble.status,
             ever_listened=self._listened_at is not None,
         )
+
+    @property
+    def heard(self) -> RelayHeard | None:
+        """Return how far the relay was heard; None for a relay whose inbox isn't read."""
+        if self._heard_at is None:
+            return None
+        return RelayHeard(self.url, self._heard_at, self._listened_at)
 
     async def run(self) -> None:
         """Stay connected until cancelled, with growing, jittered delays between attempts.

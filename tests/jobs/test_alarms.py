@@ -364,14 +364,6 @@ async def test_waiting_letters_leave_as_soon_as_a_relay_is_back(tower):
     assert letter.text == "answer"
 
 
-async def test_time_of_the_last_connection_is_kept_for_the_next_start(tower):
-    await tower.look(5)
-    tower.online = False
-    await tower.look(9)
-    listened_at = await tower.database.read(lambda tx: bot_state.get(tx, bot_state.LISTENED_AT))
-    assert listened_at == (NOW + timedelta(minutes=5)).isoformat()
-
-
 # Polls
 
 

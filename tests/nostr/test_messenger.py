@@ -13,7 +13,7 @@ from dead_hosts import REFUSING, SILENT, silence
 from websockets.asyncio.server import serve
 from websockets.utils import accept_key
 
-from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, events, keys, relay_socket
 from dca_bot.nostr.announcement import Presence
@@ -172,7 +172,7 @@ async def test_downtime_of_days_is_read_back_to_when_the_bot_last_listened(bot, 
                 message = to(bot, f"{days} days ago", NIP04, now - timedelta(days=days))
                 assert await send(hers, message, [url])
         since = now - timedelta(days=5)
-        async with running(messenger_of(bot, [url], since=since)) as ours:
+        async with running(messenger_of(bot, [url], past=PastReading(since))) as ours:
             texts = [message.text for message in await received(ours, 2)]
             assert texts == ["6 days ago", "1 days ago"]
             await nothing_received(ours)
@@ -279,7 +279,7 @@ async def test_next_connection_asks_from_the_last_answered_ping_if_all_was_read(
     since = datetime.now(UTC) - timedelta(days=30)
     async with (
         playing(relay) as url,
-        running(messenger_of(bot, [url], since=since), listening=0),
+        running(messenger_of(bot, [url], past=PastReading(since)), listening=0),
     ):
         await eventually(lambda: len(asked_since) >= 2)
     moved_by = timedelta(seconds=asked_since[1] - asked_since[0])

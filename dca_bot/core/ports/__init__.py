@@ -25,7 +25,14 @@ from dca_bot.core.ports.lnbits import (
     PayReply,
     Wallet,
 )
-from dca_bot.core.ports.nostr import DmProtocol, IncomingMessage, Messenger, OutgoingMessage
+from dca_bot.core.ports.nostr import (
+    DmProtocol,
+    IncomingMessage,
+    Messenger,
+    OutgoingMessage,
+    PastReading,
+    RelayHeard,
+)
 
 __all__ = [
     "AddressInvoice",
@@ -45,10 +52,12 @@ __all__ = [
     "LnurlLimits",
     "Messenger",
     "OutgoingMessage",
+    "PastReading",
     "PayAnswer",
     "PayReply",
     "Payment",
     "PaymentStatus",
+    "RelayHeard",
     "RowFault",
     "Uptime",
     "VerifyAnswer",

@@ -1,7 +1,7 @@
 """Encrypted direct messages over Nostr (NIP-17, NIP-04)."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -48,6 +48,34 @@ class OutgoingMessage:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RelayHeard:
+    """How far one of the bot's relays was heard.
+
+    Everything that the relay got before `heard_at` was received. `worked_at`: when the relay last passed
+    messages on, in this run of the bot; None: not yet.
+    """
+
+    url: str
+    heard_at: datetime
+    worked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastReading:
+    """Until when each of the bot's relays was heard by earlier runs, by normalized URL.
+
+    `others`: the same for a relay that is missing in `relays`.
+    """
+
+    others: datetime
+    relays: Mapping[str, datetime] = field(default_factory=dict)
+
+    def of(self, url: str) -> datetime:
+        """Return until when a relay was heard."""
+        return self.relays.get(url, self.others)
+
+
 class Messenger(Protocol):
     """The bot's encrypted messages over all relays; works while `run` runs."""
 
@@ -80,4 +108,8 @@ class Messenger(Protocol):
 
     def relay_states(self) -> Sequence[RelayState]:
         """Return the state of each of the bot's own relays."""
+        ...
+
+    def heard(self) -> Sequence[RelayHeard]:
+        """Return how far each of the bot's own relays was heard."""
         ...

@@ -1,0 +1,46 @@
+"""How far each of the bot's relays was heard, and the events that are refused for good.
+
+The invariant: each message that a relay got before the relay's `heard_at` was received. So a relay that was
+down for longer than the bot is read from further back than the other relays.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from dca_bot.core.ports import PastReading, RelayHeard
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import instant, micros
+
+UNHEARD = timedelta(days=2)
+"""How far back a relay is read at least if nobody knows how far the relay was heard."""
+
+
+def past_reading(tx: Tx, now: datetime, *, message_age_max: timedelta) -> PastReading:
+    """Return until when each relay was heard, for a start.
+
+    Of a relay that is new in the configuration nobody knows, nor of a relay whose `heard_at` lies in the
+    future, because the clock was ahead: both count as heard until UNHEARD ago.
+    A ledger without any relay has one time for all relays: LISTENED_AT
+    of an older version, or now at the first start.
+    """
+    unknown = now - max(UNHEARD, message_age_max)
+    heard = {row["url"]: instant(row["heard_at"]) for row in tx.execute("SELECT * FROM relay")}
+    past = {url: at if at <= now else unknown for url, at in heard.items()}
+    if past:
+        return PastReading(unknown, past)
+    listened_at = bot_state.moment(tx, bot_state.LISTENED_AT) or now
+    return PastReading(listened_at if listened_at <= now else unknown)
+
+
+def note_heard(tx: Tx, relays: Iterable[RelayHeard]) -> None:
+    """Record how far each relay was heard, and when the relay last passed messages on."""
+    tx.executemany(
+        "INSERT INTO relay (url, heard_at, worked_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (url) DO UPDATE SET heard_at = excluded.heard_at,"
+        " worked_at = coalesce(excluded.worked_at, worked_at)",
+        [
+            (relay.url, micros(relay.heard_at), relay.worked_at and micros(relay.worked_at))
+            for relay in relays
+        ],
+    )

@@ -45,6 +45,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CONFIG = """\
 [nostr]
 relays = [{relay}]
+discovery_relays = []
 operators = [{operator}]
 
 [lamassu]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from dca_bot.commands.check_lamassu import check_lamassu
+from dca_bot.commands.check_relays import check_relays
 from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
 from dca_bot.core.lease import Party, public_id
@@ -27,11 +28,8 @@ from dca_bot.ledger.store.instances import instances
 from dca_bot.ledger.store.ledger_files import has_ledger, refuse_unusable
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.nostr.keys import is_hex, npub
-from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.outside import bot_key, build_wallet, programme_of
-from dca_bot.system_clock import SystemClock
 
-_RELAY_LIMIT_S = 15
 _STEP_LIMIT_S = 60
 """A step that hangs ends so; the parts' own limits are shorter, and their words better."""
 
@@ -94,7 +92,7 @@ def _steps(config: Config) -> tuple[Step, ...]:
         *way,
         Step("Lamassu", lamassu, after=tuple(step.name for step in way)),
         Step("LNbits", partial(_check_lnbits, ledger=ledger)),
-        Step("Relays", _check_relays, after=("Nostr keys",)),
+        Step("Relays", check_relays, after=("Nostr keys",)),
     )
 
 
@@ -228,29 +226,3 @@ async def _lease_note(config: Config, wallet: LnbitsWallet, ledger: asyncio.Lock
         "; ANOTHER BOT has paid from this wallet since this ledger was last paid from: stop that one for"
         " good, and resume all will ask for a code"
     )
-
-
-async def _check_relays(config: Config) -> str:
-    messenger = NostrMessenger(
-        bot_key(config, os.environ),
-        config.nostr.relays,
-        SystemClock(),
-        random=secrets.SystemRandom(),
-    )
-    running = asyncio.create_task(messenger.run())
-    try:
-        for _ in range(_RELAY_LIMIT_S * 5):
-            if messenger.connected() == len(messenger.relay_states()):
-                break
-            await asyncio.sleep(0.2)
-        states = messenger.relay_states()
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    lost = [f"{state.url} ({state.detail})" for state in states if not state.listening]
-    if lost:
-        raise DcaBotError(
-            f"{', '.join(lost)} could not be used within {_RELAY_LIMIT_S} s."
-            " Check nostr.relays, or choose others."
-        )
-    return f"{len(states)} connected"

@@ -35,7 +35,7 @@ from dca_bot.messages.describe.reasons import (
     state_changed,
     waiting,
 )
-from dca_bot.messages.describe.relays import relay, relay_lost
+from dca_bot.messages.describe.relays import relay, relay_lost, relay_trouble
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -65,6 +65,7 @@ __all__ = [
     "reason",
     "relay",
     "relay_lost",
+    "relay_trouble",
     "short",
     "state_changed",
     "unreached",

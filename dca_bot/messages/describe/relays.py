@@ -28,6 +28,10 @@ def relay(state: RelayState) -> Say:
     return Say("relay.troubled", relay=state.url, why=_trouble(state))
 
 
+def relay_trouble(code: RelayTrouble, words: str, status: int = 0) -> Say:
+    """Say what is wrong with a relay; `words` are the relay's own, `status` is the HTTP status."""
+    return Say(f"relay_trouble.{code}", status=status, said=said(words))
+
+
 def _trouble(state: RelayState) -> Say:
-    code = state.trouble or RelayTrouble.NOT_TRIED
-    return Say(f"relay_trouble.{code}", status=state.status, said=said(state.words))
+    return relay_trouble(state.trouble or RelayTrouble.NOT_TRIED, state.words, state.status)

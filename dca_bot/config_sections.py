@@ -32,6 +32,7 @@ from dca_bot.config_values import (
 )
 from dca_bot.core.money import SAT_MAX
 from dca_bot.core.ports import DmProtocol
+from dca_bot.core.slash_commands import ManifestFormat
 
 _PLACE = re.compile(r"(?<!\$)\{[a-z_]+\}")
 
@@ -76,6 +77,7 @@ class NostrConfig(Section):
     discovery_relays: Annotated[
         tuple[RelayUrl, ...], Field(max_length=10), AfterValidator(each_relay_once)
     ] = ("wss://purplepag.es", "wss://relay.damus.io")
+    command_manifest: ManifestFormat = ManifestFormat.OFF
     profile: ProfileConfig = ProfileConfig()
 
 

@@ -10,10 +10,12 @@ from datetime import timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+from dca_bot.chat.slash_commands import slash_commands
 from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, PastReading, Wallet
 from dca_bot.core.programme import FixedModeRules, Programme
+from dca_bot.core.slash_commands import ManifestFormat, SlashCommand
 from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.files.secret_files import (
     LNBITS_KEY_VARIABLE,
@@ -22,10 +24,10 @@ from dca_bot.files.secret_files import (
     secret_place,
 )
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.messages.render import LANGUAGES
-from dca_bot.nostr.announcement import Presence
+from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.presence import Presence
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
 from dca_bot.system_clock import SystemClock
@@ -124,9 +126,19 @@ def build_messenger(config: Config, key: SecretKey, past: PastReading | None) ->
         SystemClock(),
         past=past,
         random=secrets.SystemRandom(),
-        presence=Presence(
-            profile=config.nostr.profile.model_dump(exclude_none=True),
-            first_profile=_FIRST_PROFILE,
-            discovery_relays=config.nostr.discovery_relays,
-        ),
+        presence=_presence(config),
+    )
+
+
+def _presence(config: Config) -> Presence:
+    manifest, language = config.nostr.command_manifest, config.bot.language
+    commands: tuple[SlashCommand, ...] = ()
+    if manifest is not ManifestFormat.OFF:
+        commands = slash_commands(load_texts(programme_of(config)), language)
+    return Presence(
+        profile=config.nostr.profile.model_dump(exclude_none=True),
+        first_profile=_FIRST_PROFILE,
+        discovery_relays=config.nostr.discovery_relays,
+        manifest=manifest,
+        commands=commands,
     )

@@ -254,6 +254,12 @@ CASES = [
 ]
 MORE = [
     (
+        "nostr.command_manifest",
+        "nip-cd",
+        lambda w: (w.presence.manifest, bool(w.presence.commands)),
+        ("nip-cd", True),
+    ),
+    (
         "lamassu.postgres.statement_timeout_seconds",
         7,
         lambda w: w.source._limits.statement_s,

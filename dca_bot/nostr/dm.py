@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
-from dca_bot.errors import MessageRefused
+from dca_bot.errors import KeyRefused, MessageRefused
 from dca_bot.nostr import giftwrap
 from dca_bot.nostr.events import Event, Tags, UnsignedEvent, refuse_expired, sign, verify
-from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.keys import SecretKey, parse_npub
 from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 
 _KIND_NIP04 = 4
 KINDS = (_KIND_NIP04, giftwrap.KIND_WRAP)
 _CITATION = re.compile(r"\A\s*(?:nostr:(?:note|nevent|naddr)1[0-9a-z]+\s+)+")
 """The links to quoted messages (NIP-21) that apps write before a quoted reply."""
+
+_ADDRESS = re.compile(r"\A(\s*/[^\s@]+)@(?:nostr:)?(n(?:pub|profile)1[0-9a-z]+)")
 
 
 def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
@@ -77,7 +79,7 @@ def _open_nip17(event: Event, key: SecretKey, now: datetime, relay: str) -> Inco
     return IncomingMessage(
         id=rumor.id,
         sender=rumor.pubkey,
-        text="" if giftwrap.is_file(rumor) else _without_citation(rumor.content, rumor),
+        text="" if giftwrap.is_file(rumor) else _typed(rumor.content, rumor, key),
         sent_at=_instant(rumor.created_at),
         protocol=DmProtocol.NIP17,
         relay=relay,
@@ -90,7 +92,7 @@ def _open_nip04(event: Event, key: SecretKey, relay: str) -> IncomingMessage:
     return IncomingMessage(
         id=event.id,
         sender=event.pubkey,
-        text=_without_citation(_decrypt_nip04(event, key), event),
+        text=_typed(_decrypt_nip04(event, key), event, key),
         sent_at=_instant(event.created_at),
         protocol=DmProtocol.NIP04,
         relay=relay,
@@ -104,9 +106,25 @@ def _decrypt_nip04(event: Event, key: SecretKey) -> str:
         raise MessageRefused("The text of the kind 4 message can't be decrypted.") from None
 
 
-def _without_citation(text: str, event: Event | UnsignedEvent) -> str:
-    """Return the text of a quoted reply without the links before the text; any other text stays."""
-    return _CITATION.sub("", text) if event.values("q") or event.values("e") else text
+def _typed(text: str, event: Event | UnsignedEvent, key: SecretKey) -> str:
+    """Return a text as the person has typed the text: without what the app put before it.
+
+    That is the links of a quoted reply, and the bot's own address behind a command, as in
+    `/balance@npub1…`: apps that complete commands write the address if several bots have the command.
+    """
+    if event.values("q") or event.values("e"):
+        text = _CITATION.sub("", text)
+    addressed = _ADDRESS.match(text)
+    if addressed is None or not _is_own(addressed[2], key):
+        return text
+    return addressed[1] + text[addressed.end() :]
+
+
+def _is_own(address: str, key: SecretKey) -> bool:
+    try:
+        return parse_npub(address) == key.public_key
+    except KeyRefused:
+        return False
 
 
 def _instant(created_at: int) -> datetime:

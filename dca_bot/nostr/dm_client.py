@@ -9,9 +9,9 @@ from secrets import SystemRandom
 
 from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.core.relay_state import RelayState
-from dca_bot.nostr.announcement import Presence
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.presence import Presence
 
 
 class DmClient:

@@ -37,7 +37,8 @@ class Errand:
 
     def collect(self, event: Event) -> None:
         """Keep an event of a query; a relay may send more events than the filter's limit."""
-        self.events = (*self.events, event)[:_QUERY_EVENTS_MAX]
+        events_max = max(_QUERY_EVENTS_MAX, self.filter.get("limit", 0))
+        self.events = (*self.events, event)[:events_max]
 
 
 class End(Enum):

@@ -97,11 +97,16 @@ class OwnEvents:
     public: dict[Slot, Event] = field(default_factory=dict)
     _pending: dict[Slot, Event] = field(default_factory=dict)
 
-    def note_public(self, event: Event) -> None:
-        """Note that a relay has an event of the bot; the newest of a slot counts, as on relays (NIP-01)."""
+    def note_public(self, event: Event) -> bool:
+        """Note that a relay has an event of the bot; return whether the event is the newest of its slot.
+
+        Of two events of one second the event with the lower id counts, as on relays (NIP-01).
+        """
         known = self.public.get(slot_of(event))
-        if known is None or (-event.created_at, event.id) < (-known.created_at, known.id):
+        is_newest = known is None or (-event.created_at, event.id) < (-known.created_at, known.id)
+        if is_newest:
             self.public[slot_of(event)] = event
+        return is_newest
 
     def event_for(self, draft: Draft, now_s: int) -> Event:
         """Return the event that says a draft: the published event, or an event that is newer."""

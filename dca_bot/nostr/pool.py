@@ -24,11 +24,13 @@ from dca_bot.core.ports import (
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
-from dca_bot.nostr.announcement import Announcement, AnnouncementState, Presence
+from dca_bot.nostr.announced_relays import AnnouncementState
+from dca_bot.nostr.announcement import Announcement
 from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.presence import Presence
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import GRACE_S, RecipientRelays
 from dca_bot.nostr.relay import Relay

@@ -13,10 +13,12 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from dca_bot.core.ports import DmProtocol, OutgoingMessage
+from dca_bot.core.slash_commands import ArgumentKind, ManifestFormat, SlashArgument, SlashCommand
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import events, keys
-from dca_bot.nostr.announcement import Presence
+from dca_bot.nostr import dm, events, keys
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.presence import Presence
 
 LIMIT_S = 15
 FIRST = {"name": "dca-bot", "about": "Savings"}
@@ -61,6 +63,11 @@ class App:
         found = await self.client.fetch_events(target, timedelta(seconds=LIMIT_S))
         assert len(found) <= 1, "a relay keeps the newest of a replaceable kind"
         return json.loads(found[0].as_json()) if found else None
+
+    async def count(self, kind):
+        wanted = nostr_sdk.Filter().kind(nostr_sdk.Kind(kind)).author(self.keys.public_key())
+        target = nostr_sdk.ReqTarget.auto([wanted])
+        return len(await self.client.fetch_events(target, timedelta(seconds=LIMIT_S)))
 
     async def profile(self):
         found = await self.newest(0)
@@ -118,8 +125,8 @@ async def at_rest(messenger):
     ours = messenger._announcement
     await eventually(
         lambda: (
-            all(place.answered and not ours._lacking(place) for place in ours._places)
-            and len(ours._drafts()) == len(KINDS)
+            all(place.answered and not ours._lacking(place) for place in ours._relays)
+            and ours._events.public.keys() >= {(kind, "") for kind in KINDS}
         )
     )
 
@@ -274,7 +281,11 @@ async def test_no_profile_is_published_where_none_could_be_read(bot):
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with announcing(bot, [url]) as messenger:
             # Three tries each time, until well after the other relays have had their time.
-            await eventually(lambda: messenger._announcement._waited)
+            await eventually(
+                lambda: (
+                    messenger._announcement._is_settled and not messenger._announcement._is_patient
+                )
+            )
             before = len(asked)
             await eventually(lambda: len(asked) >= before + 6)
             assert sent == [10_050]
@@ -387,3 +398,46 @@ async def test_relay_that_keeps_cutting_connections_is_not_flooded(bot):
                 await way.cut()
                 await eventually(lambda: messenger.connected() == 0)
             assert len(way.sent) <= 2 * len(KINDS)
+
+
+COMMANDS = (
+    SlashCommand("balance", "your balance"),
+    SlashCommand("wallet", "w", (SlashArgument(ArgumentKind.TEXT, "WHERE", required=False),)),
+)
+
+
+@pytest.mark.parametrize("manifest", [ManifestFormat.NIP_CD, ManifestFormat.KIND_33304])
+async def test_commands_are_told_to_the_own_relays_and_withdrawn_when_switched_off(bot, manifest):
+    kind = 31_992 if manifest is ManifestFormat.NIP_CD else 33_304
+    told = {"manifest": manifest, "commands": COMMANDS}
+    count = 2 if kind == 31_992 else 1
+    async with local_relay() as own, local_relay() as relay, App(bot, own) as app:
+        async with way_to(relay) as (way, far):
+            for _ in range(2):
+                async with announcing(bot, [own], discovery_relays=(far,), **told) as messenger:
+                    await eventually(lambda: app.count(kind), count)
+                    await at_rest(messenger)
+            assert sorted(way.sent) == sorted(KINDS)
+        async with announcing(bot, [own]):
+            await eventually(lambda: app.count(kind), 0)
+            assert await app.profile() == FIRST | {"bot": True}
+        async with announcing(bot, [own], clock=Clock(ahead=timedelta(seconds=5)), **told):
+            await eventually(lambda: app.count(kind), count)
+
+
+@pytest.mark.parametrize("protocol", DmProtocol)
+async def test_completed_command_with_the_bots_address_is_read_without_it(bot, protocol):
+    person, other = keys.generate(), keys.generate()
+    typed = {
+        f"/balance@{bot.npub}": "/balance",
+        f"/wallet@nostr:{bot.npub} ana@example.com": "/wallet ana@example.com",
+        f"/balance@{other.npub}": f"/balance@{other.npub}",
+        f"balance@{bot.npub}": f"balance@{bot.npub}",
+        f"/balance@{bot.npub[:-1]}": f"/balance@{bot.npub[:-1]}",
+        f"/contact write to /x@{bot.npub}": f"/contact write to /x@{bot.npub}",
+    }
+    for text, read in typed.items():
+        message = OutgoingMessage(bot.public_key, text, datetime.now(UTC), protocol)
+        now = datetime.now(UTC)
+        event = dm.seal_message(message, person, now=now, random=random.SystemRandom())
+        assert dm.open_message(event, bot, now=now, relay="wss://r").text == read

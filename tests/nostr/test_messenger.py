@@ -16,8 +16,8 @@ from websockets.utils import accept_key
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, events, keys, relay_socket
-from dca_bot.nostr.announcement import Presence
 from dca_bot.nostr.pool import NostrMessenger
+from dca_bot.nostr.presence import Presence
 from dca_bot.nostr.recipient_relays import GRACE_S
 from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_socket import Endpoint

@@ -1,0 +1,96 @@
+"""The relays where the bot announces itself: what each has of the bot, and what is wrong there."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from dca_bot.nostr.events import Event
+from dca_bot.nostr.own_events import Slot
+from dca_bot.nostr.relay import Relay
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementState:
+    """How a relay takes the bot's announcement; `detail` is for a person, '' if nothing is wrong."""
+
+    url: str
+    own: bool
+    detail: str
+
+
+@dataclass(slots=True)
+class AnnouncedRelay:
+    """A relay where the bot announces itself, an own relay or a discovery relay.
+
+    `relay`: the present connection to an own relay. `answered`: the relay has told once what it has of
+    the bot. `has`: the bot's events that the relay has, by slot. `failed`: the events that the relay
+    didn't take since the last retry. `woken`: there may be something to do.
+    """
+
+    url: str
+    own: bool
+    relay: Relay | None = None
+    served: bool = False
+    reconnected: bool = False
+    unread: bool = True
+    read_failed: bool = False
+    answered: bool = False
+    detail: str = ""
+    has: dict[Slot, str] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def state(self) -> AnnouncementState:
+        """Return how the relay takes the announcement."""
+        return AnnouncementState(self.url, self.own, self.detail)
+
+    def connect(self, relay: Relay) -> None:
+        """Note a new connection of an own relay, which may have lost the bot's events meanwhile."""
+        self.relay, self.reconnected = relay, self.served
+        self.expire()
+        self.woken.set()
+
+    def expire(self) -> None:
+        """Have the relay read again, and everything that failed tried again."""
+        self.unread, self.read_failed = True, False
+        self.failed.clear()
+
+    def note(self, detail: str) -> None:
+        """Keep what is wrong at the relay, and log each change."""
+        if detail == self.detail:
+            return
+        self.detail = detail
+        if detail:
+            _LOG.warning("announcement_refused relay=%s detail=%r", self.url, detail)
+        else:
+            _LOG.info("announcement_accepted relay=%s", self.url)
+
+
+@dataclass(slots=True)
+class Visit:
+    """The listener that does one thing at a relay and leaves; `result` is None without a connection."""
+
+    act: Callable[[Relay], Awaitable[bool]]
+    result: bool | None = None
+
+    async def on_connected(self, relay: Relay) -> None:
+        """Act, and end the visit."""
+        self.result = False
+        self.result = await self.act(relay)
+        await relay.leave()
+
+    async def on_event(self, event: Event) -> None:
+        """Ignore events: the visit subscribes to nothing."""
+
+    async def on_stored_begins(self) -> None:
+        """Do nothing: the visit subscribes to nothing."""
+
+    async def on_stored_read(self) -> None:
+        """Do nothing: the visit subscribes to nothing."""
+
+    async def on_disconnected(self) -> None:
+        """Do nothing: the visit holds no messages."""

@@ -1,0 +1,101 @@
+"""What the bot says of itself: which events are to be published, by what is known so far. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dca_bot.core.relay_urls import normalize
+from dca_bot.core.slash_commands import ManifestFormat, SlashCommand
+from dca_bot.nostr.command_manifest import draft_commands
+from dca_bot.nostr.events import Event
+from dca_bot.nostr.own_events import (
+    KIND_PROFILE,
+    KIND_RELAYS,
+    Draft,
+    Slot,
+    draft_inbox_relays,
+    draft_profile,
+    draft_relays,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What the bot says of itself, and where beside the bot's own relays.
+
+    `profile`: the profile's keys that the operator has set; '' takes a key away. `first_profile`: the
+    keys of a bot that has no profile yet. `worked`: own relays that have passed messages on in an
+    earlier run. `commands` are published in the format `manifest`.
+    """
+
+    profile: Mapping[str, str] = field(default_factory=dict)
+    first_profile: Mapping[str, str] = field(default_factory=dict)
+    discovery_relays: tuple[str, ...] = ()
+    worked: frozenset[str] = frozenset()
+    manifest: ManifestFormat = ManifestFormat.OFF
+    commands: tuple[SlashCommand, ...] = ()
+
+
+class OwnRelays:
+    """The bot's own relays in the configured order, and which of them have ever passed messages on."""
+
+    def __init__(self, urls: Iterable[str], worked: Iterable[str]) -> None:
+        self.urls = tuple(urls)
+        self._worked = {same_form(url) for url in worked}
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """Return the relays that the lists may name: a message to any other would be lost."""
+        return tuple(url for url in self.urls if same_form(url) in self._worked)
+
+    def note_working(self, url: str) -> bool:
+        """Note that a relay passes messages on; return whether that is news."""
+        is_news = same_form(url) not in self._worked
+        self._worked.add(same_form(url))
+        return is_news
+
+    def has(self, url: str) -> bool:
+        """Tell whether a relay is one of the bot's own."""
+        return same_form(url) in {same_form(own) for own in self.urls}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is known so far.
+
+    `is_read`: what is published is known well enough to be replaced. `is_settled`: the own relays have
+    had their time to come up.
+    """
+
+    is_read: bool
+    is_settled: bool
+
+
+def drafts(
+    presence: Presence, relays: OwnRelays, public: Mapping[Slot, Event], stage: Stage
+) -> list[Draft]:
+    """Draft the events for every relay, as far as each can be decided.
+
+    The list of inbox relays has no other source than the configuration. Profile and relay list keep
+    what others have published, so both wait until that is read.
+    """
+    working = relays.working
+    has_lists = bool(working) and (stage.is_settled or len(working) == len(relays.urls))
+    found = []
+    if stage.is_read:
+        profile = public.get((KIND_PROFILE, ""))
+        found.append(draft_profile(profile, presence.profile, presence.first_profile))
+    if has_lists:
+        found.append(draft_inbox_relays(working))
+    if has_lists and stage.is_read:
+        found.append(draft_relays(public.get((KIND_RELAYS, "")), working, relays.urls))
+    return found
+
+
+def command_drafts(presence: Presence, pubkey: str) -> tuple[Draft, ...]:
+    """Draft the events about commands, which go to the bot's own relays alone."""
+    return draft_commands(presence.manifest, presence.commands, pubkey)
+
+
+def same_form(url: str) -> str:
+    """Return the form of a configured relay's URL that is compared."""
+    return normalize(url) or url

@@ -90,6 +90,7 @@ async def keep_running(
             group.create_task(jobs.verifier.run(), name="verify"),
             group.create_task(jobs.outbox.run(), name="outbox"),
             group.create_task(jobs.heard.run(), name="heard"),
+            group.create_task(jobs.relay_lists.run(), name="relay_lists"),
             group.create_task(jobs.alarms.run(), name="alarms"),
             group.create_task(jobs.backups.run(), name="backups"),
             group.create_task(jobs.digests.run(), name="digests"),

@@ -127,6 +127,7 @@ def build_messenger(config: Config, key: SecretKey, past: PastReading | None) ->
         past=past,
         random=secrets.SystemRandom(),
         presence=_presence(config),
+        discovery=config.nostr.discovery_relays,
     )
 
 

@@ -26,6 +26,7 @@ from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
 from dca_bot.jobs.payouts.worker import PayoutWorker
+from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside
@@ -52,6 +53,7 @@ class Jobs:
     verifier: Verifier
     outbox: Outbox
     heard: Heard
+    relay_lists: RelayListWatch
     alarms: Alarms
     backups: Backups
     digests: Digests
@@ -91,14 +93,16 @@ async def build_jobs(
     )
     parts = _Parts(config, programme, database, outside, notices, Signals(), bot_name)
     signals, services = parts.signals, _services(parts)
+    lists = RelayListWatch(database, outside.messenger, programme, clock, signals)
     return Jobs(
         conversation=Conversation(programme, notices, texts, services),
         ingest=_ingest(parts, start_at),
         fixed_mode=FixedMode(database, outside.wallet, notices, programme, clock, signals),
         payout_worker=PayoutWorker(await _payout_context(parts, instance), signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
-        outbox=Outbox(database, outside.messenger, programme, clock, signals, config.nostr.relays),
         heard=Heard(database, outside.messenger, notices, clock, signals),
+        outbox=_outbox(parts, lists),
+        relay_lists=lists,
         alarms=_alarms(parts),
         backups=_backups(parts),
         digests=Digests(database, notices, programme, clock, signals),
@@ -133,6 +137,18 @@ async def _payout_context(parts: _Parts, instance: str) -> PayoutContext:
     funds = Funds(database, wallet, notices, programme, clock)
     return PayoutContext(
         database, wallet, outside.addresses, funds, notices, programme, clock, lease
+    )
+
+
+def _outbox(parts: _Parts, lists: RelayListWatch) -> Outbox:
+    return Outbox(
+        database=parts.database,
+        messenger=parts.outside.messenger,
+        programme=parts.programme,
+        clock=parts.outside.clock,
+        signals=parts.signals,
+        relays=parts.config.nostr.relays,
+        lists=lists,
     )
 
 

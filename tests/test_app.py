@@ -1,6 +1,7 @@
 """The whole program on a scripted world: it ends when asked, and doesn't limp on when a job fails."""
 
 import asyncio
+import json
 import logging
 import random
 import re
@@ -15,6 +16,7 @@ from dca_bot.app import run_jobs
 from dca_bot.config import Config
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.clients import Notify
+from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import (
     DmProtocol,
     Export,
@@ -26,6 +28,7 @@ from dca_bot.core.ports import (
     RelayHeard,
     Uptime,
 )
+from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.faults import LnbitsFault, SourceFault
 from dca_bot.ledger.correspondence import outbox, payout_notices
@@ -130,15 +133,19 @@ class Relays:
                 raise self.fault
             yield message
 
-    async def inbox_relays(self, _pubkey):
-        return ()
+    async def look_up(self, people, found):
+        """Find the operator's list, as an app publishes one."""
+        relays = ("wss://relay.example.com",)
+        event = json.dumps({"tags": [["relay", *relays]]})
+        for person in people:
+            await found(RelayList(person.pubkey, RelayListKind.INBOX, 1, relays, event))
 
     def seal(self, message):
         return message.text
 
-    async def publish(self, event, _relays, *, bulk=False):  # noqa: ARG002
+    async def deliver(self, event, waves, _counting, *, bulk=False):  # noqa: ARG002
         self.sent += [event] * self.online
-        return self.online
+        return [RelayAnswer(url, self.online) for wave in waves for url in wave]
 
     def connected(self):
         return int(self.online)
@@ -327,6 +334,7 @@ JOBS = {
     "payouts",
     "outbox",
     "heard",
+    "relay_lists",
     "alarms",
     "backups",
     "digests",

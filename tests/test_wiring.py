@@ -75,6 +75,10 @@ class Wired:
     def presence(self):
         return build_messenger(self.config, self.key, None)._announcement._presence
 
+    @property
+    def discovery(self):
+        return list(build_messenger(self.config, self.key, past=None)._discovery)
+
 
 @asynccontextmanager
 async def wired(folder, **changes):
@@ -167,8 +171,8 @@ CASES = [
     (
         "nostr.discovery_relays",
         ["wss://d.example"],
-        lambda w: list(w.presence.discovery_relays),
-        ["wss://d.example"],
+        lambda w: (list(w.presence.discovery_relays), w.discovery),
+        (["wss://d.example"],) * 2,
     ),
     *(
         (f"nostr.profile.{key}", value, partial(profile_key, key), value)

@@ -1,16 +1,25 @@
-"""Sends the messages of the outbox: each until a relay has accepted the message, seven days at most."""
+"""Sends the messages of the outbox: each until the recipient is reached, seven days at most.
+
+`core/routing` decides where a message goes and when the recipient is reached. What the ledger knows of the
+recipient's relays is used at once; `jobs/relay_lists` asks for newer lists beside the sending.
+"""
 
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.payout import backoff_s
 from dca_bot.core.ports import Clock, DmProtocol, Messenger, OutgoingMessage
 from dca_bot.core.programme import Programme
+from dca_bot.core.relay_lists import RelayListKind
+from dca_bot.core.routing import Outcome, PersonRelays, Route, answer_route, judge, route
 from dca_bot.errors import place_of
+from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence import delivery, inbox, outbox, person_relays
 from dca_bot.ledger.correspondence.inbox import Person
 from dca_bot.ledger.correspondence.outbox import OutboxMessage, Urgency
 from dca_bot.ledger.programme import clients
@@ -19,7 +28,7 @@ from dca_bot.ledger.store.database import Database, Tx
 ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 """The messages under way up to which a message of an urgency may leave; the rest is room for answers.
 
-A message to dead relays alone is under way for half a minute. Each message goes to at most four relays.
+A message to dead relays alone is under way for half a minute.
 """
 _IDLE_S = 30
 _RETRY_MAX_S = 600
@@ -32,6 +41,7 @@ class _Recipient:
 
     person: Person | None
     is_member: bool
+    relays: PersonRelays
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Outbox:
     clock: Clock
     signals: Signals
     relays: tuple[str, ...]
+    lists: RelayListWatch
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
@@ -85,7 +96,7 @@ class Outbox:
                 type(error).__name__,
                 place_of(error),
             )
-            await self.database.transact(lambda tx: self._record(tx, message, taken=False))
+            await self.database.transact(lambda tx: self._retry(tx, message, ""))
         finally:
             del self._busy[message.recipient]
             self.signals.leaving.discard(message.id)
@@ -95,15 +106,24 @@ class Outbox:
         if await self._is_expired(message):
             return
         recipient = await self.database.read(lambda tx: self._recipient(tx, message))
-        inbox = await self._inbox_relays(message, recipient)
-        message = await self._with_event(message, recipient, inbox)
+        is_stranger = _is_stranger(message, recipient)
+        if not is_stranger:
+            self.lists.want(message.recipient)
+        message = await self._with_event(message, recipient)
         assert message.event is not None
-        taken = await self.messenger.publish(
-            message.event,
-            self._relays_for(message, recipient, inbox),
-            bulk=message.urgency is Urgency.BULK,
+        chosen = self._route(message, recipient, is_stranger=is_stranger)
+        answers: Sequence[RelayAnswer] = ()
+        if chosen.waves:
+            bulk = message.urgency is Urgency.BULK
+            answers = await self.messenger.deliver(
+                message.event, chosen.waves, chosen.counting, bulk=bulk
+            )
+        outcome = judge(chosen, answers)
+        await self.database.transact(
+            lambda tx: self._record(tx, message, outcome, is_stranger=is_stranger)
         )
-        await self.database.transact(lambda tx: self._record(tx, message, taken=taken))
+        if outcome.reason is not None and not is_stranger:
+            self.lists.want(message.recipient, failed=True)
 
     async def _is_expired(self, message: OutboxMessage) -> bool:
         """Drop a message that is worthless by now, as a code is after ten minutes."""
@@ -115,19 +135,11 @@ class Outbox:
             _log.info("message expired id=%d tries=%d", message.id, message.tries)
         return dropped
 
-    async def _inbox_relays(self, message: OutboxMessage, recipient: _Recipient) -> tuple[str, ...]:
-        """Look up the relays on which a person reads; a stranger is never looked up."""
-        if _is_stranger(message, recipient):
-            return ()
-        return await self.messenger.inbox_relays(message.recipient)
-
-    async def _with_event(
-        self, message: OutboxMessage, recipient: _Recipient, inbox: tuple[str, ...]
-    ) -> OutboxMessage:
+    async def _with_event(self, message: OutboxMessage, recipient: _Recipient) -> OutboxMessage:
         """Make the event: for NIP-17 at each try (one rumor, a fresh wrap), for NIP-04 once."""
         if message.event is not None:
             return message
-        protocol = message.protocol or _protocol_for(recipient, inbox)
+        protocol = message.protocol or _protocol_for(recipient)
         event = self.messenger.seal(
             OutgoingMessage(
                 recipient=message.recipient,
@@ -141,38 +153,60 @@ class Outbox:
         await self.database.transact(lambda tx: outbox.fix_protocol(tx, message, protocol, kept))
         return replace(message, protocol=protocol, event=event)
 
-    def _relays_for(
-        self, message: OutboxMessage, recipient: _Recipient, inbox: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        if _is_stranger(message, recipient):
-            return (message.relay,)
-        if message.protocol is DmProtocol.NIP17 and inbox:
-            return inbox
-        wrote_at = message.relay or (recipient.person.relay if recipient.person else "")
-        return tuple(dict.fromkeys([*([wrote_at] if wrote_at else []), *inbox, *self.relays]))
+    def _route(self, message: OutboxMessage, recipient: _Recipient, *, is_stranger: bool) -> Route:
+        if is_stranger:
+            return answer_route(message.relay)
+        relays = recipient.relays
+        if message.relay:
+            relays = replace(relays, wrote_at=message.relay)
+        assert message.protocol is not None
+        return route(relays, message.protocol, self.relays, taken_beside=message.taken_beside)
 
     def _recipient(self, tx: Tx, message: OutboxMessage) -> _Recipient:
-        known = message.recipient in self.programme.operators or clients.by_pubkey(
-            tx, message.recipient
+        pubkey = message.recipient
+        known = pubkey in self.programme.operators or clients.by_pubkey(tx, pubkey)
+        person, fared = inbox.person(tx, pubkey), delivery.of(tx, pubkey)
+        listed = person_relays.list_of(tx, pubkey, RelayListKind.INBOX)
+        relays = PersonRelays(
+            inbox=listed.relays or None if listed else None,
+            hints=person_relays.hints_of(tx, pubkey),
+            wrote_at=person.relay if person else "",
+            accepted_at=fared.relay if fared else "",
+            is_lost=fared is not None and fared.lost_at is not None,
         )
-        return _Recipient(person=inbox.person(tx, message.recipient), is_member=bool(known))
+        return _Recipient(person=person, is_member=bool(known), relays=relays)
 
-    def _record(self, tx: Tx, message: OutboxMessage, *, taken: bool) -> None:
-        now = self.clock.now()
-        if taken:
+    def _record(
+        self, tx: Tx, message: OutboxMessage, outcome: Outcome, *, is_stranger: bool
+    ) -> None:
+        """Record what became of a message, and how messages to the person fare."""
+        now, pubkey = self.clock.now(), message.recipient
+        if outcome.reason is None:
             outbox.mark_sent(tx, message, now=now)
+            if not is_stranger and delivery.note_reached(tx, pubkey, outcome.reached_at, now=now):
+                outbox.hurry_person(tx, pubkey, now)
             return
+        self._retry(tx, message, outcome.beside)
+        # Without a relay of its own the bot can't tell whose fault it is.
+        if not is_stranger and self.messenger.connected():
+            delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
+
+    def _retry(self, tx: Tx, message: OutboxMessage, beside: str) -> None:
+        """Record a failed try; `beside`: a relay that has the message although that doesn't count."""
+        now = self.clock.now()
         delay_s = backoff_s(message.tries + 1, max_s=_RETRY_MAX_S)
-        if outbox.mark_failed(tx, message, delay_s=delay_s, now=now):
+        if outbox.mark_failed(tx, message, delay_s=delay_s, now=now, taken_beside=beside):
             _log.error("message given up id=%d tries=%d", message.id, message.tries + 1)
+        if beside or message.taken_beside:
+            outbox.put_off_taken(tx, message.recipient, delay_s=delay_s, now=now)
 
 
 def _is_stranger(message: OutboxMessage, recipient: _Recipient) -> bool:
     return bool(message.relay) and not recipient.is_member
 
 
-def _protocol_for(recipient: _Recipient, inbox: tuple[str, ...]) -> DmProtocol:
-    """Choose the protocol of a notice: NIP-17 for a person with inbox relays, else the protocol used last."""
-    if inbox or recipient.person is None:
+def _protocol_for(recipient: _Recipient) -> DmProtocol:
+    """Choose the protocol of a notice: NIP-17 for a person with an inbox list, else the last one used."""
+    if recipient.relays.inbox or recipient.person is None:
         return DmProtocol.NIP17
     return recipient.person.protocol

@@ -20,10 +20,16 @@ from dca_bot.nostr.command_manifest import (
 )
 from dca_bot.nostr.events import Event, sign, verify
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.own_events import KIND_PROFILE, KIND_RELAYS, Draft, OwnEvents, slot_of
+from dca_bot.nostr.own_events import (
+    KIND_INBOX_RELAYS,
+    KIND_PROFILE,
+    KIND_RELAYS,
+    Draft,
+    OwnEvents,
+    slot_of,
+)
 from dca_bot.nostr.presence import OwnRelays, Presence, Stage, command_drafts, drafts
 from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS
 
 _LOG = logging.getLogger(__name__)
 _KINDS = (KIND_PROFILE, KIND_RELAYS, KIND_INBOX_RELAYS)

@@ -7,8 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from secrets import SystemRandom
 
-from dca_bot.core.ports import Clock, DmProtocol, IncomingMessage, OutgoingMessage
+from dca_bot.core.ports import (
+    Clock,
+    DmProtocol,
+    IncomingMessage,
+    OutgoingMessage,
+    SoughtPerson,
+)
+from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.core.relay_state import RelayState
+from dca_bot.core.relay_urls import normalize
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.presence import Presence
@@ -79,6 +87,13 @@ class DmClient:
         """
         if self._protocol is not DmProtocol.NIP17:
             return ()
-        inbox = await self._messenger.inbox_relays(self._key.public_key)
-        read = {state.url for state in self.relay_states()}
-        return () if read & set(inbox) else inbox
+        inbox: dict[int, tuple[str, ...]] = {}
+
+        async def note(found: RelayList) -> None:
+            if found.kind is RelayListKind.INBOX:
+                inbox[found.created_at] = found.relays
+
+        await self._messenger.look_up([SoughtPerson(self._key.public_key)], note)
+        listed = inbox[max(inbox)] if inbox else ()
+        read = {normalize(state.url) for state in self.relay_states()}
+        return () if read & set(listed) else listed

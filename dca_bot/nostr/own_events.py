@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dca_bot.core.relay_lists import RelayListKind
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import MessageRefused
 from dca_bot.nostr.events import Event, Tags, parse_json
-from dca_bot.nostr.relay_lists import KIND_INBOX_RELAYS
 
 KIND_PROFILE = 0
-KIND_RELAYS = 10_002
+KIND_RELAYS = int(RelayListKind.WRITE)
+KIND_INBOX_RELAYS = int(RelayListKind.INBOX)
 INBOX_RELAYS_MAX = 3
 """NIP-17: a list of inbox relays should have one to three."""
 _KEPT_RELAYS_MAX = 10

@@ -7,7 +7,7 @@ deliver one message.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
@@ -20,7 +20,9 @@ from dca_bot.core.ports import (
     OutgoingMessage,
     PastReading,
     RelayHeard,
+    SoughtPerson,
 )
+from dca_bot.core.relay_lists import RelayList
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
@@ -32,16 +34,16 @@ from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.presence import Presence
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
-from dca_bot.nostr.recipient_relays import GRACE_S, RecipientRelays
+from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_lists import RelayLists
 from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.nostr.relay_troubles import Trouble, unreached
+from dca_bot.nostr.waves import publish_in_waves
 
 _LOG = logging.getLogger(__name__)
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
-_RELAYS_PER_EVENT_MAX = 8
 
 
 class NostrMessenger:
@@ -49,7 +51,8 @@ class NostrMessenger:
 
     `past`: until when each of the bot's relays was heard (None: now). Relays are asked from 2 days and
     an hour before, as wraps are dated back. `presence`: what is published of the sender; None publishes
-    nothing. `find_endpoint`: decides which relays of other people may be connected to.
+    nothing. `discovery`: relays that collect the relay lists of many people. `find_endpoint`: decides
+    which relays of other people may be connected to.
     """
 
     def __init__(
@@ -61,12 +64,16 @@ class NostrMessenger:
         past: PastReading | None = None,
         random: Random,
         presence: Presence | None = None,
+        discovery: Sequence[str] = (),
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]] = find_public,
     ) -> None:
         self._key = secret_key
         self._clock = clock
         self._random = random
-        self._recipient_relays = RecipientRelays(secret_key, clock, random, find_endpoint)
+        self._discovery = tuple(normalize(url) or url for url in discovery)
+        self._recipient_relays = RecipientRelays(
+            secret_key, clock, random, find_endpoint, trusted=self._discovery
+        )
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
         self._receiver = Receiver(secret_key, clock, self._queue)
         self._announcement: Announcement | None = None
@@ -75,7 +82,7 @@ class NostrMessenger:
         past = past or PastReading(others=clock.now())
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
-        self._relay_lists = RelayLists(tuple(self._relays.values()), clock)
+        self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery, clock)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
 
@@ -96,9 +103,14 @@ class NostrMessenger:
         while True:
             yield await self._queue.get()
 
-    async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
-        """Look up a person's inbox relays (kind 10050); empty when no list is known."""
-        return await self._relay_lists.inbox_relays(pubkey)
+    async def look_up(
+        self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
+    ) -> None:
+        """Look for the relay lists of a few people, half a minute at most.
+
+        `found` is called with each list as soon as the list comes.
+        """
+        await self._relay_lists.look_up(people, found)
 
     def seal(self, message: OutgoingMessage) -> str:
         """Make the event to publish, as JSON.
@@ -115,27 +127,37 @@ class NostrMessenger:
                 self._sealed.popitem(last=False)
         return self._sealed[message]
 
-    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
-        """Publish an event; True as soon as a relay answered OK true.
+    async def deliver(
+        self,
+        event_json: str,
+        waves: Sequence[Sequence[str]],
+        counting: Collection[str],
+        *,
+        bulk: bool = False,
+    ) -> Sequence[RelayAnswer]:
+        """Publish an event to relays in waves until one of `counting` has accepted; return the answers.
 
-        The other relays have GRACE_S seconds more. `bulk`: the event is one of many, and leaves
-        room for the rest. Raise MessageRefused if `event_json` is no event.
+        `bulk`: the event is one of many, and leaves room for the rest. Raise MessageRefused if
+        `event_json` is no event.
         """
         if self._group is None:
-            return False
+            return ()
         event = parse_event(event_json)
-        distinct = dict.fromkeys(url for url in map(normalize, relays) if url is not None)
-        urls = list(distinct)[:_RELAYS_PER_EVENT_MAX]
-        sends = [
-            self._group.create_task(self._send(event, url, bulk=bulk, is_only=len(urls) == 1))
-            for url in urls
-        ]
-        for answer in asyncio.as_completed(sends):
-            if (await answer).accepted:
-                for send in sends:
-                    asyncio.get_running_loop().call_later(GRACE_S, send.cancel)
-                return True
-        return False
+        is_only = sum(map(len, waves)) == 1
+
+        async def send(url: str) -> RelayAnswer:
+            return await self._send(event, url, bulk=bulk, is_only=is_only)
+
+        return await publish_in_waves(waves, counting, send, self._group)
+
+    async def publish(self, event_json: str, relays: Sequence[str]) -> bool:
+        """Publish an event; True as soon as a relay accepted.
+
+        The other relays have GRACE_S seconds more. Raise MessageRefused if `event_json` is no event.
+        """
+        urls = tuple(dict.fromkeys(url for url in map(normalize, relays) if url is not None))
+        answers = await self.deliver(event_json, [urls], urls)
+        return any(answer.accepted for answer in answers)
 
     def connected(self) -> int:
         """Return how many of the bot's own relays pass on new messages at present."""
@@ -173,7 +195,8 @@ class NostrMessenger:
     async def _send(self, event: Event, url: str, **how: bool) -> RelayAnswer:
         """Bring an event to a relay; an error counts as not accepted, and doesn't touch other relays."""
         try:
-            return await self._carry(event, url, **how)
+            answer = await self._carry(event, url, **how)
+            return replace(answer, relay=url)
         except Exception as error:  # noqa: BLE001 - no relay may end the bot
             name = type(error).__name__
             _LOG.error("publish_failed relay=%s error=%s at=%s", url, name, place_of(error))

@@ -1,13 +1,15 @@
-"""Delivers events to relays that other people chose: a short visit each, to public addresses only.
+"""Visits relays that the bot isn't connected to, to deliver an event or to ask for events.
 
-Dead hosts make visits slow. The cost is bounded: so many visits at the same time (bulk messages
-apart from the rest), and no visit for a while to a host that has just cost time in vain.
+Relays that other people chose are visited at public addresses only; the discovery relays of the configuration
+as written. Dead hosts make visits slow. The cost is bounded: so many visits at the same time (bulk messages
+and questions apart from the rest), and no delivery for a while to a host that has just cost time in vain.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -17,8 +19,9 @@ from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock
 from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr.events import Event
+from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay import Relay, RelayListener
 from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.nostr.relay_troubles import Trouble, unreached
 
@@ -32,13 +35,18 @@ _AVOID_FOR = timedelta(minutes=2)
 _AVOIDED_MAX = 1_000
 _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
+_ASKING_AT_ONCE_MAX = 16
+_ASK_LIMIT_S = 15
 _UNVISITED = Trouble(RelayTrouble.NOT_TRIED, "not visited yet")
 _AVOIDED = Trouble(RelayTrouble.AVOIDED, "the host has just kept a visit waiting in vain")
 _NOT_PUBLIC = Trouble(RelayTrouble.NOT_PUBLIC, "no public address, or not wss")
 
 
 class RecipientRelays:
-    """Visits to other people's relays; `find_endpoint` says where to connect, or forbids the visit."""
+    """Visits to relays; `find_endpoint` says where to connect, or forbids the visit.
+
+    `trusted`: normalized URLs of the configuration, which are connected to as written.
+    """
 
     def __init__(
         self,
@@ -46,13 +54,16 @@ class RecipientRelays:
         clock: Clock,
         random: Random,
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]],
+        trusted: Collection[str] = (),
     ) -> None:
         self._key = key
         self._clock = clock
         self._random = random
         self._find_endpoint = find_endpoint
+        self._trusted = frozenset(trusted)
         self._room = asyncio.Semaphore(_AT_ONCE_MAX)
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
+        self._asking_room = asyncio.Semaphore(_ASKING_AT_ONCE_MAX)
         self._avoided: OrderedDict[str, tuple[datetime, bool]] = OrderedDict()
 
     async def send(
@@ -82,6 +93,15 @@ class RecipientRelays:
                     self._avoid(host, was_left=was_left)
             return visit.answer
 
+    async def ask(self, url: str, wanted: Filter) -> Sequence[Event] | None:
+        """Ask a relay for stored events, which are not verified; None if no answer came."""
+        question = _Question(wanted)
+        async with self._asking_room:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ASK_LIMIT_S):
+                    await self._connect(question, url)
+        return question.events
+
     def forget_avoided(self) -> None:
         """Try every host again: perhaps the bot was cut off, not the hosts."""
         self._avoided.clear()
@@ -93,12 +113,21 @@ class RecipientRelays:
             self._avoided.popitem(last=False)
 
     async def _go(self, visit: "_Visit", url: str) -> None:
-        """Connect to a relay for one visit, if `find_endpoint` allows."""
-        endpoint = await self._find_endpoint(url)
-        if endpoint is None:
+        """Connect to a relay for one delivery, if `find_endpoint` allows."""
+        relay = await self._connect(visit, url)
+        if relay is None:
             _LOG.info("foreign_relay_refused relay=%s", url)
             visit.answer = unreached(url, _NOT_PUBLIC)
-            return
+        elif visit.answer.trouble is RelayTrouble.NOT_TRIED:
+            visit.answer = relay.unreached()
+
+    async def _connect(self, visit: RelayListener, url: str) -> Relay | None:
+        """Serve one connection for a visit until the end; None if no connection is allowed."""
+        endpoint = None
+        if url not in self._trusted:
+            endpoint = await self._find_endpoint(url)
+            if endpoint is None:
+                return None
         relay = Relay(
             url,
             self._key,
@@ -108,22 +137,13 @@ class RecipientRelays:
             endpoint=endpoint,
         )
         await relay.connect_once()
-        if visit.answer.trouble is RelayTrouble.NOT_TRIED:
-            visit.answer = relay.unreached()
+        return relay
 
 
-@dataclass(slots=True)
-class _Visit:
-    """The listener that publishes one event at a recipient's relay and leaves."""
+class _Guest:
+    """The listener of a visit, which subscribes to nothing."""
 
-    event: Event
-    answer: RelayAnswer
-    is_connected: bool = False
-
-    async def on_connected(self, relay: Relay) -> None:
-        self.is_connected = True
-        self.answer = await relay.publish(self.event)
-        await relay.leave()
+    __slots__ = ()
 
     async def on_event(self, event: Event) -> None:
         """Ignore events: the visit subscribes to nothing."""
@@ -136,3 +156,29 @@ class _Visit:
 
     async def on_disconnected(self) -> None:
         """Do nothing: the visit holds no messages."""
+
+
+@dataclass(slots=True)
+class _Visit(_Guest):
+    """The guest who publishes one event at a recipient's relay and leaves."""
+
+    event: Event
+    answer: RelayAnswer
+    is_connected: bool = False
+
+    async def on_connected(self, relay: Relay) -> None:
+        self.is_connected = True
+        self.answer = await relay.publish(self.event)
+        await relay.leave()
+
+
+@dataclass(slots=True)
+class _Question(_Guest):
+    """The guest who asks for stored events and leaves."""
+
+    wanted: Filter
+    events: Sequence[Event] | None = None
+
+    async def on_connected(self, relay: Relay) -> None:
+        self.events = await relay.query(self.wanted)
+        await relay.leave()

@@ -12,7 +12,7 @@ from websockets.asyncio.server import serve
 
 from dca_bot.commands.chat import Chat, make_key, run_chat
 from dca_bot.commands.chat_terminal import Lines, Screen
-from dca_bot.core.ports import DmProtocol
+from dca_bot.core.ports import DmProtocol, SoughtPerson
 from dca_bot.demo.lnbits_process import free_port
 from dca_bot.demo.relay import local_relay
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
@@ -296,7 +296,13 @@ async def test_nothing_is_published_but_messages(url):
         lonely = DmClient(table.bot, table.person.public_key, [url], QuickClock(), protocol=NIP17)
         running = asyncio.create_task(lonely.run())
         await eventually(lonely.connected)
-        assert await lonely._messenger.inbox_relays(table.person.public_key) == ()
+        found = []
+
+        async def note(listed):
+            found.append(listed)
+
+        await lonely._messenger.look_up([SoughtPerson(table.person.public_key)], note)
+        assert found == []
         running.cancel()
         await asyncio.wait([running])
 

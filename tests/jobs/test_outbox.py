@@ -1,16 +1,20 @@
 """How a message leaves: in which protocol, to which relays, and how long it is tried."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import open_ledger
 
+from dca_bot.core.delivery import RelayAnswer, Undelivered
 from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.jobs.outbox import ROOM, Outbox
+from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence import delivery, inbox, outbox, person_relays
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 
@@ -23,14 +27,15 @@ ANA, BEN, STRANGER = "a" * 64, "b" * 64, "c" * 64
 
 
 class Relays:
-    """Takes events, or not; `published` has (event, relays) and `sealed` what was made.
+    """Takes events, or not; `published` has (event, waves of relays) and `sealed` what was made.
 
-    Whoever is in `inbox` has published inbox relays; whoever is in `slow` waits for the gate.
+    The relays in `refusing` take nothing; whoever is in `slow` waits for the gate.
     """
 
     def __init__(self):
-        self.inbox = {}
         self.looked_up = []
+        self.online = True
+        self.refusing = set()
         self.sealed = []
         self.published = []
         self.bulk = []
@@ -39,23 +44,38 @@ class Relays:
         self.gate = asyncio.Event()
         self.at_once = self.at_once_max = 0
 
-    async def inbox_relays(self, pubkey):
-        self.looked_up.append(pubkey)
-        return self.inbox.get(pubkey, ())
+    async def look_up(self, people, _found):
+        self.looked_up += people
+
+    def connected(self):
+        return int(self.online)
 
     def seal(self, message):
         self.sealed.append(message)
         return f"{len(self.sealed)} {message.recipient} {message.text}"
 
-    async def publish(self, event, relays, *, bulk=False):
-        self.published.append((event, relays))
+    async def deliver(self, event, waves, counting, *, bulk=False):
+        self.published.append((event, waves))
         self.bulk += [event] * bulk
         self.at_once += 1
         self.at_once_max = max(self.at_once_max, self.at_once)
         if event.split()[1] in self.slow:
             await self.gate.wait()
         self.at_once -= 1
-        return self.takes
+        return self._answers(waves, counting)
+
+    def _answers(self, waves, counting):
+        """Return the answers of the relays, up to the wave with the first acceptance that counts."""
+        answers = []
+        for wave in waves:
+            if not any(one.accepted and one.relay in counting for one in answers):
+                answers += [self._answer(url) for url in wave]
+        return answers
+
+    def _answer(self, url):
+        takes = self.takes and url not in self.refusing
+        reason = None if takes else Undelivered.REFUSED
+        return RelayAnswer(url, takes, reason, words="" if takes else "blocked")
 
     def texts(self, pubkey=None):
         split = [event.split(" ", 2) for event, _ in self.published]
@@ -73,9 +93,9 @@ class Office:
     async def open(self):
         self.database = await open_ledger(self.folder / "data")
         self.signals = Signals()
-        self.deliverer = Outbox(
-            self.database, self.relays, programme(), self.clock, self.signals, OWN
-        )
+        shared = self.database, self.relays, programme(), self.clock, self.signals
+        self.lists = RelayListWatch(*shared)
+        self.deliverer = Outbox(*shared, OWN, self.lists)
 
     async def reopen(self):
         await self.database.aclose()
@@ -85,6 +105,15 @@ class Office:
         await self.database.transact(
             lambda tx: clients.add(tx, name=name, pubkey=pubkey, language="en", now=NOW)
         )
+
+    async def lists_relays(self, pubkey, *urls, at=1):
+        """Have the ledger know where a person reads."""
+        event = json.dumps({"tags": [["relay", url] for url in urls]})
+        listed = RelayList(pubkey, RelayListKind.INBOX, at, urls, event)
+        await self.database.transact(lambda tx: person_relays.keep_list(tx, listed))
+
+    async def fared(self, pubkey=ANA):
+        return await self.database.read(lambda tx: delivery.of(tx, pubkey))
 
     async def wrote(self, pubkey, protocol, *, relay=WROTE_AT, minutes=0):
         sent_at = NOW + timedelta(minutes=minutes)
@@ -112,7 +141,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(tmp_path):
+async def unlisted(tmp_path):
+    """An office with clients who have published no list and never wrote."""
     office = Office(tmp_path)
     await office.open()
     await office.client("ana", ANA)
@@ -121,26 +151,35 @@ async def office(tmp_path):
     await office.database.aclose()
 
 
+@pytest.fixture
+async def office(unlisted):
+    """An office that knows where its clients read."""
+    for pubkey in (ANA, BEN):
+        await unlisted.lists_relays(pubkey, *INBOX)
+    return unlisted
+
+
 # Protocol and relays
 
 
 @pytest.mark.parametrize(
     ("last_used", "inbox", "protocol", "relays"),
     [
-        (None, (), NIP17, OWN),
-        (None, INBOX, NIP17, INBOX),
-        (NIP04, (), NIP04, (WROTE_AT, *OWN)),
-        (NIP04, INBOX, NIP17, INBOX),
-        (NIP17, (), NIP17, (WROTE_AT, *OWN)),
-        (NIP17, INBOX, NIP17, INBOX),
+        (None, (), NIP17, (OWN,)),
+        (None, INBOX, NIP17, (INBOX, OWN)),
+        (NIP04, (), NIP04, ((WROTE_AT, *OWN),)),
+        (NIP04, INBOX, NIP17, (INBOX, (WROTE_AT,))),
+        (NIP17, (), NIP17, ((WROTE_AT, *OWN),)),
+        (NIP17, INBOX, NIP17, (INBOX, (WROTE_AT,))),
     ],
 )
 async def test_message_that_the_bot_starts_goes_where_the_person_reads(
-    office, last_used, inbox, protocol, relays
+    unlisted, last_used, inbox, protocol, relays
 ):
+    office = unlisted
     if last_used:
         await office.wrote(ANA, last_used)
-    office.relays.inbox[ANA] = inbox
+    await office.lists_relays(ANA, *inbox)
     await office.write(ANA, "news")
     await office.deliver()
     ((_, used),) = office.relays.published
@@ -150,19 +189,20 @@ async def test_message_that_the_bot_starts_goes_where_the_person_reads(
 @pytest.mark.parametrize(
     ("protocol", "inbox", "relays"),
     [
-        (NIP04, (), (WROTE_AT, *OWN)),
-        (NIP04, INBOX, (WROTE_AT, *INBOX, *OWN)),
-        (NIP17, (), (WROTE_AT, *OWN)),
-        (NIP17, INBOX, INBOX),
+        (NIP04, (), ((WROTE_AT, *OWN),)),
+        (NIP04, INBOX, ((WROTE_AT, *INBOX, *OWN),)),
+        (NIP17, (), ((WROTE_AT, *OWN),)),
+        (NIP17, INBOX, (INBOX, (WROTE_AT,))),
     ],
 )
 @pytest.mark.parametrize("pubkey", [ANA, OPERATOR])
 async def test_reply_goes_out_in_the_protocol_of_the_message(
-    office, pubkey, protocol, inbox, relays
+    unlisted, pubkey, protocol, inbox, relays
 ):
+    office = unlisted
     other = NIP17 if protocol is NIP04 else NIP04
     await office.wrote(pubkey, other, relay="wss://before.example")
-    office.relays.inbox[pubkey] = inbox
+    await office.lists_relays(pubkey, *inbox)
     await office.write(pubkey, "reply", protocol=protocol, relay=WROTE_AT)
     await office.deliver()
     ((_, used),) = office.relays.published
@@ -171,29 +211,32 @@ async def test_reply_goes_out_in_the_protocol_of_the_message(
 
 @pytest.mark.parametrize("protocol", [NIP04, NIP17])
 async def test_stranger_is_answered_on_the_relay_of_writing_only(office, protocol):
-    office.relays.inbox[STRANGER] = INBOX
+    await office.lists_relays(STRANGER, *INBOX)
     await office.wrote(STRANGER, protocol)
     await office.write(STRANGER, "hello", protocol=protocol, relay=WROTE_AT)
     await office.deliver()
     ((_, used),) = office.relays.published
-    assert used == (WROTE_AT,)
-    assert office.relays.looked_up == [], "nothing is looked up for a stranger"
+    assert used == ((WROTE_AT,),)
+    assert list(office.lists._wanted) == [], "nothing is looked up for a stranger"
+    assert await office.fared(STRANGER) is None
 
 
-async def test_relay_where_one_wrote_is_not_sent_to_twice(office):
+async def test_relay_where_one_wrote_is_not_sent_to_twice(unlisted):
+    office = unlisted
     await office.wrote(ANA, NIP04, relay=OWN[1])
     await office.write(ANA, "news")
     await office.deliver()
     ((_, used),) = office.relays.published
-    assert used == (OWN[1], OWN[0])
+    assert used == ((OWN[1], OWN[0]),)
 
 
-async def test_protocol_stays_when_an_inbox_becomes_known_between_two_tries(office):
+async def test_protocol_stays_when_an_inbox_becomes_known_between_two_tries(unlisted):
+    office = unlisted
     await office.wrote(ANA, NIP04)
     await office.write(ANA, "news")
     office.relays.takes = False
     await office.deliver()
-    office.relays.inbox[ANA] = INBOX
+    await office.lists_relays(ANA, *INBOX)
     office.clock.ahead += timedelta(minutes=1)
     await office.deliver()
     assert {message.protocol for message in office.relays.sealed} == {NIP04}

@@ -15,7 +15,7 @@ from websockets.utils import accept_key
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage, PastReading
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import dm, events, keys, relay_socket
+from dca_bot.nostr import dm, keys, relay_socket
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.presence import Presence
 from dca_bot.nostr.recipient_relays import GRACE_S
@@ -319,54 +319,6 @@ async def test_silent_connection_is_noticed_and_replaced(bot):
             writer.close()
 
 
-async def test_relay_list_is_found_remembered_and_renewed(bot, alice):
-    clock = FastClock()
-    async with (
-        local_relay() as url,
-        running(messenger_of(alice, [url])) as hers,
-        running(messenger_of(bot, [url], clock=clock)) as ours,
-    ):
-
-        async def list_relays(*urls, age_s):
-            created_at = int(datetime.now(UTC).timestamp()) - age_s
-            tags = tuple(("relay", listed) for listed in urls)
-            event = events.sign(alice, kind=10_050, created_at=created_at, tags=tags, content="")
-            assert await hers.publish(event.to_json(), [url])
-
-        assert await ours.inbox_relays(alice.public_key) == ()
-        await list_relays("wss://old.example", age_s=100)
-        assert await ours.inbox_relays(alice.public_key) == ()
-        clock.ahead += timedelta(minutes=6)
-        assert await ours.inbox_relays(alice.public_key) == ("wss://old.example",)
-        unusable = ("ws://192.168.0.1", "ws://other.example", "http://x.example", "wss://")
-        usable = (f"{url}/", "wss://A.example/", "wss://a.example", "wss://b.example:7777")
-        await list_relays(*unusable, *usable, "wss://c.example", "wss://d.example", age_s=50)
-        clock.ahead += timedelta(minutes=50)
-        assert await ours.inbox_relays(alice.public_key) == ("wss://old.example",)
-        clock.ahead += timedelta(minutes=11)
-        expected = (url, "wss://a.example", "wss://b.example:7777", "wss://c.example")
-        assert await ours.inbox_relays(alice.public_key) == expected
-
-
-async def test_relay_list_signed_by_another_is_ignored(bot, alice):
-    mallory = keys.generate()
-    fields = {"kind": 10_050, "created_at": 1_784_700_000, "content": ""}
-    real = events.sign(alice, tags=(("relay", "wss://alice.example"),), **fields)
-    other = events.sign(mallory, tags=(("relay", "wss://mallory.example"),), **fields)
-    forged = real.to_json().replace("alice.example", "mallory.example")
-
-    async def relay(socket):
-        async for frame in socket:
-            name = frame.split('"')[3]
-            if name != "inbox":
-                for event_json in (other.to_json(), forged, real.to_json()):
-                    await socket.send(f'["EVENT","{name}",{event_json}]')
-            await socket.send(f'["EOSE","{name}"]')
-
-    async with playing(relay) as url, running(messenger_of(bot, [url])) as ours:
-        assert await ours.inbox_relays(alice.public_key) == ("wss://alice.example",)
-
-
 async def test_bot_introduces_itself_to_every_relay(bot, alice):
     async with (
         local_relay() as one,
@@ -380,7 +332,6 @@ async def test_bot_introduces_itself_to_every_relay(bot, alice):
         assert '"bot": true' in by_kind[0].content
         assert by_kind[10_050].values("relay") == (one, two)
         assert by_kind[10_002].values("r") == (one, two)
-        assert await hers.inbox_relays(bot.public_key) == (two,)
 
 
 async def test_messenger_without_a_name_publishes_nothing_of_its_own(alice):
@@ -512,9 +463,10 @@ async def test_broadcast_to_mute_relays_holds_up_no_urgent_letter(bot, alice):
         async with running(messenger_of(bot, [home], find_endpoint=find)) as ours:
             broadcast = [
                 asyncio.create_task(
-                    ours.publish(
+                    ours.deliver(
                         ours.seal(to(alice)),
-                        [f"wss://mute{n}-{m}.example" for m in range(4)],
+                        [[f"wss://mute{n}-{m}.example" for m in range(4)]],
+                        (),
                         bulk=True,
                     )
                 )
@@ -735,7 +687,6 @@ async def test_nothing_is_published_while_not_running(bot, alice):
     ours = messenger_of(bot, ["ws://127.0.0.1:9"])
     assert not await send(ours, to(alice), ["ws://127.0.0.1:9"])
     assert ours.connected() == 0
-    assert await ours.inbox_relays(alice.public_key) == ()
 
 
 def test_retry_of_a_kind_4_message_is_the_same_event(bot, alice):

@@ -32,6 +32,7 @@ from dca_bot.core.ports.nostr import (
     OutgoingMessage,
     PastReading,
     RelayHeard,
+    SoughtPerson,
 )
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "PaymentStatus",
     "RelayHeard",
     "RowFault",
+    "SoughtPerson",
     "Uptime",
     "VerifyAnswer",
     "Wallet",

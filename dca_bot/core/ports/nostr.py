@@ -1,11 +1,13 @@
 """Encrypted direct messages over Nostr (NIP-17, NIP-04)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from dca_bot.core.delivery import RelayAnswer
+from dca_bot.core.relay_lists import RelayList
 from dca_bot.core.relay_state import RelayState
 
 
@@ -76,6 +78,14 @@ class PastReading:
         return self.relays.get(url, self.others)
 
 
+@dataclass(frozen=True, slots=True)
+class SoughtPerson:
+    """A person whose relay lists are looked up; `places`: relays that may have the lists, normalized."""
+
+    pubkey: str
+    places: tuple[str, ...] = ()
+
+
 class Messenger(Protocol):
     """The bot's encrypted messages over all relays; works while `run` runs."""
 
@@ -87,16 +97,25 @@ class Messenger(Protocol):
         """Yield verified messages, stored messages first; a message may come once from each relay."""
         ...
 
-    async def inbox_relays(self, pubkey: str) -> tuple[str, ...]:
-        """Look up a person's inbox relays (kind 10050); empty when no list is known."""
+    async def look_up(
+        self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
+    ) -> None:
+        """Look for the relay lists of a few people, half a minute at most; `found` gets each list at once."""
         ...
 
     def seal(self, message: OutgoingMessage) -> str:
         """Make the event to publish, as JSON (a fresh wrap of the same rumor each time)."""
         ...
 
-    async def publish(self, event_json: str, relays: Sequence[str], *, bulk: bool = False) -> bool:
-        """Publish an event; True as soon as a relay answered OK true.
+    async def deliver(
+        self,
+        event_json: str,
+        waves: Sequence[Sequence[str]],
+        counting: Collection[str],
+        *,
+        bulk: bool = False,
+    ) -> Sequence[RelayAnswer]:
+        """Publish an event until a relay of `counting` has accepted (`core/routing`); return the answers.
 
         `bulk`: the event is one of many, and leaves room for the rest.
         """

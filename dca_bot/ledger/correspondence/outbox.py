@@ -32,6 +32,7 @@ class OutboxMessage:
     """A message to be sent; `relay`: for a reply, the relay from which the question came.
 
     `expires_at`: when the message is worthless; None: never.
+    `taken_beside`: a relay that accepted the message although acceptance there doesn't count, '' for none.
     """
 
     id: int
@@ -44,6 +45,7 @@ class OutboxMessage:
     event: str | None
     tries: int
     expires_at: datetime | None = None
+    taken_beside: str = ""
 
 
 def write(
@@ -91,12 +93,13 @@ def open_of(tx: Tx, alarm: str) -> list[int]:
 
 
 def withdraw(tx: Tx, alarm: str, *, now: datetime) -> set[str]:
-    """Drop an alarm's messages that have not left; return their recipients."""
+    """Drop an alarm's messages that have not left; return the recipients that no relay has a message for."""
     rows = tx.execute(
-        f"UPDATE outbox SET dropped_at = ? WHERE {UNSENT_MESSAGE} AND alarm = ? RETURNING recipient",
+        f"UPDATE outbox SET dropped_at = ? WHERE {UNSENT_MESSAGE} AND alarm = ?"
+        " RETURNING recipient, taken_beside",
         (micros(now), alarm),
     ).fetchall()
-    return {row["recipient"] for row in rows}
+    return {row["recipient"] for row in rows if not row["taken_beside"]}
 
 
 def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
@@ -107,6 +110,14 @@ def hurry(tx: Tx, now: datetime, *, alarms_at: datetime) -> None:
     tx.execute(
         f"UPDATE outbox SET try_at = CASE alarm WHEN '' THEN ? ELSE ? END WHERE {UNSENT_MESSAGE}",
         (micros(now), micros(alarms_at)),
+    )
+
+
+def hurry_person(tx: Tx, pubkey: str, now: datetime) -> None:
+    """Retry a person's waiting messages now, because other relays are known or messages arrive again."""
+    tx.execute(
+        f"UPDATE outbox SET try_at = ? WHERE {UNSENT_MESSAGE} AND recipient = ? AND try_at > ?",
+        (micros(now), pubkey, micros(now)),
     )
 
 
@@ -153,19 +164,40 @@ def drop_expired(tx: Tx, message: OutboxMessage, *, now: datetime) -> bool:
     return True
 
 
-def mark_failed(tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime) -> bool:
+def mark_failed(
+    tx: Tx, message: OutboxMessage, *, delay_s: int, now: datetime, taken_beside: str = ""
+) -> bool:
     """Record a failed try; return whether the message is given up (_KEEP_TRYING and TRIES_MIN).
 
-    A message that was withdrawn meanwhile stays withdrawn.
+    `taken_beside`: a relay that accepted the message without counting. A message that was withdrawn meanwhile
+    stays withdrawn.
     """
     clock.see(tx, now)
     over = now - message.created_at > _KEEP_TRYING and message.tries + 1 >= TRIES_MIN
     tx.execute(
-        "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?)"
-        " WHERE id = ?",
-        (micros(now + timedelta(seconds=delay_s)), micros(now) if over else None, message.id),
+        "UPDATE outbox SET tries = tries + 1, try_at = ?, dropped_at = coalesce(dropped_at, ?),"
+        " taken_beside = coalesce(nullif(?, ''), taken_beside) WHERE id = ?",
+        (
+            micros(now + timedelta(seconds=delay_s)),
+            micros(now) if over else None,
+            taken_beside,
+            message.id,
+        ),
     )
     return over
+
+
+def put_off_taken(tx: Tx, pubkey: str, *, delay_s: int, now: datetime) -> None:
+    """Put off a person's other messages that a relay has already: one try tells enough about the person.
+
+    Each put off counts as a try.
+    """
+    at = micros(now + timedelta(seconds=delay_s))
+    tx.execute(
+        f"UPDATE outbox SET try_at = ?1, tries = tries + 1 WHERE {UNSENT_MESSAGE} AND recipient = ?2"
+        " AND taken_beside <> '' AND try_at < ?1",
+        (at, pubkey),
+    )
 
 
 def unsent(tx: Tx) -> int:
@@ -207,4 +239,5 @@ def _message(row: sqlite3.Row) -> OutboxMessage:
         event=row["event"],
         tries=row["tries"],
         expires_at=instant_or_none(row["expires_at"]),
+        taken_beside=row["taken_beside"],
     )

@@ -1,0 +1,128 @@
+"""Keeps the relay lists of clients and operators fresh, beside the messages: no message waits for a look-up.
+
+A person is looked up when a message goes out, at most once in FRESH_FOR; when a message did not arrive, at
+most once in RETRY_AFTER; and in any case after EVERY. A list that changed is recorded at once, and the
+person's waiting messages leave for the new relays. Strangers are never looked up.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dca_bot.core.ports import Clock, Messenger, SoughtPerson
+from dca_bot.core.programme import Programme
+from dca_bot.core.relay_lists import RelayList, RelayListKind
+from dca_bot.errors import place_of
+from dca_bot.jobs.signals import Bell, Signals
+from dca_bot.ledger.correspondence import outbox, person_relays
+from dca_bot.ledger.programme import clients
+from dca_bot.ledger.store.database import Database, Tx
+
+FRESH_FOR = timedelta(minutes=5)
+RETRY_AFTER = timedelta(minutes=1)
+EVERY = timedelta(minutes=20)
+PEOPLE_MAX = 8
+"""The people of one look-up: a relay gives at most 20 events for one query."""
+AT_ONCE = 3
+_LOOK = timedelta(minutes=1)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RelayListWatch:
+    """The look-ups of relay lists; `want` asks for one, `run` carries all of them out."""
+
+    database: Database
+    messenger: Messenger
+    programme: Programme
+    clock: Clock
+    signals: Signals
+    _looked_at: dict[str, datetime] = field(default_factory=dict, init=False)
+    _wanted: dict[str, None] = field(default_factory=dict, init=False)
+    _bell: Bell = field(default_factory=Bell, init=False)
+    _busy: int = field(default=0, init=False)
+
+    def want(self, pubkey: str, *, failed: bool = False) -> None:
+        """Have a person looked up soon, unless that was just done; `failed`: a message did not arrive."""
+        if pubkey not in self._wanted and self._is_older(
+            pubkey, RETRY_AFTER if failed else FRESH_FOR
+        ):
+            self._wanted[pubkey] = None
+            self._bell.ring()
+
+    async def run(self) -> None:
+        """Look up everybody who is wanted, and everybody whose last look-up is old; never return."""
+        async with asyncio.TaskGroup() as group:
+            everybody_at = self.clock.now()
+            while True:
+                now = self.clock.now()
+                if not everybody_at - _LOOK <= now < everybody_at:
+                    await self._want_everybody()
+                    everybody_at = now + _LOOK
+                self._start(group)
+                await self._bell.wait(self.clock, _LOOK.total_seconds())
+
+    def _is_older(self, pubkey: str, age: timedelta) -> bool:
+        looked_at, now = self._looked_at.get(pubkey), self.clock.now()
+        # A time ahead of now was noted while the clock was wrong.
+        return looked_at is None or not looked_at <= now < looked_at + age
+
+    async def _want_everybody(self) -> None:
+        """Note the people whose last look-up is old, and forget who is no client any more."""
+        people = await self.database.read(self._people)
+        for gone in self._looked_at.keys() - set(people):
+            del self._looked_at[gone]
+        for pubkey in people:
+            if self._is_older(pubkey, EVERY):
+                self._wanted.setdefault(pubkey)
+
+    def _people(self, tx: Tx) -> list[str]:
+        keys = [client.pubkey for client in clients.everyone(tx)]
+        return list(dict.fromkeys((*sorted(self.programme.operators), *keys)))
+
+    def _start(self, group: asyncio.TaskGroup) -> None:
+        while self._wanted and self._busy < AT_ONCE:
+            batch = list(self._wanted)[:PEOPLE_MAX]
+            now = self.clock.now()
+            for pubkey in batch:
+                del self._wanted[pubkey]
+                self._looked_at[pubkey] = now
+            self._busy += 1
+            group.create_task(self._look_up(batch))
+
+    async def _look_up(self, batch: list[str]) -> None:
+        try:
+            people = await self.database.read(
+                lambda tx: [SoughtPerson(one, person_relays.places_of(tx, one)) for one in batch]
+            )
+            await self.messenger.look_up(people, self._keep)
+        except Exception as error:
+            # A look-up that fails must not end the bot; a disk that fails must.
+            if _is_of_ledger(error):
+                raise
+            name = type(error).__name__
+            _log.error("look-up of relay lists failed error=%s at=%s", name, place_of(error))
+        finally:
+            self._busy -= 1
+            self._bell.ring()
+
+    async def _keep(self, found: RelayList) -> None:
+        """Record a list; if a person reads elsewhere now, have the waiting messages leave."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> bool:
+            is_new = person_relays.keep_list(tx, found) and found.kind is RelayListKind.INBOX
+            if is_new:
+                outbox.hurry_person(tx, found.pubkey, now)
+            return is_new
+
+        if await self.database.transact(work):
+            self.signals.outbox.ring()
+
+
+def _is_of_ledger(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(sqlite3.Error) is not None
+    return isinstance(error, sqlite3.Error)

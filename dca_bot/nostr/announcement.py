@@ -52,7 +52,7 @@ class Announcement:
         self,
         presence: Presence,
         key: SecretKey,
-        relays: Sequence[str],
+        own: OwnRelays,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -60,7 +60,7 @@ class Announcement:
         self._key = key
         self._clock = clock
         self._random = random
-        self._own = own = OwnRelays(relays, presence.worked)
+        self._own = own
         elsewhere = [url for url in presence.discovery_relays if not own.has(url)]
         self._relays = [
             *(AnnouncedRelay(url, own=True) for url in own.urls),

@@ -32,7 +32,7 @@ from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.presence import Presence
+from dca_bot.nostr.presence import OwnRelays, Presence
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
@@ -76,10 +76,11 @@ class NostrMessenger:
         )
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
         self._receiver = Receiver(secret_key, clock, self._queue)
+        past = past or PastReading(others=clock.now())
         self._announcement: Announcement | None = None
         if presence is not None:
-            self._announcement = Announcement(presence, secret_key, relays, clock, random)
-        past = past or PastReading(others=clock.now())
+            own = OwnRelays(relays, past.worked)
+            self._announcement = Announcement(presence, secret_key, own, clock, random)
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
         self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery, clock)

@@ -23,20 +23,21 @@ class Presence:
     """What the bot says of itself, and where beside the bot's own relays.
 
     `profile`: the profile's keys that the operator has set; '' takes a key away. `first_profile`: the
-    keys of a bot that has no profile yet. `worked`: own relays that have passed messages on in an
-    earlier run. `commands` are published in the format `manifest`.
+    keys of a bot that has no profile yet. `commands` are published in the format `manifest`.
     """
 
     profile: Mapping[str, str] = field(default_factory=dict)
     first_profile: Mapping[str, str] = field(default_factory=dict)
     discovery_relays: tuple[str, ...] = ()
-    worked: frozenset[str] = frozenset()
     manifest: ManifestFormat = ManifestFormat.OFF
     commands: tuple[SlashCommand, ...] = ()
 
 
 class OwnRelays:
-    """The bot's own relays in the configured order, and which of them have ever passed messages on."""
+    """The bot's own relays in the configured order, and which of them have ever passed messages on.
+
+    `worked`: the relays that did so in an earlier run.
+    """
 
     def __init__(self, urls: Iterable[str], worked: Iterable[str]) -> None:
         self.urls = tuple(urls)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from dca_bot.core.ports import DmProtocol, OutgoingMessage
+from dca_bot.core.ports import DmProtocol, OutgoingMessage, PastReading
 from dca_bot.core.slash_commands import ArgumentKind, ManifestFormat, SlashArgument, SlashCommand
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, events, keys
@@ -91,13 +91,14 @@ class App:
 
 
 @asynccontextmanager
-async def announcing(key, relays, *, clock=None, **presence):
-    """Run a bot that announces itself, and yield it."""
+async def announcing(key, relays, *, clock=None, worked=(), **presence):
+    """Run a bot that announces itself, and yield it; `worked`: relays that did in an earlier run."""
     presence.setdefault("first_profile", FIRST)
     messenger = NostrMessenger(
         key,
         relays,
         clock or Clock(),
+        past=PastReading(datetime.now(UTC), worked=frozenset(worked)),
         random=random.SystemRandom(),
         presence=Presence(**presence),
     )
@@ -316,7 +317,7 @@ async def test_relay_that_worked_in_an_earlier_run_stays_announced_while_it_is_d
     ):
         way.open = False
         await app.publishes(10_050, tags=[("relay", own)])
-        async with announcing(bot, [down, own], worked=frozenset({down})):
+        async with announcing(bot, [down, own], worked=(down,)):
             await eventually(lambda: app.listed(10_050), [["relay", down], ["relay", own]])
 
 

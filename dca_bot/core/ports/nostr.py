@@ -67,11 +67,13 @@ class RelayHeard:
 class PastReading:
     """Until when each of the bot's relays was heard by earlier runs, by normalized URL.
 
-    `others`: the same for a relay that is missing in `relays`.
+    `others`: the same for a relay that is missing in `relays`. `worked`: the relays that have ever passed
+    messages on.
     """
 
     others: datetime
     relays: Mapping[str, datetime] = field(default_factory=dict)
+    worked: frozenset[str] = frozenset()
 
     def of(self, url: str) -> datetime:
         """Return until when a relay was heard."""

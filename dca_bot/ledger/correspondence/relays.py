@@ -17,7 +17,7 @@ UNHEARD = timedelta(days=2)
 
 
 def past_reading(tx: Tx, now: datetime, *, message_age_max: timedelta) -> PastReading:
-    """Return until when each relay was heard, for a start.
+    """Return until when each relay was heard, and which relays have ever worked, for a start.
 
     Of a relay that is new in the configuration nobody knows, nor of a relay whose `heard_at` lies in the
     future, because the clock was ahead: both count as heard until UNHEARD ago.
@@ -25,10 +25,12 @@ def past_reading(tx: Tx, now: datetime, *, message_age_max: timedelta) -> PastRe
     of an older version, or now at the first start.
     """
     unknown = now - max(UNHEARD, message_age_max)
-    heard = {row["url"]: instant(row["heard_at"]) for row in tx.execute("SELECT * FROM relay")}
+    rows = tx.execute("SELECT * FROM relay").fetchall()
+    heard = {row["url"]: instant(row["heard_at"]) for row in rows}
     past = {url: at if at <= now else unknown for url, at in heard.items()}
     if past:
-        return PastReading(unknown, past)
+        worked = frozenset(row["url"] for row in rows if row["worked_at"] is not None)
+        return PastReading(unknown, past, worked)
     listened_at = bot_state.moment(tx, bot_state.LISTENED_AT) or now
     return PastReading(listened_at if listened_at <= now else unknown)
 

@@ -56,3 +56,4 @@ def test_when_a_relay_last_worked_outlives_a_run_in_which_it_did_not(story):
     hear(story, TWO, START)
     rows = story.sql("SELECT url, worked_at IS NOT NULL AS worked FROM relay ORDER BY url")
     assert [tuple(row) for row in rows] == [(ONE, 0), (TWO, 1)]
+    assert story.read(relays.past_reading, START, message_age_max=HOUR).worked == {TWO}

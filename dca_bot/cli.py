@@ -78,15 +78,12 @@ def run(
 @app.command()
 def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     """Show what the ledger says now; the bot may be running."""
-    from zoneinfo import ZoneInfo
-
     from dca_bot.commands.status import read_status, render_status
     from dca_bot.config import load_config
 
     loaded = load_config(config)
     values = asyncio.run(read_status(loaded))
-    zone = ZoneInfo(loaded.bot.timezone)
-    say(json_text.dumps(values) if json else render_status(values, zone))
+    say(json_text.dumps(values) if json else render_status(values, loaded))
 
 
 @app.command()

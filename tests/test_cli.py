@@ -218,6 +218,8 @@ def test_status_tells_what_the_ledger_says(folder):
         "commission_sat": 5_000,
         "open_holds": 0,
         "unsent_messages": 0,
+        "not_reached": [],
+        "relays": [],
         "last_backup_at": None,
         "machines_cash": {},
         "uncovered": None,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dca_bot.commands.status_reach import reach_lines, reach_values
 from dca_bot.config import Config
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.freshness import STANDBY, is_stale
@@ -37,8 +38,9 @@ async def read_status(config: Config) -> dict[str, Any]:
         return await database.read(lambda tx: _status(tx, config, datetime.now(UTC)))
 
 
-def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
-    """Write the values of `read_status` for a person, with times in a time zone."""
+def render_status(values: dict[str, Any], config: Config) -> str:
+    """Write the values of `read_status` for a person, in the programme's time zone; raise ConfigError."""
+    zone = ZoneInfo(config.bot.timezone)
 
     def at(name: str) -> str:
         return _shown(values[name], zone)
@@ -64,6 +66,7 @@ def render_status(values: dict[str, Any], zone: ZoneInfo) -> str:
         f"Commission: {sat_text(values['commission_sat'])}",
         f"Open holds: {values['open_holds']}",
         f"Messages to be sent: {values['unsent_messages']}",
+        *reach_lines(values, config),
         f"Last copy of the ledger: {at('last_backup_at')}"
         if values["last_backup_at"]
         else "No copy of the ledger was made by itself yet.",
@@ -198,6 +201,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "commission_sat": totals["commission"],
         "open_holds": holds.open_count(tx),
         "unsent_messages": outbox.unsent(tx),
+        **reach_values(tx, config, now),
         "last_backup_at": bot_state.get(tx, bot_state.BACKUP_AT),
         "machines_cash": {
             cash.machine.label: fiat_text(cash.expected_minor, currency)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from dca_bot.core.relay_state import RelayState
 from dca_bot.jobs.alarm_raiser import AlarmRaiser
 from dca_bot.jobs.signals import STEADY
-from dca_bot.ledger.correspondence import alarms
+from dca_bot.ledger.correspondence import alarms, relay_states
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Moment, Say
@@ -33,7 +33,8 @@ class RelayAlarms:
     counted_from: datetime | None = None
 
     def see(self, tx: Tx, states: Sequence[RelayState], now: datetime) -> bool:
-        """Give each alarm and all-clear that is due; tell whether one was given."""
+        """Record the states, and give each alarm and all-clear that is due; tell whether one was given."""
+        relay_states.note(tx, states)
         watched = states if len(states) > 1 else ()
         names = {PREFIX + state.url for state in watched}
         self.raiser.forget(tx, PREFIX, but=names, now=now)

@@ -7,7 +7,7 @@ from scaffold import open_ledger
 from test_alarms import MINUTE, NOW, Tower
 
 from dca_bot.core.relay_state import RelayState, RelayTrouble
-from dca_bot.ledger.correspondence import alarms
+from dca_bot.ledger.correspondence import alarms, relay_states
 
 GOOD, BAD = "wss://good.example.com", "wss://bad.example.com"
 
@@ -148,3 +148,10 @@ async def test_relay_that_is_configured_no_longer_is_forgotten(tower, database):
     tower.relays = [*tower.relays[:1], third]
     assert await tower.look(17) == [], "the notice is withdrawn"
     assert await database.read(lambda tx: alarms.names(tx, "relay:")) == []
+
+
+async def test_states_are_recorded_for_commands_beside_the_bot(tower, database):
+    tower.lose(BAD, RelayTrouble.CLOSED, words="members only")
+    await tower.look(1)
+    found = await database.read(relay_states.read)
+    assert found == [replace(state, detail="") for state in tower.relays]

@@ -63,6 +63,8 @@ SCHEMA = "schema"
 """The schema at the last opening by a bot: fingerprint, and a digest of the exact text."""
 BACKUP_AT = "backup_at"
 """When the job `backups` last made a copy (ISO 8601)."""
+RELAY_STATES = "relay_states"
+"""The state of each relay at the last look of the job `alarms` (JSON)."""
 BACKUP_FAILING = "backup_failing"
 """Since when no copy can be made (ISO 8601); present once the operators were told."""
 

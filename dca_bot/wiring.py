@@ -1,5 +1,6 @@
 """Builds the jobs, and joins the jobs with the ledger, the chat and the outside parts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -198,6 +199,10 @@ def _services(parts: _Parts) -> Services:
     outside, signals, programme = parts.outside, parts.signals, parts.programme
     clock, data_dir = outside.clock, parts.data_dir
     form = Form(programme.currency, programme.timezone, npub)
+
+    async def profile_names(pubkeys: Sequence[str]) -> Mapping[str, str]:
+        return await outside.messenger.profile_names(pubkeys)
+
     return Services(
         database=parts.database,
         clock=clock,
@@ -218,4 +223,5 @@ def _services(parts: _Parts) -> Services:
         relays=outside.messenger.relay_states,
         bot_name=parts.bot_name,
         bot_pubkey=outside.bot,
+        profile_names=profile_names,
     )

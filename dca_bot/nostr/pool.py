@@ -7,9 +7,10 @@ deliver one message.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from random import Random
 
 from dca_bot.core.delivery import RelayAnswer
@@ -33,6 +34,7 @@ from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.presence import OwnRelays, Presence
+from dca_bot.nostr.profiles import profile_names
 from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
@@ -159,6 +161,13 @@ class NostrMessenger:
         urls = tuple(dict.fromkeys(url for url in map(normalize, relays) if url is not None))
         answers = await self.deliver(event_json, [urls], urls)
         return any(answer.accepted for answer in answers)
+
+    async def profile_names(self, pubkeys: Sequence[str]) -> Mapping[str, str]:
+        """Look up the names in people's profiles (kind 0), by pubkey, within a few seconds."""
+        elsewhere = (url for url in self._discovery if url not in self._relays)
+        asked = (partial(self._recipient_relays.ask, url) for url in elsewhere)
+        own = (relay.query for relay in self._relays.values())
+        return await profile_names(pubkeys, [*own, *asked])
 
     def connected(self) -> int:
         """Return how many of the bot's own relays pass on new messages at present."""

@@ -1,8 +1,12 @@
 """Messages end to end: each runs once, and nobody commands who may not."""
 
 import asyncio
+import json
+import re
 
 import nostr_sdk as sdk
+import pytest
+from people import CODE
 
 
 async def inbox(world):
@@ -92,6 +96,29 @@ async def test_stranger_gets_one_short_answer_that_reveals_nothing(make_world):
         await asyncio.sleep(0.5)
         assert await stranger.received() == [answer]
     assert world.rows("SELECT count(*) FROM client") == [(0,)]
+
+
+@pytest.mark.parametrize("protocol", ["nip17", "nip04"])
+async def test_stranger_knocks_and_becomes_a_client_by_the_code(make_world, protocol):
+    world = await make_world()
+    world.start()
+    await world.operator.ask("status")
+    ana = await world.user(protocol)
+    profile = sdk.EventBuilder(sdk.Kind(0), json.dumps({"name": "Ana \u202e from the shop"}))
+    await ana.publish(profile.finalize(ana.keys))
+    code = re.search(r"KNOCK-[2-9A-Z]{6}", await ana.ask("pause"))[0]
+    listed = await world.operator.ask("knocks")
+    assert code in listed
+    assert f"nostr:{ana.npub}" in listed
+    asked = await world.operator.ask(f"client add ana {code} 1500")
+    assert f"nostr:{ana.npub}" in asked
+    assert 'Profile: "Ana from the shop"' in asked
+    done = await world.operator.ask(f"confirm {CODE.search(asked)[1]}")
+    assert "ana is added" in done
+    assert (await ana.wait(lambda texts: len(texts) > 1))[1].startswith("Welcome, ana!")
+    assert "Balance" in await ana.ask("balance")
+    assert world.rows("SELECT state FROM client") == [("active",)], "the knock was no command"
+    assert "Nobody has knocked" in await world.operator.ask("knocks")
 
 
 async def test_operator_over_nip04_is_told_to_use_nip17(make_world):

@@ -123,6 +123,10 @@ class Messenger(Protocol):
         """
         ...
 
+    async def profile_names(self, pubkeys: Sequence[str]) -> Mapping[str, str]:
+        """Look up the names in people's profiles (kind 0), by pubkey, within a few seconds."""
+        ...
+
     def connected(self) -> int:
         """Return how many of the bot's own relays are connected."""
         ...

@@ -12,6 +12,7 @@ from dca_bot.chat.senders import SLOW_CLOCK_MAX
 from dca_bot.core import knock
 from dca_bot.core.ports import DmProtocol
 from dca_bot.jobs.outbox import Outbox
+from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import inbox, knocks
 from dca_bot.ledger.store.clock import KNOCK_LIFE
@@ -319,13 +320,12 @@ async def test_welcome_goes_the_way_the_knock_came(talk, protocol):
     welcome = (await talk.letters_to("juan"))[1]
     assert welcome.startswith("Welcome, juan!")
     relays = Relays()
-    deliverer = Outbox(
-        talk.database, relays, talk.programme, talk.clock, Signals(), ("wss://own.example",)
-    )
+    shared = talk.database, relays, talk.programme, talk.clock, Signals()
+    deliverer = Outbox(*shared, ("wss://own.example",), RelayListWatch(*shared))
     for _ in range(2):
         async with asyncio.TaskGroup() as group:
             await deliverer._start_due(group)
-    ((_, used),) = [sent for sent in relays.published if "Welcome, juan" in sent[0]]
+    ((_, waves),) = [sent for sent in relays.published if "Welcome, juan" in sent[0]]
     (sealed,) = [message for message in relays.sealed if "Welcome, juan" in message.text]
     assert sealed.protocol is protocol
-    assert used[0] == "wss://theirs.example"
+    assert waves[0][0] == "wss://theirs.example"

@@ -41,6 +41,14 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthRefused:
+    """The relay refused the answer to a challenge; another answer may suit the relay (see `authenticate`)."""
+
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Queried:
     """A query has ended; `complete` is False if the relay gave no answer."""
 
@@ -65,4 +73,6 @@ class Drop:
     reason: str
 
 
-Action = Send | Deliver | StoredBegins | StoredRead | Answered | Queried | WakeIn | Drop
+Action = (
+    Send | Deliver | StoredBegins | StoredRead | Answered | AuthRefused | Queried | WakeIn | Drop
+)

@@ -11,7 +11,14 @@ from random import Random
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import KeyRefused, MessageRefused
 from dca_bot.nostr import giftwrap
-from dca_bot.nostr.events import Event, Tags, UnsignedEvent, refuse_expired, sign, verify
+from dca_bot.nostr.events import (
+    Event,
+    Tags,
+    UnsignedEvent,
+    refuse_expired,
+    sign_draft,
+    verify,
+)
 from dca_bot.nostr.keys import SecretKey, parse_npub
 from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 
@@ -53,19 +60,29 @@ def seal_message(
     NIP-17: the same message always holds the same rumor, in a fresh wrap. NIP-04: each call makes
     another event, as the initialization vector is fresh.
     """
+    return sign_draft(*draft_message(message, key, now=now, random=random))
+
+
+def draft_message(
+    message: OutgoingMessage,
+    key: SecretKey,
+    *,
+    now: datetime,
+    random: Random,
+    dates_now: bool = False,
+) -> tuple[UnsignedEvent, SecretKey]:
+    """Make the event that carries a message, not signed yet, and the key to sign with.
+
+    `dates_now`: date a wrap now, for a relay that refuses back-dated events.
+    """
     created_at = int(message.created_at.timestamp())
     tags = (("p", message.recipient), *_expiration(message))
     if message.protocol is DmProtocol.NIP17:
         # The expiration stands on the wrap alone (NIP-17): in an app's storage the question stays.
         rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
-        return giftwrap.wrap(rumor, key, tags, now, random)
-    return sign(
-        key,
-        kind=_KIND_NIP04,
-        created_at=created_at,
-        tags=tags,
-        content=encrypt_nip04(message.text, key.raw, message.recipient),
-    )
+        return giftwrap.draft_wrap(rumor, key, tags, now, random, dates_now=dates_now)
+    text = encrypt_nip04(message.text, key.raw, message.recipient)
+    return UnsignedEvent(key.public_key, created_at, _KIND_NIP04, tags, text), key
 
 
 def _expiration(message: OutgoingMessage) -> Tags:

@@ -152,6 +152,17 @@ def sign(key: SecretKey, *, kind: int, created_at: int, tags: Tags, content: str
     return event_from(fields)
 
 
+def sign_draft(draft: UnsignedEvent, key: SecretKey) -> Event:
+    """Sign a draft whose author is the key's owner."""
+    return sign(
+        key,
+        kind=draft.kind,
+        created_at=draft.created_at,
+        tags=draft.tags,
+        content=draft.content,
+    )
+
+
 def refuse_expired(event: Event | UnsignedEvent, now: datetime) -> None:
     """Raise MessageRefused when an expiration tag (NIP-40) lies in the past or can't be read."""
     for value in event.values("expiration"):

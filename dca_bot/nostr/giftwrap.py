@@ -23,6 +23,7 @@ from dca_bot.nostr.events import (
     parse_json,
     refuse_expired,
     sign,
+    sign_draft,
     unsigned_from,
     verify,
 )
@@ -45,6 +46,22 @@ def wrap(rumor: UnsignedEvent, key: SecretKey, tags: Tags, now: datetime, random
 
     `tags`: the tags of the wrap, first the recipient's p tag.
     """
+    return sign_draft(*draft_wrap(rumor, key, tags, now, random))
+
+
+def draft_wrap(
+    rumor: UnsignedEvent,
+    key: SecretKey,
+    tags: Tags,
+    now: datetime,
+    random: Random,
+    *,
+    dates_now: bool = False,
+) -> tuple[UnsignedEvent, SecretKey]:
+    """Make a wrap as `wrap` does, not signed yet, and the one-time key to sign with.
+
+    `dates_now`: date the wrap now, for a relay that refuses back-dated events.
+    """
     _, recipient = tags[0]
     seal = sign(
         key,
@@ -54,13 +71,14 @@ def wrap(rumor: UnsignedEvent, key: SecretKey, tags: Tags, now: datetime, random
         content=_encrypt(_rumor_json(rumor), key, recipient, random),
     )
     one_time_key = generate(random)
-    return sign(
-        one_time_key,
+    draft = UnsignedEvent(
+        pubkey=one_time_key.public_key,
+        created_at=int(now.timestamp()) if dates_now else _backdated(now, random),
         kind=KIND_WRAP,
-        created_at=_backdated(now, random),
         tags=tags,
         content=_encrypt(seal.to_json(), one_time_key, recipient, random),
     )
+    return draft, one_time_key
 
 
 def unwrap(event: Event, key: SecretKey, now: datetime) -> UnsignedEvent:

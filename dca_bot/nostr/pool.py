@@ -29,7 +29,6 @@ from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
 from dca_bot.nostr.announced_relays import AnnouncementState
 from dca_bot.nostr.announcement import Announcement
-from dca_bot.nostr.dm import seal_message
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
@@ -39,8 +38,10 @@ from dca_bot.nostr.receiver import Receiver, RelayBuffer
 from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_lists import RelayLists
+from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.nostr.relay_troubles import Trouble, unreached
+from dca_bot.nostr.sealing import Sealer
 from dca_bot.nostr.waves import publish_in_waves
 
 _LOG = logging.getLogger(__name__)
@@ -72,9 +73,15 @@ class NostrMessenger:
         self._key = secret_key
         self._clock = clock
         self._random = random
+        self._sealer = Sealer(secret_key, clock, random)
         self._discovery = tuple(normalize(url) or url for url in discovery)
         self._recipient_relays = RecipientRelays(
-            secret_key, clock, random, find_endpoint, trusted=self._discovery
+            secret_key,
+            clock,
+            random,
+            find_endpoint,
+            trusted=self._discovery,
+            sealer=self._sealer,
         )
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
         self._receiver = Receiver(secret_key, clock, self._queue)
@@ -193,14 +200,14 @@ class NostrMessenger:
             clock=self._clock,
             random=self._random,
             since=since,
+            rules=RelayRules(self._sealer),
             listener=_OwnMail(
                 url, RelayBuffer(self._receiver, url), self._announcement, self._recipient_relays
             ),
         )
 
     def _seal_afresh(self, message: OutgoingMessage) -> str:
-        now = self._clock.now()
-        return seal_message(message, self._key, now=now, random=self._random).to_json()
+        return self._sealer.seal(message).to_json()
 
     async def _send(self, event: Event, url: str, **how: bool) -> RelayAnswer:
         """Bring an event to a relay; an error counts as not accepted, and doesn't touch other relays."""

@@ -7,7 +7,7 @@ more, at once or as soon as the relay accepts the key.
 from dataclasses import dataclass
 
 from dca_bot.nostr import frames
-from dca_bot.nostr.actions import Action, Answered, Send
+from dca_bot.nostr.actions import Action, Answered, AuthRefused, Send
 from dca_bot.nostr.events import Event, sign
 from dca_bot.nostr.keys import SecretKey
 
@@ -36,7 +36,7 @@ class Publications:
         self._actions = actions
         self._publications: dict[str, _Publication] = {}
         self._challenge: str | None = None
-        self._auth_id: str | None = None
+        self._auth: Event | None = None
         self._authenticated = False
 
     def publish(self, event: Event) -> None:
@@ -61,12 +61,16 @@ class Publications:
         tags = (("relay", self._url), ("challenge", frame.text))
         answer = sign(self._key, kind=_KIND_AUTH, created_at=now_s, tags=tags, content="")
         self._challenge = frame.text
-        self._auth_id = answer.id
+        self.authenticate(answer)
+
+    def authenticate(self, answer: Event) -> None:
+        """Send the answer to the present challenge."""
+        self._auth = answer
         self._send(frames.auth_frame(answer))
 
     def is_auth(self, frame: frames.Ok) -> bool:
         """Tell whether a relay's OK answers the authentication, not a published event."""
-        return frame.event_id == self._auth_id
+        return self._auth is not None and frame.event_id == self._auth.id
 
     def on_ok(self, frame: frames.Ok) -> None:
         """Report the relay's answer; send an event once more if authentication was missing."""
@@ -82,10 +86,14 @@ class Publications:
         if self._authenticated:
             self._send(frames.event_frame(found.event))
 
-    def on_auth_answer(self, *, accepted: bool) -> None:
+    def on_auth_answer(self, reason: str, *, accepted: bool) -> None:
         """Send the events that waited for authentication, or report a refusal of each."""
-        self._auth_id = None
+        auth, self._auth = self._auth, None
         self._authenticated = accepted
+        if auth is not None and not accepted and reason.startswith("pow:"):
+            # The events wait on: the next answer may have the work.
+            self._actions.append(AuthRefused(auth, reason))
+            return
         for event_id, publication in list(self._publications.items()):
             if not publication.waiting:
                 continue

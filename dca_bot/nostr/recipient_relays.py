@@ -22,8 +22,10 @@ from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay import Relay, RelayListener
+from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.nostr.relay_troubles import Trouble, unreached
+from dca_bot.nostr.sealing import Sealer
 
 _LOG = logging.getLogger(__name__)
 GRACE_S = 3
@@ -33,6 +35,7 @@ A host that took longer without accepting is avoided for a while.
 """
 _AVOID_FOR = timedelta(minutes=2)
 _AVOIDED_MAX = 1_000
+_RULES_MAX = 1_000
 _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
 _ASKING_AT_ONCE_MAX = 16
@@ -55,12 +58,15 @@ class RecipientRelays:
         random: Random,
         find_endpoint: Callable[[str], Awaitable[Endpoint | None]],
         trusted: Collection[str] = (),
+        sealer: Sealer | None = None,
     ) -> None:
         self._key = key
         self._clock = clock
         self._random = random
         self._find_endpoint = find_endpoint
         self._trusted = frozenset(trusted)
+        self._sealer = sealer
+        self._rules: OrderedDict[str, RelayRules] = OrderedDict()
         self._room = asyncio.Semaphore(_AT_ONCE_MAX)
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
         self._asking_room = asyncio.Semaphore(_ASKING_AT_ONCE_MAX)
@@ -112,6 +118,14 @@ class RecipientRelays:
         if len(self._avoided) > _AVOIDED_MAX:
             self._avoided.popitem(last=False)
 
+    def _rules_of(self, url: str) -> RelayRules:
+        """Return what earlier visits have shown of a relay, within a bound."""
+        rules = self._rules.setdefault(url, RelayRules(self._sealer))
+        self._rules.move_to_end(url)
+        if len(self._rules) > _RULES_MAX:
+            self._rules.popitem(last=False)
+        return rules
+
     async def _go(self, visit: "_Visit", url: str) -> None:
         """Connect to a relay for one delivery, if `find_endpoint` allows."""
         relay = await self._connect(visit, url)
@@ -135,6 +149,7 @@ class RecipientRelays:
             random=self._random,
             listener=visit,
             endpoint=endpoint,
+            rules=self._rules_of(url),
         )
         await relay.connect_once()
         return relay

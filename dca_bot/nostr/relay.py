@@ -23,8 +23,8 @@ from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_connection import ConnectionLost, Inbox, RelayConnection
-from dca_bot.nostr.relay_habits import RelayHabits
 from dca_bot.nostr.relay_protocol import RelayProtocol
+from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
 from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said, unreached
 from dca_bot.nostr.subscriptions import LOOKBACK_S
@@ -32,6 +32,7 @@ from dca_bot.nostr.subscriptions import LOOKBACK_S
 _LOG = logging.getLogger(__name__)
 _BACKOFF_S_MAX = 120
 _FAILURES_MAX_IF_IT_WORKED = 4
+_LESSONS_MAX = 3
 _STEADY = timedelta(seconds=10)
 _SAME_LINE_AFTER = timedelta(hours=1)
 _NOT_TRIED = Trouble(RelayTrouble.NOT_TRIED, "not connected yet")
@@ -56,7 +57,7 @@ class Relay:
 
     `since`: the bot's inbox is read from this time on; later connections read from the time until when
     all was heard. None reads no inbox. `endpoint` fixes the addresses to connect to, instead of DNS.
-    `habits`: what is known of the relay from earlier connections.
+    `rules`: how the relay takes events, as earlier connections have shown.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Relay:
         since: datetime | None = None,
         listener: RelayListener | None = None,
         endpoint: Endpoint | None = None,
-        habits: RelayHabits | None = None,
+        rules: RelayRules | None = None,
     ) -> None:
         self.url = url
         self._key = key
@@ -78,7 +79,8 @@ class Relay:
         self._heard_at = since
         self._listener = listener
         self._endpoint = endpoint
-        self._habits = habits or RelayHabits()
+        self._rules = rules or RelayRules()
+        self._habits = self._rules.habits
         self._connection: RelayConnection | None = None
         self._protocol: RelayProtocol | None = None
         self._listening = False
@@ -142,13 +144,22 @@ class Relay:
             await self._connection.close()
 
     async def publish(self, event: Event) -> RelayAnswer:
-        """Send an event, and return the relay's answer or why none came."""
+        """Send an event, and return the relay's answer or why none came.
+
+        An event that the relay refuses for want of work, or for the date, is made anew and sent again.
+        """
         if self._connection is None:
             return self.unreached()
-        answer = await self._connection.publish(event)
+        sent = await self._rules.fit(event)
+        answer = await self._publish_once(sent)
+        for _ in range(_LESSONS_MAX):
+            again = None if answer.accepted else await self._rules.refit(event, answer.words)
+            if again is None or again.id == sent.id:
+                break
+            sent, answer = again, await self._publish_once(again)
         if answer.reason is Undelivered.REFUSED:
             _LOG.warning(
-                "publish_refused relay=%s event=%s reason=%r", self.url, event.id, answer.words
+                "publish_refused relay=%s event=%s reason=%r", self.url, sent.id, answer.words
             )
         return answer
 
@@ -159,6 +170,11 @@ class Relay:
     async def query(self, wanted: Filter) -> Sequence[Event] | None:
         """Ask for stored events, which are not verified; None if no answer came."""
         return None if self._connection is None else await self._connection.query(wanted)
+
+    async def _publish_once(self, event: Event) -> RelayAnswer:
+        if self._connection is None:
+            return self.unreached()
+        return await self._connection.publish(event)
 
     async def _connect(self) -> None:
         try:
@@ -198,6 +214,7 @@ class Relay:
             inbox=self._listener,
             note=self._on_frame,
             heard=self._on_heard,
+            refit=self._rules.refit,
         )
         try:
             await self._connection.serve(self._on_open)

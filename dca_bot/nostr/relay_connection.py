@@ -1,7 +1,7 @@
 """Performs the actions of the protocol core on one open connection, until the connection ends."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
@@ -58,7 +58,11 @@ class Inbox(Protocol):
 
 
 class RelayConnection:
-    """One connection. `note` is called after each frame, `heard` with the time until when all was heard."""
+    """One connection.
+
+    `note` is called after each frame, `heard` with the time until when all was heard. `refit` makes an event
+    that a relay refused, with the relay's words, anew; None if that is of no use.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class RelayConnection:
         inbox: Inbox | None,
         note: Callable[[], None],
         heard: Callable[[datetime], None],
+        refit: Callable[[Event, str], Awaitable[Event | None]],
     ) -> None:
         self._url = url
         self._socket = socket
@@ -78,6 +83,7 @@ class RelayConnection:
         self._inbox = inbox
         self._note = note
         self._heard = heard
+        self._refit = refit
         self._group = asyncio.TaskGroup()
         self._reading = asyncio.Lock()
         self._asked_at = clock.now()
@@ -199,6 +205,8 @@ class RelayConnection:
                 _resolve(self._queries.get(query), events if complete else None)
             case actions.WakeIn() if not self._ended:
                 self._group.create_task(self._wake(action))
+            case actions.AuthRefused() if not self._ended:
+                self._group.create_task(self._authenticate(action))
             case actions.Drop(reason):
                 await self._end(trouble_said(RelayTrouble.AUTH, reason))
             case _ if self._inbox is not None:
@@ -224,6 +232,12 @@ class RelayConnection:
             with suppress(ConnectionClosed):
                 await self._perform(todo)
         self._note()
+
+    async def _authenticate(self, refused: actions.AuthRefused) -> None:
+        again = await self._refit(refused.event, refused.reason)
+        if again is not None:
+            with suppress(ConnectionClosed):
+                await self._perform(self._protocol.authenticate(again))
 
     def _on_answer(self, event_id: str, *, accepted: bool, reason: str) -> None:
         if accepted:

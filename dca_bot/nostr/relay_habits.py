@@ -1,6 +1,16 @@
 """What a relay has shown of itself, kept over connections so that each lesson costs once."""
 
+import re
 from dataclasses import dataclass
+
+from dca_bot.nostr.proof_of_work import BITS_MAX, BITS_UNTOLD, bits_asked
+
+# As relays in use word it; NIP-01 gives no prefix of its own to a refused date.
+_ABOUT_DATES = re.compile(
+    r"created.?at|creation (date|time)|time.?stamp|too (early|late|old|far)|too much in the"
+    r"|(in|from) the (past|future)|\bstale\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -23,3 +33,25 @@ class RelayHabits:
     large_frames: bool = False
     pow_bits: int = 0
     dates_now: bool = False
+
+    def learn(self, words: str) -> bool:
+        """Learn from a relay's refusal of an event; True if the event can be made to suit the relay."""
+        if words.startswith("pow:"):
+            untold = [bits for bits in BITS_UNTOLD if bits > self.pow_bits]
+            asked = bits_asked(words) or next(iter(untold), 0)
+            if not self.pow_bits < asked <= BITS_MAX:
+                return False
+            self.pow_bits = asked
+            return True
+        is_new = not self.dates_now and is_about_dates(words)
+        self.dates_now = self.dates_now or is_new
+        return is_new
+
+
+def is_about_dates(words: str) -> bool:
+    """Tell whether a relay refuses an event for the event's date.
+
+    >>> is_about_dates("invalid: created_at too early"), is_about_dates("blocked: not on the list")
+    (True, False)
+    """
+    return bool(_ABOUT_DATES.search(words))

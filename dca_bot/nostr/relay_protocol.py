@@ -94,6 +94,11 @@ class RelayProtocol:
         self._publications.publish(event)
         return self._take()
 
+    def authenticate(self, answer: Event) -> list[Action]:
+        """Send another answer to the relay's challenge, in place of an answer that the relay refused."""
+        self._publications.authenticate(answer)
+        return self._take()
+
     def forget(self, event_id: str) -> None:
         """Stop waiting for the answer to a published event."""
         self._publications.forget(event_id)
@@ -113,7 +118,7 @@ class RelayProtocol:
             return
         if frame.accepted:
             self._subscriptions.on_authenticated()
-        self._publications.on_auth_answer(accepted=frame.accepted)
+        self._publications.on_auth_answer(frame.reason, accepted=frame.accepted)
 
     def _take(self) -> list[Action]:
         # The list itself is shared with subscriptions and publications, so it is emptied in place.

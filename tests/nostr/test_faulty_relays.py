@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -20,8 +21,10 @@ from faulty_relays import (
     OneSubscriptionByNotice,
     OneSubscriptionInSilence,
     PassesNothingOn,
+    RefusesDates,
     SaysDuplicate,
     Sound,
+    WantsProofOfWork,
     WithholdsOneOk,
 )
 from websockets.asyncio.client import connect
@@ -29,11 +32,14 @@ from websockets.asyncio.client import connect
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
 from dca_bot.core.relay_state import RelayTrouble
-from dca_bot.nostr import dm, events, keys, relay_connection
+from dca_bot.nostr import dm, events, keys, relay_connection, sealing
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_habits import RelayHabits
+from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.sealing import Sealer
 
 LIMIT_S = 15
 FACTOR = 40
@@ -294,3 +300,115 @@ async def test_host_whose_ok_is_missing_is_visited_for_the_next_message(bot, mon
         async with asyncio.timeout(1):
             assert (await visits.send(note(keys.generate()), url, bulk=False)).accepted
         assert (await lost).accepted
+
+
+RULES = {
+    "proof_of_work": lambda: WantsProofOfWork(bits=10),
+    "dates": RefusesDates,
+}
+
+
+@pytest.mark.parametrize("protocol", DmProtocol)
+@pytest.mark.parametrize("rule", RULES)
+async def test_message_is_made_anew_for_a_relay_with_a_rule(rule, protocol, bot, alice):
+    relay = RULES[rule]()
+    began_at = datetime.now(UTC) - timedelta(hours=1)
+    async with relay.serving() as url, running(bot, url, clock=RealTime()) as ours:
+        await eventually(lambda: ours.connected() == 1)
+        for text in ("one", "two"):
+            message = OutgoingMessage(alice.public_key, text, began_at, protocol)
+            assert await ours.publish(ours.seal(message), [url])
+    opened = [opened_by(alice, stored) for stored in relay.stored]
+    assert [message.text for message in opened] == ["one", "two"]
+    if protocol is DmProtocol.NIP17:
+        assert {message.sent_at for message in opened} == {began_at.replace(microsecond=0)}
+    sent = [frame for frame in relay.heard if frame[0] == "EVENT"]
+    assert len(sent) == 3, "the rule is remembered after the first refusal"
+
+
+def opened_by(key, stored):
+    return dm.open_message(
+        events.event_from(stored), key, now=datetime.now(UTC), relay="wss://x.example"
+    )
+
+
+class RealTime(Clock):
+    """The real time, for relays that judge dates; delays go fast."""
+
+    def now(self):
+        return datetime.now(UTC)
+
+
+async def test_own_events_are_mined_too_and_the_same_event_each_time(bot):
+    relay = WantsProofOfWork(bits=10)
+    sealer = Sealer(bot, RealTime(), random.Random(1))
+    rules = RelayRules(sealer)
+    event = note(bot)
+    async with relay.serving() as url:
+        one = Relay(
+            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+        )
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: one._connection is not None)
+        answers = [await one.publish(event) for _ in range(2)]
+        task.cancel()
+        await asyncio.wait([task])
+    assert all(answer.accepted for answer in answers)
+    (stored,) = relay.stored
+    assert stored["tags"][-1][0] == "nonce"
+    assert stored["created_at"] == event.created_at
+
+
+async def test_relay_that_asks_for_more_work_than_the_bot_does_refuses_in_its_own_words(bot):
+    async with WantsProofOfWork(bits=40).serving() as url:
+        rules = RelayRules(Sealer(bot, RealTime(), random.Random(1)))
+        one = Relay(
+            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+        )
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: one._connection is not None)
+        answer = await one.publish(note(bot))
+        task.cancel()
+        await asyncio.wait([task])
+    assert (answer.reason, answer.trouble) == (Undelivered.REFUSED, RelayTrouble.PROOF_OF_WORK)
+    assert "less than 40" in answer.words
+
+
+async def test_mining_ends_with_the_bot(bot, monkeypatch):
+    monkeypatch.setattr(sealing, "BITS_MAX", 200)
+    mining = asyncio.create_task(
+        Sealer(bot, RealTime(), random.Random(1)).fit(note(bot), RelayHabits(pow_bits=200))
+    )
+    threads = threading.active_count()
+    await eventually(lambda: threading.active_count() > threads or mining.done())
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_authentication_that_asks_for_work_is_mined(bot):
+    relay = WorksForAuth()
+    async with relay.serving() as url:
+        rules = RelayRules(Sealer(bot, RealTime(), random.Random(1)))
+        one = Relay(
+            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+        )
+        task = asyncio.create_task(one.run())
+        await eventually(lambda: one.state.listening)
+        assert (await one.publish(note(bot))).accepted
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class WorksForAuth(LateChallenge):
+    """Asks for proof of work in the answer to its challenge."""
+
+    def __init__(self):
+        super().__init__(after_s=0)
+
+    async def on_auth(self, connection, event):
+        if int(event["id"], 16).bit_length() <= 256 - 8:
+            await super().on_auth(connection, event)
+        else:
+            await connection.refuse(event, "pow: 8 bits needed")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dca_bot.core.secrets import find_secret
 from dca_bot.errors import ConfigError, KeyRefused
-from dca_bot.nostr.keys import is_hex, is_secret, parse_public_key
+from dca_bot.nostr.keys import is_hex, is_secret, parse_public_key, relay_hints
 
 _SHOWN_CHARS = 16
 _LEAKED = (
@@ -36,6 +36,15 @@ def parse_operators(entries: Sequence[str]) -> frozenset[str]:
     if faults:
         raise ConfigError("nostr.operators: " + "\n".join(faults))
     return frozenset(keys)
+
+
+def operator_hints(entries: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the relays that each nprofile among the entries names, by public key.
+
+    Raise KeyRefused for an entry that is no key.
+    """
+    named = [(parse_public_key(text), relay_hints(text)) for text in entries]
+    return {pubkey: urls for pubkey, urls in named if urls}
 
 
 def refuse_deaf_entries(entries: Sequence[str], bot_pubkey: str) -> None:

@@ -9,11 +9,13 @@ from dca_bot.config import Config
 from dca_bot.core.ports import Uptime
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.clock import look_at_clock
+from dca_bot.ledger.correspondence import person_relays
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.clock import begin_copy
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
+from dca_bot.operators import operator_hints
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ def begin(
         notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)
     tell_of_unclear_names(tx, notices, COMMAND_WORDS, now)
     tell_of_client_operators(tx, notices, programme.operators, now)
+    for pubkey, urls in operator_hints(config.nostr.operators).items():
+        person_relays.keep_hints(tx, pubkey, urls)
     begun = start.begin(tx, config.start_at, now)
     if begun.asks:
         notices.alarms.start_moved_back(tx, begun, now)

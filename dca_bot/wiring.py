@@ -38,7 +38,7 @@ from dca_bot.ledger.store.database import Database, reading_beside
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
-from dca_bot.nostr.keys import npub, parse_npub
+from dca_bot.nostr.keys import npub, parse_npub, relay_hints
 from dca_bot.outside import Outside
 from dca_bot.startup import begin
 
@@ -211,6 +211,7 @@ def _services(parts: _Parts) -> Services:
         addresses=outside.addresses,
         parse_npub=parse_npub,
         npub=npub,
+        relay_hints=relay_hints,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
         reading_database=partial(reading_beside, data_dir),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import time
@@ -36,7 +37,7 @@ from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.schema import VERSION
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.nostr.keys import generate, parse_secret_key
+from dca_bot.nostr.keys import generate, parse_public_key, parse_secret_key, relay_hints
 from dca_bot.operators import EXAMPLE_NPUB
 
 ROOT = Path(__file__).parents[1]
@@ -479,6 +480,9 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     key = parse_secret_key((tmp_path / "bot.nsec").read_text().strip())
     assert key.npub in done.stdout
+    (address,) = re.findall(r"nprofile1\w+", done.stdout)
+    assert parse_public_key(address) == key.public_key
+    assert relay_hints(address) == ("wss://relay.example.com", "ws://127.0.0.1:7777")
     assert key.nsec() not in done.stdout + done.stderr
     assert "a1" * 16 not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
     assert (tmp_path / "lnbits.key").read_text().strip() == "a1" * 16

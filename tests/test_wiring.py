@@ -20,7 +20,8 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError
 from dca_bot.files.secret_files import write_secret
 from dca_bot.lamassu_source import build_source, ssh_server
-from dca_bot.nostr.keys import generate
+from dca_bot.ledger.correspondence import person_relays
+from dca_bot.nostr.keys import generate, nprofile
 from dca_bot.outside import (
     Outside,
     bot_key,
@@ -354,3 +355,14 @@ def test_what_is_no_key_of_lnbits_is_sent_to_nobody(tmp_path, key):
     with pytest.raises(ConfigError, match=r"lnbits.key has no key of LNbits") as refused:
         build_wallet(config, {})
     assert key not in str(refused.value)
+
+
+async def test_relays_of_an_operators_nprofile_are_known_from_the_start(tmp_path):
+    address = nprofile(OTHER.public_key, ["wss://hint.example"])
+    operators = {"nostr.operators": [OPERATOR.npub, address]}
+    async with wired(tmp_path / "hints", **operators) as bot:
+        read = bot.jobs.outbox.database.read
+        assert await read(lambda tx: person_relays.hints_of(tx, OTHER.public_key)) == (
+            "wss://hint.example",
+        )
+        assert await read(lambda tx: person_relays.hints_of(tx, OPERATOR.public_key)) == ()

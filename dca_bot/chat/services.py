@@ -21,7 +21,8 @@ async def _no_names(_pubkeys: Sequence[str]) -> Mapping[str, str]:
 class Services:
     """The ports and calls that commands use.
 
-    `parse_npub` reads an npub and raises DcaBotError or ValueError; `npub` writes an npub.
+    `parse_npub` reads an npub or nprofile and raises DcaBotError or ValueError; `npub` writes an npub.
+    `relay_hints` returns the relays that an nprofile names.
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `audit_ledger` proves the whole ledger, beside everything else. `reading_database` opens the ledger once
     more, for long reads.
@@ -40,6 +41,7 @@ class Services:
     addresses: Addresses
     parse_npub: Callable[[str], str]
     npub: Callable[[str], str]
+    relay_hints: Callable[[str], Sequence[str]]
     export_tables: Callable[[], Awaitable[Path]]
     audit_ledger: Callable[[], Awaitable[LedgerAudit]]
     reading_database: Callable[[], AbstractAsyncContextManager[Database]]

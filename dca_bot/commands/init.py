@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from pydantic import BaseModel, ValidationError
 from dca_bot.commands.console import can_write, columns, say
 from dca_bot.config_sections import BotConfig, LnbitsConfig, NostrConfig, SshConfig
 from dca_bot.core.destination_text import is_wallet_key
+from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
-from dca_bot.nostr.keys import SecretKey, generate, parse_npub, parse_secret_key
+from dca_bot.nostr.keys import SecretKey, generate, nprofile, parse_npub, parse_secret_key
+from dca_bot.nostr.own_events import INBOX_RELAYS_MAX
 from dca_bot.operators import EXAMPLE_NPUB
 from dca_bot.program import command, with_config
 
@@ -67,6 +70,16 @@ _SSH_ANSWERED = dict.fromkeys(
 """What stands for other answers while one is checked."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What was answered: the configuration as text, and the secrets, which are empty if they come later."""
+
+    config: str
+    relays: list[str]
+    admin_key: str = field(repr=False)
+    password: str = field(repr=False)
+
+
 def ask_and_write(config_path: Path) -> None:
     """Ask for the values without a default, then write the configuration and the key.
 
@@ -77,9 +90,9 @@ def ask_and_write(config_path: Path) -> None:
     _refuse_existing(config_path, key_path)
     own = os.environ.get(NOSTR_KEY_VARIABLE)
     key = _key_of_environment(own) if own else generate()
-    text, admin_key, password = _ask_all(key)
-    others = {wallet_path: admin_key, folder / "lamassu.pgpass": password}
-    files = ({} if own else {key_path: key.nsec()}) | {config_path: text.rstrip()}
+    answers = _ask_all(key)
+    others = {wallet_path: answers.admin_key, folder / "lamassu.pgpass": answers.password}
+    files = ({} if own else {key_path: key.nsec()}) | {config_path: answers.config.rstrip()}
     files |= {
         path: secret for path, secret in others.items() if secret and not os.path.lexists(path)
     }
@@ -88,8 +101,11 @@ def ask_and_write(config_path: Path) -> None:
     say(f"Keep a copy of {NOSTR_KEY_VARIABLE if own else key_path}: it is the bot's identity.")
     if not wallet_path.exists():
         say(f"Put the source wallet's admin key into {wallet_path} (chmod 600).")
-    say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}\n")
-    _show_qr(f"nostr:{key.npub}")
+    relays = [url for url in map(normalize, answers.relays) if url is not None]
+    address = nprofile(key.public_key, relays[:INBOX_RELAYS_MAX])
+    say(f"\nThe bot's npub, for your clients and yourself:\n{key.npub}")
+    say(f"\nWith its relays, for apps that don't find it, and in the QR code:\n{address}\n")
+    _show_qr(f"nostr:{address}")
     say(f"\nNext: {command('check', *with_config(config_path))}")
 
 
@@ -106,13 +122,9 @@ def _refuse_existing(config_path: Path, key_path: Path) -> None:
             )
 
 
-def _ask_all(key: SecretKey) -> tuple[str, str, str]:
-    """Ask for all values; return the configuration, LNbits' admin key and the database's password.
-
-    Keys and passwords that come later are empty texts.
-    """
+def _ask_all(key: SecretKey) -> _Answers:
     operator = _ask("Your npub (the operator's)", partial(_npub, bot=key))
-    relays = typer.prompt(
+    relays: list[str] = typer.prompt(
         "Relays, with spaces between",
         default="wss://relay.damus.io wss://nos.lol",
         value_proc=_relays,
@@ -138,7 +150,7 @@ def _ask_all(key: SecretKey) -> tuple[str, str, str]:
         lamassu=lamassu,
         url=_toml(url),
     )
-    return text, admin_key, password
+    return _Answers(text, relays, admin_key, password)
 
 
 def _toml(value: str | list[str]) -> str:

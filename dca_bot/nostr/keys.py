@@ -3,6 +3,7 @@
 The invariant: a mistyped key is refused, so that nobody pays or obeys a stranger.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
@@ -12,7 +13,8 @@ from dca_bot.core.names import visible
 from dca_bot.errors import KeyRefused
 from dca_bot.nostr.primitives import decode_bech32, encode_bech32
 
-_NPROFILE_PUBKEY = 0
+_NPROFILE_PUBKEY, _NPROFILE_RELAY = 0, 1
+_HINTS_READ_MAX = 20
 _SECRET_PREFIXES = ("nsec1", "ncryptsec1")
 _OTHER_KINDS = {
     "note1": "a note, not a person",
@@ -117,6 +119,27 @@ def npub(public_key: str) -> str:
     return encode_bech32("npub", bytes.fromhex(public_key))
 
 
+def nprofile(public_key: str, relays: Sequence[str]) -> str:
+    """Write a public key in hex as nprofile, with the relays where the owner is found.
+
+    A relay's URL must be ASCII and at most 255 characters long.
+    """
+    entries = [(_NPROFILE_PUBKEY, bytes.fromhex(public_key))]
+    entries += [(_NPROFILE_RELAY, url.encode("ascii")) for url in relays]
+    data = b"".join(bytes((kind, len(value))) + value for kind, value in entries)
+    return encode_bech32("nprofile", data)
+
+
+def relay_hints(text: str) -> tuple[str, ...]:
+    """Return the relays that an nprofile names, as written; none for another text."""
+    text = _bare(text)
+    prefix, data = decode_bech32(text) or ("", b"")
+    if prefix != "nprofile":
+        return ()
+    named = [value for kind, value in _entries(data) if kind == _NPROFILE_RELAY]
+    return tuple(value.decode("ascii", "replace") for value in named[:_HINTS_READ_MAX])
+
+
 def _bare(text: str) -> str:
     """Remove from a copied key the prefix `nostr:`, white space and invisible marks."""
     text = "".join(visible(text).split())
@@ -132,15 +155,22 @@ def _public_key_bytes(text: str) -> bytes:
 
 
 def _nprofile_key(data: bytes) -> bytes:
-    """Find the public key among an nprofile's type-length-value entries."""
+    """Find the public key in an nprofile."""
+    for kind, value in _entries(data):
+        if kind == _NPROFILE_PUBKEY and len(value) == 32:
+            return value
+    raise KeyRefused("This nprofile holds no public key; send the npub instead.")
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the whole type-length-value entries of an nprofile (NIP-19)."""
     at = 0
     while at + 2 <= len(data):
         kind, length = data[at], data[at + 1]
         value = data[at + 2 : at + 2 + length]
-        if kind == _NPROFILE_PUBKEY and length == len(value) == 32:
-            return value
+        if len(value) == length:
+            yield kind, value
         at += 2 + length
-    raise KeyRefused("This nprofile holds no public key; send the npub instead.")
 
 
 def _checked_point(raw: bytes) -> str:

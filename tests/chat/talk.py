@@ -42,7 +42,7 @@ from dca_bot.ledger.store.database import reading_beside
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
-from dca_bot.nostr.keys import generate, npub, parse_npub
+from dca_bot.nostr.keys import generate, npub, parse_npub, relay_hints
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INVOICE_KEY = "1a" * 16
@@ -202,6 +202,7 @@ class Talk:
             addresses=self.addresses,
             parse_npub=parse_npub,
             npub=npub,
+            relay_hints=relay_hints,
             export_tables=self.export_tables,
             audit_ledger=lambda: aside(partial(audit_beside, self.folder)),
             reading_database=partial(reading_beside, self.folder),

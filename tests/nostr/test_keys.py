@@ -6,6 +6,7 @@ from pynostr import bech32
 
 from dca_bot.errors import KeyRefused
 from dca_bot.nostr import keys
+from dca_bot.nostr.primitives import encode_bech32
 
 # The example keys of NIP-19.
 SECRET_HEX = "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
@@ -111,3 +112,39 @@ def test_key_in_hex_is_no_npub():
     for text in (key.public_key, key.public_key.upper(), f" nostr:{key.public_key}\u200b"):
         with pytest.raises(KeyRefused, match="write the npub"):
             keys.parse_npub(text)
+
+
+def test_hints_of_an_nprofile_are_read_and_no_other_text_has_any():
+    hints = ("wss://r.x.com", "wss://djbas.sadkb.com")
+    assert keys.relay_hints(f" nostr:{PROFILE}\n") == hints
+    assert keys.relay_hints(PROFILE.upper()) == hints
+    for text in ("", PUBLIC_NPUB, PUBLIC_HEX, PROFILE[:-1], SECRET_NSEC, "KNOCK-7K2QXM"):
+        assert keys.relay_hints(text) == ()
+
+
+def test_nprofile_is_one_that_an_independent_client_writes_and_reads():
+    relays = ["wss://relay.example.com", "wss://inbox.example.com:7777/path"]
+    profile = keys.nprofile(PUBLIC_HEX, relays)
+    theirs = nostr_sdk.Nip19Profile.from_bech32(profile)
+    assert theirs.public_key().to_hex() == PUBLIC_HEX
+    assert [str(relay).rstrip("/") for relay in theirs.relays()] == relays
+    assert keys.parse_npub(profile) == PUBLIC_HEX
+    own = nostr_sdk.Nip19Profile(
+        nostr_sdk.PublicKey.parse(PUBLIC_HEX), [nostr_sdk.RelayUrl.parse(url) for url in relays]
+    )
+    assert keys.relay_hints(own.to_bech32()) == tuple(relays)
+
+
+def test_nprofile_with_entries_that_are_cut_off_or_unknown_or_many_is_read_as_far_as_it_goes():
+    key = bytes((0, 32)) + bytes.fromhex(PUBLIC_HEX)
+    unknown, broken = bytes((9, 2)) + b"xx", bytes((1, 200)) + b"wss://cut.example"
+    relay = bytes((1, 11)) + b"wss://a.exa"
+    strange = bytes((1, 3)) + bytes((255, 0, 254))
+    for data, count in (
+        (unknown + relay + key + broken, 1),
+        (key + strange, 1),
+        (key + relay * 90, 20),
+    ):
+        text = encode_bech32("nprofile", data)
+        assert keys.parse_public_key(text) == PUBLIC_HEX
+        assert len(keys.relay_hints(text)) == count

@@ -7,7 +7,7 @@ from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
 from dca_bot.chat.operator.names import unclear_names
-from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey
+from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, keep_hints
 from dca_bot.chat.operator.unreached import UNREACHED, losses
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
@@ -162,6 +162,7 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     pubkey = free_pubkey(tx, ctx, args)
     ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
+    keep_hints(tx, ctx, args, pubkey)
     confirmations.withdraw(tx, client.pubkey)
     ctx.notices.tell_client(tx, clients.by_id(tx, client.id), Say("notice.npub_new"), ctx.now)
     done = Say("client.npub_done", name=client.name, npub=Npub(ctx.services.npub(pubkey)))

@@ -6,7 +6,7 @@ from dca_bot.chat.operator.names import refuse_taken_name
 from dca_bot.chat.params import Param, read_fiat, read_name
 from dca_bot.core import knock
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger.correspondence import knocks
+from dca_bot.ledger.correspondence import knocks, person_relays
 from dca_bot.ledger.programme import client_names, clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -74,11 +74,17 @@ def free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
     return _refuse_taken(tx, ctx, pubkey)
 
 
+def keep_hints(tx: Tx, ctx: Context, args: Args, pubkey: str) -> None:
+    """Record the relays that the argument NPUB names, if an nprofile was written."""
+    person_relays.keep_hints(tx, pubkey, ctx.services.relay_hints(args.text("NPUB")))
+
+
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
     name, pubkey = refuse_taken_name(tx, ctx, args.text("NAME")), _new_pubkey(tx, ctx, args)
     for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(tx, name=name, pubkey=pubkey, language=ctx.programme.language, now=ctx.now)
+    keep_hints(tx, ctx, args, pubkey)
     knocks.close(tx, pubkey, now=ctx.now)
     ctx.notices.clients.welcome(tx, client, ctx.now)
     return client

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from dca_bot.config import Config
+from dca_bot.core.delivery import Undelivered
 from dca_bot.errors import ConfigError
-from dca_bot.ledger.correspondence import relay_states, unreached
-from dca_bot.ledger.correspondence.unreached import SHOWN_AFTER, Unreached
+from dca_bot.ledger.correspondence import delivery, relay_states
+from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, reach
 from dca_bot.messages.render import FALLBACK, load_texts
@@ -20,8 +21,8 @@ from dca_bot.outside import programme_of
 def reach_values(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     """Return who isn't reached, and each relay as the running bot saw the relay last."""
     before = now - SHOWN_AFTER
-    operators = unreached.operators(tx, _operators(config), before=before)
-    clients = unreached.clients(tx, before=before)
+    operators = delivery.lost_operators(tx, _operators(config), before=before)
+    clients = delivery.lost_clients(tx, before=before)
     return {
         "not_reached": [
             *(_loss(loss, role="operator", name=None) for loss in operators),
@@ -49,7 +50,7 @@ def _operators(config: Config) -> Collection[str]:
     return ()
 
 
-def _loss(loss: Unreached, *, role: str, name: str | None) -> dict[str, Any]:
+def _loss(loss: Loss, *, role: str, name: str | None) -> dict[str, Any]:
     return {
         "role": role,
         "name": name,
@@ -62,5 +63,5 @@ def _loss(loss: Unreached, *, role: str, name: str | None) -> dict[str, Any]:
 
 def _not_reached(one: Mapping[str, Any]) -> Say:
     since = datetime.fromisoformat(one["since"])
-    loss = Unreached(one["npub"], since, one["reason"], one["said"], None, "")
+    loss = Loss(one["npub"], since, Undelivered(one["reason"]), one["said"])
     return reach.client(one["name"], loss) if one["name"] else reach.operator(one["npub"], loss)

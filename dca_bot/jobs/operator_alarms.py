@@ -12,8 +12,8 @@ from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Part
 from dca_bot.jobs.alarm_raiser import AlarmRaiser
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import alarms, unreached
-from dca_bot.ledger.correspondence.unreached import Unreached
+from dca_bot.ledger.correspondence import alarms, delivery
+from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, reach
 from dca_bot.messages.notices import Notices
@@ -45,7 +45,7 @@ class OperatorAlarms:
         return AlarmRaiser(self.notices, self.signals)
 
     def _see(self, tx: Tx, operator: str, now: datetime) -> bool:
-        loss, alarm = unreached.of(tx, operator), alarms.since(tx, PREFIX + operator)
+        loss, alarm = delivery.loss_of(tx, operator), alarms.since(tx, PREFIX + operator)
         if loss is None:
             return alarm is not None and self._end(tx, operator, since=alarm, now=now)
         if alarm is not None or not self._is_long(loss, now):
@@ -53,7 +53,7 @@ class OperatorAlarms:
         self._start(tx, loss, now)
         return True
 
-    def _start(self, tx: Tx, loss: Unreached, now: datetime) -> None:
+    def _start(self, tx: Tx, loss: Loss, now: datetime) -> None:
         who = self.notices.npub(loss.pubkey)
         _log.error(
             "operator not reached npub=%s since=%s reason=%s said=%r",
@@ -73,7 +73,7 @@ class OperatorAlarms:
         name = PREFIX + operator
         return self._raiser.end(tx, name, over=over, unheard=unheard, now=now, except_for=operator)
 
-    def _is_long(self, loss: Unreached, now: datetime) -> bool:
+    def _is_long(self, loss: Loss, now: datetime) -> bool:
         """Tell whether a loss has lasted for `alert_after`, not counting an outage of all relays."""
         relays = self.signals.parts.get(Part.RELAYS)
         if relays is None or not relays.reachable:

@@ -172,7 +172,7 @@ class Outbox:
             hints=person_relays.hints_of(tx, pubkey),
             wrote_at=person.relay if person else "",
             accepted_at=fared.relay if fared else "",
-            is_lost=fared is not None and fared.lost_at is not None,
+            is_lost=fared is not None and fared.loss is not None,
         )
         return _Recipient(person=person, is_member=bool(known), relays=relays)
 

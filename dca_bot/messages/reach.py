@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import inbox, unreached
-from dca_bot.ledger.correspondence.unreached import SHOWN_AFTER, Unreached
+from dca_bot.ledger.correspondence import delivery, inbox
+from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
@@ -19,8 +19,8 @@ def not_reached(
 ) -> tuple[Say, ...]:
     """Name the operators and clients whom messages haven't reached for SHOWN_AFTER, operators first."""
     before = now - SHOWN_AFTER
-    operators = unreached.operators(tx, programme.operators, before=before)
-    clients = unreached.clients(tx, before=before)
+    operators = delivery.lost_operators(tx, programme.operators, before=before)
+    clients = delivery.lost_clients(tx, before=before)
     lines = (
         *(operator(npub(loss.pubkey), loss) for loss in operators),
         *(client(name, loss) for name, loss in clients[:_SHOWN_MAX]),
@@ -29,22 +29,22 @@ def not_reached(
     return (*lines, Say("unreached.more", n=more)) if more > 0 else lines
 
 
-def operator(npub: str, loss: Unreached) -> Say:
+def operator(npub: str, loss: Loss) -> Say:
     """Say on a line that messages don't reach an operator."""
     return Say("unreached.operator", who=describe.short(npub), loss=describe.unreached(loss))
 
 
-def client(name: str, loss: Unreached) -> Say:
+def client(name: str, loss: Loss) -> Say:
     """Say on a line that messages don't reach a client."""
     return Say("unreached.client", name=name, loss=describe.unreached(loss))
 
 
 def of_client(tx: Tx, one: Client) -> Say:
     """Say that messages don't reach a client, from the first failed one on; NOTHING if they do."""
-    loss = unreached.of(tx, one.pubkey)
-    if loss is None:
+    fared = delivery.of(tx, one.pubkey)
+    if fared is None or fared.loss is None:
         return NOTHING if inbox.reached(tx, one.pubkey) else Say("client.not_reached")
     last = NOTHING
-    if loss.reached_at is not None:
-        last = Say("unreached.last", at=Moment(loss.reached_at), relay=loss.relay)
-    return Say("unreached.card", loss=describe.unreached(loss), last=last)
+    if fared.reached_at is not None:
+        last = Say("unreached.last", at=Moment(fared.reached_at), relay=fared.relay)
+    return Say("unreached.card", loss=describe.unreached(fared.loss), last=last)

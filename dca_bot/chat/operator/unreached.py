@@ -5,27 +5,28 @@ from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import PAGE
-from dca_bot.ledger.correspondence import unreached
-from dca_bot.ledger.correspondence.unreached import SHOWN_AFTER, Unreached
+from dca_bot.ledger.correspondence import delivery
+from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, reach
 from dca_bot.messages.say import NOTHING, Say
 
 
-def losses(tx: Tx, now: datetime) -> dict[str, Unreached]:
+def losses(tx: Tx, now: datetime) -> dict[str, Loss]:
     """Return by pubkey the losses of clients that have lasted long enough for lists."""
-    return {loss.pubkey: loss for _, loss in unreached.clients(tx, before=now - SHOWN_AFTER)}
+    return {loss.pubkey: loss for _, loss in delivery.lost_clients(tx, before=now - SHOWN_AFTER)}
 
 
 def _unreached_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List whom messages don't reach, the longest first; the first page begins with operators."""
     before = ctx.now - SHOWN_AFTER
-    lost = unreached.operators(tx, ctx.programme.operators, before=before) if args.page == 1 else ()
+    watched = ctx.programme.operators if args.page == 1 else ()
+    lost = delivery.lost_operators(tx, watched, before=before)
     operators = tuple(reach.operator(ctx.services.npub(loss.pubkey), loss) for loss in lost)
     page = describe.page(
         Say("unreached.heading"),
         args.page,
-        partial(unreached.clients, tx, before=before),
+        partial(delivery.lost_clients, tx, before=before),
         lambda found: reach.client(*found),
         empty=NOTHING if operators else Say("unreached.none"),
     )

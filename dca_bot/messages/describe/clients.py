@@ -2,8 +2,8 @@
 
 from dca_bot.core.clients import ClientState
 from dca_bot.core.programme import Programme
+from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
-from dca_bot.ledger.correspondence.unreached import Unreached
 from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.messages import obstacles
@@ -12,7 +12,7 @@ from dca_bot.messages.describe.relays import said
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
 
 
-def client(one: Client, programme: Programme, loss: Unreached | None = None) -> Say:
+def client(one: Client, programme: Programme, loss: Loss | None = None) -> Say:
     """Say a client on a line; for a balance, also why nothing is bought; `loss` for one not reached."""
     why = obstacles.short(one, programme)
     return Say(
@@ -27,7 +27,7 @@ def client(one: Client, programme: Programme, loss: Unreached | None = None) -> 
     )
 
 
-def unreached(loss: Unreached) -> Say:
+def unreached(loss: Loss) -> Say:
     """Say since when and why messages don't reach a person, with the relays' own words."""
     why = Word("undelivered", loss.reason)
     return Say("unreached.loss", since=Moment(loss.since), why=why, said=said(loss.said))

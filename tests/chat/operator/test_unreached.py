@@ -6,11 +6,11 @@ import pytest
 from losses import lose, reach
 from talk import NPUBS, PEOPLE, START
 
+from dca_bot.core.delivery import Undelivered
 from dca_bot.messages.daily_summary import Surroundings, daily_summary
 
 MINUTE = timedelta(minutes=1)
 LONG_AGO = START - timedelta(days=2)
-REASONS = ("no_list", "unusable_list", "no_connection", "no_answer", "refused")
 LOSS = "NOT REACHED since 2026-02-27 06:00: the relays refuse the messages (said: “blocked: pay”)"
 
 
@@ -115,7 +115,7 @@ async def test_client_who_never_wrote_is_not_reached_yet(scene):
     assert "reached" not in (await scene.tell("op", "client maria")).casefold()
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", Undelivered)
 async def test_each_reason_is_told_in_spanish_and_in_english(spanish, reason):
     await spanish.add_client("maria", wallet="")
     await lose(spanish.database, PEOPLE["maria"], LONG_AGO, reason=reason, said="no: <words>")

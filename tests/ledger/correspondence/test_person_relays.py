@@ -8,7 +8,7 @@ from ledger.story import START, hex_of
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.ledger.correspondence import delivery, person_relays
-from dca_bot.ledger.correspondence.delivery import Delivery
+from dca_bot.ledger.correspondence.delivery import Delivery, Loss
 
 ANA, BEN = hex_of("ana"), hex_of("ben")
 INBOX, WRITE = RelayListKind.INBOX, RelayListKind.WRITE
@@ -76,7 +76,7 @@ def test_person_is_lost_since_the_first_message_that_did_not_arrive(story):
     lose(story)
     story.later(hours=1)
     lose(story, NO_LIST, "")
-    assert story.read(delivery.of, ANA) == Delivery(ANA, None, "", START, NO_LIST, "", None)
+    assert story.read(delivery.of, ANA) == Delivery(ANA, None, "", Loss(ANA, START, NO_LIST, ""))
 
 
 def test_message_that_arrives_ends_the_loss_and_tells_that_there_was_one(story):
@@ -85,7 +85,7 @@ def test_message_that_arrives_ends_the_loss_and_tells_that_there_was_one(story):
     lose(story)
     now = story.later(minutes=5)
     assert reach(story)
-    expected = Delivery(ANA, now, "wss://a.example", None, None, "", None)
+    expected = Delivery(ANA, now, "wss://a.example", None)
     assert story.read(delivery.of, ANA) == expected
 
 
@@ -95,10 +95,14 @@ def test_everybody_who_is_lost_is_listed_the_longest_first(story):
     lose(story, pubkey=ANA)
     lose(story, pubkey=hex_of("eve"))
     reach(story, pubkey=hex_of("eve"))
-    assert [row.pubkey for row in story.read(delivery.lost)] == [BEN, ANA]
+    people = (hex_of("eve"), ANA, BEN)
+    found = story.read(delivery.lost_operators, people, before=story.now)
+    assert [loss.pubkey for loss in found] == [BEN, ANA]
+    found = story.read(delivery.lost_operators, people, before=START)
+    assert [loss.pubkey for loss in found] == [BEN]
 
 
 @pytest.mark.parametrize("reason", Undelivered)
 def test_ledger_knows_each_reason(story, reason):
     lose(story, reason)
-    assert story.read(delivery.of, ANA).reason is reason
+    assert story.read(delivery.loss_of, ANA).reason is reason

@@ -6,6 +6,8 @@
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
+# make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
+# make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
 # make python-versions   runs `make test` with each supported Python that is installed (.venv-3.13 and so on)
 # make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
 
@@ -20,6 +22,7 @@ LNBITS := .lnbits/bin/lnbits
 # Three times the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 6
 SEED ?= 1
+NODE_APPS := tests/reach/node
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
 # A test starts hundreds of processes; without bytecode each would compile the program anew.
@@ -29,7 +32,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick test-long reach python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test quick test-long reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -63,6 +66,16 @@ test-long: setup
 reach: setup
 	@$(BIN)/python tests/reach/matrix.py --seed $(SEED)
 
+reach-node: setup $(NODE_APPS)/node_modules
+	@$(BIN)/python tests/reach/matrix.py --seed $(SEED) --app nostr-tools
+
+$(NODE_APPS)/node_modules: $(NODE_APPS)/package.json
+	@npm install --prefix $(NODE_APPS) --no-package-lock --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+hostile: setup
+	@$(BIN)/python tests/reach/hostile.py --seed $(SEED)
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -81,4 +94,4 @@ lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py
 
 clean:
-	rm -rf .venv .venv-* .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(NODE_APPS)/node_modules .venv .venv-* .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info

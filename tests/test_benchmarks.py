@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
         "lnbits_versions.py",
         "ledger/store/database_bench.py",
         "reach/matrix.py",
+        "reach/hostile.py",
     ],
 )
 def test_program_beside_the_tests_can_be_started(program, monkeypatch):

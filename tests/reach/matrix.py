@@ -9,7 +9,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,21 +20,28 @@ if __name__ == "__main__":  # the rooms of the tests, as pytest finds them
 from reach.cast import Cast, combinations, matrix
 from reach.certificates import DOMAIN, Authority, make_authority
 from reach.figures import failures, report, total
+from reach.node_people import NodeApp, node_process
 from reach.outcomes import Outcome
 from reach.people import SdkApp
 from reach.world import play
 
 PEOPLE, COMMANDS, NOTICES = 7, 5, 2
 LIMIT_S = 600
+SDK, TOOLS = "nostr-sdk", "nostr-tools"
 AT_ONCE = 8
 GOAL_PER_MILLE = 999
 
 
 async def play_all(
-    casts: Sequence[Cast], *, limit_s: float, at_once: int = AT_ONCE, make_app=SdkApp
+    casts: Sequence[Cast], *, limit_s: float, at_once: int = AT_ONCE, app: str = SDK
 ) -> list[Outcome]:
     """Play all casts, some at the same time, and return what became of every message."""
-    with _names_of_the_tests() as authority:
+    async with AsyncExitStack() as exits:
+        authority = exits.enter_context(_names_of_the_tests())
+        make_app = SdkApp
+        if app == TOOLS:
+            process = await exits.enter_async_context(node_process())
+            make_app = partial(NodeApp, process)
         room = asyncio.Semaphore(at_once)
 
         async def one(cast: Cast) -> list[Outcome]:
@@ -75,9 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.seed, options.worlds, people=PEOPLE, commands=COMMANDS, notices=NOTICES
     )
     casts = ([] if options.no_matrix else matrix(options.seed, commands=3, notices=1)) + random
-    outcomes = asyncio.run(play_all(casts, limit_s=options.limit, at_once=options.at_once))
+    outcomes = asyncio.run(
+        play_all(casts, limit_s=options.limit, at_once=options.at_once, app=options.app)
+    )
     wrong = failures(outcomes)
-    print(f"seed {options.seed}\n\n{report(outcomes)}\n")  # noqa: T201 - a program that prints
+    print(f"seed {options.seed}, apps of {options.app}\n\n{report(outcomes)}\n")  # noqa: T201 - a program that prints
     print("\n".join(wrong or ["Nothing lost, carried out twice, or out of order."]))  # noqa: T201
     mixed = total(one for one in outcomes if not one.column)
     return int(bool(wrong) or 1000 * mixed.delivered < GOAL_PER_MILLE * mixed.count)
@@ -89,6 +99,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--worlds", type=int, default=24, help="random combinations")
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds for the last message")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="worlds at the same time")
+    parser.add_argument("--app", choices=(SDK, TOOLS), default=SDK, help="what people write with")
     parser.add_argument("--no-matrix", action="store_true", help="random combinations alone")
     return parser.parse_args(arguments)
 

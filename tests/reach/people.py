@@ -46,6 +46,7 @@ class SdkApp:
         self._keys = sdk.Keys.generate()
         self.pubkey = self._keys.public_key().to_hex()
         self.arrivals: list[Arrival] = []
+        self.bot = bot
         self._bot = sdk.PublicKey.parse(bot)
         self._is_nip04 = kind == "nip04"
         self._seen: set[str] = set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class World:
 
     cast: Cast
     authority: Authority
-    make_app: type[SdkApp]
+    make_app: Callable[[str, str], App]
     limit_s: float
     random: Random
     gates: list[Gate] = field(default_factory=list)
@@ -188,7 +188,11 @@ def _has_everything(person: Person) -> bool:
 
 
 async def play(
-    cast: Cast, authority: Authority, *, limit_s: float, make_app: type[SdkApp] = SdkApp
+    cast: Cast,
+    authority: Authority,
+    *,
+    limit_s: float,
+    make_app: Callable[[str, str], App] = SdkApp,
 ) -> list[Outcome]:
     """Play a cast on a stage of its own; an error names the cast."""
     world = World(cast, authority, make_app, limit_s, Random(cast.seed))

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from dca_bot.config import Config
+from dca_bot.core.ports import PastReading
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.lamassu_source import build_source
@@ -48,15 +49,11 @@ async def run(config: Config) -> None:
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
         exits.push_async_callback(database.aclose)
-        age_max = config.message_age_max
-        past = await database.read(
-            lambda tx: relays.past_reading(tx, SystemClock().now(), message_age_max=age_max)
-        )
         outside = Outside(
             source=source,
             wallet=wallet,
             addresses=addresses,
-            messenger=build_messenger(config, key, past),
+            messenger=build_messenger(config, key, await past_reading(config, database)),
             clock=SystemClock(),
             random=secrets.SystemRandom(),
             supervisor=supervisor_of(os.environ),
@@ -65,6 +62,14 @@ async def run(config: Config) -> None:
         )
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
+
+
+async def past_reading(config: Config, database: Database) -> PastReading:
+    """Read in the ledger how far the bot's relays were read before."""
+    age_max = config.message_age_max
+    return await database.read(
+        lambda tx: relays.past_reading(tx, SystemClock().now(), message_age_max=age_max)
+    )
 
 
 async def run_jobs(

@@ -4,7 +4,7 @@ Lamassu's readers are built in `lamassu_source`: asyncssh and asyncpg are loaded
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -25,9 +25,11 @@ from dca_bot.files.secret_files import (
 )
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
+from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.presence import Presence
+from dca_bot.nostr.relay_socket import Endpoint
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
 from dca_bot.system_clock import SystemClock
@@ -118,8 +120,17 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
 
 
-def build_messenger(config: Config, key: SecretKey, past: PastReading | None) -> NostrMessenger:
-    """Make the bot's messenger, which reads on from where earlier runs of the bot have read to."""
+def build_messenger(
+    config: Config,
+    key: SecretKey,
+    past: PastReading | None,
+    *,
+    find_endpoint: Callable[[str], Awaitable[Endpoint | None]] = find_public,
+) -> NostrMessenger:
+    """Make the bot's messenger, which reads on from where earlier runs of the bot have read to.
+
+    `find_endpoint` decides which relays of other people may be connected to.
+    """
     return NostrMessenger(
         key,
         config.nostr.relays,
@@ -128,6 +139,7 @@ def build_messenger(config: Config, key: SecretKey, past: PastReading | None) ->
         random=secrets.SystemRandom(),
         presence=_presence(config),
         discovery=config.nostr.discovery_relays,
+        find_endpoint=find_endpoint,
     )
 
 

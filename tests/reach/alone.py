@@ -25,7 +25,11 @@ async def main(given: dict[str, str]) -> None:
     )
     if given["client"]:
         await bot.prepare({"ana": given["client"]}, {})
-    await bot.start()
+    try:
+        await bot.start()
+    except BaseException:
+        await bot.database.aclose()  # its thread would keep the process alive
+        raise
     sys.stdout.write("started\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)

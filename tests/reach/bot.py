@@ -10,17 +10,15 @@ from pathlib import Path
 
 from scaffold import open_ledger
 
-from dca_bot.app import keep_running
+from dca_bot.app import keep_running, past_reading
 from dca_bot.config import Config
 from dca_bot.core.ports import Export, ListMark
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relay_socket import Endpoint
-from dca_bot.outside import Outside, programme_of
+from dca_bot.outside import Outside, build_messenger, programme_of
 from dca_bot.system_clock import SystemClock
 from dca_bot.wiring import Jobs, build_jobs
 
@@ -74,16 +72,18 @@ class Bot:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._jobs: Jobs
-        self.messenger: NostrMessenger
         self._config = Config.model_validate(
             {
                 "bot": {"data_dir": str(folder / "data")},
-                "nostr": {"relays": list(relays), "operators": list(operators)},
+                "nostr": {
+                    "relays": list(relays),
+                    "operators": list(operators),
+                    "discovery_relays": list(discovery),
+                },
                 "lamassu": {"source": "directory"},
                 "lnbits": {"url": "https://lnbits.example.com"},
             }
         )
-        self._discovery = tuple(discovery)
 
     async def prepare(self, people: Mapping[str, str], hints: Mapping[str, Sequence[str]]) -> None:
         """Have clients in the ledger, by name; `hints`: relays of an nprofile, by public key."""
@@ -104,23 +104,17 @@ class Bot:
         """Start as `dca_bot.app.run` does, with other relays' addresses from `find_endpoint`."""
         self.database = await open_ledger(self._folder / "data")
         self._stop.clear()
-        listened_at = await self.database.read(
-            lambda tx: bot_state.moment(tx, bot_state.LISTENED_AT)
-        )
-        self.messenger = NostrMessenger(
+        messenger = build_messenger(
+            self._config,
             self.key,
-            self._config.nostr.relays,
-            SystemClock(),
-            since=listened_at,
-            random=random.SystemRandom(),
-            name="dca-bot",
+            await past_reading(self._config, self.database),
             find_endpoint=self._find_endpoint,
         )
         outside = Outside(
             source=QuietLamassu(),
             wallet=QuietLnbits(),
             addresses=None,
-            messenger=self.messenger,
+            messenger=messenger,
             clock=SystemClock(),
             random=random.SystemRandom(),
             bot=self.key.public_key,

@@ -104,7 +104,7 @@ class Scene:
         try:
             assert process.stdout is not None
             assert process.stdin is not None
-            assert await process.stdout.readline() == b"started\n"
+            assert await asyncio.wait_for(process.stdout.readline(), 30) == b"started\n"
             yield process.pid
             process.stdin.close()
             assert await asyncio.wait_for(process.wait(), 30) == 0
@@ -159,7 +159,6 @@ async def measure(*, count: int, per_s: int, seed: int) -> Volume:
             await here.ask()  # the answer comes after everything that was sent before
             volume.unpaced_per_s = (count - paced) / (time.monotonic() - began)
             volume.rss_kb.append(_rss_kb(pid))
-            _look(here, volume)
         for _ in range(2):
             volume.restart_s.append(await _first_answer(here, "bot"))
         volume.cold_s = await _first_answer(here, "cold")

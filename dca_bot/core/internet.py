@@ -36,16 +36,21 @@ def is_public(text: str) -> bool:
 
 
 def public_addresses(found: Iterable[str]) -> tuple[str, ...]:
-    """Return a host's public addresses in the order to try, without repetitions.
+    """Return a host's public addresses in the order to try, without repetitions."""
+    return by_turns(address for address in found if is_public(address))
+
+
+def by_turns(found: Iterable[str]) -> tuple[str, ...]:
+    """Return a host's addresses in the order to try, without repetitions.
 
     IPv4 and IPv6 take turns (RFC 8305), as often one kind is entirely out of reach; the resolver's
     first kind begins.
     """
-    public = [address for address in dict.fromkeys(found) if is_public(address)]
-    first_kind = [address for address in public if (":" in address) == (":" in public[0])]
-    other_kind = [address for address in public if address not in first_kind]
-    by_turns = chain.from_iterable(zip_longest(first_kind, other_kind))
-    return tuple(address for address in by_turns if address)[:ADDRESSES_MAX]
+    known = list(dict.fromkeys(found))
+    first_kind = [address for address in known if (":" in address) == (":" in known[0])]
+    other_kind = [address for address in known if address not in first_kind]
+    mixed = chain.from_iterable(zip_longest(first_kind, other_kind))
+    return tuple(address for address in mixed if address)[:ADDRESSES_MAX]
 
 
 def _embeds_another(address: IPv6Address) -> bool:

@@ -83,6 +83,7 @@ class Relay:
         self._habits = self._rules.habits
         self._connection: RelayConnection | None = None
         self._protocol: RelayProtocol | None = None
+        self._one_by_one = False
         self._listening = False
         self._listened_at: datetime | None = None
         self._trouble: Trouble | None = _NOT_TRIED
@@ -180,9 +181,13 @@ class Relay:
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
                 socket = await open_socket(
-                    self.url, self._endpoint, large_frames=self._habits.large_frames
+                    self.url,
+                    self._endpoint,
+                    large_frames=self._habits.large_frames,
+                    one_by_one=self._one_by_one,
                 )
         except (OSError, WebSocketException, ValueError) as error:
+            self._one_by_one = not self._one_by_one
             self._note(trouble_of(error), listening=False)
             return
         try:

@@ -1,10 +1,17 @@
 """Opens a WebSocket to a relay within time limits, at a name or at addresses that were checked."""
 
+import asyncio
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidMessage
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
+from dca_bot.core.internet import by_turns
 
 OPEN_LIMIT_S = 10
 _ADDRESS_LIMIT_S = 2
@@ -28,26 +35,45 @@ class Endpoint:
 
 
 async def open_socket(
-    url: str, endpoint: Endpoint | None = None, *, large_frames: bool = False
+    url: str,
+    endpoint: Endpoint | None = None,
+    *,
+    large_frames: bool = False,
+    one_by_one: bool = False,
 ) -> ClientConnection:
     """Open a connection to the relay's name, or to the endpoint's addresses one after the other.
 
-    `large_frames`: take frames of 64 MiB, one at a time, instead of frames of 4 MiB. Raise OSError,
-    WebSocketException or ValueError (a broken URL) as websockets does.
+    `large_frames`: take frames of 64 MiB, one at a time, instead of frames of 4 MiB. `one_by_one`: try the
+    addresses behind the relay's name one after the other too, up to the relay's own answer: the first may
+    take connections and say nothing. Raise OSError, WebSocketException or ValueError (a broken URL) as
+    websockets does.
     """
     frames: dict[str, Any] = {"max_size": _FRAME_BYTES_MAX, "max_queue": _FRAMES_QUEUED_MAX}
     if large_frames:
         frames = {"max_size": _LARGE_FRAME_BYTES_MAX, "max_queue": 1}
+    if endpoint is None and one_by_one:
+        endpoint = await _resolve(url)
     if endpoint is None:
         return await _open_at(url, happy_eyeballs_delay=_NEXT_ADDRESS_S, **frames)
     fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None, **frames}
     *others, last = endpoint.hosts
     share_s = min(_ADDRESS_LIMIT_S, OPEN_LIMIT_S / (len(others) + 2))
     for host in others:
-        # An answer of the relay, a refusal too, is no OSError: no further address is tried then.
-        with suppress(OSError):
+        # A relay's answer, a refusal too, is another error: no further address is tried then.
+        with suppress(OSError, InvalidMessage):
             return await _open_at(url, limit_s=share_s, host=host, **fixed)
     return await _open_at(url, host=last, **fixed)
+
+
+async def _resolve(url: str) -> Endpoint | None:
+    """Return the addresses behind a relay's name; None if a proxy resolves the name."""
+    place = parse_uri(url)
+    if get_proxy(place) is not None:
+        return None
+    found = await asyncio.get_running_loop().getaddrinfo(
+        place.host, place.port, type=socket.SOCK_STREAM
+    )
+    return Endpoint(by_turns(str(address[0]) for *_, address in found), place.port)
 
 
 async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> ClientConnection:

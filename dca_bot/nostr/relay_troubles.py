@@ -9,6 +9,7 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidStatus,
     InvalidURI,
+    SecurityError,
     WebSocketException,
 )
 
@@ -19,6 +20,7 @@ from dca_bot.errors import in_words, one_line
 _CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED; Python has no name for OpenSSL's numbers
 _OTHER_NAME = 62
 _SELF_SIGNED = (18, 19)
+_CUT = "the connection was cut"
 _REDIRECTS = range(300, 400)
 _BY_WORDS = {
     "auth-required": RelayTrouble.AUTH,
@@ -46,8 +48,12 @@ def trouble_of(error: BaseException) -> Trouble:
             status = response.status_code
             code = RelayTrouble.REDIRECT if status in _REDIRECTS else RelayTrouble.HTTP_STATUS
             return Trouble(code, detail, words, status)
+        case ConnectionClosed(rcvd=None, sent=None):
+            return Trouble(RelayTrouble.LOST, _CUT)
         case ConnectionClosed(rcvd=received):
             return Trouble(RelayTrouble.LOST, detail, one_line(received.reason if received else ""))
+        case ConnectionError() if not str(error):
+            return Trouble(RelayTrouble.LOST, _CUT)
     return Trouble(_code_of(error), detail)
 
 
@@ -100,7 +106,11 @@ _BY_CERTIFICATE = {
 def _code_of(error: BaseException) -> RelayTrouble:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _BY_CERTIFICATE.get(error.verify_code, RelayTrouble.TLS)
-    if isinstance(error.__cause__, InvalidStatus):  # websockets doesn't follow this redirect
+    # A redirect that websockets doesn't follow: to another host, to no relay's URL, or one too many.
+    if (
+        isinstance(error.__cause__ or error.__context__, InvalidStatus)
+        or type(error) is SecurityError
+    ):
         return RelayTrouble.REDIRECT
     # Several addresses that failed in different ways: asyncio names each in the text alone.
     if isinstance(error, OSError) and f"[Errno {errno.ECONNREFUSED}]" in str(error):

@@ -16,6 +16,7 @@ from websockets.utils import accept_key
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, keys, relay_socket
+from dca_bot.nostr import relay as relay_module
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.presence import Presence
 from dca_bot.nostr.recipient_relays import GRACE_S
@@ -390,6 +391,52 @@ async def test_relay_is_visited_at_its_next_address_where_one_cannot_be_reached(
             named = abroad.replace("127.0.0.1", "relay.example")
             assert await send(ours, to(alice, "hello abroad"), [named])
         assert (await received(hers))[0].text == "hello abroad"
+
+
+@asynccontextmanager
+async def dead_backend(host, port, answer):
+    """Serve what takes connections, and says `answer` before it hangs up; None says nothing at all."""
+
+    async def serve_one(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is None:
+            await reader.read()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve_one, host, port)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"hello\r\n"], ids=["mute", "hangs_up", "no_http"])
+@pytest.mark.parametrize("whose", ["own", "others"])
+async def test_relay_is_reached_though_its_first_address_takes_connections_in_vain(
+    bot, alice, answer, whose, monkeypatch
+):
+    monkeypatch.setattr(relay_socket, "_ADDRESS_LIMIT_S", 0.3)
+    monkeypatch.setattr(relay_module, "OPEN_LIMIT_S", 1)
+
+    async def getaddrinfo(_host, port, **_):
+        found = [(REFUSING, port), ("127.0.0.1", port)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in found]
+
+    async def find(url):
+        return Endpoint((REFUSING, "127.0.0.1"), urlsplit(url).port)
+
+    async with (
+        local_relay() as home,
+        local_relay() as url,
+        dead_backend(REFUSING, urlsplit(url).port, answer),
+    ):
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        named = url.replace("127.0.0.1", "relay.example")
+        own = [named if whose == "own" else home]
+        async with asyncio.timeout(8), running(messenger_of(bot, own, find_endpoint=find)) as ours:
+            assert await send(ours, to(alice), [named])
 
 
 async def test_own_relay_is_connected_to_though_its_first_address_keeps_silent(bot, monkeypatch):

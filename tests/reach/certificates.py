@@ -18,10 +18,14 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Authority:
-    """Server contexts by kind of certificate; `file` is what clients are to trust (SSL_CERT_FILE)."""
+    """Server contexts by kind of certificate; `file` is what clients are to trust (SSL_CERT_FILE).
+
+    `root` serves the authority's own certificate, which signs itself.
+    """
 
     file: Path
     contexts: dict[str, ssl.SSLContext]
+    root: ssl.SSLContext
 
 
 def make_authority(folder: Path) -> Authority:
@@ -38,12 +42,16 @@ def make_authority(folder: Path) -> Authority:
     for kind, (names, days) in kinds.items():
         own = ec.generate_private_key(ec.SECP256R1())
         made = _certificate(_name(kind), name, own.public_key(), key, names, days=days)
-        chain = folder / f"{kind}.pem"
-        private = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        chain.write_bytes(private + made.public_bytes(Encoding.PEM))
-        contexts[kind] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        contexts[kind].load_cert_chain(chain)
-    return Authority(file, contexts)
+        contexts[kind] = _context(folder / f"{kind}.pem", own, made)
+    return Authority(file, contexts, _context(folder / "root.pem", key, root))
+
+
+def _context(chain: Path, key: ec.EllipticCurvePrivateKey, made: x509.Certificate):
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    chain.write_bytes(private + made.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    return context
 
 
 def _certificate(subject, issuer, public, signer, names: Sequence[str], *, days=30, is_root=False):

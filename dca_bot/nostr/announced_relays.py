@@ -12,22 +12,14 @@ from dca_bot.nostr.relay import Relay
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AnnouncementState:
-    """How a relay takes the bot's announcement; `detail` is for a person, '' if nothing is wrong."""
-
-    url: str
-    own: bool
-    detail: str
-
-
 @dataclass(slots=True)
 class AnnouncedRelay:
     """A relay where the bot announces itself, an own relay or a discovery relay.
 
     `relay`: the present connection to an own relay. `answered`: the relay has told once what it has of
     the bot. `has`: the bot's events that the relay has, by slot. `failed`: the events that the relay
-    didn't take since the last retry. `woken`: there may be something to do.
+    didn't take since the last retry. `detail`: what is wrong, for a person. `woken`: there may be
+    something to do.
     """
 
     url: str
@@ -42,11 +34,6 @@ class AnnouncedRelay:
     has: dict[Slot, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def state(self) -> AnnouncementState:
-        """Return how the relay takes the announcement."""
-        return AnnouncementState(self.url, self.own, self.detail)
 
     def connect(self, relay: Relay) -> None:
         """Note a new connection of an own relay, which may have lost the bot's events meanwhile."""

@@ -1,7 +1,7 @@
 """Publishes what the bot says of itself, to the bot's own relays and to the discovery relays.
 
 Each relay is read before anything is published there, and is sent only what the relay lacks. Relays
-that refuse or can't be reached are tried again after growing delays, and named in `states`.
+that refuse or can't be reached are tried again after growing delays, and named in the log.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from random import Random
 
 from dca_bot.core.ports import Clock
 from dca_bot.errors import MessageRefused, place_of
-from dca_bot.nostr.announced_relays import AnnouncedRelay, AnnouncementState, Visit
+from dca_bot.nostr.announced_relays import AnnouncedRelay, Visit
 from dca_bot.nostr.command_manifest import (
     KIND_COMMAND,
     KIND_MANIFEST,
@@ -76,10 +76,6 @@ class Announcement:
             group.create_task(self._lose_patience())
             for place in self._relays:
                 group.create_task(self._attend(place))
-
-    def states(self) -> tuple[AnnouncementState, ...]:
-        """Return how each relay takes the announcement."""
-        return tuple(place.state for place in self._relays)
 
     def on_connected(self, relay: Relay) -> None:
         """Read an own relay again: the relay may have lost the events, or have newer events."""

@@ -42,8 +42,13 @@ class Draft:
     content: str
 
     def is_said_by(self, event: Event | None) -> bool:
-        """Tell whether an event has this very content."""
-        return event is not None and (event.tags, event.content) == (self.tags, self.content)
+        """Tell whether an event has this very content, whatever work (NIP-13) was put into the event."""
+        return event is not None and (said(event), event.content) == (self.tags, self.content)
+
+
+def said(event: Event) -> Tags:
+    """Return the tags of an event but the proof of work (NIP-13), which a relay has asked for."""
+    return tuple(tag for tag in event.tags if tag[:1] != ("nonce",))
 
 
 def draft_profile(
@@ -67,7 +72,7 @@ def draft_profile(
     content = json.dumps(fields, ensure_ascii=False)
     if published is not None and old is not None and _canonical(old) == _canonical(fields):
         content = published.content
-    return Draft(KIND_PROFILE, () if published is None else published.tags, content)
+    return Draft(KIND_PROFILE, () if published is None else said(published), content)
 
 
 def draft_inbox_relays(relays: Sequence[str]) -> Draft:

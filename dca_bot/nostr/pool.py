@@ -27,7 +27,6 @@ from dca_bot.core.relay_lists import RelayList
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
-from dca_bot.nostr.announced_relays import AnnouncementState
 from dca_bot.nostr.announcement import Announcement
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
@@ -188,10 +187,6 @@ class NostrMessenger:
         """Return how far each of the bot's own relays was heard, by normalized URL."""
         found = ((url, relay.heard) for url, relay in self._relays.items())
         return tuple(replace(heard, url=url) for url, heard in found if heard is not None)
-
-    def announcement_states(self) -> tuple[AnnouncementState, ...]:
-        """Return how each relay takes what the bot publishes of itself."""
-        return () if self._announcement is None else self._announcement.states()
 
     def _own_relay(self, url: str, since: datetime) -> Relay:
         return Relay(

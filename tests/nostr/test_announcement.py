@@ -257,7 +257,7 @@ async def test_profile_waits_for_a_relay_that_has_not_answered_yet(bot):
         await eventually(lambda: app.listed(10_050), [["relay", own]])
         assert await app.profile() is None
         await eventually(app.profile, FIRST | {"bot": True})
-        (state,) = [state for state in messenger.announcement_states() if state.detail]
+        (state,) = [state for state in messenger._announcement._relays if state.detail]
         assert (state.url, state.own) == (dead, False)
         assert "connect" in state.detail.lower()
 
@@ -290,7 +290,7 @@ async def test_no_profile_is_published_where_none_could_be_read(bot):
             before = len(asked)
             await eventually(lambda: len(asked) >= before + 6)
             assert sent == [10_050]
-            (state,) = messenger.announcement_states()
+            (state,) = messenger._announcement._relays
             assert "no answer" in state.detail
 
 
@@ -362,13 +362,13 @@ async def test_discovery_relay_that_refuses_is_named_and_tried_again_without_a_f
             await eventually(lambda: app.listed(10_002), [["r", own]])
             await eventually(lambda: way.sent.count(0) > 2)
             assert way.sent.count(10_050) == way.sent.count(10_002) == 1
-            (state,) = [state for state in messenger.announcement_states() if state.detail]
+            (state,) = [state for state in messenger._announcement._relays if state.detail]
             assert (state.url, state.own) == (far, False)
             assert state.detail == "kind 0 not accepted: blocked: kind not allowed"
             way.refused = set()
             await eventually(app.profile, FIRST | {"bot": True})
             await at_rest(messenger)
-            assert not any(state.detail for state in messenger.announcement_states())
+            assert not any(state.detail for state in messenger._announcement._relays)
     lines = [line.getMessage() for line in caplog.records if "announcement" in line.getMessage()]
     kinds = [line.split(" ")[0] for line in lines]
     assert kinds == ["announcement_refused", "announcement_accepted"]

@@ -65,8 +65,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0006_reach.sql",
-        "8b031745bd50",
-        "a99a479f70f7d2dd",
+        "d6aae2d098c3",
+        "a692702da7383698",
         "where people read, whom messages reach, how far each relay was heard, and strangers' knocks",
     ),
 )

@@ -270,7 +270,6 @@ STAYS = {
     "commission_terms.set_at": IS_FINAL,
     "confirmation.used_at": IS_TOLD,
     "delivery.reached_at": IS_SHOWN,
-    "delivery.told_at": IS_TOLD,
     "deposit.created_at": IS_SHOWN,
     "deposit.voided_at": IS_TOLD,
     "distribution.at": IS_FINAL,

@@ -43,7 +43,6 @@ CREATE TABLE delivery (
   lost_at    INTEGER,                           -- since when messages don't reach the person; NULL: they do
   reason     TEXT CHECK (reason IN ('no_list', 'unusable_list', 'no_connection', 'no_answer', 'refused')),
   detail     TEXT NOT NULL DEFAULT '',          -- the relays' own words
-  told_at    INTEGER,                           -- when the operators were told
   CHECK ((reason IS NULL) = (lost_at IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_lost ON delivery (lost_at) WHERE lost_at IS NOT NULL;

@@ -30,6 +30,8 @@ ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 
 A message to dead relays alone is under way for half a minute.
 """
+RETRIES_MAX = 8
+"""The messages under way that another relay has already."""
 _IDLE_S = 30
 _RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
@@ -37,10 +39,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Recipient:
-    """The recipient of a message, as the ledger knows the person."""
+    """The recipient of a message, as the ledger knows the person.
+
+    `is_stranger`: the message answers somebody who is neither client nor operator.
+    """
 
     person: Person | None
-    is_member: bool
+    is_stranger: bool
     relays: PersonRelays
 
 
@@ -56,9 +61,11 @@ class Outbox:
     relays: tuple[str, ...]
     lists: RelayListWatch
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
+    _retrying: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
         """Send every message that is due; never return."""
+        self.lists.on_change = self._begin_anew
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._start_due(group)
@@ -66,21 +73,37 @@ class Outbox:
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
         for message in await self.database.read(self._pick):
-            self._busy[message.recipient] = group.create_task(self._deliver(message))
+            busy = self._busy_with(message)
+            busy[message.recipient] = group.create_task(self._deliver(message))
+
+    def _busy_with(self, message: OutboxMessage) -> dict[str, asyncio.Task[None]]:
+        """Return the messages under way that keep back this one: a retry keeps no new message back."""
+        return self._retrying if message.taken_beside else self._busy
+
+    def _begin_anew(self, pubkey: str) -> None:
+        """End the tries at a person's former relays; the messages are due again."""
+        for busy in (self._busy, self._retrying):
+            if pubkey in busy:
+                busy[pubkey].cancel()
 
     def _pick(self, tx: Tx) -> list[OutboxMessage]:
-        """Choose the messages that leave now, the urgent first, one for each person."""
+        """Choose the messages that leave now, the urgent first, one for each person.
+
+        Beside those, one message for each person that another relay has already is tried again.
+        """
         now, picked = self.clock.now(), list[OutboxMessage]()
         for urgency, room in ROOM.items():
             busy = (*self._busy, *(message.recipient for message in picked))
             limit = room - len(busy)
             picked += outbox.due(tx, now, urgency=urgency, limit=limit, busy=busy)
+        limit, busy = RETRIES_MAX - len(self._retrying), tuple(self._retrying)
+        picked += outbox.taken_and_due(tx, now, limit=limit, busy=busy)
         self.signals.leaving.update(message.id for message in picked)
         return picked
 
     async def _pause_s(self) -> float:
         next_at = await self.database.read(outbox.next_try_at)
-        if next_at is None or self._busy:
+        if next_at is None or self._busy or self._retrying:
             return _IDLE_S
         return min(max((next_at - self.clock.now()).total_seconds(), 0.0), _IDLE_S)
 
@@ -98,7 +121,7 @@ class Outbox:
             )
             await self.database.transact(lambda tx: self._retry(tx, message, ""))
         finally:
-            del self._busy[message.recipient]
+            del self._busy_with(message)[message.recipient]
             self.signals.leaving.discard(message.id)
             self.signals.outbox.ring()
 
@@ -106,12 +129,11 @@ class Outbox:
         if await self._is_expired(message):
             return
         recipient = await self.database.read(lambda tx: self._recipient(tx, message))
-        is_stranger = _is_stranger(message, recipient)
-        if not is_stranger:
+        if not recipient.is_stranger:
             self.lists.want(message.recipient)
         message = await self._with_event(message, recipient)
         assert message.event is not None
-        chosen = self._route(message, recipient, is_stranger=is_stranger)
+        chosen = self._route(message, recipient)
         answers: Sequence[RelayAnswer] = ()
         if chosen.waves:
             bulk = message.urgency is Urgency.BULK
@@ -119,10 +141,8 @@ class Outbox:
                 message.event, chosen.waves, chosen.counting, bulk=bulk
             )
         outcome = judge(chosen, answers)
-        await self.database.transact(
-            lambda tx: self._record(tx, message, outcome, is_stranger=is_stranger)
-        )
-        if outcome.reason is not None and not is_stranger:
+        await self.database.transact(lambda tx: self._record(tx, message, recipient, outcome))
+        if outcome.reason is not None and not recipient.is_stranger:
             self.lists.want(message.recipient, failed=True)
 
     async def _is_expired(self, message: OutboxMessage) -> bool:
@@ -153,8 +173,8 @@ class Outbox:
         await self.database.transact(lambda tx: outbox.fix_protocol(tx, message, protocol, kept))
         return replace(message, protocol=protocol, event=event)
 
-    def _route(self, message: OutboxMessage, recipient: _Recipient, *, is_stranger: bool) -> Route:
-        if is_stranger:
+    def _route(self, message: OutboxMessage, recipient: _Recipient) -> Route:
+        if recipient.is_stranger:
             return answer_route(message.relay)
         relays = recipient.relays
         if message.relay:
@@ -174,22 +194,27 @@ class Outbox:
             accepted_at=fared.relay if fared else "",
             is_lost=fared is not None and fared.loss is not None,
         )
-        return _Recipient(person=person, is_member=bool(known), relays=relays)
+        return _Recipient(person, bool(message.relay) and not known, relays)
 
     def _record(
-        self, tx: Tx, message: OutboxMessage, outcome: Outcome, *, is_stranger: bool
+        self, tx: Tx, message: OutboxMessage, recipient: _Recipient, outcome: Outcome
     ) -> None:
         """Record what became of a message, and how messages to the person fare."""
         now, pubkey = self.clock.now(), message.recipient
         if outcome.reason is None:
             outbox.mark_sent(tx, message, now=now)
-            if not is_stranger and delivery.note_reached(tx, pubkey, outcome.reached_at, now=now):
+            is_known = not recipient.is_stranger
+            if is_known and delivery.note_reached(tx, pubkey, outcome.reached_at, now=now):
                 outbox.hurry_person(tx, pubkey, now)
             return
         self._retry(tx, message, outcome.beside)
+        if recipient.is_stranger:
+            return
         # Without a relay of its own the bot can't tell whose fault it is.
-        if not is_stranger and self.messenger.connected():
+        if self.messenger.connected():
             delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
+        if self._recipient(tx, message).relays.inbox != recipient.relays.inbox:
+            outbox.hurry_person(tx, pubkey, now)  # A list was found meanwhile.
 
     def _retry(self, tx: Tx, message: OutboxMessage, beside: str) -> None:
         """Record a failed try; `beside`: a relay that has the message although that doesn't count."""
@@ -199,10 +224,6 @@ class Outbox:
             _log.error("message given up id=%d tries=%d", message.id, message.tries + 1)
         if beside or message.taken_beside:
             outbox.put_off_taken(tx, message.recipient, delay_s=delay_s, now=now)
-
-
-def _is_stranger(message: OutboxMessage, recipient: _Recipient) -> bool:
-    return bool(message.relay) and not recipient.is_member
 
 
 def _protocol_for(recipient: _Recipient) -> DmProtocol:

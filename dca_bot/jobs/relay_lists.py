@@ -8,6 +8,7 @@ person's waiting messages leave for the new relays. Strangers are never looked u
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,13 +33,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RelayListWatch:
-    """The look-ups of relay lists; `want` asks for one, `run` carries all of them out."""
+    """The look-ups of relay lists; `want` asks for one, `run` carries all of them out.
+
+    `on_change` is called with the public key of a person who reads elsewhere now.
+    """
 
     database: Database
     messenger: Messenger
     programme: Programme
     clock: Clock
     signals: Signals
+    on_change: Callable[[str], None] = lambda _pubkey: None
     _looked_at: dict[str, datetime] = field(default_factory=dict, init=False)
     _wanted: dict[str, None] = field(default_factory=dict, init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
@@ -119,6 +124,7 @@ class RelayListWatch:
             return is_new
 
         if await self.database.transact(work):
+            self.on_change(found.pubkey)
             self.signals.outbox.ring()
 
 

@@ -1,7 +1,7 @@
 """Publishes one event to relays in waves, until a relay that counts has accepted.
 
 A wave begins when every relay of the waves before has answered, or after WAVE_S seconds without an acceptance
-that counts. Once enough relays have the event, the others have GRACE_S seconds more.
+that counts. Once enough relays have the event, the others have GRACE_S seconds more to take the event too.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from dca_bot.core.delivery import RelayAnswer
 from dca_bot.nostr.recipient_relays import GRACE_S
 
 WAVE_S = 2
+BESIDE_S = 1
+"""Seconds in which a relay that counts must accept once another relay has: the next try is more patient."""
 
 Send = Callable[[str], Coroutine[Any, Any, RelayAnswer]]
 
@@ -24,8 +26,8 @@ async def publish_in_waves(
 ) -> list[RelayAnswer]:
     """Return the answers that came, up to the first acceptance that counts.
 
-    Without such an acceptance all answers are waited for. But once a relay that doesn't count has the event,
-    no answer is waited for longer than GRACE_S seconds. `group` runs the visits that are still under way.
+    Without such an acceptance all answers are waited for, but BESIDE_S seconds at most once a relay that
+    doesn't count has the event. `group` runs the visits that are still under way.
     """
     answers: list[RelayAnswer] = []
     pending: set[asyncio.Task[RelayAnswer]] = set()
@@ -51,7 +53,7 @@ async def _collect(
     until = None if limit_s is None else loop.time() + limit_s
     while pending and not _counts(answers, counting):
         if until is None and any(answer.accepted for answer in answers):
-            until = loop.time() + GRACE_S
+            until = loop.time() + BESIDE_S
         left_s = None if until is None else max(until - loop.time(), 0)
         done, pending = await asyncio.wait(
             pending, timeout=left_s, return_when=asyncio.FIRST_COMPLETED

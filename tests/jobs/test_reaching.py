@@ -12,7 +12,7 @@ from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.jobs import relay_lists
 from dca_bot.jobs.relay_lists import EVERY, FRESH_FOR, PEOPLE_MAX, RETRY_AFTER
 from dca_bot.ledger.correspondence import outbox, person_relays
-from dca_bot.ledger.correspondence.delivery import Delivery
+from dca_bot.ledger.correspondence.delivery import Delivery, Loss
 
 LISTED = tuple(f"wss://listed-{n}.example" for n in range(5))
 
@@ -50,7 +50,7 @@ async def later(office, **delta):
 async def test_relay_of_the_list_that_took_the_message_is_recorded_as_reached(office):
     await office.write(ANA, "news")
     await office.deliver()
-    assert await office.fared() == Delivery(ANA, NOW, INBOX[0], None, None, "", None)
+    assert await office.fared() == Delivery(ANA, NOW, INBOX[0], None)
 
 
 async def test_fifth_relay_of_the_list_is_the_good_one_and_the_first_to_be_tried_next(unlisted):
@@ -71,7 +71,7 @@ async def test_message_that_only_the_relay_of_writing_took_is_tried_at_the_list_
     office.relays.refusing = set(INBOX)
     await office.write(ANA, "news", protocol=NIP17, relay=WROTE_AT)
     await office.deliver()
-    lost = Delivery(ANA, None, "", NOW, Undelivered.REFUSED, "blocked", None)
+    lost = Delivery(ANA, None, "", Loss(ANA, NOW, Undelivered.REFUSED, "blocked"))
     assert await office.fared() == lost
     assert await office.unsent() == 1
     await later(office, minutes=1)
@@ -80,7 +80,7 @@ async def test_message_that_only_the_relay_of_writing_took_is_tried_at_the_list_
     office.relays.refusing = set()
     await later(office, minutes=1)
     assert await office.unsent() == 0
-    assert (await office.fared()).lost_at is None
+    assert (await office.fared()).loss is None
     rumors = {(message.text, message.created_at) for message in office.relays.sealed}
     assert len(rumors) == 1, "the app shows one message"
 
@@ -108,7 +108,7 @@ async def test_message_beside_the_relay_of_writing_does_not_count(unlisted):
     unlisted.relays.refusing = {WROTE_AT}
     await unlisted.write(ANA, "news")
     await unlisted.deliver()
-    assert (await unlisted.fared()).reason is Undelivered.REFUSED
+    assert (await unlisted.fared()).loss.reason is Undelivered.REFUSED
     await later(unlisted, minutes=1)
     assert waves_of(unlisted) == [((WROTE_AT, *OWN),), ((WROTE_AT,),)]
 
@@ -116,7 +116,7 @@ async def test_message_beside_the_relay_of_writing_does_not_count(unlisted):
 async def test_person_without_a_list_who_never_wrote_is_not_reached_until_one_is_known(unlisted):
     await unlisted.write(ANA, "welcome")
     await unlisted.deliver()
-    assert (await unlisted.fared()).reason is Undelivered.NO_LIST
+    assert (await unlisted.fared()).loss.reason is Undelivered.NO_LIST
     await later(unlisted, minutes=1)
     assert waves_of(unlisted) == [(OWN,)], "the bot's relays have it already"
     await unlisted.lists_relays(ANA, *INBOX)
@@ -181,8 +181,8 @@ async def test_loss_begins_with_the_first_message_and_the_last_reason_stands(off
     await office.write(ANA, "news")
     await office.deliver()
     await later(office, hours=1)
-    fared = await office.fared()
-    assert (fared.lost_at, fared.detail) == (NOW, "blocked")
+    loss = (await office.fared()).loss
+    assert (loss.since, loss.said) == (NOW, "blocked")
 
 
 async def test_former_client_is_told_goodbye_where_the_list_says(office):
@@ -276,7 +276,7 @@ async def test_list_that_is_found_sends_the_waiting_message_on_at_once(watched):
     watched.finder.lists[ANA] = [listed(ANA, *INBOX)]
     await send(watched, ANA, "welcome")
     await until(lambda: waves_of(watched) == [(OWN,)] and not watched.deliverer._busy)
-    assert (await watched.fared()).reason is Undelivered.NO_LIST
+    assert (await watched.fared()).loss.reason is Undelivered.NO_LIST
     watched.finder.gate.set()
     await until(lambda: waves_of(watched)[1:] == [(INBOX,)] and not watched.deliverer._busy)
     assert (await watched.fared()).relay == INBOX[0]

@@ -127,7 +127,8 @@ def due(
     """Return the messages to send now for messages of this urgency: one to each of `limit` persons.
 
     `busy` persons get nothing. A person's messages leave in the order of writing, so an older message may be
-    returned in place of the urgent one behind; only BULK messages let others pass.
+    returned in place of the urgent one behind; only BULK messages let others pass. Messages that a relay has
+    already are `taken_and_due`.
     """
     found: dict[str, OutboxMessage] = {}
     for recipient in _recipients(tx, now, urgency, busy) if limit > 0 else ():
@@ -135,6 +136,27 @@ def due(
             found[recipient] = _first(tx, recipient, now)
         if len(found) == limit:
             break
+    return list(found.values())
+
+
+def taken_and_due(
+    tx: Tx, now: datetime, *, limit: int, busy: Sequence[str] = ()
+) -> list[OutboxMessage]:
+    """Return messages to try again now that a relay has already, one to each of `limit` persons.
+
+    `busy` persons get nothing.
+    """
+    marks = ",".join("?" * len(busy))
+    rows = tx.execute(
+        f"SELECT * FROM outbox INDEXED BY outbox_open WHERE {UNSENT_MESSAGE} AND try_at <= ?"
+        f" AND taken_beside <> '' AND recipient NOT IN ({marks}) ORDER BY try_at, id",
+        (micros(now), *busy),
+    )
+    found: dict[str, OutboxMessage] = {}
+    for row in rows:
+        if len(found) >= limit:
+            break
+        found.setdefault(row["recipient"], _message(row))
     return list(found.values())
 
 
@@ -211,7 +233,7 @@ def _recipients(tx: Tx, now: datetime, urgency: Urgency, busy: Sequence[str]) ->
     marks = ",".join("?" * len(busy))
     rows = tx.execute(
         f"SELECT recipient FROM outbox INDEXED BY outbox_turn WHERE {UNSENT_MESSAGE} AND urgency = ?"
-        f" AND try_at <= ? AND recipient NOT IN ({marks}) ORDER BY try_at, id",
+        f" AND try_at <= ? AND taken_beside = '' AND recipient NOT IN ({marks}) ORDER BY try_at, id",
         (urgency, micros(now), *busy),
     )
     yield from (row["recipient"] for row in rows)
@@ -221,7 +243,7 @@ def _first(tx: Tx, recipient: str, now: datetime) -> OutboxMessage:
     """Return the person's next message; there is one."""
     row = tx.execute(
         f"SELECT * FROM outbox INDEXED BY outbox_waiting WHERE {UNSENT_MESSAGE} AND recipient = ?"
-        " AND try_at <= ? ORDER BY urgency = ?, id LIMIT 1",
+        " AND try_at <= ? AND taken_beside = '' ORDER BY urgency = ?, id LIMIT 1",
         (recipient, micros(now), Urgency.BULK),
     ).fetchone()
     return _message(row)

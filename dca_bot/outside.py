@@ -151,7 +151,6 @@ def _presence(config: Config) -> Presence:
     return Presence(
         profile=config.nostr.profile.model_dump(exclude_none=True),
         first_profile=_FIRST_PROFILE,
-        discovery_relays=config.nostr.discovery_relays,
         manifest=manifest,
         commands=commands,
     )

@@ -73,6 +73,11 @@ class Wired:
         return list(build_messenger(self.config, self.key, None)._relays)
 
     @property
+    def announced_elsewhere(self):
+        announcement = build_messenger(self.config, self.key, past=None)._announcement
+        return [relay.url for relay in announcement._relays if not relay.own]
+
+    @property
     def presence(self):
         return build_messenger(self.config, self.key, None)._announcement._presence
 
@@ -172,7 +177,7 @@ CASES = [
     (
         "nostr.discovery_relays",
         ["wss://d.example"],
-        lambda w: (list(w.presence.discovery_relays), w.discovery),
+        lambda w: (w.announced_elsewhere, w.discovery),
         (["wss://d.example"],) * 2,
     ),
     *(

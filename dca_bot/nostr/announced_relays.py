@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class AnnouncedRelay:
-    """A relay where the bot announces itself, an own relay or a discovery relay.
+    """A relay where the bot announces itself, an own relay or one that is visited.
 
     `relay`: the present connection to an own relay. `answered`: the relay has told once what it has of
     the bot. `has`: the bot's events that the relay has, by slot. `failed`: the events that the relay

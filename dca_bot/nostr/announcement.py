@@ -1,4 +1,4 @@
-"""Publishes what the bot says of itself, to the bot's own relays and to the discovery relays.
+"""Publishes what the bot says of itself, to the bot's own relays, to discovery relays and to former relays.
 
 Each relay is read before anything is published there, and is sent only what the relay lacks. Relays
 that refuse or can't be reached are tried again after growing delays, and named in the log.
@@ -46,13 +46,17 @@ _READ_AGAIN_S = 24 * 3600
 
 
 class Announcement:
-    """Keeps the bot's own events published while `run` runs."""
+    """Keeps the bot's own events published while `run` runs.
+
+    `elsewhere`: relays that aren't the bot's own, visited as the operator has written them.
+    """
 
     def __init__(
         self,
         presence: Presence,
         key: SecretKey,
         own: OwnRelays,
+        elsewhere: Sequence[str],
         clock: Clock,
         random: Random,
     ) -> None:
@@ -61,10 +65,10 @@ class Announcement:
         self._clock = clock
         self._random = random
         self._own = own
-        elsewhere = [url for url in presence.discovery_relays if not own.has(url)]
+        others = dict.fromkeys(url for url in elsewhere if not own.has(url))
         self._relays = [
             *(AnnouncedRelay(url, own=True) for url in own.urls),
-            *(AnnouncedRelay(url, own=False) for url in elsewhere),
+            *(AnnouncedRelay(url, own=False) for url in others),
         ]
         self._commands = command_drafts(presence, key.public_key)
         self._events = OwnEvents(self._sign)
@@ -108,14 +112,13 @@ class Announcement:
 
     async def _attend(self, place: AnnouncedRelay) -> None:
         """Serve one relay whenever there is something to do there."""
-        failures = 0
+        failures, delay_s = 0, _READ_AGAIN_S
         while True:
             place.woken.clear()
-            if self._has_business(place):
-                failures = 0 if await self._serve(place) else failures + 1
-            delay_s = (
-                min(_RETRY_S * 2 ** (failures - 1), _READ_AGAIN_S) if failures else _READ_AGAIN_S
-            )
+            is_done = await self._serve(place)
+            if is_done is not None:
+                failures = 0 if is_done else failures + 1
+                delay_s = _delay_s(failures)
             # Jitter: bots that were started together don't come together each day.
             if not await self._is_woken_within(place, delay_s * self._random.uniform(0.5, 1)):
                 place.expire()
@@ -133,16 +136,15 @@ class Announcement:
             sleeping.cancel()
         return place.woken.is_set()
 
-    def _has_business(self, place: AnnouncedRelay) -> bool:
-        if place.own and place.relay is None:
-            return False
-        wants_reading = place.unread and not place.read_failed
-        return wants_reading or any(event.id not in place.failed for event in self._lacking(place))
+    async def _serve(self, place: AnnouncedRelay) -> bool | None:
+        """Read a relay and publish there what the relay lacks.
 
-    async def _serve(self, place: AnnouncedRelay) -> bool:
-        """Read a relay and publish there what the relay lacks; False if that failed in part."""
-        place.served = True
+        False if that failed in part, None if there is nothing to do.
+        """
         try:
+            if not self._has_business(place):
+                return None
+            place.served = True
             if place.relay is None:
                 return await self._visit(place)
             # A relay that was lost meanwhile is served again at the next connection.
@@ -154,8 +156,14 @@ class Announcement:
             )
             return False
 
+    def _has_business(self, place: AnnouncedRelay) -> bool:
+        if place.own and place.relay is None:
+            return False
+        wants_reading = place.unread and not place.read_failed
+        return wants_reading or any(event.id not in place.failed for event in self._lacking(place))
+
     async def _visit(self, place: AnnouncedRelay) -> bool:
-        """Connect to a discovery relay, which the operator has chosen, for one visit."""
+        """Connect to a relay that isn't the bot's own for one visit."""
         visit = Visit(partial(self._meet, place))
         relay = Relay(place.url, self._key, clock=self._clock, random=self._random, listener=visit)
         await relay.connect_once()
@@ -243,3 +251,8 @@ class Announcement:
 
     def _now_s(self) -> int:
         return int(self._clock.now().timestamp())
+
+
+def _delay_s(failures: int) -> int:
+    """Return after how long a relay is served again, by how often that has failed in a row."""
+    return min(_RETRY_S << (failures - 1), _READ_AGAIN_S) if failures else _READ_AGAIN_S

@@ -136,7 +136,8 @@ def _fields(content: str) -> dict[str, Any] | None:
     """Read the keys of a profile; None for a text that no app can read."""
     try:
         fields = parse_json(content)
-    except MessageRefused:
+        json.dumps(fields, allow_nan=False)
+    except (MessageRefused, ValueError):
         return None
     return fields if isinstance(fields, dict) else None
 

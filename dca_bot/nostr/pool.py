@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -46,6 +46,9 @@ from dca_bot.nostr.waves import publish_in_waves
 _LOG = logging.getLogger(__name__)
 _QUEUE_MAX = 1_000
 _SEALED_MAX = 256
+_FORMER_FOR = timedelta(days=30)
+"""How long a relay that is no longer configured gets the bot's new relay lists."""
+_FORMER_MAX = 5
 
 
 class NostrMessenger:
@@ -88,7 +91,11 @@ class NostrMessenger:
         self._announcement: Announcement | None = None
         if presence is not None:
             own = OwnRelays(relays, past.worked)
-            self._announcement = Announcement(presence, secret_key, own, clock, random)
+            # People who look at a relay that the bot has left would find the old list of inbox relays.
+            heard = past.heard_since(clock.now() - _FORMER_FOR)
+            former = [url for url in heard if not own.has(url)][:_FORMER_MAX]
+            elsewhere = (*self._discovery, *former)
+            self._announcement = Announcement(presence, secret_key, own, elsewhere, clock, random)
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
         self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery, clock)

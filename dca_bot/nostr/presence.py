@@ -20,7 +20,7 @@ from dca_bot.nostr.own_events import (
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What the bot says of itself, and where beside the bot's own relays.
+    """What the bot says of itself.
 
     `profile`: the profile's keys that the operator has set; '' takes a key away. `first_profile`: the
     keys of a bot that has no profile yet. `commands` are published in the format `manifest`.
@@ -28,7 +28,6 @@ class Presence:
 
     profile: Mapping[str, str] = field(default_factory=dict)
     first_profile: Mapping[str, str] = field(default_factory=dict)
-    discovery_relays: tuple[str, ...] = ()
     manifest: ManifestFormat = ManifestFormat.OFF
     commands: tuple[SlashCommand, ...] = ()
 

@@ -91,14 +91,19 @@ class App:
 
 
 @asynccontextmanager
-async def announcing(key, relays, *, clock=None, worked=(), **presence):
-    """Run a bot that announces itself, and yield it; `worked`: relays that did in an earlier run."""
+async def announcing(key, relays, *, clock=None, worked=(), heard=(), discovery=(), **presence):
+    """Run a bot that announces itself, and yield it.
+
+    `worked`, `heard`: what is known of an earlier run.
+    """
+    past = PastReading(datetime.now(UTC), dict(heard), frozenset(worked))
     presence.setdefault("first_profile", FIRST)
     messenger = NostrMessenger(
         key,
         relays,
         clock or Clock(),
-        past=PastReading(datetime.now(UTC), worked=frozenset(worked)),
+        past=past,
+        discovery=discovery,
         random=random.SystemRandom(),
         presence=Presence(**presence),
     )
@@ -188,7 +193,7 @@ async def test_bot_is_found_on_discovery_relays_that_it_doesnt_read(bot):
         local_relay() as own,
         local_relay() as one,
         local_relay() as two,
-        announcing(bot, [own], discovery_relays=(one, two)),
+        announcing(bot, [own], discovery=(one, two)),
     ):
         for url in (own, one, two):
             async with App(bot, url) as app:
@@ -216,7 +221,7 @@ async def test_profile_that_lies_on_a_discovery_relay_only_is_found_before_one_i
     async with local_relay() as own, local_relay() as far:
         async with App(bot, far) as app:
             event = await app.publishes(0, content=theirs)
-        async with announcing(bot, [own], discovery_relays=(far,)), App(bot, own) as app:
+        async with announcing(bot, [own], discovery=(far,)), App(bot, own) as app:
             await eventually(app.profile, theirs)
             # Signed as it was: nothing new is published where nothing is to be said.
             assert (await app.newest(0))["id"] == event.id
@@ -252,7 +257,7 @@ async def test_profile_waits_for_a_relay_that_has_not_answered_yet(bot):
     async with (
         local_relay() as own,
         App(bot, own) as app,
-        announcing(bot, [own], clock=clock, discovery_relays=(dead,)) as messenger,
+        announcing(bot, [own], clock=clock, discovery=(dead,)) as messenger,
     ):
         await eventually(lambda: app.listed(10_050), [["relay", own]])
         assert await app.profile() is None
@@ -321,6 +326,23 @@ async def test_relay_that_worked_in_an_earlier_run_stays_announced_while_it_is_d
             await eventually(lambda: app.listed(10_050), [["relay", down], ["relay", own]])
 
 
+async def test_relay_that_is_configured_no_more_gets_the_new_lists_for_a_month(bot):
+    """Whoever looks there for where the bot reads would find the old list, and write in vain."""
+    now = datetime.now(UTC)
+    async with local_relay() as own, local_relay() as left, local_relay() as forgotten:
+        async with announcing(bot, [left]) as messenger, App(bot, left) as app:
+            await at_rest(messenger)
+            assert await app.listed(10_050) == [["relay", left]]
+        heard = {own: now, left: now - timedelta(days=29), forgotten: now - timedelta(days=31)}
+        async with announcing(bot, [own], heard=heard) as messenger:
+            await at_rest(messenger)
+        async with App(bot, left) as app:
+            assert await app.listed(10_050) == [["relay", own]]
+            assert await app.listed(10_002) == [["r", own]]
+        async with App(bot, forgotten) as app:
+            assert await app.newest(10_050) is None
+
+
 async def test_at_most_three_relays_are_announced_as_the_inbox(bot):
     async with (
         local_relay() as one,
@@ -358,7 +380,7 @@ async def test_discovery_relay_that_refuses_is_named_and_tried_again_without_a_f
         App(bot, relay) as app,
     ):
         way.refused = {0}
-        async with announcing(bot, [own], discovery_relays=(far,)) as messenger:
+        async with announcing(bot, [own], discovery=(far,)) as messenger:
             await eventually(lambda: app.listed(10_002), [["r", own]])
             await eventually(lambda: way.sent.count(0) > 2)
             assert way.sent.count(10_050) == way.sent.count(10_002) == 1
@@ -415,7 +437,7 @@ async def test_commands_are_told_to_the_own_relays_and_withdrawn_when_switched_o
     async with local_relay() as own, local_relay() as relay, App(bot, own) as app:
         async with way_to(relay) as (way, far):
             for _ in range(2):
-                async with announcing(bot, [own], discovery_relays=(far,), **told) as messenger:
+                async with announcing(bot, [own], discovery=(far,), **told) as messenger:
                     await eventually(lambda: app.count(kind), count)
                     await at_rest(messenger)
             assert sorted(way.sent) == sorted(KINDS)

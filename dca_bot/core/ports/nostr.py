@@ -79,6 +79,11 @@ class PastReading:
         """Return until when a relay was heard."""
         return self.relays.get(url, self.others)
 
+    def heard_since(self, since: datetime) -> tuple[str, ...]:
+        """Return the relays that were heard after an instant, the last heard first."""
+        found = [url for url, at in self.relays.items() if at > since]
+        return tuple(sorted(found, key=lambda url: self.relays[url], reverse=True))
+
 
 @dataclass(frozen=True, slots=True)
 class SoughtPerson:

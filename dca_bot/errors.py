@@ -209,6 +209,10 @@ class MessageRefused(DcaBotError):
     """An event from a relay failed a check, and is dropped."""
 
 
+class EventBroken(MessageRefused):
+    """The form, the signature or the encryption of an event is wrong, and will always be."""
+
+
 class LedgerError(DcaBotError):
     """The ledger can't be used: held by another bot, of a newer version, readable by others.
 

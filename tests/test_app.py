@@ -153,6 +153,9 @@ class Relays:
     def relay_states(self):
         return ()
 
+    def take_refused(self, _count):
+        return []
+
     def heard(self):
         return (RelayHeard("wss://r", NOW, None),)
 

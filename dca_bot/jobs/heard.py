@@ -1,16 +1,23 @@
-"""Records how far each relay was heard, so that the next start reads on from there, relay by relay."""
+"""Records how far each relay was heard, and which events were refused for good.
 
+So the next start reads on from there, relay by relay, and verifies no stored junk again.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from dca_bot.core.ports import Clock, Messenger
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import relays
-from dca_bot.ledger.store.database import Database
+from dca_bot.ledger.correspondence import refused_events, relays
+from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
 _PAUSE_S = 15
+_BATCH = 1_000
+"""Refused events that one transaction records: answers wait no longer than for these."""
 
 
 @dataclass(slots=True)
@@ -37,7 +44,16 @@ class Heard:
             await self.record()
 
     async def record(self) -> None:
-        """Record how far each relay was heard."""
+        """Record how far each relay was heard, and the events refused since the last call."""
         async with self._boundary.over(Guarded.HEARD):
             heard = self.messenger.heard()
             await self.database.transact(lambda tx: relays.note_heard(tx, heard))
+            is_any = False
+            while batch := self.messenger.take_refused(_BATCH):
+                is_any = True
+                await self.database.transact(partial(self._note_refused, digests=batch))
+            if is_any:
+                await self.database.transact(refused_events.forget_oldest)
+
+    def _note_refused(self, tx: Tx, digests: Sequence[bytes]) -> None:
+        refused_events.note(tx, digests, self.clock.now())

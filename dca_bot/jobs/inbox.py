@@ -6,7 +6,7 @@ a flood from one person fills only that person's queue.
 
 import asyncio
 import logging
-from collections import deque
+from bisect import insort
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class _Queues:
     def __init__(self, conversation: Handler, tasks: asyncio.TaskGroup) -> None:
         self._conversation = conversation
         self._tasks = tasks
-        self._queues: dict[str, deque[IncomingMessage]] = {}
+        self._queues: dict[str, list[IncomingMessage]] = {}
         self._in_flight: set[tuple[str, str]] = set()
         self._people = asyncio.Semaphore(PEOPLE_MAX)
         self._serving = asyncio.Semaphore(AT_ONCE)
@@ -73,7 +73,7 @@ class _Queues:
         queue = self._queues.get(message.sender)
         if queue is None:
             await self._people.acquire()
-            queue = self._queues[message.sender] = deque()
+            queue = self._queues[message.sender] = []
             self._tasks.create_task(self._serve(message.sender, queue))
         if len(queue) >= QUEUE_MAX:
             _log.warning(
@@ -81,12 +81,12 @@ class _Queues:
             )
             return
         self._in_flight.add(key)
-        queue.append(message)
+        insort(queue, message, key=lambda waiting: waiting.sent_at)
 
-    async def _serve(self, sender: str, queue: deque[IncomingMessage]) -> None:
-        """Handle one person's messages in the order of their arrival, until the queue is empty."""
+    async def _serve(self, sender: str, queue: list[IncomingMessage]) -> None:
+        """Handle one person's messages until the queue is empty: of those that wait, the oldest first."""
         while queue:
-            message = queue.popleft()
+            message = queue.pop(0)
             async with self._serving:
                 await self._conversation.handle(message)
             self._in_flight.discard((message.sender, message.id))

@@ -14,9 +14,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand an event for the bot to the listener; the event is not verified yet."""
+    """Hand an event for the bot to the listener; the event is not verified yet.
+
+    `is_stored`: the relay had the event before the bot asked.
+    """
 
     event: Event
+    is_stored: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Visit:
         self.result = await self.act(relay)
         await relay.leave()
 
-    async def on_event(self, event: Event) -> None:
+    async def on_event(self, event: Event, *, is_stored: bool) -> None:
         """Ignore events: the visit subscribes to nothing."""
 
     async def on_stored_begins(self) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
-from dca_bot.errors import KeyRefused, MessageRefused
+from dca_bot.errors import EventBroken, KeyRefused, MessageRefused
 from dca_bot.nostr import giftwrap
 from dca_bot.nostr.events import (
     Event,
@@ -33,8 +33,8 @@ _ADDRESS = re.compile(r"\A(\s*/[^\s@]+)@(?:nostr:)?(n(?:pub|profile)1[0-9a-z]+)"
 def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
     """Verify an outer event and decrypt the message inside.
 
-    Raise MessageRefused for an event that is forged, expired, the bot's own, not for the bot alone,
-    or no direct message.
+    Raise EventBroken for an event that is forged or can't be decrypted. Raise MessageRefused for an event
+    that is expired, the bot's own, not for the bot alone, or no direct message.
     """
     # Id and signature come first: a forged copy must not pass for the real event.
     verify(event)
@@ -120,7 +120,7 @@ def _decrypt_nip04(event: Event, key: SecretKey) -> str:
     try:
         return decrypt_nip04(event.content, key.raw, event.pubkey)
     except ValueError:
-        raise MessageRefused("The text of the kind 4 message can't be decrypted.") from None
+        raise EventBroken("The text of the kind 4 message can't be decrypted.") from None
 
 
 def _typed(text: str, event: Event | UnsignedEvent, key: SecretKey) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import coincurve
 
-from dca_bot.errors import MessageRefused
+from dca_bot.errors import EventBroken, MessageRefused
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import signed_event
 
@@ -66,6 +66,19 @@ class Event:
         """Return the first value of every tag of that name."""
         return self.body.values(name)
 
+    def digest(self) -> bytes:
+        """Return the hash over the whole event, signature included; the id doesn't cover the signature."""
+        fields = [
+            self.id,
+            self.pubkey,
+            self.created_at,
+            self.kind,
+            self.tags,
+            self.content,
+            self.sig,
+        ]
+        return sha256(_compact_json(fields).encode()).digest()
+
     def to_json(self) -> str:
         """Write the event as JSON, as relays expect."""
         return _compact_json(asdict(self))
@@ -86,7 +99,8 @@ def parse_json(text: str) -> Any:
         raise MessageRefused("The JSON is larger than any message to the bot.")
     try:
         value = json.loads(text)
-        _compact_json(value).encode()
+        # Only an escape can spell a lone surrogate.
+        (_compact_json(value) if "\\u" in text else text).encode()
     except UnicodeEncodeError:
         raise MessageRefused("The text must be Unicode without lone surrogates.") from None
     except (ValueError, RecursionError):
@@ -128,16 +142,16 @@ def unsigned_from(value: Any) -> UnsignedEvent:
 
 
 def verify(event: Event) -> None:
-    """Check id and Schnorr signature (NIP-01, BIP-340); raise MessageRefused if either is wrong."""
+    """Check id and Schnorr signature (NIP-01, BIP-340); raise EventBroken if either is wrong."""
     if event.body.id != event.id:
-        raise MessageRefused("The event's id is not the hash of its content.")
+        raise EventBroken("The event's id is not the hash of its content.")
     try:
         author = coincurve.PublicKeyXOnly(bytes.fromhex(event.pubkey))
         genuine = author.verify(bytes.fromhex(event.sig), bytes.fromhex(event.id))
     except ValueError:
         genuine = False
     if not genuine:
-        raise MessageRefused("The event's signature is not its author's.")
+        raise EventBroken("The event's signature is not its author's.")
 
 
 def sign(key: SecretKey, *, kind: int, created_at: int, tags: Tags, content: str) -> Event:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from random import Random
 
-from dca_bot.errors import MessageRefused
+from dca_bot.errors import EventBroken, MessageRefused
 from dca_bot.nostr import nip44
 from dca_bot.nostr.events import (
     Event,
@@ -84,17 +84,16 @@ def draft_wrap(
 def unwrap(event: Event, key: SecretKey, now: datetime) -> UnsignedEvent:
     """Open a verified gift wrap for the owner of `key` and return the chat message inside.
 
-    Raise MessageRefused for a seal that is forged or carries tags, and for a rumor that is signed,
-    expired, neither text nor file, by another author than the seal, or meant for a room of more than
-    two people.
+    Raise EventBroken for a seal that is forged or carries tags, and for a rumor that is signed or by another
+    author than the seal. Raise MessageRefused for a rumor that is expired, neither text nor file, or meant
+    for a room of more than two people.
     """
-    seal = event_from(parse_json(_decrypt(event.content, key, event.pubkey)))
-    if seal.kind != _KIND_SEAL or seal.tags:
-        raise MessageRefused("What the wrap holds is not a seal without tags.")
-    verify(seal)
-    rumor = _read_rumor(_decrypt(seal.content, key, seal.pubkey))
-    if rumor.pubkey != seal.pubkey:
-        raise MessageRefused("The message claims another sender than the one who sealed it.")
+    try:
+        rumor = _open_seal(event, key)
+    except MessageRefused as refusal:
+        raise EventBroken(str(refusal)) from None
+    if rumor.kind not in (_KIND_CHAT, _KIND_FILE):
+        raise MessageRefused("The message is no text: reactions and deletions are ignored.")
     _refuse_other_rooms(rumor, key)
     refuse_expired(rumor, now)
     return rumor
@@ -105,14 +104,23 @@ def is_file(rumor: UnsignedEvent) -> bool:
     return rumor.kind == _KIND_FILE
 
 
+def _open_seal(event: Event, key: SecretKey) -> UnsignedEvent:
+    seal = event_from(parse_json(_decrypt(event.content, key, event.pubkey)))
+    if seal.kind != _KIND_SEAL or seal.tags:
+        raise MessageRefused("What the wrap holds is not a seal without tags.")
+    verify(seal)
+    rumor = _read_rumor(_decrypt(seal.content, key, seal.pubkey))
+    if rumor.pubkey != seal.pubkey:
+        raise MessageRefused("The message claims another sender than the one who sealed it.")
+    return rumor
+
+
 def _read_rumor(text: str) -> UnsignedEvent:
     value = parse_json(text)
     rumor = unsigned_from(value)
     # NIP-17: kind 14 is never signed, because a signed message could be published and proven.
     if value.get("sig") not in (None, ""):
         raise MessageRefused("The message inside the seal is signed, which it must not be.")
-    if rumor.kind not in (_KIND_CHAT, _KIND_FILE):
-        raise MessageRefused("The message is no text: reactions and deletions are ignored.")
     return rumor
 
 

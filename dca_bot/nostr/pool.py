@@ -28,13 +28,15 @@ from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
 from dca_bot.nostr.announcement import Announcement
+from dca_bot.nostr.arrivals import Arrivals
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.presence import OwnRelays, Presence
 from dca_bot.nostr.profiles import profile_names
-from dca_bot.nostr.receiver import Receiver, RelayBuffer
+from dca_bot.nostr.receiver import Receiver
 from dca_bot.nostr.recipient_relays import RecipientRelays
+from dca_bot.nostr.refused_events import RefusedEvents
 from dca_bot.nostr.relay import Relay
 from dca_bot.nostr.relay_lists import RelayLists
 from dca_bot.nostr.relay_rules import RelayRules
@@ -86,8 +88,10 @@ class NostrMessenger:
             sealer=self._sealer,
         )
         self._queue: asyncio.Queue[IncomingMessage] = asyncio.Queue(_QUEUE_MAX)
-        self._receiver = Receiver(secret_key, clock, self._queue)
         past = past or PastReading(others=clock.now())
+        self._refused = RefusedEvents(past.refused)
+        self._arrivals = Arrivals(clock, self._queue.put)
+        self._receiver = Receiver(secret_key, clock, self._arrivals, self._refused)
         self._announcement: Announcement | None = None
         if presence is not None:
             own = OwnRelays(relays, past.worked)
@@ -107,7 +111,9 @@ class NostrMessenger:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                group.create_task(self._arrivals.run())
                 for relay in self._relays.values():
+                    self._arrivals.expect(relay.url)
                     group.create_task(relay.run())
                 if self._announcement is not None:
                     group.create_task(self._announcement.run())
@@ -195,6 +201,10 @@ class NostrMessenger:
         found = ((url, relay.heard) for url, relay in self._relays.items())
         return tuple(replace(heard, url=url) for url, heard in found if heard is not None)
 
+    def take_refused(self, count: int) -> list[bytes]:
+        """Return digests of events refused for good that no earlier call has returned, `count` at most."""
+        return self._refused.take_unrecorded(count)
+
     def _own_relay(self, url: str, since: datetime) -> Relay:
         return Relay(
             url,
@@ -204,7 +214,7 @@ class NostrMessenger:
             since=since,
             rules=RelayRules(self._sealer),
             listener=_OwnMail(
-                url, RelayBuffer(self._receiver, url), self._announcement, self._recipient_relays
+                url, self._receiver, self._arrivals, self._announcement, self._recipient_relays
             ),
         )
 
@@ -233,7 +243,8 @@ class _OwnMail:
     """The listener of one of the bot's own relays."""
 
     url: str
-    buffer: RelayBuffer
+    receiver: Receiver
+    arrivals: Arrivals
     announcement: Announcement | None
     recipient_relays: RecipientRelays
 
@@ -242,18 +253,18 @@ class _OwnMail:
         if self.announcement is not None:
             self.announcement.on_connected(relay)
 
-    async def on_event(self, event: Event) -> None:
-        await self.buffer.add(event)
+    async def on_event(self, event: Event, *, is_stored: bool) -> None:
+        await self.receiver.take(event, self.url, is_stored=is_stored)
 
     async def on_stored_begins(self) -> None:
-        await self.buffer.hold()
+        self.arrivals.begin(self.url)
 
     async def on_stored_read(self) -> None:
-        await self.buffer.release()
+        self.arrivals.complete(self.url)
         if self.announcement is not None:
             self.announcement.on_working(self.url)
 
     async def on_disconnected(self) -> None:
-        await self.buffer.hold()
+        self.arrivals.lose(self.url)
         if self.announcement is not None:
             self.announcement.on_disconnected(self.url)

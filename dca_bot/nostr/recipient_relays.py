@@ -160,7 +160,7 @@ class _Guest:
 
     __slots__ = ()
 
-    async def on_event(self, event: Event) -> None:
+    async def on_event(self, event: Event, *, is_stored: bool) -> None:
         """Ignore events: the visit subscribes to nothing."""
 
     async def on_stored_begins(self) -> None:

@@ -189,6 +189,7 @@ class Relay:
         except (OSError, WebSocketException, ValueError) as error:
             self._one_by_one = not self._one_by_one
             self._note(trouble_of(error), listening=False)
+            await self._tell_end()
             return
         try:
             await self._serve(socket)
@@ -201,6 +202,9 @@ class Relay:
         finally:
             await socket.close()
         _heed_cancellation()
+        await self._tell_end()
+
+    async def _tell_end(self) -> None:
         if self._listener is not None:
             await self._listener.on_disconnected()
 

@@ -44,8 +44,11 @@ class ConnectionLost(Exception):
 class Inbox(Protocol):
     """The receiver of a relay's events."""
 
-    async def on_event(self, event: Event) -> None:
-        """Handle an event, not verified yet; the relay is not read further until this returns."""
+    async def on_event(self, event: Event, *, is_stored: bool) -> None:
+        """Handle an event, not verified yet; the relay is not read further until this returns.
+
+        `is_stored`: the relay had the event before the bot asked.
+        """
         ...
 
     async def on_stored_begins(self) -> None:
@@ -214,8 +217,8 @@ class RelayConnection:
 
     async def _hand_on(self, inbox: Inbox, action: actions.Action) -> None:
         match action:
-            case actions.Deliver(event):
-                await inbox.on_event(event)
+            case actions.Deliver(event, is_stored):
+                await inbox.on_event(event, is_stored=is_stored)
             case actions.StoredBegins():
                 self._asked_at = self._clock.now()
                 await inbox.on_stored_begins()

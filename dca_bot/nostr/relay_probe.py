@@ -111,7 +111,7 @@ class _Greeter:
     async def on_connected(self, relay: Relay) -> None:
         self.met = relay
 
-    async def on_event(self, event: Event) -> None:
+    async def on_event(self, event: Event, *, is_stored: bool) -> None:
         """Drop the event: a query's events go to the query."""
 
     async def on_stored_begins(self) -> None:

@@ -188,7 +188,7 @@ class Subscriptions:
                 self._known.clear()
             self._known.add(event.id)
             inbox.note_new(is_stored=is_stored)
-        self._actions.append(Deliver(event))
+        self._actions.append(Deliver(event, is_stored))
 
     def _inbox_ended(
         self, inbox: InboxSubscription, now_s: int, *, is_assumed: bool = False

@@ -35,6 +35,11 @@ class Clock:
 class Relays:
     def __init__(self):
         self.times = {ONE: NOW, TWO: NOW - timedelta(hours=3)}
+        self.refused = []
+
+    def take_refused(self, count):
+        taken, self.refused = self.refused[:count], self.refused[count:]
+        return taken
 
     def heard(self):
         return [RelayHeard(url, at, None) for url, at in self.times.items()]
@@ -49,20 +54,28 @@ async def job(tmp_path):
     await database.aclose()
 
 
-async def read_from(job):
+async def past(job):
     def work(tx):
         return relays.past_reading(tx, NOW, message_age_max=timedelta(hours=6))
 
-    return (await job.database.read(work)).relays
+    return await job.database.read(work)
 
 
 async def test_relays_are_recorded_at_once_and_again_when_the_bot_stops(job):
     task = asyncio.create_task(job.run())
     async with asyncio.timeout(15):
         await job.clock.slept.wait()
-    assert await read_from(job) == {ONE: NOW, TWO: NOW - timedelta(hours=3)}
+    assert (await past(job)).relays == {ONE: NOW, TWO: NOW - timedelta(hours=3)}
     job.messenger.times[TWO] = NOW - timedelta(minutes=1)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    assert await read_from(job) == {ONE: NOW, TWO: NOW - timedelta(minutes=1)}
+    assert (await past(job)).relays == {ONE: NOW, TWO: NOW - timedelta(minutes=1)}
+
+
+async def test_refused_events_are_recorded_in_batches_and_known_at_the_next_start(job):
+    digests = [number.to_bytes(32, "big") for number in range(2_500)]
+    job.messenger.refused = digests.copy()
+    await job.record()
+    assert job.messenger.refused == []
+    assert sorted((await past(job)).refused) == digests

@@ -1,7 +1,8 @@
 """The order of messages: copies, floods, slow people, and a clean end."""
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -89,6 +90,20 @@ async def test_messages_of_one_person_are_answered_in_order(office):
     relays.put(*(message("maria", n) for n in range(10)))
     await settle(relays)
     assert desk.done == [("maria", str(n)) for n in range(10)]
+
+
+async def test_of_the_messages_that_wait_the_one_written_first_is_next(office):
+    relays, desk, _ = office
+    desk.slow = {"maria"}
+    late, early, same = (
+        replace(message("maria", number), sent_at=NOW + timedelta(seconds=seconds))
+        for number, seconds in ((2, 9), (3, 5), (4, 9))
+    )
+    relays.put(message("maria", 1), late, early, same)
+    await settle(relays)
+    desk.gate.set()
+    await settle(relays)
+    assert [number for _, number in desk.done] == ["1", "3", "2", "4"]
 
 
 async def test_messages_of_one_person_never_overlap(office):

@@ -203,7 +203,7 @@ class Listener:
     async def on_connected(self, relay):
         pass
 
-    async def on_event(self, event):
+    async def on_event(self, event, *, is_stored):
         pass
 
     async def on_stored_begins(self):

@@ -645,7 +645,7 @@ class Broken:
         self.connected += 1
         self.fail_at("connected")
 
-    async def on_event(self, _event):
+    async def on_event(self, _event, *, is_stored):  # noqa: ARG002
         self.fail_at("event")
 
     async def on_stored_begins(self):

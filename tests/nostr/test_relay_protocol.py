@@ -83,10 +83,11 @@ def test_relay_that_is_only_written_to_is_asked_for_nothing():
 
 def test_event_is_delivered_while_stored_and_when_live():
     talk = Conversation()
-    assert talk.relay_says("EVENT", "inbox", asdict(MAIL)).rest == [Deliver(MAIL)]
+    stored, live = Deliver(MAIL, is_stored=True), Deliver(MAIL, is_stored=False)
+    assert talk.relay_says("EVENT", "inbox", asdict(MAIL)).rest == [stored]
     talk.listen()
     assert talk.protocol.listening
-    assert talk.relay_says("EVENT", "inbox", asdict(MAIL)).rest == [Deliver(MAIL)]
+    assert talk.relay_says("EVENT", "inbox", asdict(MAIL)).rest == [live]
 
 
 def test_stored_events_are_paged_back_until_nothing_is_new():

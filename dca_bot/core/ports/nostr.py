@@ -24,7 +24,8 @@ class IncomingMessage:
 
     `id` is the recomputed rumor id (NIP-17) or the event id (kind 4); `sender` a public key in hex;
     `sent_at` the rumor's or event's created_at; `relay` the relay that brought the message. `is_file`: the
-    message is a file (NIP-17, kind 15), and `text` is empty.
+    message is a file (NIP-17, kind 15), and `text` is empty. `arrived_at`: when the relay passed the message
+    on as new; None: the relay had stored the message.
     """
 
     id: str
@@ -34,6 +35,7 @@ class IncomingMessage:
     protocol: DmProtocol
     relay: str
     is_file: bool = False
+    arrived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,13 @@ class PastReading:
     """Until when each of the bot's relays was heard by earlier runs, by normalized URL.
 
     `others`: the same for a relay that is missing in `relays`. `worked`: the relays that have ever passed
-    messages on.
+    messages on. `refused`: the digests of events that were refused for good.
     """
 
     others: datetime
     relays: Mapping[str, datetime] = field(default_factory=dict)
     worked: frozenset[str] = frozenset()
+    refused: Collection[bytes] = ()
 
     def of(self, url: str) -> datetime:
         """Return until when a relay was heard."""
@@ -138,6 +141,10 @@ class Messenger(Protocol):
 
     def relay_states(self) -> Sequence[RelayState]:
         """Return the state of each of the bot's own relays."""
+        ...
+
+    def take_refused(self, count: int) -> Sequence[bytes]:
+        """Return digests of events refused for good that no earlier call has returned, `count` at most."""
         ...
 
     def heard(self) -> Sequence[RelayHeard]:

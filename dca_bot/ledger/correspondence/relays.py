@@ -1,4 +1,4 @@
-"""How far each of the bot's relays was heard, and the events that are refused for good.
+"""How far each of the bot's relays was heard.
 
 The invariant: each message that a relay got before the relay's `heard_at` was received. So a relay that was
 down for longer than the bot is read from further back than the other relays.
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from dca_bot.core.ports import PastReading, RelayHeard
+from dca_bot.ledger.correspondence import refused_events
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
@@ -28,11 +29,12 @@ def past_reading(tx: Tx, now: datetime, *, message_age_max: timedelta) -> PastRe
     rows = tx.execute("SELECT * FROM relay").fetchall()
     heard = {row["url"]: instant(row["heard_at"]) for row in rows}
     past = {url: at if at <= now else unknown for url, at in heard.items()}
+    refused = refused_events.known(tx)
     if past:
         worked = frozenset(row["url"] for row in rows if row["worked_at"] is not None)
-        return PastReading(unknown, past, worked)
+        return PastReading(unknown, past, worked, refused)
     listened_at = bot_state.moment(tx, bot_state.LISTENED_AT) or now
-    return PastReading(listened_at if listened_at <= now else unknown)
+    return PastReading(listened_at if listened_at <= now else unknown, refused=refused)
 
 
 def note_heard(tx: Tx, relays: Iterable[RelayHeard]) -> None:

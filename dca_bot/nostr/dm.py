@@ -5,7 +5,7 @@ alone.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
@@ -24,6 +24,11 @@ from dca_bot.nostr.primitives import decrypt_nip04, encrypt_nip04
 
 _KIND_NIP04 = 4
 KINDS = (_KIND_NIP04, giftwrap.KIND_WRAP)
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How much later relays and apps drop a message (NIP-40) than the message is worthless.
+
+On a phone whose clock is ahead, a code would vanish before its time.
+"""
 _CITATION = re.compile(r"\A\s*(?:nostr:(?:note|nevent|naddr)1[0-9a-z]+\s+)+")
 """The links to quoted messages (NIP-21) that apps write before a quoted reply."""
 
@@ -88,7 +93,8 @@ def draft_message(
 def _expiration(message: OutgoingMessage) -> Tags:
     if message.expires_at is None:
         return ()
-    return (("expiration", str(int(message.expires_at.timestamp()))),)
+    drop_at = message.expires_at + CLOCK_TOLERANCE
+    return (("expiration", str(int(drop_at.timestamp()))),)
 
 
 def _open_nip17(event: Event, key: SecretKey, now: datetime, relay: str) -> IncomingMessage:

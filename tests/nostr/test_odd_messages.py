@@ -9,6 +9,7 @@ from test_messenger import LIMIT_S, messenger_of, received, running, send, to
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import keys
+from dca_bot.nostr.dm import CLOCK_TOLERANCE
 
 NIP04, NIP17 = DmProtocol
 NEVENT = "nostr:nevent1qqsqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqc3m5vj"
@@ -113,7 +114,8 @@ async def test_relay_is_told_when_a_code_is_worthless(protocol):
         assert await send(ours, message, [url])
         (event,) = await app.fetch(4 if protocol is NIP04 else 1059)
         tags = [tag.to_vec() for tag in event.tags()]
-        assert tags == [["p", app.hex], ["expiration", str(int(expires_at.timestamp()))]]
+        dropped_at = int((expires_at + CLOCK_TOLERANCE).timestamp())
+        assert tags == [["p", app.hex], ["expiration", str(dropped_at)]]
 
 
 async def test_message_that_expired_on_its_way_is_not_taken():
@@ -124,7 +126,7 @@ async def test_message_that_expired_on_its_way_is_not_taken():
         running(messenger_of(alice, [url])) as hers,
     ):
         now = datetime.now(UTC)
-        late = OutgoingMessage(bot.public_key, "late", now, NIP17, now - timedelta(seconds=1))
+        late = OutgoingMessage(bot.public_key, "late", now, NIP17, now - CLOCK_TOLERANCE)
         await send(hers, late, [url])
         assert await send(hers, to(bot, "in time"), [url])
         assert [message.text for message in await received(ours)] == ["in time"]

@@ -20,6 +20,8 @@ from dca_bot.messages.say import NOTHING, Moment, Npub, Say, refuse
 
 _NAME_LENGTH_MAX = 30
 _LOOK_LIMIT_S = 5
+_WITHOUT_QUOTES = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb', "'"))
+"""Names are shown in quotes: a name with quotes of its own could go on with words of the bot's."""
 
 
 def read_npub_or_knock(text: str, _currency: str) -> str:
@@ -100,7 +102,10 @@ async def _profile_names(services: Services, wanted: Sequence[Knock]) -> Mapping
             found = await services.profile_names([one.pubkey for one in wanted])
     except TimeoutError:
         return {}
-    return {pubkey: on_one_line(name, _NAME_LENGTH_MAX) for pubkey, name in found.items()}
+    return {
+        pubkey: on_one_line(name.translate(_WITHOUT_QUOTES), _NAME_LENGTH_MAX)
+        for pubkey, name in found.items()
+    }
 
 
 def _called(name: str) -> Say:

@@ -20,7 +20,7 @@ from dca_bot.ledger.store.instants import instant
 from dca_bot.messages.daily_summary import Surroundings, daily_summary
 from dca_bot.nostr.keys import npub
 
-TRICKY = "\u202eanA\u2066\r\n" + "x" * 99
+TRICKY = '\u202eanA\u2066\r\n"»' + "x" * 99
 
 
 def stranger(number):
@@ -150,7 +150,8 @@ async def test_client_is_added_by_a_code_alone_after_a_question_too(talk):
 async def test_profile_is_looked_up_once_and_kept(talk):
     talk.profiles[PEOPLE["juan"]] = TRICKY
     asked = await talk.tell("op", f"client add juan {await talk.knock('juan')}")
-    assert f'Profile: "anA {"x" * 25}…" (anybody' in asked
+    name = "anA ''" + "x" * 23 + "…"
+    assert f'Profile: "{name}" (anybody' in asked
     talk.profiles.clear()
     assert "juan is added" in await talk.tell("op", f"confirm {code_in(asked)}")
     assert talk.looked_up == [[PEOPLE["juan"]]]

@@ -33,11 +33,12 @@ class AlarmRaiser:
         since: datetime,
         now: datetime,
         except_for: str | None = None,
+        level: int = logging.WARNING,
     ) -> None:
-        """Give the alarm of an outage that began at `since`."""
+        """Give the alarm of an outage that began at `since`; `level`: the log's."""
         alarms.start(tx, name, since, now=now)
         self.notices.alarms.raised(tx, name, told, now, except_for=except_for)
-        _log.warning("alarm name=%s since=%s", name, since.isoformat())
+        _log.log(level, "alarm name=%s since=%s", name, since.isoformat())
 
     def end(
         self,

@@ -153,7 +153,9 @@ class Alarms:
             return False
         why = Say("notice.why", detail=describe.failure(reach)) if reach.detail else NOTHING
         told = Say("notice.out_of_reach", part=name, since=Moment(lost_at), why=why)
-        self._raiser.start(tx, reach.part, told, since=lost_at, now=now)
+        # Without relays no notice leaves: the journal alone can tell.
+        level = logging.ERROR if reach.part == Part.RELAYS else logging.WARNING
+        self._raiser.start(tx, reach.part, told, since=lost_at, now=now, level=level)
         return True
 
     def _see_polls(self, tx: Tx, now: datetime) -> bool:

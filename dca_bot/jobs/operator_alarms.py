@@ -21,6 +21,7 @@ from dca_bot.messages.say import Moment, Say
 
 PREFIX = "operator:"
 """The beginning of the names of these alarms; the operator's public key follows."""
+_NPUB_CHARS = 12
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +58,7 @@ class OperatorAlarms:
         who = self.notices.npub(loss.pubkey)
         _log.error(
             "operator not reached npub=%s since=%s reason=%s said=%r",
-            who,
+            f"{who[:_NPUB_CHARS]}…",
             loss.since.isoformat(),
             loss.reason,
             loss.said,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import delivery, inbox
+from dca_bot.ledger.correspondence import delivery, inbox, outbox
 from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -44,7 +44,12 @@ def of_client(tx: Tx, one: Client) -> Say:
     fared = delivery.of(tx, one.pubkey)
     if fared is None or fared.loss is None:
         return NOTHING if inbox.reached(tx, one.pubkey) else Say("client.not_reached")
-    last = NOTHING
+    beside, last = outbox.taken_beside(tx, one.pubkey), NOTHING
     if fared.reached_at is not None:
         last = Say("unreached.last", at=Moment(fared.reached_at), relay=fared.relay)
-    return Say("unreached.card", loss=describe.unreached(fared.loss), last=last)
+    return Say(
+        "unreached.card",
+        loss=describe.unreached(fared.loss),
+        beside=Say("unreached.beside", relay=beside) if beside else NOTHING,
+        last=last,
+    )

@@ -79,6 +79,8 @@ def unreached(relay: str, trouble: Trouble) -> RelayAnswer:
 
 
 _REASONS = {
+    RelayTrouble.BAD_URL: Undelivered.UNUSABLE_LIST,
+    RelayTrouble.NOT_PUBLIC: Undelivered.UNUSABLE_LIST,
     RelayTrouble.NO_ANSWER: Undelivered.NO_ANSWER,
     RelayTrouble.AUTH: Undelivered.REFUSED,
     RelayTrouble.REFUSED: Undelivered.REFUSED,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from dead_hosts import REFUSING
-from faulty_relays import AuthWithoutChallenge, Connection, Sound
+from faulty_relays import AuthWithoutChallenge, Connection, LateChallenge, Sound
 from websockets.asyncio.server import serve
 
 from dca_bot.commands.check_relays import check_relays
@@ -142,6 +142,12 @@ async def test_relay_that_wants_a_login_and_lets_nobody_log_in_is_told(check):
         good, text = await check(url, limit_s=1)
     assert not good
     assert "it wants another proof of who I am (NIP-42)" in text
+
+
+async def test_relay_that_lets_the_bot_log_in_is_sound(check):
+    """The challenge comes after the subscription was refused."""
+    async with LateChallenge(after_s=0.2).serving() as url:
+        assert await check(url) == (True, "1 can be used")
 
 
 async def test_relay_that_answers_nothing_is_told_within_the_limit(check):

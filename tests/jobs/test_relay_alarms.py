@@ -1,5 +1,6 @@
 """One of several relays that is lost for long is an alarm, with its reason and its all-clear."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -92,12 +93,14 @@ async def test_relay_that_is_never_steady_is_told(tower):
     assert "the connection ends" in alarm
 
 
-async def test_all_relays_that_are_lost_are_told_together(tower):
+async def test_all_relays_that_are_lost_are_told_together(tower, caplog):
     await tower.look(1)
     for url in (GOOD, BAD):
         tower.lose(url)
     (alarm,) = await tower.look(60)
     assert alarm.startswith("All relays: out of reach since")
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == ["alarm name=relays since=2026-03-01T12:02:00+00:00"]
 
 
 async def test_relay_that_stays_lost_after_the_others_came_back_is_told(tower):

@@ -20,7 +20,7 @@ from dca_bot.core.delivery import Undelivered
 from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr import keys
 from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.relay_troubles import trouble_of, trouble_said, unreached
+from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said, unreached
 
 LIMIT_S = 10
 
@@ -181,6 +181,12 @@ def test_refusal_is_named_by_its_prefix(words, code):
     trouble = trouble_said(RelayTrouble.REFUSED, words)
     assert trouble.code is code
     assert unreached("wss://x.example", trouble).reason is Undelivered.REFUSED
+
+
+@pytest.mark.parametrize("code", [RelayTrouble.NOT_PUBLIC, RelayTrouble.BAD_URL])
+def test_relay_that_may_not_be_connected_to_makes_a_list_unusable(code):
+    answer = unreached("wss://x.onion", Trouble(code, "no public address"))
+    assert answer.reason is Undelivered.UNUSABLE_LIST
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,16 @@ def put_off_taken(tx: Tx, pubkey: str, *, delay_s: int, now: datetime) -> None:
     )
 
 
+def taken_beside(tx: Tx, recipient: str) -> str:
+    """Return the relay that has a person's waiting messages although that doesn't count; '' for none."""
+    row = tx.execute(
+        "SELECT taken_beside FROM outbox INDEXED BY outbox_waiting"
+        f" WHERE {UNSENT_MESSAGE} AND recipient = ? AND taken_beside <> '' ORDER BY id DESC LIMIT 1",
+        (recipient,),
+    ).fetchone()
+    return str(row["taken_beside"]) if row else ""
+
+
 def unsent(tx: Tx) -> int:
     """Return the number of waiting messages."""
     row = tx.execute(f"SELECT count(*) AS n FROM outbox WHERE {UNSENT_MESSAGE}").fetchone()

@@ -57,6 +57,18 @@ async def test_last_message_that_arrived_is_told_of_a_client(scene):
     assert shown.endswith("\nLast reached: 2026-02-27 05:00, on wss://old.example.com")
 
 
+async def test_relay_that_took_the_messages_beside_the_list_is_told(scene):
+    await lose_client(scene, "maria")
+    await scene.sql(
+        "UPDATE outbox SET taken_beside = 'wss://beside.example.com'"
+        " WHERE recipient = ? AND sent_at IS NULL",
+        PEOPLE["maria"],
+    )
+    shown = await scene.tell("op", "client maria")
+    assert "\nWhat waits was taken by wss://beside.example.com, which is none of the list" in shown
+    assert "What waits" not in await scene.tell("op", "client lena")
+
+
 async def test_loss_of_a_moment_is_shown_of_the_client_alone(scene):
     """A relay that restarts is no news."""
     await lose_client(scene, "maria", scene.clock.now())

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import nostr_sdk as sdk
 
+from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.outbox import ROOM
+from dca_bot.ledger.correspondence import inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import open_database
@@ -13,7 +15,7 @@ MANY = 1000
 
 
 async def add_crowd(world, user):
-    """Have 1,000 clients in the ledger; the last to be written to is a person who reads."""
+    """Have 1,000 clients who have written; the last to be written to is a person who reads."""
     keys = [*(sdk.Keys.generate() for _ in range(MANY - 1)), user.keys]
 
     def work(tx):
@@ -21,6 +23,8 @@ async def add_crowd(world, user):
             pubkey = key.public_key().to_hex()
             now = datetime.now(UTC)
             clients.add(tx, name=f"c{number:03}", pubkey=pubkey, language="en", now=now)
+            wrote = IncomingMessage(pubkey, pubkey, "", now, DmProtocol.NIP17, world.relays[0])
+            inbox.note_person(tx, wrote, now=now)
 
     database = await open_database(world.folder / "data")
     await database.transact(work)

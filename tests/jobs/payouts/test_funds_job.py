@@ -32,7 +32,7 @@ class Operator:
     async def pay_newest(self):
         """Pay the newest invoice in the letters; return what it asked for, in sats."""
         newest = (await self.letters("lnbc"))[-1]
-        bolt11 = next(word for word in newest.split() if word.startswith("lnbc"))
+        bolt11 = newest.partition("lightning:")[2].split()[0]
         async with LnbitsWallet(self.lnbits.url, admin_key=self.keys.admin_key) as wallet:
             asked_sat = (await wallet.decode(bolt11)).amount_msat // 1000
             await wallet.pay(bolt11, external_id="", extra={})

@@ -144,7 +144,7 @@ async def test_lacking_one_sat_waits_and_goes_out_after_the_printed_invoice_is_p
     assert await balance_sat(ben) == 0, "a smaller one behind it doesn't overtake"
     asked = [text for text in await bench.letters() if "lnbc" in text]
     assert len(asked) == 1
-    bolt11 = next(word for word in asked[0].split() if word.startswith("lnbc"))
+    bolt11 = asked[0].partition("lightning:")[2].split()[0]
     async with LnbitsWallet(lnbits.url, admin_key=bench.source.admin_key) as source:
         needed = (await source.decode(bolt11)).amount_msat // 1000
     lnbits.credit(payer.id, needed)

@@ -103,8 +103,12 @@ class Conversation:
         return lambda tx: find_sender(tx, message, self._programme.operators, now)
 
     async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
-        """Answer a stranger; a message that is not answered leaves no trace."""
-        if not self._admission.is_timely(message, now):
+        """Answer a stranger; a message that is not answered leaves no trace.
+
+        A stored message of days ago needs no answer. A message that has just arrived gets an answer whatever
+        its time says: a knock runs nothing, and the stranger's phone may be slow.
+        """
+        if message.arrived_at is None and not self._admission.is_timely(message, now):
             return
         secret, random = secret_of(message), self._services.random
         is_answered = await self._services.database.transact(

@@ -87,6 +87,13 @@ async def test_answers_to_all_are_alike_but_for_the_code(talk):
     assert len({KNOCK.search(reply)[0] for reply in replies}) == len(replies)
 
 
+@pytest.mark.parametrize("age", [timedelta(hours=30), -timedelta(hours=2)])
+async def test_phone_with_a_wrong_clock_can_knock_if_its_message_has_just_arrived(talk, age):
+    assert await talk.tell("stranger", "hello", age=age) is None, "stored by a relay"
+    live = replace(talk.message("stranger", "hello", age=age), arrived_at=talk.clock.now())
+    assert "KNOCK-" in await talk.deliver(live)
+
+
 async def test_secret_of_a_stranger_gets_a_warning_and_no_code(talk):
     assert "KNOCK" not in await talk.tell("stranger", "nsec1" + "q9x8gf2tvdw0s3jn54khce6mua7l" * 2)
     assert await talk.count("knock") == 0

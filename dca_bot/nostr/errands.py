@@ -13,16 +13,16 @@ from dca_bot.nostr.publications import wants_auth
 TRIES_MAX = 3
 _BACKOFF_S_MAX = 300
 _QUERY_EVENTS_MAX = 20
-_ABOUT_SUBSCRIPTIONS = re.compile(
-    r"subscription|concurrent|too many|maximum|\breqs?\b", re.IGNORECASE
-)
+_LOOKS_MAX = 8
+_ABOUT_SUBSCRIPTIONS = re.compile(r"subscription|concurrent|too many|\breqs?\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Errand:
     """A page or a query; `events` are the query's.
 
-    `turn` counts the changes of state: a wake-up with an earlier `turn` comes too late.
+    `limit_s`: after so long without a frame the relay is taken to have answered. `turn` counts the changes of
+    state: a wake-up with an earlier `turn` comes too late.
     """
 
     name: str
@@ -34,6 +34,21 @@ class Errand:
     failures: int = 0
     wants_auth: bool = False
     events: tuple[Event, ...] = ()
+    _looks: int = 0
+    _frames: int = 0
+
+    def begin_waiting(self, frames_so_far: int) -> None:
+        """Note that the relay was asked; `frames_so_far`: how many frames the relay had sent."""
+        self._looks, self._frames = 0, frames_so_far
+
+    def is_being_sent(self, frames_so_far: int) -> bool:
+        """Tell whether a page is still on its way: frames came since the last look.
+
+        False in the end also at a relay that never falls silent.
+        """
+        self._looks += 1
+        has_new, self._frames = frames_so_far > self._frames, frames_so_far
+        return self.is_page and has_new and self._looks < _LOOKS_MAX
 
     def collect(self, event: Event) -> None:
         """Keep an event of a query; a relay may send more events than the filter's limit."""
@@ -70,9 +85,10 @@ class Errands:
         """Return the errand of that name that has not ended."""
         return self._open.get(name)
 
-    def ask(self, errand: Errand) -> None:
-        """Open a subscription for an errand."""
+    def ask(self, errand: Errand, frames_so_far: int) -> None:
+        """Open a subscription for an errand; `frames_so_far`: see Errand."""
         self._open[errand.name] = errand
+        errand.begin_waiting(frames_so_far)
         errand.is_open, errand.wants_auth = True, False
         errand.turn += 1
         self._actions.append(Send(frames.request_frame(errand.name, errand.filter)))
@@ -84,6 +100,10 @@ class Errands:
         errand.is_open = False
         if self._open.pop(errand.name, None) is not None:
             self._actions.append(Send(frames.close_frame(errand.name)))
+
+    def has_page(self) -> bool:
+        """Tell whether a page is asked for here."""
+        return any(errand.is_page for errand in self._open.values())
 
     def end_all(self, *, pages_only: bool = False) -> list[Errand]:
         """Close the subscriptions of all errands, and return the errands."""
@@ -98,7 +118,7 @@ class Errands:
         errand.is_open = False
         errand.failures += 1
         errand.wants_auth = wants_auth(reason)
-        if is_about_subscriptions(reason):
+        if is_about_subscriptions(reason) and not errand.wants_auth:
             del self._open[errand.name]
             return End.CROWDED
         if errand.failures >= TRIES_MAX:
@@ -108,22 +128,22 @@ class Errands:
         self._actions.append(WakeIn(delay_s, errand.name, errand.turn))
         return None
 
-    def wake(self, errand: Errand, *, is_busy: bool) -> End | None:
-        """Ask again, or end an errand that the relay never answered; `is_busy`: frames keep coming."""
+    def wake(self, errand: Errand, frames_so_far: int) -> End | None:
+        """Ask again, or end an errand that the relay answers no more."""
         if not errand.is_open:
-            self.ask(errand)
+            self.ask(errand, frames_so_far)
             return None
-        if is_busy:
+        if errand.is_being_sent(frames_so_far):
             self._actions.append(WakeIn(errand.limit_s, errand.name, errand.turn))
             return None
         self.end(errand)
         return End.SILENCE
 
-    def on_authenticated(self) -> None:
+    def on_authenticated(self, frames_so_far: int) -> None:
         """Ask again for each errand that the relay closed for want of authentication."""
         for errand in list(self._open.values()):
             if errand.wants_auth and not errand.is_open:
-                self.ask(errand)
+                self.ask(errand, frames_so_far)
 
 
 def is_about_subscriptions(words: str) -> bool:

@@ -1,6 +1,6 @@
 """The state of the inbox's subscription at one relay, and how long to wait for what; without I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from random import Random
 
@@ -20,7 +20,7 @@ _REST_S_MAX = 1_800
 _POLL_S_MAX = 30
 _BACKOFF_S_MAX = 300
 _STEADY_S = 60
-_CHECKS_MAX = 20
+_KNOWN_MAX = 5_000
 
 
 class State(Enum):
@@ -58,7 +58,7 @@ class InboxSubscription:
     _pages: int = 0
     _missed: bool = False
     _live_at_s: int = 0
-    _checks: int = 0
+    _known: set[str] = field(default_factory=set)
 
     @property
     def is_live(self) -> bool:
@@ -84,7 +84,6 @@ class InboxSubscription:
         """Note that the relay was asked for an errand's events in the inbox's subscription."""
         self.errand = errand
         self.turn += 1
-        self._checks = 0
         if self.state is State.CLOSED:
             self.state, self.was_read = State.WAITING, False
 
@@ -111,8 +110,13 @@ class InboxSubscription:
         errand, self.errand = self.errand, None
         return errand
 
-    def note_new(self, *, is_stored: bool) -> None:
-        """Note a message that this connection had not brought before."""
+    def note(self, event_id: str, *, is_stored: bool) -> None:
+        """Note a message; only one that this connection had not brought before tells something."""
+        if event_id in self._known:
+            return
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known.add(event_id)
         if is_stored:
             self._missed = True
         elif self.is_live:
@@ -126,11 +130,6 @@ class InboxSubscription:
         self.is_renewal = self._missed = False
         if complete and self.state is State.CLOSED:
             self.polls += 1
-
-    def is_busy(self, *, heard: bool) -> bool:
-        """Tell whether the relay is still sending; `heard`: a frame came since the last look."""
-        self._checks += 1
-        return heard and self._checks < _CHECKS_MAX
 
     @property
     def limit_s(self) -> float:

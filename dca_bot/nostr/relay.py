@@ -18,16 +18,16 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from dca_bot.core.delivery import RelayAnswer, Undelivered
 from dca_bot.core.ports import Clock, RelayHeard
 from dca_bot.core.relay_state import RelayState, RelayTrouble
-from dca_bot.errors import place_of
+from dca_bot.errors import one_line, place_of
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
+from dca_bot.nostr.inbox_reading import LOOKBACK_S
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_connection import ConnectionLost, Inbox, RelayConnection
 from dca_bot.nostr.relay_protocol import RelayProtocol
 from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
 from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said, unreached
-from dca_bot.nostr.subscriptions import LOOKBACK_S
 
 _LOG = logging.getLogger(__name__)
 _BACKOFF_S_MAX = 120
@@ -242,11 +242,12 @@ class Relay:
         """Note whether the relay listens, and what it complains of."""
         if self._protocol is None:
             return
-        listening, words = self._protocol.listening, self._protocol.complaint
-        trouble = None if listening and not words else _NOT_LISTENING
-        if words:
-            trouble = trouble_said(RelayTrouble.CLOSED, words)
-        self._note(trouble, listening=listening)
+        protocol, trouble = self._protocol, None
+        if protocol.complaint:
+            trouble = trouble_said(RelayTrouble.CLOSED, protocol.complaint)
+        elif not protocol.listening:
+            trouble = replace(_NOT_LISTENING, words=one_line(protocol.notice))
+        self._note(trouble, listening=protocol.listening)
 
     def _lose(self, errors: BaseExceptionGroup[ConnectionLost]) -> None:
         first = errors.exceptions[0]
@@ -266,7 +267,7 @@ class Relay:
     def _note(self, trouble: Trouble | None, *, listening: bool) -> None:
         """Note what is wrong; log the first failure and each change."""
         is_first = self._trouble is _NOT_TRIED
-        if is_first and trouble is _NOT_LISTENING:
+        if is_first and trouble == _NOT_LISTENING:
             return  # The first answer is still to come.
         now = self._clock.now()
         self._trouble = trouble

@@ -146,6 +146,7 @@ class RelayConnection:
             return None
         finally:
             self._queries.pop(name, None)
+            self._protocol.abandon(name)
 
     async def _answer(self, event: Event, answer: asyncio.Future[RelayAnswer]) -> RelayAnswer:
         done, _ = await asyncio.wait([answer], timeout=_AGAIN_AFTER_S)

@@ -57,6 +57,11 @@ class RelayProtocol:
         """Return the relay's own words of why the inbox isn't live, or was closed again and again."""
         return self._subscriptions.complaint
 
+    @property
+    def notice(self) -> str:
+        """Return what the relay has said to people since the inbox was asked for."""
+        return self._subscriptions.notice
+
     def start(self) -> list[Action]:
         """Ask for the bot's inbox, if this relay is read."""
         self._subscriptions.start()
@@ -98,6 +103,10 @@ class RelayProtocol:
         """Send another answer to the relay's challenge, in place of an answer that the relay refused."""
         self._publications.authenticate(answer)
         return self._take()
+
+    def abandon(self, query: str) -> None:
+        """Ask no more for a query that has not had its turn."""
+        self._subscriptions.abandon(query)
 
     def forget(self, event_id: str) -> None:
         """Stop waiting for the answer to a published event."""

@@ -14,27 +14,16 @@ from collections import deque
 from random import Random
 
 from dca_bot.nostr import frames
-from dca_bot.nostr.actions import (
-    Action,
-    Deliver,
-    Drop,
-    Queried,
-    Send,
-    StoredBegins,
-    StoredRead,
-    WakeIn,
-)
-from dca_bot.nostr.dm import KINDS
+from dca_bot.nostr.actions import Action, Deliver, Drop, Queried, Send, WakeIn
 from dca_bot.nostr.errands import TRIES_MAX, End, Errand, Errands, is_about_subscriptions
 from dca_bot.nostr.events import Event
-from dca_bot.nostr.inbox_subscription import STORED_LIMIT_S, InboxSubscription, State
-from dca_bot.nostr.paging import Paging
+from dca_bot.nostr.inbox_reading import InboxReading
+from dca_bot.nostr.inbox_subscription import InboxSubscription, State
 from dca_bot.nostr.relay_habits import RelayHabits
 
-LOOKBACK_S = 2 * 24 * 3600 + 3600  # wraps are dated up to 2 days back; an hour for wrong clocks
 _QUERY_LIMIT_S = 8
-_KNOWN_MAX = 5_000
 _INBOX = "inbox"
+_FIRST = "first"
 _PAGE = "page"
 _QUERY = "query"
 
@@ -54,22 +43,16 @@ class Subscriptions:
         since: int | None,
         habits: RelayHabits,
     ) -> None:
-        self._pubkey = pubkey
         self._actions = actions
-        self._since = since or 0
         self._habits = habits
         self._inbox = None if since is None else InboxSubscription(random, habits)
+        self._reading = InboxReading(pubkey, since or 0, actions)
         self._errands = Errands(random, actions)
         # The errands that wait for the inbox's subscription, or for the only one.
         self._queue: deque[Errand] = deque()
-        self._paging: Paging | None = None
-        self._page_refusals = 0
-        self._closed_at_s = 0
-        self._held = False
-        self._known: set[str] = set()
-        self._heard = False
-        self._notice = ""
+        self._frames = 0
         self._count = 0
+        self.notice = ""
 
     @property
     def listening(self) -> bool:
@@ -83,13 +66,13 @@ class Subscriptions:
 
     @property
     def complaint(self) -> str:
-        """Return the relay's words about the inbox's last end, or else the relay's last notice."""
-        return (self._inbox.complaint if self._inbox is not None else "") or self._notice
+        """Return the relay's words about the inbox's last end; '' for an inbox that is live for good."""
+        return "" if self._inbox is None else self._inbox.complaint
 
     def start(self) -> None:
         """Ask for the inbox, if one is read here."""
         if self._inbox is not None:
-            self._read_inbox(self._inbox)
+            self._read(self._inbox)
 
     def query(self, wanted: frames.Filter) -> str:
         """Ask once for stored events; return the name that the action Queried will carry."""
@@ -97,9 +80,13 @@ class Subscriptions:
         self._run(errand)
         return errand.name
 
+    def abandon(self, name: str) -> None:
+        """Ask no more for a query that has not had its turn."""
+        self._queue = deque(errand for errand in self._queue if errand.name != name)
+
     def on_frame(self) -> None:
         """Note that the relay is sending."""
-        self._heard = True
+        self._frames += 1
 
     def on_event(self, frame: frames.EventFrame) -> None:
         """Deliver an event of the inbox; keep an event of a query until the query ends."""
@@ -107,7 +94,7 @@ class Subscriptions:
         errand = self._errands.get(name)
         if inbox is not None and name == _INBOX:
             errand = inbox.errand
-            if errand is not None and not errand.is_page and self._is_for_inbox(frame.event):
+            if errand is not None and not errand.is_page and self._reading.is_message(frame.event):
                 errand = None
         if errand is not None and not errand.is_page:
             errand.collect(frame.event)
@@ -136,16 +123,16 @@ class Subscriptions:
 
     def on_notice(self, words: str) -> None:
         """Share the inbox's subscription if the relay says that it grants no further subscription."""
-        self._notice = words
+        self.notice = words
         if is_about_subscriptions(words) and self._inbox is not None and len(self._errands):
             self._share(self._errands.end_all())
 
     def on_authenticated(self) -> None:
         """Ask again for every subscription that the relay closed for want of authentication."""
-        self._errands.on_authenticated()
+        self._errands.on_authenticated(self._frames)
         inbox = self._inbox
         if inbox is not None and inbox.wants_auth and inbox.state is State.CLOSED:
-            self._read_inbox(inbox)
+            self._read(inbox)
 
     def wake(self, name: str, turn: int, now_s: int) -> None:
         """Reopen a closed subscription, end one that the relay never answered, or renew the inbox.
@@ -153,53 +140,48 @@ class Subscriptions:
         A `turn` that is no longer the subscription's changes nothing.
         """
         errand, inbox = self._errands.get(name), self._inbox
-        heard, self._heard = self._heard, False
         if errand is not None and errand.turn == turn:
-            end = self._errands.wake(errand, is_busy=heard and errand.is_page)
+            end = self._errands.wake(errand, self._frames)
             if end is not None:
                 self._own_ended(errand, end)
         elif name == _INBOX and inbox is not None and inbox.turn == turn:
-            self._wake_inbox(inbox, now_s, heard=heard)
+            self._wake_inbox(inbox, now_s)
 
     # The inbox -------------------------------------------------------------------------------------------
 
-    def _read_inbox(self, inbox: InboxSubscription) -> None:
+    def _read(self, inbox: InboxSubscription) -> None:
         """Ask for the inbox; stored events that come with it are the first page."""
-        self._paging = Paging({"kinds": list(KINDS), "#p": [self._pubkey]}, self._since)
-        self._actions.append(StoredBegins())
-        self._open_inbox(
-            inbox, self._errand("first", self._paging.filter(), inbox.limit_s, page=True)
-        )
+        self._drop_pages()
+        wanted = self._reading.begin()
+        self._open(inbox, self._errand(_FIRST, wanted, inbox.limit_s, is_page=True))
 
-    def _open_inbox(self, inbox: InboxSubscription, errand: Errand, *more: frames.Filter) -> None:
+    def _open(self, inbox: InboxSubscription, errand: Errand, *more: frames.Filter) -> None:
+        """Send the inbox's request with an errand's filter, in place of the request before."""
         inbox.open(errand)
-        self._heard, self._notice = False, ""
+        errand.begin_waiting(self._frames)
+        self.notice = ""
         if self._habits.closes_first:
             self._send(frames.close_frame(_INBOX))
         self._send(frames.request_frame(_INBOX, errand.filter, *more))
         self._actions.append(WakeIn(errand.limit_s, _INBOX, inbox.turn))
 
     def _deliver(self, inbox: InboxSubscription, event: Event, *, is_stored: bool) -> None:
-        if self._paging is not None and is_stored:
-            self._paging.observe(event)
-        self._held = self._held or is_stored
-        if event.id not in self._known:
-            if len(self._known) >= _KNOWN_MAX:
-                self._known.clear()
-            self._known.add(event.id)
-            inbox.note_new(is_stored=is_stored)
+        if is_stored:
+            self._reading.observe(event)
+        inbox.note(event.id, is_stored=is_stored)
         self._actions.append(Deliver(event, is_stored))
 
     def _inbox_ended(
         self, inbox: InboxSubscription, now_s: int, *, is_assumed: bool = False
     ) -> None:
+        """Go on after the stored events of the inbox's request; `is_assumed`: the relay fell silent."""
         if inbox.state is State.CLOSED:
             return
         if inbox.errand is None:
             # The end was taken from silence, and comes only now: there may be more pages.
             if inbox.is_assumed and not is_assumed:
                 self._habits.no_eose, self._habits.slow = False, True
-                self._read_inbox(inbox)
+                self._read(inbox)
             return
         errand = inbox.go_live(now_s, is_assumed=is_assumed)
         if errand is not None:
@@ -210,21 +192,20 @@ class Subscriptions:
 
     def _inbox_closed(self, inbox: InboxSubscription, reason: str, now_s: int) -> None:
         """Prepare to read the inbox again from before the interruption: wraps are dated back."""
-        was_shared = inbox.errand is not None and inbox.errand.name.startswith((_PAGE, _QUERY))
         # Some relays end each subscription with the stored events: pages go on without the inbox.
-        keeps_pages = inbox.is_live and not was_shared
+        keeps_pages = inbox.is_live and self._errands.has_page()
         errand = inbox.close(reason, now_s)
-        self._closed_at_s = now_s
-        if inbox.was_read:
-            self._since = now_s - LOOKBACK_S
-            inbox.was_read = False
         if not keeps_pages:
             self._drop_pages()
-        if errand is not None and was_shared:
+        if inbox.was_read or keeps_pages:
+            # Not before the pages are complete: see `_turn_page`.
+            self._reading.next_from(now_s, when_read=keeps_pages)
+            inbox.was_read = False
+        if errand is not None and errand.name.startswith((_PAGE, _QUERY)):
             self._give_back(errand)
         if reason.startswith("duplicate:") and not self._habits.closes_first:
             self._habits.closes_first = True
-            self._read_inbox(inbox)
+            self._read(inbox)
             return
         if inbox.wants_auth and inbox.failures > TRIES_MAX:
             self._actions.append(Drop(reason))
@@ -233,54 +214,52 @@ class Subscriptions:
     def _drop_pages(self) -> None:
         """End the reading: pages belong to the inbox that was closed, and the next has a first page."""
         self._errands.end_all(pages_only=True)
-        self._queue = deque(one for one in self._queue if not one.is_page)
-        self._paging = None
-        if self._held:
-            self._release(complete=False)
+        self._queue = deque(errand for errand in self._queue if not errand.is_page)
+        self._reading.drop()
 
     def _give_back(self, errand: Errand) -> None:
         """Have an errand tried again that ended the inbox's subscription, up to three times."""
         errand.failures += 1
         if errand.is_page:
-            self._page_refusals += 1
+            self._reading.refuse()
         elif errand.failures < TRIES_MAX:
             self._queue.append(errand)
         else:
             self._settle(errand, End.FAILED)
 
-    def _wake_inbox(self, inbox: InboxSubscription, now_s: int, *, heard: bool) -> None:
-        if inbox.state is State.CLOSED and self._paging is not None:
+    def _wake_inbox(self, inbox: InboxSubscription, now_s: int) -> None:
+        if inbox.state is State.CLOSED and self._errands.has_page():
             self._actions.append(WakeIn(inbox.retry_s, _INBOX, inbox.turn))
         elif inbox.state is State.CLOSED:
-            self._read_inbox(inbox)
+            self._read(inbox)
         elif inbox.errand is None:
             self._renew(inbox, now_s)
-        elif inbox.is_busy(heard=heard):
+        elif inbox.errand.is_being_sent(self._frames):
             self._actions.append(WakeIn(inbox.errand.limit_s, _INBOX, inbox.turn))
-        elif self._notice and not inbox.is_live:
+        elif self.notice and not inbox.is_live and not self._reading.has_delivered:
             # Some relays refuse a subscription by a notice alone.
-            self._inbox_closed(inbox, self._notice, now_s)
+            self._inbox_closed(inbox, self.notice, now_s)
         else:
             self._inbox_ended(inbox, now_s, is_assumed=True)
 
     def _renew(self, inbox: InboxSubscription, now_s: int) -> None:
         """Ask a live relay again that has passed nothing on for a while."""
-        if inbox.passed_on or self._paging is not None or len(self._errands):
+        if inbox.passed_on or self._reading.is_under_way or len(self._errands):
             inbox.passed_on = False
             self._actions.append(WakeIn(inbox.rest_s, _INBOX, inbox.turn))
             return
         if inbox.was_read:
-            self._since = now_s - LOOKBACK_S
+            self._reading.next_from(now_s)
         inbox.is_renewal = True
-        self._read_inbox(inbox)
+        self._read(inbox)
 
     # Pages and queries -----------------------------------------------------------------------------------
 
     def _errand(
-        self, purpose: str, wanted: frames.Filter, limit_s: float, *, page: bool = False
+        self, purpose: str, wanted: frames.Filter, limit_s: float, *, is_page: bool = False
     ) -> Errand:
         self._count += 1
-        return Errand(f"{purpose}-{self._count}", wanted, is_page=page, limit_s=limit_s)
+        return Errand(f"{purpose}-{self._count}", wanted, is_page=is_page, limit_s=limit_s)
 
     def _run(self, errand: Errand) -> None:
         is_crowded = self._inbox is not None or len(self._errands)
@@ -288,7 +267,7 @@ class Subscriptions:
             self._queue.append(errand)
             self._next()
         else:
-            self._errands.ask(errand)
+            self._errands.ask(errand, self._frames)
 
     def _share(self, errands: list[Errand]) -> None:
         """Use one subscription from now on: the relay grants no second."""
@@ -302,20 +281,20 @@ class Subscriptions:
         if not self._queue:
             return
         if inbox is None and not len(self._errands):
-            self._errands.ask(self._queue.popleft())
+            self._errands.ask(self._queue.popleft(), self._frames)
         elif inbox is not None and inbox.is_live and inbox.errand is None:
-            live = {"kinds": list(KINDS), "#p": [self._pubkey], "since": self._since, "limit": 1}
-            self._open_inbox(inbox, self._queue.popleft(), live)
+            self._open(inbox, self._queue.popleft(), self._reading.live_filter())
 
     def _own_ended(self, errand: Errand, end: End) -> None:
         """Go on after an errand's own subscription ended; the inbox's may serve in its place."""
         inbox = self._inbox
         is_ignored = end is End.SILENCE and not self._habits.no_eose
-        is_refused = end is End.FAILED and errand.is_page and not self._page_refusals
-        if (
-            inbox is not None
-            and (end is End.CROWDED or ((is_ignored or is_refused) and inbox.is_live))
-        ) or (end is End.CROWDED and len(self._errands)):
+        is_refused = end is End.FAILED and errand.is_page and not self._reading.was_refused
+        if inbox is None:
+            can_share = end is End.CROWDED and len(self._errands) > 0
+        else:
+            can_share = end is End.CROWDED or ((is_ignored or is_refused) and inbox.is_live)
+        if can_share:
             self._share([errand])
         else:
             self._settle(errand, end)
@@ -323,34 +302,21 @@ class Subscriptions:
 
     def _settle(self, errand: Errand, end: End) -> None:
         """Go on with the next page, or with the answer to a query."""
-        if not errand.is_page:
-            is_told = end is End.DONE or (end is End.SILENCE and bool(errand.events))
-            self._actions.append(Queried(errand.name, errand.events, is_told))
-        elif self._paging is not None:
-            if end not in (End.DONE, End.SILENCE):
-                self._end_paging(self._paging, complete=False)
-            elif not self._paging.turn():
-                self._end_paging(self._paging, complete=True)
-            elif self._page_refusals >= TRIES_MAX - 1:
-                self._end_paging(self._paging, complete=False)
-            else:
-                limit_s = self._inbox.limit_s if self._inbox is not None else STORED_LIMIT_S
-                self._run(self._errand(_PAGE, self._paging.filter(), limit_s, page=True))
+        if errand.is_page:
+            self._turn_page(end)
+            return
+        is_told = end is End.DONE or (end is End.SILENCE and bool(errand.events))
+        self._actions.append(Queried(errand.name, errand.events, is_told))
 
-    def _end_paging(self, paging: Paging, *, complete: bool) -> None:
-        self._paging = None
-        if self._inbox is not None:
-            self._inbox.end_reading(pages=paging.pages, complete=complete)
-            if complete and self._inbox.state is State.CLOSED:
-                self._since = self._closed_at_s - LOOKBACK_S
-        self._release(complete=complete)
-
-    def _release(self, *, complete: bool) -> None:
-        self._held = False
-        self._actions.append(StoredRead(complete))
-
-    def _is_for_inbox(self, event: Event) -> bool:
-        return event.kind in KINDS and self._pubkey in event.values("p")
+    def _turn_page(self, end: End) -> None:
+        inbox = self._inbox
+        if inbox is None or not self._reading.is_under_way:
+            return
+        wanted = self._reading.turn(end)
+        if wanted is not None:
+            self._run(self._errand(_PAGE, wanted, inbox.limit_s, is_page=True))
+        else:
+            inbox.end_reading(pages=self._reading.pages, complete=self._reading.is_complete)
 
     def _send(self, text: str) -> None:
         self._actions.append(Send(text))

@@ -1,7 +1,7 @@
 """Sends the messages of the outbox: each until the recipient is reached, seven days at most.
 
-`core/routing` decides where a message goes and when the recipient is reached. What the ledger knows of the
-recipient's relays is used at once; `jobs/relay_lists` asks for newer lists beside the sending.
+`core/routing` decides where a message goes and when the recipient is reached, by the relays that the ledger
+knows. `jobs/relay_lists` looks for newer relay lists beside the sending.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 A message to dead relays alone is under way for half a minute.
 """
 RETRIES_MAX = 8
-"""The messages under way that another relay has already."""
+"""The messages under way that a relay has already, without counting."""
 _IDLE_S = 30
 _RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Outbox:
             busy[message.recipient] = group.create_task(self._deliver(message))
 
     def _busy_with(self, message: OutboxMessage) -> dict[str, asyncio.Task[None]]:
-        """Return the messages under way that keep back this one: a retry keeps no new message back."""
+        """Return the messages under way that a message waits for: a retry keeps no new message back."""
         return self._retrying if message.taken_beside else self._busy
 
     def _begin_anew(self, pubkey: str) -> None:
@@ -89,7 +89,7 @@ class Outbox:
     def _pick(self, tx: Tx) -> list[OutboxMessage]:
         """Choose the messages that leave now, the urgent first, one for each person.
 
-        Beside those, one message for each person that another relay has already is tried again.
+        One more message for each person is tried again: a message that a relay has, without counting.
         """
         now, picked = self.clock.now(), list[OutboxMessage]()
         for urgency, room in ROOM.items():
@@ -210,7 +210,7 @@ class Outbox:
         self._retry(tx, message, outcome.beside)
         if recipient.is_stranger:
             return
-        # Without a relay of its own the bot can't tell whose fault it is.
+        # Cut off from all of its own relays, the bot blames nobody else.
         if self.messenger.connected():
             delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
         if self._recipient(tx, message).relays.inbox != recipient.relays.inbox:

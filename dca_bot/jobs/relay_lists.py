@@ -1,8 +1,8 @@
 """Keeps the relay lists of clients and operators fresh, beside the messages: no message waits for a look-up.
 
-A person is looked up when a message goes out, at most once in FRESH_FOR; when a message did not arrive, at
-most once in RETRY_AFTER; and in any case after EVERY. A list that changed is recorded at once, and the
-person's waiting messages leave for the new relays. Strangers are never looked up.
+A person is looked up when a message leaves, at most once in FRESH_FOR; when a message did not arrive, at
+most once in RETRY_AFTER; and else after EVERY. A changed list is recorded at once, and the person's waiting
+messages leave for the new relays. Strangers are never looked up.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RelayListWatch:
-    """The look-ups of relay lists; `want` asks for one, `run` carries all of them out.
+    """The look-ups of relay lists: `want` asks for a look-up, `run` carries the look-ups out.
 
-    `on_change` is called with the public key of a person who reads elsewhere now.
+    `on_change` is called with the public key of a person whose inbox list names other relays than before.
     """
 
     database: Database
@@ -58,7 +58,7 @@ class RelayListWatch:
             self._bell.ring()
 
     async def run(self) -> None:
-        """Look up everybody who is wanted, and everybody whose last look-up is old; never return."""
+        """Look up each wanted person, and each person whose last look-up is old; never return."""
         async with asyncio.TaskGroup() as group:
             everybody_at = self.clock.now()
             while True:
@@ -75,7 +75,7 @@ class RelayListWatch:
         return looked_at is None or not looked_at <= now < looked_at + age
 
     async def _want_everybody(self) -> None:
-        """Note the people whose last look-up is old, and forget who is no client any more."""
+        """Note the people whose last look-up is old, and forget former clients."""
         people = await self.database.read(self._people)
         for gone in self._looked_at.keys() - set(people):
             del self._looked_at[gone]
@@ -104,7 +104,7 @@ class RelayListWatch:
             )
             await self.messenger.look_up(people, self._keep)
         except Exception as error:
-            # A look-up that fails must not end the bot; a disk that fails must.
+            # A failed look-up must not end the bot; a failed disk must.
             if _is_of_ledger(error):
                 raise
             name = type(error).__name__
@@ -114,7 +114,7 @@ class RelayListWatch:
             self._bell.ring()
 
     async def _keep(self, found: RelayList) -> None:
-        """Record a list; if a person reads elsewhere now, have the waiting messages leave."""
+        """Record a list; if the inbox list changed, have the person's waiting messages leave."""
         now = self.clock.now()
 
         def work(tx: Tx) -> bool:

@@ -102,7 +102,7 @@ class NostrMessenger:
             self._announcement = Announcement(presence, secret_key, own, elsewhere, clock, random)
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
-        self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery, clock)
+        self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
 

@@ -40,6 +40,7 @@ _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
 _ASKING_AT_ONCE_MAX = 16
 _ASK_LIMIT_S = 15
+_MUTE_FOR = timedelta(minutes=10)
 _UNVISITED = Trouble(RelayTrouble.NOT_TRIED, "not visited yet")
 _AVOIDED = Trouble(RelayTrouble.AVOIDED, "the host has just kept a visit waiting in vain")
 _NOT_PUBLIC = Trouble(RelayTrouble.NOT_PUBLIC, "no public address, or not wss")
@@ -71,6 +72,7 @@ class RecipientRelays:
         self._bulk_room = asyncio.Semaphore(_BULK_AT_ONCE_MAX)
         self._asking_room = asyncio.Semaphore(_ASKING_AT_ONCE_MAX)
         self._avoided: OrderedDict[str, tuple[datetime, bool]] = OrderedDict()
+        self._mute: OrderedDict[str, datetime] = OrderedDict()
 
     async def send(
         self, event: Event, url: str, *, bulk: bool, is_only: bool = False
@@ -100,17 +102,29 @@ class RecipientRelays:
             return visit.answer
 
     async def ask(self, url: str, wanted: Filter) -> Sequence[Event] | None:
-        """Ask a relay for stored events, which are not verified; None if no answer came."""
-        question = _Question(wanted)
+        """Ask a relay for stored events, which are not verified; None if no answer came.
+
+        A relay of other people that didn't answer is left alone for a while: None without a visit.
+        """
+        question, now = _Question(wanted), self._clock.now()
+        # A time further ahead than _MUTE_FOR was noted while the clock was wrong.
+        if now < self._mute.get(url, now) <= now + _MUTE_FOR:
+            return None
         async with self._asking_room:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ASK_LIMIT_S):
                     await self._connect(question, url)
+        if question.events is None and url not in self._trusted:
+            self._mute[url] = self._clock.now() + _MUTE_FOR
+            self._mute.move_to_end(url)
+            if len(self._mute) > _AVOIDED_MAX:
+                self._mute.popitem(last=False)
         return question.events
 
     def forget_avoided(self) -> None:
         """Try every host again: perhaps the bot was cut off, not the hosts."""
         self._avoided.clear()
+        self._mute.clear()
 
     def _avoid(self, host: str, *, was_left: bool) -> None:
         self._avoided[host] = (self._clock.now() + _AVOID_FOR, was_left)

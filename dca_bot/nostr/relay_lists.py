@@ -1,19 +1,17 @@
 """Looks up the relay lists that people have signed: kind 10050 (NIP-17) and kind 10002 (NIP-65).
 
-Many people publish their lists on relays of their own only. Asked are, at the same time, the bot's relays,
-the relays that are known of the person, and the discovery relays; then the write relays of a kind 10002 that
-turns up. The invariant: a list counts only with the author's signature.
+Many people publish lists on relays of their own only. A look-up asks at the same time the bot's relays, the
+relays known of the person, and the discovery relays; then the write relays of each kind 10002 that is found.
+The invariant: a list counts only with the author's signature.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
-from dca_bot.core.ports import Clock, SoughtPerson
+from dca_bot.core.ports import SoughtPerson
 from dca_bot.core.relay_lists import RelayList, RelayListKind, relays_of
 from dca_bot.errors import MessageRefused, place_of
 from dca_bot.nostr.events import Event, verify
@@ -25,8 +23,6 @@ _LOOK_UP_LIMIT_S = 30
 _PLACES_MAX = 8
 """The relays of one person that are asked beside the bot's relays and the discovery relays."""
 _LIST_CHARS_MAX = 20_000
-_MUTE_FOR = timedelta(minutes=10)
-_MUTE_MAX = 1_000
 
 Found = Callable[[RelayList], Awaitable[None]]
 
@@ -39,19 +35,16 @@ class RelayLists:
         own: Mapping[str, Relay],
         recipient_relays: RecipientRelays,
         discovery: Sequence[str],
-        clock: Clock,
     ) -> None:
         self._own = own
         self._recipient_relays = recipient_relays
         self._discovery = tuple(discovery)
-        self._clock = clock
-        self._mute: OrderedDict[str, datetime] = OrderedDict()
 
     async def look_up(self, people: Sequence[SoughtPerson], found: Found) -> None:
         """Look for the lists of a few people, half a minute at most.
 
-        `found` is called with each list as soon as the list comes, unless a newer list of the same kind came
-        before.
+        `found` is called with each list as soon as the list comes. Lists older than a list of the same kind
+        that came before are left out.
         """
         look = _LookUp(people, found)
         with suppress(TimeoutError):
@@ -62,7 +55,7 @@ class RelayLists:
     async def _ask(
         self, url: str, pubkeys: Sequence[str], look: "_LookUp", group: asyncio.TaskGroup
     ) -> None:
-        """Ask one relay for the lists of people, and then the write relays that its answer names."""
+        """Ask one relay for the lists of people, then each write relay that the answer names."""
         kinds = [int(kind) for kind in RelayListKind]
         limit = len(pubkeys) * len(kinds)
         events = await self._events(url, {"kinds": kinds, "authors": list(pubkeys), "limit": limit})
@@ -75,34 +68,21 @@ class RelayLists:
                     group.create_task(self._ask(place, (listed.pubkey,), look, group))
 
     async def _events(self, url: str, wanted: dict[str, object]) -> Sequence[Event]:
-        """Ask a relay; a relay of other people that didn't answer is left alone for a while."""
+        """Ask a relay for events; a relay that fails has none."""
         own = self._own.get(url)
         if own is not None:
             return await own.query(wanted) or ()
-        now = self._clock.now()
-        # A time further ahead than _MUTE_FOR was noted while the clock was wrong.
-        if now < self._mute.get(url, now) <= now + _MUTE_FOR:
-            return ()
         try:
-            events = await self._recipient_relays.ask(url, wanted)
+            return await self._recipient_relays.ask(url, wanted) or ()
         except Exception as error:  # noqa: BLE001 - no relay may end the look-up at the others
             name = type(error).__name__
             _LOG.error("look_up_failed relay=%s error=%s at=%s", url, name, place_of(error))
-            events = None
-        if events is not None:
-            self._mute.pop(url, None)
-            return events
-        if url not in self._discovery:
-            self._mute[url] = self._clock.now() + _MUTE_FOR
-            self._mute.move_to_end(url)
-            if len(self._mute) > _MUTE_MAX:
-                self._mute.popitem(last=False)
-        return ()
+            return ()
 
 
 @dataclass(slots=True)
 class _LookUp:
-    """One look-up: which relays were asked for whom, and the newest lists so far."""
+    """One look-up: the relays asked for each person, and the newest lists so far."""
 
     people: Sequence[SoughtPerson]
     found: Found
@@ -127,7 +107,7 @@ class _LookUp:
         return new[:_PLACES_MAX]
 
     async def take(self, listed: RelayList) -> bool:
-        """Report a list that is newer than the lists before; return whether the list is."""
+        """Report a list, unless a list as new came before; return whether the list was reported."""
         key = (listed.pubkey, listed.kind)
         if listed.created_at <= self._newest.get(key, -1):
             return False
@@ -137,7 +117,7 @@ class _LookUp:
 
 
 def _read(event: Event) -> RelayList | None:
-    """Return what a genuine list says; None for another event, a forged one, and one of absurd size."""
+    """Read a genuine list; None for an event of another kind, a forged event, and an event of absurd size."""
     try:
         kind = RelayListKind(event.kind)
         text = event.to_json()

@@ -258,8 +258,12 @@ CASES = [
     (
         "notifications.offline_alert_minutes",
         70,
-        lambda w: (w.jobs.alarms.alert_after, w.jobs.alarms.polls_after),
-        (timedelta(minutes=70), timedelta(minutes=70)),
+        lambda w: (
+            w.jobs.alarms.alert_after,
+            w.jobs.alarms.polls_after,
+            w.jobs.alarms.operators.alert_after,
+        ),
+        (timedelta(minutes=70),) * 3,
     ),
 ]
 MORE = [

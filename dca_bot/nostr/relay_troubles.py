@@ -1,9 +1,11 @@
 """Names what is wrong with a relay: errors of the network and words of the relay become a Trouble."""
 
 import errno
+import re
 import socket
 import ssl
 from dataclasses import dataclass
+from html import unescape
 
 from websockets.exceptions import (
     ConnectionClosed,
@@ -22,6 +24,8 @@ _OTHER_NAME = 62
 _SELF_SIGNED = (18, 19)
 _CUT = "the connection was cut"
 _REDIRECTS = range(300, 400)
+_PAGE = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]*)", re.IGNORECASE)
 _BY_WORDS = {
     "auth-required": RelayTrouble.AUTH,
     "restricted": RelayTrouble.AUTH,
@@ -44,7 +48,7 @@ def trouble_of(error: BaseException) -> Trouble:
     detail = in_words(error)
     match error:
         case InvalidStatus(response=response):
-            words = one_line((response.body or b"").decode(errors="replace"))
+            words = one_line(_text_of((response.body or b"").decode(errors="replace")))
             status = response.status_code
             code = RelayTrouble.REDIRECT if status in _REDIRECTS else RelayTrouble.HTTP_STATUS
             return Trouble(code, detail, words, status)
@@ -55,6 +59,14 @@ def trouble_of(error: BaseException) -> Trouble:
         case ConnectionError() if not str(error):
             return Trouble(RelayTrouble.LOST, _CUT)
     return Trouble(_code_of(error), detail)
+
+
+def _text_of(body: str) -> str:
+    """Return the text of an HTTP answer; of a page in HTML the title."""
+    if not _PAGE.match(body):
+        return body
+    title = _TITLE.search(body)
+    return unescape(title[1]) if title else ""
 
 
 def trouble_said(code: RelayTrouble, words: str) -> Trouble:

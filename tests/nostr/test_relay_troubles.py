@@ -72,6 +72,19 @@ async def test_http_status_is_named_with_the_hosts_own_words(status):
     assert not state.ever_listened
 
 
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (b"<!DOCTYPE html>\n<html><head><title>502 Bad\nGateway</title>", "502 Bad"),
+        (b"<html>\n<TITLE>\n You &amp; me</TITLE>", "You & me"),
+        (b"<html><body>no title</body></html>", ""),
+    ],
+)
+async def test_page_of_a_web_server_is_told_by_its_title(page, words):
+    async with answering(502, page) as url:
+        assert (await state_after_one_attempt(url)).words == words
+
+
 @pytest.mark.parametrize("place", ["ws://other.example/", "wss://other.example", "http://x", "::"])
 async def test_redirect_is_named(place):
     async with answering(301, Location=place) as url:

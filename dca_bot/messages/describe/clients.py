@@ -1,6 +1,7 @@
 """Describes clients, their destinations and deposits, and the payouts that have arrived."""
 
 from dca_bot.core.clients import ClientState
+from dca_bot.core.delivery import Undelivered
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
@@ -30,7 +31,9 @@ def client(one: Client, programme: Programme, loss: Loss | None = None) -> Say:
 def unreached(loss: Loss) -> Say:
     """Say since when and why messages don't reach a person, with the relays' own words."""
     why = Word("undelivered", loss.reason)
-    return Say("unreached.loss", since=Moment(loss.since), why=why, said=said(loss.said))
+    # Without a list and without a message from the person, no message can ever have arrived.
+    key = "unreached.not_yet" if loss.reason is Undelivered.NO_LIST else "unreached.loss"
+    return Say(key, since=Moment(loss.since), why=why, said=said(loss.said))
 
 
 def destination(where: Destination | None) -> Say:

@@ -6,7 +6,7 @@ from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.messages.describe.layout import cut
 from dca_bot.messages.say import NOTHING, Moment, Say
 
-_SAID_LENGTH_MAX = 200
+_SAID_LENGTH_MAX = 80
 
 
 def said(words: str) -> Say:

@@ -121,6 +121,23 @@ async def test_closed_client_and_stranger_are_not_listed(scene):
     )
 
 
+async def test_client_without_list_or_message_is_not_reached_yet(scene):
+    await lose(scene.database, PEOPLE["maria"], LONG_AGO, reason="no_list")
+    line = (
+        "NOT REACHED YET, since 2026-02-27 06:00: no inbox list (kind 10050) of this key is found,"
+        " and no message has come from it"
+    )
+    assert line in (await scene.tell("op", "client maria")).splitlines()
+    assert f"maria: {line}" in (await scene.tell("op", "status")).splitlines()
+
+
+async def test_long_words_of_a_relay_leave_room_for_the_rest(scene):
+    await lose(scene.database, PEOPLE["maria"], LONG_AGO, said="x" * 200)
+    for text in ("client maria", "clients", "clients unreached", "status"):
+        told = await scene.tell("op", text)
+        assert f"(said: “{'x' * 79}…”)" in told
+
+
 async def test_client_who_never_wrote_is_not_reached_yet(scene):
     assert "Not reached yet" in await scene.tell("op", "client maria")
     await scene.tell("maria", "balance")
@@ -132,7 +149,8 @@ async def test_each_reason_is_told_in_spanish_and_in_english(spanish, reason):
     await spanish.add_client("maria", wallet="")
     await lose(spanish.database, PEOPLE["maria"], LONG_AGO, reason=reason, said="no: <words>")
     told = await spanish.tell("op", "client maria")
-    (line,) = [line for line in told.splitlines() if "NO LE LLEGAN MENSAJES desde" in line]
+    (line,) = [line for line in told.splitlines() if "NO LE LLEGAN MENSAJES" in line]
+    assert line.startswith("AÚN ") == (reason is Undelivered.NO_LIST)
     assert line.endswith("(dijo: «no: <words>»)")
     english = spanish.texts.catalogues["en"][f"word.undelivered.{reason}"]
     assert english not in told

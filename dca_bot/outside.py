@@ -15,7 +15,7 @@ from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, PastReading, Wallet
 from dca_bot.core.programme import FixedModeRules, Programme
-from dca_bot.core.slash_commands import ManifestFormat, SlashCommand
+from dca_bot.core.slash_commands import ManifestFormat
 from dca_bot.errors import ConfigError, KeyRefused
 from dca_bot.files.secret_files import (
     LNBITS_KEY_VARIABLE,
@@ -25,6 +25,7 @@ from dca_bot.files.secret_files import (
 )
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
+from dca_bot.messages.say import Say
 from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.nostr.pool import NostrMessenger
@@ -35,10 +36,7 @@ from dca_bot.program import command
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import Supervisor
 
-_FIRST_PROFILE = {
-    "name": "dca-bot",
-    "about": "Savings in bitcoin. Send me a direct message: help",
-}
+_NAME = "dca-bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +142,12 @@ def build_messenger(
 
 
 def _presence(config: Config) -> Presence:
-    manifest, language = config.nostr.command_manifest, config.bot.language
-    commands: tuple[SlashCommand, ...] = ()
-    if manifest is not ManifestFormat.OFF:
-        commands = slash_commands(load_texts(programme_of(config)), language)
+    """Collect what the bot says of itself, in the bot's language."""
+    texts, language = load_texts(programme_of(config)), config.bot.language
+    manifest = config.nostr.command_manifest
     return Presence(
         profile=config.nostr.profile.model_dump(exclude_none=True),
-        first_profile=_FIRST_PROFILE,
+        first_profile={"name": _NAME, "about": texts.render(Say("profile.about"), language)},
         manifest=manifest,
-        commands=commands,
+        commands=() if manifest is ManifestFormat.OFF else slash_commands(texts, language),
     )

@@ -314,6 +314,15 @@ async def test_key_that_is_changed_is_changed_where_it_counts(tmp_path, key, val
         assert look(after) == expected
 
 
+async def test_first_profile_is_in_the_bots_language(tmp_path):
+    async with (
+        wired(tmp_path / "en") as bot,
+        wired(tmp_path / "es", **{"bot.language": "es"}) as es,
+    ):
+        assert bot.presence.first_profile["about"].startswith("Savings in bitcoin.")
+        assert es.presence.first_profile["about"].startswith("Ahorro en bitcoin.")
+
+
 async def test_every_job_has_the_programme(tmp_path):
     async with wired(tmp_path / "bot") as bot:
         jobs, programme = bot.jobs, bot.programme

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dca_bot.nostr.events import Event
-from dca_bot.nostr.own_events import Slot
+from dca_bot.nostr.own_events import Slot, is_same, slot_of
 from dca_bot.nostr.relay import Relay
 
 _LOG = logging.getLogger(__name__)
@@ -31,9 +31,14 @@ class AnnouncedRelay:
     read_failed: bool = False
     answered: bool = False
     detail: str = ""
-    has: dict[Slot, str] = field(default_factory=dict)
+    has: dict[Slot, Event] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def lacks(self, event: Event) -> bool:
+        """Tell whether the relay doesn't have an event of the bot."""
+        known = self.has.get(slot_of(event))
+        return known is None or not is_same(known, event)
 
     def connect(self, relay: Relay) -> None:
         """Note a new connection of an own relay, which may have lost the bot's events meanwhile."""

@@ -180,7 +180,7 @@ class Announcement:
         for event in self._lacking(place):
             answer = await relay.publish(event)
             if answer.accepted:
-                place.has[slot_of(event)] = event.id
+                place.has[slot_of(event)] = event
                 self._note_public(event)
             else:
                 place.failed.add(event.id)
@@ -201,7 +201,7 @@ class Announcement:
         for event in found:
             if event.kind in kinds and self._is_own(event):
                 there.note_public(event)
-        place.has = {slot: event.id for slot, event in there.public.items()}
+        place.has = there.public
         for event in there.public.values():
             self._note_public(event)
         if not place.answered:
@@ -238,7 +238,7 @@ class Announcement:
         if place.own and is_read:
             wanted += self._commands
         events = [self._events.event_for(draft, self._now_s()) for draft in wanted]
-        return [event for event in events if place.has.get(slot_of(event)) != event.id]
+        return [event for event in events if place.lacks(event)]
 
     def _sign(self, draft: Draft, created_at: int) -> Event:
         return sign(

@@ -51,6 +51,15 @@ def said(event: Event) -> Tags:
     return tuple(tag for tag in event.tags if tag[:1] != ("nonce",))
 
 
+def is_same(one: Event, other: Event) -> bool:
+    """Tell whether two events are the same but for the work that was put into them (NIP-13)."""
+    return (one.created_at, said(one), one.content) == (
+        other.created_at,
+        said(other),
+        other.content,
+    )
+
+
 def draft_profile(
     published: Event | None, given: Mapping[str, str], first: Mapping[str, str]
 ) -> Draft:
@@ -102,30 +111,40 @@ class OwnEvents:
     sign: Callable[[Draft, int], Event]
     public: dict[Slot, Event] = field(default_factory=dict)
     _pending: dict[Slot, Event] = field(default_factory=dict)
+    _contested: set[Slot] = field(default_factory=set)
 
     def note_public(self, event: Event) -> bool:
-        """Note that a relay has an event of the bot; return whether the event is the newest of its slot.
+        """Note that a relay has an event of the bot; return whether that is news.
 
-        Of two events of one second the event with the lower id counts, as on relays (NIP-01).
+        Of two events of one second the event with the lower id counts (NIP-01). Some relays keep the event
+        that came first all the same, so the slot is contested until a later event is published.
         """
-        known = self.public.get(slot_of(event))
-        is_newest = known is None or (-event.created_at, event.id) < (-known.created_at, known.id)
-        if is_newest:
-            self.public[slot_of(event)] = event
-        return is_newest
+        slot, known = slot_of(event), self.public.get(slot_of(event))
+        if known is not None and (known.created_at > event.created_at or is_same(known, event)):
+            return False
+        is_tie = known is not None and known.created_at == event.created_at
+        if known is None or not is_tie or event.id < known.id:
+            self.public[slot] = event
+        if is_tie:
+            self._contested.add(slot)
+        else:
+            self._contested.discard(slot)
+        return True
 
     def event_for(self, draft: Draft, now_s: int) -> Event:
         """Return the event that says a draft: the published event, or an event that is newer."""
         slot = slot_of(draft)
         public, pending = self.public.get(slot), self._pending.get(slot)
-        if public is not None and draft.is_said_by(public):
+        if public is not None and draft.is_said_by(public) and slot not in self._contested:
             return public
         # Newer also if the bot's clock is behind, or was when the published event was signed.
-        created_at = max(now_s, 0 if public is None else public.created_at + 1)
+        earliest = 0 if public is None else public.created_at + 1
+        created_at = max(now_s, earliest)
         # A clock that was set meanwhile dates anew what no relay took.
         if (
             pending is None
             or not draft.is_said_by(pending)
+            or pending.created_at < earliest
             or abs(pending.created_at - created_at) > _SIGNED_AGAIN_AFTER_S
         ):
             pending = self._pending[slot] = self.sign(draft, created_at)

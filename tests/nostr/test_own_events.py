@@ -122,6 +122,27 @@ def test_event_is_signed_once_and_again_only_if_it_says_something_else():
     assert other.created_at == NOW_S + 1, "newer than what is published, in the same second too"
 
 
+def test_event_of_the_same_second_is_replaced_by_a_later_one():
+    """Relays don't agree which of two such events counts."""
+    events, draft = own_events(), Draft(0, (), "{}")
+    ours = events.event_for(draft, NOW_S)
+    assert events.note_public(ours)
+    assert not events.note_public(ours)
+    for content in ("[1]", "[2]"):
+        assert events.note_public(published(content=content))
+    later = events.event_for(draft, NOW_S)
+    assert later.created_at == NOW_S + 1
+    assert events.note_public(later)
+    assert events.event_for(draft, NOW_S) == later
+
+
+def test_event_that_no_relay_took_yet_is_dated_after_one_that_is_found_meanwhile():
+    events, draft = own_events(), Draft(0, (), "{}")
+    assert events.event_for(draft, NOW_S).created_at == NOW_S
+    events.note_public(published(content="[]", at=NOW_S + 5))
+    assert events.event_for(draft, NOW_S).created_at == NOW_S + 6
+
+
 def test_event_that_no_relay_took_is_dated_anew_after_the_clock_was_set():
     events, draft = own_events(), Draft(0, (), "{}")
     assert events.event_for(draft, NOW_S + 10**6).created_at == NOW_S + 10**6

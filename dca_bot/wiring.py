@@ -150,6 +150,7 @@ def _outbox(parts: _Parts, lists: RelayListWatch) -> Outbox:
         signals=parts.signals,
         relays=parts.config.nostr.relays,
         lists=lists,
+        notices=parts.notices,
     )
 
 

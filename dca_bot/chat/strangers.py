@@ -1,6 +1,6 @@
 """Answers strangers: one short answer, alike for everybody, with a code to show to an operator.
 
-The invariant: an answer tells nothing of the programme, its clients or its operators.
+The invariant: an answer tells nothing of the programme, the clients or the operators.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ def answer_stranger(
 ) -> bool:
     """Answer a stranger's message; return False, and leave no trace, once the hour's answers are used up.
 
-    A stranger who has sent a secret is warned instead, and gets no code for that message.
+    A secret in the message brings a warning in place of a code.
     """
     if not knocks.may_answer(tx, message.sender, now=now):
         return False
@@ -42,7 +42,7 @@ def answer_stranger(
 
 
 def turn_away() -> Say:
-    """Return the answer to a stranger who gets no code."""
+    """Return the answer without a code."""
     return Say("stranger", knock=NOTHING)
 
 

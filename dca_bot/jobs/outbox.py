@@ -24,6 +24,7 @@ from dca_bot.ledger.correspondence.inbox import Person
 from dca_bot.ledger.correspondence.outbox import OutboxMessage, Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.messages.notices import Notices
 
 ROOM = {Urgency.ANSWER: 16, Urgency.NOTICE: 8, Urgency.BULK: 4}
 """The messages under way up to which a message of an urgency may leave; the rest is room for answers.
@@ -60,6 +61,7 @@ class Outbox:
     signals: Signals
     relays: tuple[str, ...]
     lists: RelayListWatch
+    notices: Notices
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
     _retrying: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
@@ -146,11 +148,18 @@ class Outbox:
             self.lists.want(message.recipient, failed=True)
 
     async def _is_expired(self, message: OutboxMessage) -> bool:
-        """Drop a message that is worthless by now, as a code is after ten minutes."""
+        """Drop a message that is worthless by now, as a code is after ten minutes; tell the recipient."""
         if message.expires_at is None:
             return False
         now = self.clock.now()
-        dropped = await self.database.transact(lambda tx: outbox.drop_expired(tx, message, now=now))
+
+        def drop(tx: Tx) -> bool:
+            dropped = outbox.drop_expired(tx, message, now=now)
+            if dropped and not message.taken_beside:
+                self.notices.code_over(tx, message.recipient, now)
+            return dropped
+
+        dropped = await self.database.transact(drop)
         if dropped:
             _log.info("message expired id=%d tries=%d", message.id, message.tries)
         return dropped

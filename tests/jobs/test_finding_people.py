@@ -23,6 +23,8 @@ from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import delivery, outbox, person_relays
 from dca_bot.ledger.programme import clients
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.render import load_texts
 from dca_bot.nostr import events, keys
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relay_socket import Endpoint
@@ -75,7 +77,8 @@ async def bot_at(folder, relays, *, discovery=(), find_endpoint=find_here):
     )
     shared = database, messenger, programme(), clock, signals
     lists = RelayListWatch(*shared)
-    sender = Outbox(*shared, tuple(relays), lists)
+    notices = Notices(programme(), load_texts(programme()))
+    sender = Outbox(*shared, tuple(relays), lists, notices)
     tasks = [asyncio.create_task(one.run()) for one in (messenger, lists, sender)]
     try:
         async with asyncio.timeout(PATIENCE_S):

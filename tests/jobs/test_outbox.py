@@ -17,6 +17,8 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import delivery, inbox, outbox, person_relays
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
@@ -95,7 +97,8 @@ class Office:
         self.signals = Signals()
         shared = self.database, self.relays, programme(), self.clock, self.signals
         self.lists = RelayListWatch(*shared)
-        self.deliverer = Outbox(*shared, OWN, self.lists)
+        notices = Notices(programme(), load_texts(programme()))
+        self.deliverer = Outbox(*shared, OWN, self.lists, notices)
 
     async def reopen(self):
         await self.database.aclose()
@@ -334,7 +337,18 @@ async def test_message_that_is_worthless_by_now_is_not_sent_and_keeps_no_other_b
     await office.reopen()
     await office.deliver()  # drops the code, which makes room for the next
     await office.deliver()
-    assert office.relays.texts() == ["code", "later", "later"]
+    assert office.relays.texts()[:3] == ["code", "later", "later"]
+    (told,) = office.relays.texts()[3:]
+    assert told.startswith("I could not reach you in time: the code of your last command is over")
+    assert await office.unsent() == 0
+
+
+async def test_strangers_code_that_is_over_is_dropped_without_a_word(office):
+    expires_at = NOW + timedelta(hours=24)
+    await office.write(STRANGER, "KNOCK", protocol=NIP17, relay=WROTE_AT, expires_at=expires_at)
+    office.clock.ahead += timedelta(hours=24)
+    await office.deliver()
+    assert office.relays.published == []
     assert await office.unsent() == 0
 
 

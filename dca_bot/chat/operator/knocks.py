@@ -1,6 +1,6 @@
 """The operators' command `knocks`, and how `client add` reads a knock in place of an npub.
 
-A profile's name is whatever its owner has chosen: a name is shown beside the npub, never in its place.
+Anybody can choose any name for a profile: a name is shown beside the npub, never in place of the npub.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from dca_bot.messages.say import NOTHING, Moment, Npub, Say, refuse
 _NAME_LENGTH_MAX = 30
 _LOOK_LIMIT_S = 5
 _WITHOUT_QUOTES = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb', "'"))
-"""Names are shown in quotes: a name with quotes of its own could go on with words of the bot's."""
+"""Names are shown in quotes: text after a quote within a name would look like the bot's words."""
 
 
 def read_npub_or_knock(text: str, _currency: str) -> str:
@@ -49,7 +49,7 @@ def find_knock(tx: Tx, ctx: Context, args: Args) -> Knock | None:
 
 
 async def look_profile(services: Services, args: Args) -> str:
-    """Return the name in the profile of whoever knocked; empty if no relay tells a name in time."""
+    """Return the name in the new client's profile; empty for an npub, or if no relay tells a name in time."""
     code, now = args.text("NPUB"), services.clock.now()
     found = await services.database.read(lambda tx: knocks.find(tx, code, now=now))
     if found is None or found.profile_name:
@@ -58,7 +58,7 @@ async def look_profile(services: Services, args: Args) -> str:
 
 
 def described(tx: Tx, found: Knock, profile_name: str) -> Say:
-    """Say who has knocked and when; a name is kept, so that the words stay the same at `confirm`."""
+    """Say when a knock came and from which profile; a name is kept: `confirm` must find the same words."""
     if profile_name and not found.profile_name:
         knocks.note_profile(tx, found, profile_name)
     name = _called(found.profile_name or profile_name)
@@ -66,7 +66,7 @@ def described(tx: Tx, found: Knock, profile_name: str) -> Say:
 
 
 async def _look_knocks(services: Services, args: Args) -> Mapping[str, str]:
-    """Return the names in the profiles of those on the page whose names are not known yet."""
+    """Return the names in the profiles of a page of knocks, as far as the ledger lacks the names."""
     now, offset = services.clock.now(), (args.page - 1) * describe.PAGE_ROWS
     read = partial(knocks.open_knocks, now=now, limit=describe.PAGE_ROWS, offset=offset)
     found = await services.database.read(read)
@@ -74,7 +74,7 @@ async def _look_knocks(services: Services, args: Args) -> Mapping[str, str]:
 
 
 def _knocks_answer(tx: Tx, ctx: Context, args: Args, seen: Mapping[str, str]) -> Say:
-    """List who has knocked within a day, newest first; say when nobody gets a code."""
+    """List the open knocks, newest first; say when nobody gets a code."""
 
     def line(found: Knock) -> Say:
         return Say(

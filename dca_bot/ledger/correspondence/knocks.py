@@ -1,4 +1,4 @@
-"""Knocks: strangers whom the bot has answered, and the codes by which an operator adds one as a client.
+"""Knocks: the answers to strangers, and the codes by which an operator adds a stranger as a client.
 
 The invariant: a code belongs to one npub, is used at most once, and lives for a day. All strangers together
 get at most ANSWERS_MAX answers an hour, and at most OPEN_MAX codes are open: a flood makes neither the
@@ -68,14 +68,14 @@ def find(tx: Tx, code: str, *, now: datetime) -> Knock | None:
 
 
 def close(tx: Tx, pubkey: str, *, now: datetime) -> None:
-    """Mark the knock of somebody who is a client now as used."""
+    """Mark the knock of a new client as used."""
     tx.execute(
         "UPDATE knock SET used_at = ? WHERE pubkey = ? AND used_at IS NULL", (micros(now), pubkey)
     )
 
 
 def note_profile(tx: Tx, found: Knock, name: str) -> None:
-    """Record the name in the profile of whoever knocked."""
+    """Record the name in the profile behind a knock."""
     tx.execute("UPDATE knock SET profile_name = ? WHERE code = ?", (name, found.code))
 
 
@@ -95,7 +95,7 @@ def open_count(tx: Tx, *, now: datetime) -> int:
 
 
 def since(tx: Tx, start: datetime) -> list[str]:
-    """Return who has knocked after an instant and is no client yet, first comers first."""
+    """Return the pubkeys behind the unused knocks since an instant, the oldest first."""
     rows = tx.execute(
         "SELECT pubkey FROM knock WHERE knocked_at > ? AND used_at IS NULL ORDER BY knocked_at, code",
         (micros(start),),
@@ -104,7 +104,7 @@ def since(tx: Tx, start: datetime) -> list[str]:
 
 
 def _answered(tx: Tx, now: datetime) -> list[str]:
-    """Return the strangers who were answered within the hour; an instant in the future doesn't count."""
+    """Return the strangers answered within the hour; an instant in the future doesn't count."""
     rows = tx.execute(
         "SELECT sender FROM inbox INDEXED BY inbox_stranger_at"
         f" WHERE command = '{STRANGER}' AND received_at > ? AND received_at <= ?",

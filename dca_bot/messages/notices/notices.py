@@ -37,6 +37,7 @@ class Notices:
         writer = NoticeWriter(programme, texts)
         self.tell_client = writer.tell_client
         self.tell_operators = writer.tell_operators
+        self._tell_person = writer.tell_person
         self.clients = ClientNotices(writer, programme)
         self.payouts = PayoutNotices(writer)
         self.funds = FundsNotices(writer, programme)
@@ -60,6 +61,10 @@ class Notices:
             contradiction=contradiction,
         )
         self.tell_operators(tx, told, now)
+
+    def code_over(self, tx: Tx, pubkey: str, now: datetime) -> None:
+        """Tell a person whom a message with a code didn't reach in time."""
+        self._tell_person(tx, pubkey, Say("notice.code_over"), now)
 
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command to all operators but the sender of the command."""

@@ -9,6 +9,7 @@ from dca_bot.core.clients import ClientRole
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.render import Texts
@@ -37,6 +38,14 @@ class NoticeWriter:
         text = self._texts.render(told, client.language)
         message_id = outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
         outbox.expire(tx, message_id, expiry(told))
+
+    def tell_person(self, tx: Tx, pubkey: str, told: Say, now: datetime) -> None:
+        """Write to the client or the operator of a pubkey; a stranger gets no notices."""
+        client = clients.by_pubkey(tx, pubkey)
+        if client is not None:
+            self.tell_client(tx, client, told, now)
+        elif pubkey in self._programme.operators:
+            self.tell_operator(tx, pubkey, told, now)
 
     def tell_operators(
         self,

@@ -329,7 +329,7 @@ async def test_welcome_goes_the_way_the_knock_came(talk, protocol):
     assert welcome.startswith("Welcome, juan!")
     relays = Relays()
     shared = talk.database, relays, talk.programme, talk.clock, Signals()
-    deliverer = Outbox(*shared, ("wss://own.example",), RelayListWatch(*shared))
+    deliverer = Outbox(*shared, ("wss://own.example",), RelayListWatch(*shared), talk.notices)
     for _ in range(2):
         async with asyncio.TaskGroup() as group:
             await deliverer._start_due(group)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from dca_bot.nostr.frames import Filter
 from dca_bot.nostr.inbox_reading import LOOKBACK_S
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relay_connection import ConnectionLost, Inbox, RelayConnection
+from dca_bot.nostr.relay_information import work_told
 from dca_bot.nostr.relay_protocol import RelayProtocol
 from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
@@ -154,7 +156,7 @@ class Relay:
         sent = await self._rules.fit(event)
         answer = await self._publish_once(sent)
         for _ in range(_LESSONS_MAX):
-            again = None if answer.accepted else await self._rules.refit(event, answer.words)
+            again = None if answer.accepted else await self._refit(event, answer.words)
             if again is None or again.id == sent.id:
                 break
             sent, answer = again, await self._publish_once(again)
@@ -176,6 +178,10 @@ class Relay:
         if self._connection is None:
             return self.unreached()
         return await self._connection.publish(event)
+
+    async def _refit(self, event: Event, words: str) -> Event | None:
+        read_work = partial(work_told, self.url, self._endpoint)
+        return await self._rules.refit(event, words, read_work)
 
     async def _connect(self) -> None:
         try:
@@ -223,7 +229,7 @@ class Relay:
             inbox=self._listener,
             note=self._on_frame,
             heard=self._on_heard,
-            refit=self._rules.refit,
+            refit=self._refit,
         )
         try:
             await self._connection.serve(self._on_open)

@@ -34,11 +34,14 @@ class RelayHabits:
     pow_bits: int = 0
     dates_now: bool = False
 
-    def learn(self, words: str) -> bool:
-        """Learn from a relay's refusal of an event; True if the event can be made to suit the relay."""
+    def learn(self, words: str, told_bits: int = 0) -> bool:
+        """Learn from a relay's refusal of an event; True if the event can be made to suit the relay.
+
+        `told_bits`: the work that the relay's own document names, for a refusal that names none.
+        """
         if words.startswith("pow:"):
             untold = [bits for bits in BITS_UNTOLD if bits > self.pow_bits]
-            asked = bits_asked(words) or next(iter(untold), 0)
+            asked = bits_asked(words) or told_bits or next(iter(untold), 0)
             if not self.pow_bits < asked <= BITS_MAX:
                 return False
             self.pow_bits = asked

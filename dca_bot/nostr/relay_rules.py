@@ -1,8 +1,10 @@
 """Makes events as one relay takes them, and learns the relay's rules from refusals."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dca_bot.nostr.events import Event
+from dca_bot.nostr.proof_of_work import bits_asked
 from dca_bot.nostr.relay_habits import RelayHabits
 from dca_bot.nostr.sealing import Sealer
 
@@ -20,8 +22,15 @@ class RelayRules:
             return event
         return await self.sealer.fit(event, self.habits) or event
 
-    async def refit(self, event: Event, words: str) -> Event | None:
-        """Learn from the words of a refusal, and make the event anew; None if that is of no use."""
-        self.habits.learn(words)
+    async def refit(
+        self, event: Event, words: str, read_work: Callable[[], Awaitable[int]]
+    ) -> Event | None:
+        """Learn from the words of a refusal, and make the event anew; None if that is of no use.
+
+        `read_work`: reads how much work the relay's document names, for a refusal that names none.
+        """
+        is_untold = self.sealer is not None and words.startswith("pow:") and not bits_asked(words)
+        told_bits = await read_work() if is_untold and not self.habits.pow_bits else 0
+        self.habits.learn(words, told_bits)
         fitted = await self.fit(event)
         return None if fitted is event else fitted

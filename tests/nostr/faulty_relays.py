@@ -57,8 +57,18 @@ class Sound:
     @asynccontextmanager
     async def serving(self, port=0, host="127.0.0.1"):
         """Serve the relay, and yield the relay's URL; what is stored outlives the serving."""
-        async with serve(self._serve, host, port, close_timeout=1, max_size=None) as server:
+        async with serve(
+            self._serve,
+            host,
+            port,
+            close_timeout=1,
+            max_size=None,
+            process_request=self.on_http_request,
+        ) as server:
             yield f"ws://{host}:{server.sockets[0].getsockname()[1]}"
+
+    def on_http_request(self, connection, request):
+        """Answer a request over HTTP; None has the WebSocket opened."""
 
     async def on_connected(self, connection):
         """Greet a client; a fault may speak first, or hang up later."""
@@ -284,6 +294,23 @@ class WantsProofOfWork(Sound):
             await connection.refuse(event, words)
 
 
+class WantsUntoldWork(WantsProofOfWork):
+    """Refuses as WantsProofOfWork does, but names the bits in its document (NIP-11) alone."""
+
+    def on_http_request(self, connection, request):
+        if request.headers.get("Accept") != "application/nostr+json":
+            return None
+        return connection.respond(
+            200, json.dumps({"limitation": {"min_pow_difficulty": self.bits}})
+        )
+
+    async def on_event(self, connection, event):
+        if 256 - int(event["id"], 16).bit_length() >= self.bits:
+            await super().on_event(connection, event)
+        else:
+            await connection.refuse(event, "pow: insufficient proof of work")
+
+
 class RefusesDates(Sound):
     """Refuses an event that isn't dated within 15 minutes of now, as most back-dated wraps aren't."""
 
@@ -326,6 +353,7 @@ FAULTS: dict[str, Callable[[], Sound]] = {
     "late_challenge": LateChallenge,
     "says_duplicate": SaysDuplicate,
     "wants_proof_of_work": WantsProofOfWork,
+    "wants_untold_work": WantsUntoldWork,
     "refuses_dates": RefusesDates,
     "holds_giant": HoldsGiant,
 }

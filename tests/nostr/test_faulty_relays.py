@@ -25,6 +25,7 @@ from faulty_relays import (
     SaysDuplicate,
     Sound,
     WantsProofOfWork,
+    WantsUntoldWork,
     WithholdsOneOk,
 )
 from websockets.asyncio.client import connect
@@ -304,6 +305,7 @@ async def test_host_whose_ok_is_missing_is_visited_for_the_next_message(bot, mon
 
 RULES = {
     "proof_of_work": lambda: WantsProofOfWork(bits=10),
+    "untold_work": lambda: WantsUntoldWork(bits=10),
     "dates": RefusesDates,
 }
 
@@ -322,6 +324,8 @@ async def test_message_is_made_anew_for_a_relay_with_a_rule(rule, protocol, bot,
     assert [message.text for message in opened] == ["one", "two"]
     if protocol is DmProtocol.NIP17:
         assert {message.sent_at for message in opened} == {began_at.replace(microsecond=0)}
+    if rule != "dates":
+        assert {stored["tags"][-1][2] for stored in relay.stored} == {"10"}
     sent = [frame for frame in relay.heard if frame[0] == "EVENT"]
     assert len(sent) == 3, "the rule is remembered after the first refusal"
 

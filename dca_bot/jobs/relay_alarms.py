@@ -18,6 +18,8 @@ from dca_bot.messages.say import Moment, Say
 
 PREFIX = "relay:"
 """The beginning of the names of these alarms; the relay's URL follows."""
+_TOLD_STEADY = timedelta(hours=1)
+"""How long a relay must listen before its alarm ends: public relays come and go for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class RelayAlarms:
         name = PREFIX + state.url
         alarm = alarms.since(tx, name)
         if state.listening:
-            return now - state.since >= STEADY and self._end(tx, state, alarm, now)
+            steady = STEADY if alarm is None else _TOLD_STEADY
+            return now - state.since >= steady and self._end(tx, state, alarm, now)
         since = max(state.since, self.counted_from or state.since)
         lost_at = alarms.lose(tx, name, min(since, now))
         if alarm is not None or not is_any_heard or now - lost_at < self.alert_after:
@@ -61,6 +64,6 @@ class RelayAlarms:
             alarms.end(tx, name)
             return False
         since, until = Moment(alarm), Moment(state.since)
-        over = Say("notice.relay_back", relay=state.url, since=since)
+        over = Say("notice.relay_back", relay=state.url, since=since, until=until)
         unheard = Say("notice.relay_was_lost", relay=state.url, since=since, until=until)
         return self.raiser.end(tx, name, over=over, unheard=unheard, now=now)

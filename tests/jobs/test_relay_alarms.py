@@ -61,10 +61,12 @@ async def test_relay_that_is_lost_for_long_is_told_once_and_its_return_once(towe
     await tower.deliver()
     assert await tower.look(300, every=10) == [alarm]
     tower.hear(BAD)
-    assert await tower.look(301) == [alarm]
-    _, over = await tower.look(302)
-    assert over == f"Relay {BAD}: in reach again (lost since 2026-03-01 06:01)."
-    assert len(await tower.look(400, every=10)) == 2
+    assert await tower.look(359) == [alarm]
+    _, over = await tower.look(360)
+    assert over == (
+        f"Relay {BAD}: in reach again since 2026-03-01 11:00 (lost since 2026-03-01 06:01)."
+    )
+    assert len(await tower.look(500, every=10)) == 2
 
 
 async def test_words_of_the_relay_and_the_http_status_are_told(tower):
@@ -91,6 +93,15 @@ async def test_relay_that_is_never_steady_is_told(tower):
         await tower.look(minute + 2)
     (alarm,) = await tower.letters()
     assert "the connection ends" in alarm
+
+
+async def test_relay_that_comes_and_goes_for_a_day_is_told_once(tower):
+    for minutes in range(0, 24 * 60, 40):
+        tower.lose(BAD)
+        await tower.look(minutes + 20, every=5)
+        tower.hear(BAD)
+        await tower.look(minutes + 40, every=5)
+    assert len(await tower.letters()) == 1
 
 
 async def test_all_relays_that_are_lost_are_told_together(tower, caplog):

@@ -11,13 +11,13 @@ from dca_bot.chat.command import CommandSet
 from dca_bot.chat.secret_warnings import secret_in, warning
 from dca_bot.chat.senders import Role, Sender
 from dca_bot.chat.services import Services
+from dca_bot.chat.timing import time_problem
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret
 from dca_bot.messages.say import Say
 
 PEOPLE_MAX = 5000
-_AHEAD_MAX = timedelta(minutes=10)
 _TEXT_LENGTH_MAX = 2000
 
 
@@ -61,9 +61,9 @@ class Admission:
             case _:
                 return Rejection("refused", problem) if problem else None
 
-    def is_timely(self, message: IncomingMessage, now: datetime) -> bool:
-        """Tell whether a message is neither too old nor from the future: another stranger's is dropped."""
-        return _time_problem(message, now, self._programme) is None
+    def time_problem(self, message: IncomingMessage, sender: Sender, now: datetime) -> Say | None:
+        """Say why a message may change nothing by its own time; None for a message that may."""
+        return time_problem(message, sender, now, age_max=self._programme.message_age_max)
 
     def _reject_file(self, message: IncomingMessage, now: datetime) -> Rejection:
         """Tell a sender of files at most once an hour that the bot reads text only."""
@@ -76,11 +76,10 @@ class Admission:
         """Say why a message may not run, however few messages the sender writes."""
         if secret is not None:
             return warning(secret, sender.role)
-        by_time = _time_problem(message, now, self._programme)
+        # A message that comes as new may still ask: see `timing`.
+        by_time = self.time_problem(message, sender, now) if message.arrived_at is None else None
         if by_time is not None:
             return by_time
-        if sender.is_early:
-            return Say("problem.before_start")
         is_operator = sender.role is Role.OPERATOR
         if is_operator and message.protocol not in self._programme.operator_protocols:
             return Say("problem.protocol")
@@ -139,14 +138,6 @@ class RateLimit:
             oldest = next(iter(self._full_at))
             del self._full_at[oldest]
             self._noticed.discard(oldest)
-
-
-def _time_problem(message: IncomingMessage, now: datetime, programme: Programme) -> Say | None:
-    if now - message.sent_at > programme.message_age_max:
-        return Say("problem.too_old")
-    if message.sent_at - now > _AHEAD_MAX:
-        return Say("problem.in_future")
-    return None
 
 
 def _limited(per: timedelta) -> Say:

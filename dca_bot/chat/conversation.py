@@ -63,18 +63,20 @@ class Conversation:
         if sender is None:
             return
         if sender.role is Role.STRANGER:
-            await self._answer_stranger(message, now)
+            await self._answer_stranger(message, sender, now)
             return
         command_set = self._command_sets.of(sender.client)
         rejection = await self._admission.reject(message, sender, command_set, now)
         if rejection is not None:
             await self._close(message, rejection)
             return
+        late = self._admission.time_problem(message, sender, now)
         try:
             invocation = await read_invocation(message, command_set, services)
             command, args = invocation.command, invocation.args
             seen = None
-            if command.look is not None and command.needs_look(args):
+            is_looked_at = late is None or not invocation.is_change
+            if command.look is not None and command.needs_look(args) and is_looked_at:
                 seen = await command.look(services, args)
         except CommandRefused as refused:
             await self._close(message, Rejection("refused", refused.say))
@@ -84,7 +86,7 @@ class Conversation:
             await self._close(message, Rejection("refused", Say("unavailable")))
             return
         outcome = await services.database.transact(
-            lambda tx: self._execution.run(tx, message, invocation, seen=seen)
+            lambda tx: self._execution.run(tx, message, invocation, seen=seen, late=late)
         )
         _log.info(
             "message handled sender=%s command=%s outcome=%s",
@@ -102,13 +104,15 @@ class Conversation:
         now = self._services.clock.now()
         return lambda tx: find_sender(tx, message, self._programme.operators, now)
 
-    async def _answer_stranger(self, message: IncomingMessage, now: datetime) -> None:
+    async def _answer_stranger(
+        self, message: IncomingMessage, sender: Sender, now: datetime
+    ) -> None:
         """Answer a stranger; a message that is not answered leaves no trace.
 
         A stored message of days ago needs no answer. A message that has just arrived gets an answer whatever
         its time says: a knock runs nothing, and the stranger's phone may be slow.
         """
-        if message.arrived_at is None and not self._admission.is_timely(message, now):
+        if message.arrived_at is None and self._admission.time_problem(message, sender, now):
             return
         secret, random = secret_of(message), self._services.random
         is_answered = await self._services.database.transact(

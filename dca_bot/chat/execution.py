@@ -25,7 +25,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import Code, CommandRefused, Say, refuse
+from dca_bot.messages.say import NOTHING, Code, CommandRefused, Say, refuse
 
 
 class Outcome(Enum):
@@ -58,21 +58,35 @@ class Execution:
     replies: Replies
 
     def run(
-        self, tx: Tx, message: IncomingMessage, invocation: Invocation, *, seen: object
+        self,
+        tx: Tx,
+        message: IncomingMessage,
+        invocation: Invocation,
+        *,
+        seen: object,
+        late: Say | None = None,
     ) -> Outcome:
-        """Record the message, its effects and its replies; do nothing for a message that ran before."""
+        """Record the message, its effects and its replies; do nothing for a message that ran before.
+
+        `late`: why the message may change nothing (see `timing`); None for a message that may.
+        """
         now, command = self.services.clock.now(), invocation.command
         name = command.name
         step = self._effect if command.is_coded(tx, invocation.args) else self._answer
         inbox_name = name if invocation.code is None else CONFIRM.name
         if not inbox.receive(tx, message, command=inbox_name, now=now):
             return Outcome.REPEATED
-        inbox.note_person(tx, message, now=now)
         ctx = self._context(tx, message, now)
+        if ctx is not None and late is not None:
+            self._tell_of_clock(tx, ctx, message)
+        inbox.note_person(tx, message, now=now)
         if ctx is None:
             result = _Result(Outcome.REFUSED, (turn_away(),))
         else:
-            result = _undone_if_refused(tx, lambda: step(tx, ctx, invocation, seen))
+            result = _undone_if_refused(
+                tx,
+                lambda: _unless_late(tx, late, invocation, lambda: step(tx, ctx, invocation, seen)),
+            )
         if ctx is not None and result.report is not None:
             command_log.record(
                 tx,
@@ -104,6 +118,16 @@ class Execution:
             notices=self.notices,
             services=self.services,
         )
+
+    def _tell_of_clock(self, tx: Tx, ctx: Context, message: IncomingMessage) -> None:
+        """Tell the operators, once, that the clock of a client's phone keeps the client from doing things."""
+        if ctx.client is None or message.arrived_at is None:
+            return
+        told = describe.phone_clock(message.arrived_at - message.sent_at)
+        is_known = describe.phone_clock(inbox.clock_behind(tx, message.sender)) != NOTHING
+        if told != NOTHING and not is_known:
+            notice = Say("notice.phone_clock", name=ctx.client.name, clock=told)
+            self.notices.tell_operators(tx, notice, ctx.now)
 
     def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
         """Answer at once; an answer that changes the ledger is logged."""
@@ -151,6 +175,20 @@ class Execution:
         report = done.told_otherwise or done.reply
         self.notices.money_command(tx, ctx.sender, report, ctx.now)
         return _Result(Outcome.CARRIED_OUT, (done.reply,), report)
+
+
+def _unless_late(
+    tx: Tx, late: Say | None, invocation: Invocation, step: Callable[[], _Result]
+) -> _Result:
+    """Run a step; raise CommandRefused instead of any change by a late message."""
+    if late is None:
+        return step()
+    before = tx.total_changes
+    if not invocation.is_change:
+        result = step()
+        if tx.total_changes == before:
+            return result
+    raise CommandRefused(late)
 
 
 def _undone_if_refused(tx: Tx, step: Callable[[], _Result]) -> _Result:

@@ -43,6 +43,13 @@ class Invocation:
     line: str
     code: Confirmation | None = None
 
+    @property
+    def is_change(self) -> bool:
+        """Tell whether the command is meant to change something, whatever the ledger holds."""
+        command = self.command
+        is_signal = command.then is not None
+        return self.code is not None or is_signal or command.needs_code(self.args)
+
 
 def parse(
     text: str, command_set: CommandSet, currency: str, names: Collection[str] = ()

@@ -28,7 +28,8 @@ class Role(Enum):
 class Sender:
     """The sender of a message; `client` only for a client.
 
-    `is_early`: an operator's first message to this ledger, sent before the ledger's life began.
+    `is_early`: by its own time the message was sent before the ledger's life began, or before the client was
+    added or got this key.
     """
 
     role: Role
@@ -41,21 +42,25 @@ def find_sender(
 ) -> Sender | None:
     """Return the sender; None for a message that needs no answer.
 
-    A handled message needs none. A message from before the ledger's life may have been handled on another
-    ledger, and this ledger lacks that inbox: only an operator's first such message is answered. A client's
-    message from before the client was added, or got a new key, was written by a stranger. A stranger is
-    answered once an hour.
+    A handled message needs none. A stored message from before the ledger's life may have been handled on
+    another ledger, and this ledger lacks that inbox: only an operator's first such message is answered. A
+    stored message from before the client was added, or got a new key, was written by a stranger. A relay that
+    passes such a message on as new shows that the clock of the phone is slow. A stranger is answered once an
+    hour.
     """
     if inbox.is_received(tx, message):
         return None
     alive_since, is_operator = bot_state.alive_since(tx), message.sender in operators
-    if alive_since is not None and message.sent_at < alive_since:
+    is_early = alive_since is not None and message.sent_at < alive_since
+    if is_early and message.arrived_at is None:
         is_first = is_operator and inbox.person(tx, message.sender) is None
         return Sender(Role.OPERATOR, is_early=True) if is_first else None
     if is_operator:
-        return Sender(Role.OPERATOR)
+        return Sender(Role.OPERATOR, is_early=is_early)
     client = clients.by_pubkey(tx, message.sender)
     if client is not None:
         is_older = message.sent_at < client.key_at - SLOW_CLOCK_MAX
-        return None if is_older else Sender(Role.CLIENT, client)
+        if is_older and (message.arrived_at is None or message.arrived_at < client.key_at):
+            return None
+        return Sender(Role.CLIENT, client, is_early=is_early or is_older)
     return Sender(Role.STRANGER) if knocks.may_answer(tx, message.sender, now=now) else None

@@ -10,6 +10,7 @@ from nostr.faulty_relays import NoEose, Sound
 from nostr.test_messenger import FastClock, messenger_of, received, running, to
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import arrivals, keys
 from dca_bot.nostr.arrivals import PATIENCE_S, SETTLE_S, WAIT_S, Arrivals
 
@@ -283,3 +284,20 @@ async def test_relay_that_keeps_silent_delays_other_relays_no_longer_than_the_bo
                 assert await hers.publish(hers.seal(to(bot, text)), [sound])
                 (got,) = await received(ours)
             assert got.text == text
+
+
+@pytest.mark.parametrize("protocol", DmProtocol)
+async def test_message_says_whether_the_relay_had_stored_it_or_passed_it_on_as_new(protocol):
+    bot, alice = keys.generate(), keys.generate()
+    long_ago = datetime.now(UTC) - timedelta(hours=30)
+    async with local_relay() as url, running(messenger_of(alice, [url])) as hers:
+        stored = to(bot, "stored", protocol, long_ago)
+        assert await hers.publish(hers.seal(stored), [url])
+        async with running(messenger_of(bot, [url])) as ours:
+            (got,) = await received(ours)
+            assert (got.text, got.arrived_at) == ("stored", None)
+            # A phone that is slow; its wraps are dated back from there.
+            assert await hers.publish(hers.seal(to(bot, "new", protocol, long_ago)), [url])
+            (got,) = await received(ours)
+            assert got.text == "new"
+            assert datetime.now(UTC) - got.arrived_at < timedelta(seconds=LIMIT_S)

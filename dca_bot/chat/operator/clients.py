@@ -11,7 +11,7 @@ from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, keep_hint
 from dca_bot.chat.operator.unreached import UNREACHED, losses
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
-from dca_bot.ledger.correspondence import confirmations
+from dca_bot.ledger.correspondence import confirmations, inbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.programme import clients, commission, deposits
@@ -29,6 +29,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Show a client's settings, balance and purchases."""
     client = find_client_or_closed(tx, args.text("NAME"))
     got = purchases.got(tx, client.id)
+    clock = describe.phone_clock(inbox.clock_behind(tx, client.pubkey))
     return Say(
         "client.card",
         name=client.name,
@@ -46,6 +47,7 @@ def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         idle=_idle(tx, ctx, client),
         since=Moment(client.created_at),
         reached=reach.of_client(tx, client),
+        clock=Say("client.phone", clock=clock) if clock != NOTHING else NOTHING,
     )
 
 

@@ -5,11 +5,13 @@ message's text.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
     """Record a person's protocol and relay, by the message's own time: a replay changes nothing.
 
     A time in the future counts as now, or else the person's messages up to that time would not count.
+    A message that a relay passed on as new also shows how far the clock of the person's phone is behind.
     """
     tx.execute(
         "INSERT INTO person (pubkey, protocol, protocol_at, relay) VALUES (?, ?, ?, ?)"
@@ -50,6 +53,17 @@ def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
         " WHERE excluded.protocol_at > person.protocol_at",
         (message.sender, message.protocol, micros(min(message.sent_at, now)), message.relay),
     )
+    if message.arrived_at is not None:
+        behind_s = (message.arrived_at - message.sent_at) // _SECOND
+        tx.execute("UPDATE person SET behind_s = ? WHERE pubkey = ?", (behind_s, message.sender))
+
+
+def clock_behind(tx: Tx, pubkey: str) -> timedelta | None:
+    """Return how far the clock of a person's phone was behind, below 0 for ahead; None if not known."""
+    row = tx.execute("SELECT behind_s FROM person WHERE pubkey = ?", (pubkey,)).fetchone()
+    if row is None or row["behind_s"] is None:
+        return None
+    return int(row["behind_s"]) * _SECOND
 
 
 def person(tx: Tx, pubkey: str) -> Person | None:

@@ -26,6 +26,7 @@ from dca_bot.messages.describe.payouts import (
     payout,
     payout_short,
 )
+from dca_bot.messages.describe.phone_clock import phone_clock, span
 from dca_bot.messages.describe.reasons import (
     failure,
     finding,
@@ -62,11 +63,13 @@ __all__ = [
     "payment_hash",
     "payout",
     "payout_short",
+    "phone_clock",
     "reason",
     "relay",
     "relay_lost",
     "relay_trouble",
     "short",
+    "span",
     "state_changed",
     "unreached",
     "waiting",

@@ -20,7 +20,8 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Moment, Say
 
 PREFIX = "operator:"
-"""The beginning of the names of these alarms; the operator's public key follows."""
+"""The beginning of the names of these alarms; the end of the operator's public key follows."""
+_HEX_CHARS = 16
 _NPUB_CHARS = 12
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class OperatorAlarms:
 
     def see(self, tx: Tx, now: datetime) -> bool:
         """Give each alarm and all-clear that is due; tell whether one was given."""
-        names = {PREFIX + operator for operator in self.programme.operators}
+        names = {_name(operator) for operator in self.programme.operators}
         self._raiser.forget(tx, PREFIX, but=names, now=now)
         told = [self._see(tx, one, now) for one in sorted(self.programme.operators)]
         return any(told)
@@ -46,7 +47,7 @@ class OperatorAlarms:
         return AlarmRaiser(self.notices, self.signals)
 
     def _see(self, tx: Tx, operator: str, now: datetime) -> bool:
-        loss, alarm = delivery.loss_of(tx, operator), alarms.since(tx, PREFIX + operator)
+        loss, alarm = delivery.loss_of(tx, operator), alarms.since(tx, _name(operator))
         if loss is None:
             return alarm is not None and self._end(tx, operator, since=alarm, now=now)
         if alarm is not None or not self._is_long(loss, now):
@@ -64,14 +65,14 @@ class OperatorAlarms:
             loss.said,
         )
         told = Say("notice.operator_lost", operator=reach.operator(who, loss))
-        name = PREFIX + loss.pubkey
+        name = _name(loss.pubkey)
         self._raiser.start(tx, name, told, since=loss.since, now=now, except_for=loss.pubkey)
 
     def _end(self, tx: Tx, operator: str, *, since: datetime, now: datetime) -> bool:
         who = describe.short(self.notices.npub(operator))
         over = Say("notice.operator_back", who=who, since=Moment(since))
         unheard = Say("notice.operator_was_lost", who=who, since=Moment(since), until=Moment(now))
-        name = PREFIX + operator
+        name = _name(operator)
         return self._raiser.end(tx, name, over=over, unheard=unheard, now=now, except_for=operator)
 
     def _is_long(self, loss: Loss, now: datetime) -> bool:
@@ -80,3 +81,7 @@ class OperatorAlarms:
         if relays is None or not relays.reachable:
             return False
         return now - max(loss.since, relays.since) >= self.alert_after
+
+
+def _name(operator: str) -> str:
+    return PREFIX + operator[-_HEX_CHARS:]

@@ -51,6 +51,7 @@ async def test_lost_operator_is_told_to_the_others_once_and_the_end_once(tower, 
     assert all_clear.endswith("reached again (not reached since 2026-03-01 06:01).")
     assert len(await tower.look(300, every=10)) == 2
     assert len(errors(caplog)) == 1
+    assert not any(OTHER_OPERATOR in record.getMessage() for record in caplog.records)
 
 
 async def test_short_loss_is_not_told(tower, caplog):

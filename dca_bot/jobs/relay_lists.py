@@ -10,14 +10,14 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dca_bot.core.ports import Clock, Messenger, SoughtPerson
 from dca_bot.core.programme import Programme
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.errors import place_of
 from dca_bot.jobs.signals import Bell, Signals
-from dca_bot.ledger.correspondence import outbox, person_relays
+from dca_bot.ledger.correspondence import delivery, outbox, person_relays
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database, Tx
 
@@ -28,6 +28,8 @@ PEOPLE_MAX = 8
 """The people of one look-up: a relay gives at most 20 events for one query."""
 AT_ONCE = 3
 _LOOK = timedelta(minutes=1)
+_CONNECT_S = 10
+_RESENT_FOR = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +61,7 @@ class RelayListWatch:
 
     async def run(self) -> None:
         """Look up each wanted person, and each person whose last look-up is old; never return."""
+        await self._wait_for_relays()
         async with asyncio.TaskGroup() as group:
             everybody_at = self.clock.now()
             while True:
@@ -68,6 +71,13 @@ class RelayListWatch:
                     everybody_at = now + _LOOK
                 self._start(group)
                 await self._bell.wait(self.clock, _LOOK.total_seconds())
+
+    async def _wait_for_relays(self) -> None:
+        """Wait for a relay of the bot, a few seconds at most."""
+        for _ in range(_CONNECT_S):
+            if self.messenger.connected():
+                return
+            await self.clock.sleep(1)
 
     def _is_older(self, pubkey: str, age: timedelta) -> bool:
         looked_at, now = self._looked_at.get(pubkey), self.clock.now()
@@ -90,10 +100,12 @@ class RelayListWatch:
     def _start(self, group: asyncio.TaskGroup) -> None:
         while self._wanted and self._busy < AT_ONCE:
             batch = list(self._wanted)[:PEOPLE_MAX]
-            now = self.clock.now()
+            at = self.clock.now()
+            if not self.messenger.connected():
+                at -= EVERY - RETRY_AFTER  # The bot's own relays were not asked.
             for pubkey in batch:
                 del self._wanted[pubkey]
-                self._looked_at[pubkey] = now
+                self._looked_at[pubkey] = at
             self._busy += 1
             group.create_task(self._look_up(batch))
 
@@ -114,18 +126,30 @@ class RelayListWatch:
             self._bell.ring()
 
     async def _keep(self, found: RelayList) -> None:
-        """Record a list; if the inbox list changed, have the person's waiting messages leave."""
+        """Record a list; if the inbox list changed, have the person's messages leave for the new relays."""
         now = self.clock.now()
-
-        def work(tx: Tx) -> bool:
-            is_new = person_relays.keep_list(tx, found) and found.kind is RelayListKind.INBOX
-            if is_new:
-                outbox.hurry_person(tx, found.pubkey, now)
-            return is_new
-
-        if await self.database.transact(work):
+        if await self.database.transact(lambda tx: _record(tx, found, now)):
             self.on_change(found.pubkey)
             self.signals.outbox.ring()
+
+
+def _record(tx: Tx, found: RelayList, now: datetime) -> bool:
+    """Record a list; return whether the list is an inbox list that names other relays than before.
+
+    Messages that wait leave now. Recent messages leave once more, unless the relay that accepted the last one
+    is on the list: the messages went to former relays, or left before any list was known.
+    """
+    before = person_relays.list_of(tx, found.pubkey, found.kind)
+    if not person_relays.keep_list(tx, found) or found.kind is not RelayListKind.INBOX:
+        return False
+    since = now - _RESENT_FOR
+    if before is not None:
+        since = max(since, datetime.fromtimestamp(found.created_at, UTC))
+    fared = delivery.of(tx, found.pubkey)
+    if fared is None or fared.relay not in found.relays:
+        outbox.resend_since(tx, found.pubkey, since, now=now)
+    outbox.hurry_person(tx, found.pubkey, now)
+    return True
 
 
 def _is_of_ledger(error: Exception) -> bool:

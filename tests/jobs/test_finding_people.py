@@ -277,9 +277,8 @@ async def test_list_without_a_relay_that_works_leaves_the_relay_of_writing(tmp_p
             async with asyncio.timeout(PATIENCE_S):
                 while await read_at(hers, ana) != {"one", "two"}:  # noqa: ASYNC110 - a real relay
                     await asyncio.sleep(0.01)
-            fared = await bot.database.read(lambda tx: delivery.of(tx, ana.public_key))
-            assert fared.loss is not None
-            assert fared.loss.reason is Undelivered.NO_CONNECTION
+            loss = await is_lost(bot, ana)
+            assert loss.reason is Undelivered.NO_CONNECTION
 
 
 async def test_list_that_changed_while_a_message_was_on_its_way_is_tried_at_once(tmp_path, ana):
@@ -316,5 +315,5 @@ async def is_lost(bot, key):
         while True:
             fared = await bot.database.read(lambda tx: delivery.of(tx, key.public_key))
             if fared is not None and fared.loss is not None:
-                return
+                return fared.loss
             await asyncio.sleep(0.01)

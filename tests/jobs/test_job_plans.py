@@ -18,6 +18,7 @@ from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.signals import Signals
+from dca_bot.ledger.correspondence import delivery, outbox, person_relays
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import booking, queue, unknown_payments
 from dca_bot.ledger.programme import clients
@@ -162,6 +163,11 @@ async def test_outboxy_takes_no_longer_with_history(office):
         await office.write(ANA, "three")
         await office.deliver()
         await office.deliverer._pause_s()
+        await office.database.transact(
+            lambda tx: outbox.resend_since(tx, ANA, office.clock.now(), now=office.clock.now())
+        )
+        await office.database.transact(lambda tx: delivery.of(tx, ANA))
+        await office.database.read(lambda tx: person_relays.places_of(tx, ANA))
     assert await found_in(office.database, plans) == []
 
 

@@ -298,14 +298,90 @@ async def test_everybody_is_looked_up_at_the_start_and_again_after_a_while(watch
 async def test_list_that_changed_is_used_after_the_next_message_at_the_latest(watched):
     await until(lambda: ANA in watched.finder.people())
     await watched.lists_relays(ANA, "wss://old.example", at=1)
-    watched.finder.lists[ANA] = [listed(ANA, *INBOX)]
+    watched.finder.lists[ANA] = [listed(ANA, *INBOX, at=NOW - timedelta(hours=1))]
     watched.clock.ahead += FRESH_FOR
     await send(watched, ANA, "one")
-    await until(lambda: watched.finder.people().count(ANA) == 2)
-    await until(lambda: not watched.lists._busy and not watched.deliverer._busy)
+    await until(lambda: watched.finder.people().count(ANA) == 2 and not watched.lists._busy)
+    await until(lambda: waves_of(watched)[-1][0] == INBOX and not watched.deliverer._busy)
     await send(watched, ANA, "two")
-    await until(lambda: len(waves_of(watched)) == 2)
-    assert [waves[0] for waves in waves_of(watched)] == [("wss://old.example",), INBOX]
+    await until(lambda: "two" in watched.relays.texts())
+    assert waves_of(watched)[-1][0] == INBOX
+
+
+async def test_message_that_went_to_the_relays_of_a_former_list_leaves_once_more(watched):
+    await until(lambda: ANA in watched.finder.people())
+    await watched.lists_relays(ANA, "wss://old.example", at=1)
+    await send(watched, ANA, "before")
+    await until(lambda: watched.relays.texts() == ["before"] and not watched.deliverer._busy)
+    watched.clock.ahead += timedelta(minutes=30)
+    changed_at = watched.clock.now()
+    watched.clock.ahead += timedelta(minutes=4)
+    watched.finder.lists[ANA] = [listed(ANA, *INBOX, at=changed_at)]
+    watched.finder.gate.clear()
+    await send(watched, ANA, "after")
+    await until(lambda: watched.relays.texts() == ["before", "after"])
+    await until(lambda: not watched.deliverer._busy)
+    watched.finder.gate.set()
+    await until(lambda: watched.relays.texts() == ["before", "after", "after"])
+    await until(lambda: not watched.deliverer._busy)
+    assert waves_of(watched)[-1][0] == INBOX
+    _, once, again = watched.relays.sealed
+    assert once == again, "the app shows one message"
+    assert await watched.unsent() == 0
+
+
+async def test_message_that_left_before_a_list_was_known_leaves_for_the_list_too(watched):
+    """The answer is where the person wrote, but the person may read at the relays of the list alone."""
+    await until(lambda: ANA in watched.finder.people())
+    await watched.wrote(ANA, NIP17)
+    await send(watched, ANA, "hours ago")
+    await until(lambda: watched.relays.texts() == ["hours ago"] and not watched.deliverer._busy)
+    watched.clock.ahead += timedelta(hours=2)
+    watched.finder.lists[ANA] = [listed(ANA, *INBOX, at=NOW - timedelta(days=9))]
+    await send(watched, ANA, "answer", protocol=NIP17, relay=WROTE_AT)
+    await until(lambda: waves_of(watched)[-1][0] == INBOX and not watched.deliverer._busy)
+    assert set(watched.relays.texts()[1:]) == {"answer"}
+    assert await watched.unsent() == 0
+
+
+async def test_message_that_is_on_the_list_already_leaves_no_second_time(watched):
+    await until(lambda: ANA in watched.finder.people())
+    await watched.wrote(ANA, NIP17)
+    watched.finder.lists[ANA] = [listed(ANA, *INBOX, WROTE_AT)]
+    watched.finder.gate.clear()
+    watched.clock.ahead += FRESH_FOR
+    await send(watched, ANA, "answer", protocol=NIP17, relay=WROTE_AT)
+    await until(lambda: watched.relays.texts() == ["answer"] and not watched.deliverer._busy)
+    watched.finder.gate.set()
+    await until(lambda: watched.finder.people().count(ANA) == 2 and not watched.lists._busy)
+    await until(lambda: not watched.signals.outbox._rung.is_set())
+    assert watched.relays.texts() == ["answer"]
+    assert await watched.unsent() == 0
+
+
+async def test_look_ups_wait_a_moment_for_the_bots_relays_and_are_repeated_without(unlisted):
+    """At a start no relay is connected yet; with none at all the discovery relays are still asked."""
+    office, slept = unlisted, []
+    finder = Finder(office)
+    office.relays.online = False
+
+    async def sleep(delay_s):
+        slept.append(delay_s)
+        if delay_s > 1 or len(slept) > 10:
+            await asyncio.Event().wait()
+
+    office.clock.sleep = sleep
+    task = asyncio.create_task(office.lists.run())
+    await until(lambda: finder.asked)
+    assert slept[:10] == [1] * 10
+    await until(lambda: not office.lists._busy)
+    finder.asked.clear()
+    office.relays.online = True
+    office.clock.ahead += RETRY_AFTER
+    office.lists._bell.ring()
+    await until(lambda: ANA in finder.people())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_failed_delivery_has_the_list_renewed(watched):

@@ -121,6 +121,18 @@ def hurry_person(tx: Tx, pubkey: str, now: datetime) -> None:
     )
 
 
+def resend_since(tx: Tx, pubkey: str, since: datetime, *, now: datetime) -> None:
+    """Have the NIP-17 messages to a person that were written since a time leave once more.
+
+    The rumors stay the same, so an app that has a message already shows no second one.
+    """
+    tx.execute(
+        "UPDATE outbox SET sent_at = NULL, try_at = ? WHERE recipient = ? AND created_at >= ?"
+        " AND sent_at IS NOT NULL AND dropped_at IS NULL AND protocol = ?",
+        (micros(now), pubkey, int(since.timestamp()), DmProtocol.NIP17),
+    )
+
+
 def due(
     tx: Tx, now: datetime, *, urgency: Urgency, limit: int = 50, busy: Sequence[str] = ()
 ) -> list[OutboxMessage]:

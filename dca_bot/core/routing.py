@@ -33,7 +33,8 @@ class PersonRelays:
     `inbox`: the relays of the newest inbox list; None without a list, and for a list that names no relay.
     `hints`: the relays of an nprofile (NIP-19). `wrote_at`: the relay of the person's last message.
     `accepted_at`: the relay that last accepted a message to the person. `is_lost`: whether the last message
-    did not reach the person.
+    did not reach the person. `is_sought`: whether the inbox list was looked for; a person may have a list
+    otherwise that nobody has found yet.
     """
 
     inbox: tuple[str, ...] | None = None
@@ -41,6 +42,7 @@ class PersonRelays:
     wrote_at: str = ""
     accepted_at: str = ""
     is_lost: bool = False
+    is_sought: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,14 @@ class Route:
     """The relays of one message, in waves: a wave begins when the waves before did not reach the person.
 
     `counting`: the relays whose acceptance means that the person is reached. `arrived_at`: the counting relay
-    that accepted the message at an earlier try, else ''. URLs are normalized.
+    that accepted the message at an earlier try, else ''. `is_sure`: False while an inbox list is still looked
+    for, which would name other relays. URLs are normalized.
     """
 
     waves: tuple[tuple[str, ...], ...]
     counting: frozenset[str]
     arrived_at: str = ""
+    is_sure: bool = True
 
 
 def route(
@@ -76,14 +80,16 @@ def route(
         counting = _distinct((wrote_at, *(known.inbox or ())) if wrote_at else ())
         beside = _distinct((*own_relays, *known.hints))
         waves, late = [counting], False
+    is_sure = known.inbox is not None or known.is_sought or protocol is DmProtocol.NIP04
     if taken and taken in counting:
-        return Route((), frozenset(counting), arrived_at=taken)
+        return Route((), frozenset(counting), arrived_at=taken, is_sure=is_sure)
     beside = [] if taken else [url for url in beside if url not in counting][:_BESIDE_MAX]
     if late:
         waves.append(beside)
     else:
         waves = [[*waves[0], *beside], *waves[1:]] if waves else [beside]
-    return Route(tuple(tuple(wave) for wave in waves if wave), frozenset(counting))
+    chosen = tuple(tuple(wave) for wave in waves if wave)
+    return Route(chosen, frozenset(counting), is_sure=is_sure)
 
 
 def answer_route(relay: str) -> Route:
@@ -98,13 +104,14 @@ class Outcome:
 
     `reached_at`: the counting relay that has the message, '' for none. `beside`: another relay that has the
     message, '' for none. `reason`: why the person is not reached; None if the person is. `words`: what the
-    relay of that reason said.
+    relay of that reason said. `is_pending`: a relay has the message that counts unless a list turns up.
     """
 
     reached_at: str = ""
     beside: str = ""
     reason: Undelivered | None = None
     words: str = ""
+    is_pending: bool = False
 
 
 def judge(route: Route, answers: Sequence[RelayAnswer]) -> Outcome:
@@ -115,6 +122,9 @@ def judge(route: Route, answers: Sequence[RelayAnswer]) -> Outcome:
     """
     accepted = [answer.relay for answer in answers if answer.accepted]
     counted = [relay for relay in accepted if relay in route.counting]
+    if (route.arrived_at or counted) and not route.is_sure:
+        beside = route.arrived_at or counted[0]
+        return Outcome(beside=beside, reason=Undelivered.NO_LIST, is_pending=True)
     if route.arrived_at or counted:
         return Outcome(reached_at=route.arrived_at or counted[0])
     beside = accepted[0] if accepted else ""

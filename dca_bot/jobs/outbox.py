@@ -144,7 +144,7 @@ class Outbox:
             )
         outcome = judge(chosen, answers)
         await self.database.transact(lambda tx: self._record(tx, message, recipient, outcome))
-        if outcome.reason is not None and not recipient.is_stranger:
+        if outcome.reason is not None and not outcome.is_pending and not recipient.is_stranger:
             self.lists.want(message.recipient, failed=True)
 
     async def _is_expired(self, message: OutboxMessage) -> bool:
@@ -202,6 +202,7 @@ class Outbox:
             wrote_at=person.relay if person else "",
             accepted_at=fared.relay if fared else "",
             is_lost=fared is not None and fared.loss is not None,
+            is_sought=self.lists.is_sought(pubkey),
         )
         return _Recipient(person, bool(message.relay) and not known, relays)
 
@@ -220,10 +221,12 @@ class Outbox:
         if recipient.is_stranger:
             return
         # Cut off from all of its own relays, the bot blames nobody else.
-        if self.messenger.connected():
+        if self.messenger.connected() and not outcome.is_pending:
             delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
-        if self._recipient(tx, message).relays.inbox != recipient.relays.inbox:
-            outbox.hurry_person(tx, pubkey, now)  # A list was found meanwhile.
+        relays, before = self._recipient(tx, message).relays, recipient.relays
+        if (relays.inbox, relays.is_sought) != (before.inbox, before.is_sought):
+            # A list was found meanwhile, or there is none.
+            outbox.hurry_person(tx, pubkey, now)
 
     def _retry(self, tx: Tx, message: OutboxMessage, beside: str) -> None:
         """Record a failed try; `beside`: a relay that has the message although that doesn't count."""

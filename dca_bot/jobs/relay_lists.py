@@ -47,6 +47,7 @@ class RelayListWatch:
     signals: Signals
     on_change: Callable[[str], None] = lambda _pubkey: None
     _looked_at: dict[str, datetime] = field(default_factory=dict, init=False)
+    _sought: set[str] = field(default_factory=set, init=False)
     _wanted: dict[str, None] = field(default_factory=dict, init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
     _busy: int = field(default=0, init=False)
@@ -58,6 +59,10 @@ class RelayListWatch:
         ):
             self._wanted[pubkey] = None
             self._bell.ring()
+
+    def is_sought(self, pubkey: str) -> bool:
+        """Tell whether a look-up of a person has ended: a person without a list then really has none."""
+        return pubkey in self._sought
 
     async def run(self) -> None:
         """Look up each wanted person, and each person whose last look-up is old; never return."""
@@ -89,6 +94,7 @@ class RelayListWatch:
         people = await self.database.read(self._people)
         for gone in self._looked_at.keys() - set(people):
             del self._looked_at[gone]
+            self._sought.discard(gone)
         for pubkey in people:
             if self._is_older(pubkey, EVERY):
                 self._wanted.setdefault(pubkey)
@@ -114,7 +120,8 @@ class RelayListWatch:
             people = await self.database.read(
                 lambda tx: [SoughtPerson(one, person_relays.places_of(tx, one)) for one in batch]
             )
-            await self.messenger.look_up(people, self._keep)
+            if not await self.messenger.look_up(people, self._keep):
+                self._look_again(batch)
         except Exception as error:
             # A failed look-up must not end the bot; a failed disk must.
             if _is_of_ledger(error):
@@ -124,6 +131,25 @@ class RelayListWatch:
         finally:
             self._busy -= 1
             self._bell.ring()
+        await self._note_sought(batch)
+
+    def _look_again(self, batch: list[str]) -> None:
+        """Have people looked up at the next round: no relay of the bot's own said whether they have lists."""
+        for pubkey in batch:
+            self._looked_at[pubkey] = self.clock.now() - EVERY
+
+    async def _note_sought(self, batch: list[str]) -> None:
+        """Note that people's first look-up has ended; messages that waited for the end are due."""
+        new, now = [one for one in batch if one not in self._sought], self.clock.now()
+        self._sought.update(new)
+
+        def work(tx: Tx) -> None:
+            for pubkey in new:
+                outbox.hurry_person(tx, pubkey, now)
+
+        if new:
+            await self.database.transact(work)
+            self.signals.outbox.ring()
 
     async def _keep(self, found: RelayList) -> None:
         """Record a list; if the inbox list changed, have the person's messages leave for the new relays."""

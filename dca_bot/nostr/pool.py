@@ -127,12 +127,15 @@ class NostrMessenger:
 
     async def look_up(
         self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
-    ) -> None:
+    ) -> bool:
         """Look for the relay lists of a few people, half a minute at most.
 
-        `found` is called with each list as soon as the list comes.
+        `found` is called with each list as soon as the list comes. Return whether a relay of the bot's own
+        answered.
         """
-        await self._relay_lists.look_up(people, found)
+        if self._group is None:
+            return False
+        return await self._relay_lists.look_up(people, found)
 
     def seal(self, message: OutgoingMessage) -> str:
         """Make the event to publish, as JSON.

@@ -87,6 +87,7 @@ class Relay:
         self._protocol: RelayProtocol | None = None
         self._one_by_one = False
         self._listening = False
+        self._tried = asyncio.Event()
         self._listened_at: datetime | None = None
         self._trouble: Trouble | None = _NOT_TRIED
         self._since = clock.now()
@@ -170,6 +171,10 @@ class Relay:
         """Return the answer to a message that the relay's present trouble keeps from being sent."""
         return unreached(self.url, self._trouble or _NO_CONNECTION)
 
+    async def tried(self) -> None:
+        """Wait until the first attempt to connect has ended, in a connection or not."""
+        await self._tried.wait()
+
     async def query(self, wanted: Filter) -> Sequence[Event] | None:
         """Ask for stored events, which are not verified; None if no answer came."""
         return None if self._connection is None else await self._connection.query(wanted)
@@ -211,6 +216,7 @@ class Relay:
         await self._tell_end()
 
     async def _tell_end(self) -> None:
+        self._tried.set()
         if self._listener is not None:
             await self._listener.on_disconnected()
 
@@ -237,6 +243,7 @@ class Relay:
             self._connection = self._protocol = None
 
     async def _on_open(self) -> None:
+        self._tried.set()
         if self._listener is not None:
             await self._listener.on_connected(self)
 

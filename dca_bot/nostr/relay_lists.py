@@ -40,17 +40,18 @@ class RelayLists:
         self._recipient_relays = recipient_relays
         self._discovery = tuple(discovery)
 
-    async def look_up(self, people: Sequence[SoughtPerson], found: Found) -> None:
+    async def look_up(self, people: Sequence[SoughtPerson], found: Found) -> bool:
         """Look for the lists of a few people, half a minute at most.
 
         `found` is called with each list as soon as the list comes. Lists older than a list of the same kind
-        that came before are left out.
+        that came before are left out. Return whether a relay of the bot's own answered.
         """
         look = _LookUp(people, found)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_UP_LIMIT_S), asyncio.TaskGroup() as group:
                 for url, pubkeys in look.first_places((*self._own, *self._discovery)).items():
                     group.create_task(self._ask(url, pubkeys, look, group))
+        return look.is_answered
 
     async def _ask(
         self, url: str, pubkeys: Sequence[str], look: "_LookUp", group: asyncio.TaskGroup
@@ -58,7 +59,8 @@ class RelayLists:
         """Ask one relay for the lists of people, then each write relay that the answer names."""
         kinds = [int(kind) for kind in RelayListKind]
         limit = len(pubkeys) * len(kinds)
-        events = await self._events(url, {"kinds": kinds, "authors": list(pubkeys), "limit": limit})
+        wanted = {"kinds": kinds, "authors": list(pubkeys), "limit": limit}
+        events = await self._events(url, wanted, look)
         for event in events:
             listed = _read(event)
             if listed is None or listed.pubkey not in pubkeys or not await look.take(listed):
@@ -67,11 +69,16 @@ class RelayLists:
                 for place in look.new_places(listed.pubkey, listed.relays):
                     group.create_task(self._ask(place, (listed.pubkey,), look, group))
 
-    async def _events(self, url: str, wanted: dict[str, object]) -> Sequence[Event]:
+    async def _events(
+        self, url: str, wanted: dict[str, object], look: "_LookUp"
+    ) -> Sequence[Event]:
         """Ask a relay for events; a relay that fails has none."""
         own = self._own.get(url)
         if own is not None:
-            return await own.query(wanted) or ()
+            await own.tried()  # a look-up at the start of the bot comes before the connections
+            events = await own.query(wanted)
+            look.is_answered = look.is_answered or events is not None
+            return events or ()
         try:
             return await self._recipient_relays.ask(url, wanted) or ()
         except Exception as error:  # noqa: BLE001 - no relay may end the look-up at the others
@@ -82,10 +89,14 @@ class RelayLists:
 
 @dataclass(slots=True)
 class _LookUp:
-    """One look-up: the relays asked for each person, and the newest lists so far."""
+    """One look-up: the relays asked for each person, and the newest lists so far.
+
+    `is_answered`: whether a relay of the bot's own has answered.
+    """
 
     people: Sequence[SoughtPerson]
     found: Found
+    is_answered: bool = False
     _asked: dict[str, set[str]] = field(default_factory=dict)
     _newest: dict[tuple[str, RelayListKind], int] = field(default_factory=dict)
 

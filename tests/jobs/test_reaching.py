@@ -24,6 +24,7 @@ async def unlisted(tmp_path):
     await office.open()
     await office.client("ana", ANA)
     await office.client("ben", BEN)
+    office.lists._sought.update((ANA, BEN))
     yield office
     await office.database.aclose()
 
@@ -219,6 +220,7 @@ class Finder:
         self.asked = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.is_answered = True
         office.relays.look_up = self.look_up
 
     async def look_up(self, people, found):
@@ -227,6 +229,7 @@ class Finder:
         for person in people:
             for listed in self.lists.get(person.pubkey, ()):
                 await found(listed)
+        return self.is_answered
 
     def people(self):
         return [person.pubkey for people in self.asked for person in people]
@@ -246,6 +249,7 @@ async def watched(unlisted):
 
     unlisted.clock.sleep = sleep
     unlisted.finder = Finder(unlisted)
+    unlisted.lists._sought.clear()
     tasks = [
         asyncio.create_task(unlisted.lists.run()),
         asyncio.create_task(unlisted.deliverer.run()),
@@ -261,14 +265,46 @@ async def send(office, pubkey, text, **how):
     office.signals.outbox.ring()
 
 
+async def all_sent(office):
+    async with asyncio.timeout(10):
+        while await office.unsent():  # noqa: ASYNC110 - the ledger sets no event
+            await asyncio.sleep(0.005)
+
+
 async def test_answer_leaves_at_once_though_no_look_up_ends(watched):
     watched.finder.gate.clear()
     await watched.wrote(ANA, NIP17)
     await send(watched, ANA, "answer", protocol=NIP17, relay=WROTE_AT)
     await until(lambda: watched.relays.texts() == ["answer"])
     await until(lambda: not watched.deliverer._busy)
-    assert await watched.unsent() == 0
     assert ANA in watched.finder.people()
+    assert await watched.unsent() == 1, "a list may still turn up"
+    assert await watched.fared() is None
+    watched.finder.gate.set()
+    await all_sent(watched)
+    assert watched.relays.texts() == ["answer"], "which the relay has already"
+    assert (await watched.fared()).relay == WROTE_AT
+
+
+async def test_first_answer_goes_on_to_a_list_that_is_found_after_it_left(watched):
+    watched.finder.gate.clear()
+    watched.finder.lists[ANA] = [listed(ANA, *INBOX)]
+    await watched.wrote(ANA, NIP17)
+    await send(watched, ANA, "answer", protocol=NIP17, relay=WROTE_AT)
+    await until(lambda: waves_of(watched) and not watched.deliverer._busy)
+    watched.finder.gate.set()
+    await all_sent(watched)
+    assert waves_of(watched)[-1] == (INBOX,)
+    assert (await watched.fared()).relay == INBOX[0]
+
+
+async def test_people_are_looked_up_again_soon_where_no_relay_of_the_bots_answered(watched):
+    watched.finder.is_answered = False
+    await until(lambda: watched.lists.is_sought(ANA))
+    before = len(watched.finder.asked)
+    watched.clock.ahead += timedelta(minutes=1, seconds=1)
+    watched.lists._bell.ring()
+    await until(lambda: len(watched.finder.asked) > before)
 
 
 async def test_list_that_is_found_sends_the_waiting_message_on_at_once(watched):

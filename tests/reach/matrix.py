@@ -22,7 +22,7 @@ from reach.certificates import DOMAIN, Authority, make_authority
 from reach.figures import failures, report, total
 from reach.node_people import NodeApp, node_process
 from reach.outcomes import Outcome
-from reach.people import SdkApp
+from reach.people import SdkApp, answering_challenges
 from reach.world import play
 
 PEOPLE, COMMANDS, NOTICES = 7, 5, 2
@@ -38,6 +38,7 @@ async def play_all(
     """Play all casts, some at the same time, and return what became of every message."""
     async with AsyncExitStack() as exits:
         authority = exits.enter_context(_names_of_the_tests())
+        exits.enter_context(answering_challenges())
         make_app = SdkApp
         if app == TOOLS:
             process = await exits.enter_async_context(node_process())

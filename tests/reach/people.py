@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -39,6 +39,16 @@ class App(Protocol):
     async def leave(self) -> None: ...
 
 
+@contextmanager
+def answering_challenges() -> Iterator[None]:
+    """Have nostr-sdk use this event loop: a relay's challenge is answered from a thread that has none."""
+    sdk.uniffi_set_event_loop(asyncio.get_running_loop())
+    try:
+        yield
+    finally:
+        sdk.uniffi_set_event_loop(None)
+
+
 class SdkApp:
     """An app made of nostr-sdk: one client to write with, one to read with."""
 
@@ -55,8 +65,6 @@ class SdkApp:
         self._reading: asyncio.Task[None] | None = None
 
     async def join(self, *, writes_at: Sequence[str], reads_at: Sequence[str]) -> None:
-        # nostr-sdk asks for an answer to a relay's challenge from a thread without an event loop.
-        sdk.uniffi_set_event_loop(asyncio.get_running_loop())
         for client, urls in ((self._writer, writes_at), (self._reader, reads_at)):
             for url in urls:
                 await client.add_relay(sdk.RelayUrl.parse(url))

@@ -17,6 +17,6 @@ async def test_everybody_is_reached_over_sound_relays_in_order_and_once():
     people = tuple(Role(kind, (SOUND,), way) for kind, way in zip(KINDS, cycle(WAYS), strict=False))
     cast = Cast("sound", 1, (SOUND,), people, commands=3, notices=2)
     outcomes = await play_all([cast], limit_s=LIMIT_S)
-    assert not failures(outcomes)
+    assert failures(outcomes) == []
     found = total(outcomes)
     assert (found.count, found.delivered) == (len(KINDS) * 8, found.count), report(outcomes)

@@ -109,8 +109,11 @@ class Messenger(Protocol):
 
     async def look_up(
         self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
-    ) -> None:
-        """Look for the relay lists of a few people, half a minute at most; `found` gets each list at once."""
+    ) -> bool:
+        """Look for the relay lists of a few people, half a minute at most; `found` gets each list at once.
+
+        Return whether a relay of the bot's own answered.
+        """
         ...
 
     def seal(self, message: OutgoingMessage) -> str:

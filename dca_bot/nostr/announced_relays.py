@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.own_events import Slot, is_same, slot_of
 from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_rules import RelayRules
 
 _LOG = logging.getLogger(__name__)
 
@@ -16,14 +17,15 @@ _LOG = logging.getLogger(__name__)
 class AnnouncedRelay:
     """A relay where the bot announces itself, an own relay or one that is visited.
 
-    `relay`: the present connection to an own relay. `answered`: the relay has told once what it has of
-    the bot. `has`: the bot's events that the relay has, by slot. `failed`: the events that the relay
-    didn't take since the last retry. `detail`: what is wrong, for a person. `woken`: there may be
-    something to do.
+    `rules`: what a visited relay asks of events. `relay`: the present connection to an own relay.
+    `answered`: the relay has told once what it has of the bot. `has`: the bot's events that the relay
+    has, by slot. `failed`: the events that the relay didn't take since the last retry. `detail`: what is
+    wrong, for a person. `woken`: there may be something to do.
     """
 
     url: str
     own: bool
+    rules: RelayRules = field(default_factory=RelayRules)
     relay: Relay | None = None
     served: bool = False
     reconnected: bool = False

@@ -30,6 +30,8 @@ from dca_bot.nostr.own_events import (
 )
 from dca_bot.nostr.presence import OwnRelays, Presence, Stage, command_drafts, drafts
 from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relay_rules import RelayRules
+from dca_bot.nostr.sealing import Sealer
 
 _LOG = logging.getLogger(__name__)
 _KINDS = (KIND_PROFILE, KIND_RELAYS, KIND_INBOX_RELAYS)
@@ -57,6 +59,7 @@ class Announcement:
         key: SecretKey,
         own: OwnRelays,
         elsewhere: Sequence[str],
+        sealer: Sealer,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -68,7 +71,7 @@ class Announcement:
         others = dict.fromkeys(url for url in elsewhere if not own.has(url))
         self._relays = [
             *(AnnouncedRelay(url, own=True) for url in own.urls),
-            *(AnnouncedRelay(url, own=False) for url in others),
+            *(AnnouncedRelay(url, own=False, rules=RelayRules(sealer)) for url in others),
         ]
         self._commands = command_drafts(presence, key.public_key)
         self._events = OwnEvents(self._sign)
@@ -165,7 +168,14 @@ class Announcement:
     async def _visit(self, place: AnnouncedRelay) -> bool:
         """Connect to a relay that isn't the bot's own for one visit."""
         visit = Visit(partial(self._meet, place))
-        relay = Relay(place.url, self._key, clock=self._clock, random=self._random, listener=visit)
+        relay = Relay(
+            place.url,
+            self._key,
+            clock=self._clock,
+            random=self._random,
+            rules=place.rules,
+            listener=visit,
+        )
         await relay.connect_once()
         if visit.result is None:
             place.read_failed = True

@@ -99,7 +99,9 @@ class NostrMessenger:
             heard = past.heard_since(clock.now() - _FORMER_FOR)
             former = [url for url in heard if not own.has(url)][:_FORMER_MAX]
             elsewhere = (*self._discovery, *former)
-            self._announcement = Announcement(presence, secret_key, own, elsewhere, clock, random)
+            self._announcement = Announcement(
+                presence, secret_key, own, elsewhere, self._sealer, clock, random
+            )
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
         self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery)

@@ -396,6 +396,20 @@ async def test_discovery_relay_that_refuses_is_named_and_tried_again_without_a_f
     assert kinds == ["announcement_refused", "announcement_accepted"]
 
 
+async def test_relays_that_ask_for_work_get_it_once(bot):
+    """What was mined for a relay is found there later, and is no news."""
+    async with local_relay(min_pow=8) as own, local_relay(min_pow=10) as far:
+        found = []
+        for _ in range(2):
+            async with announcing(bot, [own], discovery=(far,)) as messenger:
+                await at_rest(messenger)
+            for url in (own, far):
+                async with App(bot, url) as app:
+                    found.append([await app.newest(kind) for kind in KINDS])
+                    assert await app.profile() == FIRST | {"bot": True}
+        assert found[:2] == found[2:]
+
+
 async def test_relay_that_has_lost_everything_gets_it_again(bot):
     async with (
         local_relay() as full,

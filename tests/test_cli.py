@@ -37,8 +37,14 @@ from dca_bot.ledger.store.backups import copy_ledger
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.schema import VERSION
 from dca_bot.lnbits.client import LnbitsWallet
-from dca_bot.nostr.keys import generate, parse_public_key, parse_secret_key, relay_hints
-from dca_bot.operators import EXAMPLE_NPUB
+from dca_bot.nostr.keys import (
+    generate,
+    nprofile,
+    parse_public_key,
+    parse_secret_key,
+    relay_hints,
+)
+from dca_bot.operators import EXAMPLE_NPUB, operator_hints
 
 ROOT = Path(__file__).parents[1]
 EXPORT = Path(__file__).parent / "data" / "lamassu" / "export"
@@ -515,6 +521,14 @@ def test_init_asks_for_the_database_and_hides_its_password(tmp_path, password):
         assert secret.read_text() == f"{password}\n"
         assert secret.stat().st_mode & 0o777 == 0o600
         assert password not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
+
+
+def test_init_takes_an_nprofile_whose_relays_count_from_then_on(tmp_path):
+    address = nprofile(generate().public_key, ["wss://hint.example"])
+    done = answer_init(tmp_path, f"nostr:{address}", *BASICS[1:], "", "", "", "n", "")
+    assert done.returncode == 0, done
+    (entry,) = load_config(tmp_path / "config.toml").nostr.operators
+    assert operator_hints([entry]) == {parse_public_key(address): ("wss://hint.example",)}
 
 
 def test_init_asks_again_for_an_npub_that_is_none(tmp_path):

@@ -194,7 +194,7 @@ async def test_answer_leaves_at_once_though_the_only_relay_answers_no_query(tmp_
         async with asyncio.timeout(PATIENCE_S):
             while not taken:  # noqa: ASYNC110 - a relay that only notes what it is given
                 await asyncio.sleep(0.01)
-        assert seconds_since(began) < 3
+        assert seconds_since(began) < 8
         assert (await reached(bot, ana)).relay == home
         assert taken == [1059], "once is enough"
 
@@ -215,7 +215,7 @@ async def test_first_message_after_a_restart_goes_to_the_list_without_a_look_up(
             async with asyncio.timeout(PATIENCE_S):
                 while "after" not in await read_at(hers, ana):  # noqa: ASYNC110 - a real relay
                     await asyncio.sleep(0.01)
-            assert seconds_since(began) < 3
+            assert seconds_since(began) < 8
             assert taken == []
 
 
@@ -299,7 +299,7 @@ async def test_list_that_changed_while_a_message_was_on_its_way_is_tried_at_once
             async with asyncio.timeout(PATIENCE_S):
                 while await read_at(hers, ana) != {"one", "two"}:  # noqa: ASYNC110 - a real relay
                     await asyncio.sleep(0.01)
-            assert seconds_since(began) < 8, "the try at the mute relay keeps nothing back"
+            assert seconds_since(began) < 12, "the try at the mute relay keeps nothing back"
 
 
 @asynccontextmanager

@@ -52,9 +52,10 @@ def hints_of(tx: Tx, pubkey: str) -> tuple[str, ...]:
 
 
 def places_of(tx: Tx, pubkey: str) -> tuple[str, ...]:
-    """Return the relays where a person's lists are looked for: hints, then write relays (NIP-65)."""
-    written = list_of(tx, pubkey, RelayListKind.WRITE)
-    return tuple(dict.fromkeys((*hints_of(tx, pubkey), *(written.relays if written else ()))))
+    """Return the relays where a person's lists are looked for: hints, write relays (NIP-65), inbox relays."""
+    lists = [list_of(tx, pubkey, kind) for kind in (RelayListKind.WRITE, RelayListKind.INBOX)]
+    listed = (url for found in lists if found is not None for url in found.relays)
+    return tuple(dict.fromkeys((*hints_of(tx, pubkey), *listed)))
 
 
 def _list(row: sqlite3.Row) -> RelayList:

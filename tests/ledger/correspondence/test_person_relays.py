@@ -47,8 +47,10 @@ def test_lists_of_other_people_and_other_kinds_stand_apart(story):
 def test_lists_are_looked_for_at_hints_first_and_then_where_the_person_publishes(story):
     hints = ["wss://Hint.example/", "nonsense", "wss://b.example"]
     story.do(person_relays.keep_hints, ANA, hints)
+    keep(story, listed("wss://inbox.example", "wss://write.example"))
     keep(story, listed("wss://b.example", "wss://write.example", kind=WRITE))
-    expected = ("wss://hint.example", "wss://b.example", "wss://write.example")
+    names = ("hint", "b", "write", "inbox")
+    expected = tuple(f"wss://{name}.example" for name in names)
     assert story.read(person_relays.places_of, ANA) == expected
 
 

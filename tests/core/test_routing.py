@@ -53,6 +53,20 @@ def test_person_whose_list_fails_and_who_never_wrote_is_tried_at_the_bots_relays
     assert of(PersonRelays(inbox=(A,))).waves == ((A,), (OWN_1, OWN_2))
 
 
+@pytest.mark.parametrize(("protocol", "is_sure"), [(NIP17, False), (NIP04, True)])
+def test_relay_of_writing_counts_only_once_a_list_was_looked_for_in_vain(protocol, is_sure):
+    known = PersonRelays(wrote_at=THERE, is_sought=False)
+    taken = [RelayAnswer(THERE, accepted=True)]
+    pending = Outcome(beside=THERE, reason=Undelivered.NO_LIST, is_pending=True)
+    reached = Outcome(reached_at=THERE)
+    assert judge(of(known, protocol), taken) == (reached if is_sure else pending)
+    again = of(known, protocol, taken_beside=THERE)
+    assert judge(again, ()) == (reached if is_sure else pending), "and nobody is written to twice"
+    assert judge(of(replace(known, is_sought=True), protocol, taken_beside=THERE), ()) == reached
+    with_list = of(replace(known, inbox=(A,)), protocol)
+    assert judge(with_list, [RelayAnswer(A, accepted=True)]) == Outcome(reached_at=A)
+
+
 def test_without_a_list_the_relay_of_writing_counts_and_the_bots_relays_do_not():
     found = of(PersonRelays(wrote_at=THERE, hints=(A,)))
     assert found == Route(((THERE, OWN_1, OWN_2, A),), frozenset({THERE}))

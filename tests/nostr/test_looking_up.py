@@ -1,6 +1,7 @@
 """Where the bot looks for people's relay lists, on real relays."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import nostr_sdk
 import pytest
 from test_messenger import FastClock, eventually, messenger_of, playing, running
+from websockets.asyncio.server import serve
 
 from dca_bot.core.ports import SoughtPerson
 from dca_bot.core.relay_lists import RelayListKind
@@ -81,6 +83,30 @@ async def test_list_is_found_on_the_bots_own_relay(bot, alice):
         assert await inbox_of(ours, alice) is None
         await publish(url, signed(alice, INBOX, MAIL))
         assert await inbox_of(ours, alice) == (MAIL,)
+
+
+async def test_look_up_at_the_start_waits_for_the_first_connection(bot, alice):
+    knocked, open_ = asyncio.Event(), asyncio.Event()
+
+    async def wait(_connection, _request):
+        knocked.set()
+        await open_.wait()
+
+    async def relay(socket):
+        async for frame in socket:
+            name = json.loads(frame)[1]
+            listed = signed(alice, INBOX, MAIL).to_json()
+            await socket.send(f'["EVENT","{name}",{listed}]')
+            await socket.send(f'["EOSE","{name}"]')
+
+    async with serve(relay, "127.0.0.1", 0, process_request=wait, close_timeout=1) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with running(messenger_of(bot, [url]), listening=0) as ours:
+            await knocked.wait()
+            asking = asyncio.create_task(inbox_of(ours, alice))
+            await asyncio.sleep(0)
+            open_.set()
+            assert await asking == (MAIL,)
 
 
 async def test_list_is_found_on_the_relay_of_a_hint(bot, alice):

@@ -1,6 +1,7 @@
 """What is asked of a relay once, in a subscription of its own: a page of stored messages, or a query."""
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from random import Random
@@ -68,18 +69,37 @@ class End(Enum):
 
 
 class Errands:
-    """The errands of one connection that have subscriptions of their own.
+    """The errands of one connection: in subscriptions of their own, or waiting in `queue` for the only one.
 
     Methods append to `actions` for the shell, and return how an errand ended, None if none did.
     """
 
     def __init__(self, random: Random, actions: list[Action]) -> None:
+        self.queue: deque[Errand] = deque()
         self._random = random
         self._actions = actions
         self._open: dict[str, Errand] = {}
+        self._count = 0
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def make(
+        self, purpose: str, wanted: frames.Filter, limit_s: float, *, is_page: bool = False
+    ) -> Errand:
+        """Make an errand with a name of its own, which begins with the purpose."""
+        self._count += 1
+        return Errand(f"{purpose}-{self._count}", wanted, is_page=is_page, limit_s=limit_s)
+
+    def abandon(self, name: str) -> None:
+        """Forget an errand that waits in the queue."""
+        self.queue = deque(errand for errand in self.queue if errand.name != name)
+
+    def drop_pages(self) -> None:
+        """End all pages, asked for or waiting."""
+        for errand in [errand for errand in self._open.values() if errand.is_page]:
+            self.end(errand)
+        self.queue = deque(errand for errand in self.queue if not errand.is_page)
 
     def get(self, name: str) -> Errand | None:
         """Return the errand of that name that has not ended."""
@@ -105,9 +125,9 @@ class Errands:
         """Tell whether a page is asked for here."""
         return any(errand.is_page for errand in self._open.values())
 
-    def end_all(self, *, pages_only: bool = False) -> list[Errand]:
+    def end_all(self) -> list[Errand]:
         """Close the subscriptions of all errands, and return the errands."""
-        ended = [one for one in self._open.values() if one.is_page or not pages_only]
+        ended = list(self._open.values())
         for errand in ended:
             self.end(errand)
         return ended

@@ -1,8 +1,4 @@
-"""Keeps a relay connected, and knows what is wrong while that fails.
-
-The log has a line when the relay begins to listen and a line when the relay ceases, none for attempts
-in between, and few for a relay that comes and goes.
-"""
+"""Keeps a relay connected, connection by connection, with delays in between."""
 
 import asyncio
 import logging
@@ -29,17 +25,14 @@ from dca_bot.nostr.relay_information import work_told
 from dca_bot.nostr.relay_protocol import RelayProtocol
 from dca_bot.nostr.relay_rules import RelayRules
 from dca_bot.nostr.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
-from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said, unreached
+from dca_bot.nostr.relay_troubles import Trouble, trouble_of, trouble_said
+from dca_bot.nostr.relay_watch import NOT_LISTENING, RelayWatch
 
 _LOG = logging.getLogger(__name__)
 _BACKOFF_S_MAX = 120
 _FAILURES_MAX_IF_IT_WORKED = 4
 _LESSONS_MAX = 3
 _STEADY = timedelta(seconds=10)
-_SAME_LINE_AFTER = timedelta(hours=1)
-_NOT_TRIED = Trouble(RelayTrouble.NOT_TRIED, "not connected yet")
-_NO_CONNECTION = Trouble(RelayTrouble.LOST, "not connected")
-_NOT_LISTENING = Trouble(RelayTrouble.NO_ANSWER, "connected, but not listening")
 
 
 class RelayListener(Inbox, Protocol):
@@ -86,36 +79,20 @@ class Relay:
         self._connection: RelayConnection | None = None
         self._protocol: RelayProtocol | None = None
         self._one_by_one = False
-        self._listening = False
         self._tried = asyncio.Event()
-        self._listened_at: datetime | None = None
-        self._trouble: Trouble | None = _NOT_TRIED
-        self._since = clock.now()
-        self._logged_code: RelayTrouble | None = None
-        self._logged_at = self._since
-        self._is_quiet = False
+        self._watch = RelayWatch(url, clock, logs=since is not None)
 
     @property
     def state(self) -> RelayState:
         """Return the state of the relay."""
-        trouble = self._trouble
-        return RelayState(
-            url=self.url,
-            listening=self._listening,
-            detail="listening" if trouble is None else trouble.detail,
-            since=self._since,
-            trouble=None if trouble is None else trouble.code,
-            words="" if trouble is None else trouble.words,
-            status=0 if trouble is None else trouble.status,
-            ever_listened=self._listened_at is not None,
-        )
+        return self._watch.state
 
     @property
     def heard(self) -> RelayHeard | None:
         """Return how far the relay was heard; None for a relay whose inbox isn't read."""
         if self._heard_at is None:
             return None
-        return RelayHeard(self.url, self._heard_at, self._listened_at)
+        return RelayHeard(self.url, self._heard_at, self._watch.listened_at)
 
     async def run(self) -> None:
         """Stay connected until cancelled, with growing, jittered delays between attempts.
@@ -128,7 +105,8 @@ class Relay:
             await self.connect_once()
             # A lesson about the relay is tried at once.
             failures = failures + 1 if habits == self._habits else 0
-            if self._listened_at is not None and self._listened_at >= began_at:
+            listened_at = self._watch.listened_at
+            if listened_at is not None and listened_at >= began_at:
                 is_steady = self._clock.now() - began_at >= _STEADY
                 failures = 0 if is_steady else min(failures, _FAILURES_MAX_IF_IT_WORKED)
             # Jitter: when a relay restarts, not all its clients come back in the same second.
@@ -169,7 +147,7 @@ class Relay:
 
     def unreached(self) -> RelayAnswer:
         """Return the answer to a message that the relay's present trouble keeps from being sent."""
-        return unreached(self.url, self._trouble or _NO_CONNECTION)
+        return self._watch.unreached()
 
     async def tried(self) -> None:
         """Wait until the first attempt to connect has ended, in a connection or not."""
@@ -199,7 +177,7 @@ class Relay:
                 )
         except (OSError, WebSocketException, ValueError) as error:
             self._one_by_one = not self._one_by_one
-            self._note(trouble_of(error), listening=False)
+            self._watch.note(trouble_of(error), listening=False)
             await self._tell_end()
             return
         try:
@@ -207,7 +185,7 @@ class Relay:
         except* ConnectionLost as errors:
             self._lose(errors)
         except* ConnectionClosed as errors:
-            self._note(trouble_of(errors.exceptions[0]), listening=False)
+            self._watch.note(trouble_of(errors.exceptions[0]), listening=False)
         except* Exception as errors:  # noqa: BLE001 - the listener is told of every end
             self._fail(errors)
         finally:
@@ -259,15 +237,15 @@ class Relay:
         if protocol.complaint:
             trouble = trouble_said(RelayTrouble.CLOSED, protocol.complaint)
         elif not protocol.listening:
-            trouble = replace(_NOT_LISTENING, words=one_line(protocol.notice))
-        self._note(trouble, listening=protocol.listening)
+            trouble = replace(NOT_LISTENING, words=one_line(protocol.notice))
+        self._watch.note(trouble, listening=protocol.listening)
 
     def _lose(self, errors: BaseExceptionGroup[ConnectionLost]) -> None:
         first = errors.exceptions[0]
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         self._habits.large_frames = self._habits.large_frames or first.is_oversized
-        self._note(first.trouble, listening=False)
+        self._watch.note(first.trouble, listening=False)
 
     def _fail(self, error: Exception) -> None:
         """Note a connection that ended by an unforeseen error, without the error's text."""
@@ -275,37 +253,8 @@ class Relay:
             error = error.exceptions[0]
         name = type(error).__name__
         _LOG.error("relay_failed relay=%s error=%s at=%s", self.url, name, place_of(error))
-        self._note(Trouble(RelayTrouble.FAILED, f"failed by an unexpected {name}"), listening=False)
-
-    def _note(self, trouble: Trouble | None, *, listening: bool) -> None:
-        """Note what is wrong; log the first failure and each change."""
-        is_first = self._trouble is _NOT_TRIED
-        if is_first and trouble == _NOT_LISTENING:
-            return  # The first answer is still to come.
-        now = self._clock.now()
-        self._trouble = trouble
-        self._listened_at = now if listening else self._listened_at
-        if listening != self._listening or (is_first and not listening):
-            self._listening, self._since = listening, now
-            self._log(now)
-
-    def _log(self, now: datetime) -> None:
-        """Log a change, except a loss whose like was logged within the hour, and the return after it."""
-        if self._heard_at is None:
-            return
-        code = None if self._trouble is None else self._trouble.code
-        if not self._listening:
-            self._is_quiet = code is self._logged_code and now - self._logged_at < _SAME_LINE_AFTER
-        if self._is_quiet:
-            return
-        if not self._listening:
-            self._logged_code, self._logged_at = code, now
-        _LOG.log(
-            logging.INFO if self._listening else logging.WARNING,
-            "relay_listening=%s relay=%s detail=%r",
-            self._listening,
-            self.url,
-            self.state.detail,
+        self._watch.note(
+            Trouble(RelayTrouble.FAILED, f"failed by an unexpected {name}"), listening=False
         )
 
 

@@ -23,6 +23,7 @@ _PING_S = 20
 _AGAIN_AFTER_S = 5
 """After so long without an answer an event is sent once more: an OK can get lost."""
 _ANSWER_LIMIT_S = 10
+_SEND_LIMIT_S = 1
 _AUTH_LIMIT_S = 8
 """How long an event waits for a challenge (NIP-42) that the relay should have sent."""
 _QUERY_LIMIT_S = 10
@@ -124,8 +125,12 @@ class RelayConnection:
         # Registered before the event is sent: the answer may come at once.
         self._answers[event.id] = answer
         try:
-            await self._perform(self._protocol.publish(event))
-            return await self._answer(event, answer)
+            # Sending waits for a relay that doesn't read.
+            async with asyncio.timeout(_AGAIN_AFTER_S + _ANSWER_LIMIT_S + _SEND_LIMIT_S):
+                await self._perform(self._protocol.publish(event))
+                return await self._answer(event, answer)
+        except TimeoutError:
+            return unreached(self._url, _NO_ANSWER)
         except ConnectionClosed as error:
             return unreached(self._url, trouble_of(error))
         finally:
@@ -180,15 +185,25 @@ class RelayConnection:
         The time of the last answered ping counts, not the time of the loss: a machine that slept in
         between would otherwise never ask for the messages of that time.
         """
-        with suppress(ConnectionClosed):
-            while True:
-                asked_at = self._clock.now()
-                pong = asyncio.ensure_future(await self._socket.ping())
+        while True:
+            asked_at = self._clock.now()
+            pong = asyncio.ensure_future(self._ping())
+            try:
                 await self._clock.sleep(_PING_S)
                 if not pong.done():
                     await self._end(_NO_PONG)
-                if self._protocol.up_to_date:
+                elif pong.result() and self._protocol.up_to_date:
                     self._heard(asked_at)
+            finally:
+                pong.cancel()
+
+    async def _ping(self) -> bool:
+        """Ping, and wait for the answer; False for a connection that ends meanwhile."""
+        with suppress(ConnectionClosed):
+            # Sending, too, waits for a relay that doesn't read.
+            await (await self._socket.ping())
+            return True
+        return False
 
     async def _end(self, trouble: Trouble) -> None:
         """End the connection; the loop that reads the socket notices."""

@@ -10,7 +10,6 @@ subscription of its own, or uses the inbox's at a relay that grants a connection
 inbox's request then has two filters, the errand's and one for new messages.
 """
 
-from collections import deque
 from random import Random
 
 from dca_bot.nostr import frames
@@ -48,10 +47,7 @@ class Subscriptions:
         self._inbox = None if since is None else InboxSubscription(random, habits)
         self._reading = InboxReading(pubkey, since or 0, actions)
         self._errands = Errands(random, actions)
-        # The errands that wait for the inbox's subscription, or for the only one.
-        self._queue: deque[Errand] = deque()
         self._frames = 0
-        self._count = 0
         self.notice = ""
 
     @property
@@ -76,13 +72,13 @@ class Subscriptions:
 
     def query(self, wanted: frames.Filter) -> str:
         """Ask once for stored events; return the name that the action Queried will carry."""
-        errand = self._errand(_QUERY, wanted, _QUERY_LIMIT_S)
+        errand = self._errands.make(_QUERY, wanted, _QUERY_LIMIT_S)
         self._run(errand)
         return errand.name
 
     def abandon(self, name: str) -> None:
         """Ask no more for a query that has not had its turn."""
-        self._queue = deque(errand for errand in self._queue if errand.name != name)
+        self._errands.abandon(name)
 
     def on_frame(self) -> None:
         """Note that the relay is sending."""
@@ -153,7 +149,7 @@ class Subscriptions:
         """Ask for the inbox; stored events that come with it are the first page."""
         self._drop_pages()
         wanted = self._reading.begin()
-        self._open(inbox, self._errand(_FIRST, wanted, inbox.limit_s, is_page=True))
+        self._open(inbox, self._errands.make(_FIRST, wanted, inbox.limit_s, is_page=True))
 
     def _open(self, inbox: InboxSubscription, errand: Errand, *more: frames.Filter) -> None:
         """Send the inbox's request with an errand's filter, in place of the request before."""
@@ -213,8 +209,7 @@ class Subscriptions:
 
     def _drop_pages(self) -> None:
         """End the reading: pages belong to the inbox that was closed, and the next has a first page."""
-        self._errands.end_all(pages_only=True)
-        self._queue = deque(errand for errand in self._queue if not errand.is_page)
+        self._errands.drop_pages()
         self._reading.drop()
 
     def _give_back(self, errand: Errand) -> None:
@@ -223,7 +218,7 @@ class Subscriptions:
         if errand.is_page:
             self._reading.refuse()
         elif errand.failures < TRIES_MAX:
-            self._queue.append(errand)
+            self._errands.queue.append(errand)
         else:
             self._settle(errand, End.FAILED)
 
@@ -255,16 +250,10 @@ class Subscriptions:
 
     # Pages and queries -----------------------------------------------------------------------------------
 
-    def _errand(
-        self, purpose: str, wanted: frames.Filter, limit_s: float, *, is_page: bool = False
-    ) -> Errand:
-        self._count += 1
-        return Errand(f"{purpose}-{self._count}", wanted, is_page=is_page, limit_s=limit_s)
-
     def _run(self, errand: Errand) -> None:
         is_crowded = self._inbox is not None or len(self._errands)
         if self._habits.one_subscription and is_crowded:
-            self._queue.append(errand)
+            self._errands.queue.append(errand)
             self._next()
         else:
             self._errands.ask(errand, self._frames)
@@ -272,18 +261,18 @@ class Subscriptions:
     def _share(self, errands: list[Errand]) -> None:
         """Use one subscription from now on: the relay grants no second."""
         self._habits.one_subscription = True
-        self._queue.extend(errands)
+        self._errands.queue.extend(errands)
         self._next()
 
     def _next(self) -> None:
         """Start the next errand that waits for the only subscription."""
         inbox = self._inbox
-        if not self._queue:
+        if not self._errands.queue:
             return
         if inbox is None and not len(self._errands):
-            self._errands.ask(self._queue.popleft(), self._frames)
+            self._errands.ask(self._errands.queue.popleft(), self._frames)
         elif inbox is not None and inbox.is_live and inbox.errand is None:
-            self._open(inbox, self._queue.popleft(), self._reading.live_filter())
+            self._open(inbox, self._errands.queue.popleft(), self._reading.live_filter())
 
     def _own_ended(self, errand: Errand, end: End) -> None:
         """Go on after an errand's own subscription ended; the inbox's may serve in its place."""
@@ -314,7 +303,7 @@ class Subscriptions:
             return
         wanted = self._reading.turn(end)
         if wanted is not None:
-            self._run(self._errand(_PAGE, wanted, inbox.limit_s, is_page=True))
+            self._run(self._errands.make(_PAGE, wanted, inbox.limit_s, is_page=True))
         else:
             inbox.end_reading(pages=self._reading.pages, complete=self._reading.is_complete)
 

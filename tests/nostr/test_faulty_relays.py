@@ -29,6 +29,7 @@ from faulty_relays import (
     WithholdsOneOk,
 )
 from websockets.asyncio.client import connect
+from websockets.utils import accept_key
 
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
@@ -283,6 +284,49 @@ async def test_relay_that_says_nothing_gives_no_answer(bot):
     async with LosesOneEvent(count=5).serving() as url:
         answer = await publish(bot, url, note(bot))
     assert (answer.accepted, answer.reason) == (False, Undelivered.NO_ANSWER)
+
+
+@asynccontextmanager
+async def unread():
+    """Serve a relay that opens WebSockets and reads nothing more; yield its URL."""
+
+    async def shake_hands(reader, writer):
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked = dict(line.split(": ", 1) for line in request.splitlines() if ": " in line)
+        accepted = accept_key(asked["Sec-WebSocket-Key"])
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accepted.encode() + b"\r\n\r\n"
+        )
+        writer.transport.pause_reading()
+        writers.append(writer)
+
+    writers = []
+    server = await asyncio.start_server(shake_hands, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+        server.close()
+
+
+@pytest.mark.usefixtures("short_limits")
+async def test_relay_that_reads_nothing_holds_no_message_up_and_is_left(bot):
+    heavy = events.sign(bot, kind=1, created_at=1_784_700_000, tags=(), content="x" * 1_000_000)
+    clock = Clock()
+    async with unread() as url:
+        one = Relay(url, bot, clock=clock, random=random.Random(1), since=clock.now())
+        serving = asyncio.create_task(one.connect_once())
+        await eventually(lambda: one._connection is not None)
+        async with asyncio.timeout(LIMIT_S):
+            answers = await asyncio.gather(*(one.publish(heavy) for _ in range(20)))
+            await serving
+    assert {answer.reason for answer in answers} <= {
+        Undelivered.NO_ANSWER,
+        Undelivered.NO_CONNECTION,
+    }
+    assert one.state.trouble is RelayTrouble.NO_PONG
 
 
 async def test_host_whose_ok_is_missing_is_visited_for_the_next_message(bot, monkeypatch):

@@ -28,7 +28,7 @@ PEOPLE_MAX = 8
 """The people of one look-up: a relay gives at most 20 events for one query."""
 AT_ONCE = 3
 _LOOK = timedelta(minutes=1)
-_CONNECT_S = 10
+_DOUBLED_MAX = 10
 _RESENT_FOR = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class RelayListWatch:
     _wanted: dict[str, None] = field(default_factory=dict, init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
     _busy: int = field(default=0, init=False)
+    _unanswered: int = field(default=0, init=False)
 
     def want(self, pubkey: str, *, failed: bool = False) -> None:
         """Have a person looked up soon, unless that was just done; `failed`: a message did not arrive."""
@@ -66,7 +67,6 @@ class RelayListWatch:
 
     async def run(self) -> None:
         """Look up each wanted person, and each person whose last look-up is old; never return."""
-        await self._wait_for_relays()
         async with asyncio.TaskGroup() as group:
             everybody_at = self.clock.now()
             while True:
@@ -76,13 +76,6 @@ class RelayListWatch:
                     everybody_at = now + _LOOK
                 self._start(group)
                 await self._bell.wait(self.clock, _LOOK.total_seconds())
-
-    async def _wait_for_relays(self) -> None:
-        """Wait for a relay of the bot, a few seconds at most."""
-        for _ in range(_CONNECT_S):
-            if self.messenger.connected():
-                return
-            await self.clock.sleep(1)
 
     def _is_older(self, pubkey: str, age: timedelta) -> bool:
         looked_at, now = self._looked_at.get(pubkey), self.clock.now()
@@ -106,12 +99,10 @@ class RelayListWatch:
     def _start(self, group: asyncio.TaskGroup) -> None:
         while self._wanted and self._busy < AT_ONCE:
             batch = list(self._wanted)[:PEOPLE_MAX]
-            at = self.clock.now()
-            if not self.messenger.connected():
-                at -= EVERY - RETRY_AFTER  # The bot's own relays were not asked.
+            now = self.clock.now()
             for pubkey in batch:
                 del self._wanted[pubkey]
-                self._looked_at[pubkey] = at
+                self._looked_at[pubkey] = now
             self._busy += 1
             group.create_task(self._look_up(batch))
 
@@ -120,7 +111,9 @@ class RelayListWatch:
             people = await self.database.read(
                 lambda tx: [SoughtPerson(one, person_relays.places_of(tx, one)) for one in batch]
             )
-            if not await self.messenger.look_up(people, self._keep):
+            if await self.messenger.look_up(people, self._keep):
+                self._unanswered = 0
+            else:
                 self._look_again(batch)
         except Exception as error:
             # A failed look-up must not end the bot; a failed disk must.
@@ -134,9 +127,14 @@ class RelayListWatch:
         await self._note_sought(batch)
 
     def _look_again(self, batch: list[str]) -> None:
-        """Have people looked up at the next round: no relay of the bot's own said whether they have lists."""
+        """Have people looked up before EVERY is over: no relay of the bot's own answered.
+
+        After RETRY_AFTER at first, then after growing pauses.
+        """
+        pause = min(RETRY_AFTER * 2**self._unanswered, EVERY)
+        self._unanswered = min(self._unanswered + 1, _DOUBLED_MAX)
         for pubkey in batch:
-            self._looked_at[pubkey] = self.clock.now() - EVERY
+            self._looked_at[pubkey] = self.clock.now() - EVERY + pause
 
     async def _note_sought(self, batch: list[str]) -> None:
         """Note that people's first look-up has ended; messages that waited for the end are due."""

@@ -299,12 +299,20 @@ async def test_first_answer_goes_on_to_a_list_that_is_found_after_it_left(watche
 
 
 async def test_people_are_looked_up_again_soon_where_no_relay_of_the_bots_answered(watched):
+    """After a minute, and then ever more seldom: a relay may never answer."""
     watched.finder.is_answered = False
-    await until(lambda: watched.lists.is_sought(ANA))
-    before = len(watched.finder.asked)
-    watched.clock.ahead += timedelta(minutes=1, seconds=1)
-    watched.lists._bell.ring()
-    await until(lambda: len(watched.finder.asked) > before)
+    looks = 1
+    for minutes in (1, 2, 4, 8, 16, 20, 20):
+        await until(lambda n=looks: watched.finder.people().count(ANA) == n)
+        await until(lambda: not watched.lists._busy)
+        watched.clock.ahead += timedelta(minutes=minutes, seconds=-1)
+        watched.lists._bell.ring()
+        await until(lambda: not watched.lists._bell._rung.is_set())
+        assert watched.finder.people().count(ANA) == looks
+        watched.clock.ahead += timedelta(minutes=1, seconds=1)
+        watched.lists._bell.ring()
+        looks += 1
+    await until(lambda: watched.finder.people().count(ANA) == looks)
 
 
 async def test_list_that_is_found_sends_the_waiting_message_on_at_once(watched):
@@ -393,31 +401,6 @@ async def test_message_that_is_on_the_list_already_leaves_no_second_time(watched
     await until(lambda: not watched.signals.outbox._rung.is_set())
     assert watched.relays.texts() == ["answer"]
     assert await watched.unsent() == 0
-
-
-async def test_look_ups_wait_a_moment_for_the_bots_relays_and_are_repeated_without(unlisted):
-    """At a start no relay is connected yet; with none at all the discovery relays are still asked."""
-    office, slept = unlisted, []
-    finder = Finder(office)
-    office.relays.online = False
-
-    async def sleep(delay_s):
-        slept.append(delay_s)
-        if delay_s > 1 or len(slept) > 10:
-            await asyncio.Event().wait()
-
-    office.clock.sleep = sleep
-    task = asyncio.create_task(office.lists.run())
-    await until(lambda: finder.asked)
-    assert slept[:10] == [1] * 10
-    await until(lambda: not office.lists._busy)
-    finder.asked.clear()
-    office.relays.online = True
-    office.clock.ahead += RETRY_AFTER
-    office.lists._bell.ring()
-    await until(lambda: ANA in finder.people())
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_failed_delivery_has_the_list_renewed(watched):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import nostr_sdk
 import pytest
+from faulty_relays import FAULTS
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -408,6 +409,32 @@ async def test_relays_that_ask_for_work_get_it_once(bot):
                     found.append([await app.newest(kind) for kind in KINDS])
                     assert await app.profile() == FIRST | {"bot": True}
         assert found[:2] == found[2:]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "no_eose",
+        "one_subscription",
+        "one_subscription_by_notice",
+        "one_subscription_in_silence",
+        "closes_after_eose",
+        "hangs_up",
+        "loses_one_event",
+        "says_duplicate",
+        "refuses_dates",
+    ],
+)
+async def test_relay_with_a_fault_gets_the_announcement_all_the_same(bot, fault):
+    relay = FAULTS[fault]()
+    async with (
+        relay.serving() as own,
+        local_relay() as far,
+        announcing(bot, [own], discovery=(far,)),
+    ):
+        await eventually(lambda: {*KINDS} <= {event["kind"] for event in relay.stored})
+        (inbox,) = [event["tags"] for event in relay.stored if event["kind"] == 10_050]
+        assert inbox == [["relay", own]]
 
 
 async def test_relay_that_has_lost_everything_gets_it_again(bot):

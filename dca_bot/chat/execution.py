@@ -79,6 +79,8 @@ class Execution:
         ctx = self._context(tx, message, now)
         if ctx is not None and late is not None:
             self._tell_of_clock(tx, ctx, message)
+        if message.arrived_at is None and inbox.wrote_later(tx, message):
+            late = late or Say("problem.overtaken")
         inbox.note_person(tx, message, now=now)
         if ctx is None:
             result = _Result(Outcome.REFUSED, (turn_away(),))

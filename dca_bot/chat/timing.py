@@ -7,6 +7,8 @@ shows how wrong that clock is. A message that a relay had stored is old, not slo
     own time wrong, passed on new  commands that only tell something run; others are told how far the
                                    phone's clock is off, and nothing is changed
     own time wrong, stored         nothing runs; the sender is told that the message came too late
+    written before a message that  stored: commands that only tell something run; nothing is changed, and
+    was answered already           the sender is told so. Passed on new: the message runs
     written before the sender was  stored: no answer, a stranger wrote that
     a client, or had this key      passed on new: own time wrong
 

@@ -53,6 +53,27 @@ async def test_failure_undoes_everything_and_is_told_with_a_reference(talk, capl
     assert "is pending" in await talk.tell("op", f"confirm {code}")
 
 
+async def test_older_message_that_a_relay_had_stored_changes_nothing_after_a_later_one(talk):
+    await talk.add_client("maria")
+    talk.clock.at += timedelta(minutes=9)
+    pause = talk.message("maria", "pause", age=timedelta(minutes=2))
+    deep = talk.message("maria", "balance", age=timedelta(minutes=2))
+    assert "active already" in await talk.tell("maria", "resume", age=timedelta(minutes=1))
+    assert "before something that I have answered already" in await talk.deliver(pause)
+    assert (await talk.client("maria")).state == "active"
+    assert "Balance" in await talk.deliver(deep), "it only asks"
+    newest = talk.message("maria", "pause", age=timedelta(minutes=1))
+    assert "Paused" in await talk.deliver(newest), "written in the same second"
+
+
+async def test_older_message_that_comes_as_new_runs(talk):
+    await talk.add_client("maria")
+    talk.clock.at += timedelta(minutes=9)
+    assert await talk.tell("maria", "balance")
+    other_phone = talk.message("maria", "pause", age=timedelta(minutes=1))
+    assert "Paused" in await talk.deliver(replace(other_phone, arrived_at=talk.clock.now()))
+
+
 async def test_failed_message_does_not_run_again(talk):
     await talk.sql(
         "CREATE TRIGGER broken BEFORE INSERT ON client BEGIN SELECT RAISE(ABORT, 'x'); END"

@@ -58,6 +58,15 @@ def note_person(tx: Tx, message: IncomingMessage, *, now: datetime) -> None:
         tx.execute("UPDATE person SET behind_s = ? WHERE pubkey = ?", (behind_s, message.sender))
 
 
+def wrote_later(tx: Tx, message: IncomingMessage) -> bool:
+    """Tell whether a message was handled that the person has written later, by the messages' own times."""
+    row = tx.execute(
+        "SELECT protocol_at > ? AS yes FROM person WHERE pubkey = ?",
+        (micros(message.sent_at), message.sender),
+    ).fetchone()
+    return row is not None and bool(row["yes"])
+
+
 def clock_behind(tx: Tx, pubkey: str) -> timedelta | None:
     """Return how far the clock of a person's phone was behind, below 0 for ahead; None if not known."""
     row = tx.execute("SELECT behind_s FROM person WHERE pubkey = ?", (pubkey,)).fetchone()

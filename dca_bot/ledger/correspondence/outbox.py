@@ -124,11 +124,13 @@ def hurry_person(tx: Tx, pubkey: str, now: datetime) -> None:
 def resend_since(tx: Tx, pubkey: str, since: datetime, *, now: datetime) -> None:
     """Have the NIP-17 messages to a person that were written since a time leave once more.
 
-    The rumors stay the same, so an app that has a message already shows no second one.
+    The rumors stay the same, so an app that has a message already shows no second one. Messages that are
+    worthless by now (NIP-40) are left out.
     """
     tx.execute(
-        "UPDATE outbox SET sent_at = NULL, try_at = ? WHERE recipient = ? AND created_at >= ?"
-        " AND sent_at IS NOT NULL AND dropped_at IS NULL AND protocol = ?",
+        "UPDATE outbox SET sent_at = NULL, try_at = ?1 WHERE recipient = ?2 AND created_at >= ?3"
+        " AND sent_at IS NOT NULL AND dropped_at IS NULL AND protocol = ?4"
+        " AND (expires_at IS NULL OR expires_at > ?1)",
         (micros(now), pubkey, int(since.timestamp()), DmProtocol.NIP17),
     )
 

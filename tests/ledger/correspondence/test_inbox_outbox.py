@@ -6,6 +6,7 @@ from ledger.story import START, hex_of
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.ledger.correspondence import inbox, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.store.instants import micros
 
 ANA, BEN = hex_of("ana"), hex_of("ben")
 NIP04, NIP17 = DmProtocol.NIP04, DmProtocol.NIP17
@@ -235,3 +236,21 @@ def test_a_person_counts_as_reached_when_a_relay_took_a_message_or_after_writing
     assert story.read(inbox.reached, ANA)
     story.do(inbox.note_person, message(sender=BEN), now=story.now)
     assert story.read(inbox.reached, BEN)
+
+
+def test_messages_since_a_time_leave_once_more_but_not_those_of_no_use_any_more(story):
+    write(story, "long ago", protocol=NIP17)
+    story.later(hours=1)
+    since = story.now
+    write(story, "news", protocol=NIP17)
+    write(story, "over kind 4", protocol=NIP04)
+    write(story, "a code", protocol=NIP17)
+    story.sql("UPDATE outbox SET expires_at = ? WHERE text = 'a code'", micros(story.now))
+    write(story, "to ben", to=BEN, protocol=NIP17)
+    while found := due(story):
+        for one in found:
+            story.do(outbox.mark_sent, one, now=story.now)
+        story.later(seconds=1)
+    story.later(minutes=10)
+    story.do(outbox.resend_since, ANA, since, now=story.now)
+    assert [one.text for one in due(story)] == ["news"]

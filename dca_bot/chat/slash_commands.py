@@ -1,6 +1,6 @@
-"""The clients' commands as apps complete them behind a slash, made from the command table.
+"""The clients' commands in the form for apps that complete commands, made from the command table.
 
-Operators' commands are left out: what is published can be read by everybody.
+Operators' commands are left out: everybody can read published commands.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def slash_commands(texts: Texts, language: str) -> tuple[SlashCommand, ...]:
 
 
 def _arguments(commands: Sequence[Command[Any]]) -> tuple[SlashArgument, ...]:
-    """Return a command's arguments; a word that begins several commands has a text as its argument."""
+    """Return a command's arguments: a single text for a word that begins several commands."""
     command, *others = commands
     if not others and len(command.words) == 1:
         return tuple(map(_argument, command.params))

@@ -1,11 +1,11 @@
-"""Commands as apps complete them behind a slash: values without a wire format."""
+"""Commands for apps that complete commands behind a slash: values without a wire format."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ArgumentKind(StrEnum):
-    """What an argument consists of."""
+    """The kind of text that an argument takes."""
 
     WORD = "word"
     NUMBER = "number"
@@ -27,7 +27,7 @@ class SlashArgument:
 
 @dataclass(frozen=True, slots=True)
 class SlashCommand:
-    """A command: the word behind the slash, a description, and arguments, required ones first."""
+    """A command: the word behind the slash, a description, and arguments, the required first."""
 
     word: str
     description: str
@@ -35,7 +35,7 @@ class SlashCommand:
 
 
 class ManifestFormat(StrEnum):
-    """The format in which the commands are published; no format is part of the protocol yet."""
+    """The format of the published commands; no format is part of the protocol yet."""
 
     OFF = "off"
     NIP_CD = "nip-cd"

@@ -1,4 +1,4 @@
-"""The relays where the bot announces itself: what each has of the bot, and what is wrong there."""
+"""The relays that get the bot's announcement: the bot's events at each relay, and the relay's trouble."""
 
 import asyncio
 import logging
@@ -15,12 +15,12 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class AnnouncedRelay:
-    """A relay where the bot announces itself, an own relay or one that is visited.
+    """A relay that gets the bot's announcement, an own relay or a visited relay.
 
-    `rules`: what a visited relay asks of events. `relay`: the present connection to an own relay.
-    `answered`: the relay has told once what it has of the bot. `has`: the bot's events that the relay
-    has, by slot. `failed`: the events that the relay didn't take since the last retry. `detail`: what is
-    wrong, for a person. `woken`: there may be something to do.
+    `rules`: the demands of a visited relay on events. `relay`: the present connection to an own relay.
+    `answered`: the relay has answered the query for the bot's events. `has`: the bot's events at the relay,
+    by slot. `failed`: the events that the relay didn't take since the last retry. `detail`: the trouble, for
+    a person. `woken`: perhaps the relay has to be read, or lacks an event.
     """
 
     url: str
@@ -43,7 +43,7 @@ class AnnouncedRelay:
         return known is None or not is_same(known, event)
 
     def connect(self, relay: Relay) -> None:
-        """Note a new connection of an own relay, which may have lost the bot's events meanwhile."""
+        """Note a new connection to an own relay: the relay may have lost the bot's events meanwhile."""
         self.relay, self.reconnected = relay, self.served
         self.expire()
         self.woken.set()
@@ -54,7 +54,7 @@ class AnnouncedRelay:
         self.failed.clear()
 
     def note(self, detail: str) -> None:
-        """Keep what is wrong at the relay, and log each change."""
+        """Keep the relay's trouble, '' for none, and log each change."""
         if detail == self.detail:
             return
         self.detail = detail
@@ -66,7 +66,7 @@ class AnnouncedRelay:
 
 @dataclass(slots=True)
 class Visit:
-    """The listener that does one thing at a relay and leaves; `result` is None without a connection."""
+    """The listener that acts at a relay and leaves; `result` is None without a connection."""
 
     act: Callable[[Relay], Awaitable[bool]]
     result: bool | None = None

@@ -1,7 +1,7 @@
-"""Publishes what the bot says of itself, to the bot's own relays, to discovery relays and to former relays.
+"""Publishes the bot's own events to the bot's own relays, to discovery relays and to former relays.
 
-Each relay is read before anything is published there, and is sent only what the relay lacks. Relays
-that refuse or can't be reached are tried again after growing delays, and named in the log.
+Each relay is read first, and then is sent the events that the relay lacks. Relays that refuse or can't be
+reached are tried again after growing delays, and named in the log.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ _READ_AGAIN_S = 24 * 3600
 class Announcement:
     """Keeps the bot's own events published while `run` runs.
 
-    `elsewhere`: relays that aren't the bot's own, visited as the operator has written them.
+    `elsewhere`: relays that aren't the bot's own, visited at the URLs that the operator has written.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Announcement:
             place.woken.set()
 
     async def _attend(self, place: AnnouncedRelay) -> None:
-        """Serve one relay whenever there is something to do there."""
+        """Serve a relay whenever the relay has to be read or lacks an event."""
         failures, delay_s = 0, _READ_AGAIN_S
         while True:
             place.woken.clear()
@@ -140,9 +140,9 @@ class Announcement:
         return place.woken.is_set()
 
     async def _serve(self, place: AnnouncedRelay) -> bool | None:
-        """Read a relay and publish there what the relay lacks.
+        """Read a relay and publish the events that the relay lacks.
 
-        False if that failed in part, None if there is nothing to do.
+        False after a failure, even in part; None if the relay needs neither.
         """
         try:
             if not self._has_business(place):
@@ -166,7 +166,7 @@ class Announcement:
         return wants_reading or any(event.id not in place.failed for event in self._lacking(place))
 
     async def _visit(self, place: AnnouncedRelay) -> bool:
-        """Connect to a relay that isn't the bot's own for one visit."""
+        """Connect for a visit to a relay that isn't the bot's own."""
         visit = Visit(partial(self._meet, place))
         relay = Relay(
             place.url,
@@ -200,7 +200,7 @@ class Announcement:
         return not place.detail
 
     async def _read(self, place: AnnouncedRelay, relay: Relay) -> None:
-        """Learn which events of the bot a relay has."""
+        """Ask a relay for the bot's events."""
         kinds = [*_KINDS, *(_COMMAND_KINDS if place.own else ())]
         wanted = {"kinds": kinds, "authors": [self._key.public_key], "limit": _QUERY_EVENTS_MAX}
         found = await relay.query(wanted)
@@ -240,7 +240,7 @@ class Announcement:
             self._wake_all()
 
     def _lacking(self, place: AnnouncedRelay) -> list[Event]:
-        """Return the events to publish that a relay doesn't have, as far as they can be decided."""
+        """Return the events that are decided by now and that a relay doesn't have."""
         answered = [one.answered for one in self._relays]
         is_read = all(answered) or (any(answered) and not self._is_patient)
         stage = Stage(is_read=is_read, is_settled=self._is_settled)
@@ -264,5 +264,5 @@ class Announcement:
 
 
 def _delay_s(failures: int) -> int:
-    """Return after how long a relay is served again, by how often that has failed in a row."""
+    """Return the seconds until a relay is served again after so many failures in a row."""
     return min(_RETRY_S << (failures - 1), _READ_AGAIN_S) if failures else _READ_AGAIN_S

@@ -1,7 +1,7 @@
-"""What the bot publishes of its commands, for apps that complete commands behind a slash.
+"""The events that tell apps of the bot's commands, so that the apps can complete a command behind a slash.
 
-NIP-CD, a proposal, has an event for each command; kind 33304, which some apps read, is one event with
-all commands. Either way a command that an app has completed arrives as an ordinary message.
+NIP-CD, a proposal, has an event for each command. Kind 33304, in use by some apps, has a single event with
+all commands. In both formats a completed command arrives as an ordinary message.
 """
 
 import json
@@ -36,7 +36,7 @@ _DESCRIPTION_BYTES_MAX = 200
 def draft_commands(
     form: ManifestFormat, commands: Sequence[SlashCommand], pubkey: str
 ) -> tuple[Draft, ...]:
-    """Draft the events that tell apps of the commands of the bot, whose public key is `pubkey`."""
+    """Draft the events that tell apps of the bot's commands; `pubkey` is the bot's public key."""
     match form:
         case ManifestFormat.NIP_CD:
             return tuple(_definition(command, pubkey) for command in commands)
@@ -107,7 +107,7 @@ def _definition(command: SlashCommand, pubkey: str) -> Draft:
 
 
 def _manifest(commands: Sequence[SlashCommand]) -> Draft:
-    """Draft the one event of kind 33304; keys beyond the format are ignored by apps."""
+    """Draft the event of kind 33304; apps ignore keys beyond the format."""
     content = {"v": 1, "commands": [_entry(command) for command in commands], _MAKER: _NAME}
     return Draft(KIND_MANIFEST, (("d", ""),), json.dumps(content, ensure_ascii=False))
 
@@ -130,7 +130,7 @@ def _entry(command: SlashCommand) -> dict[str, Any]:
 
 
 def _slug(label: str) -> str:
-    """Make the name of an argument from its label: small letters, digits and hyphens."""
+    """Make the name of an argument from the label: small letters, digits and hyphens."""
     return _NO_SLUG.sub("-", label.lower()).strip("-")[:_SLUG_CHARS_MAX].strip("-")
 
 

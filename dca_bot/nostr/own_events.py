@@ -1,7 +1,7 @@
-"""What the bot publishes of itself: profile (NIP-01, NIP-24), inbox relays (NIP-17), relay list (NIP-65).
+"""The bot's own events: profile (NIP-01, NIP-24), inbox relays (NIP-17), relay list (NIP-65). Pure.
 
-Pure. A draft is made from what the operator configured and from the newest event that is published:
-what somebody has set elsewhere with the bot's key stays wherever the configuration says nothing.
+A draft is made from the configuration and from the newest published event. Where the configuration says
+nothing, values stay that somebody has published from another app with the bot's key.
 """
 
 import json
@@ -28,7 +28,7 @@ Slot = tuple[int, str]
 
 
 def slot_of(event: "Event | Draft") -> Slot:
-    """Return the slot in which an event replaces its predecessor (NIP-01)."""
+    """Return the slot of an event: an event replaces earlier events of the same slot (NIP-01)."""
     names = (tag[1] for tag in event.tags if len(tag) > 1 and tag[0] == "d")
     return event.kind, next(names, "") if event.kind >= 30_000 else ""
 
@@ -42,17 +42,17 @@ class Draft:
     content: str
 
     def is_said_by(self, event: Event | None) -> bool:
-        """Tell whether an event has this very content, whatever work (NIP-13) was put into the event."""
+        """Tell whether an event has the draft's content and tags; proof of work (NIP-13) doesn't count."""
         return event is not None and (said(event), event.content) == (self.tags, self.content)
 
 
 def said(event: Event) -> Tags:
-    """Return the tags of an event but the proof of work (NIP-13), which a relay has asked for."""
+    """Return the tags of an event without the proof of work (NIP-13) that a relay has asked for."""
     return tuple(tag for tag in event.tags if tag[:1] != ("nonce",))
 
 
 def is_same(one: Event, other: Event) -> bool:
-    """Tell whether two events are the same but for the work that was put into them (NIP-13)."""
+    """Tell whether two events differ in nothing but proof of work (NIP-13)."""
     return (one.created_at, said(one), one.content) == (
         other.created_at,
         said(other),
@@ -92,8 +92,8 @@ def draft_inbox_relays(relays: Sequence[str]) -> Draft:
 def draft_relays(published: Event | None, relays: Sequence[str], own: Sequence[str]) -> Draft:
     """Draft the list of the relays where the bot reads and writes.
 
-    Of a published list the relays marked `write` stay, except the bot's `own`: events of the bot may
-    lie there. A relay without this mark would promise that the bot reads there.
+    Of a published list the relays marked `write` stay, except the bot's `own`: such a relay may hold events
+    of the bot. A relay without the mark `write` would promise that the bot reads messages from that relay.
     """
     mine = {normalize(url) for url in own}
     kept = [
@@ -106,7 +106,7 @@ def draft_relays(published: Event | None, relays: Sequence[str], own: Sequence[s
 
 @dataclass(slots=True)
 class OwnEvents:
-    """The newest event of each slot: the one that some relay has, and the one that none has accepted yet."""
+    """The newest event of each slot: the newest at any relay, or a newer event not taken yet."""
 
     sign: Callable[[Draft, int], Event]
     public: dict[Slot, Event] = field(default_factory=dict)
@@ -114,10 +114,10 @@ class OwnEvents:
     _contested: set[Slot] = field(default_factory=set)
 
     def note_public(self, event: Event) -> bool:
-        """Note that a relay has an event of the bot; return whether that is news.
+        """Note that a relay has an event of the bot; return whether the newest event changes by that.
 
-        Of two events of one second the event with the lower id counts (NIP-01). Some relays keep the event
-        that came first all the same, so the slot is contested until a later event is published.
+        Of two events of the same second the event with the lower id counts (NIP-01). Some relays keep the
+        event that came first. The slot of two such events is contested until a later event is published.
         """
         slot, known = slot_of(event), self.public.get(slot_of(event))
         if known is not None and (known.created_at > event.created_at or is_same(known, event)):

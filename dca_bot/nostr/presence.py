@@ -1,4 +1,4 @@
-"""What the bot says of itself: which events are to be published, by what is known so far. Pure."""
+"""The bot's presence: the events to publish, as far as can be decided by now. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from dca_bot.nostr.own_events import (
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What the bot says of itself.
+    """The bot's profile and commands, as configured.
 
     `profile`: the profile's keys that the operator has set; '' takes a key away. `first_profile`: the
     keys of a bot that has no profile yet. `commands` are published in the format `manifest`.
@@ -33,9 +33,9 @@ class Presence:
 
 
 class OwnRelays:
-    """The bot's own relays in the configured order, and which of them have ever passed messages on.
+    """The bot's own relays in the configured order; only a relay that ever passed messages on is announced.
 
-    `worked`: the relays that did so in an earlier run.
+    `worked`: the relays that have passed messages on in an earlier run.
     """
 
     def __init__(self, urls: Iterable[str], worked: Iterable[str]) -> None:
@@ -54,16 +54,16 @@ class OwnRelays:
         return is_news
 
     def has(self, url: str) -> bool:
-        """Tell whether a relay is one of the bot's own."""
+        """Tell whether a relay is the bot's own."""
         return same_form(url) in {same_form(own) for own in self.urls}
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is known so far.
+    """The progress of a start.
 
-    `is_read`: what is published is known well enough to be replaced. `is_settled`: the own relays have
-    had their time to come up.
+    `is_read`: the published events are known well enough to be replaced. `is_settled`: the own relays
+    have had enough time to come up.
     """
 
     is_read: bool
@@ -75,8 +75,8 @@ def drafts(
 ) -> list[Draft]:
     """Draft the events for every relay, as far as each can be decided.
 
-    The list of inbox relays has no other source than the configuration. Profile and relay list keep
-    what others have published, so both wait until that is read.
+    The list of inbox relays has no other source than the configuration. Profile and relay list keep values
+    of the published events, and wait until the published events are read.
     """
     working = relays.working
     has_lists = bool(working) and (stage.is_settled or len(working) == len(relays.urls))
@@ -92,7 +92,7 @@ def drafts(
 
 
 def command_drafts(presence: Presence, pubkey: str) -> tuple[Draft, ...]:
-    """Draft the events about commands, which go to the bot's own relays alone."""
+    """Draft the events about commands, for the bot's own relays alone."""
     return draft_commands(presence.manifest, presence.commands, pubkey)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a relay once, in a subscription of its own: a page of stored messages, or a query."""
+"""Errands: pages of stored messages and queries, each asked of a relay once in a separate subscription."""
 
 import re
 from collections import deque
@@ -22,7 +22,7 @@ _ABOUT_SUBSCRIPTIONS = re.compile(r"subscription|concurrent|too many|\breqs?\b",
 class Errand:
     """A page or a query; `events` are the query's.
 
-    `limit_s`: after so long without a frame the relay is taken to have answered. `turn` counts the changes of
+    `limit_s`: after this silence the relay is taken to have answered. `turn` counts the changes of
     state: a wake-up with an earlier `turn` comes too late.
     """
 
@@ -43,7 +43,7 @@ class Errand:
         self._looks, self._frames = 0, frames_so_far
 
     def is_being_sent(self, frames_so_far: int) -> bool:
-        """Tell whether a page is still on its way: frames came since the last look.
+        """Tell whether a page is still coming: frames came since the last look.
 
         False in the end also at a relay that never falls silent.
         """
@@ -69,7 +69,7 @@ class End(Enum):
 
 
 class Errands:
-    """The errands of one connection: in subscriptions of their own, or waiting in `queue` for the only one.
+    """The errands of a connection, asked for in separate subscriptions; `queue`: errands not asked for yet.
 
     Methods append to `actions` for the shell, and return how an errand ended, None if none did.
     """
@@ -87,7 +87,7 @@ class Errands:
     def make(
         self, purpose: str, wanted: frames.Filter, limit_s: float, *, is_page: bool = False
     ) -> Errand:
-        """Make an errand with a name of its own, which begins with the purpose."""
+        """Make an errand; the name begins with the purpose, and is used once."""
         self._count += 1
         return Errand(f"{purpose}-{self._count}", wanted, is_page=is_page, limit_s=limit_s)
 

@@ -1,4 +1,4 @@
-"""Reads the stored messages of the bot at one relay, page by page, and knows from when on; without I/O."""
+"""Reads the bot's stored messages at a relay, page by page, without I/O."""
 
 from dca_bot.nostr.actions import Action, StoredBegins, StoredRead
 from dca_bot.nostr.dm import KINDS
@@ -36,7 +36,7 @@ class InboxReading:
         return self._paging is not None
 
     def begin(self) -> Filter:
-        """Begin a reading, and return the filter of the first page, which has no end in time."""
+        """Begin a reading, and return the filter of the first page; the filter has no end in time."""
         self._paging = Paging(self._filter, self._since)
         self._actions.append(StoredBegins())
         return self._paging.filter()
@@ -53,7 +53,7 @@ class InboxReading:
             self._paging.observe(event)
 
     def turn(self, end: End) -> Filter | None:
-        """Return the filter of the page after one that ended so; None at the end of the reading."""
+        """End the present page, and return the filter of the next; None at the end of the reading."""
         paging = self._paging
         if paging is None:
             return None
@@ -83,7 +83,7 @@ class InboxReading:
         self._paging = None
 
     def next_from(self, now_s: int, *, when_read: bool = False) -> None:
-        """Have the next reading begin at a time until when all was received, less what wraps are dated back.
+        """Have the next reading begin LOOKBACK_S before a time until when all messages were received.
 
         `when_read`: only if the present reading ends complete.
         """

@@ -1,4 +1,4 @@
-"""The state of the inbox's subscription at one relay, and how long to wait for what; without I/O."""
+"""The inbox's subscription at a relay: the state and the delays, without I/O."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -33,7 +33,7 @@ class State(Enum):
 
 @dataclass(slots=True)
 class InboxSubscription:
-    """The inbox's subscription; `errand` is what the next EOSE ends.
+    """The inbox's subscription; `errand`: the page or query that the next EOSE ends.
 
     `turn` counts the changes of state: a wake-up with an earlier `turn` comes too late. `words`: the relay's
     own words after CLOSED. `was_read`: all stored messages were delivered since the inbox was opened.
@@ -67,7 +67,7 @@ class InboxSubscription:
 
     @property
     def is_heard(self) -> bool:
-        """Tell whether messages arrive: the inbox is live, or the relay closes it but answers each time."""
+        """Tell whether messages arrive: the inbox is live, or is closed and read again and again."""
         return self.is_live or self.polls > 1
 
     @property
@@ -111,7 +111,7 @@ class InboxSubscription:
         return errand
 
     def note(self, event_id: str, *, is_stored: bool) -> None:
-        """Note a message; only one that this connection had not brought before tells something."""
+        """Note a message; a repeated message tells nothing about the relay."""
         if event_id in self._known:
             return
         if len(self._known) >= _KNOWN_MAX:
@@ -140,7 +140,7 @@ class InboxSubscription:
 
     @property
     def rest_s(self) -> float:
-        """Return when to ask again for what the relay may not have passed on."""
+        """Return when to ask again for messages that the relay may not have passed on."""
         every_s = _RENEW_S_DEAF if self.habits.deaf else RENEW_S
         return max(every_s, self._pages_rest_s) * self.random.uniform(0.8, 1.2)
 

@@ -1,7 +1,7 @@
-"""Proof of work (NIP-13): a nonce that gives an event's id so many leading zero bits. Blocks while it works.
+"""Proof of work (NIP-13): a nonce that gives an event's id leading zero bits. Mining blocks the caller.
 
-Each try hashes the content anew, since the tags come before the content: about 300,000 tries a second, so
-20 bits take three seconds on average, and each bit more takes twice as long.
+Each try hashes the content anew, since the tags come before the content: about 300,000 tries a second.
+20 bits take three seconds on average, and each further bit doubles the time.
 """
 
 import json

@@ -230,7 +230,7 @@ class Relay:
             self._heard_at = until
 
     def _on_frame(self) -> None:
-        """Note whether the relay listens, and what it complains of."""
+        """Note whether the relay listens, and the relay's complaint."""
         if self._protocol is None:
             return
         protocol, trouble = self._protocol, None

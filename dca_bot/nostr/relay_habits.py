@@ -1,4 +1,4 @@
-"""What a relay has shown of itself, kept over connections so that each lesson costs once."""
+"""The habits of a relay, remembered from connection to connection."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ABOUT_DATES = re.compile(
 
 @dataclass(slots=True)
 class RelayHabits:
-    """The peculiarities of one relay, as seen so far.
+    """The peculiarities that a relay has shown.
 
     `one_subscription`: a second subscription of a connection is refused or ignored. `no_eose`: the end
     of the stored events isn't told. `slow`: the end of the stored events was told, but late.

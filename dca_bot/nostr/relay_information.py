@@ -1,4 +1,4 @@
-"""Reads what a relay tells of itself (NIP-11): how much proof of work it asks for."""
+"""Reads a relay's information document (NIP-11) for the proof of work that the relay asks for."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _BYTES_MAX = 64 * 1024
 
 
 async def work_told(url: str, endpoint: Endpoint | None) -> int:
-    """Return the bits of work that a relay's document names; 0 for no document, or no bits in it.
+    """Return the bits of work that a relay's document names; 0 for no document, or a document without bits.
 
     `endpoint`: the addresses that may be connected to, instead of DNS.
     """

@@ -105,7 +105,7 @@ class RelayProtocol:
         return self._take()
 
     def abandon(self, query: str) -> None:
-        """Ask no more for a query that has not had its turn."""
+        """Forget a query that waits to be asked."""
         self._subscriptions.abandon(query)
 
     def forget(self, event_id: str) -> None:

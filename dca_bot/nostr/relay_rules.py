@@ -1,4 +1,4 @@
-"""Makes events as one relay takes them, and learns the relay's rules from refusals."""
+"""Makes events by the rules of a relay, and learns the rules from the relay's refusals."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from dca_bot.nostr.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class RelayRules:
-    """The rules of one relay; without a `sealer` no event is made anew."""
+    """The rules of a relay; without a `sealer` no event is made anew."""
 
     sealer: Sealer | None = None
     habits: RelayHabits = field(default_factory=RelayHabits)

@@ -1,4 +1,4 @@
-"""Notes how a relay does: whether it listens, since when, and what is wrong; the log has each change.
+"""Notes whether a relay listens, since when, and the trouble if not.
 
 The log has a line when the relay begins to listen and a line when the relay ceases, none for attempts
 in between, and few for a relay that comes and goes.
@@ -54,7 +54,7 @@ class RelayWatch:
         return unreached(self._url, self._trouble or _NO_CONNECTION)
 
     def note(self, trouble: Trouble | None, *, listening: bool) -> None:
-        """Note what is wrong; log the first failure and each change."""
+        """Note the present trouble; log the first failure and each change."""
         is_first = self._trouble is _NOT_TRIED
         if is_first and trouble == NOT_LISTENING:
             return  # The first answer is still to come.
@@ -67,7 +67,7 @@ class RelayWatch:
                 self._log(now)
 
     def _log(self, now: datetime) -> None:
-        """Log a change, except a loss whose like was logged within the hour, and the return after it."""
+        """Log a change; a loss is logged once an hour for the same trouble, together with the return."""
         code = None if self._trouble is None else self._trouble.code
         if not self._listening:
             is_told = code is self._logged_code and now - self._logged_at < _SAME_LINE_AFTER

@@ -1,7 +1,7 @@
 """Seals messages, and makes an event anew for a relay with rules: proof of work, or no back-dated wraps.
 
-A wrap's key is used once and forgotten, so a wrap can't be altered: the message is sealed anew. The rumor
-stays the same, and the receiver's app shows both as one message.
+A wrap's key is used once and forgotten: no wrap can be altered, and the message is sealed anew. The rumor
+stays the same, and the receiver's app shows both wraps as a single message.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _Wanted = tuple[OutgoingMessage | str, int, bool]
 
 
 class Sealer:
-    """The maker of the events of one key; remembers what the latest events hold."""
+    """The maker of a key's events; remembers the messages of the latest events."""
 
     def __init__(self, key: SecretKey, clock: Clock, random: Random) -> None:
         self._key = key

@@ -5,9 +5,9 @@ The inbox's subscription goes through
     waiting ──EOSE, or silence──▶ live ──CLOSED──▶ closed ──wake-up or authentication──▶ waiting
 
 The inbox is asked for again after every CLOSED, for as long as the connection lives, and now and then
-while live: some relays answer pings, but pass nothing on. Pages and queries are errands: each has a
-subscription of its own, or uses the inbox's at a relay that grants a connection one subscription. The
-inbox's request then has two filters, the errand's and one for new messages.
+while live: some relays answer pings, but pass nothing on. Pages and queries are errands. Each has a
+separate subscription, or uses the inbox's at a relay that grants a connection a single subscription. The
+inbox's request then has two filters: the errand's, and a filter for new messages.
 """
 
 from random import Random
@@ -66,7 +66,7 @@ class Subscriptions:
         return "" if self._inbox is None else self._inbox.complaint
 
     def start(self) -> None:
-        """Ask for the inbox, if one is read here."""
+        """Ask for the inbox, if the bot reads here."""
         if self._inbox is not None:
             self._read(self._inbox)
 
@@ -77,7 +77,7 @@ class Subscriptions:
         return errand.name
 
     def abandon(self, name: str) -> None:
-        """Ask no more for a query that has not had its turn."""
+        """Forget a query that waits to be asked."""
         self._errands.abandon(name)
 
     def on_frame(self) -> None:
@@ -259,7 +259,7 @@ class Subscriptions:
             self._errands.ask(errand, self._frames)
 
     def _share(self, errands: list[Errand]) -> None:
-        """Use one subscription from now on: the relay grants no second."""
+        """Use the inbox's subscription from now on: the relay grants no second."""
         self._habits.one_subscription = True
         self._errands.queue.extend(errands)
         self._next()

@@ -39,7 +39,7 @@ _COMMAND_KINDS = (KIND_COMMAND, KIND_MANIFEST)
 _QUERY_EVENTS_MAX = 100
 _SETTLE_S = 10
 """How long all own relays have to come up before the lists are published without the rest."""
-_PATIENCE_S = 120
+_PATIENCE_S = 30
 """How long all relays have to answer before a profile is published by what some relays have."""
 _REST_S = 60
 """How often a relay that keeps reconnecting is read again."""
@@ -68,7 +68,7 @@ class Announcement:
         self._clock = clock
         self._random = random
         self._own = own
-        others = dict.fromkeys(url for url in elsewhere if not own.has(url))
+        others = dict.fromkeys(url for url in elsewhere if own.may_be_told_at(url))
         self._relays = [
             *(AnnouncedRelay(url, own=True) for url in own.urls),
             *(AnnouncedRelay(url, own=False, rules=RelayRules(sealer)) for url in others),

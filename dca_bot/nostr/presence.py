@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from dca_bot.core.relay_urls import normalize
+from dca_bot.core.relay_urls import may_be_public, normalize
 from dca_bot.core.slash_commands import ManifestFormat, SlashCommand
 from dca_bot.nostr.command_manifest import draft_commands
 from dca_bot.nostr.events import Event
@@ -57,6 +57,15 @@ class OwnRelays:
         """Tell whether a relay is the bot's own."""
         return same_form(url) in {same_form(own) for own in self.urls}
 
+    def may_be_told_at(self, url: str) -> bool:
+        """Tell whether another relay may learn of the bot's relays.
+
+        A bot whose relays are all on this computer or at home isn't announced to the public: no reader of a
+        public relay could reach the bot.
+        """
+        is_private = not any(map(_has_public_host, self.urls))
+        return not self.has(url) and not (is_private and _has_public_host(url))
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -94,6 +103,11 @@ def drafts(
 def command_drafts(presence: Presence, pubkey: str) -> tuple[Draft, ...]:
     """Draft the events about commands, for the bot's own relays alone."""
     return draft_commands(presence.manifest, presence.commands, pubkey)
+
+
+def _has_public_host(url: str) -> bool:
+    # Without TLS a relay is reached by everybody all the same.
+    return may_be_public(same_form(url).replace("ws://", "wss://", 1))
 
 
 def same_form(url: str) -> str:

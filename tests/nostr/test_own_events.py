@@ -17,6 +17,7 @@ from dca_bot.nostr.own_events import (
     draft_relays,
     slot_of,
 )
+from dca_bot.nostr.presence import OwnRelays
 
 KEY = keys.generate()
 NOW_S = 1_800_000_000
@@ -158,6 +159,21 @@ def test_newest_event_counts_in_whatever_order_they_come(order):
         events.note_public(event)
     newest = min((e for e in found if e.created_at == NOW_S), key=lambda event: event.id)
     assert events.public == {(0, ""): newest}
+
+
+@pytest.mark.parametrize(
+    ("own", "url", "is_told"),
+    [
+        (["wss://a.example"], "wss://d.example", True),
+        (["wss://a.example"], "wss://A.example/", False),
+        (["ws://127.0.0.1:1", "ws://a.example:7000"], "wss://d.example", True),
+        (["ws://127.0.0.1:1", "wss://192.168.1.5", "ws://relay.lan"], "wss://d.example", False),
+        (["ws://127.0.0.1:1"], "ws://127.0.0.1:2", True),
+        (["ws://localhost:1", "wss://abc.onion"], "ws://8.8.8.8", False),
+    ],
+)
+def test_bot_that_nobody_outside_can_reach_is_announced_to_nobody_outside(own, url, is_told):
+    assert OwnRelays(own, ()).may_be_told_at(url) is is_told
 
 
 def test_slot_is_kind_and_name():

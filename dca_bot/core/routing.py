@@ -72,7 +72,8 @@ def route(
     own_relays = _distinct(own)
     if known.inbox is not None and protocol is DmProtocol.NIP17:
         counting = _best_first(known, own_relays)
-        beside = [wrote_at] if wrote_at else own_relays
+        # The relay of writing may be the one that fails: the person's app reads the bot's relays as well.
+        beside = _distinct((wrote_at, *own_relays))
         waves = _chunks(counting)
         # While the list doesn't work, nobody waits for the list to fail once more.
         late = not known.is_lost

@@ -30,14 +30,14 @@ def of(known, protocol=NIP17, **named):
     return route(known, protocol, OWN, **named)
 
 
-def test_message_goes_to_the_list_and_to_the_relay_of_writing_only_if_the_list_fails():
+def test_message_goes_to_the_list_and_only_if_the_list_fails_where_the_person_wrote():
     found = of(PersonRelays(inbox=(A, B), wrote_at=THERE))
-    assert found == Route(((A, B), (THERE,)), frozenset({A, B}))
+    assert found == Route(((A, B), (THERE, OWN_1, OWN_2)), frozenset({A, B}))
 
 
 def test_all_relays_of_a_long_list_are_tried_the_one_that_took_the_last_message_first():
     known = PersonRelays(inbox=(A, B, C, D, E), wrote_at=THERE, accepted_at=E)
-    assert of(known).waves == ((E, A, B, C), (D,), (THERE,))
+    assert of(known).waves == ((E, A, B, C), (D,), (THERE, OWN_1, OWN_2))
 
 
 def test_the_bots_own_relays_come_before_others_of_the_list():
@@ -46,7 +46,7 @@ def test_the_bots_own_relays_come_before_others_of_the_list():
 
 def test_while_a_list_fails_the_relay_of_writing_is_tried_at_once():
     known = PersonRelays(inbox=(A, B, C, D, E), wrote_at=THERE, is_lost=True)
-    assert of(known).waves == ((A, B, C, D, THERE), (E,))
+    assert of(known).waves == ((A, B, C, D, THERE, OWN_1, OWN_2), (E,))
 
 
 def test_person_whose_list_fails_and_who_never_wrote_is_tried_at_the_bots_relays():

@@ -171,9 +171,9 @@ async def office(unlisted):
         (None, (), NIP17, (OWN,)),
         (None, INBOX, NIP17, (INBOX, OWN)),
         (NIP04, (), NIP04, ((WROTE_AT, *OWN),)),
-        (NIP04, INBOX, NIP17, (INBOX, (WROTE_AT,))),
+        (NIP04, INBOX, NIP17, (INBOX, (WROTE_AT, *OWN))),
         (NIP17, (), NIP17, ((WROTE_AT, *OWN),)),
-        (NIP17, INBOX, NIP17, (INBOX, (WROTE_AT,))),
+        (NIP17, INBOX, NIP17, (INBOX, (WROTE_AT, *OWN))),
     ],
 )
 async def test_message_that_the_bot_starts_goes_where_the_person_reads(
@@ -195,7 +195,7 @@ async def test_message_that_the_bot_starts_goes_where_the_person_reads(
         (NIP04, (), ((WROTE_AT, *OWN),)),
         (NIP04, INBOX, ((WROTE_AT, *INBOX, *OWN),)),
         (NIP17, (), ((WROTE_AT, *OWN),)),
-        (NIP17, INBOX, (INBOX, (WROTE_AT,))),
+        (NIP17, INBOX, (INBOX, (WROTE_AT, *OWN))),
     ],
 )
 @pytest.mark.parametrize("pubkey", [ANA, OPERATOR])

@@ -106,6 +106,7 @@ class InboxSubscription:
         self.wants_auth = wants_auth(reason)
         self.words = reason
         self.state = State.CLOSED
+        self.is_renewal = self._missed = False
         self.turn += 1
         errand, self.errand = self.errand, None
         return errand

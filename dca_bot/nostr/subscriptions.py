@@ -48,6 +48,7 @@ class Subscriptions:
         self._reading = InboxReading(pubkey, since or 0, actions)
         self._errands = Errands(random, actions)
         self._frames = 0
+        self._reads_again = False
         self.notice = ""
 
     @property
@@ -124,10 +125,17 @@ class Subscriptions:
             self._share(self._errands.end_all())
 
     def on_authenticated(self) -> None:
-        """Ask again for every subscription that the relay closed for want of authentication."""
+        """Ask again for all that the relay may have refused, or hidden, for want of authentication."""
         self._errands.on_authenticated(self._frames)
         inbox = self._inbox
-        if inbox is not None and inbox.wants_auth and inbox.state is State.CLOSED:
+        if inbox is None:
+            return
+        if inbox.state is not State.CLOSED:
+            # Some relays close nothing, and hide private messages from whoever hasn't authenticated.
+            self._reads_again = True
+            if inbox.is_idle:
+                self._read(inbox)
+        elif inbox.wants_auth:
             self._read(inbox)
 
     def wake(self, name: str, turn: int, now_s: int) -> None:
@@ -147,6 +155,7 @@ class Subscriptions:
 
     def _read(self, inbox: InboxSubscription) -> None:
         """Ask for the inbox; stored events that come with it are the first page."""
+        self._reads_again = False
         self._drop_pages()
         wanted = self._reading.begin()
         self._open(inbox, self._errands.make(_FIRST, wanted, inbox.limit_s, is_page=True))
@@ -180,6 +189,9 @@ class Subscriptions:
                 self._read(inbox)
             return
         errand = inbox.go_live(now_s, is_assumed=is_assumed)
+        if self._reads_again:
+            self._read(inbox)
+            return
         if errand is not None:
             self._settle(errand, End.SILENCE if is_assumed else End.DONE)
         self._next()

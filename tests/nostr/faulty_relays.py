@@ -270,6 +270,25 @@ class LateChallenge(AuthWithoutChallenge):
         )
 
 
+class HidesUntilLogin(LateChallenge):
+    """Finds no message for, and passes none on to, a client that hasn't logged in; refuses nothing."""
+
+    async def on_event(self, connection, event):
+        await Sound.on_event(self, connection, event)
+
+    async def on_request(self, connection, name, *filters):
+        connection.subscriptions[name] = list(filters)
+        if connection.authenticated:
+            await self.send_stored(connection, name, filters)
+        await connection.say("EOSE", name)
+
+    async def pass_on(self, event):
+        for connection in [one for one in self.connections if one.authenticated]:
+            for name, filters in list(connection.subscriptions.items()):
+                if any(matches(event, wanted) for wanted in filters):
+                    await connection.say("EVENT", name, event)
+
+
 class SaysDuplicate(Sound):
     """Stores an event and answers OK false with the prefix `duplicate:`."""
 
@@ -351,6 +370,7 @@ FAULTS: dict[str, Callable[[], Sound]] = {
     "loses_one_event": LosesOneEvent,
     "auth_without_challenge": AuthWithoutChallenge,
     "late_challenge": LateChallenge,
+    "hides_until_login": HidesUntilLogin,
     "says_duplicate": SaysDuplicate,
     "wants_proof_of_work": WantsProofOfWork,
     "wants_untold_work": WantsUntoldWork,

@@ -13,6 +13,7 @@ from faulty_relays import (
     AuthWithoutChallenge,
     ClosesAfterEose,
     HangsUp,
+    HidesUntilLogin,
     HoldsGiant,
     LateChallenge,
     LosesOneEvent,
@@ -135,6 +136,7 @@ READING = {
     "passes_nothing_on": PassesNothingOn,
     "hangs_up": lambda: HangsUp(lifetime_s=20 / FACTOR),
     "late_challenge": lambda: LateChallenge(after_s=4 / FACTOR),
+    "hides_until_login": lambda: HidesUntilLogin(after_s=4 / FACTOR),
     "holds_giant": HoldsGiant,
 }
 

@@ -88,6 +88,21 @@ def test_reading_that_begins_anew_ends_the_pages_of_the_reading_before():
     assert not talk.protocol.up_to_date
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_inbox_is_read_again_once_authenticated_though_the_relay_closed_nothing(when):
+    talk = Conversation()
+    ((_, answer),) = talk.relay_says("AUTH", "abc").sent
+    if when == "before":
+        talk.relay_takes(answer["id"])
+        assert talk.sent == [], "the end of the first request is still to come"
+        talk.listen()
+    else:
+        talk.listen().relay_takes(answer["id"])
+    ((verb, name, wanted),) = talk.sent
+    assert (verb, name, wanted["since"]) == ("REQ", "inbox", SINCE_S)
+    assert talk.listen().rest == [StoredRead(complete=True)]
+
+
 def test_end_of_stored_events_that_comes_late_has_all_read_again():
     talk = Conversation()
     assert talk.delay_passes().rest == [StoredRead(complete=True)], "taken as sent"

@@ -1,7 +1,7 @@
-"""Publishes one event to relays in waves, until a relay that counts has accepted.
+"""Publishes one event to relays in waves, until a counting relay (`core/routing`) has accepted.
 
-A wave begins when every relay of the waves before has answered, or after WAVE_S seconds without an acceptance
-that counts. Once enough relays have the event, the others have GRACE_S seconds more to take the event too.
+A wave begins when every relay of earlier waves has answered, or WAVE_S seconds after the wave before. When a
+counting relay has accepted, the other relays have GRACE_S seconds more to take the event too.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dca_bot.nostr.recipient_relays import GRACE_S
 
 WAVE_S = 2
 BESIDE_S = 1
-"""Seconds in which a relay that counts must accept once another relay has: the next try is more patient."""
+"""Seconds left to the counting relays once another relay has the event; the next try is more patient."""
 
 Send = Callable[[str], Coroutine[Any, Any, RelayAnswer]]
 
@@ -24,10 +24,10 @@ async def publish_in_waves(
     send: Send,
     group: asyncio.TaskGroup,
 ) -> list[RelayAnswer]:
-    """Return the answers that came, up to the first acceptance that counts.
+    """Return the answers up to the first acceptance by a counting relay; without one, all answers.
 
-    Without such an acceptance all answers are waited for, but BESIDE_S seconds at most once a relay that
-    doesn't count has the event. `group` runs the visits that are still under way.
+    Once another relay has the event, answers are waited for BESIDE_S seconds at most. `group` runs the visits
+    that are still under way.
     """
     answers: list[RelayAnswer] = []
     pending: set[asyncio.Task[RelayAnswer]] = set()

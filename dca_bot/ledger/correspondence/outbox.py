@@ -32,7 +32,7 @@ class OutboxMessage:
     """A message to be sent; `relay`: for a reply, the relay from which the question came.
 
     `expires_at`: when the message is worthless; None: never.
-    `taken_beside`: a relay that accepted the message although acceptance there doesn't count, '' for none.
+    `taken_beside`: a relay that accepted the message without counting (`core/routing`), '' for none.
     """
 
     id: int
@@ -188,7 +188,7 @@ def fix_protocol(tx: Tx, message: OutboxMessage, protocol: DmProtocol, event: st
 
 
 def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
-    """Record that a relay has accepted the message."""
+    """Record that the message has reached the recipient (`core/routing`)."""
     tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), message.id))
 
 

@@ -22,7 +22,8 @@ _ABOUT_SUBSCRIPTIONS = re.compile(r"subscription|concurrent|too many|\breqs?\b",
 class Errand:
     """A page or a query; `events` are the query's.
 
-    `limit_s`: after this silence the relay is taken to have answered. `turn` counts the changes of
+    `limit_s`: after this silence the relay is taken to have answered. `quiet_s`: the same once the relay has
+    begun to send. `turn` counts the changes of
     state: a wake-up with an earlier `turn` comes too late.
     """
 
@@ -30,6 +31,7 @@ class Errand:
     filter: frames.Filter
     is_page: bool
     limit_s: float
+    quiet_s: float
     is_open: bool = False
     turn: int = 0
     failures: int = 0
@@ -85,11 +87,17 @@ class Errands:
         return len(self._open)
 
     def make(
-        self, purpose: str, wanted: frames.Filter, limit_s: float, *, is_page: bool = False
+        self,
+        purpose: str,
+        wanted: frames.Filter,
+        limit_s: float,
+        quiet_s: float = 0,
+        *,
+        is_page: bool = False,
     ) -> Errand:
         """Make an errand; the name begins with the purpose, and is used once."""
         self._count += 1
-        return Errand(f"{purpose}-{self._count}", wanted, is_page=is_page, limit_s=limit_s)
+        return Errand(f"{purpose}-{self._count}", wanted, is_page, limit_s, quiet_s)
 
     def abandon(self, name: str) -> None:
         """Forget an errand that waits in the queue."""
@@ -154,7 +162,7 @@ class Errands:
             self.ask(errand, frames_so_far)
             return None
         if errand.is_being_sent(frames_so_far):
-            self._actions.append(WakeIn(errand.limit_s, errand.name, errand.turn))
+            self._actions.append(WakeIn(errand.quiet_s, errand.name, errand.turn))
             return None
         self.end(errand)
         return End.SILENCE

@@ -8,11 +8,13 @@ from dca_bot.nostr.errands import Errand
 from dca_bot.nostr.publications import wants_auth
 from dca_bot.nostr.relay_habits import RelayHabits
 
-STORED_LIMIT_S = 15
+STORED_LIMIT_S = 10
 """After so long without a frame the stored events are taken as sent: some relays never send EOSE."""
+QUIET_S = 5
+"""The same once the relay has begun to send."""
 RENEW_S = 180
 """How often a relay that passes nothing on is asked again."""
-_STORED_LIMIT_S_NO_EOSE = 5
+_STORED_LIMIT_S_NO_EOSE = 3
 _STORED_LIMIT_S_SLOW = 60
 _RENEW_S_DEAF = 30
 _PAGE_REST_S = 20
@@ -134,10 +136,15 @@ class InboxSubscription:
 
     @property
     def limit_s(self) -> float:
-        """Return how long to wait for the next frame of stored events."""
+        """Return how long to wait for the first frame of stored events."""
         if self.habits.slow:
             return _STORED_LIMIT_S_SLOW
         return _STORED_LIMIT_S_NO_EOSE if self.habits.no_eose else STORED_LIMIT_S
+
+    @property
+    def quiet_s(self) -> float:
+        """Return how long to wait for the next frame once the relay has begun to send."""
+        return self.limit_s if self.habits.slow else min(self.limit_s, QUIET_S)
 
     @property
     def rest_s(self) -> float:

@@ -158,7 +158,7 @@ class Subscriptions:
         self._reads_again = False
         self._drop_pages()
         wanted = self._reading.begin()
-        self._open(inbox, self._errands.make(_FIRST, wanted, inbox.limit_s, is_page=True))
+        self._open(inbox, self._page(inbox, _FIRST, wanted))
 
     def _open(self, inbox: InboxSubscription, errand: Errand, *more: frames.Filter) -> None:
         """Send the inbox's request with an errand's filter, in place of the request before."""
@@ -184,7 +184,7 @@ class Subscriptions:
             return
         if inbox.errand is None:
             # The end was taken from silence, and comes only now: there may be more pages.
-            if inbox.is_assumed and not is_assumed:
+            if inbox.is_assumed and not self._habits.slow:
                 self._habits.no_eose, self._habits.slow = False, True
                 self._read(inbox)
             return
@@ -242,7 +242,7 @@ class Subscriptions:
         elif inbox.errand is None:
             self._renew(inbox, now_s)
         elif inbox.errand.is_being_sent(self._frames):
-            self._actions.append(WakeIn(inbox.errand.limit_s, _INBOX, inbox.turn))
+            self._actions.append(WakeIn(inbox.errand.quiet_s, _INBOX, inbox.turn))
         elif self.notice and not inbox.is_live and not self._reading.has_delivered:
             # Some relays refuse a subscription by a notice alone.
             self._inbox_closed(inbox, self.notice, now_s)
@@ -261,6 +261,9 @@ class Subscriptions:
         self._read(inbox)
 
     # Pages and queries -----------------------------------------------------------------------------------
+
+    def _page(self, inbox: InboxSubscription, purpose: str, wanted: frames.Filter) -> Errand:
+        return self._errands.make(purpose, wanted, inbox.limit_s, inbox.quiet_s, is_page=True)
 
     def _run(self, errand: Errand) -> None:
         is_crowded = self._inbox is not None or len(self._errands)
@@ -315,7 +318,7 @@ class Subscriptions:
             return
         wanted = self._reading.turn(end)
         if wanted is not None:
-            self._run(self._errands.make(_PAGE, wanted, inbox.limit_s, is_page=True))
+            self._run(self._page(inbox, _PAGE, wanted))
         else:
             inbox.end_reading(pages=self._reading.pages, complete=self._reading.is_complete)
 

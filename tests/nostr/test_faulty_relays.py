@@ -36,6 +36,7 @@ from dca_bot.core.delivery import Undelivered
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
 from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr import dm, events, keys, relay_connection, sealing
+from dca_bot.nostr.inbox_subscription import STORED_LIMIT_S
 from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.relay import Relay
@@ -239,7 +240,7 @@ async def test_relay_that_hangs_up_every_20_seconds_is_connected_again_within_se
     async with relay.serving() as url, running(bot, url, clock=Noting()):
         await eventually(lambda: relay.visits >= 10)
     # Pings and the bounds of subscriptions have delays of their own.
-    assert [delay for delay in delays if 1 < delay < 15] == []
+    assert [delay for delay in delays if 1 < delay < STORED_LIMIT_S] == []
 
 
 async def publish(key, relay_url, event):

@@ -115,7 +115,7 @@ def test_end_of_stored_events_that_comes_late_has_all_read_again():
 
 def test_relay_that_does_not_end_its_stored_events_is_waited_for_less_on_the_next_connection():
     talk = Conversation(habits=RelayHabits(no_eose=True))
-    assert talk.delays == [5]
+    assert talk.delays == [3]
     assert Conversation(habits=RelayHabits(no_eose=True)).listen().habits.no_eose is False
 
 

@@ -105,6 +105,8 @@ class Alarms:
         if await self.database.read(bot_state.paused):
             self.signals.parts.pop(Part.LAMASSU, None)
         is_back = connected and not (before and before.reachable)
+        if is_back and before is not None:
+            self._relays = replace(self._relays, all_back_at=now)
         if self.signals.note(Part.RELAYS, reachable=connected, now=now):
             _log.warning("relays reachable=%s", connected)
 

@@ -27,12 +27,14 @@ class RelayAlarms:
     """The watcher of single relays.
 
     `alert_after`: the length of an outage that raises the alarm. `counted_from`: outages count from this
-    time at the earliest, after a leap of the clock or a long gap.
+    time at the earliest, after a leap of the clock or a long gap. `all_back_at`: the end of the last outage
+    of all relays, after which each relay has time to come back.
     """
 
     raiser: AlarmRaiser
     alert_after: timedelta
     counted_from: datetime | None = None
+    all_back_at: datetime | None = None
 
     def see(self, tx: Tx, states: Sequence[RelayState], now: datetime) -> bool:
         """Record the states, and give each alarm and all-clear that is due; tell whether one was given."""
@@ -52,11 +54,16 @@ class RelayAlarms:
             return now - state.since >= steady and self._end(tx, state, alarm, now)
         since = max(state.since, self.counted_from or state.since)
         lost_at = alarms.lose(tx, name, min(since, now))
-        if alarm is not None or not is_any_heard or now - lost_at < self.alert_after:
+        if alarm is not None or not is_any_heard or now < self._due_at(lost_at):
             return False
         told = Say("notice.relay_lost", relay=describe.relay_lost(state, lost_at))
         self.raiser.start(tx, name, told, since=lost_at, now=now)
         return True
+
+    def _due_at(self, lost_at: datetime) -> datetime:
+        if self.all_back_at is not None:
+            lost_at = max(lost_at, self.all_back_at + STEADY)
+        return lost_at + self.alert_after
 
     def _end(self, tx: Tx, state: RelayState, alarm: datetime | None, now: datetime) -> bool:
         name = PREFIX + state.url

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from losses import lose
+from losses import lose, reach
 from scaffold import ledger_of
 
 from dca_bot.commands.status import read_status, render_status
@@ -14,7 +14,6 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store import bot_state
 from dca_bot.nostr.keys import generate
 
-NOW = datetime.now(UTC)
 SINCE = datetime(2026, 2, 27, 12, tzinfo=UTC)
 OPERATOR, CLIENT = generate(), generate()
 GOOD, BAD = "wss://good.example.com", "wss://bad.example.com"
@@ -58,9 +57,11 @@ async def test_people_whom_messages_do_not_reach_are_named(config, ledger):
 
 
 async def test_loss_of_a_moment_is_not_named(config, ledger):
-    await lose(ledger, CLIENT.public_key, NOW)
+    now = datetime.now(UTC)
+    await lose(ledger, CLIENT.public_key, now)
     assert (await read_status(config))["not_reached"] == []
-    await lose(ledger, CLIENT.public_key, NOW - timedelta(minutes=6))
+    await reach(ledger, CLIENT.public_key, now)
+    await lose(ledger, CLIENT.public_key, now - timedelta(minutes=6))
     assert len((await read_status(config))["not_reached"]) == 1
 
 

@@ -119,7 +119,8 @@ async def test_relay_that_stays_lost_after_the_others_came_back_is_told(tower):
         tower.lose(url)
     await tower.look(60)
     tower.hear(GOOD)
-    letters = await tower.look(70)
+    assert not any(BAD in letter for letter in await tower.look(77)), "relays come back one by one"
+    letters = await tower.look(79)
     (told,) = [letter for letter in letters if BAD in letter]
     assert "OUT OF REACH since 2026-03-01 06:00" in told
     assert not any(GOOD in letter for letter in letters)

@@ -14,12 +14,15 @@ CODE = re.compile(r"confirm ([0-9A-Z]{4})")
 class AppUser:
     """Somebody who writes to the bot and reads what it sends, over NIP-17 or NIP-04."""
 
-    def __init__(self, relays: list[str], bot_npub: str, *, protocol: str, keys=None) -> None:
+    def __init__(
+        self, relays: list[str], bot_npub: str, *, protocol: str, keys=None, listed=None
+    ) -> None:
         self.keys = keys or sdk.Keys.generate()
         self.npub = self.keys.public_key().to_bech32()
         self.bot = sdk.PublicKey.parse(bot_npub)
         self.protocol = protocol
         self.relays = relays
+        self.listed = listed or relays
         self._client = sdk.ClientBuilder().build()
         self._seen: dict[str, tuple[int, str]] = {}
         self._last = ("", 0)
@@ -29,10 +32,15 @@ class AppUser:
             await self._client.add_relay(sdk.RelayUrl.parse(url))
         await self._client.connect()
         if self.protocol == "nip17":
-            tags = [sdk.Tag.parse(["relay", url]) for url in self.relays]
-            event = sdk.EventBuilder(sdk.Kind(10050), "").tags(tags).finalize(self.keys)
-            await self._client.send_event(event)
+            await self.list_relays(self.listed)
         return self
+
+    async def list_relays(self, urls: list[str], *, later_s: int = 0) -> None:
+        """Publish where this person reads; `later_s`: a later list takes an earlier one's place."""
+        tags = [sdk.Tag.parse(["relay", url]) for url in urls]
+        at = sdk.Timestamp.from_secs(int(time.time()) + later_s)
+        builder = sdk.EventBuilder(sdk.Kind(10050), "").tags(tags).custom_created_at(at)
+        await self._client.send_event(builder.finalize(self.keys))
 
     async def leave(self) -> None:
         await self._client.shutdown()

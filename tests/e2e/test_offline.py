@@ -88,9 +88,16 @@ async def lay(world, parts, exits):
     for line in parts.values():
         text = text.replace(str(line.target_port), str(line.port))
     config.write_text(text)
+    world.listed = [f"ws://{HOST}:{line.port}" for name, line in parts.items() if _is_relay(name)]
+    for user in world.users:
+        await user.list_relays(world.listed, later_s=1)
     hosts = world.folder / "known_hosts"
     new, old = (str(port) for port in (parts["lamassu"].port, world.ssh_port))
     hosts.write_text(hosts.read_text().replace(old, new))
+
+
+def _is_relay(name):
+    return name not in ("lamassu", "lnbits")
 
 
 def distributed(world):

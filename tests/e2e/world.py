@@ -68,10 +68,13 @@ class World:
     bot: SecretKey = field(default_factory=generate)
     operator: AppUser | None = None
     users: list[AppUser] = field(default_factory=list)
+    listed: list[str] | None = None
+    """What people's lists call the relays, if the bot calls them otherwise than people do."""
     process: subprocess.Popen[bytes] | None = None
 
     async def user(self, protocol: str) -> AppUser:
-        user = await AppUser(self.relays, self.bot.npub, protocol=protocol).join()
+        user = AppUser(self.relays, self.bot.npub, protocol=protocol, listed=self.listed)
+        await user.join()
         self.users.append(user)
         return user
 

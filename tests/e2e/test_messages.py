@@ -115,7 +115,9 @@ async def test_stranger_knocks_and_becomes_a_client_by_the_code(make_world, prot
     assert 'Profile: "Ana from the shop"' in asked
     done = await world.operator.ask(f"confirm {CODE.search(asked)[1]}")
     assert "ana is added" in done
-    assert (await ana.wait(lambda texts: len(texts) > 1))[1].startswith("Welcome, ana!")
+    _, welcome, deposit = await ana.wait(lambda texts: len(texts) > 2)
+    assert welcome.startswith("Welcome, ana!")
+    assert "is noted" in deposit
     assert "Balance" in await ana.ask("balance")
     assert world.rows("SELECT state FROM client") == [("active",)], "the knock was no command"
     assert "Nobody has knocked" in await world.operator.ask("knocks")

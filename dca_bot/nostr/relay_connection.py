@@ -13,6 +13,7 @@ from websockets.frames import CloseCode
 from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import Clock
 from dca_bot.core.relay_state import RelayTrouble
+from dca_bot.errors import one_line
 from dca_bot.nostr import actions
 from dca_bot.nostr.events import Event
 from dca_bot.nostr.frames import Filter
@@ -260,7 +261,7 @@ class RelayConnection:
 
     def _on_answer(self, event_id: str, *, accepted: bool, reason: str) -> None:
         if accepted:
-            answer = RelayAnswer(self._url, accepted=True, words=reason)
+            answer = RelayAnswer(self._url, accepted=True, words=one_line(reason))
         else:
             answer = unreached(self._url, trouble_said(RelayTrouble.REFUSED, reason))
         _resolve(self._answers.get(event_id), answer)

@@ -189,11 +189,12 @@ class Subscriptions:
                 self._read(inbox)
             return
         errand = inbox.go_live(now_s, is_assumed=is_assumed)
-        if self._reads_again:
+        reads_again = self._reads_again
+        if errand is not None and not (reads_again and errand.is_page):
+            self._settle(errand, End.SILENCE if is_assumed else End.DONE)
+        if reads_again:
             self._read(inbox)
             return
-        if errand is not None:
-            self._settle(errand, End.SILENCE if is_assumed else End.DONE)
         self._next()
         if inbox.is_idle:
             self._actions.append(WakeIn(inbox.rest_s, _INBOX, inbox.turn))
@@ -206,7 +207,6 @@ class Subscriptions:
         if not keeps_pages:
             self._drop_pages()
         if inbox.was_read or keeps_pages:
-            # Not before the pages are complete: see `_turn_page`.
             self._reading.next_from(now_s, when_read=keeps_pages)
             inbox.was_read = False
         if errand is not None and errand.name.startswith((_PAGE, _QUERY)):

@@ -103,6 +103,17 @@ def test_inbox_is_read_again_once_authenticated_though_the_relay_closed_nothing(
     assert talk.listen().rest == [StoredRead(complete=True)]
 
 
+def test_query_in_the_inboxs_subscription_is_answered_before_the_inbox_is_read_again():
+    talk = Conversation(habits=RelayHabits(one_subscription=True)).listen()
+    ((_, answer),) = talk.relay_says("AUTH", "abc").sent
+    name, talk.actions = talk.protocol.query(LIST)
+    talk.relay_takes(answer["id"])
+    talk.listen()
+    assert talk.rest[0] == Queried(name, (), complete=True)
+    ((verb, inbox, wanted),) = talk.sent
+    assert (verb, inbox, wanted["since"]) == ("REQ", "inbox", SINCE_S)
+
+
 def test_end_of_stored_events_that_comes_late_has_all_read_again():
     talk = Conversation()
     assert talk.delay_passes().rest == [StoredRead(complete=True)], "taken as sent"

@@ -32,7 +32,7 @@ async def publish_in_waves(
     answers: list[RelayAnswer] = []
     pending: set[asyncio.Task[RelayAnswer]] = set()
     for number, wave in enumerate(waves, start=1):
-        pending |= {group.create_task(send(url)) for url in wave}
+        pending |= _started(group, [send(url) for url in wave])
         limit_s = WAVE_S if number < len(waves) else None
         pending = await _collect(pending, answers, counting, limit_s)
         if _counts(answers, counting):
@@ -40,6 +40,18 @@ async def publish_in_waves(
     for task in pending:
         asyncio.get_running_loop().call_later(GRACE_S, task.cancel)
     return answers
+
+
+def _started(
+    group: asyncio.TaskGroup, visits: Sequence[Coroutine[Any, Any, RelayAnswer]]
+) -> set[asyncio.Task[RelayAnswer]]:
+    """Start visits, unless the group is ending: the bot is being stopped then."""
+    try:
+        return {group.create_task(visit) for visit in visits}
+    except RuntimeError:
+        for visit in visits:
+            visit.close()
+        return set()
 
 
 async def _collect(

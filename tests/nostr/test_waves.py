@@ -41,6 +41,15 @@ async def publish(relays, *in_waves, counting):
     return {answer.relay: answer.accepted for answer in answers}
 
 
+async def test_no_visit_begins_while_the_bot_is_being_stopped():
+    relays = Relays(accepting="b")
+    async with asyncio.TaskGroup() as group:
+        pass
+    async with asyncio.timeout(5):
+        assert await publish_in_waves(["a", "b"], {"b"}, relays.send, group) == []
+    assert relays.tried == []
+
+
 async def test_next_wave_waits_for_the_one_before():
     relays = Relays(accepting="a")
     assert await publish(relays, "ab", "cd", counting="abcd") == {"a": True, "b": False}

@@ -52,6 +52,7 @@ class Volume:
     restart_s: list[float] = field(default_factory=list)
     cold_s: float = 0.0
     executed: int = 0
+    unanswered: int = 0
     strangers: int = 0
 
     def text(self) -> str:
@@ -63,6 +64,7 @@ class Volume:
                 f"strangers answered        {self.strangers} (at most {STRANGERS_MAX} an hour)",
                 f"a client's answer, paced  {_spread(self.paced_s)}",
                 f"                 unpaced  {_spread(self.unpaced_s)} ({self.unpaced_per_s:,.0f} a second)",
+                f"asked in vain             {self.unanswered}",
                 f"memory in MB, start to end  {memory}",
                 f"first answer after a restart over all of them  {_times(self.restart_s)}",
                 f"first answer of a ledger that has seen none of them  {_times([self.cold_s])}",
@@ -177,10 +179,13 @@ async def _flood(
     here: Scene, volume: Volume, attacker: Attacker, count: int, *, pid: int, per_s: int = 0
 ) -> list[float]:
     """Send hostile events while the client asks now and then; return how long the answers took."""
-    events = list(hostile_events(attacker, count))
+    events = []
+    for event in hostile_events(attacker, count):
+        events.append(event)
+        await asyncio.sleep(0)  # the relay answers the bot's pings meanwhile
     volume.kinds.update(kind for kind, _ in events)
     took: list[float] = []
-    asking = asyncio.create_task(_ask_on(here, took))
+    asking = asyncio.create_task(_ask_on(here, volume, took))
     began = time.monotonic()
     for number, (_, text) in enumerate(events, start=1):
         here.hoard.store(text, [attacker.bot])
@@ -196,9 +201,13 @@ async def _flood(
     return took
 
 
-async def _ask_on(here: Scene, took: list[float]) -> None:
+async def _ask_on(here: Scene, volume: Volume, took: list[float]) -> None:
     while True:
-        took.append(await here.ask())
+        try:
+            took.append(await here.ask())
+        except TimeoutError:
+            took.append(ANSWER_LIMIT_S)
+            volume.unanswered += 1
         await asyncio.sleep(ASK_EVERY_S)
 
 

@@ -17,5 +17,6 @@ async def test_nothing_hostile_is_carried_out_and_the_client_is_answered_before_
     assert volume.kinds.keys() == {make.__name__ for make in MIX}, "each kind was sent"
     assert volume.executed == 0
     assert 0 < volume.strangers <= STRANGERS_MAX
+    assert volume.unanswered == 0
     assert volume.paced_s, "a client asked meanwhile"
     assert max(volume.rss_kb) - volume.rss_kb[0] < MEMORY_KB_MAX, volume.text()

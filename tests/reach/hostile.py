@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 import statistics
 import sys
@@ -49,8 +50,8 @@ class Volume:
     unpaced_s: list[float] = field(default_factory=list)
     rss_kb: list[int] = field(default_factory=list)
     unpaced_per_s: float = 0.0
-    restart_s: list[float] = field(default_factory=list)
-    cold_s: float = 0.0
+    restarts: list[tuple[float, float]] = field(default_factory=list)
+    """How long the first answer took, and how much of that a CPU worked for the bot."""
     executed: int = 0
     unanswered: int = 0
     strangers: int = 0
@@ -66,8 +67,8 @@ class Volume:
                 f"                 unpaced  {_spread(self.unpaced_s)} ({self.unpaced_per_s:,.0f} a second)",
                 f"asked in vain             {self.unanswered}",
                 f"memory in MB, start to end  {memory}",
-                f"first answer after a restart over all of them  {_times(self.restart_s)}",
-                f"first answer of a ledger that has seen none of them  {_times([self.cold_s])}",
+                f"first answer after restarts over all of them  {_times(self.restarts[:-1])}",
+                f"first answer of a ledger that knows none of them  {_times(self.restarts[-1:])}",
             )
         )
 
@@ -162,8 +163,8 @@ async def measure(*, count: int, per_s: int, seed: int) -> Volume:
             volume.unpaced_per_s = (count - paced) / (time.monotonic() - began)
             volume.rss_kb.append(_rss_kb(pid))
         for _ in range(2):
-            volume.restart_s.append(await _first_answer(here, "bot"))
-        volume.cold_s = await _first_answer(here, "cold")
+            volume.restarts.append(await _first_answer(here, "bot"))
+        volume.restarts.append(await _first_answer(here, "cold"))
         _look(here, volume)
     return volume
 
@@ -211,12 +212,12 @@ async def _ask_on(here: Scene, volume: Volume, took: list[float]) -> None:
         await asyncio.sleep(ASK_EVERY_S)
 
 
-async def _first_answer(here: Scene, folder: str) -> float:
-    """Start the bot and ask at once; return how long the first answer took from the start on."""
+async def _first_answer(here: Scene, folder: str) -> tuple[float, float]:
+    """Start the bot and ask at once; return how long the first answer took, and the CPU's part of that."""
     began = time.monotonic()
-    async with here.bot(folder):
+    async with here.bot(folder) as pid:
         await here.ask()
-        return time.monotonic() - began
+        return time.monotonic() - began, _cpu_s(pid)
 
 
 def _look(here: Scene, volume: Volume) -> None:
@@ -233,6 +234,11 @@ def _rss_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _spread(took_s: Sequence[float]) -> str:
     if not took_s:
         return "-"
@@ -240,8 +246,8 @@ def _spread(took_s: Sequence[float]) -> str:
     return f"median {_ms(median)}, slowest {_ms(max(took_s))} of {len(took_s)}"
 
 
-def _times(took_s: Sequence[float]) -> str:
-    return ", ".join(f"{one:.1f} s" for one in took_s)
+def _times(took: Sequence[tuple[float, float]]) -> str:
+    return ", ".join(f"{wall_s:.1f} s ({cpu_s:.1f} s of CPU)" for wall_s, cpu_s in took)
 
 
 def _ms(took_s: float) -> str:

@@ -139,11 +139,10 @@ class World:
                 await self._gate(exits, fault, "p", auth=role.kind == "auth")
                 for fault in role.faults
             ]
-        places = [gate.relay for gate in own or bots]
-        await app.join(writes_at=[gate.relay for gate in bots], reads_at=places)
-        listed = [gate.url for gate in own]
-        if role.with_the_bots and own:
-            listed.append(self.random.choice(bots).url)
+        named = [*own, *([self.random.choice(bots)] if role.with_the_bots and own else [])]
+        reads_at = [gate.relay for gate in named or bots]
+        await app.join(writes_at=[gate.relay for gate in bots], reads_at=reads_at)
+        listed = [gate.url for gate in named]
         if role.kind in ("dead", "mixed"):
             listed = [*UNUSABLE, *listed]
         if role.kind in LISTLESS:

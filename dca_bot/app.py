@@ -7,14 +7,15 @@ import secrets
 import signal
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from dca_bot.config import Config
-from dca_bot.core.ports import PastReading
+from dca_bot.core.ports import IncomingMessage, PastReading
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.lamassu_source import build_source
-from dca_bot.ledger.correspondence import relays
+from dca_bot.ledger.correspondence import inbox, relays
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.lnurl import LightningAddresses
@@ -65,11 +66,16 @@ async def run(config: Config) -> None:
 
 
 async def past_reading(config: Config, database: Database) -> PastReading:
-    """Read in the ledger how far the bot's relays were read before."""
+    """Read in the ledger how far the bot's relays were read; the result knows which messages were handled."""
     age_max = config.message_age_max
-    return await database.read(
+    past = await database.read(
         lambda tx: relays.past_reading(tx, SystemClock().now(), message_age_max=age_max)
     )
+
+    async def is_handled(message: IncomingMessage) -> bool:
+        return await database.read(lambda tx: inbox.is_received(tx, message))
+
+    return replace(past, is_handled=is_handled)
 
 
 async def run_jobs(

@@ -5,9 +5,9 @@ other: one may have the older message of a person. So messages are held while a 
 and are then handed on by their own times, over all relays.
 
 The bounds: nobody waits longer than WAIT_S for a relay, except people of whom that relay has given a stored
-message: their messages wait until the relay has given all, or PATIENCE_S have passed. A relay that takes
-longer than WAIT_S is not waited for again until the relay has once been in time. When the store is full, all
-messages in it leave, in order.
+message: their messages wait until the relay has given all, or twice PATIENCE_S have passed. A relay that
+takes longer than WAIT_S is not waited for again until the relay has once been in time. When the store is
+full, all messages in it leave, in order.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ WAIT_S = 2
 _WAIT = timedelta(seconds=WAIT_S)
 SETTLE_S = 0.1
 """With several relays: how long a new message waits for an older one that another relay passes on."""
-PATIENCE_S = 90
+PATIENCE_S = 45
+"""How often messages are looked at that wait for a relay: none waits longer than twice as long."""
 _PATIENCE = timedelta(seconds=PATIENCE_S)
 _MESSAGES_MAX = 5_000
 _CHARS_MAX = 8 * 1024 * 1024
@@ -98,7 +99,9 @@ class Arrivals:
         self._chars += len(message.text)
         if self._is_full():
             self._room.clear()
-        self._judge()
+        # A stored message waits for the others of its relay anyway.
+        if self._is_full() or message.arrived_at is not None or message.relay not in self._began:
+            self._judge()
 
     def note_new(self, event_id: str) -> None:
         """Note that a relay passed an event on as new, and not only as stored.
@@ -114,7 +117,7 @@ class Arrivals:
     async def run(self) -> None:
         """Hand messages on until cancelled."""
         while True:
-            await self._wait(self._changed, PATIENCE_S if self._held else None)
+            await self._wait(self._changed, PATIENCE_S)
             self._changed.clear()
             if len(self._live | self._began.keys()) > 1:
                 await self._clock.sleep(SETTLE_S)
@@ -132,9 +135,8 @@ class Arrivals:
             self._slow.update(self._began)
             self._due.set()
 
-    async def _wait(self, event: asyncio.Event, limit_s: float | None) -> None:
-        if event.is_set() or limit_s is None:
-            await event.wait()
+    async def _wait(self, event: asyncio.Event, limit_s: float) -> None:
+        if event.is_set():
             return
         tasks = [asyncio.ensure_future(wait) for wait in (event.wait(), self._clock.sleep(limit_s))]
         try:

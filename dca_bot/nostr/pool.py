@@ -91,7 +91,7 @@ class NostrMessenger:
         past = past or PastReading(others=clock.now())
         self._refused = RefusedEvents(past.refused)
         self._arrivals = Arrivals(clock, self._queue.put)
-        self._receiver = Receiver(secret_key, clock, self._arrivals, self._refused)
+        self._receiver = Receiver(secret_key, clock, self._arrivals, past, self._refused)
         self._announcement: Announcement | None = None
         if presence is not None:
             own = OwnRelays(relays, past.worked)

@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import replace
 
-from dca_bot.core.ports import Clock, IncomingMessage
+from dca_bot.core.ports import Clock, IncomingMessage, PastReading
 from dca_bot.errors import EventBroken, MessageRefused
 from dca_bot.nostr.arrivals import Arrivals
 from dca_bot.nostr.dm import open_message
@@ -25,11 +25,17 @@ class Receiver:
     """The part that all relays share: the ids of the events already received, and the events refused."""
 
     def __init__(
-        self, key: SecretKey, clock: Clock, arrivals: Arrivals, refused: RefusedEvents
+        self,
+        key: SecretKey,
+        clock: Clock,
+        arrivals: Arrivals,
+        past: PastReading,
+        refused: RefusedEvents,
     ) -> None:
         self._key = key
         self._clock = clock
         self._arrivals = arrivals
+        self._past = past
         self._refused = refused
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -50,6 +56,9 @@ class Receiver:
         self._seen[event.id] = None
         if len(self._seen) > _SEEN_MAX:
             self._seen.popitem(last=False)
+        # A message that was handled before the start must not keep the sender's new messages waiting.
+        if is_stored and await self._past.is_handled(message):
+            return
         arrived_at = None if is_stored else self._clock.now()
         await self._arrivals.add(event.id, replace(message, arrived_at=arrived_at))
 

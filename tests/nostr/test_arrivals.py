@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from nostr.faulty_relays import NoEose, Sound
-from nostr.test_messenger import FastClock, messenger_of, received, running, to
+from nostr.test_messenger import FastClock, eventually, messenger_of, received, running, to
 
-from dca_bot.core.ports import DmProtocol, IncomingMessage
+from dca_bot.core.ports import DmProtocol, IncomingMessage, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import arrivals, keys
 from dca_bot.nostr.arrivals import PATIENCE_S, SETTLE_S, WAIT_S, Arrivals
@@ -301,3 +301,22 @@ async def test_message_says_whether_the_relay_had_stored_it_or_passed_it_on_as_n
             (got,) = await received(ours)
             assert got.text == "new"
             assert datetime.now(UTC) - got.arrived_at < timedelta(seconds=LIMIT_S)
+
+
+async def test_stored_message_that_was_handled_before_keeps_no_new_message_waiting():
+    bot, alice = keys.generate(), keys.generate()
+    handled = []
+
+    async def is_handled(one):
+        handled.append(one.text)
+        return one.text == "handled"
+
+    past = PastReading(datetime.now(UTC), is_handled=is_handled)
+    async with (
+        holding(NoEose(), alice, to(bot, "handled")) as url,
+        running(messenger_of(alice, [url]), listening=0) as hers,
+        running(messenger_of(bot, [url], past=past), listening=0) as ours,
+    ):
+        await eventually(lambda: handled)
+        assert await hers.publish(hers.seal(to(bot, "new")), [url])
+        assert [one.text for one in await received(ours)] == ["new"]

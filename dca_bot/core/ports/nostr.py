@@ -65,18 +65,24 @@ class RelayHeard:
     worked_at: datetime | None
 
 
+async def _nothing_handled(_message: IncomingMessage) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class PastReading:
     """Until when each of the bot's relays was heard by earlier runs, by normalized URL.
 
     `others`: the same for a relay that is missing in `relays`. `worked`: the relays that have ever passed
-    messages on. `refused`: the digests of events that were refused for good.
+    messages on. `refused`: the digests of events that were refused for good. `is_handled`: tells whether a
+    message was handled already.
     """
 
     others: datetime
     relays: Mapping[str, datetime] = field(default_factory=dict)
     worked: frozenset[str] = frozenset()
     refused: Collection[bytes] = ()
+    is_handled: Callable[[IncomingMessage], Awaitable[bool]] = _nothing_handled
 
     def of(self, url: str) -> datetime:
         """Return until when a relay was heard."""

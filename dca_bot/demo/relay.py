@@ -1,10 +1,13 @@
 """A real Nostr relay on loopback (nostr-sdk's LocalRelay), for the demo and the tests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
 
+_SHUTDOWN_CALLS = 3
+_SHUTDOWN_PAUSE_S = 0.02
 _EVENTS_PER_MINUTE = 1_000_000  # The default of 60 would refuse a busy demo.
 
 
@@ -26,7 +29,14 @@ async def local_relay(
     try:
         yield str(await relay.url()).rstrip("/")
     finally:
+        await _shut_down(relay)
+
+
+async def _shut_down(relay: LocalRelay) -> None:
+    """Shut a relay down; a connection that is busy at that moment doesn't hear the first call."""
+    for _ in range(_SHUTDOWN_CALLS):
         relay.shutdown()
+        await asyncio.sleep(_SHUTDOWN_PAUSE_S)
 
 
 def _build(port: int, *, auth_dm: bool, filter_limit: int, min_pow: int | None) -> LocalRelay:

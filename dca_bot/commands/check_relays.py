@@ -51,7 +51,7 @@ _MORE_IN_DETAIL = {
 
 
 async def check_relays(config: Config, *, limit_s: float = 20) -> str:
-    """Try each relay for `limit_s`, and return what was found.
+    """Try each relay for `limit_s`, and return the findings.
 
     Raise DcaBotError if one of the bot's relays can't be read, and ConfigError for an unusable key.
     """
@@ -77,7 +77,7 @@ async def _try_each(
 
 
 def _own_lines(probes: Sequence[RelayProbe], texts: Texts) -> list[str]:
-    """Write what is wrong with each of the bot's relays."""
+    """Write a line for each of the bot's relays in trouble."""
     lines = []
     for probe in probes:
         url, written = probe.state.url, probe.written
@@ -93,7 +93,7 @@ def _own_lines(probes: Sequence[RelayProbe], texts: Texts) -> list[str]:
 
 
 def _discovery_lines(probes: Sequence[RelayProbe], texts: Texts) -> list[str]:
-    """Write what is wrong with each discovery relay; the bot works without."""
+    """Write a line for each discovery relay in trouble; the bot works without."""
     return [
         f"discovery relay {probe.state.url} DOES NOT HELP: {_why(probe, texts)}."
         for probe in probes
@@ -115,7 +115,7 @@ def _remedy(probe: RelayProbe) -> str:
 
 
 def _code(probe: RelayProbe) -> RelayTrouble:
-    """Return what is wrong with a relay; a relay that is connected without a trouble gives no answer."""
+    """Return a relay's trouble; NO_ANSWER for a connected relay without a known trouble."""
     known = probe.state.trouble or RelayTrouble.NOT_TRIED
     is_silent = known is RelayTrouble.NOT_TRIED and probe.connects
     return RelayTrouble.NO_ANSWER if is_silent else known

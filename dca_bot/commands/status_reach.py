@@ -1,4 +1,4 @@
-"""The part of `dca-bot status` that tells whom messages don't reach, and which relay is in trouble."""
+"""The part of `dca-bot status` about people out of reach and relays in trouble."""
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -19,7 +19,7 @@ from dca_bot.outside import programme_of
 
 
 def reach_values(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
-    """Return who isn't reached, and each relay as the running bot saw the relay last."""
+    """Return the people out of reach, and the last state of each relay in the running bot."""
     before = now - SHOWN_AFTER
     operators = delivery.lost_operators(tx, _operators(config), before=before)
     clients = delivery.lost_clients(tx, before=before)
@@ -33,7 +33,7 @@ def reach_values(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
 
 
 def reach_lines(values: Mapping[str, Any], config: Config) -> list[str]:
-    """Write a line for each person who isn't reached and each relay in trouble; raise ConfigError."""
+    """Write a line for each person out of reach and each relay in trouble; raise ConfigError."""
     says = [
         *(_not_reached(one) for one in values["not_reached"]),
         *(describe.relay(relay_states.state_of(one)) for one in values["relays"]),

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 class AlarmRaiser:
     """The writer of alarms, in the transaction of the caller.
 
-    `except_for`, here and below: the operator who is told nothing, because the alarm is of that operator.
+    `except_for`, here and below: an operator without a notice, because the alarm is about this operator.
     """
 
     notices: Notices

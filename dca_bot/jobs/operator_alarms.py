@@ -1,7 +1,7 @@
-"""Tells of operators whom messages don't reach: an error in the journal, a notice to the other operators.
+"""Tells of operators out of reach: an error in the journal, a notice to the other operators.
 
 The invariant: one alarm and one all-clear for each loss, across restarts. While all relays are out of reach
-nobody is blamed: the alarm of the relays tells.
+no operator is blamed: the alarm of the relays tells.
 """
 
 import logging

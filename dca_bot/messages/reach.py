@@ -1,4 +1,4 @@
-"""Says whom messages don't reach: to operators, in `status`, in the daily summary, in lists."""
+"""Tells operators of people out of reach: in `status`, in the daily summary and in lists."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +17,7 @@ _SHOWN_MAX = 5
 def not_reached(
     tx: Tx, programme: Programme, npub: Callable[[str], str], now: datetime
 ) -> tuple[Say, ...]:
-    """Name the operators and clients whom messages haven't reached for SHOWN_AFTER, operators first."""
+    """Name the operators and clients out of reach for SHOWN_AFTER, operators first."""
     before = now - SHOWN_AFTER
     operators = delivery.lost_operators(tx, programme.operators, before=before)
     clients = delivery.lost_clients(tx, before=before)
@@ -40,7 +40,7 @@ def client(name: str, loss: Loss) -> Say:
 
 
 def of_client(tx: Tx, one: Client) -> Say:
-    """Say that messages don't reach a client, from the first failed one on; NOTHING if they do."""
+    """Say that messages don't reach a client, from the first failed message on; else NOTHING."""
     fared = delivery.of(tx, one.pubkey)
     if fared is None or fared.loss is None:
         return NOTHING if inbox.reached(tx, one.pubkey) else Say("client.not_reached")

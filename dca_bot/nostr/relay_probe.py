@@ -21,7 +21,7 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RelayProbe:
-    """What a relay was found to do.
+    """The findings about a relay.
 
     `state`: the relay's state at the end of the trial. `connects`: a connection came about. `reads`: the
     relay answered a request for stored events. `written`: the answer to the test event; None if no test
@@ -70,7 +70,7 @@ class RelayProber:
 
     @asynccontextmanager
     async def _connected(self, relay: Relay) -> AsyncIterator["_WaitUntil"]:
-        """Connect a relay once, for the block; yield what waits until a condition holds.
+        """Connect a relay once, for the block; yield a function that waits for a condition.
 
         Waiting ends with False when the connection has ended or `limit_s` has passed.
         """

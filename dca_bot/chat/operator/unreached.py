@@ -1,4 +1,4 @@
-"""The operators' command `clients unreached`: whom messages don't reach, since when, and why."""
+"""The operators' command `clients unreached`: people out of reach, with time and reason of each loss."""
 
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ def losses(tx: Tx, now: datetime) -> dict[str, Loss]:
 
 
 def _unreached_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List whom messages don't reach, the longest first; the first page begins with operators."""
+    """List the people out of reach, the longest first; the first page begins with operators."""
     before = ctx.now - SHOWN_AFTER
     watched = ctx.programme.operators if args.page == 1 else ()
     lost = delivery.lost_operators(tx, watched, before=before)

@@ -1,4 +1,4 @@
-"""Describes what is wrong with a relay: words for the trouble's code, and the relay's own words beside."""
+"""Describes a relay's trouble: words for the code, and the relay's own words beside."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ def relay_lost(state: RelayState, since: datetime) -> Say:
 
 
 def relay(state: RelayState) -> Say:
-    """Say on a line what is wrong with a relay; NOTHING for a relay without trouble."""
+    """Say a relay's trouble on a line; NOTHING for a relay without trouble."""
     if not state.listening:
         return relay_lost(state, state.since)
     if state.trouble is None:
@@ -29,7 +29,7 @@ def relay(state: RelayState) -> Say:
 
 
 def relay_trouble(code: RelayTrouble, words: str, status: int = 0) -> Say:
-    """Say what is wrong with a relay; `words` are the relay's own, `status` is the HTTP status."""
+    """Say a trouble of a relay; `words`: the relay's own, `status`: the HTTP status."""
     return Say(f"relay_trouble.{code}", status=status, said=said(words))
 
 

@@ -4,10 +4,11 @@ The invariant: a message runs once, whatever crashes; a refusal undoes the effec
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from dca_bot.chat.admission import RateLimit, Ruling
 from dca_bot.chat.command import Context
 from dca_bot.chat.command_sets import CommandSets
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
@@ -56,6 +57,9 @@ class Execution:
     services: Services
     command_sets: CommandSets
     replies: Replies
+    _clock_notices: RateLimit = field(
+        default_factory=lambda: RateLimit(burst=1, per=timedelta(days=1)), init=False
+    )
 
     def run(
         self,
@@ -122,12 +126,17 @@ class Execution:
         )
 
     def _tell_of_clock(self, tx: Tx, ctx: Context, message: IncomingMessage) -> None:
-        """Tell the operators, once, that the clock of a client's phone keeps the client from doing things."""
+        """Tell the operators that the clock of a client's phone keeps the client from doing things.
+
+        The operators are told once a day at most: a client can send right and wrong times by turns.
+        """
         if ctx.client is None or message.arrived_at is None:
             return
         told = describe.phone_clock(message.arrived_at - message.sent_at)
         is_known = describe.phone_clock(inbox.clock_behind(tx, message.sender)) != NOTHING
-        if told != NOTHING and not is_known:
+        if told == NOTHING or is_known:
+            return
+        if self._clock_notices.judge(message.sender, ctx.now) is Ruling.PASS:
             notice = Say("notice.phone_clock", name=ctx.client.name, clock=told)
             self.notices.tell_operators(tx, notice, ctx.now)
 

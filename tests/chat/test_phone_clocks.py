@@ -105,6 +105,21 @@ async def test_operators_see_how_slow_a_phone_is_and_are_told_once(talk):
     assert "clock" not in await talk.tell("op", "client maria")
 
 
+async def test_clock_that_is_right_and_wrong_by_turns_is_told_once_a_day(talk):
+    await talk.add_client("maria")
+
+    async def told():
+        return sum("clock" in text for text in await talk.letters_to("op2"))
+
+    for _ in range(5):
+        await tell_as_new(talk, "maria", "pause", behind=7 * HOUR)
+        await tell_as_new(talk, "maria", "balance", behind=timedelta())
+    assert await told() == 1
+    talk.clock.at += 24 * HOUR
+    await tell_as_new(talk, "maria", "pause", behind=7 * HOUR)
+    assert await told() == 2
+
+
 async def test_small_lag_is_named_nowhere(talk):
     await talk.add_client("maria")
     assert "Paused" in await tell_as_new(talk, "maria", "pause", behind=MINUTE)

@@ -17,6 +17,8 @@ RENEW_S = 180
 _STORED_LIMIT_S_NO_EOSE = 3
 _STORED_LIMIT_S_SLOW = 60
 _RENEW_S_DEAF = 30
+_LATE_S = 60
+"""How long after a silence the relay may still send stored events."""
 _PAGE_REST_S = 20
 _REST_S_MAX = 1_800
 _POLL_S_MAX = 30
@@ -60,6 +62,7 @@ class InboxSubscription:
     _pages: int = 0
     _missed: bool = False
     _live_at_s: int = 0
+    _read_at_s: int = 0
     _known: set[str] = field(default_factory=set)
 
     @property
@@ -94,6 +97,8 @@ class InboxSubscription:
         self.turn += 1
         self.is_assumed = is_assumed
         self.habits.no_eose = is_assumed
+        if not self.is_renewal:
+            self._read_at_s = now_s
         if not self.is_live:
             self.state, self._live_at_s = State.LIVE, now_s
         errand, self.errand = self.errand, None
@@ -124,6 +129,10 @@ class InboxSubscription:
             self._missed = True
         elif self.is_live:
             self.passed_on, self.habits.deaf = True, False
+
+    def may_be_late(self, now_s: int) -> bool:
+        """Tell whether a message may be a stored one, because the end of the stored messages was assumed."""
+        return self.is_assumed and now_s - self._read_at_s < _LATE_S
 
     def end_reading(self, *, pages: int, complete: bool) -> None:
         """Note the end of the stored messages; a renewal should have found nothing new."""

@@ -76,7 +76,7 @@ class RelayProtocol:
             return []
         match frame:
             case frames.EventFrame():
-                self._subscriptions.on_event(frame)
+                self._subscriptions.on_event(frame, now_s)
             case frames.EndOfStored(name):
                 self._subscriptions.on_end_of_stored(name, now_s)
             case frames.Closed(name, reason):

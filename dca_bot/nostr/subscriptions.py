@@ -15,7 +15,6 @@ from random import Random
 from dca_bot.nostr import frames
 from dca_bot.nostr.actions import Action, Deliver, Drop, Queried, Send, WakeIn
 from dca_bot.nostr.errands import TRIES_MAX, End, Errand, Errands, is_about_subscriptions
-from dca_bot.nostr.events import Event
 from dca_bot.nostr.inbox_reading import InboxReading
 from dca_bot.nostr.inbox_subscription import InboxSubscription, State
 from dca_bot.nostr.relay_habits import RelayHabits
@@ -85,7 +84,7 @@ class Subscriptions:
         """Note that the relay is sending."""
         self._frames += 1
 
-    def on_event(self, frame: frames.EventFrame) -> None:
+    def on_event(self, frame: frames.EventFrame, now_s: int) -> None:
         """Deliver an event of the inbox; keep an event of a query until the query ends."""
         inbox, name = self._inbox, frame.subscription
         errand = self._errands.get(name)
@@ -95,9 +94,13 @@ class Subscriptions:
                 errand = None
         if errand is not None and not errand.is_page:
             errand.collect(frame.event)
-        # A page's subscription may have been given up while its events were under way.
         elif inbox is not None and name.startswith((_INBOX, _PAGE)):
-            self._deliver(inbox, frame.event, is_stored=errand is not None)
+            if errand is not None:
+                self._reading.observe(frame.event)
+            # A page's subscription may have been given up while its events were under way.
+            is_of_page = errand is not None or name.startswith(_PAGE)
+            inbox.note(frame.event.id, is_stored=is_of_page)
+            self._actions.append(Deliver(frame.event, is_of_page or inbox.may_be_late(now_s)))
 
     def on_end_of_stored(self, name: str, now_s: int) -> None:
         """End a query or a page; the inbox becomes live, and its first page ends."""
@@ -169,12 +172,6 @@ class Subscriptions:
             self._send(frames.close_frame(_INBOX))
         self._send(frames.request_frame(_INBOX, errand.filter, *more))
         self._actions.append(WakeIn(errand.limit_s, _INBOX, inbox.turn))
-
-    def _deliver(self, inbox: InboxSubscription, event: Event, *, is_stored: bool) -> None:
-        if is_stored:
-            self._reading.observe(event)
-        inbox.note(event.id, is_stored=is_stored)
-        self._actions.append(Deliver(event, is_stored))
 
     def _inbox_ended(
         self, inbox: InboxSubscription, now_s: int, *, is_assumed: bool = False

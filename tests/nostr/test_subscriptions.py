@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 from conversation import BOT, MAIL, NOW_S, SINCE_S, Conversation, mail
 
-from dca_bot.nostr.actions import Queried, StoredRead, WakeIn
+from dca_bot.nostr.actions import Deliver, Queried, StoredRead, WakeIn
 from dca_bot.nostr.inbox_reading import LOOKBACK_S
 from dca_bot.nostr.inbox_subscription import RENEW_S, STORED_LIMIT_S
 from dca_bot.nostr.relay_habits import RelayHabits, is_about_dates
@@ -122,6 +122,36 @@ def test_end_of_stored_events_that_comes_late_has_all_read_again():
     assert talk.delays[0] > STORED_LIMIT_S, "the relay is given more time"
     assert talk.habits.slow
     assert talk.listen().sent == []
+
+
+def stored(talk):
+    """Return of each message that was handed on whether the relay had stored the message."""
+    return [action.is_stored for action in talk.actions if isinstance(action, Deliver)]
+
+
+def test_message_of_a_page_is_stored_though_the_page_was_given_up():
+    talk = Conversation()
+    ((_, answer),) = talk.relay_says("AUTH", "abc").sent
+    talk.relay_says("EVENT", "inbox", asdict(MAIL))
+    ((_, page, _),) = talk.listen().sent
+    close, *_ = talk.relay_takes(answer["id"]).sent
+    assert close == ["CLOSE", page]
+    assert stored(talk.relay_says("EVENT", page, mail(5, NOW_S - 50))) == [True]
+
+
+def test_message_that_comes_soon_after_a_silence_is_taken_as_stored():
+    talk = Conversation().delay_passes()
+    assert talk.protocol.listening
+    assert stored(talk.relay_says("EVENT", "inbox", mail(2, NOW_S - 20))) == [True]
+    talk.now_s += 59
+    assert stored(talk.relay_says("EVENT", "inbox", mail(3, NOW_S - 30))) == [True]
+    talk.now_s += 1
+    assert stored(talk.relay_says("EVENT", "inbox", mail(4, NOW_S))) == [False]
+
+
+def test_message_after_the_end_of_stored_messages_is_new():
+    talk = Conversation().listen()
+    assert stored(talk.relay_says("EVENT", "inbox", mail(1, NOW_S))) == [False]
 
 
 def test_relay_that_does_not_end_its_stored_events_is_waited_for_less_on_the_next_connection():

@@ -44,14 +44,17 @@ class Receiver:
 
         `is_stored`: the relay had the event before the bot asked.
         """
-        # A relay that sends many events in a row must not starve other tasks.
-        await asyncio.sleep(0)
         if event.id in self._seen:
             if not is_stored:
                 self._arrivals.note_new(event.id)
             return
-        message = self._open(event, relay)
-        if message is None:
+        digest = event.digest()
+        if digest in self._refused:
+            return
+        # Opening takes a while: a relay that sends many events in a row must not starve other tasks.
+        await asyncio.sleep(0)
+        message = self._open(event, digest, relay)
+        if message is None or event.id in self._seen:
             return
         self._seen[event.id] = None
         if len(self._seen) > _SEEN_MAX:
@@ -62,10 +65,7 @@ class Receiver:
         arrived_at = None if is_stored else self._clock.now()
         await self._arrivals.add(event.id, replace(message, arrived_at=arrived_at))
 
-    def _open(self, event: Event, relay: str) -> IncomingMessage | None:
-        digest = event.digest()
-        if digest in self._refused:
-            return None
+    def _open(self, event: Event, digest: bytes, relay: str) -> IncomingMessage | None:
         try:
             return open_message(event, self._key, now=self._clock.now(), relay=relay)
         except MessageRefused as refusal:

@@ -11,7 +11,7 @@ from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, keep_hint
 from dca_bot.chat.operator.unreached import UNREACHED, losses
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
-from dca_bot.ledger.correspondence import confirmations, inbox
+from dca_bot.ledger.correspondence import confirmations, inbox, knocks
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.programme import clients, commission, deposits
@@ -165,6 +165,7 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)
     keep_hints(tx, ctx, args, pubkey)
+    knocks.close(tx, pubkey, now=ctx.now)
     confirmations.withdraw(tx, client.pubkey)
     ctx.notices.tell_client(tx, clients.by_id(tx, client.id), Say("notice.npub_new"), ctx.now)
     done = Say("client.npub_done", name=client.name, npub=Npub(ctx.services.npub(pubkey)))

@@ -234,6 +234,14 @@ async def test_client_who_is_added_by_npub_no_longer_waits(talk):
     assert "Nobody waits" in await talk.tell("op", f"client add lena {code}")
 
 
+async def test_client_whose_new_key_has_knocked_no_longer_waits(talk):
+    await talk.add_client("maria")
+    code = await talk.knock("fresh")
+    await talk.do("op", "client npub maria {fresh}")
+    assert code not in await talk.tell("op", "knocks")
+    assert "knocked" not in (await summary(talk)).lower()
+
+
 async def test_operator_of_tomorrow_is_not_added_as_a_client(talk):
     code = await talk.knock("juan")
     talk.programme = make_programme(operators=frozenset({PEOPLE["op"], PEOPLE["juan"]}))

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from dca_bot.core.delivery import RelayAnswer, Undelivered
-from dca_bot.core.ports import Clock, RelayHeard
+from dca_bot.core.ports import UNHEARD, Clock, RelayHeard
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import one_line, place_of
 from dca_bot.nostr.events import Event
@@ -90,9 +90,10 @@ class Relay:
     @property
     def heard(self) -> RelayHeard | None:
         """Return how far the relay was heard; None for a relay whose inbox isn't read."""
-        if self._heard_at is None:
+        heard_at = self._heard_until()
+        if heard_at is None:
             return None
-        return RelayHeard(self.url, self._heard_at, self._watch.listened_at)
+        return RelayHeard(self.url, heard_at, self._watch.listened_at)
 
     async def run(self) -> None:
         """Stay connected until cancelled, with growing, jittered delays between attempts.
@@ -199,8 +200,7 @@ class Relay:
             await self._listener.on_disconnected()
 
     async def _serve(self, socket: ClientConnection) -> None:
-        # A time ahead of now was noted while the clock was wrong.
-        heard_at = None if self._heard_at is None else min(self._heard_at, self._clock.now())
+        heard_at = self._heard_until()
         since = None if heard_at is None else int(heard_at.timestamp()) - LOOKBACK_S
         self._protocol = RelayProtocol(
             self.url, self._key, self._random, inbox_since=since, habits=self._habits
@@ -224,6 +224,16 @@ class Relay:
         self._tried.set()
         if self._listener is not None:
             await self._listener.on_connected(self)
+
+    def _heard_until(self) -> datetime | None:
+        """Return until when all was heard; a time ahead of now was noted while the clock was wrong.
+
+        Nobody knows the right time. Once the clock has come as far, the wrong time would pass for right.
+        """
+        now = self._clock.now()
+        if self._heard_at is not None and self._heard_at > now:
+            self._heard_at = now - UNHEARD
+        return self._heard_at
 
     def _on_heard(self, until: datetime) -> None:
         if self._heard_at is not None:

@@ -5,11 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 from nostr.test_messenger import FastClock, eventually, messenger_of, received, running, to
 
-from dca_bot.core.ports import PastReading
+from dca_bot.core.ports import UNHEARD, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, keys
+from dca_bot.nostr.relay import Relay
 
 HOUR = timedelta(hours=1)
+
+
+class HandClock:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def now(self):
+        return self.at
 
 
 class NoDelay(random.SystemRandom):
@@ -49,3 +57,13 @@ async def test_messenger_tells_how_far_it_has_heard_each_relay():
             up, down = ours.heard()
     assert up.heard_at > long_ago + timedelta(days=8)
     assert (up.url, down.heard_at, down.worked_at) == (url, long_ago, None)
+
+
+def test_how_far_a_relay_was_heard_is_not_known_if_the_clock_was_ahead():
+    clock, heard_at = HandClock(), HandClock.at
+    relay = Relay("wss://r.example", keys.generate(), clock=clock, random=random, since=heard_at)
+    assert relay.heard.heard_at == heard_at
+    clock.at -= 20 * HOUR
+    assert relay.heard.heard_at == clock.at - UNHEARD
+    clock.at += 30 * HOUR
+    assert relay.heard.heard_at == heard_at - 20 * HOUR - UNHEARD, "the wrong time is forgotten"

@@ -26,6 +26,7 @@ from dca_bot.core.ports.lnbits import (
     Wallet,
 )
 from dca_bot.core.ports.nostr import (
+    UNHEARD,
     DmProtocol,
     IncomingMessage,
     Messenger,
@@ -36,6 +37,7 @@ from dca_bot.core.ports.nostr import (
 )
 
 __all__ = [
+    "UNHEARD",
     "AddressInvoice",
     "Addresses",
     "CashIn",

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -50,6 +50,10 @@ class OutgoingMessage:
     created_at: datetime
     protocol: DmProtocol
     expires_at: datetime | None = None
+
+
+UNHEARD = timedelta(days=2)
+"""How far back a relay is read at least if nobody knows how far the relay was heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,11 @@ down for longer than the bot is read from further back than the other relays.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from dca_bot.core.ports import PastReading, RelayHeard
+from dca_bot.core.ports import UNHEARD, PastReading, RelayHeard
 from dca_bot.ledger.correspondence import refused_events
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
-
-UNHEARD = timedelta(days=2)
-"""How far back a relay is read at least if nobody knows how far the relay was heard."""
 
 
 def past_reading(tx: Tx, now: datetime, *, message_age_max: timedelta) -> PastReading:

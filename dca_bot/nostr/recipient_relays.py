@@ -40,9 +40,12 @@ _AT_ONCE_MAX = 64
 _BULK_AT_ONCE_MAX = 32
 _ASKING_AT_ONCE_MAX = 16
 _ASK_LIMIT_S = 15
+_VISIT_LIMIT_S = 90
+"""How long a delivery to one relay may take, proof of work included: a relay may always ask for more."""
 _MUTE_FOR = timedelta(minutes=10)
 _UNVISITED = Trouble(RelayTrouble.NOT_TRIED, "not visited yet")
 _AVOIDED = Trouble(RelayTrouble.AVOIDED, "the host has just kept a visit waiting in vain")
+_TOO_LONG = Trouble(RelayTrouble.NO_ANSWER, "no answer in time")
 _NOT_PUBLIC = Trouble(RelayTrouble.NOT_PUBLIC, "no public address, or not wss")
 
 
@@ -142,7 +145,12 @@ class RecipientRelays:
 
     async def _go(self, visit: "_Visit", url: str) -> None:
         """Connect to a relay for one delivery, if `find_endpoint` allows."""
-        relay = await self._connect(visit, url)
+        try:
+            async with asyncio.timeout(_VISIT_LIMIT_S):
+                relay = await self._connect(visit, url)
+        except TimeoutError:
+            visit.answer = unreached(url, _TOO_LONG)
+            return
         if relay is None:
             _LOG.info("foreign_relay_refused relay=%s", url)
             visit.answer = unreached(url, _NOT_PUBLIC)

@@ -173,6 +173,7 @@ class Relay:
                 socket = await open_socket(
                     self.url,
                     self._endpoint,
+                    is_guest=self._heard_at is None,
                     large_frames=self._habits.large_frames,
                     one_by_one=self._one_by_one,
                 )

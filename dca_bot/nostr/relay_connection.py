@@ -28,6 +28,8 @@ _SEND_LIMIT_S = 1
 _AUTH_LIMIT_S = 8
 """How long an event waits for a challenge (NIP-42) that the relay should have sent."""
 _QUERY_LIMIT_S = 10
+_AUTH_WORKS_MAX = 3
+"""How often in one connection an answer to a challenge gets work: challenges cost a relay nothing."""
 _NO_CONNECTION = Trouble(RelayTrouble.LOST, "not connected")
 _NO_ANSWER = Trouble(RelayTrouble.NO_ANSWER, "no answer in time")
 _NO_PONG = Trouble(RelayTrouble.NO_PONG, "the relay does not answer pings")
@@ -96,6 +98,7 @@ class RelayConnection:
         self._queries: dict[str, asyncio.Future[Sequence[Event] | None]] = {}
         self._ending: Trouble | None = None
         self._ended = False
+        self._auth_works = 0
 
     async def serve(self, on_open: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Serve the connection; `on_open` runs beside the reading.
@@ -225,7 +228,8 @@ class RelayConnection:
                 _resolve(self._queries.get(query), events if complete else None)
             case actions.WakeIn() if not self._ended:
                 self._group.create_task(self._wake(action))
-            case actions.AuthRefused() if not self._ended:
+            case actions.AuthRefused() if not self._ended and self._auth_works < _AUTH_WORKS_MAX:
+                self._auth_works += 1
                 self._group.create_task(self._authenticate(action))
             case actions.Drop(reason):
                 await self._end(trouble_said(RelayTrouble.AUTH, reason))

@@ -37,6 +37,7 @@ async def _document(url: str, endpoint: Endpoint | None) -> str:
     )
     headers = {
         "Accept": "application/nostr+json",
+        "Accept-Encoding": "identity",
         "Host": httpx.URL(target, host=place.host).netloc.decode(),
     }
     body = b""
@@ -47,7 +48,8 @@ async def _document(url: str, endpoint: Endpoint | None) -> str:
             "GET", target, headers=headers, extensions={"sni_hostname": place.host}
         ) as answer,
     ):
-        async for more in answer.aiter_bytes():
+        # Never decompressed: a few hundred bytes can hold a gigabyte.
+        async for more in answer.aiter_raw():
             body += more
             if len(body) > _BYTES_MAX:
                 break

@@ -1,4 +1,8 @@
-"""Opens a WebSocket to a relay within time limits, at a name or at addresses that were checked."""
+"""Opens a WebSocket to a relay within time limits, at a name or at addresses that were checked.
+
+A redirect is followed to the same host only: a relay, even one of the configuration, must not choose hosts in
+the network of the bot.
+"""
 
 import asyncio
 import socket
@@ -24,6 +28,9 @@ _FRAME_BYTES_MAX = 4 * 1024 * 1024
 _LARGE_FRAME_BYTES_MAX = 64 * 1024 * 1024
 """The limit at a relay that holds an event above the usual limit: the event is read, and dropped unparsed."""
 _FRAMES_QUEUED_MAX = 16
+_GUEST_FRAME_BYTES_MAX = 1024 * 1024
+"""The limit at a relay that is visited: many are visited at once, and other people chose the relays."""
+_GUEST_FRAMES_QUEUED_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +45,22 @@ async def open_socket(
     url: str,
     endpoint: Endpoint | None = None,
     *,
+    is_guest: bool = False,
     large_frames: bool = False,
     one_by_one: bool = False,
 ) -> ClientConnection:
     """Open a connection to the relay's name, or to the endpoint's addresses one after the other.
 
-    `large_frames`: take frames of 64 MiB, one at a time, instead of frames of 4 MiB. `one_by_one`: try the
+    `is_guest`: take frames of 1 MiB alone. `large_frames`: take frames of 64 MiB, one at a time, instead of
+    frames of 4 MiB, unless `is_guest`. `one_by_one`: try the
     addresses behind the relay's name one after the other too, up to the relay's own answer: the first may
     take connections and say nothing. Raise OSError, WebSocketException or ValueError (a broken URL) as
     websockets does.
     """
     frames: dict[str, Any] = {"max_size": _FRAME_BYTES_MAX, "max_queue": _FRAMES_QUEUED_MAX}
-    if large_frames:
+    if is_guest:
+        frames = {"max_size": _GUEST_FRAME_BYTES_MAX, "max_queue": _GUEST_FRAMES_QUEUED_MAX}
+    elif large_frames:
         frames = {"max_size": _LARGE_FRAME_BYTES_MAX, "max_queue": 1}
     if endpoint is None and one_by_one:
         endpoint = await _resolve(url)
@@ -77,7 +88,7 @@ async def _resolve(url: str) -> Endpoint | None:
 
 
 async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> ClientConnection:
-    return await connect(
+    return await _Connect(
         url,
         open_timeout=limit_s,
         ping_interval=None,  # `Relay` pings: the last answered ping says until when mail was heard
@@ -85,3 +96,14 @@ async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> 
         compression=None,
         **place,
     )
+
+
+class _Connect(connect):
+    """The library's `connect`, except that a redirect to another host is an error."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the URL to go on with, or the error."""
+        found = super().process_redirect(exc)
+        if isinstance(found, str) and parse_uri(found).host != self.ws_uri.host:
+            return exc
+        return found

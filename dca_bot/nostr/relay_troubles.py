@@ -26,6 +26,8 @@ _CUT = "the connection was cut"
 _REDIRECTS = range(300, 400)
 _PAGE = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]*)", re.IGNORECASE)
+# The search for a title takes time with the square of the length.
+_BODY_BYTES_READ = 4_096
 _BY_WORDS = {
     "auth-required": RelayTrouble.AUTH,
     "restricted": RelayTrouble.AUTH,
@@ -48,7 +50,8 @@ def trouble_of(error: BaseException) -> Trouble:
     detail = in_words(error)
     match error:
         case InvalidStatus(response=response):
-            words = one_line(_text_of((response.body or b"").decode(errors="replace")))
+            body = (response.body or b"")[:_BODY_BYTES_READ]
+            words = one_line(_text_of(body.decode(errors="replace")))
             status = response.status_code
             code = RelayTrouble.REDIRECT if status in _REDIRECTS else RelayTrouble.HTTP_STATUS
             return Trouble(code, detail, words, status)

@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 
@@ -28,6 +28,15 @@ _Wanted = tuple[OutgoingMessage | str, int, bool]
 """A message, or the id of any other event; the bits of work; whether dated now."""
 
 
+@dataclass(slots=True, eq=False)
+class _Fitting:
+    """An event that is made anew, by a task; `waiting`: how many relays wait for the event."""
+
+    task: asyncio.Task[Event | None]
+    waiting: int = 0
+    has_begun: bool = False
+
+
 class Sealer:
     """The maker of a key's events; remembers the messages of the latest events."""
 
@@ -36,7 +45,7 @@ class Sealer:
         self._clock = clock
         self._random = random
         self._messages: OrderedDict[str, OutgoingMessage] = OrderedDict()
-        self._fitted: OrderedDict[_Wanted, asyncio.Task[Event | None]] = OrderedDict()
+        self._fitted: OrderedDict[_Wanted, _Fitting] = OrderedDict()
         self._mining = asyncio.Lock()
 
     def seal(self, message: OutgoingMessage) -> Event:
@@ -48,7 +57,7 @@ class Sealer:
         return event
 
     async def fit(self, event: Event, habits: RelayHabits) -> Event | None:
-        """Return the event as a relay takes events; None if the relay asks for too much work.
+        """Return the event as a relay takes events; None if the relay, or all relays, ask for too much work.
 
         An event that suits the relay is returned as given, and so is an event of another key whose
         message isn't remembered.
@@ -63,11 +72,25 @@ class Sealer:
             return event
         wanted = (message or event.id, bits, dates_now)
         known = self._fitted.get(wanted)
-        if known is None or not self._is_of_use(known, dates_now=dates_now):
-            known = asyncio.create_task(self._remake(event, bits, dates_now=dates_now))
-            self._keep(wanted, known)
-        # Shielded: work that has begun is finished, and serves the message's next try.
-        return await asyncio.shield(known)
+        if known is None or not self._is_of_use(known.task, dates_now=dates_now):
+            if not self._make_room():
+                return None
+            task = asyncio.create_task(self._remake(wanted, event))
+            known = self._fitted[wanted] = _Fitting(task)
+        return await self._result(wanted, known)
+
+    async def _result(self, wanted: _Wanted, fitting: _Fitting) -> Event | None:
+        """Wait for an event that is made anew; drop work that no relay waits for before the work begins."""
+        fitting.waiting += 1
+        try:
+            # Shielded: work that has begun is finished, and serves the message's next try.
+            return await asyncio.shield(fitting.task)
+        finally:
+            fitting.waiting -= 1
+            if not (fitting.waiting or fitting.has_begun or fitting.task.done()):
+                fitting.task.cancel()
+                if self._fitted.get(wanted) is fitting:
+                    del self._fitted[wanted]
 
     def _is_of_use(self, fitted: asyncio.Task[Event | None], *, dates_now: bool) -> bool:
         if not fitted.done():
@@ -75,28 +98,34 @@ class Sealer:
         event = None if fitted.cancelled() or fitted.exception() else fitted.result()
         return event is not None and not (dates_now and self._is_old(event))
 
-    def _keep(self, wanted: _Wanted, fitted: asyncio.Task[Event | None]) -> None:
-        self._fitted[wanted] = fitted
-        if len(self._fitted) > _FITTED_MAX:
-            _, oldest = self._fitted.popitem(last=False)
-            oldest.cancel()
+    def _make_room(self) -> bool:
+        """Forget the oldest event that was made anew; False if all are still being made."""
+        if len(self._fitted) < _FITTED_MAX:
+            return True
+        oldest = next((key for key, fitting in self._fitted.items() if fitting.task.done()), None)
+        if oldest is not None:
+            del self._fitted[oldest]
+        return oldest is not None
 
-    async def _remake(self, event: Event, bits: int, *, dates_now: bool) -> Event | None:
+    async def _remake(self, wanted: _Wanted, event: Event) -> Event | None:
+        _, bits, dates_now = wanted
         if event.pubkey == self._key.public_key:
             draft, signer = event.body, self._key
             if dates_now:
                 draft = replace(draft, created_at=int(self._clock.now().timestamp()))
         else:
             draft, signer = self._draft(self._messages[event.id], dates_now=dates_now)
-        mined = await self._mine(draft, bits) if bits else draft
+        mined = await self._mine(draft, wanted) if bits else draft
         return None if mined is None else sign_draft(mined, signer)
 
-    async def _mine(self, draft: UnsignedEvent, bits: int) -> UnsignedEvent | None:
+    async def _mine(self, draft: UnsignedEvent, wanted: _Wanted) -> UnsignedEvent | None:
         """Mine in a thread, one event at a time, until found, too late, or cancelled."""
+        _, bits, _ = wanted
         if bits > BITS_MAX:
             return None
         is_cancelled = threading.Event()
         async with self._mining:
+            self._fitted[wanted].has_begun = True
             ends_at = time.monotonic() + LIMIT_S
             try:
                 return await asyncio.to_thread(

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import ssl
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -83,6 +84,39 @@ async def test_http_status_is_named_with_the_hosts_own_words(status):
 async def test_page_of_a_web_server_is_told_by_its_title(page, words):
     async with answering(502, page) as url:
         assert (await state_after_one_attempt(url)).words == words
+
+
+async def test_large_page_without_an_end_of_its_title_is_read_at_once():
+    async with answering(502, b"<html>" + b"<title" * 170_000) as url:
+        began_at = time.process_time()
+        state = await state_after_one_attempt(url)
+    assert (state.trouble, state.words) == (RelayTrouble.HTTP_STATUS, "")
+    assert time.process_time() - began_at < 5
+
+
+@pytest.mark.parametrize("place", ["ws://127.0.0.2:{}", "ws://localhost:{}/x"])
+async def test_redirect_to_another_host_is_not_followed(place):
+    inside = Sound()
+    async with (
+        inside.serving(host="0.0.0.0") as elsewhere,  # noqa: S104 - to see the bot come by any name
+        answering(302, Location=place.format(elsewhere.rpartition(":")[2])) as url,
+    ):
+        state = await state_after_one_attempt(url)
+    assert (state.trouble, state.status) == (RelayTrouble.REDIRECT, 302)
+    assert inside.visits == 0
+
+
+async def test_redirect_to_the_same_host_is_followed():
+    relay = Sound()
+    async with relay.serving() as there, answering(301, Location=there) as url:
+        one = relay_at(url)
+        task = asyncio.create_task(one.connect_once())
+        async with asyncio.timeout(LIMIT_S):
+            while not one.state.listening:  # noqa: ASYNC110 - nothing tells of the change
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+    assert relay.visits == 1
 
 
 @pytest.mark.parametrize("place", ["ws://other.example/", "wss://other.example", "http://x", "::"])

@@ -26,11 +26,11 @@ from dca_bot.files.secret_files import (
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.messages.say import Say
-from dca_bot.nostr.dns import find_public
+from dca_bot.nostr.announcement.presence import Presence
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
+from dca_bot.nostr.people.dns import find_public
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.presence import Presence
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
 from dca_bot.system_clock import SystemClock

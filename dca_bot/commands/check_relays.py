@@ -10,7 +10,7 @@ from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.errors import DcaBotError
 from dca_bot.messages import describe
 from dca_bot.messages.render import FALLBACK, Texts, load_texts
-from dca_bot.nostr.relay_probe import RelayProbe, RelayProber
+from dca_bot.nostr.relays.relay_probe import RelayProbe, RelayProber
 from dca_bot.outside import bot_key, programme_of
 from dca_bot.system_clock import SystemClock
 

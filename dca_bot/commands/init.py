@@ -18,8 +18,8 @@ from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
+from dca_bot.nostr.announcement.own_events import INBOX_RELAYS_MAX
 from dca_bot.nostr.keys import SecretKey, generate, nprofile, parse_npub, parse_secret_key
-from dca_bot.nostr.own_events import INBOX_RELAYS_MAX
 from dca_bot.operators import EXAMPLE_NPUB
 from dca_bot.program import command, with_config
 

@@ -17,9 +17,9 @@ from dca_bot.core.ports import (
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.core.relay_state import RelayState
 from dca_bot.core.relay_urls import normalize
+from dca_bot.nostr.announcement.presence import Presence
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.presence import Presence
 
 
 class DmClient:

@@ -27,23 +27,23 @@ from dca_bot.core.relay_lists import RelayList
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import place_of
-from dca_bot.nostr.announcement import Announcement
+from dca_bot.nostr.announcement.announcement import Announcement
+from dca_bot.nostr.announcement.presence import OwnRelays, Presence
 from dca_bot.nostr.arrivals import Arrivals
-from dca_bot.nostr.dns import find_public
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.presence import OwnRelays, Presence
-from dca_bot.nostr.profiles import profile_names
+from dca_bot.nostr.people.dns import find_public
+from dca_bot.nostr.people.profiles import profile_names
+from dca_bot.nostr.people.recipient_relays import RecipientRelays
+from dca_bot.nostr.people.relay_lists import RelayLists
+from dca_bot.nostr.people.waves import publish_in_waves
 from dca_bot.nostr.receiver import Receiver
-from dca_bot.nostr.recipient_relays import RecipientRelays
 from dca_bot.nostr.refused_events import RefusedEvents
-from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.relay_lists import RelayLists
-from dca_bot.nostr.relay_rules import RelayRules
-from dca_bot.nostr.relay_socket import Endpoint
-from dca_bot.nostr.relay_troubles import Trouble, unreached
-from dca_bot.nostr.sealing import Sealer
-from dca_bot.nostr.waves import publish_in_waves
+from dca_bot.nostr.relays.relay import Relay
+from dca_bot.nostr.relays.relay_rules import RelayRules
+from dca_bot.nostr.relays.relay_socket import Endpoint
+from dca_bot.nostr.relays.relay_troubles import Trouble, unreached
+from dca_bot.nostr.relays.sealing import Sealer
 
 _LOG = logging.getLogger(__name__)
 _QUEUE_MAX = 1_000

@@ -27,7 +27,7 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr import events, keys
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.system_clock import SystemClock
 
 INBOX, WRITE = RelayListKind.INBOX, RelayListKind.WRITE

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from nostr.faulty_relays import NoEose, Sound
+from faulty_relays import NoEose, Sound
 from nostr.test_messenger import FastClock, eventually, messenger_of, received, running, to
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, PastReading

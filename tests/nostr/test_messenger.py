@@ -15,14 +15,15 @@ from websockets.utils import accept_key
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage, PastReading
 from dca_bot.demo.relay import local_relay
-from dca_bot.nostr import dm, keys, relay_socket
-from dca_bot.nostr import relay as relay_module
-from dca_bot.nostr.inbox_reading import LOOKBACK_S
+from dca_bot.nostr import dm, keys
+from dca_bot.nostr.announcement.presence import Presence
+from dca_bot.nostr.people.recipient_relays import GRACE_S
 from dca_bot.nostr.pool import NostrMessenger
-from dca_bot.nostr.presence import Presence
-from dca_bot.nostr.recipient_relays import GRACE_S
-from dca_bot.nostr.relay import Relay
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relays import relay as relay_module
+from dca_bot.nostr.relays import relay_socket
+from dca_bot.nostr.relays.inbox_reading import LOOKBACK_S
+from dca_bot.nostr.relays.relay import Relay
+from dca_bot.nostr.relays.relay_socket import Endpoint
 
 LIMIT_S = 15
 NIP04, NIP17 = DmProtocol

@@ -8,7 +8,7 @@ from nostr.test_messenger import FastClock, eventually, messenger_of, received, 
 from dca_bot.core.ports import UNHEARD, PastReading
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import dm, keys
-from dca_bot.nostr.relay import Relay
+from dca_bot.nostr.relays.relay import Relay
 
 HOUR = timedelta(hours=1)
 

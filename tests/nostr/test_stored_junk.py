@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from nostr.faulty_relays import Sound
+from faulty_relays import Sound
 from nostr.test_messenger import eventually, messenger_of, nothing_received, received, running, to
 
 from dca_bot.core.ports import PastReading

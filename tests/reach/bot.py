@@ -17,7 +17,7 @@ from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Database
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.outside import Outside, build_messenger, programme_of
 from dca_bot.system_clock import SystemClock
 from dca_bot.wiring import Jobs, build_jobs

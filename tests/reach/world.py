@@ -14,7 +14,7 @@ from dead_hosts import REFUSING
 
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr.keys import generate
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.relays.relay_socket import Endpoint
 from reach.bot import Bot
 from reach.cast import AT_THE_BOTS, LISTLESS, Cast, Role
 from reach.certificates import DOMAIN, Authority

@@ -1,0 +1,59 @@
+"""Looks up the names in people's profiles (kind 0, NIP-01), within a few seconds.
+
+The invariant: a name counts only with the profile owner's signature, and the newest profile counts. What a
+name says is the owner's choice: nobody is known by it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from dca_bot.errors import MessageRefused
+from dca_bot.nostr.events import Event, parse_json, verify
+from dca_bot.nostr.relays.frames import Filter
+
+_KIND_PROFILE = 0
+_LIMIT_S = 4
+_CONTENT_CHARS_MAX = 20_000
+_NAMES = ("display_name", "displayName", "name")
+"""The keys that apps show as a person's name (NIP-24), in the order in which apps prefer them."""
+
+Ask = Callable[[Filter], Awaitable[Sequence[Event] | None]]
+"""Asks one relay for stored events, which are not verified; None if no answer came."""
+
+
+async def profile_names(pubkeys: Sequence[str], relays: Sequence[Ask]) -> Mapping[str, str]:
+    """Return the names in the profiles of some people, by pubkey; a relay that is slow isn't waited for."""
+    wanted = {"kinds": [_KIND_PROFILE], "authors": list(pubkeys), "limit": len(pubkeys)}
+    questions = [asyncio.ensure_future(ask(wanted)) for ask in relays]
+    if not questions:
+        return {}
+    try:
+        await asyncio.wait(questions, timeout=_LIMIT_S)
+    finally:
+        for question in questions:
+            question.cancel()
+    answers = await asyncio.gather(*questions, return_exceptions=True)
+    events = [event for answer in answers if isinstance(answer, Sequence) for event in answer]
+    return {pubkey: name for pubkey in pubkeys if (name := _name(_newest(events, pubkey)))}
+
+
+def _newest(events: Sequence[Event], pubkey: str) -> Event | None:
+    mine = (event for event in events if (event.kind, event.pubkey) == (_KIND_PROFILE, pubkey))
+    for event in sorted(mine, key=lambda event: (-event.created_at, event.id)):
+        try:
+            verify(event)
+        except MessageRefused:
+            continue
+        return event
+    return None
+
+
+def _name(event: Event | None) -> str:
+    if event is None or len(event.content) > _CONTENT_CHARS_MAX:
+        return ""
+    try:
+        profile = parse_json(event.content)
+    except MessageRefused:
+        return ""
+    given = [profile.get(key) for key in _NAMES] if isinstance(profile, dict) else []
+    return next((name for name in given if isinstance(name, str) and name.strip()), "")

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.payout import backoff_s
@@ -75,8 +76,10 @@ class Outbox:
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
         for message in await self.database.read(self._pick):
-            busy = self._busy_with(message)
-            busy[message.recipient] = group.create_task(self._deliver(message))
+            task = group.create_task(self._deliver(message))
+            self._busy_with(message)[message.recipient] = task
+            # A task that is cancelled before its first step runs no `finally` of its own.
+            task.add_done_callback(partial(self._end, message))
 
     def _busy_with(self, message: OutboxMessage) -> dict[str, asyncio.Task[None]]:
         """Return the messages under way that a message waits for: a retry keeps no new message back."""
@@ -122,10 +125,12 @@ class Outbox:
                 place_of(error),
             )
             await self.database.transact(lambda tx: self._retry(tx, message, ""))
-        finally:
-            del self._busy_with(message)[message.recipient]
-            self.signals.leaving.discard(message.id)
-            self.signals.outbox.ring()
+
+    def _end(self, message: OutboxMessage, _task: asyncio.Task[None]) -> None:
+        """Note that a message is under way no more."""
+        del self._busy_with(message)[message.recipient]
+        self.signals.leaving.discard(message.id)
+        self.signals.outbox.ring()
 
     async def _send(self, message: OutboxMessage) -> None:
         if await self._is_expired(message):
@@ -211,7 +216,9 @@ class Outbox:
     ) -> None:
         """Record what became of a message, and how messages to the person fare."""
         now, pubkey = self.clock.now(), message.recipient
-        if outcome.reason is None:
+        relays, before = self._recipient(tx, message).relays, recipient.relays
+        is_moved = relays.inbox != before.inbox and outcome.reached_at not in (relays.inbox or ())
+        if outcome.reason is None and not is_moved:
             outbox.mark_sent(tx, message, now=now)
             is_known = not recipient.is_stranger
             if is_known and delivery.note_reached(tx, pubkey, outcome.reached_at, now=now):
@@ -221,11 +228,10 @@ class Outbox:
         if recipient.is_stranger:
             return
         # Cut off from all of its own relays, the bot blames nobody else.
-        if self.messenger.connected() and not outcome.is_pending:
+        if outcome.reason and self.messenger.connected() and not outcome.is_pending:
             delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
-        relays, before = self._recipient(tx, message).relays, recipient.relays
         if (relays.inbox, relays.is_sought) != (before.inbox, before.is_sought):
-            # A list was found meanwhile, or there is none.
+            # A list was found meanwhile, or has changed, or there is none.
             outbox.hurry_person(tx, pubkey, now)
 
     def _retry(self, tx: Tx, message: OutboxMessage, beside: str) -> None:

@@ -194,6 +194,31 @@ async def test_former_client_is_told_goodbye_where_the_list_says(office):
     assert await office.unsent() == 0
 
 
+async def test_list_that_changes_just_as_a_try_begins_mutes_nobody(office):
+    await office.write(ANA, "news")
+    async with asyncio.TaskGroup() as group:
+        await office.deliverer._start_due(group)
+        office.deliverer._begin_anew(ANA)
+    await office.deliver()
+    assert await office.unsent() == 0
+    assert office.signals.leaving == set()
+
+
+async def test_list_that_changes_just_as_a_try_ends_gets_the_message_too(office):
+    await office.write(ANA, "news")
+    deliver = office.relays.deliver
+
+    async def while_the_list_changes(*what, **how):
+        answers = await deliver(*what, **how)
+        await office.lists_relays(ANA, LISTED[0], at=2)
+        return answers
+
+    office.relays.deliver = while_the_list_changes
+    await office.deliver()
+    assert waves_of(office)[-1][0] == (LISTED[0],)
+    assert await office.unsent() == 0
+
+
 async def test_withdrawn_alarm_is_remembered_where_a_relay_has_it(office):
     """Whoever may have read the alarm is told of its end."""
     await office.wrote(ANA, NIP17)

@@ -128,7 +128,8 @@ def resend_since(tx: Tx, pubkey: str, since: datetime, *, now: datetime) -> None
     worthless by now (NIP-40) are left out.
     """
     tx.execute(
-        "UPDATE outbox SET sent_at = NULL, try_at = ?1 WHERE recipient = ?2 AND created_at >= ?3"
+        "UPDATE outbox SET sent_at = NULL, tries = tries + 1, try_at = ?1"
+        " WHERE recipient = ?2 AND created_at >= ?3"
         " AND sent_at IS NOT NULL AND dropped_at IS NULL AND protocol = ?4"
         " AND (expires_at IS NULL OR expires_at > ?1)",
         (micros(now), pubkey, int(since.timestamp()), DmProtocol.NIP17),

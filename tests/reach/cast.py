@@ -17,6 +17,8 @@ nip04: no list, and kind 4.
 LISTLESS = ("none", "nip04")
 AT_THE_BOTS = ("dead", *LISTLESS)
 """Whose answers can only be read where they wrote: at the bot's relays."""
+PATIENT_S = (4.0, 15.0)
+"""Pauses over which a relay closes every connection, and comes and goes."""
 WAYS = ("kind 10002", "discovery", "hint")
 """How a person is found whose list lies elsewhere."""
 
@@ -44,6 +46,8 @@ class Cast:
     notices: int
     restarts: int = 0
     column: str = ""
+    pause_s: tuple[float, float] = (0.5, 6.0)
+    """How long a person waits between two commands; the bot waits twice as long between notices."""
 
 
 def matrix(seed: int, *, commands: int, notices: int, faults=FAULTS) -> list[Cast]:
@@ -67,6 +71,7 @@ def matrix(seed: int, *, commands: int, notices: int, faults=FAULTS) -> list[Cas
                 commands=commands,
                 notices=notices,
                 column=fault.name,
+                pause_s=PATIENT_S,
             )
         )
     return made

@@ -22,8 +22,6 @@ from reach.gate import Fault, Gate, gate_of
 from reach.outcomes import Outcome, judge
 from reach.people import App, SdkApp
 
-PAUSE_S = (0.5, 6.0)
-"""How long a person, and the bot, wait between two messages."""
 DOWN_S = (2.0, 15.0)
 UNUSABLE = (
     "wss://10.0.0.7",
@@ -159,7 +157,7 @@ class World:
     async def _write(self, person: Person) -> None:
         """Have a person write the commands, each dated a second after the last at least."""
         for number in range(self.cast.commands):
-            await asyncio.sleep(self.random.uniform(*PAUSE_S))
+            await asyncio.sleep(self.random.uniform(*self.cast.pause_s))
             person.last_s = max(int(time.time()), person.last_s + 1)
             text, at = f"limit {number + 1}.37", time.time()
             id_ = await person.app.write(text, person.last_s)
@@ -167,7 +165,7 @@ class World:
 
     async def _tell(self, person: Person, bot: Bot) -> None:
         for number in range(self.cast.notices):
-            await asyncio.sleep(self.random.uniform(*PAUSE_S) * 2)
+            await asyncio.sleep(self.random.uniform(*self.cast.pause_s) * 2)
             text = f"Notice {number + 1} to {person.name}."
             async with self.awake:
                 person.told[text] = time.time()
@@ -175,7 +173,7 @@ class World:
 
     async def _restart(self, bot: Bot) -> None:
         for _ in range(self.cast.restarts):
-            await asyncio.sleep(self.random.uniform(*PAUSE_S) * 2)
+            await asyncio.sleep(self.random.uniform(*self.cast.pause_s) * 2)
             async with self.awake:
                 await bot.stop()
                 await asyncio.sleep(self.random.uniform(*DOWN_S))

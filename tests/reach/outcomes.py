@@ -64,7 +64,7 @@ async def judge(cast: Cast, person: "Person", bot: Bot) -> list[Outcome]:
         for place in _behind([ids.index(id_) for id_ in ran_in_order if id_ in person.sent])
     }
     answers = Counter(
-        text for text, _ in person.sent.values() for one in written if _answers(one, text)
+        text for text, _ in person.sent.values() for one in written if is_answer(one, text)
     )
 
     def outcome(direction, text, took_s, **more):
@@ -86,7 +86,7 @@ async def judge(cast: Cast, person: "Person", bot: Bot) -> list[Outcome]:
         found.append(outcome(IN, text, took_s, twice=answers[text] > 1, late=id_ in late_in))
         if ran_at is None:
             continue
-        answer = next((one for one in written if _answers(one, text)), "")
+        answer = next((one for one in written if is_answer(one, text)), "")
         took_s = came[answer] - ran_at if answer in came else None
         found.append(outcome(ANSWER, text, took_s, shown=shown, late=answer in late_texts))
     for text, told_at in person.told.items():
@@ -95,7 +95,8 @@ async def judge(cast: Cast, person: "Person", bot: Bot) -> list[Outcome]:
     return found
 
 
-def _answers(text: str, command: str) -> bool:
+def is_answer(text: str, command: str) -> bool:
+    """Tell whether a message of the bot's answers a command: it repeats the command's amount."""
     return f" {command.split()[1]} " in f" {text} "
 
 

@@ -19,7 +19,7 @@ from reach.bot import Bot
 from reach.cast import AT_THE_BOTS, LISTLESS, Cast, Role
 from reach.certificates import DOMAIN, Authority
 from reach.gate import Fault, Gate, gate_of
-from reach.outcomes import Outcome, judge
+from reach.outcomes import Outcome, is_answer, judge
 from reach.people import App, SdkApp
 
 DOWN_S = (2.0, 15.0)
@@ -181,7 +181,12 @@ class World:
 
 
 def _has_everything(person: Person) -> bool:
-    return len(person.app.arrivals) >= len(person.sent) + len(person.told)
+    """Tell whether an answer to each command has come, and each notice."""
+    texts = [arrival.text for arrival in person.app.arrivals]
+    is_answered = all(
+        any(is_answer(text, command) for text in texts) for command, _ in person.sent.values()
+    )
+    return is_answered and all(told in texts for told in person.told)
 
 
 async def play(

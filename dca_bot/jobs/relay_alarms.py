@@ -5,7 +5,7 @@ out of reach only the alarm of all relays is given.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.relay_state import RelayState
@@ -39,7 +39,7 @@ class RelayAlarms:
     def see(self, tx: Tx, states: Sequence[RelayState], now: datetime) -> bool:
         """Record the states, and give each alarm and all-clear that is due; tell whether one was given."""
         relay_states.note(tx, states)
-        watched = states if len(states) > 1 else ()
+        watched = [self._placed(state, now) for state in states] if len(states) > 1 else []
         names = {PREFIX + state.url for state in watched}
         self.raiser.forget(tx, PREFIX, but=names, now=now)
         is_any_heard = any(state.listening for state in states)
@@ -59,6 +59,10 @@ class RelayAlarms:
         told = Say("notice.relay_lost", relay=describe.relay_lost(state, lost_at))
         self.raiser.start(tx, name, told, since=lost_at, now=now)
         return True
+
+    def _placed(self, state: RelayState, now: datetime) -> RelayState:
+        """Return a state with a beginning that lies not ahead, as noted while the clock was ahead."""
+        return state if state.since <= now else replace(state, since=self.counted_from or now)
 
     def _due_at(self, lost_at: datetime) -> datetime:
         if self.all_back_at is not None:

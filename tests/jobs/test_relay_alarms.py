@@ -170,3 +170,14 @@ async def test_states_are_recorded_for_commands_beside_the_bot(tower, database):
     await tower.look(1)
     found = await database.read(relay_states.read)
     assert found == [replace(state, detail="") for state in tower.relays]
+
+
+async def test_clock_that_goes_back_delays_no_all_clear(tower):
+    tower.clock.wrong = 20 * 60 * MINUTE
+    await tower.look(1)
+    tower.lose(BAD)
+    await tower.look(20)
+    tower.hear(BAD)
+    await tower.look(21)
+    tower.clock.wrong = 0 * MINUTE
+    assert "All is well again" in (await tower.look(90))[-1]

@@ -59,11 +59,19 @@ class Receiver:
         self._seen[event.id] = None
         if len(self._seen) > _SEEN_MAX:
             self._seen.popitem(last=False)
+        try:
+            await self._hold(event.id, message, is_stored=is_stored)
+        except BaseException:
+            # The connection has ended meanwhile: the event comes again with the next.
+            self._seen.pop(event.id, None)
+            raise
+
+    async def _hold(self, event_id: str, message: IncomingMessage, *, is_stored: bool) -> None:
         # A message that was handled before the start must not keep the sender's new messages waiting.
         if is_stored and await self._past.is_handled(message):
             return
         arrived_at = None if is_stored else self._clock.now()
-        await self._arrivals.add(event.id, replace(message, arrived_at=arrived_at))
+        await self._arrivals.add(event_id, replace(message, arrived_at=arrived_at))
 
     def _open(self, event: Event, digest: bytes, relay: str) -> IncomingMessage | None:
         try:

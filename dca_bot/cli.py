@@ -70,9 +70,11 @@ def run(
     """Run the bot until it is told to stop (SIGTERM, Ctrl-C)."""
     from dca_bot.app import run as run_bot
     from dca_bot.config import load_config
+    from dca_bot.event_loop import EventLoop
 
     _log_to_stderr(verbose=verbose)
-    asyncio.run(run_bot(load_config(config)))
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        runner.run(run_bot(load_config(config)))
 
 
 @app.command()

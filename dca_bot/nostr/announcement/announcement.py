@@ -24,6 +24,7 @@ from dca_bot.nostr.announcement.own_events import (
     KIND_RELAYS,
     Draft,
     OwnEvents,
+    draft_profile,
     slot_of,
 )
 from dca_bot.nostr.announcement.presence import OwnRelays, Presence, Stage, command_drafts, drafts
@@ -74,7 +75,7 @@ class Announcement:
             *(AnnouncedRelay(url, own=False, rules=RelayRules(sealer)) for url in others),
         ]
         self._commands = command_drafts(presence, key.public_key)
-        self._events = OwnEvents(self._sign)
+        self._events = OwnEvents(self._sign, self._draft_profile)
         self._is_settled, self._is_patient = False, True
 
     async def run(self) -> None:
@@ -249,6 +250,9 @@ class Announcement:
             wanted += self._commands
         events = [self._events.event_for(draft, self._now_s()) for draft in wanted]
         return [event for event in events if place.lacks(event)]
+
+    def _draft_profile(self, published: Event | None) -> Draft:
+        return draft_profile(published, self._presence.profile, self._presence.first_profile)
 
     def _sign(self, draft: Draft, created_at: int) -> Event:
         return sign(

@@ -106,30 +106,55 @@ def draft_relays(published: Event | None, relays: Sequence[str], own: Sequence[s
 
 @dataclass(slots=True)
 class OwnEvents:
-    """The newest event of each slot: the newest at any relay, or a newer event not taken yet."""
+    """The newest event of each slot: the newest at any relay, or a newer event not taken yet.
+
+    `profile` drafts the bot's profile from a published profile, or from None. A profile drafted from None
+    while a relay was down never replaces the profile at that relay, although the draft is dated later.
+    """
 
     sign: Callable[[Draft, int], Event]
+    profile: Callable[[Event | None], Draft] | None = None
     public: dict[Slot, Event] = field(default_factory=dict)
     _pending: dict[Slot, Event] = field(default_factory=dict)
-    _contested: set[Slot] = field(default_factory=set)
+    _contested: dict[Slot, int] = field(default_factory=dict)
+    """When the newest event that must be replaced was dated, by slot."""
 
     def note_public(self, event: Event) -> bool:
         """Note that a relay has an event of the bot; return whether the newest event changes by that.
 
         Of two events of the same second the event with the lower id counts (NIP-01). Some relays keep the
         event that came first. The slot of two such events is contested until a later event is published.
+        The same holds for a profile and another profile that was drafted without it.
         """
         slot, known = slot_of(event), self.public.get(slot_of(event))
+        if known is not None and self._is_guess(event, known):
+            return self._prefer(known, event, is_news=False)
+        if known is not None and self._is_guess(known, event):
+            return self._prefer(event, known, is_news=True)
         if known is not None and (known.created_at > event.created_at or is_same(known, event)):
             return False
         is_tie = known is not None and known.created_at == event.created_at
         if known is None or not is_tie or event.id < known.id:
             self.public[slot] = event
         if is_tie:
-            self._contested.add(slot)
-        else:
-            self._contested.discard(slot)
+            self._contested[slot] = event.created_at
+        elif event.created_at > self._contested.get(slot, -1):
+            self._contested.pop(slot, None)
         return True
+
+    def _is_guess(self, event: Event, real: Event) -> bool:
+        """Tell whether a profile was drafted without an older profile that says something else."""
+        if self.profile is None or event.kind != KIND_PROFILE or event.created_at < real.created_at:
+            return False
+        return self.profile(None).is_said_by(event) and not self.profile(real).is_said_by(event)
+
+    def _prefer(self, real: Event, guess: Event, *, is_news: bool) -> bool:
+        """Have a profile count, until an event newer than the guess is published."""
+        slot = slot_of(real)
+        is_known = self._contested.get(slot, -1) >= guess.created_at
+        self.public[slot] = real
+        self._contested[slot] = max(self._contested.get(slot, -1), guess.created_at)
+        return is_news or not is_known
 
     def event_for(self, draft: Draft, now_s: int) -> Event:
         """Return the event that says a draft: the published event, or an event that is newer."""
@@ -138,7 +163,8 @@ class OwnEvents:
         if public is not None and draft.is_said_by(public) and slot not in self._contested:
             return public
         # Newer also if the bot's clock is behind, or was when the published event was signed.
-        earliest = 0 if public is None else public.created_at + 1
+        dated = -1 if public is None else public.created_at
+        earliest = max(dated, self._contested.get(slot, -1)) + 1
         created_at = max(now_s, earliest)
         # A clock that was set meanwhile dates anew what no relay took.
         if (

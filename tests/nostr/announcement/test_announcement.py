@@ -4,12 +4,13 @@ import asyncio
 import json
 import logging
 import random
-from contextlib import asynccontextmanager, suppress
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import nostr_sdk
 import pytest
-from faulty_relays import FAULTS
+from faulty_relays import FAULTS, Sound
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -171,8 +172,8 @@ class Way:
                 await socket.send(frame)
 
     async def cut(self):
-        for socket in self._sockets:
-            await socket.close()
+        for connection in self._sockets:
+            await connection.close()
         self._sockets.clear()
 
 
@@ -266,6 +267,35 @@ async def test_profile_waits_for_a_relay_that_has_not_answered_yet(bot):
         (state,) = [state for state in messenger._announcement._relays if state.detail]
         assert (state.url, state.own) == (dead, False)
         assert "connect" in state.detail.lower()
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["same-run", "after-a-restart"])
+async def test_profile_on_a_relay_that_was_down_replaces_the_one_made_meanwhile(bot, restarts):
+    theirs = {"name": "Ahorro", "picture": "https://x.example/a.png", "bot": True}
+    at = int(datetime.now(UTC).timestamp()) - 10**6
+    event = events.sign(bot, kind=0, created_at=at, tags=(), content=json.dumps(theirs))
+    late, fast = Sound(), Clock(retry_s=0.4)
+    late.stored.append(json.loads(event.to_json()))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    relays = [f"ws://127.0.0.1:{port}"]
+
+    def last_at_late():
+        profiles = [one for one in late.stored if one["kind"] == 0]
+        return json.loads(max(profiles, key=lambda one: one["created_at"])["content"])
+
+    async with local_relay() as own, App(bot, own) as app, AsyncExitStack() as stack:
+        relays.insert(0, own)
+        async with announcing(bot, relays, clock=fast):
+            await eventually(app.profile, FIRST | {"bot": True})
+            if not restarts:
+                await stack.enter_async_context(late.serving(port))
+                await eventually(app.profile, theirs)
+        if restarts:
+            await stack.enter_async_context(late.serving(port))
+            async with announcing(bot, relays, clock=fast):
+                await eventually(app.profile, theirs)
+        assert last_at_late() == theirs
 
 
 async def test_no_profile_is_published_where_none_could_be_read(bot):

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from dca_bot.event_loop import EventLoop
-from dca_bot.nostr.dns import find_public
-from dca_bot.nostr.relay_socket import Endpoint
+from dca_bot.nostr.people.dns import find_public
+from dca_bot.nostr.relays.relay_socket import Endpoint
 
 LIMIT_S = 10
 SLOW = 40

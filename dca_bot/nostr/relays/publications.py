@@ -28,19 +28,29 @@ class _Publication:
 
 
 class Publications:
-    """The events of one connection whose answer is outstanding; methods append to `actions`."""
+    """The events of one connection whose answer is outstanding; methods append to `actions`.
 
-    def __init__(self, url: str, key: SecretKey, actions: list[Action]) -> None:
+    `logs_in_at_once`: a challenge is answered as soon as the relay gives the challenge. Otherwise the relay
+    learns the bot's key only by refusing something before (`log_in`).
+    """
+
+    def __init__(
+        self, url: str, key: SecretKey, actions: list[Action], *, logs_in_at_once: bool
+    ) -> None:
         self._url = url
         self._key = key
         self._actions = actions
         self._publications: dict[str, _Publication] = {}
         self._challenge: str | None = None
+        self._is_login_wanted = logs_in_at_once
+        self._unsent: Event | None = None
         self._auth: Event | None = None
         self._authenticated = False
 
     def publish(self, event: Event) -> None:
         """Send an event; the action Answered follows, unless `forget` is called before."""
+        if event.id in self._publications:
+            self.log_in()  # Perhaps the relay answers nobody who hasn't.
         self._publications[event.id] = _Publication(event)
         self._send(frames.event_frame(event))
 
@@ -54,14 +64,23 @@ class Publications:
         return found.refusal if found is not None and found.waiting else ""
 
     def on_challenge(self, frame: frames.Challenge, now_s: int) -> None:
-        """Answer a challenge with the bot's key; a challenge that is repeated gets no second answer."""
+        """Answer a challenge with the bot's key, if a login is wanted; a repetition changes nothing."""
         # A relay may accept only one answer to a challenge.
         if frame.text == self._challenge:
             return
         tags = (("relay", self._url), ("challenge", frame.text))
         answer = sign(self._key, kind=_KIND_AUTH, created_at=now_s, tags=tags, content="")
         self._challenge = frame.text
-        self.authenticate(answer)
+        if self._is_login_wanted:
+            self.authenticate(answer)
+        else:
+            self._unsent = answer
+
+    def log_in(self) -> None:
+        """Answer the relay's challenge, now or as soon as the relay gives one."""
+        answer, self._unsent, self._is_login_wanted = self._unsent, None, True
+        if answer is not None:
+            self.authenticate(answer)
 
     def authenticate(self, answer: Event) -> None:
         """Send the answer to the present challenge."""
@@ -78,11 +97,14 @@ class Publications:
         if found is None:
             return
         accepted = frame.accepted or frame.reason.startswith("duplicate:")
-        if accepted or found.retried or not wants_auth(frame.reason):
+        # Not every relay that lets in members alone says so by the prefix.
+        may_want_auth = self._unsent is not None and not frame.reason.startswith("pow:")
+        if accepted or found.retried or not (wants_auth(frame.reason) or may_want_auth):
             self._answer(frame.event_id, frame.reason, accepted=accepted)
             return
         found.retried, found.refusal = True, frame.reason
         found.waiting = not self._authenticated
+        self.log_in()
         if self._authenticated:
             self._send(frames.event_frame(found.event))
 
@@ -100,8 +122,10 @@ class Publications:
             publication.waiting = False
             if accepted:
                 self._send(frames.event_frame(publication.event))
-            else:
+            elif wants_auth(publication.refusal):
                 self._answer(event_id, "auth-required: the key was not accepted", accepted=False)
+            else:
+                self._answer(event_id, publication.refusal, accepted=False)
 
     def _answer(self, event_id: str, reason: str, *, accepted: bool) -> None:
         self.forget(event_id)

@@ -20,7 +20,7 @@ class RelayProtocol:
     """The state of one connection; every input returns the actions to perform, in order.
 
     `inbox_since`: the time (seconds, NIP-01) from which the bot's inbox is read; None for a relay
-    that is only written to.
+    that is visited, where the bot logs in (NIP-42) only if the relay refuses something before.
     """
 
     def __init__(
@@ -33,7 +33,9 @@ class RelayProtocol:
         habits: RelayHabits | None = None,
     ) -> None:
         self._actions: list[Action] = []
-        self._publications = Publications(url, key, self._actions)
+        self._publications = Publications(
+            url, key, self._actions, logs_in_at_once=inbox_since is not None
+        )
         self._subscriptions = Subscriptions(
             key.public_key,
             random,
@@ -81,6 +83,7 @@ class RelayProtocol:
                 self._subscriptions.on_end_of_stored(name, now_s)
             case frames.Closed(name, reason):
                 self._subscriptions.on_closed(name, reason, now_s)
+                self._publications.log_in()
             case frames.Ok():
                 self._on_ok(frame)
             case frames.Challenge():

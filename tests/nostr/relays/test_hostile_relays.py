@@ -12,7 +12,7 @@ from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr import events, keys
 from dca_bot.nostr.people import recipient_relays
 from dca_bot.nostr.people.recipient_relays import RecipientRelays
-from dca_bot.nostr.relays import relay_socket, sealing
+from dca_bot.nostr.relays import relay_connection, relay_socket, sealing
 from dca_bot.nostr.relays.relay_habits import RelayHabits
 from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.nostr.relays.sealing import Sealer
@@ -110,6 +110,7 @@ async def test_logins_that_ask_for_work_again_and_again_keep_no_other_work_waiti
         mined.append(event.kind)
 
     monkeypatch.setattr(sealing, "mine", mine)
+    monkeypatch.setattr(relay_connection, "_AGAIN_AFTER_S", 0.2)
     relay, sealer = AsksForEverMoreLogins(), Sealer(bot, Clock(), random.Random(1))
     async with relay.serving() as url:
         visit = asyncio.create_task(visits_of(bot, sealer).send(note(bot), url, bulk=False))
@@ -175,3 +176,66 @@ async def test_visit_to_a_relay_that_asks_for_ever_more_work_ends(bot, monkeypat
     async with Sound().serving() as url, asyncio.timeout(LIMIT_S):
         answer = await visits_of(bot, sealer).send(note(bot), url, bulk=False)
     assert answer.trouble is RelayTrouble.NO_ANSWER
+
+
+class Greets(Sound):
+    """Gives each client a challenge, and refuses nothing."""
+
+    async def on_connected(self, connection):
+        await connection.say("AUTH", "who are you?")
+
+
+class Members(Greets):
+    """Takes an event, and answers a request, once the client has logged in; refuses in `words`."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+
+    async def on_event(self, connection, event):
+        if connection.authenticated:
+            await super().on_event(connection, event)
+        elif self.words:
+            await connection.refuse(event, self.words)
+
+    async def on_request(self, connection, name, *filters):
+        if connection.authenticated:
+            await super().on_request(connection, name, *filters)
+        else:
+            await connection.say("CLOSED", name, self.words)
+
+
+WANTED = {"kinds": [10_050], "authors": ["0" * 64], "limit": 1}
+
+
+async def test_relay_of_other_people_that_refuses_nothing_does_not_learn_who_the_bot_is(bot):
+    relay = Greets()
+    async with relay.serving() as url, asyncio.timeout(LIMIT_S):
+        visits = visits_of(bot)
+        assert (await visits.send(note(keys.generate()), url, bulk=False)).accepted
+        assert await visits.ask(url, WANTED) == ()
+    assert bot.public_key not in str(relay.heard)
+
+
+@pytest.mark.parametrize("words", ["auth-required: log in", "restricted: members only", ""])
+async def test_relay_of_other_people_that_refuses_gets_a_login(bot, words, monkeypatch):
+    monkeypatch.setattr(relay_connection, "_AGAIN_AFTER_S", 0.2)
+    relay, event = Members(words), note(keys.generate())
+    async with relay.serving() as url, asyncio.timeout(LIMIT_S):
+        assert (await visits_of(bot).send(event, url, bulk=False)).accepted
+    assert [stored["id"] for stored in relay.stored] == [event.id]
+
+
+async def test_question_that_is_refused_is_asked_again_with_a_login(bot):
+    async with Members("auth-required: log in").serving() as url, asyncio.timeout(LIMIT_S):
+        assert await visits_of(bot).ask(url, WANTED) == ()
+
+
+async def test_login_that_is_refused_leaves_the_relays_own_words(bot):
+    class Nobody(Members):
+        async def on_auth(self, connection, event):
+            await connection.refuse(event, "restricted: unknown key")
+
+    async with Nobody("blocked: members only").serving() as url, asyncio.timeout(LIMIT_S):
+        answer = await visits_of(bot).send(note(bot), url, bulk=False)
+    assert answer.words == "blocked: members only"

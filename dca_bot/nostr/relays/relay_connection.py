@@ -99,6 +99,7 @@ class RelayConnection:
         self._ending: Trouble | None = None
         self._ended = False
         self._auth_works = 0
+        self._sleeping: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self, on_open: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Serve the connection; `on_open` runs beside the reading.
@@ -227,7 +228,7 @@ class RelayConnection:
             case actions.Queried(query, events, complete):
                 _resolve(self._queries.get(query), events if complete else None)
             case actions.WakeIn() if not self._ended:
-                self._group.create_task(self._wake(action))
+                self._wake_later(action)
             case actions.AuthRefused() if not self._ended and self._auth_works < _AUTH_WORKS_MAX:
                 self._auth_works += 1
                 self._group.create_task(self._authenticate(action))
@@ -248,8 +249,17 @@ class RelayConnection:
                 if complete:
                     self._heard(self._asked_at)
 
+    def _wake_later(self, action: actions.WakeIn) -> None:
+        """Wake a subscription after the delay, and no longer at an earlier wake-up's time."""
+        earlier = self._sleeping.get(action.subscription)
+        if earlier is not None:
+            earlier.cancel()
+        self._sleeping[action.subscription] = self._group.create_task(self._wake(action))
+
     async def _wake(self, action: actions.WakeIn) -> None:
         await self._clock.sleep(action.delay_s)
+        # From here on the task is not cancelled: the actions are performed to the end.
+        del self._sleeping[action.subscription]
         # While a frame is being handled, more frames may wait: silence would be a wrong conclusion.
         async with self._reading:
             todo = self._protocol.wake(action.subscription, action.turn, self._now_s())

@@ -13,6 +13,7 @@ from dca_bot.nostr import events, keys
 from dca_bot.nostr.people import recipient_relays
 from dca_bot.nostr.people.recipient_relays import RecipientRelays
 from dca_bot.nostr.relays import relay_connection, relay_socket, sealing
+from dca_bot.nostr.relays.relay import Relay
 from dca_bot.nostr.relays.relay_habits import RelayHabits
 from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.nostr.relays.sealing import Sealer
@@ -239,3 +240,32 @@ async def test_login_that_is_refused_leaves_the_relays_own_words(bot):
     async with Nobody("blocked: members only").serving() as url, asyncio.timeout(LIMIT_S):
         answer = await visits_of(bot).send(note(bot), url, bulk=False)
     assert answer.words == "blocked: members only"
+
+
+class LogsInAgainAndAgain(Sound):
+    """Gives the next challenge as soon as the last is answered, `count` times."""
+
+    def __init__(self, count=500):
+        super().__init__()
+        self.left = count
+
+    async def on_connected(self, connection):
+        await connection.say("AUTH", "challenge")
+
+    async def on_auth(self, connection, event):
+        await super().on_auth(connection, event)
+        if self.left:
+            self.left -= 1
+            await connection.say("AUTH", f"challenge-{self.left}")
+
+
+async def test_own_relay_that_has_the_bot_log_in_for_ever_makes_no_heap_of_tasks(bot):
+    relay = LogsInAgainAndAgain()
+    async with relay.serving() as url:
+        one = Relay(url, bot, clock=Clock(), random=random.Random(1), since=Clock().now())
+        task = asyncio.create_task(one.run())
+        before = len(asyncio.all_tasks())
+        await eventually(lambda: relay.left == 0 and one.state.listening)
+        assert len(asyncio.all_tasks()) - before < 20
+        task.cancel()
+        await asyncio.wait([task])

@@ -88,7 +88,7 @@ class Command(Generic[Seen]):
     words, and `apply` carries the effect out.
     `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
     an answer. `code_if` limits the code to ledgers for which the function returns True.
-    `then` sets signals after the transaction.
+    `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
     """
 
     words: tuple[str, ...]
@@ -100,6 +100,7 @@ class Command(Generic[Seen]):
     code_when: Callable[[Args], bool] | None = None
     code_if: Callable[[Tx], bool] | None = None
     then: Callable[[Services], None] | None = None
+    acts_outside: bool = False
 
     @property
     def name(self) -> str:

@@ -47,8 +47,8 @@ class Invocation:
     def is_change(self) -> bool:
         """Tell whether the command is meant to change something, whatever the ledger holds."""
         command = self.command
-        is_signal = command.then is not None
-        return self.code is not None or is_signal or command.needs_code(self.args)
+        acts = command.acts_outside or command.then is not None
+        return self.code is not None or acts or command.needs_code(self.args)
 
 
 def parse(

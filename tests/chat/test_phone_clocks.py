@@ -45,7 +45,8 @@ async def test_operator_with_a_slow_phone_is_answered(talk):
     await talk.add_client("maria")
     slow = {"behind": 7 * HOUR}
     assert "Running" in await tell_as_new(talk, "op", "status", **slow)
-    for text in ("client pause maria", "pause all", "poll", "deposit maria 5"):
+    talk.wallet.top_up_invoice = None
+    for text in ("client pause maria", "pause all", "poll", "deposit maria 5", "topup 500"):
         assert "7 hours slow" in await tell_as_new(talk, "op", text, **slow)
     assert (await talk.client("maria")).state == "active"
     assert await talk.count("deposit") == 0

@@ -111,7 +111,13 @@ def _top_up_answer(_tx: Tx, _ctx: Context, _args: Args, invoice: Invoice) -> Say
 
 FUNDS_COMMANDS = (
     Command(("funds",), look=_look_funds, answer=_funds_answer),
-    Command(("topup",), (Param("AMOUNT", read_sat),), look=_look_top_up, answer=_top_up_answer),
+    Command(
+        ("topup",),
+        (Param("AMOUNT", read_sat),),
+        look=_look_top_up,
+        answer=_top_up_answer,
+        acts_outside=True,
+    ),
 )
 
 

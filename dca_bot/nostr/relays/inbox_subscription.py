@@ -41,6 +41,7 @@ class InboxSubscription:
 
     `turn` counts the changes of state: a wake-up with an earlier `turn` comes too late. `words`: the relay's
     own words after CLOSED. `was_read`: all stored messages were delivered since the inbox was opened.
+    `has_answered`: the relay has sent a message since the last reading began.
     `passed_on`: a message came by itself since the last reading. `is_renewal`: the inbox was live when the
     present reading began. `polls`: how often in a row the relay closed the subscription as soon as all was
     read.
@@ -52,6 +53,7 @@ class InboxSubscription:
     turn: int = 0
     errand: Errand | None = None
     was_read: bool = False
+    has_answered: bool = False
     is_assumed: bool = False
     wants_auth: bool = False
     words: str = ""
@@ -69,6 +71,11 @@ class InboxSubscription:
     def is_live(self) -> bool:
         """Tell whether the relay passes new events on."""
         return self.state is State.LIVE
+
+    @property
+    def is_mute(self) -> bool:
+        """Tell whether the relay has said nothing to the last reading: perhaps the relay hangs."""
+        return self.is_assumed and not self.has_answered
 
     @property
     def is_heard(self) -> bool:
@@ -89,6 +96,8 @@ class InboxSubscription:
         """Note that the relay was asked for an errand's events in the inbox's subscription."""
         self.errand = errand
         self.turn += 1
+        if errand.is_page:
+            self.has_answered = False
         if self.state is State.CLOSED:
             self.state, self.was_read = State.WAITING, False
 
@@ -104,12 +113,18 @@ class InboxSubscription:
         errand, self.errand = self.errand, None
         return errand
 
-    def close(self, reason: str, now_s: int) -> Errand | None:
-        """Note that the relay closed the subscription; return the errand that was under way."""
+    def close(self, reason: str, now_s: int, *, keeps_pages: bool) -> Errand | None:
+        """Note that the relay closed the subscription; return the errand that was under way.
+
+        `keeps_pages`: the reading goes on without the subscription, and `end_reading` follows.
+        """
         is_steady = self.is_live and now_s - self._live_at_s >= _STEADY_S
         # The delays begin anew for a subscription that was live for a while.
         self.failures = 1 if is_steady else self.failures + 1
-        self.polls = self.polls + 1 if self.was_read and not is_steady else 0
+        if is_steady or not (self.was_read or keeps_pages):
+            self.polls = 0
+        elif self.was_read:
+            self.polls += 1
         self.wants_auth = wants_auth(reason)
         self.words = reason
         self.state = State.CLOSED
@@ -119,7 +134,8 @@ class InboxSubscription:
         return errand
 
     def note(self, event_id: str, *, is_stored: bool) -> None:
-        """Note a message; a repeated message tells nothing about the relay."""
+        """Note a message; a repeated message tells only that the relay answers."""
+        self.has_answered = True
         if event_id in self._known:
             return
         if len(self._known) >= _KNOWN_MAX:

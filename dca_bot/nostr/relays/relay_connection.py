@@ -246,7 +246,7 @@ class RelayConnection:
                 await inbox.on_stored_begins()
             case actions.StoredRead(complete):
                 await inbox.on_stored_read()
-                if complete:
+                if complete and not self._protocol.is_mute:
                     self._heard(self._asked_at)
 
     def _wake_later(self, action: actions.WakeIn) -> None:

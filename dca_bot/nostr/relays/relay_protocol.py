@@ -55,6 +55,11 @@ class RelayProtocol:
         return self._subscriptions.up_to_date
 
     @property
+    def is_mute(self) -> bool:
+        """Tell whether the relay has said nothing to the last reading of the inbox."""
+        return self._subscriptions.is_mute
+
+    @property
     def complaint(self) -> str:
         """Return the relay's own words of why the inbox isn't live, or was closed again and again."""
         return self._subscriptions.complaint

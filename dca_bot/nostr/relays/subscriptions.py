@@ -58,7 +58,13 @@ class Subscriptions:
     @property
     def up_to_date(self) -> bool:
         """Tell whether all stored events of the inbox were delivered and the inbox is live."""
-        return self._inbox is not None and self._inbox.was_read and self._inbox.is_live
+        inbox = self._inbox
+        return inbox is not None and inbox.was_read and inbox.is_live and not inbox.is_mute
+
+    @property
+    def is_mute(self) -> bool:
+        """Tell whether the relay has said nothing to the last reading of the inbox."""
+        return self._inbox is not None and self._inbox.is_mute
 
     @property
     def complaint(self) -> str:
@@ -200,10 +206,10 @@ class Subscriptions:
         """Prepare to read the inbox again from before the interruption: wraps are dated back."""
         # Some relays end each subscription with the stored events: pages go on without the inbox.
         keeps_pages = inbox.is_live and self._errands.has_page()
-        errand = inbox.close(reason, now_s)
+        errand = inbox.close(reason, now_s, keeps_pages=keeps_pages)
         if not keeps_pages:
             self._drop_pages()
-        if inbox.was_read or keeps_pages:
+        if (inbox.was_read and not inbox.is_mute) or keeps_pages:
             self._reading.next_from(now_s, when_read=keeps_pages)
             inbox.was_read = False
         if errand is not None and errand.name.startswith((_PAGE, _QUERY)):
@@ -252,7 +258,7 @@ class Subscriptions:
             inbox.passed_on = False
             self._actions.append(WakeIn(inbox.rest_s, _INBOX, inbox.turn))
             return
-        if inbox.was_read:
+        if inbox.was_read and not inbox.is_mute:
             self._reading.next_from(now_s)
         inbox.is_renewal = True
         self._read(inbox)

@@ -160,6 +160,21 @@ def test_relay_that_does_not_end_its_stored_events_is_waited_for_less_on_the_nex
     assert Conversation(habits=RelayHabits(no_eose=True)).listen().habits.no_eose is False
 
 
+def test_silence_alone_is_no_sign_that_all_was_heard():
+    talk = Conversation().listen()
+    assert talk.protocol.up_to_date
+    talk.delay_passes()
+    talk.delay_passes()
+    assert talk.protocol.listening
+    assert not talk.protocol.up_to_date, "the relay may hang, and take messages all the same"
+    hung_since = talk.now_s
+    ((_, _, wanted),) = talk.delay_passes().sent
+    assert talk.now_s - hung_since > RENEW_S / 2
+    assert wanted["since"] < hung_since - LOOKBACK_S, "asked for from before the silence"
+    talk.relay_says("EVENT", "inbox", mail(1, NOW_S))
+    assert talk.protocol.up_to_date
+
+
 def test_relay_that_never_falls_silent_is_not_waited_for_without_end():
     talk = Conversation()
     for number in range(20):

@@ -9,7 +9,7 @@ from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Moment, Say
+from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 _SHOWN_MAX = 5
 
@@ -52,4 +52,5 @@ def of_client(tx: Tx, one: Client) -> Say:
         loss=describe.unreached(fared.loss),
         beside=Say("unreached.beside", relay=beside) if beside else NOTHING,
         last=last,
+        advice=Say("unreached.advice", advice=Word("advice", fared.loss.reason)),
     )

@@ -22,6 +22,7 @@ from dca_bot.chat.params import RANGE_DAYS
 from dca_bot.chat.parsing import parse
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
+from dca_bot.core.delivery import Undelivered
 from dca_bot.core.destination_text import Form
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
@@ -174,6 +175,7 @@ def allowed(table, column):
 
 SCHEMA = schema()
 TERMS = {
+    "advice": Undelivered,
     "cash_out": allowed("cash_out", "state"),
     "client": allowed("client", "state"),
     "copy": [STANDBY],

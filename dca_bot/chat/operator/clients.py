@@ -7,7 +7,7 @@ from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.find import find_client, find_client_or_closed
 from dca_bot.chat.operator.names import unclear_names
-from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, keep_hints
+from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, hints_of, keep_hints
 from dca_bot.chat.operator.unreached import UNREACHED, losses
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
@@ -147,8 +147,11 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
 
 
 def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell the old and the new npub of a client."""
+    """Tell the old and the new npub of a client, or the relays of an nprofile of the present key."""
     client = find_client(tx, args.text("NAME"))
+    hints = hints_of(ctx, args, client.pubkey)
+    if hints:
+        return Say("client.hints_effect", name=client.name, relays=", ".join(hints))
     pubkey = free_pubkey(tx, ctx, args)
     return Say(
         "client.npub_effect",
@@ -159,8 +162,14 @@ def _npub_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Give a client a new npub, void the codes of the old npub, and tell both npubs."""
+    """Give a client a new npub, void the codes of the old npub, and tell both npubs.
+
+    An nprofile of the present key changes nothing but where the client is looked for.
+    """
     client = find_client(tx, args.text("NAME"))
+    if hints_of(ctx, args, client.pubkey):
+        keep_hints(tx, ctx, args, client.pubkey)
+        return Done(Say("client.hints_done", name=client.name))
     pubkey = free_pubkey(tx, ctx, args)
     ctx.notices.tell_client(tx, client, Say("notice.npub_old"), ctx.now)
     clients.set_pubkey(tx, client.id, pubkey, now=ctx.now)

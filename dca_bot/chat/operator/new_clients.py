@@ -1,5 +1,7 @@
 """The operator's command that adds a client: by an npub, or by the code of a knock."""
 
+from collections.abc import Sequence
+
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.knocks import described, find_knock, look_profile, read_npub_or_knock
 from dca_bot.chat.operator.names import refuse_taken_name
@@ -72,6 +74,15 @@ def free_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
     except (DcaBotError, ValueError):
         raise refuse("wrong.npub") from None
     return _refuse_taken(tx, ctx, pubkey)
+
+
+def hints_of(ctx: Context, args: Args, pubkey: str) -> Sequence[str]:
+    """Return the relays of the argument NPUB if the argument is an nprofile of a key; else none."""
+    try:
+        is_same = ctx.services.parse_npub(args.text("NPUB")) == pubkey
+    except (DcaBotError, ValueError):
+        return ()
+    return ctx.services.relay_hints(args.text("NPUB")) if is_same else ()
 
 
 def keep_hints(tx: Tx, ctx: Context, args: Args, pubkey: str) -> None:

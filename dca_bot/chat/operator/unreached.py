@@ -18,8 +18,8 @@ def losses(tx: Tx, now: datetime) -> dict[str, Loss]:
 
 
 def _unreached_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List the people out of reach, the longest first; the first page begins with operators."""
-    before = ctx.now - SHOWN_AFTER
+    """List the people out of reach at this moment, the longest first; page 1 begins with operators."""
+    before = ctx.now
     watched = ctx.programme.operators if args.page == 1 else ()
     lost = delivery.lost_operators(tx, watched, before=before)
     operators = tuple(reach.operator(ctx.services.npub(loss.pubkey), loss) for loss in lost)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from dca_bot.core import knock
+from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.store.clock import KNOCK_LIFE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
@@ -68,10 +69,11 @@ def find(tx: Tx, code: str, *, now: datetime) -> Knock | None:
 
 
 def close(tx: Tx, pubkey: str, *, now: datetime) -> None:
-    """Mark the knock of a new client as used."""
+    """Mark the knock of a new client as used; answers that bring the code leave no more."""
     tx.execute(
         "UPDATE knock SET used_at = ? WHERE pubkey = ? AND used_at IS NULL", (micros(now), pubkey)
     )
+    outbox.end_codes(tx, pubkey, now=now)
 
 
 def note_profile(tx: Tx, found: Knock, name: str) -> None:

@@ -38,6 +38,18 @@ async def test_hints_of_a_new_key_are_kept(talk):
     assert await hints(talk, "juan") == ()
 
 
+async def test_nprofile_of_the_same_key_says_where_else_to_look(talk):
+    await talk.tell("op", "client add juan {juan}")
+    asked = await talk.tell("op", f"client npub juan {nprofile(PEOPLE['juan'], HINTS)}")
+    assert "on these relays too: wss://one.example, wss://two.example" in asked
+    assert await hints(talk, "juan") == ()
+    done = await talk.do("op", f"client npub juan {nprofile(PEOPLE['juan'], HINTS)}")
+    assert "The key stays" in str(done)
+    assert (await talk.client("juan")).pubkey == PEOPLE["juan"]
+    assert await hints(talk, "juan") == HINTS
+    assert "belongs to juan" in await talk.tell("op", "client npub juan {juan}")
+
+
 async def test_hint_is_no_other_way_to_be_a_client_twice(talk):
     await talk.tell("op", "client add juan {juan}")
     said = await talk.tell("op", f"client add rosa {nprofile(PEOPLE['juan'], HINTS)}")

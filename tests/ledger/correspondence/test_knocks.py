@@ -4,7 +4,7 @@ from datetime import timedelta
 from ledger.story import hex_of
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
-from dca_bot.ledger.correspondence import inbox, knocks
+from dca_bot.ledger.correspondence import inbox, knocks, outbox
 from dca_bot.ledger.store import clock
 
 ANA, BEN = hex_of("ana"), hex_of("ben")
@@ -54,6 +54,30 @@ def test_used_code_is_no_code_and_its_owner_can_knock_again(story):
     assert story.read(knocks.find, first.code, now=story.now) is None
     assert story.read(knocks.open_knocks, now=story.now, limit=9) == []
     assert give(story).code != first.code
+
+
+def test_answers_with_a_used_code_leave_no_more(story):
+    def write(text, expires_at=None):
+        number = story.do(outbox.write, ANA, text, now=story.now, protocol=DmProtocol.NIP17)
+        story.do(outbox.expire, number, expires_at)
+
+    def leaving():
+        rows = story.sql(
+            "SELECT text FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL ORDER BY id"
+        )
+        return [row["text"] for row in rows]
+
+    write("sent code", story.now + clock.KNOCK_LIFE)
+    (message,) = story.read(outbox.due, story.now, urgency=outbox.Urgency.NOTICE)
+    story.do(outbox.mark_sent, message, now=story.now)
+    write("code", story.now + clock.KNOCK_LIFE)
+    write("welcome")
+    story.do(outbox.resend_since, ANA, story.now - timedelta(hours=1), now=story.now)
+    assert leaving() == ["sent code", "code", "welcome"]
+    story.do(outbox.mark_sent, message, now=story.now)
+    story.do(knocks.close, ANA, now=story.now)
+    story.do(outbox.resend_since, ANA, story.now - timedelta(hours=1), now=story.now)
+    assert leaving() == ["welcome"]
 
 
 def test_only_so_many_codes_are_open(story):

@@ -48,17 +48,23 @@ from dca_bot.nostr.relays.sealing import Sealer
 
 LIMIT_S = 15
 FACTOR = 40
-BEGAN_AT = datetime.now(UTC)
 
 
 class Clock:
-    """Time that goes FACTOR times as fast."""
+    """Time that goes FACTOR times as fast, from the beginning of each test."""
+
+    began_at = datetime.now(UTC)
 
     def now(self):
-        return BEGAN_AT + (datetime.now(UTC) - BEGAN_AT) * FACTOR
+        return self.began_at + (datetime.now(UTC) - self.began_at) * FACTOR
 
     async def sleep(self, delay_s):
         await asyncio.sleep(delay_s / FACTOR)
+
+
+@pytest.fixture(autouse=True)
+def begin_time():
+    Clock.began_at = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -400,7 +406,7 @@ async def test_own_events_are_mined_too_and_the_same_event_each_time(bot):
     event = note(bot)
     async with relay.serving() as url:
         one = Relay(
-            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+            url, bot, clock=RealTime(), random=random.Random(1), since=Clock.began_at, rules=rules
         )
         task = asyncio.create_task(one.run())
         await eventually(lambda: one._connection is not None)
@@ -417,7 +423,7 @@ async def test_relay_that_asks_for_more_work_than_the_bot_does_refuses_in_its_ow
     async with WantsProofOfWork(bits=40).serving() as url:
         rules = RelayRules(Sealer(bot, RealTime(), random.Random(1)))
         one = Relay(
-            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+            url, bot, clock=RealTime(), random=random.Random(1), since=Clock.began_at, rules=rules
         )
         task = asyncio.create_task(one.run())
         await eventually(lambda: one._connection is not None)
@@ -446,7 +452,7 @@ async def test_authentication_that_asks_for_work_is_mined(bot):
     async with relay.serving() as url:
         rules = RelayRules(Sealer(bot, RealTime(), random.Random(1)))
         one = Relay(
-            url, bot, clock=RealTime(), random=random.Random(1), since=BEGAN_AT, rules=rules
+            url, bot, clock=RealTime(), random=random.Random(1), since=Clock.began_at, rules=rules
         )
         task = asyncio.create_task(one.run())
         await eventually(lambda: one.state.listening)

@@ -58,6 +58,8 @@ def check(config: ConfigPath = CONFIG_DEFAULT) -> None:
     """Try each outside part, step by step, and say what to do where it fails; change nothing."""
     from dca_bot.commands.check import run_checks
 
+    # The steps say what is wrong; the journal's lines belong to `run`.
+    logging.disable()
     if not asyncio.run(run_checks(config)):
         raise DcaBotError("Not everything is in order yet; see each ✗ above.")
 

@@ -764,6 +764,13 @@ async def test_check_refuses_the_data_folder_that_run_refuses_and_changes_nothin
     assert f"✗ Data folder: {refused}" in done.stdout
 
 
+def test_check_says_what_is_wrong_in_its_own_lines_alone(tmp_path):
+    write_config(tmp_path, relay="ws://127.0.0.1:9")
+    done = dca_bot("check", folder=tmp_path)
+    assert "127.0.0.1:9" in done.stdout
+    assert "relay_listening" not in done.stderr
+
+
 async def test_check_leaves_no_trace_beside_a_ledger(tmp_path, relay):
     write_config(tmp_path, relay=relay)
     async with ledger_of(tmp_path) as ledger:

@@ -52,10 +52,11 @@ _FOLDER = resources.files("dca_bot.messages") / "texts"
 
 
 def _files(folder: Traversable) -> Iterator[tuple[str, Traversable]]:
-    """Yield the language and the file of each catalogue in a folder."""
+    """Yield the language and the file of each catalogue in a folder; `es.lexicon.toml` is none."""
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".toml"):
-            yield file.name.removesuffix(".toml"), file
+        language, dot, ending = file.name.partition(".")
+        if dot and ending == "toml":
+            yield language, file
 
 
 LANGUAGES = tuple(language for language, _ in _files(_FOLDER))

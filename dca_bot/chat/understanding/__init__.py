@@ -1,0 +1,1 @@
+"""What people mean: plain words, in any language of the lexicons, become commands."""

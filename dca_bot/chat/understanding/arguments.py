@@ -1,0 +1,106 @@
+"""Tells what a token can be as an argument: an amount, a number, a name, a public key, a destination.
+
+The invariant: nothing is corrected here; a destination that can't be paid keeps its form for the refusal.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from dca_bot.chat.understanding.grammar import is_npub
+from dca_bot.chat.understanding.normaliser import Token
+from dca_bot.chat.understanding.numbers import is_amount
+from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.destination_text import Form, Reading, read_destination
+from dca_bot.core.lnurl_code import decode_lnurl
+
+CLIENT, OPERATOR = "client", "operator"
+_NUMBER = re.compile(r"#?[0-9]{1,9}")
+_IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
+_PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
+_NAME = re.compile(r"\w[\w.-]{1,31}")
+_SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|https?):")
+_MEDIA = re.compile(
+    r"(?i)https?://\S+\.(?:m4a|mp3|ogg|oga|opus|wav|aac|jpe?g|png|gif|webp|heic|mp4|mov|webm|pdf)\S*|data:\S+"
+)
+_UNPAYABLE = frozenset(
+    {Form.INVOICE, Form.OFFER, Form.ON_CHAIN, Form.NOSTR_KEY, Form.WEB_PAGE, Form.LNURL_BROKEN}
+    | {Form.OTHER_LETTERS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The arguments that a token can be, and the form of a destination that can't be paid."""
+
+    places: frozenset[str]
+    unpayable: Form | None = None
+
+
+NO_PLACES = Places(frozenset())
+
+
+def is_media(text: str) -> bool:
+    """Tell whether a text is a link to a picture, a voice message or another file."""
+    return _MEDIA.fullmatch(text.strip()) is not None
+
+
+def destination_of(text: str) -> Reading:
+    """Read a text as a destination; an LNURL code for payments is a destination of its own."""
+    found = read_destination(text)
+    if found.form is Form.ADDRESS and not _has_domain(found.value):
+        return Reading(Form.UNKNOWN)
+    if found.form is Form.LNURL and decode_lnurl(_SCHEME.sub("", text.strip())) is not None:
+        return Reading(Form.LNURL, _SCHEME.sub("", text.strip()).lower())
+    return found
+
+
+def places_of(
+    token: Token, before: str, role: str, vocabulary: Vocabulary, names: Collection[str]
+) -> Places:
+    """Return what a token can be; `before` is the word before the token."""
+    if token.word in names or token.raw in names:
+        return Places(frozenset({"NAME"}))
+    if is_npub(token.raw) and role == OPERATOR:
+        return Places(frozenset({"NPUB"}))
+    by_form = _destination_places(token)
+    if by_form.places:
+        return by_form
+    if _IDS.fullmatch(token.word):
+        return Places(frozenset({"ID"}))
+    if is_amount(token):
+        is_id = _NUMBER.fullmatch(token.word) is not None
+        is_percent = _PERCENT.fullmatch(token.word) is not None
+        return Places(
+            frozenset({"AMOUNT"} | ({"ID"} if is_id else set()) | ({"PERCENT"} if is_percent else set()))
+        )
+    if role == OPERATOR and _can_be_name(token, before, vocabulary):
+        return Places(frozenset({"NAME"}))
+    return NO_PLACES
+
+
+def _destination_places(token: Token) -> Places:
+    text = token.raw
+    if "@" not in text and len(text) < 20 and not _SCHEME.match(text):
+        return NO_PLACES
+    found = destination_of(text)
+    if found.form in (Form.ADDRESS, Form.INVOICE_KEY, Form.LNURL) and found.value:
+        return Places(frozenset({"DESTINATION"}))
+    is_address = "@" in text.strip("@")
+    if found.form in _UNPAYABLE or is_address:
+        return Places(frozenset({"DESTINATION"}), found.form)
+    return NO_PLACES
+
+
+def _has_domain(address: str) -> bool:
+    host = address.rpartition("@")[2]
+    return "." in host.strip(".") or ":" in host or host == "localhost"
+
+
+def _can_be_name(token: Token, before: str, vocabulary: Vocabulary) -> bool:
+    if not _NAME.fullmatch(token.raw) or token.word.isdecimal():
+        return False
+    if vocabulary.is_known(token.word):
+        match = vocabulary.match(token.word)
+        return match.corrected and before in vocabulary.list_of("mood", "introducing")
+    return True

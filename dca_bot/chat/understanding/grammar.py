@@ -1,0 +1,191 @@
+"""The commands that plain words can become, read by the one parser of the chat.
+
+Commands that come with later work stand here as rows without handlers; each row goes when the command's own
+row is in the table of its role.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.command import Command, CommandSet
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
+from dca_bot.chat.params import (
+    RANGE,
+    RANGE_DAYS,
+    Param,
+    choice,
+    read_fiat,
+    read_fiat_or_zero,
+    read_name,
+    read_note,
+    read_word,
+)
+from dca_bot.chat.parsing import parse
+from dca_bot.core.money import minor_digits, plain_decimal
+from dca_bot.messages.lexicon import LEXICONS
+from dca_bot.messages.say import CommandRefused, refuse
+
+CODE_LETTERS = frozenset("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
+CODE_LENGTH = 4
+_NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}")
+_IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
+_MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
+_PAGE = re.compile(r"[0-9]{1,4}")
+
+
+def is_code(text: str) -> bool:
+    """Tell whether a text has the form of a confirmation code."""
+    return len(text) == CODE_LENGTH and set(text.upper()) <= CODE_LETTERS
+
+
+def is_npub(text: str) -> bool:
+    """Tell whether a text has the form of a public key."""
+    return _NPUB.fullmatch(text) is not None
+
+
+def _matching(wrong: str, pattern: re.Pattern[str], *words: str) -> Any:
+    def read(text: str, _currency: str) -> str:
+        if text.lower() not in words and not pattern.fullmatch(text.lower()):
+            raise refuse(wrong)
+        return text.lower()
+
+    return read
+
+
+def _read_code(text: str, _currency: str) -> str:
+    if not is_code(text):
+        raise refuse("confirm.unknown")
+    return text.upper()
+
+
+def _read_who(text: str, currency: str) -> str:
+    return text if is_npub(text) else read_name(text, currency)
+
+
+_NAME = Param("NAME", read_name)
+_WHO = Param("NAME", _read_who)
+_AMOUNT = Param("AMOUNT", read_fiat)
+_MAY_HAVE_AMOUNT = Param("AMOUNT", read_fiat, optional=True)
+_FILTER = Param("FILTER", read_word, optional=True)
+_TEXT = Param("TEXT", read_word, verbatim=True)
+_MAY_HAVE_TEXT = Param("TEXT", read_word, optional=True, verbatim=True)
+_READ_IDS = _matching("wrong.number", _IDS)
+_IDS_PARAM = Param("IDS", _READ_IDS)
+_MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
+_NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
+_LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
+_PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
+_VIEW = choice("history", "deposits", "payouts", wrong=lambda: refuse("unknown.nothing"))
+_WHEN = Param("RANGE", _matching("wrong.range", _MONTH, "today", "month", *RANGE_DAYS), optional=True)
+_PAGE_OR_MONTH = Param("PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True)
+_FORMAT = Param(
+    "RANGE",
+    _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
+    optional=True,
+)
+_CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
+_PRICE: Command[None] = Command(("price",))
+
+_PLANNED_CLIENT: tuple[Command[Any], ...] = (
+    _PRICE,
+    _CONFIRM,
+    Command(("when",)),
+    Command(("history",), (_PAGE_OR_MONTH,)),
+    Command(("contact",), (_MAY_HAVE_TEXT,)),
+    Command(("withdraw",), (_MAY_HAVE_AMOUNT,)),
+    Command(("receipt",), (Param("ID", read_word, optional=True),)),
+    Command(("export",), (_FORMAT,)),
+    Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
+    Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
+    Command(("cap",), (_MAY_HAVE_AMOUNT,)),
+)
+_PLANNED_OPERATOR: tuple[Command[Any], ...] = (
+    _PRICE,
+    _CONFIRM,
+    Command(("today",)),
+    Command(("month",)),
+    Command(("earnings",), (_WHEN,)),
+    Command(("knocks",)),
+    Command(("language",), (_LANGUAGE,)),
+    Command(("status",), (_FILTER,)),
+    Command(("client",), (_WHO, _VIEW)),
+    Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),
+    Command(("client", "mode"), (_NAME, _MODE)),
+    Command(("client", "limit"), (_NAME, _AMOUNT)),
+    Command(("client", "language"), (_NAME, _LANGUAGE)),
+    Command(("client", "notify"), (_NAME, _NOTIFY)),
+    Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
+    Command(("clients",), (_FILTER,)),
+    Command(("txs",), (_FILTER,)),
+    Command(("log",), (_FILTER,)),
+    Command(("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))),
+    Command(("deposit", "edit"), (Param("ID", _READ_IDS), _AMOUNT)),
+    Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
+    Command(("hold", "ignore"), (_IDS_PARAM,)),
+    Command(("cash",), (Param("MACHINE", read_note, optional=True, rest=True),)),
+    Command(("message",), (_NAME, _TEXT)),
+    Command(("reply",), (_NAME, _TEXT)),
+    Command(("broadcast",), (_MAY_HAVE_TEXT,)),
+    Command(("settle",), (_NAME,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A command that the parser has read: the name, and each argument as a text or a number."""
+
+    name: str
+    arguments: dict[str, str | int]
+
+
+@cache
+def grammar(role: str) -> CommandSet:
+    """Return the commands of a role, those of later work included."""
+    if role == "client":
+        return CommandSet(_with(CLIENT_COMMANDS, _PLANNED_CLIENT))
+    return CommandSet(_with(OPERATOR_COMMANDS, _PLANNED_OPERATOR), of_clients=CLIENT_COMMANDS)
+
+
+def row_of(role: str, name: str) -> Command[Any] | None:
+    """Return a command's row by its name; None without one, as for `thanks`."""
+    return _rows(role).get(name)
+
+
+def read_command(role: str, name: str, words: Sequence[str], currency: str) -> Exact:
+    """Read a command with its arguments; raise CommandRefused if they don't fit the command."""
+    read = parse(" ".join([name, *words]), grammar(role), currency)
+    digits = minor_digits(currency)
+    arguments: dict[str, str | int] = {}
+    for param in read.command.params:
+        if param.name not in read.args.values:
+            continue
+        value = read.args.values[param.name]
+        is_fiat = param.read in (read_fiat, read_fiat_or_zero)
+        key = read.command.words[-1] if "|" in param.name else param.name.lower()
+        arguments[key] = plain_decimal(int(value), digits) if is_fiat else value
+    return Exact(read.command.name, arguments)
+
+
+def reason(refused: CommandRefused) -> str:
+    """Return the key of the text that says why an argument was refused; empty for a wrong usage."""
+    why = refused.say.fields.get("why")
+    return getattr(why, "key", "")
+
+
+@cache
+def _rows(role: str) -> dict[str, Command[Any]]:
+    return {command.name: command for command in grammar(role).table}
+
+
+def _with(
+    present: Sequence[Command[Any]], planned: Sequence[Command[Any]]
+) -> tuple[Command[Any], ...]:
+    replaced = {command.words for command in planned}
+    return (*(command for command in present if command.words not in replaced), *planned)
+
+
+__all__ = ["RANGE", "Exact", "grammar", "is_code", "is_npub", "read_command", "reason", "row_of"]

@@ -1,0 +1,75 @@
+"""The words that people write, in each language: read from `texts`, where a file stands beside the catalogue.
+
+A lexicon is one TOML file, `es.lexicon.toml` for Spanish. A language without a lexicon has commands in
+English, and the aliases of the language's catalogue. Each value is a text of phrases between commas.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from dca_bot.core.names import folded
+
+_ENDING = ".lexicon.toml"
+_FOLDER = resources.files("dca_bot.messages") / "texts"
+_COMMA = re.compile(r"\s*[,\n]\s*")
+
+LEXICONS = tuple(
+    sorted(
+        file.name.removesuffix(_ENDING)
+        for file in _FOLDER.iterdir()
+        if file.name.endswith(_ENDING)
+    )
+)
+"""The languages that have a lexicon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The phrases of one language by section: `groups`, `mood`, `commands.client`, `client.balance` …"""
+
+    language: str
+    sections: Mapping[str, Any]
+
+    def section(self, *path: str) -> dict[str, list[str]]:
+        """Return the phrases of a section by key, without case and accents; empty without the section."""
+        found: Mapping[str, Any] = self.sections
+        for name in path:
+            found = found.get(name, {})
+        return {key: phrases(text) for key, text in found.items() if isinstance(text, str)}
+
+    def cues(self, role: str) -> Iterator[tuple[str, str, str]]:
+        """Yield each phrase of a role's commands with the command and the strength: `likely`, for example."""
+        for intent, strengths in self.sections.get(role, {}).items():
+            for strength, text in strengths.items():
+                for phrase in cased(text):
+                    yield intent, strength, phrase
+
+
+def load_lexicon(language: str) -> Lexicon:
+    """Read the lexicon of a language; raise OSError if the language has none."""
+    text = (_FOLDER / f"{language}{_ENDING}").read_text(encoding="utf-8")
+    return Lexicon(language, _parsed(text))
+
+
+def phrases(text: str) -> list[str]:
+    """Return the phrases between commas and line breaks, without case and accents.
+
+    >>> phrases("por favor, Señor")
+    ['por favor', 'senor']
+    """
+    return [folded(phrase) for phrase in cased(text)]
+
+
+def cased(text: str) -> list[str]:
+    """Return the phrases between commas and line breaks as they stand."""
+    return [phrase for phrase in _COMMA.split(text.strip()) if phrase]
+
+
+@cache
+def _parsed(toml: str) -> Mapping[str, Any]:
+    return tomllib.loads(toml)

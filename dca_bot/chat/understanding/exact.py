@@ -3,20 +3,28 @@
 `avisos semanal` becomes `notify weekly`, and the chat's own parser reads the result.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.understanding.arguments import destination_of
 from dca_bot.chat.understanding.grammar import Exact, grammar, read_command, reason, row_of
 from dca_bot.chat.understanding.mood import has_condition
 from dca_bot.chat.understanding.normaliser import Token, words_of
-from dca_bot.chat.understanding.numbers import in_digits, is_amount
+from dca_bot.chat.understanding.numbers import in_digits, in_sats, is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
-from dca_bot.core.destination_text import Form
+from dca_bot.chat.params import read_fiat, read_fiat_or_zero, read_percent, read_sat
+from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
 CURRENCY = "GTQ"
 _PHRASE_WORDS_MAX = 4
+_DIGITS_MAX = 15
+_SHORT_COMMA = re.compile(r"[a-z]{0,3}\.?[0-9]{1,3},[0-9]")
+_SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
+_FIAT = (read_fiat, read_fiat_or_zero)
+_AMOUNTS = (*_FIAT, read_sat, read_percent)
+_WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
 _IDS = frozenset({"IDS", "ID"})
 _CHOICES = {"flow|fixed": "mode", "RANGE": "range"}
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
@@ -68,6 +76,12 @@ def read_exact(tokens: Sequence[Token], vocabulary: Vocabulary) -> Exact | Refus
         return None
     if name == "help":
         return _help(given, vocabulary)
+    if not given:
+        return Exact(name, {})
+    if name == "topup":
+        given = in_sats(given)
+    if _has_short_comma(name, given, vocabulary.role):
+        return Refused(name, "wrong.amount")
     attempts = [_written(name, given, vocabulary), _written(name, in_digits(given, vocabulary), vocabulary)]
     refused: CommandRefused | None = None
     for words in attempts:
@@ -87,6 +101,8 @@ def _checked(found: Exact) -> Exact | Refused | None:
     if "destination" in found.arguments:
         typed = str(found.arguments["destination"])
         reading = destination_of(typed)
+        if _SPLIT_ADDRESS.search(typed):
+            return Refused(found.name, "destination.unreadable")
         if not reading.value:
             return None
         return Exact(found.name, {**found.arguments, "destination": reading.value})
@@ -174,22 +190,34 @@ def _takes_back(name: str, words: Sequence[str], vocabulary: Vocabulary) -> bool
 
 def _refusal(
     name: str, given: Sequence[Token], error: CommandRefused, vocabulary: Vocabulary
-) -> Refused | None:
+) -> Exact | Refused | None:
     """Return the refusal of an argument that was given; None for words that are no argument at all."""
     row = row_of(vocabulary.role, name)
-    shown: Collection[str] = [param.name for param in row.params] if row else ()
+    assert row is not None
     why = reason(error) or error.say.key
-    none_words = vocabulary.list_of("numbers", "none")
-    has_amount = any(any(char.isdigit() for char in token.word) for token in given)
-    if any(one in shown for one in ("AMOUNT", "FIAT", "PERCENT")):
-        is_none = [" ".join(words_of(given))] if given else []
-        if has_amount and why.startswith("wrong.") or is_none and is_none[0] in none_words:
-            return Refused(name, why)
-        if has_amount and _is_split(given):
-            return Refused(name, "wrong.amount_split")
-    if "NPUB" in shown:
+    if why in _WRONG_NAMES:
         return Refused(name, why)
-    return None
+    place = next((n for n, param in enumerate(row.params) if param.read in _AMOUNTS), None)
+    at_place = [token for token in given[place : place + 2] if place is not None] if place is not None else []
+    if not at_place:
+        return None
+    if " ".join(words_of(given)) in vocabulary.list_of("numbers", "none"):
+        return Refused(name, why)
+    amount = at_place[-1] if len(at_place) > 1 and mark_of(at_place[0].raw, CURRENCY) else at_place[0]
+    if not is_amount(amount):
+        return None
+    if amount.word.isdecimal() and len(amount.word) > _DIGITS_MAX:
+        return Exact(name, {})
+    if _is_split(given):
+        return Refused(name, "wrong.amount_split")
+    return Refused(name, why) if why.startswith("wrong.") else None
+
+
+def _has_short_comma(name: str, given: Sequence[Token], role: str) -> bool:
+    """Tell whether an amount in the bot's currency has one digit behind a comma: `1,5` can be read in two ways."""
+    row = row_of(role, name)
+    is_fiat = row is not None and any(param.read in _FIAT for param in row.params)
+    return is_fiat and any(_SHORT_COMMA.fullmatch(token.word) for token in given)
 
 
 def _is_split(given: Sequence[Token]) -> bool:
@@ -201,4 +229,4 @@ def _is_split(given: Sequence[Token]) -> bool:
     )
 
 
-__all__ = ["Form", "Refused", "begins_with", "command_words", "read_exact"]
+__all__ = ["Refused", "begins_with", "command_words", "read_exact"]

@@ -31,7 +31,7 @@ def mood_of(
     free = [word for word in words if word not in used]
     if _has(free, vocabulary.list_of("mood", "negations")):
         return Mood.NEGATION
-    if _has(words, vocabulary.list_of("mood", "reports")) and len(words) > 1:
+    if _has(free, vocabulary.list_of("mood", "reports")) and len(words) > 1:
         return Mood.QUOTATION
     if _has(words, vocabulary.list_of("mood", "conditions")) and not _is_yes(line):
         return Mood.CONDITIONAL
@@ -56,7 +56,10 @@ def _is_quoted(line: Line, vocabulary: Vocabulary) -> bool:
     """Tell whether a line quotes words; a name or an address in quotes is no quotation."""
     if line.is_quoted:
         return True
-    return any(vocabulary.is_known(token.word) for token in line.quotes)
+    return any(
+        vocabulary.is_known(token.word) and not vocabulary.match(token.word).corrected
+        for token in line.quotes
+    )
 
 
 def _is_yes(line: Line) -> bool:

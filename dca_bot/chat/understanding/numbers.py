@@ -14,6 +14,8 @@ _PLAIN = re.compile(r"\+?([a-z$]{0,4}\.?)([0-9]{1,3}(?:['\u2019][0-9]{3})+|[0-9]
 _SHORT = re.compile(r"([a-z$]{0,4}\.?)([0-9]+)(?:\.([0-9]+))?(k|mil)")
 _AMOUNT = re.compile(r"[-+]?(?:[a-z]{1,3}\.?)?[$€£]?[0-9][0-9.,'\u2019]*(?:k|m|%|[a-z]{1,4}\.?)?")
 _RANGE = re.compile(r"[0-9]+(?:d|w|y)|[0-9]{4}-[0-9]{2}|[0-9]+-[0-9]+|[0-9a-f]{8,}")
+_BITCOIN = re.compile(r"([0-9]{1,8})\.?([0-9]*)")
+_BTC_DIGITS = 8
 _ALONE_MIN = 5
 """Smaller numbers in words are pronouns and articles too: `uno`, `one`."""
 _TIMES_MAX = 1_000
@@ -36,6 +38,16 @@ def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
         else:
             found.append(_in_plain_digits(left.pop(0)))
     return found
+
+
+def in_sats(tokens: Sequence[Token]) -> list[Token]:
+    """Return tokens with an amount of bitcoin in sats: `0.005 BTC` becomes `500000`."""
+    amount, unit, *others = [*tokens, Token("", ""), Token("", "")]
+    found = _BITCOIN.fullmatch(amount.word)
+    if found is None or unit.word not in ("btc", "bitcoin", "bitcoins") or len(found[2]) > _BTC_DIGITS:
+        return list(tokens)
+    sat = str(int(found[1] + found[2].ljust(_BTC_DIGITS, "0")))
+    return [Token(sat, sat), *(one for one in others if one.raw)]
 
 
 def number_words(vocabulary: Vocabulary) -> tuple[dict[str, int], dict[str, int]]:

@@ -162,7 +162,8 @@ def _of_lines(readings: Sequence[Understanding], role: str) -> Understanding:
 
 def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
     whole = _read_part(line, vocabulary, names)
-    if whole.is_exact or whole.intents[0].intent == REFUSED:
+    has_note = "note" in whole.intents[0].arguments
+    if (whole.is_exact and not has_note) or whole.intents[0].intent == REFUSED:
         return whole
     for parts in (_separated(line, vocabulary), _words_apart(line, vocabulary)):
         several = _several(parts, vocabulary, names)
@@ -237,7 +238,10 @@ def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
         )
         if not does_change or not (line.is_question or line.is_quoted):
             return _sure(exact, is_exact=True)
-    return _plain(line, tokens, vocabulary, names)
+    found = _plain(line, tokens, vocabulary, names)
+    if found is NOTHING and len(tokens) < len(line.tokens):
+        return _plain(line, line.tokens, vocabulary, names)
+    return found
 
 
 def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
@@ -291,13 +295,25 @@ def _plain(
         )
         said.append(Said(token, places))
         before = token.word
-    ranked = _allowed(rank(words, vocabulary), said, role)
+    ranked = _allowed(_with_called(rank(words, vocabulary), tokens, vocabulary), said, role)
     if not ranked or ranked[0].points < _ASK_MIN:
         return NOTHING
     best = ranked[0]
     used = [tokens[place].word for place in best.used]
     mood = mood_of(line, tokens, vocabulary, used)
     return _judged(best, ranked, mood, said, vocabulary)
+
+
+def _with_called(
+    ranked: Sequence[Candidate], tokens: Sequence[Token], vocabulary: Vocabulary
+) -> list[Candidate]:
+    """Put the command first that a line calls by two words or more: `client add nueva1`."""
+    name, length = begins_with(tokens, command_words(vocabulary))
+    if length < 2 or row_of(vocabulary.role, name) is None:
+        return list(ranked)
+    points = max((one.points for one in ranked), default=0) + _MARGIN_MIN
+    called = Candidate(name, max(points, _SURE_MIN), frozenset(range(length)), is_corrected=False)
+    return [called, *(one for one in ranked if one.intent != name)]
 
 
 def _allowed(ranked: Sequence[Candidate], said: Sequence[Said], role: str) -> list[Candidate]:
@@ -315,7 +331,9 @@ def _judged(
 ) -> Understanding:
     role = vocabulary.role
     if best.intent == NONE:
-        return NOTHING
+        return replace(NOTHING)
+    if best.intent == REFUSED:
+        return _refused("destination.unreadable", "wallet")
     asked = tuple(one.intent for one in ranked if one.points >= _ASK_MIN and one.intent != NONE)[:2]
     rival = ranked[1].points if len(ranked) > 1 else 0
     is_sure = best.points >= _SURE_MIN and best.points - rival >= _MARGIN_MIN

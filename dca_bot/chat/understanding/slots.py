@@ -12,7 +12,7 @@ from dca_bot.core.currencies import Mark, mark_of
 from dca_bot.messages.say import CommandRefused
 
 _PLACE_OF_PARAM = {
-    "NAME": ("NAME", "NPUB"),
+    "NAME": ("NAME",),
     "NEW_NAME": ("NAME",),
     "NPUB": ("NPUB",),
     "AMOUNT": ("AMOUNT",),
@@ -41,15 +41,17 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
     if row is None:
         return Exact(name, {})
     left = list(said)
+    if name == "client add" and sum("NAME" in one.places.places for one in said) != 1:
+        return Refused(name, "wrong.name")
     words: list[str] = []
     for param in row.params:
-        found = _find(param.name, row.words[-1], left, vocabulary)
+        found = _find(param.name, row.name, left, vocabulary)
         if isinstance(found, Refused):
             return Refused(name, found.why)
         if found:
             words.append(found)
         elif not param.optional:
-            return Exact(name, {})
+            return Refused(name, "usage") if name == "client add" else Exact(name, {})
     try:
         return read_command(vocabulary.role, name, words, CURRENCY)
     except CommandRefused as error:
@@ -61,13 +63,13 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
 
 
 def _find(
-    shown: str, word: str, left: list[Said], vocabulary: Vocabulary
+    shown: str, command: str, left: list[Said], vocabulary: Vocabulary
 ) -> str | Refused:
     """Take an argument out of the tokens that are left; empty without one."""
-    listed = _CHOICES.get(shown) or (word if "|" in shown else "")
+    listed = _CHOICES.get(shown) or (command.rpartition(" ")[2] if "|" in shown else "")
     if listed in _LISTED:
         return _value(listed, left, vocabulary)
-    wanted = _PLACE_OF_PARAM.get(shown, ())
+    wanted = ("NAME", "NPUB") if command == "client" and shown == "NAME" else _PLACE_OF_PARAM.get(shown, ())
     for place, one in enumerate(left):
         if not one.places.places.intersection(wanted):
             continue

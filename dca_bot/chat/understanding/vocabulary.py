@@ -17,6 +17,7 @@ PLACES = frozenset({"NAME", "AMOUNT", "ID", "NPUB", "DESTINATION", "PERCENT"})
 """Words of a phrase that stand for an argument."""
 _BOTH = "both"
 _TYPO_LENGTH_MIN = 4
+_TYPO_STEM_MIN = 6
 _WORD_LENGTH_MAX = 24
 _STEM_LENGTH_MIN = 3
 
@@ -206,6 +207,15 @@ class Vocabulary:
                     found.setdefault(left, set()).add(sound)
         return found
 
+    @cached_property
+    def _stems_by_deletion(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for sound in self._stem_sounds:
+            if len(sound) >= _TYPO_STEM_MIN:
+                for left in _shortened(sound):
+                    found.setdefault(left, set()).add(sound)
+        return found
+
     def _stems_of(self, word: str, stems: Mapping[str, frozenset[str]]) -> frozenset[str]:
         lengths = range(_STEM_LENGTH_MIN, min(len(word), _WORD_LENGTH_MAX) + 1)
         return frozenset().union(*(stems.get(word[:length], ()) for length in lengths))
@@ -214,6 +224,9 @@ class Vocabulary:
         """Return the words that differ by one letter, or by a letter that stands elsewhere."""
         if not _TYPO_LENGTH_MIN <= len(sound) <= _WORD_LENGTH_MAX:
             return frozenset()
+        stems = self._nearest_stems(sound)
+        if stems:
+            return stems
         near = {found for left in _shortened(sound) for found in self._by_deletion.get(left, ())}
         if not near:
             return frozenset()
@@ -222,8 +235,21 @@ class Vocabulary:
             return frozenset()
         alike = {one for one in near if (sound[0] != one[0], abs(len(sound) - len(one))) == best[:2]}
         words = (frozenset(self._by_sound.get(one, ())) for one in alike)
-        stems = (self._stem_sounds.get(one, frozenset()) for one in alike)
-        return frozenset().union(*words, *stems)
+        short_stems = (self._stem_sounds.get(one, frozenset()) for one in alike)
+        return frozenset().union(*words, *short_stems)
+
+    def _nearest_stems(self, sound: str) -> frozenset[str]:
+        """Return the longest stems that a word's beginning differs from by one letter."""
+        for length in range(len(sound), _TYPO_STEM_MIN - 2, -1):
+            near = {
+                stem
+                for left in _shortened(sound[:length])
+                for stem in self._stems_by_deletion.get(left, ())
+                if stem[0] == sound[0]
+            }
+            if near:
+                return frozenset().union(*(self._stem_sounds[stem] for stem in near))
+        return frozenset()
 
 
 def _shortened(word: str) -> Iterator[str]:

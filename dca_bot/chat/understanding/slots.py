@@ -41,7 +41,7 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
     if row is None:
         return Exact(name, {})
     left = list(said)
-    if name == "client add" and sum("NAME" in one.places.places for one in said) != 1:
+    if name == "client add" and _names(said, vocabulary) != 1:
         return Refused(name, "wrong.name")
     words: list[str] = []
     for param in row.params:
@@ -60,6 +60,15 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
         if why.startswith("wrong.") and is_amount:
             return Refused(name, why)
         return Exact(name, {})
+
+
+def _names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
+    """Count the words that can be a new client's name, misspelt words of the lexicon among them."""
+    return sum(
+        "NAME" in one.places.places
+        or (not one.places.places and vocabulary.match(one.token.word).corrected)
+        for one in said
+    )
 
 
 def _find(

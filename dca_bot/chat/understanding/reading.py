@@ -300,7 +300,10 @@ def _plain(
         return NOTHING
     best = ranked[0]
     used = [tokens[place].word for place in best.used]
-    mood = mood_of(line, tokens, vocabulary, used)
+    heard = tokens
+    if intent_of(role, best.intent).effect is Effect.TEXT and role == OPERATOR:
+        heard = tokens[: max(best.used) + 1]
+    mood = mood_of(line, heard, vocabulary, used)
     return _judged(best, ranked, mood, said, vocabulary)
 
 

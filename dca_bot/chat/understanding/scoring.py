@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from dca_bot.chat.understanding.vocabulary import Cue, Match, Vocabulary
 
 _WHOLE = 4
-_LEFT_OVER_MAX = 4
+_LEFT_OVER_MAX = 6
 _FURTHER_PART = 3
-_CORRECTED = 1
+_CORRECTED, _BETWEEN = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,11 @@ def rank(words: Sequence[Word], vocabulary: Vocabulary) -> list[Candidate]:
     found: dict[str, list[tuple[int, frozenset[int], bool]]] = {}
     for cue, places in _matched(words, vocabulary):
         corrected = sum(words[place].match.corrected for place in places)
-        points = cue.points - corrected * _CORRECTED
+        between = sum(
+            words[place].says_something and place not in places
+            for place in range(min(places), max(places))
+        )
+        points = cue.points - corrected * _CORRECTED - between * _BETWEEN
         found.setdefault(cue.intent, []).append((points, frozenset(places), corrected > 0))
     content = frozenset(place for place, word in enumerate(words) if word.says_something)
     ranked = [_candidate(intent, matches, content) for intent, matches in found.items()]
@@ -58,7 +62,7 @@ def _candidate(
             used, further = used | places, further + more // _FURTHER_PART
     left_over = len(content - used)
     points += min(further, _WHOLE)
-    points += _WHOLE if not left_over else -min(left_over, _LEFT_OVER_MAX)
+    points += _WHOLE if not left_over else -min(2 * left_over, _LEFT_OVER_MAX)
     return Candidate(intent, points, used, corrected, left_over)
 
 

@@ -127,7 +127,7 @@ class Vocabulary:
         )
         if by_sound:
             return Match(by_sound, corrected=True)
-        return Match(self._nearest(sound), corrected=True)
+        return Match(self._nearest(sound) or self._nearest(word), corrected=True)
 
     def sound(self, word: str) -> str:
         """Return a word as it sounds: `kiero` and `quiero` are equal; repeated letters count once."""
@@ -205,6 +205,10 @@ class Vocabulary:
             if sound.isalpha() and len(sound) >= _TYPO_LENGTH_MIN:
                 for left in _shortened(sound):
                     found.setdefault(left, set()).add(sound)
+        for word in self._words:
+            if word.isalpha() and len(word) >= _TYPO_LENGTH_MIN:
+                for left in _shortened(word):
+                    found.setdefault(left, set()).add(self.sound(word))
         return found
 
     @cached_property

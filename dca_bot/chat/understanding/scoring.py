@@ -62,7 +62,7 @@ def _candidate(
             used, further = used | places, further + more // _FURTHER_PART
     left_over = len(content - used)
     points += min(further, _WHOLE)
-    points += _WHOLE if not left_over else -min(2 * left_over, _LEFT_OVER_MAX)
+    points += _WHOLE if not left_over else -min(1 * left_over, _LEFT_OVER_MAX)
     return Candidate(intent, points, used, corrected, left_over)
 
 

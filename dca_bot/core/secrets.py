@@ -135,6 +135,11 @@ def hex_keys(text: str) -> list[str]:
     return [found.lower() for found in _HEX_WORD.findall(text) if not found.isdigit()]
 
 
+def is_seed_word(word: str) -> bool:
+    """Tell whether a word, without case and accents, stands in a list of seed words."""
+    return any(word in listed for listed, _ in _seed_words())
+
+
 def is_key(text: str, kind: Secret) -> bool:
     """Tell whether a text is a single key in hex, of the kind WALLET_KEY or HEX_KEY."""
     return hex_keys(text) == [text.lower()] and _kind_of(text) is kind

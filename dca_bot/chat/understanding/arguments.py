@@ -100,7 +100,8 @@ def _has_domain(address: str) -> bool:
 def _can_be_name(token: Token, before: str, vocabulary: Vocabulary) -> bool:
     if not _NAME.fullmatch(token.raw) or token.word.isdecimal():
         return False
-    if vocabulary.is_known(token.word):
-        match = vocabulary.match(token.word)
-        return match.corrected and before in vocabulary.list_of("mood", "introducing")
-    return True
+    match = vocabulary.match(token.word)
+    if match.words:
+        introduces = vocabulary.list_of("mood", "introducing")
+        return match.corrected and (match.is_typo or before in introduces)
+    return not vocabulary.is_known(token.word)

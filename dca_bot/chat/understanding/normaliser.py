@@ -21,6 +21,7 @@ _BULLET = re.compile(r"^(?:[-*•·\u2013]\s+|[#/]+(?=\S))")
 _PER = re.compile(r"([0-9])/(?=[^\W\d])")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d])[\u2019´`](?=[^\W\d])")
 _SKIN_TONES = {ord("\U0001f3fb") + tone: None for tone in range(5)}
+_POSSESSIVE = re.compile(r"(?i)(?<!\bwhat)(?<!\bwho)(?<!\bhow)(?<!\bit)(?<!\bthat)(?<!\bhere)(?<!\blet)'s\b")
 _QUESTION = re.compile("[?¿]")
 
 
@@ -83,7 +84,7 @@ def tokens_of(text: str) -> Iterator[Token]:
     """
     apart = "".join(f" {char} " if _is_emoji(char) else char for char in text)
     empty = True
-    for piece in _PER.sub(r"\1 /", apart).split():
+    for piece in _POSSESSIVE.sub("", _PER.sub(r"\1 /", apart)).split():
         edges = _ADDRESS_EDGES if "@" in piece or "://" in piece else _EDGES
         raw = piece.strip(edges)
         if piece.lstrip("(").startswith("-") and raw[:1].isdigit():

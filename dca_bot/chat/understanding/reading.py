@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media, places_of
 from dca_bot.chat.understanding.exact import Refused, begins_with, command_words, read_exact
@@ -36,6 +36,9 @@ from dca_bot.messages.lexicon import load_lexicon
 _SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 3, 3
 _SEPARATOR = re.compile(r"\s*[;,]\s+|\s*;\s*")
 _BRACKETED = re.compile(r"\[[^\]]*\]")
+_NUMBERS = frozenset(
+    {"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER", "COUNTED"}
+)
 _SOFT = frozenset({HELP, THANKS, NONE})
 
 
@@ -288,14 +291,18 @@ def _plain(
     before = ""
     for token in tokens:
         places = places_of(token, before, role, vocabulary, names)
-        match = NO_MATCH if places.places else vocabulary.match(token.word)
-        is_content = token.word not in vocabulary.small and not places.places & {"AMOUNT", "ID"}
+        is_fixed = bool(places.places) and places.places != {"NAME"}
+        match = NO_MATCH if is_fixed else vocabulary.match(token.word)
         words.append(
-            Word(Match(match.words | places.places, match.corrected and not places.places), is_content)
+            Word(
+                Match(match.words | places.places, match.corrected),
+                token.word not in vocabulary.small,
+                is_number=bool(places.places & {"AMOUNT", "ID"}),
+            )
         )
         said.append(Said(token, places))
         before = token.word
-    ranked = _allowed(_with_called(rank(words, vocabulary), tokens, vocabulary), said, role)
+    ranked = _allowed(_with_called(rank(words, vocabulary, partial(_takes_number, role)), tokens, vocabulary), said, role)
     if not ranked or ranked[0].points < _ASK_MIN:
         return NOTHING
     best = ranked[0]
@@ -305,6 +312,11 @@ def _plain(
         heard = tokens[: max(best.used) + 1]
     mood = mood_of(line, heard, vocabulary, used)
     return _judged(best, ranked, mood, said, vocabulary)
+
+
+def _takes_number(role: str, name: str) -> bool:
+    row = row_of(role, name)
+    return row is not None and any(param.name in _NUMBERS for param in row.params)
 
 
 def _with_called(
@@ -337,11 +349,16 @@ def _judged(
         return replace(NOTHING)
     if best.intent == REFUSED:
         return _refused("destination.unreadable", "wallet")
+    if _is_forbidden(best.intent, mood, role) and not intent_of(role, best.intent).bare_tells:
+        others = [one for one in ranked[1:] if not changes(role, one.intent)]
+        if mood is not Mood.QUESTION and others and others[0].intent not in (NONE, THANKS):
+            told = _judged(others[0], others, mood, said, vocabulary)
+            return replace(told, certainty=Certainty.ASK, asked=(others[0].intent,))
     asked = tuple(one.intent for one in ranked if one.points >= _ASK_MIN and one.intent != NONE)[:2]
     rival = ranked[1].points if len(ranked) > 1 else 0
     is_sure = best.points >= _SURE_MIN and best.points - rival >= _MARGIN_MIN
     if changes(role, best.intent):
-        if mood not in (Mood.PLAIN, Mood.REQUEST):
+        if _is_forbidden(best.intent, mood, role):
             return _told_instead(best.intent, mood, asked, role, is_sure=is_sure)
         if intent_of(role, best.intent).effect in (Effect.SETTING, Effect.TEXT):
             bare = intent_of(role, best.intent).bare_tells
@@ -361,6 +378,10 @@ def _judged(
         one for one in asked if one == best.intent or not changes(role, one)
     ) or (best.intent,)
     return replace(found, certainty=Certainty.ASK, asked=asked)
+
+
+def _is_forbidden(name: str, mood: Mood, role: str) -> bool:
+    return changes(role, name) and mood not in (Mood.PLAIN, Mood.REQUEST)
 
 
 def _told_instead(

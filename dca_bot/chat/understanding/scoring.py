@@ -4,7 +4,7 @@ Points: a command's best phrase, a third of the points of further phrases over o
 where nothing else was said, and fewer for each word that the command doesn't account for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.understanding.vocabulary import Cue, Match, Vocabulary
@@ -33,10 +33,16 @@ class Word:
 
     match: Match
     says_something: bool
+    is_number: bool = False
 
 
-def rank(words: Sequence[Word], vocabulary: Vocabulary) -> list[Candidate]:
-    """Return the commands that some phrase means, the likeliest first."""
+def rank(
+    words: Sequence[Word], vocabulary: Vocabulary, takes_numbers: Callable[[str], bool]
+) -> list[Candidate]:
+    """Return the commands that some phrase means, the likeliest first.
+
+    `takes_numbers`: whether a command has a number among its arguments.
+    """
     found: dict[str, list[tuple[int, frozenset[int], bool]]] = {}
     for cue, places in _matched(words, vocabulary):
         corrected = sum(words[place].match.corrected for place in places)
@@ -47,7 +53,11 @@ def rank(words: Sequence[Word], vocabulary: Vocabulary) -> list[Candidate]:
         points = cue.points - corrected * _CORRECTED - between * _BETWEEN
         found.setdefault(cue.intent, []).append((points, frozenset(places), corrected > 0))
     content = frozenset(place for place, word in enumerate(words) if word.says_something)
-    ranked = [_candidate(intent, matches, content) for intent, matches in found.items()]
+    numbers = frozenset(place for place, word in enumerate(words) if word.is_number)
+    ranked = [
+        _candidate(intent, matches, content - numbers if takes_numbers(intent) else content)
+        for intent, matches in found.items()
+    ]
     return sorted(ranked, key=lambda one: (-one.points, one.intent))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dca_bot.core.names import folded
+from dca_bot.core.secrets import is_seed_word
 from dca_bot.messages.lexicon import Lexicon
 
 STRENGTHS = {"sure": (10, 3), "likely": (6, 2), "hint": (3, 1)}
@@ -37,6 +38,8 @@ class Match:
 
     words: frozenset[str]
     corrected: bool = False
+    is_typo: bool = False
+    """Whether the token doesn't even sound like one of the words."""
 
 
 NO_MATCH = Match(frozenset())
@@ -121,13 +124,17 @@ class Vocabulary:
         found = self._exact(word)
         if found or word in self.small or word in self._known or not word.isalpha():
             return Match(found)
+        if is_seed_word(word):
+            # The lists of seed words are lists of well-known words: none is a typing mistake.
+            return Match(found)
         sound = self.sound(word)
         by_sound = frozenset(self._by_sound.get(sound, ())) | self._stems_of(
             sound, self._stem_sounds
         )
         if by_sound:
             return Match(by_sound, corrected=True)
-        return Match(self._nearest(sound) or self._nearest(word), corrected=True)
+        near = self._nearest(sound) or self._nearest(word)
+        return Match(near, corrected=True, is_typo=True)
 
     def sound(self, word: str) -> str:
         """Return a word as it sounds: `kiero` and `quiero` are equal; repeated letters count once."""

@@ -33,7 +33,7 @@ from dca_bot.chat.understanding.vocabulary import NO_MATCH, Match, Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
 
-_SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 3, 3
+_SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 4, 3
 _SEPARATOR = re.compile(r"\s*[;,]\s+|\s*;\s*")
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _NUMBERS = frozenset(
@@ -300,7 +300,10 @@ def _plain(
                 is_number=bool(places.places & {"AMOUNT", "ID"}),
             )
         )
-        said.append(Said(token, places))
+        is_guess = "NAME" in places.places and not (
+            token.word in names or token.raw in names or any(map(str.isdigit, token.word))
+        )
+        said.append(Said(token, places, is_sure=not is_guess))
         before = token.word
     ranked = _allowed(_with_called(rank(words, vocabulary, partial(_takes_number, role)), tokens, vocabulary), said, role)
     if not ranked or ranked[0].points < _ASK_MIN:
@@ -357,6 +360,7 @@ def _judged(
     asked = tuple(one.intent for one in ranked if one.points >= _ASK_MIN and one.intent != NONE)[:2]
     rival = ranked[1].points if len(ranked) > 1 else 0
     is_sure = best.points >= _SURE_MIN and best.points - rival >= _MARGIN_MIN
+    is_sure = is_sure and all(said[place].is_sure for place in best.used)
     if changes(role, best.intent):
         if _is_forbidden(best.intent, mood, role):
             return _told_instead(best.intent, mood, asked, role, is_sure=is_sure)

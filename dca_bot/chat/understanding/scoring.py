@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from dca_bot.chat.understanding.vocabulary import Cue, Match, Vocabulary
 
 _WHOLE = 4
-_LEFT_OVER_MAX = 6
+_LOST_KNOWN, _LOST_UNKNOWN, _LOST_MAX = 2, 2, 6
 _FURTHER_PART = 3
-_CORRECTED, _BETWEEN = 1, 2
+_CORRECTED, _BETWEEN = 1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,20 @@ def rank(
         points = cue.points - corrected * _CORRECTED - between * _BETWEEN
         found.setdefault(cue.intent, []).append((points, frozenset(places), corrected > 0))
     content = frozenset(place for place, word in enumerate(words) if word.says_something)
+    known = frozenset(place for place, word in enumerate(words) if word.match.words)
     numbers = frozenset(place for place, word in enumerate(words) if word.is_number)
     ranked = [
-        _candidate(intent, matches, content - numbers if takes_numbers(intent) else content)
+        _candidate(intent, matches, content - numbers if takes_numbers(intent) else content, known)
         for intent, matches in found.items()
     ]
     return sorted(ranked, key=lambda one: (-one.points, one.intent))
 
 
 def _candidate(
-    intent: str, matches: list[tuple[int, frozenset[int], bool]], content: frozenset[int]
+    intent: str,
+    matches: list[tuple[int, frozenset[int], bool]],
+    content: frozenset[int],
+    known: frozenset[int],
 ) -> Candidate:
     best, *others = sorted(matches, key=lambda one: (-one[0], sorted(one[1])))
     points, used, corrected = best
@@ -70,10 +74,11 @@ def _candidate(
     for more, places, _ in others:
         if not places & used:
             used, further = used | places, further + more // _FURTHER_PART
-    left_over = len(content - used)
+    left_over = content - used
     points += min(further, _WHOLE)
-    points += _WHOLE if not left_over else -min(1 * left_over, _LEFT_OVER_MAX)
-    return Candidate(intent, points, used, corrected, left_over)
+    lost = sum(_LOST_KNOWN if place in known else _LOST_UNKNOWN for place in left_over)
+    points += _WHOLE if not left_over else -min(lost, _LOST_MAX)
+    return Candidate(intent, points, used, corrected, len(left_over))
 
 
 def _matched(words: Sequence[Word], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:

@@ -33,6 +33,8 @@ class Said:
 
     token: Token
     places: Places
+    is_sure: bool = True
+    """False for a word that is taken for a client's name only because no lexicon has the word."""
 
 
 def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Refused:

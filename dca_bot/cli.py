@@ -238,6 +238,22 @@ def upgrade_check(
 
 
 @app.command()
+def understand(
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Read the lines as an operator's.")
+    ] = False,
+    language: Annotated[
+        str | None, typer.Option(help="Try one language only: en, es …; all by default.")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="The bot's currency.")] = "GTQ",
+) -> None:
+    """Read a message from each line of stdin, and print as JSON which command it means."""
+    from dca_bot.commands.understand import print_understood
+
+    print_understood(is_operator=operator, language=language, currency=currency)
+
+
+@app.command()
 def version(json: AsJson = False) -> None:
     """Show the version."""
     import platform

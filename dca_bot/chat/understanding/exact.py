@@ -17,7 +17,6 @@ from dca_bot.chat.params import read_fiat, read_fiat_or_zero, read_percent, read
 from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
-CURRENCY = "GTQ"
 _PHRASE_WORDS_MAX = 4
 _DIGITS_MAX = 15
 _SHORT_COMMA = re.compile(r"[a-z]{0,3}\.?[0-9]{1,3},[0-9]")
@@ -88,7 +87,7 @@ def read_exact(tokens: Sequence[Token], vocabulary: Vocabulary) -> Exact | Refus
         if _takes_back(name, words, vocabulary):
             return None
         try:
-            found = read_command(role, name, words, CURRENCY)
+            found = read_command(role, name, words, vocabulary.currency)
         except CommandRefused as error:
             refused = error
             continue
@@ -203,7 +202,7 @@ def _refusal(
         return None
     if " ".join(words_of(given)) in vocabulary.list_of("numbers", "none"):
         return Refused(name, why)
-    amount = at_place[-1] if len(at_place) > 1 and mark_of(at_place[0].raw, CURRENCY) else at_place[0]
+    amount = at_place[-1] if len(at_place) > 1 and mark_of(at_place[0].raw, vocabulary.currency) else at_place[0]
     if not is_amount(amount):
         return None
     if amount.word.isdecimal() and len(amount.word) > _DIGITS_MAX:

@@ -72,9 +72,9 @@ NOTHING = Understanding((Intended(NONE, {}),), Certainty.NONE)
 
 
 @cache
-def vocabulary_of(role: str, languages: tuple[str, ...]) -> Vocabulary:
+def vocabulary_of(role: str, languages: tuple[str, ...], currency: str = "GTQ") -> Vocabulary:
     """Return the vocabulary of a role in some languages; raise OSError for a language without a lexicon."""
-    return Vocabulary(role, [load_lexicon(language) for language in languages])
+    return Vocabulary(role, [load_lexicon(language) for language in languages], currency)
 
 
 def understand(

@@ -47,7 +47,7 @@ def rank(
     for cue, places in _matched(words, vocabulary):
         corrected = sum(words[place].match.corrected for place in places)
         between = sum(
-            words[place].says_something and place not in places
+            words[place].says_something and not words[place].is_number and place not in places
             for place in range(min(places), max(places))
         )
         points = cue.points - corrected * _CORRECTED - between * _BETWEEN

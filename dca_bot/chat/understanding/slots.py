@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.understanding.arguments import Places, destination_of
-from dca_bot.chat.understanding.exact import CURRENCY, Refused, begins_with
+from dca_bot.chat.understanding.exact import Refused, begins_with
 from dca_bot.chat.understanding.grammar import Exact, read_command, reason, row_of
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
-from dca_bot.core.currencies import Mark, mark_of
+from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused
 
 _PLACE_OF_PARAM = {
@@ -47,7 +48,7 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
         return Refused(name, "wrong.name")
     words: list[str] = []
     for param in row.params:
-        found = _find(param.name, row.name, left, vocabulary)
+        found = _find(param, row.name, left, vocabulary)
         if isinstance(found, Refused):
             return Refused(name, found.why)
         if found:
@@ -55,7 +56,7 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
         elif not param.optional:
             return Refused(name, "usage") if name == "client add" else Exact(name, {})
     try:
-        return read_command(vocabulary.role, name, words, CURRENCY)
+        return read_command(vocabulary.role, name, words, vocabulary.currency)
     except CommandRefused as error:
         why = reason(error)
         is_amount = any("AMOUNT" in one.places.places for one in said)
@@ -74,9 +75,10 @@ def _names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
 
 
 def _find(
-    shown: str, command: str, left: list[Said], vocabulary: Vocabulary
+    param: Param, command: str, left: list[Said], vocabulary: Vocabulary
 ) -> str | Refused:
     """Take an argument out of the tokens that are left; empty without one."""
+    shown = param.name
     listed = _CHOICES.get(shown) or (command.rpartition(" ")[2] if "|" in shown else "")
     if listed in _LISTED:
         return _value(listed, left, vocabulary)
@@ -88,7 +90,8 @@ def _find(
             return Refused("", f"form.{one.places.unpayable}")
         del left[place]
         if shown in ("AMOUNT", "FIAT"):
-            return _with_unit(left, place, one.token.raw)
+            unit = SATS if param.read is read_sat else vocabulary.currency
+            return _with_unit(left, place, one.token.raw, unit)
         if shown == "DESTINATION":
             return destination_of(one.token.raw).value
         return one.token.raw
@@ -105,13 +108,13 @@ def _value(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
     return ""
 
 
-def _with_unit(left: Sequence[Said], place: int, amount: str) -> str | Refused:
+def _with_unit(left: Sequence[Said], place: int, amount: str, unit: str) -> str | Refused:
     """Return an amount with the unit beside it, for the parser to judge."""
     before = left[place - 1].token.raw if place > 0 else ""
     after = left[place].token.raw if place < len(left) else ""
-    if mark_of(before, CURRENCY) is Mark.OTHER and not before.isalpha():
+    if mark_of(before, unit) is Mark.OTHER and not before.isalpha():
         return f"{before} {amount}"
-    if after and mark_of(after, CURRENCY) is Mark.OTHER:
+    if after and mark_of(after, unit) is Mark.OTHER:
         return Refused("", "wrong.other_unit")
     if after.isdecimal() and len(after) == 3 and amount.isdecimal() and len(amount) <= 3:
         return Refused("", "wrong.amount_split")

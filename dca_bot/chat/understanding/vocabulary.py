@@ -47,10 +47,11 @@ NO_MATCH = Match(frozenset())
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The phrases of a role, and the words of their languages."""
+    """The phrases of a role in some languages; `currency`: the bot's, whose names stand beside amounts."""
 
     role: str
     lexicons: Sequence[Lexicon]
+    currency: str
     _seen: dict[str, Match] = field(default_factory=dict)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""`dca-bot understand`: what messages mean, without configuration, ledger or network.
+r"""`dca-bot understand`: what messages mean, without configuration, ledger or network.
 
-Each line of stdin is a message, in which the two characters `\\n` stand for a line break; an empty line is an
+Each line of stdin is a message, in which the two characters `\n` stand for a line break; an empty line is an
 empty message. Each message becomes a JSON object on a line of its own.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import typer
 
-from dca_bot.chat.understanding.reading import Understanding, understand, vocabulary_of
+from dca_bot.chat.understanding.meaning import Understanding
+from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.commands.console import can_write, say
 from dca_bot.core.money import checked_currency
 from dca_bot.messages.lexicon import LEXICONS

@@ -65,7 +65,7 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.casefold()
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", visible(text)).casefold())
-    plain = "".join(char for char in apart if not _is_in(char, _ACCENTS))
+    plain = "".join(char for char in apart if char.isascii() or not _is_in(char, _ACCENTS))
     return unicodedata.normalize("NFKC", visible(plain)).casefold()
 
 
@@ -76,9 +76,12 @@ def visible(text: str) -> str:
     return "".join(
         char
         for char in text
-        if unicodedata.category(char) != "Cf"
-        and char not in _UNSEEN
-        and not _is_in(char, _UNSEEN_RANGES)
+        if char.isascii()
+        or (
+            unicodedata.category(char) != "Cf"
+            and char not in _UNSEEN
+            and not _is_in(char, _UNSEEN_RANGES)
+        )
     )
 
 

@@ -20,9 +20,7 @@ _COMMA = re.compile(r"\s*[,\n]\s*")
 
 LEXICONS = tuple(
     sorted(
-        file.name.removesuffix(_ENDING)
-        for file in _FOLDER.iterdir()
-        if file.name.endswith(_ENDING)
+        file.name.removesuffix(_ENDING) for file in _FOLDER.iterdir() if file.name.endswith(_ENDING)
     )
 )
 """The languages that have a lexicon."""
@@ -30,7 +28,7 @@ LEXICONS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The phrases of one language by section: `groups`, `mood`, `commands.client`, `client.balance` …"""
+    """The phrases of one language by section: `groups`, `mood`, `commands.client`, `client.balance`."""
 
     language: str
     sections: Mapping[str, Any]
@@ -41,6 +39,16 @@ class Lexicon:
         for name in path:
             found = found.get(name, {})
         return {key: phrases(text) for key, text in found.items() if isinstance(text, str)}
+
+    def texts(self, *sections: str) -> Iterator[str]:
+        """Yield each phrase of some sections and of the sections within, without case and accents."""
+        left = [self.sections.get(name, {}) for name in sections]
+        while left:
+            for value in left.pop().values():
+                if isinstance(value, str):
+                    yield from phrases(value)
+                else:
+                    left.append(value)
 
     def cues(self, role: str) -> Iterator[tuple[str, str, str]]:
         """Yield each phrase of a role's commands with the command and the strength: `likely`, for example."""

@@ -14,7 +14,8 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.destination_text import Form, Reading, read_destination
 from dca_bot.core.lnurl_code import decode_lnurl
 
-CLIENT, OPERATOR = "client", "operator"
+OPERATOR = "operator"
+_ANY = re.compile(".*")
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
@@ -55,28 +56,20 @@ def destination_of(text: str) -> Reading:
     return found
 
 
-def places_of(
-    token: Token, before: str, role: str, vocabulary: Vocabulary, names: Collection[str]
-) -> Places:
+def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Places:
     """Return what a token can be; `before` is the word before the token."""
-    if token.word in names or token.raw in names:
+    is_operator = vocabulary.role == OPERATOR
+    if token.word in names:
         return Places(frozenset({"NAME"}))
-    if is_npub(token.raw) and role == OPERATOR:
+    if is_operator and is_npub(token.raw):
         return Places(frozenset({"NPUB"}))
-    by_form = _destination_places(token)
-    if by_form.places:
-        return by_form
-    if _IDS.fullmatch(token.word):
-        return Places(frozenset({"ID"}))
-    if is_amount(token):
-        is_id = _NUMBER.fullmatch(token.word) is not None
-        is_percent = _PERCENT.fullmatch(token.word) is not None
-        return Places(
-            frozenset({"AMOUNT"} | ({"ID"} if is_id else set()) | ({"PERCENT"} if is_percent else set()))
-        )
-    if role == OPERATOR and _can_be_name(token, before, vocabulary):
+    destination = _destination_places(token)
+    if destination.places:
+        return destination
+    numbers = _number_places(token)
+    if not numbers and is_operator and _can_be_name(token, before, vocabulary):
         return Places(frozenset({"NAME"}))
-    return NO_PLACES
+    return Places(numbers)
 
 
 def _destination_places(token: Token) -> Places:
@@ -92,6 +85,15 @@ def _destination_places(token: Token) -> Places:
     return NO_PLACES
 
 
+def _number_places(token: Token) -> frozenset[str]:
+    if _IDS.fullmatch(token.word):
+        return frozenset({"ID"})
+    if not is_amount(token):
+        return frozenset()
+    patterns = {"AMOUNT": _ANY, "ID": _NUMBER, "PERCENT": _PERCENT}
+    return frozenset(place for place, one in patterns.items() if one.fullmatch(token.word))
+
+
 def _has_domain(address: str) -> bool:
     host = address.rpartition("@")[2]
     return "." in host.strip(".") or ":" in host or host == "localhost"
@@ -103,5 +105,5 @@ def _can_be_name(token: Token, before: str, vocabulary: Vocabulary) -> bool:
     match = vocabulary.match(token.word)
     if match.words:
         introduces = vocabulary.list_of("mood", "introducing")
-        return match.corrected and (match.is_typo or before in introduces)
+        return match.is_corrected and (match.is_typo or before in introduces)
     return not vocabulary.is_known(token.word)

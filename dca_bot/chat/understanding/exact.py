@@ -6,14 +6,24 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
+from dca_bot.chat.command import Command
+from dca_bot.chat.params import read_fiat, read_fiat_or_zero, read_percent, read_sat
 from dca_bot.chat.understanding.arguments import destination_of
-from dca_bot.chat.understanding.grammar import Exact, grammar, read_command, reason, row_of
-from dca_bot.chat.understanding.mood import has_condition
-from dca_bot.chat.understanding.normaliser import Token, words_of
+from dca_bot.chat.understanding.grammar import (
+    Exact,
+    command_names,
+    list_of_choice,
+    read_command,
+    reason,
+    row_of,
+)
+from dca_bot.chat.understanding.mood import takes_back
+from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.numbers import in_digits, in_sats, is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
-from dca_bot.chat.params import read_fiat, read_fiat_or_zero, read_percent, read_sat
 from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
@@ -24,121 +34,125 @@ _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
 _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
-_IDS = frozenset({"IDS", "ID"})
-_CHOICES = {"flow|fixed": "mode", "RANGE": "range"}
+_ID_PARAMS = frozenset({"IDS", "ID"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
+"""Commands of one word that a word of a list makes a command of two."""
+_PERIODS = {"week": "weekly", "month": "monthly"}
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An exact command whose argument can't be taken; `why` is the key of the reason."""
+    """A command whose argument can't be taken; `why` is the key of the reason."""
 
     name: str
     why: str
 
 
-def command_words(vocabulary: Vocabulary) -> Mapping[str, str]:
-    """Return the command of each phrase by which a command is called exactly, in all languages."""
-    role = vocabulary.role
-    return {
-        **vocabulary.values("commands", "both"),
-        **vocabulary.values("commands", role),
-        **{command.name: command.name for command in grammar(role).table},
-    }
-
-
-def begins_with(
-    tokens: Sequence[Token], phrases: Mapping[str, str]
-) -> tuple[str, int]:
-    """Return what the longest phrase at the beginning means, and how many tokens the phrase has."""
-    words = words_of(tokens)
-    for length in range(min(len(words), _PHRASE_WORDS_MAX), 0, -1):
-        found = phrases.get(" ".join(words[:length]))
+def begins_with(tokens: Sequence[Token], phrases: Mapping[str, str]) -> tuple[str, int]:
+    """Return the meaning of the longest phrase at the beginning, and how many tokens the phrase has."""
+    for length in range(min(len(tokens), _PHRASE_WORDS_MAX), 0, -1):
+        found = phrases.get(" ".join(token.word for token in tokens[:length]))
         if found is not None:
             return found, length
     return "", 0
 
 
+def called(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[str, int]:
+    """Return the command that a line calls by its first words, in any language, and their number."""
+    own = vocabulary.values("commands", vocabulary.role)
+    tables = (command_names(vocabulary.role), own, vocabulary.values("commands", "both"))
+    found = (begins_with(tokens, table) for table in tables)
+    return max(found, key=lambda one: one[1])
+
+
 def read_exact(tokens: Sequence[Token], vocabulary: Vocabulary) -> Exact | Refused | None:
     """Read an exact command; None for plain words."""
-    role = vocabulary.role
-    name, length = begins_with(tokens, command_words(vocabulary))
-    if not name:
-        return None
+    name, length = called(tokens, vocabulary)
     given = list(tokens[length:])
-    listed = _OPEN_LISTS.get(name)
-    if listed and given:
-        more, used = begins_with(given, vocabulary.values("values", listed))
-        if used and row_of(role, f"{name} {more}"):
-            name, given = f"{name} {more}", given[used:]
-    if row_of(role, name) is None:
+    if name in _OPEN_LISTS:
+        name, given = _with_list_word(name, given, vocabulary)
+    row = row_of(vocabulary.role, name)
+    if row is None:
         return None
     if name == "help":
         return _help(given, vocabulary)
-    if not given:
-        return Exact(name, {})
+    return _with_arguments(name, row, given, vocabulary) if given else Exact(name, {})
+
+
+def _with_arguments(
+    name: str, row: Command[Any], given: list[Token], vocabulary: Vocabulary
+) -> Exact | Refused | None:
+    """Read the arguments behind a command's words, first as typed, then with numbers in digits."""
     if name == "topup":
         given = in_sats(given)
-    if _has_short_comma(name, given, vocabulary.role):
+    if any(param.read in _FIAT for param in row.params) and _has_short_comma(given):
         return Refused(name, "wrong.amount")
-    attempts = [_written(name, given, vocabulary), _written(name, in_digits(given, vocabulary), vocabulary)]
-    refused: CommandRefused | None = None
-    for words in attempts:
-        if _takes_back(name, words, vocabulary):
+    refusal: CommandRefused | None = None
+    for attempt in (given, in_digits(given, vocabulary)):
+        words = _written(name, attempt, vocabulary)
+        rest = [word.casefold() for word in words[len(row.params) - 1 :]]
+        if row.params and row.params[-1].rest and takes_back(rest, vocabulary):
             return None
         try:
-            found = read_command(role, name, words, vocabulary.currency)
+            return _checked(read_command(vocabulary.role, name, words, vocabulary.currency))
         except CommandRefused as error:
-            refused = error
-            continue
-        return _checked(found)
-    return _refusal(name, given, refused, vocabulary) if refused else None
+            refusal = error
+    assert refusal is not None
+    why = reason(refusal)
+    return Refused(name, why) if why in _WRONG_NAMES else _refusal(row, given, why, vocabulary)
 
 
-def _checked(found: Exact) -> Exact | Refused | None:
-    """Check what the parser leaves to the command itself: a destination, and an unclear comma."""
-    if "destination" in found.arguments:
-        typed = str(found.arguments["destination"])
-        reading = destination_of(typed)
-        if _SPLIT_ADDRESS.search(typed):
-            return Refused(found.name, "destination.unreadable")
-        if not reading.value:
-            return None
-        return Exact(found.name, {**found.arguments, "destination": reading.value})
-    return found
+def _with_list_word(
+    name: str, given: list[Token], vocabulary: Vocabulary
+) -> tuple[str, list[Token]]:
+    """Join a command with the word behind: `depositos pendientes` is `deposits pending`."""
+    more, used = begins_with(given, vocabulary.values("values", _OPEN_LISTS[name]))
+    longer = f"{name} {more}"
+    is_command = used > 0 and row_of(vocabulary.role, longer) is not None
+    return (longer, given[used:]) if is_command else (name, given)
 
 
 def _help(given: Sequence[Token], vocabulary: Vocabulary) -> Exact | None:
-    topics = {**command_words(vocabulary), **vocabulary.values("values", "all")}
-    topic, used = begins_with(given, topics)
-    if used == len(given) and topic:
+    topic, used = called(given, vocabulary)
+    if not topic:
+        topic, used = begins_with(given, vocabulary.values("values", "all"))
+    if topic and used == len(given):
         return Exact("help", {"command": topic})
-    return Exact("help", {}) if all(t.word in vocabulary.small for t in given) else None
+    says_nothing = all(token.word in vocabulary.small for token in given)
+    return Exact("help", {}) if says_nothing else None
+
+
+def _checked(found: Exact) -> Exact | Refused | None:
+    """Check the destination, which the parser leaves to the command; None if there is more than it."""
+    typed = str(found.arguments.get("destination", ""))
+    if not typed:
+        return found
+    if _SPLIT_ADDRESS.search(typed):
+        return Refused(found.name, "destination.unreadable")
+    reading = destination_of(typed)
+    if not reading.value:
+        return None
+    return Exact(found.name, {**found.arguments, "destination": reading.value})
 
 
 def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[str]:
     """Return the arguments as the parser takes them."""
     row = row_of(vocabulary.role, name)
     assert row is not None
-    shown = [param.name for param in row.params]
-    left = list(given)
-    if any(name in shown for name in _IDS):
-        left = _joined_ids(left, vocabulary)
-    if "weekly|monthly" in shown or name == "mode":
+    shown = {param.name for param in row.params}
+    left = _joined_ids(list(given), vocabulary) if shown & _ID_PARAMS else list(given)
+    if name in ("mode", "limit", "cap"):
         left = _with_period(left, vocabulary)
     words: list[str] = []
     for param in row.params:
-        listed = _CHOICES.get(param.name) or ("|" in param.name and row.words[-1]) or ""
-        if listed and left and listed in _VALUE_LISTS:
+        listed = list_of_choice(name, param)
+        if listed and left:
             value, used = begins_with(left, vocabulary.values("values", listed))
-            words += [value] if used else [left[0].raw.lower()]
+            words.append(value if used else left[0].raw)
             left = left[max(used, 1) :]
         elif left:
             words.append(left.pop(0).raw)
     return [*words, *(token.raw for token in left)]
-
-
-_VALUE_LISTS = frozenset({"mode", "notify", "language", "range"})
 
 
 def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
@@ -146,15 +160,10 @@ def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
     periods = vocabulary.values("values", "period")
     for place in range(1, len(tokens)):
         period, used = begins_with(tokens[place:], periods)
-        if used and place + used == len(tokens) and is_amount_before(tokens[:place]):
-            words = {"week": "weekly", "month": "monthly"}.get(period)
-            return tokens[:place] + ([Token(words, words)] if words else [])
+        if used and place + used == len(tokens):
+            word = _PERIODS.get(period, "")
+            return [*tokens[:place], *([Token(word, word)] if word else [])]
     return tokens
-
-
-def is_amount_before(tokens: Sequence[Token]) -> bool:
-    """Tell whether some token is an amount, in digits or as a word."""
-    return any(is_amount(token) for token in tokens) or len(tokens) > 0
 
 
 def _joined_ids(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
@@ -165,11 +174,11 @@ def _joined_ids(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
     joining = vocabulary.list_of("joining", "words")
     numbers: list[str] = []
     place = 0
-    while place < len(tokens):
-        digits = tokens[place].word.lstrip("#")
+    for token in tokens:
+        digits = token.word.removeprefix("#")
         if digits.isdecimal():
             numbers.append(digits)
-        elif tokens[place].word not in joining or not numbers:
+        elif token.word not in joining or not numbers:
             break
         place += 1
     if len(numbers) < 2:
@@ -178,54 +187,34 @@ def _joined_ids(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
     return [Token(joined, joined), *tokens[place:]]
 
 
-def _takes_back(name: str, words: Sequence[str], vocabulary: Vocabulary) -> bool:
-    """Tell whether a note or a machine's name is rather a condition: `deposit confirm 1 if …`."""
-    row = row_of(vocabulary.role, name)
-    if row is None or not row.params or not row.params[-1].rest:
-        return False
-    rest = [word.casefold() for word in words[len(row.params) - 1 :]]
-    return has_condition(rest, vocabulary)
-
-
 def _refusal(
-    name: str, given: Sequence[Token], error: CommandRefused, vocabulary: Vocabulary
+    row: Command[Any], given: Sequence[Token], why: str, vocabulary: Vocabulary
 ) -> Exact | Refused | None:
-    """Return the refusal of an argument that was given; None for words that are no argument at all."""
-    row = row_of(vocabulary.role, name)
-    assert row is not None
-    why = reason(error) or error.say.key
-    if why in _WRONG_NAMES:
-        return Refused(name, why)
-    place = next((n for n, param in enumerate(row.params) if param.read in _AMOUNTS), None)
-    at_place = [token for token in given[place : place + 2] if place is not None] if place is not None else []
-    if not at_place:
-        return None
-    if " ".join(words_of(given)) in vocabulary.list_of("numbers", "none"):
-        return Refused(name, why)
-    amount = at_place[-1] if len(at_place) > 1 and mark_of(at_place[0].raw, vocabulary.currency) else at_place[0]
-    if not is_amount(amount):
+    """Return the refusal of an amount; None for words that are no amount at all.
+
+    An amount of too many digits isn't unclear: the command itself says what the most is.
+    """
+    place = next((n for n, param in enumerate(row.params) if param.read in _AMOUNTS), len(given))
+    near = given[place : place + 2]
+    has_mark = len(near) > 1 and mark_of(near[0].raw, vocabulary.currency) is not None
+    amount = near[-1 if has_mark else 0] if near else None
+    is_none = " ".join(token.word for token in given) in vocabulary.list_of("numbers", "none")
+    if amount is None or not (is_none or is_amount(amount)):
         return None
     if amount.word.isdecimal() and len(amount.word) > _DIGITS_MAX:
-        return Exact(name, {})
-    if _is_split(given):
-        return Refused(name, "wrong.amount_split")
-    return Refused(name, why) if why.startswith("wrong.") else None
+        return Exact(row.name, {})
+    split = "wrong.amount_split" if _is_split(given) else ""
+    return Refused(row.name, split or why) if split or why else None
 
 
-def _has_short_comma(name: str, given: Sequence[Token], role: str) -> bool:
-    """Tell whether an amount in the bot's currency has one digit behind a comma: `1,5` can be read in two ways."""
-    row = row_of(role, name)
-    is_fiat = row is not None and any(param.read in _FIAT for param in row.params)
-    return is_fiat and any(_SHORT_COMMA.fullmatch(token.word) for token in given)
+def _has_short_comma(given: Sequence[Token]) -> bool:
+    """Tell whether an amount has one digit behind a comma: `1,5` can be read in two ways."""
+    return any(_SHORT_COMMA.fullmatch(token.word) for token in given)
 
 
 def _is_split(given: Sequence[Token]) -> bool:
     """Tell whether an amount is split by a space: `1 500`."""
-    pairs = zip(given, given[1:], strict=False)
     return any(
         first.word.lstrip("q").isdecimal() and len(second.word) == 3 and second.word.isdecimal()
-        for first, second in pairs
+        for first, second in pairwise(given)
     )
-
-
-__all__ = ["Refused", "begins_with", "command_words", "read_exact"]

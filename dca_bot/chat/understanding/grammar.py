@@ -5,7 +5,7 @@ row is in the table of its role.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,6 @@ from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import Command, CommandSet
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import (
-    RANGE,
     RANGE_DAYS,
     Param,
     choice,
@@ -29,8 +28,7 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import CommandRefused, refuse
 
-CODE_LETTERS = frozenset("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
-CODE_LENGTH = 4
+_CODE = re.compile("(?i)[2-9A-HJ-NP-Z]{4}")
 _NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
 _MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
@@ -39,7 +37,7 @@ _PAGE = re.compile(r"[0-9]{1,4}")
 
 def is_code(text: str) -> bool:
     """Tell whether a text has the form of a confirmation code."""
-    return len(text) == CODE_LENGTH and set(text.upper()) <= CODE_LETTERS
+    return _CODE.fullmatch(text) is not None
 
 
 def is_npub(text: str) -> bool:
@@ -47,7 +45,7 @@ def is_npub(text: str) -> bool:
     return _NPUB.fullmatch(text) is not None
 
 
-def _matching(wrong: str, pattern: re.Pattern[str], *words: str) -> Any:
+def _matching(wrong: str, pattern: re.Pattern[str], *words: str) -> Callable[[str, str], str | int]:
     def read(text: str, _currency: str) -> str:
         if text.lower() not in words and not pattern.fullmatch(text.lower()):
             raise refuse(wrong)
@@ -80,13 +78,19 @@ _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
 _VIEW = choice("history", "deposits", "payouts", wrong=lambda: refuse("unknown.nothing"))
-_WHEN = Param("RANGE", _matching("wrong.range", _MONTH, "today", "month", *RANGE_DAYS), optional=True)
-_PAGE_OR_MONTH = Param("PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True)
+_WHEN = Param(
+    "RANGE", _matching("wrong.range", _MONTH, "today", "month", *RANGE_DAYS), optional=True
+)
+_PAGE_OR_MONTH = Param(
+    "PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True
+)
 _FORMAT = Param(
     "RANGE",
     _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
     optional=True,
 )
+_LISTS = {"RANGE": "range", "weekly|monthly": "period"}
+"""Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 _PRICE: Command[None] = Command(("price",))
 
@@ -122,7 +126,9 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("clients",), (_FILTER,)),
     Command(("txs",), (_FILTER,)),
     Command(("log",), (_FILTER,)),
-    Command(("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))),
+    Command(
+        ("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))
+    ),
     Command(("deposit", "edit"), (Param("ID", _READ_IDS), _AMOUNT)),
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),
@@ -136,7 +142,7 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A command that the parser has read: the name, and each argument as a text or a number."""
+    """A command by its name, with each argument as a text or a number."""
 
     name: str
     arguments: dict[str, str | int]
@@ -170,6 +176,18 @@ def read_command(role: str, name: str, words: Sequence[str], currency: str) -> E
     return Exact(read.command.name, arguments)
 
 
+@cache
+def command_names(role: str) -> Mapping[str, str]:
+    """Return the commands of a role by their names, as a table of phrases."""
+    return {name: name for name in _rows(role)}
+
+
+def list_of_choice(name: str, param: Param) -> str:
+    """Return the list of a lexicon whose words are a parameter's values; empty for other parameters."""
+    listed = _LISTS.get(param.name, "")
+    return listed or (name.rpartition(" ")[2] if param.choices else "")
+
+
 def reason(refused: CommandRefused) -> str:
     """Return the key of the text that says why an argument was refused; empty for a wrong usage."""
     why = refused.say.fields.get("why")
@@ -177,7 +195,7 @@ def reason(refused: CommandRefused) -> str:
 
 
 @cache
-def _rows(role: str) -> dict[str, Command[Any]]:
+def _rows(role: str) -> Mapping[str, Command[Any]]:
     return {command.name: command for command in grammar(role).table}
 
 
@@ -186,6 +204,3 @@ def _with(
 ) -> tuple[Command[Any], ...]:
     replaced = {command.words for command in planned}
     return (*(command for command in present if command.words not in replaced), *planned)
-
-
-__all__ = ["RANGE", "Exact", "grammar", "is_code", "is_npub", "read_command", "reason", "row_of"]

@@ -88,7 +88,7 @@ _OPERATOR = {
     "confirm": Intent(Effect.CODED),
 }
 _OF_ROLE = {"client": _CLIENT, "operator": _OPERATOR}
-OF_NAMED_CLIENT = {"pause all": "client pause", "resume all": "client resume"}
+OF_ALL = frozenset({"pause all", "resume all"})
 """Commands for the whole programme, which a message with a client's name never means."""
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from enum import Enum, auto
 
-from dca_bot.chat.understanding.normaliser import Line, Token, words_of
+from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
+
+_PHRASE_WORDS_MAX = 4
+_YES = ("s\u00ed", "si,", "si.")
+"""Beginnings that are a yes; `si` alone begins a condition."""
 
 
 class Mood(Enum):
-    """How a line is meant; only PLAIN and REQUEST can change something, and REQUEST is asked back."""
+    """How a line is meant; only PLAIN and REQUEST can change something, and a REQUEST is asked back."""
 
     PLAIN = auto()
     REQUEST = auto()
@@ -25,52 +29,49 @@ def mood_of(
 
     `used`: the words of the phrase by which a command was found; `no` in `no me ha llegado` negates nothing.
     """
-    words = words_of(tokens)
-    if _is_quoted(line, vocabulary):
-        return Mood.QUOTATION
+    words = [token.word for token in tokens]
     free = [word for word in words if word not in used]
-    if _has(free, vocabulary.list_of("mood", "negations")):
-        return Mood.NEGATION
-    if _has(free, vocabulary.list_of("mood", "reports")) and len(words) > 1:
-        return Mood.QUOTATION
-    if _has(words, vocabulary.list_of("mood", "conditions")) and not _is_yes(line):
-        return Mood.CONDITIONAL
     is_asked = _begins(words, vocabulary.list_of("mood", "requests"))
-    if is_asked and not line.is_question:
-        return Mood.REQUEST
-    if is_asked and len(words_of(line.tokens)) > len(words):
-        return Mood.REQUEST
-    if line.is_question or _begins(words, vocabulary.list_of("mood", "questions")):
-        return Mood.QUESTION
-    return Mood.PLAIN
+    is_polite = len(line.tokens) > len(tokens)
+    if _quotes_words(line, vocabulary) or (len(words) > 1 and _has("reports", free, vocabulary)):
+        mood = Mood.QUOTATION
+    elif _has("negations", free, vocabulary):
+        mood = Mood.NEGATION
+    elif _has("conditions", words, vocabulary) and not _is_yes(line):
+        mood = Mood.CONDITIONAL
+    elif is_asked and (is_polite or not line.is_question):
+        mood = Mood.REQUEST
+    elif line.is_question or _begins(words, vocabulary.list_of("mood", "questions")):
+        mood = Mood.QUESTION
+    else:
+        mood = Mood.PLAIN
+    return mood
 
 
-def has_condition(words: Sequence[str], vocabulary: Vocabulary) -> bool:
-    """Tell whether the words behind a complete command take the command back: `if the cash is there`."""
-    return any(
-        _begins(words, vocabulary.list_of("mood", key)) for key in ("conditions", "negations")
-    )
+def takes_back(words: Sequence[str], vocabulary: Vocabulary) -> bool:
+    """Tell whether words behind a complete command take the command back: `if the cash is there`."""
+    keys = ("conditions", "negations")
+    return any(_begins(words, vocabulary.list_of("mood", key)) for key in keys)
 
 
-def _is_quoted(line: Line, vocabulary: Vocabulary) -> bool:
+def _quotes_words(line: Line, vocabulary: Vocabulary) -> bool:
     """Tell whether a line quotes words; a name or an address in quotes is no quotation."""
-    if line.is_quoted:
-        return True
-    return any(
-        vocabulary.is_known(token.word) and not vocabulary.match(token.word).corrected
+    return line.is_quoted or any(
+        vocabulary.is_known(token.word) and not vocabulary.match(token.word).is_corrected
         for token in line.quotes
     )
 
 
 def _is_yes(line: Line) -> bool:
-    """Tell whether a line begins with an accented or separate yes: `sí, pausar`."""
     first = line.text.split(maxsplit=1)[0].casefold() if line.text else ""
-    return first.rstrip(",.!;:") == "s\u00ed" or first in ("si,", "si.")
+    return first.rstrip(",.!;:") == _YES[0] or first in _YES
 
 
-def _has(words: Sequence[str], phrases: Collection[str]) -> bool:
+def _has(key: str, words: Sequence[str], vocabulary: Vocabulary) -> bool:
+    phrases = vocabulary.list_of("mood", key)
     return any(_begins(words[place:], phrases) for place in range(len(words)))
 
 
 def _begins(words: Sequence[str], phrases: Collection[str]) -> bool:
-    return any(" ".join(words[:length]) in phrases for length in (1, 2, 3, 4) if words[:length])
+    lengths = range(1, min(len(words), _PHRASE_WORDS_MAX) + 1)
+    return any(" ".join(words[:length]) in phrases for length in lengths)

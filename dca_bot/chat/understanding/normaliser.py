@@ -5,24 +5,26 @@ A token keeps the text as typed, for names, addresses and codes, beside the word
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dca_bot.core.names import folded, visible
 
 CHARS_MAX = 2_000
 """The characters of a message that are read."""
-_EDGES = ".,;:!¡?¿\"'`´“”„\u2018\u2019«»()[]{}<>*_~|=\u2013\u2014…#+-"
-_ADDRESS_EDGES = _EDGES.replace("_", "").replace("+", "").replace("-", "").replace("[", "")
+_EDGES = ".,;:!¡?¿\"'`\u00b4“”„\u2018\u2019«»()[]{}<>*_~|=\u2013\u2014…#+-"
+_ADDRESS_EDGES = _EDGES.translate({ord(char): None for char in "_+-["})
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "\u2018": "\u2019", "'": "'"}
+_QUOTED = re.compile('"([^"]+)"|“([^”]+)”|«([^»]+)»|„([^“]+)“|\u2018([^\u2019]+)\u2019')
 _FORMATTING = "`*_~"
 _BOT = re.compile(r"(?i)^@\S*bot\b[:,]?\s*")
 _BULLET = re.compile(r"^(?:[-*•·\u2013]\s+|[#/]+(?=\S))")
 _PER = re.compile(r"([0-9])/(?=[^\W\d])")
-_APOSTROPHE = re.compile(r"(?<=[^\W\d])[\u2019´`](?=[^\W\d])")
+_APOSTROPHE = re.compile(r"(?<=[^\W\d])[\u2019\u00b4`](?=[^\W\d])")
+_POSSESSIVE = re.compile(
+    r"(?i)(?<!\bwhat)(?<!\bwho)(?<!\bhow)(?<!\bit)(?<!\bthat)(?<!here)(?<!\blet)'s\b"
+)
 _SKIN_TONES = {ord("\U0001f3fb") + tone: None for tone in range(5)}
-_POSSESSIVE = re.compile(r"(?i)(?<!\bwhat)(?<!\bwho)(?<!\bhow)(?<!\bit)(?<!\bthat)(?<!\bhere)(?<!\blet)'s\b")
-_QUESTION = re.compile("[?¿]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,55 +52,51 @@ class Line:
 
 def lines_of(text: str) -> list[Line]:
     """Return the lines of a message that say something; lines quoted by `>` are left out."""
-    plain = plain_text(text[:CHARS_MAX])
-    lines = (line.strip() for line in plain.splitlines())
+    lines = (line.strip() for line in plain_text(text[:CHARS_MAX]).splitlines())
     return [line_of(line) for line in lines if line and not line.startswith(">")]
 
 
 def plain_text(text: str) -> str:
     """Return a text without invisible characters, with full width forms and digits in plain ones."""
+    if text.isascii():
+        return text
     plain = _APOSTROPHE.sub("'", unicodedata.normalize("NFKC", visible(text)))
-    plain = plain.translate(_SKIN_TONES)
-    if plain.isascii():
-        return plain
-    return "".join(_plain_digit(char) for char in plain)
+    return "".join(map(_plain_digit, plain.translate(_SKIN_TONES)))
 
 
 def line_of(line: str) -> Line:
     """Read a line that `plain_text` has brought into plain characters."""
-    bare = _BULLET.sub("", _BOT.sub("", line)).strip()
-    unquoted = _unquoted(bare.strip(_FORMATTING))
+    bare = _BULLET.sub("", _BOT.sub("", line)).strip().strip(_FORMATTING)
+    unquoted = _unquoted(bare)
     is_quoted = unquoted is not None
     bare = bare if unquoted is None else unquoted
-    quoted = [] if is_quoted else list(tokens_of(" ".join(_quoted_parts(bare))))
+    quotes: tuple[Token, ...] = ()
+    if not is_quoted:
+        parts = (part for found in _QUOTED.findall(bare) for part in found if part)
+        quotes = tuple(token for part in parts for token in tokens_of(part))
     tokens = tuple(tokens_of(bare))
-    is_question = bool(_QUESTION.search(bare)) and any(len(token.word) > 1 for token in tokens)
-    return Line(bare, tokens, is_question, is_quoted, tuple(quoted))
+    is_question = ("?" in bare or "¿" in bare) and any(len(token.word) > 1 for token in tokens)
+    return Line(bare, tokens, is_question, is_quoted, quotes)
 
 
 def tokens_of(text: str) -> Iterator[Token]:
-    """Yield the tokens of a line; a line of a single mark has that mark.
+    """Yield the tokens of a line; a line of nothing but question marks has one mark.
 
     >>> [token.word for token in tokens_of("¡Límite: Q100/día, 👍!")]
     ['limite', 'q100', '/dia', '👍']
     """
-    apart = "".join(f" {char} " if _is_emoji(char) else char for char in text)
-    empty = True
-    for piece in _POSSESSIVE.sub("", _PER.sub(r"\1 /", apart)).split():
-        edges = _ADDRESS_EDGES if "@" in piece or "://" in piece else _EDGES
-        raw = piece.strip(edges)
-        if piece.lstrip("(").startswith("-") and raw[:1].isdigit():
+    if not text.isascii():
+        text = "".join(f" {char} " if _is_emoji(char) else char for char in text)
+    is_empty = True
+    for piece in _POSSESSIVE.sub("", _PER.sub(r"\1 /", text)).split():
+        raw = piece.strip(_ADDRESS_EDGES if "@" in piece or "://" in piece else _EDGES)
+        if raw[:1].isdigit() and piece.lstrip("(").startswith("-"):
             raw = f"-{raw}"
         if raw:
-            empty = False
+            is_empty = False
             yield Token(raw, folded(raw))
-    if empty and "?" in text:
+    if is_empty and "?" in text:
         yield Token("?", "?")
-
-
-def words_of(tokens: Sequence[Token]) -> list[str]:
-    """Return the words of tokens."""
-    return [token.word for token in tokens]
 
 
 def _plain_digit(char: str) -> str:
@@ -107,19 +105,13 @@ def _plain_digit(char: str) -> str:
 
 
 def _unquoted(line: str) -> str | None:
-    """Return what a wholly quoted line says; None if the line isn't wholly quoted."""
+    """Return the inside of a wholly quoted line; None for other lines."""
     close = _QUOTES.get(line[:1])
-    inside = line[1:].rstrip(".!").removesuffix(close or "")
-    is_whole = close is not None and len(line) > 2 and line.rstrip(".!").endswith(close)
-    return inside if is_whole and close not in inside else None
-
-
-def _quoted_parts(line: str) -> Iterator[str]:
-    for opening, close in _QUOTES.items():
-        if opening == "'":
-            continue
-        for found in re.finditer(f"{re.escape(opening)}([^{close}]+){re.escape(close)}", line):
-            yield found[1]
+    if close is None or len(line) < 3:
+        return None
+    end = line.rstrip(".!")
+    inside = end[1:].removesuffix(close)
+    return inside if end.endswith(close) and close not in inside else None
 
 
 def _is_emoji(char: str) -> bool:

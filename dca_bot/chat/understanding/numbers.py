@@ -32,7 +32,9 @@ def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
     left = list(tokens)
     while left:
         count, total = _number_at(left, values, multipliers, joined_by)
-        if count > 1 or (count == 1 and total >= _ALONE_MIN and left[0].word in values | multipliers):
+        if count > 1 or (
+            count == 1 and total >= _ALONE_MIN and left[0].word in values | multipliers
+        ):
             found.append(Token(str(total), str(total)))
             left = left[count:]
         else:
@@ -44,7 +46,11 @@ def in_sats(tokens: Sequence[Token]) -> list[Token]:
     """Return tokens with an amount of bitcoin in sats: `0.005 BTC` becomes `500000`."""
     amount, unit, *others = [*tokens, Token("", ""), Token("", "")]
     found = _BITCOIN.fullmatch(amount.word)
-    if found is None or unit.word not in ("btc", "bitcoin", "bitcoins") or len(found[2]) > _BTC_DIGITS:
+    if (
+        found is None
+        or unit.word not in ("btc", "bitcoin", "bitcoins")
+        or len(found[2]) > _BTC_DIGITS
+    ):
         return list(tokens)
     sat = str(int(found[1] + found[2].ljust(_BTC_DIGITS, "0")))
     return [Token(sat, sat), *(one for one in others if one.raw)]
@@ -55,7 +61,9 @@ def number_words(vocabulary: Vocabulary) -> tuple[dict[str, int], dict[str, int]
     return tuple(  # type: ignore[return-value]
         {
             word: int(value)
-            for word, _, value in (pair.partition("=") for pair in vocabulary.list_of("numbers", key))
+            for word, _, value in (
+                pair.partition("=") for pair in vocabulary.list_of("numbers", key)
+            )
         }
         for key in ("words", "multipliers")
     )

@@ -1,7 +1,7 @@
 """Ranks the commands that the words of a line can mean, by the phrases of the lexicons.
 
-Points: a command's best phrase, a third of the points of further phrases over other words, some points
-where nothing else was said, and fewer for each word that the command doesn't account for.
+Points: a command's best phrase, a third of the points of another phrase over other words, some points where
+nothing else was said, and fewer for each word that the command doesn't account for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +10,21 @@ from dataclasses import dataclass
 from dca_bot.chat.understanding.vocabulary import Cue, Match, Vocabulary
 
 _WHOLE = 4
-_LOST_KNOWN, _LOST_UNKNOWN, _LOST_MAX = 2, 2, 6
-_FURTHER_PART = 3
+"""Points for a command that accounts for each word that says something."""
+_LOST, _LOST_MAX = 2, 6
+"""Points lost for each word that a command doesn't account for."""
 _CORRECTED, _BETWEEN = 1, 3
+"""Points that a phrase loses for each corrected word, and for each word that lies between its words."""
+_FURTHER_PART = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token as the phrases see it: the words that it can be, and whether it says something by itself."""
+
+    match: Match
+    says_something: bool
+    is_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +34,15 @@ class Candidate:
     intent: str
     points: int
     used: frozenset[int]
-    is_corrected: bool
+    is_corrected: bool = False
     """Whether a phrase holds only with a corrected spelling."""
-    left_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A token as the phrases see it: the words that it can be; `says_something`: no small word."""
-
-    match: Match
-    says_something: bool
-    is_number: bool = False
+class _Hit:
+    points: int
+    used: frozenset[int]
+    is_corrected: bool
 
 
 def rank(
@@ -43,42 +52,38 @@ def rank(
 
     `takes_numbers`: whether a command has a number among its arguments.
     """
-    found: dict[str, list[tuple[int, frozenset[int], bool]]] = {}
-    for cue, places in _matched(words, vocabulary):
-        corrected = sum(words[place].match.corrected for place in places)
-        between = sum(
-            words[place].says_something and not words[place].is_number and place not in places
-            for place in range(min(places), max(places))
-        )
-        points = cue.points - corrected * _CORRECTED - between * _BETWEEN
-        found.setdefault(cue.intent, []).append((points, frozenset(places), corrected > 0))
+    hits: dict[str, list[_Hit]] = {}
+    for cue, used in _matched(words, vocabulary):
+        hits.setdefault(cue.intent, []).append(_hit(cue, used, words))
     content = frozenset(place for place, word in enumerate(words) if word.says_something)
-    known = frozenset(place for place, word in enumerate(words) if word.match.words)
-    numbers = frozenset(place for place, word in enumerate(words) if word.is_number)
+    numbers = frozenset(place for place in content if words[place].is_number)
     ranked = [
-        _candidate(intent, matches, content - numbers if takes_numbers(intent) else content, known)
-        for intent, matches in found.items()
+        _candidate(intent, found, content - numbers if takes_numbers(intent) else content)
+        for intent, found in hits.items()
     ]
     return sorted(ranked, key=lambda one: (-one.points, one.intent))
 
 
-def _candidate(
-    intent: str,
-    matches: list[tuple[int, frozenset[int], bool]],
-    content: frozenset[int],
-    known: frozenset[int],
-) -> Candidate:
-    best, *others = sorted(matches, key=lambda one: (-one[0], sorted(one[1])))
-    points, used, corrected = best
-    further = 0
-    for more, places, _ in others:
-        if not places & used:
-            used, further = used | places, further + more // _FURTHER_PART
-    left_over = content - used
-    points += min(further, _WHOLE)
-    lost = sum(_LOST_KNOWN if place in known else _LOST_UNKNOWN for place in left_over)
-    points += _WHOLE if not left_over else -min(lost, _LOST_MAX)
-    return Candidate(intent, points, used, corrected, len(left_over))
+def _hit(cue: Cue, used: Sequence[int], words: Sequence[Word]) -> _Hit:
+    corrected = sum(words[place].match.is_corrected for place in used)
+    between = sum(
+        words[place].says_something and not words[place].is_number and place not in used
+        for place in range(min(used), max(used))
+    )
+    points = cue.points - corrected * _CORRECTED - between * _BETWEEN
+    return _Hit(points, frozenset(used), corrected > 0)
+
+
+def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Candidate:
+    best, *others = sorted(hits, key=lambda one: (-one.points, sorted(one.used)))
+    used, further = best.used, 0
+    for one in others:
+        if not one.used & used:
+            used, further = used | one.used, further + max(one.points, 0) // _FURTHER_PART
+    left_over = len(content - used)
+    whole = -min(_LOST * left_over, _LOST_MAX) if left_over else _WHOLE
+    points = best.points + min(further, _WHOLE) + whole
+    return Candidate(intent, points, used, best.is_corrected)
 
 
 def _matched(words: Sequence[Word], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:
@@ -86,15 +91,15 @@ def _matched(words: Sequence[Word], vocabulary: Vocabulary) -> list[tuple[Cue, l
     hits: dict[int, dict[int, list[int]]] = {}
     for number, word in enumerate(words):
         for text in word.match.words:
-            for cue, place in vocabulary.cues_of_word.get(text, ()):
-                hits.setdefault(cue, {}).setdefault(place, []).append(number)
+            for cue_number, place in vocabulary.cues_of_word.get(text, ()):
+                hits.setdefault(cue_number, {}).setdefault(place, []).append(number)
     found = []
-    for number, by_place in hits.items():
-        cue = vocabulary.cues[number]
+    for cue_number, by_place in hits.items():
+        cue = vocabulary.cues[cue_number]
         if len(by_place) == len(cue.places):
-            places = _close_together(by_place, 2 * len(cue.places) + 4)
-            if places:
-                found.append((cue, places))
+            used = _close_together(by_place, 2 * len(cue.places) + 4)
+            if used:
+                found.append((cue, used))
     return found
 
 
@@ -103,11 +108,11 @@ def _close_together(by_place: Mapping[int, list[int]], span_max: int) -> list[in
     rarest, *others = sorted(by_place.values(), key=len)
     for start in rarest:
         chosen = [start]
-        for positions in others:
-            free = [one for one in positions if one not in chosen]
-            if not free:
+        for numbers in others:
+            near = [n for n in numbers if abs(n - start) <= span_max and n not in chosen]
+            if not near:
                 break
-            chosen.append(min(free, key=lambda one: (abs(one - start), one)))
+            chosen.append(min(near, key=lambda one: (abs(one - start), one)))
         if len(chosen) == len(by_place) and max(chosen) - min(chosen) <= span_max:
             return chosen
     return []

@@ -1,56 +1,59 @@
 """Finds the arguments of a command among plain words, and has the chat's parser read the command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.understanding.arguments import Places, destination_of
 from dca_bot.chat.understanding.exact import Refused, begins_with
-from dca_bot.chat.understanding.grammar import Exact, read_command, reason, row_of
+from dca_bot.chat.understanding.grammar import (
+    Exact,
+    list_of_choice,
+    read_command,
+    reason,
+    row_of,
+)
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused
 
-_PLACE_OF_PARAM = {
-    "NAME": ("NAME",),
-    "NEW_NAME": ("NAME",),
-    "NPUB": ("NPUB",),
-    "AMOUNT": ("AMOUNT",),
-    "FIAT": ("AMOUNT",),
-    "PERCENT": ("PERCENT",),
-    "DESTINATION": ("DESTINATION",),
-    "ID": ("ID",),
-    "IDS": ("ID",),
-}
-_CHOICES = {"flow|fixed": "mode", "RANGE": "range", "weekly|monthly": "period"}
-_PERIODS = {"week": "weekly", "month": "monthly"}
-_LISTED = frozenset({"mode", "notify", "language", "range", "period"})
+_AMOUNTS = frozenset({"AMOUNT", "FIAT"})
+_PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
+"""What a token must be for a parameter, where that isn't the parameter's own name."""
+_MACHINE_AMOUNT = "MACHINE AMOUNT"
+_PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A token with what it can be as an argument."""
+    """A token with what it can be as an argument.
+
+    `is_sure`: False for a word that is taken for a client's name only because no lexicon has the word.
+    """
 
     token: Token
     places: Places
     is_sure: bool = True
-    """False for a word that is taken for a client's name only because no lexicon has the word."""
 
 
-def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Refused:
-    """Return the command with the arguments that were found; without any if they don't make it complete."""
+def fill(name: str, said: Sequence[Said], rest: str, vocabulary: Vocabulary) -> Exact | Refused:
+    """Return a command with the arguments that were found; without any if some required one is missing.
+
+    `rest`: the text behind the words that name the command and its client, for a text or a note.
+    """
     row = row_of(vocabulary.role, name)
     if row is None:
         return Exact(name, {})
-    left = list(said)
-    if name == "client add" and _names(said, vocabulary) != 1:
+    if name == "client add" and _count_names(said, vocabulary) != 1:
         return Refused(name, "wrong.name")
+    left = list(said)
     words: list[str] = []
     for param in row.params:
-        found = _find(param, row.name, left, vocabulary)
+        is_text = param.verbatim or param.name == "NOTE"
+        found = rest if is_text else _find(param, name, left, vocabulary)
         if isinstance(found, Refused):
-            return Refused(name, found.why)
+            return found
         if found:
             words.append(found)
         elif not param.optional:
@@ -58,64 +61,75 @@ def fill(name: str, said: Sequence[Said], vocabulary: Vocabulary) -> Exact | Ref
     try:
         return read_command(vocabulary.role, name, words, vocabulary.currency)
     except CommandRefused as error:
+        has_amount = any("AMOUNT" in one.places.places for one in said)
         why = reason(error)
-        is_amount = any("AMOUNT" in one.places.places for one in said)
-        if why.startswith("wrong.") and is_amount:
-            return Refused(name, why)
-        return Exact(name, {})
+        return Refused(name, why) if why and has_amount else Exact(name, {})
 
 
-def _names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
+def _count_names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
     """Count the words that can be a new client's name, misspelt words of the lexicon among them."""
     return sum(
         "NAME" in one.places.places
-        or (not one.places.places and vocabulary.match(one.token.word).corrected)
+        or (not one.places.places and vocabulary.match(one.token.word).is_corrected)
         for one in said
     )
 
 
-def _find(
-    param: Param, command: str, left: list[Said], vocabulary: Vocabulary
-) -> str | Refused:
+def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> str | Refused:
     """Take an argument out of the tokens that are left; empty without one."""
-    shown = param.name
-    listed = _CHOICES.get(shown) or (command.rpartition(" ")[2] if "|" in shown else "")
-    if listed in _LISTED:
-        return _value(listed, left, vocabulary)
-    wanted = ("NAME", "NPUB") if command == "client" and shown == "NAME" else _PLACE_OF_PARAM.get(shown, ())
-    for place, one in enumerate(left):
-        if not one.places.places.intersection(wanted):
-            continue
-        if one.places.unpayable is not None:
-            return Refused("", f"form.{one.places.unpayable}")
-        del left[place]
-        if shown in ("AMOUNT", "FIAT"):
-            unit = SATS if param.read is read_sat else vocabulary.currency
-            return _with_unit(left, place, one.token.raw, unit)
-        if shown == "DESTINATION":
-            return destination_of(one.token.raw).value
-        return one.token.raw
-    return ""
+    listed = list_of_choice(name, param)
+    if listed:
+        return _choose(listed, left, vocabulary)
+    if param.name == _MACHINE_AMOUNT:
+        found = [_take("NAME", left), _take("AMOUNT", left)]
+        return " ".join(one.token.raw for one in found if one) if all(found) else ""
+    place = next((n for n, one in enumerate(left) if _fits(one, param, name)), None)
+    return "" if place is None else _argument(param, name, place, left, vocabulary)
 
 
-def _value(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
-    values: Mapping[str, str] = vocabulary.values("values", listed)
+def _argument(
+    param: Param, name: str, place: int, left: list[Said], vocabulary: Vocabulary
+) -> str | Refused:
+    """Take the argument at a place, as the parser reads it."""
+    found = left.pop(place)
+    if found.places.unpayable is not None:
+        return Refused(name, f"form.{found.places.unpayable}")
+    if param.name == "DESTINATION":
+        return destination_of(found.token.raw).value
+    if param.name in _AMOUNTS:
+        unit = SATS if param.read is read_sat else vocabulary.currency
+        why = _wrong_beside(left, place, found.token.raw, unit)
+        return Refused(name, why) if why else found.token.raw
+    return found.token.raw
+
+
+def _fits(one: Said, param: Param, name: str) -> bool:
+    wanted = _PLACES.get(param.name, param.name)
+    is_person = name == "client" and wanted == "NAME" and "NPUB" in one.places.places
+    return wanted in one.places.places or is_person
+
+
+def _take(wanted: str, left: list[Said]) -> Said | None:
+    place = next((n for n, one in enumerate(left) if wanted in one.places.places), None)
+    return None if place is None else left.pop(place)
+
+
+def _choose(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
+    """Return the first value of a list that is named anywhere in the line."""
     tokens = [one.token for one in left]
     for place in range(len(tokens)):
-        value, used = begins_with(tokens[place:], values)
+        value, used = begins_with(tokens[place:], vocabulary.values("values", listed))
         if used:
-            return _PERIODS.get(value, "") if listed == "period" else value
+            return _PERIODS.get(value, value) if listed == "period" else value
     return ""
 
 
-def _with_unit(left: Sequence[Said], place: int, amount: str, unit: str) -> str | Refused:
-    """Return an amount with the unit beside it, for the parser to judge."""
+def _wrong_beside(left: Sequence[Said], place: int, amount: str, unit: str) -> str:
+    """Return why an amount can't be taken with the words beside; empty if it can."""
     before = left[place - 1].token.raw if place > 0 else ""
     after = left[place].token.raw if place < len(left) else ""
-    if mark_of(before, unit) is Mark.OTHER and not before.isalpha():
-        return f"{before} {amount}"
-    if after and mark_of(after, unit) is Mark.OTHER:
-        return Refused("", "wrong.other_unit")
-    if after.isdecimal() and len(after) == 3 and amount.isdecimal() and len(amount) <= 3:
-        return Refused("", "wrong.amount_split")
-    return amount
+    is_sign = before != "" and not before.isalpha()
+    if mark_of(after, unit) is Mark.OTHER or (is_sign and mark_of(before, unit) is Mark.OTHER):
+        return "wrong.other_unit"
+    is_split = amount.isdecimal() and len(amount) <= 3 and after.isdecimal() and len(after) == 3
+    return "wrong.amount_split" if is_split else ""

@@ -1,0 +1,60 @@
+"""What a message means: the commands with their arguments, and how sure that is."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from dca_bot.chat.understanding.intents import NONE, REFUSED
+
+Arguments = dict[str, str | int]
+
+
+class Certainty(StrEnum):
+    """How sure a meaning is: SURE is carried out, ASK is asked back, NONE is not understood."""
+
+    SURE = "sure"
+    ASK = "ask"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A command with its arguments; amounts are texts in whole units: `1500.00`."""
+
+    intent: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """The commands that a message means, in order.
+
+    `asked`: the likeliest commands, of which the sender is asked. `is_exact`: written as a command.
+    """
+
+    intents: tuple[Intended, ...]
+    certainty: Certainty
+    asked: tuple[str, ...] = ()
+    is_exact: bool = False
+
+    @property
+    def first(self) -> Intended:
+        """Return the first command."""
+        return self.intents[0]
+
+
+NOTHING = Understanding((Intended(NONE, {}),), Certainty.NONE)
+
+
+def sure(name: str, arguments: Arguments, *, is_exact: bool = False) -> Understanding:
+    """Return a single command that is sure."""
+    return Understanding((Intended(name, arguments),), Certainty.SURE, is_exact=is_exact)
+
+
+def refused(why: str, command: str = "") -> Understanding:
+    """Return a refusal; `why`: the key of the sentence that tells the reason."""
+    return sure(REFUSED, {"why": why, "command": command} if command else {"why": why})
+
+
+def in_doubt(understood: Understanding, asked: tuple[str, ...] = ()) -> Understanding:
+    """Return a meaning that is asked back, by default for its first command alone."""
+    return replace(understood, certainty=Certainty.ASK, asked=asked or (understood.first.intent,))

@@ -1,0 +1,184 @@
+"""Reads a line of plain words: ranks what it can mean, and decides how sure that is.
+
+The invariants: what changes something is never read from a question, a negation, a quotation or a
+conditional. A setting is asked back. A message with a client's name never means the whole programme.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dca_bot.chat.understanding.arguments import OPERATOR, places_of
+from dca_bot.chat.understanding.exact import Refused, called
+from dca_bot.chat.understanding.grammar import row_of
+from dca_bot.chat.understanding.intents import (
+    HELP,
+    NONE,
+    OF_ALL,
+    REFUSED,
+    THANKS,
+    Effect,
+    changes,
+    intent_of,
+)
+from dca_bot.chat.understanding.meaning import NOTHING, Understanding, in_doubt, refused, sure
+from dca_bot.chat.understanding.mood import Mood, mood_of
+from dca_bot.chat.understanding.normaliser import Line, Token
+from dca_bot.chat.understanding.numbers import in_digits
+from dca_bot.chat.understanding.scoring import Candidate, Word, rank
+from dca_bot.chat.understanding.slots import Said, fill
+from dca_bot.chat.understanding.vocabulary import NO_MATCH, Match, Vocabulary
+
+_SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 4, 3
+_ASKED_MAX = 2
+_NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER"})
+_COUNTED = "MACHINE AMOUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A line of plain words, with what each token can be."""
+
+    line: Line
+    said: Sequence[Said]
+    vocabulary: Vocabulary
+
+    @property
+    def role(self) -> str:
+        return self.vocabulary.role
+
+    @property
+    def tokens(self) -> list[Token]:
+        return [one.token for one in self.said]
+
+
+def read_plain(
+    line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
+) -> Understanding:
+    """Tell what a line of plain words means; `tokens` are the line's without greetings and courtesy."""
+    said, words = [], []
+    before = ""
+    for token in in_digits(tokens, vocabulary):
+        one = _said(token, before, vocabulary, names)
+        said.append(one)
+        words.append(_word(one, vocabulary))
+        before = token.word
+    heard = _Heard(line, said, vocabulary)
+    ranked = rank(words, vocabulary, partial(_takes_numbers, vocabulary.role))
+    ranked = _without_all(_with_called(ranked, heard), heard)
+    if not ranked or ranked[0].points < _ASK_MIN:
+        return NOTHING
+    return _judged(ranked, heard)
+
+
+def _said(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Said:
+    places = places_of(token, before, vocabulary, names)
+    is_name = "NAME" in places.places
+    is_sure = token.word in names or any(char.isdigit() for char in token.word)
+    return Said(token, places, is_sure=is_sure or not is_name)
+
+
+def _word(one: Said, vocabulary: Vocabulary) -> Word:
+    places = one.places.places
+    is_word = not places or places == {"NAME"}
+    match = vocabulary.match(one.token.word) if is_word else NO_MATCH
+    return Word(
+        Match(match.words | places, match.is_corrected),
+        says_something=one.token.word not in vocabulary.small,
+        is_number=bool(places & {"AMOUNT", "ID"}),
+    )
+
+
+def _takes_numbers(role: str, name: str) -> bool:
+    row = row_of(role, name)
+    return row is not None and any(param.name in (*_NUMBERS, _COUNTED) for param in row.params)
+
+
+def _with_called(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
+    """Put the command first that a line calls by two words or more: `client add nueva1`."""
+    name, length = called(heard.tokens, heard.vocabulary)
+    if length < 2:
+        return list(ranked)
+    points = max((one.points for one in ranked), default=0) + _MARGIN_MIN
+    first = Candidate(name, max(points, _SURE_MIN), frozenset(range(length)))
+    return [first, *(one for one in ranked if one.intent != name)]
+
+
+def _without_all(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
+    has_name = any("NAME" in one.places.places for one in heard.said)
+    is_narrow = heard.role == OPERATOR and has_name
+    return [one for one in ranked if not (is_narrow and one.intent in OF_ALL)]
+
+
+def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
+    best, role = ranked[0], heard.role
+    if best.intent == NONE:
+        return NOTHING
+    if best.intent == REFUSED:
+        return refused("destination.unreadable", "wallet")
+    mood = _mood(best, heard)
+    if changes(role, best.intent) and mood not in (Mood.PLAIN, Mood.REQUEST):
+        return _told_instead(ranked, mood, heard)
+    filled = fill(best.intent, heard.said, _rest(best, heard), heard.vocabulary)
+    if isinstance(filled, Refused):
+        return refused(filled.why, filled.name)
+    found = sure(filled.name, filled.arguments)
+    is_bare = intent_of(role, best.intent).bare_tells and not filled.arguments
+    if _is_clear(ranked, heard) and (is_bare or _may_run(best, mood, role)):
+        return found
+    asked = [
+        one.intent
+        for one in ranked[:_ASKED_MAX]
+        if one is best or (one.points >= _ASK_MIN and not changes(role, one.intent))
+    ]
+    return in_doubt(found, tuple(name for name in asked if name != NONE))
+
+
+def _mood(best: Candidate, heard: _Heard) -> Mood:
+    """Return the mood of a line; what is said behind the words for a text is the text itself."""
+    tokens = heard.tokens
+    used = [tokens[place].word for place in best.used]
+    if heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT:
+        tokens = tokens[: max(best.used) + 1]
+    return mood_of(heard.line, tokens, heard.vocabulary, used)
+
+
+def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
+    """Tell whether the likeliest command is far ahead, and names no client by guess."""
+    best, *others = ranked
+    lead = best.points - (others[0].points if others else 0)
+    is_known = all(heard.said[place].is_sure for place in best.used)
+    return best.points >= _SURE_MIN and lead >= _MARGIN_MIN and is_known
+
+
+def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
+    """Tell whether a command is carried out from plain words, or prepared for its code."""
+    effect = intent_of(role, best.intent).effect
+    if effect is Effect.TELLS:
+        return True
+    is_plain = mood is Mood.PLAIN and not best.is_corrected
+    return is_plain and effect in (Effect.CODED, Effect.CHANGES)
+
+
+def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Understanding:
+    """Return what only tells, in place of a command that the mood of the line forbids."""
+    best, role = ranked[0], heard.role
+    intent = intent_of(role, best.intent)
+    others = [one for one in ranked[1:] if not changes(role, one.intent) and one.intent != NONE]
+    if intent.bare_tells:
+        found = sure(best.intent, {})
+    elif mood is Mood.QUESTION:
+        found = sure(intent.tells, {}) if intent.tells else sure(HELP, {"command": best.intent})
+    elif others and others[0].points >= _ASK_MIN and others[0].intent != THANKS:
+        return in_doubt(sure(others[0].intent, {}))
+    else:
+        return NOTHING
+    return found if mood is Mood.QUESTION and _is_clear(ranked, heard) else in_doubt(found)
+
+
+def _rest(best: Candidate, heard: _Heard) -> str:
+    """Return what an operator says behind the words that name a command; a client's text isn't cut up."""
+    if heard.role != OPERATOR:
+        return ""
+    last = heard.said[max(best.used)].token.raw
+    return heard.line.text.partition(last)[2].lstrip(" ,:;.-").strip()

@@ -7,11 +7,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from dca_bot.core.names import folded, visible
 
 CHARS_MAX = 2_000
 """The characters of a message that are read."""
+_TOKENS_MAX = 400
 _EDGES = ".,;:!¡?¿\"'`\u00b4“”„\u2018\u2019«»()[]{}<>*_~|=\u2013\u2014…#+-"
 _ADDRESS_EDGES = _EDGES.translate({ord(char): None for char in "_+-["})
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "\u2018": "\u2019", "'": "'"}
@@ -74,7 +76,7 @@ def line_of(line: str) -> Line:
     if not is_quoted:
         parts = (part for found in _QUOTED.findall(bare) for part in found if part)
         quotes = tuple(token for part in parts for token in tokens_of(part))
-    tokens = tuple(tokens_of(bare))
+    tokens = tuple(islice(tokens_of(bare), _TOKENS_MAX))
     is_question = ("?" in bare or "¿" in bare) and any(len(token.word) > 1 for token in tokens)
     return Line(bare, tokens, is_question, is_quoted, quotes)
 

@@ -26,7 +26,8 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
 
-_PARTS_MAX = 8
+_PARTS_MAX, _PARTS_TOKENS_MAX = 8, 60
+"""A longer line is a story, no list of commands."""
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ADMIN = re.compile(r"(?i)\badmin")
 _SOFT = frozenset({HELP, THANKS, NONE})
@@ -110,7 +111,8 @@ def _joined(readings: Sequence[Understanding], role: str) -> Understanding:
 def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
     whole = _read_part(line, vocabulary, names)
     is_settled = whole.is_exact and "note" not in whole.first.arguments
-    if is_settled or whole.first.intent == REFUSED:
+    is_long = len(line.tokens) > _PARTS_TOKENS_MAX
+    if is_settled or is_long or whole.first.intent == REFUSED:
         return whole
     for parts in (_separated(line, vocabulary), _words_apart(line, vocabulary)):
         several = _several(parts, vocabulary, names)

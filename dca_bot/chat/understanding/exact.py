@@ -34,7 +34,7 @@ _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
 _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
-_ID_PARAMS = frozenset({"IDS", "ID"})
+_ID_PARAMS, _AMOUNT_PARAMS = frozenset({"IDS", "ID"}), frozenset({"AMOUNT", "FIAT"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
 """Commands of one word that a word of a list makes a command of two."""
 _PERIODS = {"week": "weekly", "month": "monthly"}
@@ -140,7 +140,11 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     row = row_of(vocabulary.role, name)
     assert row is not None
     shown = {param.name for param in row.params}
-    left = _joined_ids(list(given), vocabulary) if shown & _ID_PARAMS else list(given)
+    left = list(given)
+    if shown & _ID_PARAMS:
+        left = _joined_ids(left, vocabulary, has_amount=bool(shown & _AMOUNT_PARAMS))
+    if "PAGE" in shown:
+        left = left[begins_with(left, vocabulary.values("values", "page"))[1] :]
     if name in ("mode", "limit", "cap"):
         left = _with_period(left, vocabulary)
     words: list[str] = []
@@ -166,19 +170,26 @@ def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
     return tokens
 
 
-def _joined_ids(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
-    """Write `1 2 3`, `1, 2 y 3` and `todos` as `1,2,3` and `all`."""
+def _joined_ids(tokens: list[Token], vocabulary: Vocabulary, *, has_amount: bool) -> list[Token]:
+    """Write `1 2 3`, `1, 2 y 3` and `todos` as `1,2,3` and `all`.
+
+    `has_amount`: an amount may follow, so a number behind a space is no further id.
+    """
     every, used = begins_with(tokens, vocabulary.values("values", "all"))
     if used:
         return [Token(every, every), *tokens[used:]]
     joining = vocabulary.list_of("joining", "words")
     numbers: list[str] = []
     place = 0
+    is_joined = True
     for token in tokens:
         digits = token.word.removeprefix("#")
-        if digits.isdecimal():
+        if digits.isdecimal() and is_joined:
             numbers.append(digits)
-        elif token.word not in joining or not numbers:
+            is_joined = not has_amount
+        elif token.word in joining and numbers:
+            is_joined = True
+        else:
             break
         place += 1
     if len(numbers) < 2:

@@ -21,6 +21,7 @@ from dca_bot.chat.params import (
     read_fiat_or_zero,
     read_name,
     read_note,
+    read_percent,
     read_word,
 )
 from dca_bot.chat.parsing import parse
@@ -28,6 +29,7 @@ from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import CommandRefused, refuse
 
+_PERCENT_DIGITS = 2
 _CODE = re.compile("(?i)[2-9A-HJ-NP-Z]{4}")
 _NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
@@ -89,7 +91,7 @@ _FORMAT = Param(
     _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
     optional=True,
 )
-_LISTS = {"RANGE": "range", "weekly|monthly": "period"}
+_LISTS = {"RANGE": "range", _PERIOD.name: "period", _VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 _PRICE: Command[None] = Command(("price",))
@@ -170,9 +172,10 @@ def read_command(role: str, name: str, words: Sequence[str], currency: str) -> E
         if param.name not in read.args.values:
             continue
         value = read.args.values[param.name]
-        is_fiat = param.read in (read_fiat, read_fiat_or_zero)
-        key = read.command.words[-1] if "|" in param.name else param.name.lower()
-        arguments[key] = plain_decimal(int(value), digits) if is_fiat else value
+        decimals = _PERCENT_DIGITS if param.read is read_percent else digits
+        is_decimal = param.read in (read_fiat, read_fiat_or_zero, read_percent)
+        key = list_of_choice(read.command.name, param) or param.name.lower().replace(" ", "_")
+        arguments[key] = plain_decimal(int(value), decimals) if is_decimal else value
     return Exact(read.command.name, arguments)
 
 

@@ -84,7 +84,8 @@ def _word(one: Said, vocabulary: Vocabulary) -> Word:
     match = vocabulary.match(one.token.word) if is_word else NO_MATCH
     return Word(
         Match(match.words | places, match.is_corrected),
-        says_something=one.token.word not in vocabulary.small,
+        says_something=one.token.word not in vocabulary.small
+        and any(map(str.isalnum, one.token.word)),
         is_number=bool(places & {"AMOUNT", "ID"}),
     )
 
@@ -144,11 +145,16 @@ def _mood(best: Candidate, heard: _Heard) -> Mood:
 
 
 def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
-    """Tell whether the likeliest command is far ahead, and names no client by guess."""
+    """Tell whether the likeliest command is far ahead, and names no client by guess.
+
+    A command that accounts for all words of another, and for more, needs to be only a little ahead.
+    """
     best, *others = ranked
-    lead = best.points - (others[0].points if others else 0)
+    is_ahead = all(
+        best.points - one.points >= (1 if one.used < best.used else _MARGIN_MIN) for one in others
+    )
     is_known = all(heard.said[place].is_sure for place in best.used)
-    return best.points >= _SURE_MIN and lead >= _MARGIN_MIN and is_known
+    return best.points >= _SURE_MIN and is_ahead and is_known
 
 
 def _may_run(best: Candidate, mood: Mood, role: str) -> bool:

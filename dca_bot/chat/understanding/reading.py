@@ -122,7 +122,10 @@ def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
 
 
 def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
-    tokens = _without_courtesy(line.tokens, vocabulary, names) or list(line.tokens)
+    tokens = _without_courtesy(line.tokens, vocabulary, names)
+    if not tokens:
+        greeting = read_plain(line, line.tokens, vocabulary, names)
+        return sure(greeting.first.intent, {}) if greeting.asked[:1] == (HELP,) else greeting
     code = "" if line.is_question else _code_in(tokens, vocabulary)
     if code:
         return sure("confirm", {"code": code}, is_exact=True)
@@ -198,7 +201,7 @@ def _each(
     command = ""
     for part in parts:
         reading = _read_part(part, vocabulary, names)
-        if command and not reading.is_exact:
+        if command and not reading.is_exact and reading.first.intent not in (HELP, THANKS):
             again = _read_part(line_of(f"{command} {part.text}"), vocabulary, names)
             reading = again if again.is_exact else reading
         command = reading.first.intent if reading.is_exact else command

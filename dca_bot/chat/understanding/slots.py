@@ -22,6 +22,7 @@ _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
 _PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
+_SHORT_WORD = 2
 _PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
 
 
@@ -115,13 +116,19 @@ def _take(wanted: str, left: list[Said]) -> Said | None:
 
 
 def _choose(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
-    """Return the first value of a list that is named anywhere in the line."""
+    """Return the value of a list that is named anywhere in the line, by the longest phrase.
+
+    Words of two letters count only in exact commands: `en` is a preposition in plain Spanish.
+    """
+    values = vocabulary.values("values", listed)
     tokens = [one.token for one in left]
+    found = []
     for place in range(len(tokens)):
-        value, used = begins_with(tokens[place:], vocabulary.values("values", listed))
-        if used:
-            return _PERIODS.get(value, value) if listed == "period" else value
-    return ""
+        value, used = begins_with(tokens[place:], values)
+        phrase = " ".join(token.word for token in tokens[place : place + used])
+        if used and not (len(phrase) <= _SHORT_WORD and phrase.isalpha()):
+            found.append((len(phrase), _PERIODS.get(value, value) if listed == "period" else value))
+    return max(found, key=lambda one: one[0], default=(0, ""))[1]
 
 
 def _wrong_beside(left: Sequence[Said], place: int, amount: str, unit: str) -> str:

@@ -109,8 +109,9 @@ class Vocabulary:
 
     @cached_property
     def small(self) -> frozenset[str]:
-        """Return the words that say nothing by themselves."""
-        return self.list_of("small", "words")
+        """Return the words that say nothing by themselves, forms of address among them."""
+        polite = self.list_of("polite", "phrases")
+        return self.list_of("small", "words") | {phrase for phrase in polite if " " not in phrase}
 
     @cached_property
     def courtesy(self) -> Mapping[str, frozenset[tuple[str, ...]]]:

@@ -7,13 +7,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from dca_bot.core.names import folded, visible
 
 CHARS_MAX = 2_000
-"""The characters of a message that are read."""
-_TOKENS_MAX = 400
+"""The characters of the longest message that is read."""
 _EDGES = ".,;:!¡?¿\"'`\u00b4“”„\u2018\u2019«»()[]{}<>*_~|=\u2013\u2014…#+-"
 _ADDRESS_EDGES = _EDGES.translate({ord(char): None for char in "_+-["})
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "\u2018": "\u2019", "'": "'"}
@@ -54,7 +52,7 @@ class Line:
 
 def lines_of(text: str) -> list[Line]:
     """Return the lines of a message that say something; lines quoted by `>` are left out."""
-    lines = (line.strip() for line in plain_text(text[:CHARS_MAX]).splitlines())
+    lines = (line.strip() for line in plain_text(text).splitlines())
     return [line_of(line) for line in lines if line and not line.startswith(">")]
 
 
@@ -76,7 +74,7 @@ def line_of(line: str) -> Line:
     if not is_quoted:
         parts = (part for found in _QUOTED.findall(bare) for part in found if part)
         quotes = tuple(token for part in parts for token in tokens_of(part))
-    tokens = tuple(islice(tokens_of(bare), _TOKENS_MAX))
+    tokens = tuple(tokens_of(bare))
     is_question = ("?" in bare or "¿" in bare) and any(len(token.word) > 1 for token in tokens)
     return Line(bare, tokens, is_question, is_quoted, quotes)
 

@@ -4,38 +4,46 @@ The invariant: a number that can be read in two ways stays as typed, and the amo
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 
-_PLAIN = re.compile(r"\+?([a-z$]{0,4}\.?)([0-9]{1,3}(?:['\u2019][0-9]{3})+|[0-9]+)([.,][0-9]+)?")
-_SHORT = re.compile(r"([a-z$]{0,4}\.?)([0-9]+)(?:\.([0-9]+))?(k|mil)")
+_GROUPED = re.compile(r"\+?([a-z$]{0,4}\.?)([0-9]{1,3}(?:['\u2019][0-9]{3})+|[0-9]+)([.,][0-9]+)?")
+_THOUSANDS = re.compile(r"([a-z$]{0,4}\.?)([0-9]{1,6})(?:\.([0-9]{1,2}))?(?:k|mil)")
 _AMOUNT = re.compile(r"[-+]?(?:[a-z]{1,3}\.?)?[$€£]?[0-9][0-9.,'\u2019]*(?:k|m|%|[a-z]{1,4}\.?)?")
-_RANGE = re.compile(r"[0-9]+(?:d|w|y)|[0-9]{4}-[0-9]{2}|[0-9]+-[0-9]+|[0-9a-f]{8,}")
-_BITCOIN = re.compile(r"([0-9]{1,8})\.?([0-9]*)")
-_BTC_DIGITS = 8
+_NO_AMOUNT = re.compile(r"[0-9]+(?:d|w|y)|[0-9]{4}-[0-9]{2}|[0-9]+-[0-9]+|[0-9a-f]{8,}")
+"""Ranges, months, lists of ids, and ids in hex."""
+_BITCOIN = re.compile(r"([0-9]{1,8})\.?([0-9]{0,8})")
+_BITCOIN_NAMES = frozenset({"btc", "bitcoin", "bitcoins"})
+_BITCOIN_DIGITS = 8
 _ALONE_MIN = 5
 """Smaller numbers in words are pronouns and articles too: `uno`, `one`."""
-_TIMES_MAX = 1_000
+_HUNDRED = 100
+_DIGITS_MAX = 3
+"""The digits of a number that a word multiplies: `250 mil`, but not `1500 mil`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The values of the words for numbers, and of the words that multiply."""
+
+    values: Mapping[str, int]
+    multipliers: Mapping[str, int]
+    joined_by: frozenset[str]
 
 
 def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
-    """Return tokens with numbers in digits in place of numbers in words.
-
-    `dos mil quinientos` is one token afterwards: `2500`.
-    """
-    values, multipliers = number_words(vocabulary)
-    joined_by = vocabulary.list_of("numbers", "joined_by")
+    """Return tokens with digits in place of numbers in words: `dos mil quinientos` is one token, `2500`."""
+    names = _names(vocabulary)
     found: list[Token] = []
     left = list(tokens)
     while left:
-        count, total = _number_at(left, values, multipliers, joined_by)
-        if count > 1 or (
-            count == 1 and total >= _ALONE_MIN and left[0].word in values | multipliers
-        ):
-            found.append(Token(str(total), str(total)))
+        count, number = _number_at(left, names)
+        is_digits = count == 1 and left[0].word.isdecimal()
+        if count > 1 or (count == 1 and number >= _ALONE_MIN and not is_digits):
+            found.append(Token(str(number), str(number)))
             left = left[count:]
         else:
             found.append(_in_plain_digits(left.pop(0)))
@@ -43,78 +51,76 @@ def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
 
 
 def in_sats(tokens: Sequence[Token]) -> list[Token]:
-    """Return tokens with an amount of bitcoin in sats: `0.005 BTC` becomes `500000`."""
-    amount, unit, *others = [*tokens, Token("", ""), Token("", "")]
-    found = _BITCOIN.fullmatch(amount.word)
-    if (
-        found is None
-        or unit.word not in ("btc", "bitcoin", "bitcoins")
-        or len(found[2]) > _BTC_DIGITS
-    ):
+    """Return tokens with a leading amount of bitcoin in sats: `0.005 BTC` becomes `500000`."""
+    found = _BITCOIN.fullmatch(tokens[0].word) if len(tokens) > 1 else None
+    if found is None or tokens[1].word not in _BITCOIN_NAMES:
         return list(tokens)
-    sat = str(int(found[1] + found[2].ljust(_BTC_DIGITS, "0")))
-    return [Token(sat, sat), *(one for one in others if one.raw)]
-
-
-def number_words(vocabulary: Vocabulary) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the values of the words for numbers, and of the words that multiply."""
-    return tuple(  # type: ignore[return-value]
-        {
-            word: int(value)
-            for word, _, value in (
-                pair.partition("=") for pair in vocabulary.list_of("numbers", key)
-            )
-        }
-        for key in ("words", "multipliers")
-    )
+    sat = str(int(found[1] + found[2].ljust(_BITCOIN_DIGITS, "0")))
+    return [Token(sat, sat), *tokens[2:]]
 
 
 def is_amount(token: Token) -> bool:
     """Tell whether a token looks like an amount: `Q1,500`, `1.5k`, `12.5%`, but no range and no id."""
-    return _AMOUNT.fullmatch(token.word) is not None and not _RANGE.fullmatch(token.word)
+    return bool(_AMOUNT.fullmatch(token.word)) and not _NO_AMOUNT.fullmatch(token.word)
 
 
-def _number_at(
-    tokens: Sequence[Token],
-    values: dict[str, int],
-    multipliers: dict[str, int],
-    joined_by: frozenset[str],
-) -> tuple[int, int]:
-    """Return how many tokens make a number, and the number; 0 tokens if the first is no number."""
-    total = part = count = place = 0
-    while place < len(tokens):
-        word = tokens[place].word
-        after = tokens[place + 1].word if place + 1 < len(tokens) else ""
-        digits = int(word) if place == 0 and word.isdecimal() and len(word) <= 3 else None
-        if digits is not None and after in multipliers and digits < _TIMES_MAX:
-            part = digits
-        elif word in values and (part == 0 or values[word] < _unit_above(part)):
-            part += values[word]
-        elif word in multipliers and (count or len(word) > 1) and not total:
-            part, total = 0, max(part, 1) * multipliers[word]
-        elif not (word in joined_by and part and after in values):
+def _names(vocabulary: Vocabulary) -> _Names:
+    def values(key: str) -> dict[str, int]:
+        pairs = (pair.partition("=") for pair in vocabulary.list_of("numbers", key))
+        return {word: int(value) for word, _, value in pairs}
+
+    return _Names(
+        values("words"), values("multipliers"), vocabulary.list_of("numbers", "joined_by")
+    )
+
+
+def _number_at(tokens: Sequence[Token], names: _Names) -> tuple[int, int]:
+    """Return how many tokens at the beginning make a number, and the number; 0 tokens for no number.
+
+    `part` collects up to the next thousand: `dos mil` moves it, multiplied, into `total`.
+    """
+    total = part = count = 0
+    above = 0  # the multiplier before; the next one must be smaller
+    words = [token.word for token in tokens]
+    for place, word in enumerate(words):
+        after = words[place + 1] if place + 1 < len(words) else ""
+        factor = names.multipliers.get(word, 0)
+        if factor == _HUNDRED and part < _HUNDRED:
+            part = max(part, 1) * factor
+        elif factor > _HUNDRED and (not above or factor < above):
+            total, part, above = total + max(part, 1) * factor, 0, factor
+        elif _fits(word, part, names):
+            part += names.values[word]
+        elif (
+            place == 0
+            and word.isdecimal()
+            and len(word) <= _DIGITS_MAX
+            and after in names.multipliers
+        ):
+            part = int(word)
+        elif not (word in names.joined_by and part and after in names.values):
             break
-        place += 1
-        count = place
+        count = place + 1
     return count, total + part
 
 
-def _unit_above(part: int) -> int:
-    """Return the unit below which a further word must be: after `ciento` comes no second hundred."""
-    return 100 if part % 100 == 0 else 10 if part % 10 == 0 else 1
+def _fits(word: str, part: int, names: _Names) -> bool:
+    """Tell whether a word goes on with a number: after `ciento` comes no second hundred."""
+    room = 10**9 if not part else 100 if part % 100 == 0 else 10 if part % 10 == 0 else 1
+    return word in names.values and names.values[word] < room
 
 
 def _in_plain_digits(token: Token) -> Token:
-    """Write `1'000`, `100.-`, `+100` and `1.5k` as `1000`, `100`, `100` and `1500`."""
-    short = _SHORT.fullmatch(token.word)
+    """Write `1'000`, `+100` and `1.5k` as `1000`, `100` and `1500`."""
+    short = _THOUSANDS.fullmatch(token.word)
     if short:
-        unit, whole, fraction, _ = short.groups()
-        decimals = fraction or ""
-        if len(decimals) <= 2:
-            return replace(token, raw=f"{unit}{whole}{decimals.ljust(3, '0')}", word=token.word)
-    plain = _PLAIN.fullmatch(token.word)
-    if plain and ("'" in token.word or "\u2019" in token.word or token.word.startswith("+")):
-        unit, whole, fraction = plain.groups()
-        text = f"{unit}{re.sub('[^0-9]', '', whole)}{fraction or ''}"
-        return Token(text, text)
+        return _number_token(short[1] + short[2] + (short[3] or "").ljust(3, "0"))
+    grouped = _GROUPED.fullmatch(token.word)
+    if grouped and not token.word.isalnum() and any(char in token.word for char in "'\u2019+"):
+        digits = re.sub("[^0-9]", "", grouped[2])
+        return _number_token(grouped[1] + digits + (grouped[3] or ""))
     return token
+
+
+def _number_token(text: str) -> Token:
+    return Token(text, text)

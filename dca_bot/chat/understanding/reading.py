@@ -20,12 +20,20 @@ from dca_bot.chat.understanding.meaning import (
     refused,
     sure,
 )
-from dca_bot.chat.understanding.normaliser import Line, Token, line_of, lines_of, plain_text
+from dca_bot.chat.understanding.normaliser import (
+    CHARS_MAX,
+    Line,
+    Token,
+    line_of,
+    lines_of,
+    plain_text,
+)
 from dca_bot.chat.understanding.plain import read_plain
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
 
+_TOKENS_MAX = 400
 _PARTS_MAX, _PARTS_TOKENS_MAX = 8, 60
 """A longer line is a story, no list of commands."""
 _BRACKETED = re.compile(r"\[[^\]]*\]")
@@ -49,8 +57,9 @@ def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -
     secret = _secret(text, vocabulary)
     if secret is not None:
         return refused(f"secret.{secret}")
-    lines = lines_of(text)
-    if not lines or is_media(text) or _BRACKETED.fullmatch(plain_text(text).strip()):
+    lines = lines_of(text) if len(text) <= CHARS_MAX else []
+    is_long = any(len(line.tokens) > _TOKENS_MAX for line in lines)
+    if is_long or is_media(text) or _BRACKETED.fullmatch(plain_text(text).strip()) or not lines:
         return NOTHING
     passed_on = _passed_on(text, lines, vocabulary)
     if passed_on is not None:
@@ -77,6 +86,9 @@ def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Unde
     before = [param.name.lower() for param in row.params[:-1]]
     kept = [line for line in plain_text(text).splitlines() if line.strip()]
     own = [line for line in kept if not line.startswith(">")]
+    to_whom = first.tokens[length : length + 1] if before else ()
+    if to_whom and to_whom[0].word in vocabulary.list_of("mood", "introducing"):
+        length += 1
     given = "\n".join([first.text, *own[1:]]).split(maxsplit=length + len(before))[length:]
     if len(given) > len(before):
         return sure(name, dict(zip([*before, "text"], given, strict=True)), is_exact=True)

@@ -12,15 +12,17 @@ from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.numbers import is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.destination_text import Form, Reading, read_destination
-from dca_bot.core.lnurl_code import decode_lnurl
+from dca_bot.core.lnurl_code import decode_lnurl, is_lnurl_code
 
 OPERATOR = "operator"
+_CODE_MIN = 20
 _ANY = re.compile(".*")
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
 _NAME = re.compile(r"\w[\w.-]{1,31}")
 _SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|https?):")
+_PAY_LINK = re.compile(r"(?i)lnurlp://\S+")
 _MEDIA = re.compile(
     r"(?i)https?://\S+\.(?:m4a|mp3|ogg|oga|opus|wav|aac|jpe?g|png|gif|webp|heic|mp4|mov|webm|pdf)\S*|data:\S+"
 )
@@ -51,9 +53,11 @@ def destination_of(text: str) -> Reading:
     found = read_destination(text)
     if found.form is Form.ADDRESS and not _has_domain(found.value):
         return Reading(Form.UNKNOWN)
-    if found.form is Form.LNURL and decode_lnurl(_SCHEME.sub("", text.strip())) is not None:
-        return Reading(Form.LNURL, _SCHEME.sub("", text.strip()).lower())
-    return found
+    code = _SCHEME.sub("", text.strip())
+    if found.form is Form.LNURL and decode_lnurl(code) is not None:
+        return Reading(Form.LNURL, code.lower())
+    is_pay_link = found.form is Form.LNURL and _PAY_LINK.match(text.strip()) is not None
+    return Reading(Form.LNURL, text.strip()) if is_pay_link else found
 
 
 def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Places:
@@ -74,7 +78,8 @@ def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collecti
 
 def _destination_places(token: Token) -> Places:
     text = token.raw
-    if "@" not in text and len(text) < 20 and not _SCHEME.match(text):
+    is_short = len(text) < _CODE_MIN and not is_lnurl_code(text)
+    if "@" not in text and is_short and not _SCHEME.match(text):
         return NO_PLACES
     found = destination_of(text)
     if found.form in (Form.ADDRESS, Form.INVOICE_KEY, Form.LNURL) and found.value:

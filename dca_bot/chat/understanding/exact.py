@@ -37,7 +37,8 @@ _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
 _ID_PARAMS, _AMOUNT_PARAMS = frozenset({"IDS", "ID"}), frozenset({"AMOUNT", "FIAT"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
 """Commands of one word that a word of a list makes a command of two."""
-_PERIODS = {"week": "weekly", "month": "monthly"}
+PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
+"""How the periods of the lexicons are written in commands; a limit is a day's by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def _with_arguments(
     name: str, row: Command[Any], given: list[Token], vocabulary: Vocabulary
 ) -> Exact | Refused | None:
     """Read the arguments behind a command's words, first as typed, then with numbers in digits."""
+    none_words = vocabulary.list_of("numbers", "none")
+    if name == "cap" and " ".join(token.word for token in given) in none_words:
+        given = [Token("off", "off")]
     if name == "topup":
         given = in_sats(given)
     if any(param.read in _FIAT for param in row.params) and _has_short_comma(given):
@@ -152,7 +156,7 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
         listed = list_of_choice(name, param)
         if listed and left:
             value, used = begins_with(left, vocabulary.values("values", listed))
-            words.append(value if used else left[0].raw)
+            words.append(PERIODS.get(value, value) if used else left[0].raw)
             left = left[max(used, 1) :]
         elif left:
             words.append(left.pop(0).raw)
@@ -165,7 +169,7 @@ def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
     for place in range(1, len(tokens)):
         period, used = begins_with(tokens[place:], periods)
         if used and place + used == len(tokens):
-            word = _PERIODS.get(period, "")
+            word = PERIODS[period]
             return [*tokens[:place], *([Token(word, word)] if word else [])]
     return tokens
 
@@ -214,8 +218,11 @@ def _refusal(
         return None
     if amount.word.isdecimal() and len(amount.word) > _DIGITS_MAX:
         return Exact(row.name, {})
-    split = "wrong.amount_split" if _is_split(given) else ""
-    return Refused(row.name, split or why) if split or why else None
+    if _is_split(given):
+        why = "wrong.amount_split"
+    elif why == "wrong.range":
+        why = "wrong.amount"
+    return Refused(row.name, why) if why else None
 
 
 def _has_short_comma(given: Sequence[Token]) -> bool:

@@ -62,6 +62,12 @@ def _read_code(text: str, _currency: str) -> str:
     return text.upper()
 
 
+def _read_cap(text: str, currency: str) -> str:
+    if text.lower() == "off":
+        return "off"
+    return plain_decimal(read_fiat(text, currency), minor_digits(currency))
+
+
 def _read_who(text: str, currency: str) -> str:
     return text if is_npub(text) else read_name(text, currency)
 
@@ -107,7 +113,7 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     Command(("export",), (_FORMAT,)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
     Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
-    Command(("cap",), (_MAY_HAVE_AMOUNT,)),
+    Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),
 )
 _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     _PRICE,
@@ -131,6 +137,7 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(
         ("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))
     ),
+    Command(("deposit", "void"), (_IDS_PARAM,)),
     Command(("deposit", "edit"), (Param("ID", _READ_IDS), _AMOUNT)),
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),

@@ -106,9 +106,14 @@ def _with_called(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
 
 
 def _without_all(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
-    has_name = any("NAME" in one.places.places for one in heard.said)
-    is_narrow = heard.role == OPERATOR and has_name
-    return [one for one in ranked if not (is_narrow and one.intent in OF_ALL)]
+    """Return the candidates without those for the whole programme, if a client may be named.
+
+    The first word may be a misspelt command: `pausr todo`.
+    """
+    named = {place for place, one in enumerate(heard.said) if "NAME" in one.places.places}
+    if heard.role != OPERATOR or not named:
+        return list(ranked)
+    return [one for one in ranked if one.intent not in OF_ALL or named <= (one.used & {0})]
 
 
 def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
@@ -174,12 +179,20 @@ def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Und
     if intent.bare_tells:
         found = sure(best.intent, {})
     elif mood is Mood.QUESTION:
-        found = sure(intent.tells, {}) if intent.tells else sure(HELP, {"command": best.intent})
+        found = _asked_about(best.intent, intent.tells, heard)
     elif others and others[0].points >= _ASK_MIN and others[0].intent != THANKS:
         return in_doubt(sure(others[0].intent, {}))
     else:
         return NOTHING
     return found if mood is Mood.QUESTION and _is_clear(ranked, heard) else in_doubt(found)
+
+
+def _asked_about(name: str, tells: str, heard: _Heard) -> Understanding:
+    """Return the command that answers a question about what a command would change."""
+    if not tells:
+        return sure(HELP, {"command": name})
+    filled = fill(tells, heard.said, "", heard.vocabulary)
+    return sure(tells, {} if isinstance(filled, Refused) else filled.arguments)
 
 
 def _rest(best: Candidate, heard: _Heard) -> str:

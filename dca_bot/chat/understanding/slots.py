@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.understanding.arguments import Places, destination_of
-from dca_bot.chat.understanding.exact import Refused, begins_with
+from dca_bot.chat.understanding.exact import PERIODS, Refused, begins_with
 from dca_bot.chat.understanding.grammar import (
     Exact,
     list_of_choice,
@@ -19,11 +19,11 @@ from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused
 
 _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
+_NUMBERS = frozenset({"AMOUNT", "ID"})
 _PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
 _SHORT_WORD = 2
-_PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ class Said:
 
 
 def fill(name: str, said: Sequence[Said], rest: str, vocabulary: Vocabulary) -> Exact | Refused:
-    """Return a command with the arguments that were found; without any if some required one is missing.
+    """Return a command with the arguments that were found.
 
+    The command has none if a required argument is missing, or if a number is left over.
     `rest`: the text behind the words that name the command and its client, for a text or a note.
     """
     row = row_of(vocabulary.role, name)
@@ -59,6 +60,8 @@ def fill(name: str, said: Sequence[Said], rest: str, vocabulary: Vocabulary) -> 
             words.append(found)
         elif not param.optional:
             return Refused(name, "usage") if name == "client add" else Exact(name, {})
+    if words and any(one.places.places & _NUMBERS for one in left):
+        return Exact(name, {})
     try:
         return read_command(vocabulary.role, name, words, vocabulary.currency)
     except CommandRefused as error:
@@ -81,6 +84,8 @@ def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> 
     listed = list_of_choice(name, param)
     if listed:
         return _choose(listed, left, vocabulary)
+    if param.name == "IDS":
+        return _ids(left)
     if param.name == _MACHINE_AMOUNT:
         found = [_take("NAME", left), _take("AMOUNT", left)]
         return " ".join(one.token.raw for one in found if one) if all(found) else ""
@@ -110,6 +115,20 @@ def _fits(one: Said, param: Param, name: str) -> bool:
     return wanted in one.places.places or is_person
 
 
+def _ids(left: list[Said]) -> str:
+    """Take the numbers in a row out of the tokens: `4 y 5` is `4,5`."""
+    found: list[str] = []
+    place = next((n for n, one in enumerate(left) if "ID" in one.places.places), len(left))
+    while place < len(left):
+        if "ID" in left[place].places.places:
+            found.append(left.pop(place).token.word.removeprefix("#"))
+        elif place + 1 < len(left) and "ID" in left[place + 1].places.places:
+            place += 1
+        else:
+            break
+    return ",".join(found)
+
+
 def _take(wanted: str, left: list[Said]) -> Said | None:
     place = next((n for n, one in enumerate(left) if wanted in one.places.places), None)
     return None if place is None else left.pop(place)
@@ -127,7 +146,7 @@ def _choose(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
         value, used = begins_with(tokens[place:], values)
         phrase = " ".join(token.word for token in tokens[place : place + used])
         if used and not (len(phrase) <= _SHORT_WORD and phrase.isalpha()):
-            found.append((len(phrase), _PERIODS.get(value, value) if listed == "period" else value))
+            found.append((len(phrase), PERIODS.get(value, value)))
     return max(found, key=lambda one: one[0], default=(0, ""))[1]
 
 

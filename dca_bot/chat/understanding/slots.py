@@ -1,8 +1,10 @@
 """Finds the arguments of a command among plain words, and has the chat's parser read the command."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from dca_bot.chat.command import Command
 from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.understanding.arguments import Places, destination_of
 from dca_bot.chat.understanding.exact import PERIODS, Refused, begins_with
@@ -19,7 +21,8 @@ from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused
 
 _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
-_NUMBERS = frozenset({"AMOUNT", "ID"})
+_NUMBERS = frozenset({"AMOUNT", "ID", "NPUB"})
+_NEW_CLIENT = "client add"
 _PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
@@ -47,27 +50,38 @@ def fill(name: str, said: Sequence[Said], rest: str, vocabulary: Vocabulary) -> 
     row = row_of(vocabulary.role, name)
     if row is None:
         return Exact(name, {})
-    if name == "client add" and _count_names(said, vocabulary) != 1:
-        return Refused(name, "wrong.name")
-    left = list(said)
-    words: list[str] = []
-    for param in row.params:
-        is_text = param.verbatim or param.name == "NOTE"
-        found = rest if is_text else _find(param, name, left, vocabulary)
-        if isinstance(found, Refused):
-            return found
-        if found:
-            words.append(found)
-        elif not param.optional:
-            return Refused(name, "usage") if name == "client add" else Exact(name, {})
-    if words and any(one.places.places & _NUMBERS for one in left):
-        return Exact(name, {})
+    words = _words(row, said, rest, vocabulary)
+    if isinstance(words, Refused):
+        return words
     try:
         return read_command(vocabulary.role, name, words, vocabulary.currency)
     except CommandRefused as error:
         has_amount = any("AMOUNT" in one.places.places for one in said)
         why = reason(error)
-        return Refused(name, why) if why and has_amount else Exact(name, {})
+        is_refused = name == _NEW_CLIENT or (why and has_amount)
+        return Refused(name, why or "usage") if is_refused else Exact(name, {})
+
+
+def _words(
+    row: Command[Any], said: Sequence[Said], rest: str, vocabulary: Vocabulary
+) -> list[str] | Refused:
+    """Return the arguments of a row as words for the parser, as many as were found."""
+    if row.name == _NEW_CLIENT and _count_names(said, vocabulary) != 1:
+        return Refused(row.name, "wrong.name")
+    left = list(said)
+    words: list[str] = []
+    for param in row.params:
+        is_text = param.verbatim or param.name == "NOTE"
+        found = rest if is_text else _find(param, row.name, left, vocabulary)
+        if isinstance(found, Refused):
+            return found
+        if not found and not param.optional:
+            return []
+        words += [found] if found else []
+    spare = frozenset[str]().union(*(one.places.places for one in left))
+    if words and "DESTINATION" in spare:
+        return Refused(row.name, "form.several")
+    return [] if spare & _NUMBERS else words
 
 
 def _count_names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
@@ -85,7 +99,7 @@ def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> 
     if listed:
         return _choose(listed, left, vocabulary)
     if param.name == "IDS":
-        return _ids(left)
+        return _ids(left, vocabulary.list_of("joining", "words"))
     if param.name == _MACHINE_AMOUNT:
         found = [_take("NAME", left), _take("AMOUNT", left)]
         return " ".join(one.token.raw for one in found if one) if all(found) else ""
@@ -115,14 +129,14 @@ def _fits(one: Said, param: Param, name: str) -> bool:
     return wanted in one.places.places or is_person
 
 
-def _ids(left: list[Said]) -> str:
+def _ids(left: list[Said], joining: Collection[str]) -> str:
     """Take the numbers in a row out of the tokens: `4 y 5` is `4,5`."""
     found: list[str] = []
     place = next((n for n, one in enumerate(left) if "ID" in one.places.places), len(left))
     while place < len(left):
         if "ID" in left[place].places.places:
             found.append(left.pop(place).token.word.removeprefix("#"))
-        elif place + 1 < len(left) and "ID" in left[place + 1].places.places:
+        elif place + 1 < len(left) and left[place].token.word in joining:
             place += 1
         else:
             break

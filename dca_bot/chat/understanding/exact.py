@@ -21,7 +21,7 @@ from dca_bot.chat.understanding.grammar import (
     row_of,
 )
 from dca_bot.chat.understanding.mood import takes_back
-from dca_bot.chat.understanding.normaliser import Token
+from dca_bot.chat.understanding.normaliser import Token, tokens_of
 from dca_bot.chat.understanding.numbers import in_digits, in_sats, is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import mark_of
@@ -94,16 +94,24 @@ def _with_arguments(
     refusal: CommandRefused | None = None
     for attempt in (given, in_digits(given, vocabulary)):
         words = _written(name, attempt, vocabulary)
-        rest = [word.casefold() for word in words[len(row.params) - 1 :]]
-        if row.params and row.params[-1].rest and takes_back(rest, vocabulary):
-            return None
         try:
-            return _checked(read_command(vocabulary.role, name, words, vocabulary.currency))
+            found = read_command(vocabulary.role, name, words, vocabulary.currency)
         except CommandRefused as error:
             refusal = error
+        else:
+            return None if _is_taken_back(found, row, vocabulary) else _checked(found)
     assert refusal is not None
     why = reason(refusal)
     return Refused(name, why) if why in _WRONG_NAMES else _refusal(row, given, why, vocabulary)
+
+
+def _is_taken_back(found: Exact, row: Command[Any], vocabulary: Vocabulary) -> bool:
+    last = row.params[-1]
+    key = last.name.lower().replace(" ", "_")
+    if not last.rest or key not in found.arguments or key == "destination":
+        return False
+    words = [token.word for token in tokens_of(str(found.arguments[key]))]
+    return takes_back(words, vocabulary, is_note=last.name == "NOTE")
 
 
 def _with_list_word(

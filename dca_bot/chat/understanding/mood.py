@@ -48,10 +48,16 @@ def mood_of(
     return mood
 
 
-def takes_back(words: Sequence[str], vocabulary: Vocabulary) -> bool:
-    """Tell whether words behind a complete command take the command back: `if the cash is there`."""
-    keys = ("conditions", "negations")
-    return any(_begins(words, vocabulary.list_of("mood", key)) for key in keys)
+def takes_back(words: Sequence[str], vocabulary: Vocabulary, *, is_note: bool) -> bool:
+    """Tell whether the last argument of a complete command takes the command back: `if the cash is there`.
+
+    A note may speak of tomorrow or say no, but neither first nor last; another argument may not at all.
+    """
+    places = range(len(words))
+    beginnings = [place for place in places if not is_note or place in (0, len(words) - 1)]
+    loose = (vocabulary.list_of("mood", key) for key in ("conditions", "negations"))
+    is_loose = any(_begins(words[place:], phrases) for phrases in loose for place in beginnings)
+    return is_loose or _has("ifs", words, vocabulary)
 
 
 def _quotes_words(line: Line, vocabulary: Vocabulary) -> bool:

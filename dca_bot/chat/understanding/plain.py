@@ -10,7 +10,7 @@ from functools import partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, places_of
 from dca_bot.chat.understanding.exact import Refused, called
-from dca_bot.chat.understanding.grammar import row_of
+from dca_bot.chat.understanding.grammar import Exact, row_of
 from dca_bot.chat.understanding.intents import (
     HELP,
     NONE,
@@ -128,6 +128,8 @@ def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
     filled = fill(best.intent, heard.said, _rest(best, heard), heard.vocabulary)
     if isinstance(filled, Refused):
         return refused(filled.why, filled.name)
+    if intent_of(role, best.intent).bare_tells and _is_denied(best, heard):
+        filled = Exact(filled.name, {})
     found = sure(filled.name, filled.arguments)
     is_bare = intent_of(role, best.intent).bare_tells and not filled.arguments
     if _is_clear(ranked, heard) and (is_bare or _may_run(best, mood, role)):
@@ -147,6 +149,12 @@ def _mood(best: Candidate, heard: _Heard) -> Mood:
     if heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT:
         tokens = tokens[: max(best.used) + 1]
     return mood_of(heard.line, tokens, heard.vocabulary, used)
+
+
+def _is_denied(best: Candidate, heard: _Heard) -> bool:
+    """Tell whether a negation belongs to the words of a command: `no me escriba tanto`."""
+    negations = heard.vocabulary.list_of("mood", "negations")
+    return any(heard.said[place].token.word in negations for place in best.used)
 
 
 def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:

@@ -108,7 +108,7 @@ def _joined(readings: Sequence[Understanding], role: str) -> Understanding:
         if before and before.intent == reading.first.intent and not before.arguments:
             pairs.pop()
         pairs += [(one, reading) for one in reading.intents]
-    does_change = any(changes(role, one.intent) for one, _ in pairs)
+    does_change = any(_does_change(reading, role) for reading in readings)
     left_out = {HELP, THANKS} if does_change else _SOFT
     firm = [pair for pair in pairs if pair[0].intent not in left_out]
     if not firm:
@@ -128,7 +128,8 @@ def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
         return whole
     for parts in (_separated(line, vocabulary), _words_apart(line, vocabulary)):
         several = _several(parts, vocabulary, names)
-        if several is not None:
+        is_meant = not (line.is_question or line.is_quoted)
+        if several and (is_meant or not _does_change(several, vocabulary.role)):
             return several
     return whole
 
@@ -157,6 +158,10 @@ def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
 def _changes(exact: Exact, role: str) -> bool:
     only_tells = intent_of(role, exact.name).bare_tells and not exact.arguments
     return changes(role, exact.name) and not only_tells
+
+
+def _does_change(understood: Understanding, role: str) -> bool:
+    return any(changes(role, one.intent) for one in understood.intents)
 
 
 def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:

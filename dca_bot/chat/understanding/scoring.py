@@ -98,21 +98,24 @@ def _matched(words: Sequence[Word], vocabulary: Vocabulary) -> list[tuple[Cue, l
         cue = vocabulary.cues[cue_number]
         if len(by_place) == len(cue.places):
             used = _close_together(by_place, 2 * len(cue.places) + 4)
-            if used:
-                found.append((cue, used))
+            is_last = len(used) > 1 and used.get(cue.negation) == max(used.values())
+            if used and not is_last:
+                found.append((cue, list(used.values())))
     return found
 
 
-def _close_together(by_place: Mapping[int, list[int]], span_max: int) -> list[int]:
+def _close_together(by_place: Mapping[int, list[int]], span_max: int) -> dict[int, int]:
     """Choose a token for each place of a phrase, all near one another; empty if that can't be."""
-    rarest, *others = sorted(by_place.values(), key=len)
-    for start in rarest:
-        chosen = [start]
-        for numbers in others:
-            near = [n for n in numbers if abs(n - start) <= span_max and n not in chosen]
+    rarest, *others = sorted(by_place, key=lambda place: len(by_place[place]))
+    for start in by_place[rarest]:
+        chosen = {rarest: start}
+        for place in others:
+            taken = chosen.values()
+            near = [n for n in by_place[place] if abs(n - start) <= span_max and n not in taken]
             if not near:
                 break
-            chosen.append(min(near, key=lambda one: (abs(one - start), one)))
-        if len(chosen) == len(by_place) and max(chosen) - min(chosen) <= span_max:
+            chosen[place] = min(near, key=lambda one: (abs(one - start), one))
+        span = max(chosen.values()) - min(chosen.values())
+        if len(chosen) == len(by_place) and span <= span_max:
             return chosen
-    return []
+    return {}

@@ -23,11 +23,15 @@ _SEEN_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A phrase that means a command; of each place in `places` the message has one of the words."""
+    """A phrase that means a command; of each place in `places` the message has one of the words.
+
+    `negation`: the place of a word like `no`, which never stands behind the rest; -1 without one.
+    """
 
     intent: str
     points: int
     places: tuple[frozenset[str], ...]
+    negation: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,11 @@ class Vocabulary:
             first, more = STRENGTHS[strength]
             points = first + more * (len(places) - 1)
             found[intent, places] = max(points, found.get((intent, places), 0))
-        return tuple(Cue(intent, points, places) for (intent, places), points in found.items())
+        negations = self.list_of("mood", "negations")
+        return tuple(
+            Cue(intent, points, places, _place_within(negations, places))
+            for (intent, places), points in found.items()
+        )
 
     @cached_property
     def cues_of_word(self) -> Mapping[str, Sequence[tuple[int, int]]]:
@@ -155,6 +163,10 @@ class Vocabulary:
         sections = ("mood", "yes", "joining", "polite", "numbers", "values", "commands")
         texts = (text for one in self.lexicons for text in one.texts(*sections))
         return frozenset(word.partition("=")[0] for text in texts for word in text.split())
+
+
+def _place_within(words: frozenset[str], places: Sequence[frozenset[str]]) -> int:
+    return next((number for number, place in enumerate(places) if place <= words), -1)
 
 
 def _places(phrase: str, groups: Mapping[str, Sequence[str]]) -> Iterator[frozenset[str]]:

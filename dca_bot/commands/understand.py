@@ -18,7 +18,10 @@ from dca_bot.messages.lexicon import LEXICONS
 
 
 def print_understood(*, is_operator: bool, language: str | None, currency: str) -> None:
-    """Print what each line of stdin means; raise DcaBotError for an unknown currency."""
+    """Print what each line of stdin means.
+
+    Raise BadParameter for a language without a lexicon, and DcaBotError for an unknown currency.
+    """
     if language is not None and language not in LEXICONS:
         raise typer.BadParameter(f"There are words for these languages: {', '.join(LEXICONS)}.")
     languages = LEXICONS if language is None else (language,)

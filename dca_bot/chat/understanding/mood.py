@@ -33,15 +33,19 @@ def mood_of(
     free = [word for word in words if word not in used]
     is_asked = _begins(words, vocabulary.list_of("mood", "requests"))
     is_polite = len(line.tokens) > len(tokens)
+    begins_asking = _begins(words, vocabulary.list_of("mood", "questions"))
+    begins_if = _begins(words, vocabulary.list_of("mood", "ifs"))
     if _quotes_words(line, vocabulary) or (len(words) > 1 and _has("reports", free, vocabulary)):
         mood = Mood.QUOTATION
     elif _has("negations", free, vocabulary):
         mood = Mood.NEGATION
+    elif begins_asking and not (begins_if or is_asked):
+        mood = Mood.QUESTION
     elif _has("conditions", words, vocabulary) and not _is_yes(line):
         mood = Mood.CONDITIONAL
     elif is_asked and (is_polite or not line.is_question):
         mood = Mood.REQUEST
-    elif line.is_question or _begins(words, vocabulary.list_of("mood", "questions")):
+    elif line.is_question or begins_asking:
         mood = Mood.QUESTION
     else:
         mood = Mood.PLAIN

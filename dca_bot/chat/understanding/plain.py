@@ -25,7 +25,7 @@ from dca_bot.chat.understanding.meaning import NOTHING, Understanding, in_doubt,
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.numbers import in_digits
-from dca_bot.chat.understanding.scoring import Candidate, Word, rank
+from dca_bot.chat.understanding.scoring import Candidate, Spoken, rank
 from dca_bot.chat.understanding.slots import Said, fill
 from dca_bot.chat.understanding.vocabulary import NO_MATCH, Match, Vocabulary
 
@@ -78,11 +78,11 @@ def _said(token: Token, before: str, vocabulary: Vocabulary, names: Collection[s
     return Said(token, places, is_sure=is_sure or not is_name)
 
 
-def _word(one: Said, vocabulary: Vocabulary) -> Word:
+def _word(one: Said, vocabulary: Vocabulary) -> Spoken:
     places = one.places.places
-    is_word = not places or places == {"NAME"}
+    is_word = not places or (places == {"NAME"} and not one.is_sure)
     match = vocabulary.match(one.token.word) if is_word else NO_MATCH
-    return Word(
+    return Spoken(
         Match(match.words | places, match.is_corrected),
         says_something=one.token.word not in vocabulary.small
         and any(map(str.isalnum, one.token.word)),

@@ -179,7 +179,7 @@ def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
 def _without_courtesy(
     tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
 ) -> list[Token]:
-    """Return tokens without greetings, polite words and forms of address."""
+    """Return tokens without greetings, polite words, forms of address and emoji."""
     found: list[Token] = []
     words = [token.word for token in tokens]
     place = 0
@@ -187,7 +187,7 @@ def _without_courtesy(
         phrases = vocabulary.courtesy.get(words[place], frozenset())
         said = (len(p) for p in phrases if tuple(words[place : place + len(p)]) == p)
         length = 0 if words[place] in names else max(said, default=0)
-        if not length:
+        if not length and any(map(str.isalnum, words[place])):
             found.append(tokens[place])
         place += max(length, 1)
     return found

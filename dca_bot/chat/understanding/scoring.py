@@ -19,7 +19,7 @@ _FURTHER_PART = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Spoken:
     """A token as the phrases see it: the words that it can be, and whether it says something by itself."""
 
     match: Match
@@ -46,7 +46,7 @@ class _Hit:
 
 
 def rank(
-    words: Sequence[Word], vocabulary: Vocabulary, takes_numbers: Callable[[str], bool]
+    words: Sequence[Spoken], vocabulary: Vocabulary, takes_numbers: Callable[[str], bool]
 ) -> list[Candidate]:
     """Return the commands that some phrase means, the likeliest first.
 
@@ -64,7 +64,7 @@ def rank(
     return sorted(ranked, key=lambda one: (-one.points, one.intent))
 
 
-def _hit(cue: Cue, used: Sequence[int], words: Sequence[Word]) -> _Hit:
+def _hit(cue: Cue, used: Sequence[int], words: Sequence[Spoken]) -> _Hit:
     corrected = sum(words[place].match.is_corrected for place in used)
     between = sum(
         words[place].says_something and not words[place].is_number and place not in used
@@ -86,7 +86,7 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
     return Candidate(intent, points, used, best.is_corrected)
 
 
-def _matched(words: Sequence[Word], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:
+def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:
     """Return the phrases whose words all stand close together, with the places of these words."""
     hits: dict[int, dict[int, list[int]]] = {}
     for number, word in enumerate(words):

@@ -1,1 +1,1 @@
-"""What people mean: plain words, in any language of the lexicons, become commands."""
+"""The understanding of messages: plain words, in the languages of the lexicons, become commands."""

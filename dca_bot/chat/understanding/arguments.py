@@ -1,6 +1,6 @@
-"""Tells what a token can be as an argument: an amount, a number, a name, a public key, a destination.
+"""Finds the arguments that a token can be: an amount, a number, a name, a public key, a destination.
 
-The invariant: nothing is corrected here; a destination that can't be paid keeps its form for the refusal.
+The invariant: nothing is corrected here; a destination that can't be paid keeps the form, for the refusal.
 """
 
 import re
@@ -49,7 +49,7 @@ def is_media(text: str) -> bool:
 
 
 def destination_of(text: str) -> Reading:
-    """Read a text as a destination; an LNURL code for payments is a destination of its own."""
+    """Read a text as a destination; an LNURL code for payments is a destination too."""
     found = read_destination(text)
     if found.form is Form.ADDRESS and not _has_domain(found.value):
         return Reading(Form.UNKNOWN)
@@ -61,7 +61,7 @@ def destination_of(text: str) -> Reading:
 
 
 def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Places:
-    """Return what a token can be; `before` is the word before the token."""
+    """Return the arguments that a token can be; `before` is the word before the token."""
     is_operator = vocabulary.role == OPERATOR
     if token.word in names:
         return Places(frozenset({"NAME"}))

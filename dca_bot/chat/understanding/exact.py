@@ -1,4 +1,4 @@
-"""Reads an exact command: its words in any language, then arguments and nothing else.
+"""Reads an exact command: a name in any language, then arguments and nothing else.
 
 `avisos semanal` becomes `notify weekly`, and the chat's own parser reads the result.
 """
@@ -43,7 +43,7 @@ PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A command whose argument can't be taken; `why` is the key of the reason."""
+    """A command with an argument that can't be taken; `why` is the key of the reason."""
 
     name: str
     why: str
@@ -59,7 +59,7 @@ def begins_with(tokens: Sequence[Token], phrases: Mapping[str, str]) -> tuple[st
 
 
 def called(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[str, int]:
-    """Return the command that a line calls by its first words, in any language, and their number."""
+    """Return the command that the first words of a line call, in any language, and the number of words."""
     own = vocabulary.values("commands", vocabulary.role)
     tables = (command_names(vocabulary.role), own, vocabulary.values("commands", "both"))
     found = (begins_with(tokens, table) for table in tables)
@@ -135,7 +135,7 @@ def _help(given: Sequence[Token], vocabulary: Vocabulary) -> Exact | None:
 
 
 def _checked(found: Exact) -> Exact | Refused | None:
-    """Check the destination, which the parser leaves to the command; None if there is more than it."""
+    """Check a destination, as the parser takes any text; None for a destination among other words."""
     typed = str(found.arguments.get("destination", ""))
     if not typed:
         return found
@@ -148,7 +148,7 @@ def _checked(found: Exact) -> Exact | Refused | None:
 
 
 def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[str]:
-    """Return the arguments as the parser takes them."""
+    """Return the arguments in the parser's words."""
     row = row_of(vocabulary.role, name)
     assert row is not None
     shown = {param.name for param in row.params}
@@ -185,7 +185,7 @@ def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
 def _joined_ids(tokens: list[Token], vocabulary: Vocabulary, *, has_amount: bool) -> list[Token]:
     """Write `1 2 3`, `1, 2 y 3` and `todos` as `1,2,3` and `all`.
 
-    `has_amount`: an amount may follow, so a number behind a space is no further id.
+    `has_amount`: an amount may follow; a number behind a space is no further id then.
     """
     every, used = begins_with(tokens, vocabulary.values("values", "all"))
     if used:
@@ -213,9 +213,9 @@ def _joined_ids(tokens: list[Token], vocabulary: Vocabulary, *, has_amount: bool
 def _refusal(
     row: Command[Any], given: Sequence[Token], why: str, vocabulary: Vocabulary
 ) -> Exact | Refused | None:
-    """Return the refusal of an amount; None for words that are no amount at all.
+    """Return the refusal of an amount; None for words that are no amount.
 
-    An amount of too many digits isn't unclear: the command itself says what the most is.
+    An amount of too many digits isn't unclear: the command tells the ceiling.
     """
     place = next((n for n, param in enumerate(row.params) if param.read in _AMOUNTS), len(given))
     near = given[place : place + 2]
@@ -234,7 +234,7 @@ def _refusal(
 
 
 def _has_short_comma(given: Sequence[Token]) -> bool:
-    """Tell whether an amount has one digit behind a comma: `1,5` can be read in two ways."""
+    """Tell whether an amount has a single digit behind a comma: `1,5` can be read in two ways."""
     return any(_SHORT_COMMA.fullmatch(token.word) for token in given)
 
 

@@ -1,4 +1,4 @@
-"""The commands that plain words can become, read by the one parser of the chat.
+"""The commands that plain words can become, read by the parser of the chat.
 
 Commands that come with later work stand here as rows without handlers; each row goes when the command's own
 row is in the table of its role.
@@ -31,7 +31,7 @@ from dca_bot.messages.say import CommandRefused, refuse
 
 _PERCENT_DIGITS = 2
 _CODE = re.compile("(?i)[2-9A-HJ-NP-Z]{4}")
-_NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}")
+_NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}|knock-[0-9a-z]{6}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
 _MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
 _PAGE = re.compile(r"[0-9]{1,4}")
@@ -43,7 +43,7 @@ def is_code(text: str) -> bool:
 
 
 def is_npub(text: str) -> bool:
-    """Tell whether a text has the form of a public key."""
+    """Tell whether a text has the form of a public key, or of a stranger's code that stands for the key."""
     return _NPUB.fullmatch(text) is not None
 
 
@@ -121,7 +121,6 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("today",)),
     Command(("month",)),
     Command(("earnings",), (_WHEN,)),
-    Command(("knocks",)),
     Command(("language",), (_LANGUAGE,)),
     Command(("status",), (_FILTER,)),
     Command(("client",), (_WHO, _VIEW)),
@@ -151,7 +150,7 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A command by its name, with each argument as a text or a number."""
+    """A command's name, with each argument as a text or a number."""
 
     name: str
     arguments: dict[str, str | int]
@@ -159,19 +158,19 @@ class Exact:
 
 @cache
 def grammar(role: str) -> CommandSet:
-    """Return the commands of a role, those of later work included."""
+    """Return the commands of a role, with the commands of later work."""
     if role == "client":
         return CommandSet(_with(CLIENT_COMMANDS, _PLANNED_CLIENT))
     return CommandSet(_with(OPERATOR_COMMANDS, _PLANNED_OPERATOR), of_clients=CLIENT_COMMANDS)
 
 
 def row_of(role: str, name: str) -> Command[Any] | None:
-    """Return a command's row by its name; None without one, as for `thanks`."""
+    """Return the row of a command; None for a name without a row, as `thanks`."""
     return _rows(role).get(name)
 
 
 def read_command(role: str, name: str, words: Sequence[str], currency: str) -> Exact:
-    """Read a command with its arguments; raise CommandRefused if they don't fit the command."""
+    """Read a command with arguments; raise CommandRefused for arguments that don't fit the command."""
     read = parse(" ".join([name, *words]), grammar(role), currency)
     digits = minor_digits(currency)
     arguments: dict[str, str | int] = {}
@@ -188,12 +187,12 @@ def read_command(role: str, name: str, words: Sequence[str], currency: str) -> E
 
 @cache
 def command_names(role: str) -> Mapping[str, str]:
-    """Return the commands of a role by their names, as a table of phrases."""
+    """Return a table of phrases: the names of a role's commands."""
     return {name: name for name in _rows(role)}
 
 
 def list_of_choice(name: str, param: Param) -> str:
-    """Return the list of a lexicon whose words are a parameter's values; empty for other parameters."""
+    """Return the lexicon's list of a parameter's values; empty for a parameter without a list."""
     listed = _LISTS.get(param.name, "")
     return listed or (name.rpartition(" ")[2] if param.choices else "")
 

@@ -1,4 +1,4 @@
-"""What each command does when plain words mean it: only tell, change a setting, or wait for a code.
+"""The effect of each command that plain words mean: to tell, to change a setting, to wait for a code.
 
 The invariant: words of a negation, a question, a quotation or a conditional become at most the command that
 tells something instead.
@@ -11,9 +11,9 @@ THANKS, NONE, REFUSED, HELP = "thanks", "none", "refused", "help"
 
 
 class Effect(Enum):
-    """What a command does.
+    """The effect of a command.
 
-    SETTING runs at once only as an exact command; CODED waits for its code; TEXT passes a text on.
+    SETTING runs at once only as an exact command; CODED waits for a code; TEXT passes a text on.
     """
 
     TELLS = auto()

@@ -1,4 +1,4 @@
-"""What a message means: the commands with their arguments, and how sure that is."""
+"""The meaning of a message: commands with arguments, and the certainty of the reading."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """A command with its arguments; amounts are texts in whole units: `1500.00`."""
+    """A command with arguments; amounts are texts in whole units: `1500.00`."""
 
     intent: str
     arguments: Arguments
@@ -28,7 +28,7 @@ class Intended:
 class Understanding:
     """The commands that a message means, in order.
 
-    `asked`: the likeliest commands, of which the sender is asked. `is_exact`: written as a command.
+    `asked`: the likeliest commands, for a question to the sender. `is_exact`: written as a command.
     """
 
     intents: tuple[Intended, ...]
@@ -56,5 +56,5 @@ def refused(why: str, command: str = "") -> Understanding:
 
 
 def in_doubt(understood: Understanding, asked: tuple[str, ...] = ()) -> Understanding:
-    """Return a meaning that is asked back, by default for its first command alone."""
+    """Return a meaning that is asked back, by default for the first command alone."""
     return replace(understood, certainty=Certainty.ASK, asked=asked or (understood.first.intent,))

@@ -1,4 +1,4 @@
-"""Tells whether a line is meant as it stands, or is a question, a negation, a quotation or a conditional."""
+"""Tells the mood of a line: meant as written, a question, a negation, a quotation or a conditional."""
 
 from collections.abc import Collection, Sequence
 from enum import Enum, auto
@@ -27,7 +27,7 @@ def mood_of(
 ) -> Mood:
     """Return the mood of a line; `tokens` are the line's without greetings and courtesy.
 
-    `used`: the words of the phrase by which a command was found; `no` in `no me ha llegado` negates nothing.
+    `used`: the words of the phrase that found a command; `no` in `no me ha llegado` negates nothing.
     """
     words = [token.word for token in tokens]
     free = [word for word in words if word not in used]

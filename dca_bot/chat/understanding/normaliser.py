@@ -57,7 +57,7 @@ def lines_of(text: str) -> list[Line]:
 
 
 def plain_text(text: str) -> str:
-    """Return a text without invisible characters, with full width forms and digits in plain ones."""
+    """Return a text without invisible characters, with plain characters for full width and digits."""
     if text.isascii():
         return text
     plain = _APOSTROPHE.sub("'", unicodedata.normalize("NFKC", visible(text)))
@@ -80,7 +80,7 @@ def line_of(line: str) -> Line:
 
 
 def tokens_of(text: str) -> Iterator[Token]:
-    """Yield the tokens of a line; a line of nothing but question marks has one mark.
+    """Yield the tokens of a line; a line of nothing but question marks has a single mark.
 
     >>> [token.word for token in tokens_of("¡Límite: Q100/día, 👍!")]
     ['limite', 'q100', '/dia', '👍']

@@ -1,6 +1,6 @@
-"""Reads numbers as people write them: `mil quinientos`, `2 mil`, `1.5k`, `1'000`, `100.-` become digits.
+"""Reads numbers as people write numbers: `mil quinientos`, `2 mil`, `1.5k`, `1'000`, `100.-` become digits.
 
-The invariant: a number that can be read in two ways stays as typed, and the amount's reader refuses it.
+The invariant: a number that can be read in two ways stays as typed, for the amount's reader to refuse.
 """
 
 import re
@@ -35,7 +35,7 @@ class _Names:
 
 
 def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
-    """Return tokens with digits in place of numbers in words: `dos mil quinientos` is one token, `2500`."""
+    """Return tokens with digits in place of words: `dos mil quinientos` becomes the token `2500`."""
     names = _names(vocabulary)
     found: list[Token] = []
     left = list(tokens)
@@ -77,7 +77,7 @@ def _names(vocabulary: Vocabulary) -> _Names:
 def _number_at(tokens: Sequence[Token], names: _Names) -> tuple[int, int]:
     """Return how many tokens at the beginning make a number, and the number; 0 tokens for no number.
 
-    `part` collects up to the next thousand: `dos mil` moves it, multiplied, into `total`.
+    `part` collects up to the next thousand: `mil` multiplies `part` and moves the product into `total`.
     """
     total = part = count = 0
     above = 0  # the multiplier before; the next one must be smaller

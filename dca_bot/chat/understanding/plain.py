@@ -1,6 +1,6 @@
-"""Reads a line of plain words: ranks what it can mean, and decides how sure that is.
+"""Reads a line of plain words: ranks the possible commands, and decides how sure the reading is.
 
-The invariants: what changes something is never read from a question, a negation, a quotation or a
+The invariants: a command that changes something is never read from a question, a negation, a quotation or a
 conditional. A setting is asked back. A message with a client's name never means the whole programme.
 """
 
@@ -37,7 +37,7 @@ _COUNTED = "MACHINE AMOUNT"
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """A line of plain words, with what each token can be."""
+    """A line of plain words, with the arguments that each token can be."""
 
     line: Line
     said: Sequence[Said]
@@ -55,7 +55,7 @@ class _Heard:
 def read_plain(
     line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
 ) -> Understanding:
-    """Tell what a line of plain words means; `tokens` are the line's without greetings and courtesy."""
+    """Return the meaning of a line of plain words; `tokens` are the line's without greetings and courtesy."""
     said, words = [], []
     before = ""
     for token in in_digits(tokens, vocabulary):
@@ -106,7 +106,7 @@ def _with_called(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
 
 
 def _without_all(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
-    """Return the candidates without those for the whole programme, if a client may be named.
+    """Return the candidates, without commands for the whole programme if a client may be named.
 
     The first word may be a misspelt command: `pausr todo`.
     """
@@ -143,7 +143,7 @@ def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
 
 
 def _mood(best: Candidate, heard: _Heard) -> Mood:
-    """Return the mood of a line; what is said behind the words for a text is the text itself."""
+    """Return the mood of a line, without the text that a command would pass on."""
     tokens = heard.tokens
     used = [tokens[place].word for place in best.used]
     if heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT:
@@ -171,7 +171,7 @@ def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
 
 
 def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
-    """Tell whether a command is carried out from plain words, or prepared for its code."""
+    """Tell whether a command is carried out from plain words, or prepared for a code."""
     effect = intent_of(role, best.intent).effect
     if effect is Effect.TELLS:
         return True
@@ -180,7 +180,7 @@ def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
 
 
 def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Understanding:
-    """Return what only tells, in place of a command that the mood of the line forbids."""
+    """Return a command that only tells, in place of a command that the mood of the line forbids."""
     best, role = ranked[0], heard.role
     intent = intent_of(role, best.intent)
     others = [one for one in ranked[1:] if not changes(role, one.intent) and one.intent != NONE]
@@ -196,7 +196,7 @@ def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Und
 
 
 def _asked_about(name: str, tells: str, heard: _Heard) -> Understanding:
-    """Return the command that answers a question about what a command would change."""
+    """Return the command that answers a question about a change."""
     if not tells:
         return sure(HELP, {"command": name})
     filled = fill(tells, heard.said, "", heard.vocabulary)
@@ -204,7 +204,7 @@ def _asked_about(name: str, tells: str, heard: _Heard) -> Understanding:
 
 
 def _rest(best: Candidate, heard: _Heard) -> str:
-    """Return what an operator says behind the words that name a command; a client's text isn't cut up."""
+    """Return an operator's text behind the words that name a command; a client's text isn't cut up."""
     if heard.role != OPERATOR:
         return ""
     last = heard.said[max(best.used)].token.raw

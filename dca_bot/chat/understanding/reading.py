@@ -1,7 +1,7 @@
-"""Reads a message: which commands it means, with which arguments, and how sure that is.
+"""Reads a message: the commands that are meant, with arguments, and how sure the reading is.
 
-The invariants: a secret is refused before anything else is read. What changes something is never guessed.
-Where one line of several can't be read, the message is asked back if any line changes something.
+The invariants: a secret is refused before anything else is read. A change is never guessed.
+Where a line among several can't be read, the message is asked back if any line changes something.
 """
 
 import re
@@ -49,7 +49,7 @@ def vocabulary_of(role: str, languages: tuple[str, ...], currency: str = "GTQ") 
 
 
 def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -> Understanding:
-    """Tell what a message means; `names`: the clients' names, folded, which are never read as words.
+    """Return the meaning of a message; `names`: the clients' names, folded, never read as words.
 
     >>> understand("cuánto tengo?", vocabulary_of("client", ("es",))).first
     Intended(intent='balance', arguments={})
@@ -77,7 +77,7 @@ def _secret(text: str, vocabulary: Vocabulary) -> Secret | None:
 
 
 def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Understanding | None:
-    """Read a command that takes all further lines as its text; None for other messages."""
+    """Read a command that passes on all further lines; None for other messages."""
     first = lines[0]
     name, length = called(first.tokens, vocabulary)
     row = row_of(vocabulary.role, name)
@@ -196,7 +196,7 @@ def _without_courtesy(
 def _several(
     parts: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
 ) -> Understanding | None:
-    """Read a line as several commands; None unless each part is sure, and exact if it changes something."""
+    """Read a line as several commands; None unless each part is sure, and each change exact."""
     if not 2 <= len(parts) <= _PARTS_MAX:
         return None
     readings = list(_each(parts, vocabulary, names))
@@ -214,7 +214,7 @@ def _several(
 def _each(
     parts: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
 ) -> Iterator[Understanding]:
-    """Read each part of a line; one without a command has the command before: `deposit ana 5, eva 7`."""
+    """Read each part of a line; a part without a command has the command before: `deposit ana 5, eva 7`."""
     command = ""
     for part in parts:
         reading = _read_part(part, vocabulary, names)

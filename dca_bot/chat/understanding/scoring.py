@@ -20,7 +20,7 @@ _FURTHER_PART = 3
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A token as the phrases see it: the words that it can be, and whether it says something by itself."""
+    """A token for the phrases: the possible words, and whether the token says something when alone."""
 
     match: Match
     says_something: bool
@@ -29,7 +29,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A command with its points; `used`: the places of the tokens that its phrases account for."""
+    """A command with points; `used`: the places of the tokens that the command's phrases account for."""
 
     intent: str
     points: int
@@ -50,7 +50,7 @@ def rank(
 ) -> list[Candidate]:
     """Return the commands that some phrase means, the likeliest first.
 
-    `takes_numbers`: whether a command has a number among its arguments.
+    `takes_numbers`: whether a command has a number among the arguments.
     """
     hits: dict[str, list[_Hit]] = {}
     for cue, used in _matched(words, vocabulary):
@@ -87,7 +87,7 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
 
 
 def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:
-    """Return the phrases whose words all stand close together, with the places of these words."""
+    """Return the phrases of which all words stand close together, with the places of the words."""
     hits: dict[int, dict[int, list[int]]] = {}
     for number, word in enumerate(words):
         for text in word.match.words:
@@ -105,7 +105,7 @@ def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue,
 
 
 def _close_together(by_place: Mapping[int, list[int]], span_max: int) -> dict[int, int]:
-    """Choose a token for each place of a phrase, all near one another; empty if that can't be."""
+    """Choose a token for each place of a phrase, all near each other; empty if impossible."""
     rarest, *others = sorted(by_place, key=lambda place: len(by_place[place]))
     for start in by_place[rarest]:
         chosen = {rarest: start}

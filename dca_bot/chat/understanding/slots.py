@@ -31,7 +31,7 @@ _SHORT_WORD = 2
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A token with what it can be as an argument.
+    """A token with the arguments that the token can be.
 
     `is_sure`: False for a word that is taken for a client's name only because no lexicon has the word.
     """
@@ -85,7 +85,7 @@ def _words(
 
 
 def _count_names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
-    """Count the words that can be a new client's name, misspelt words of the lexicon among them."""
+    """Count the words that can be a new client's name, misspelt words of the lexicon included."""
     return sum(
         "NAME" in one.places.places
         or (not one.places.places and vocabulary.match(one.token.word).is_corrected)
@@ -94,7 +94,7 @@ def _count_names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
 
 
 def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> str | Refused:
-    """Take an argument out of the tokens that are left; empty without one."""
+    """Take an argument out of the tokens that are left; empty if no token fits."""
     listed = list_of_choice(name, param)
     if listed:
         return _choose(listed, left, vocabulary)
@@ -110,7 +110,7 @@ def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> 
 def _argument(
     param: Param, name: str, place: int, left: list[Said], vocabulary: Vocabulary
 ) -> str | Refused:
-    """Take the argument at a place, as the parser reads it."""
+    """Take the argument at a place, in the parser's words."""
     found = left.pop(place)
     if found.places.unpayable is not None:
         return Refused(name, f"form.{found.places.unpayable}")
@@ -165,7 +165,7 @@ def _choose(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
 
 
 def _wrong_beside(left: Sequence[Said], place: int, amount: str, unit: str) -> str:
-    """Return why an amount can't be taken with the words beside; empty if it can."""
+    """Return why an amount can't be taken with the words beside; empty for a clear amount."""
     before = left[place - 1].token.raw if place > 0 else ""
     after = left[place].token.raw if place < len(left) else ""
     is_sign = before != "" and not before.isalpha()

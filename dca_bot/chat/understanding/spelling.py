@@ -1,6 +1,6 @@
 """Finds the word that a misspelt word means: by the sound, or by a single letter that differs.
 
-Letters are dropped on both sides, so `slado` meets `saldo` at `sado`. Looking a word up costs as many steps
+Letters are dropped on both sides: `slado` meets `saldo` at `sado`. Looking a word up costs as many steps
 as the word has letters, however many words are known.
 """
 
@@ -16,7 +16,7 @@ _LONG_STEM_MIN = 6
 
 
 class Spelling:
-    """Known words, and stems written with a `*`: `ahorr*` is every word that begins so."""
+    """Known words, and stems written with a `*`: `ahorr*` is every word that begins with `ahorr`."""
 
     def __init__(self, words: Collection[str], sounds: Sequence[tuple[str, str]]) -> None:
         self._words = frozenset(words)
@@ -63,7 +63,7 @@ class Spelling:
         )
 
     def _nearest_stems(self, sound: str) -> frozenset[str]:
-        """Return the longest stems that a word begins with, but for one letter."""
+        """Return the longest stems that a word begins with, but for a single letter."""
         for length in range(len(sound), _LONG_STEM_MIN - 2, -1):
             near = {
                 stem
@@ -113,7 +113,7 @@ class Spelling:
 
 
 def _shortened(word: str) -> Iterator[str]:
-    """Yield a word, and each text that is left when one of its letters is dropped."""
+    """Yield a word, and each text that is left when a letter of the word is dropped."""
     yield word
     for place in range(len(word)):
         yield word[:place] + word[place + 1 :]

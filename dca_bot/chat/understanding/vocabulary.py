@@ -1,4 +1,4 @@
-"""The lexicons of some languages as one index: which phrases the words of a message belong to.
+"""The lexicons of some languages as an index: the phrases that the words of a message belong to.
 
 A token that no lexicon has is looked up by the sound, then by the nearest word of a phrase. Small words,
 numbers and well-known words are never corrected, nor are names, codes and addresses.
@@ -23,9 +23,9 @@ _SEEN_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A phrase that means a command; of each place in `places` the message has one of the words.
+    """A phrase that means a command; of each place in `places` the message has a word.
 
-    `negation`: the place of a word like `no`, which never stands behind the rest; -1 without one.
+    `negation`: the place of a word like `no`, never behind the other words; -1 in other phrases.
     """
 
     intent: str
@@ -38,7 +38,7 @@ class Cue:
 class Match:
     """The words of the lexicons that a typed word can be.
 
-    `is_corrected`: none of them was typed so. `is_typo`: the typed word doesn't even sound like one.
+    `is_corrected`: none of the words was typed. `is_typo`: the typed word doesn't even sound like the words.
     """
 
     words: frozenset[str]
@@ -51,7 +51,7 @@ NO_MATCH = Match(frozenset())
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The phrases of a role in some languages; `currency`: the bot's, whose names stand beside amounts."""
+    """The phrases of a role in some languages; `currency`: the bot's currency, named beside amounts."""
 
     role: str
     lexicons: Sequence[Lexicon]
@@ -107,7 +107,7 @@ class Vocabulary:
 
     @cached_property
     def cues_of_word(self) -> Mapping[str, Sequence[tuple[int, int]]]:
-        """Return, for each word, the phrases (by number) and the places in which the word stands."""
+        """Return, for each word, the phrases (by number) and the word's places in the phrases."""
         found: dict[str, list[tuple[int, int]]] = {}
         for number, cue in enumerate(self.cues):
             for place, words in enumerate(cue.places):
@@ -117,13 +117,13 @@ class Vocabulary:
 
     @cached_property
     def small(self) -> frozenset[str]:
-        """Return the words that say nothing by themselves, forms of address among them."""
+        """Return the words that say nothing when alone, forms of address included."""
         polite = self.list_of("polite", "phrases")
         return self.list_of("small", "words") | {phrase for phrase in polite if " " not in phrase}
 
     @cached_property
     def courtesy(self) -> Mapping[str, frozenset[tuple[str, ...]]]:
-        """Return greetings and polite phrases by their first word."""
+        """Return greetings and polite phrases by the first word."""
         found: dict[str, set[tuple[str, ...]]] = {}
         for phrase in self.list_of("polite", "phrases"):
             words = tuple(phrase.split())

@@ -160,14 +160,19 @@ def _is_denied(best: Candidate, heard: _Heard) -> bool:
 def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
     """Tell whether the likeliest command is far ahead, and names no client by guess.
 
-    A command that accounts for all words of another, and for more, needs to be only a little ahead.
+    A command that accounts for all words of another, and for more, needs to be only a little ahead. None is
+    clear beside words that are enough to be certain of another.
     """
     best, *others = ranked
     is_ahead = all(
         best.points - one.points >= (1 if one.used < best.used else _MARGIN_MIN) for one in others
     )
+    is_alone = all(
+        one.phrase_points < _SURE_MIN or one.used <= best.used or one.intent in (HELP, THANKS)
+        for one in others
+    )
     is_known = all(heard.said[place].is_sure for place in best.used)
-    return best.points >= _SURE_MIN and is_ahead and is_known
+    return best.points >= _SURE_MIN and is_ahead and is_alone and is_known
 
 
 def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
@@ -192,7 +197,11 @@ def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Und
         return in_doubt(sure(others[0].intent, {}))
     else:
         return NOTHING
-    return found if mood is Mood.QUESTION and _is_clear(ranked, heard) else in_doubt(found)
+    # `que siga comprando` is no question, though it begins like one.
+    halves = heard.vocabulary.list_of("mood", "half_questions")
+    is_half = not heard.line.is_question and heard.tokens[0].word in halves
+    is_clear = mood is Mood.QUESTION and not is_half and _is_clear(ranked, heard)
+    return found if is_clear else in_doubt(found)
 
 
 def _asked_about(name: str, tells: str, heard: _Heard) -> Understanding:

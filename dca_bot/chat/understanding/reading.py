@@ -205,7 +205,8 @@ def _several(
     is_complete = all(one.first.intent != NONE for one in readings)
     is_sure = all(one.certainty is Certainty.SURE and one.first.intent != REFUSED for one in firm)
     is_safe = all(one.is_exact or not changes(vocabulary.role, one.first.intent) for one in firm)
-    is_list = len(meant) > 1 or all(one.is_exact for one in firm)
+    exact = [one for one in firm if one.is_exact]
+    is_list = len(exact) == len(firm) or (len(meant) > 1 and len(exact) > 0)
     if len(firm) > 1 and is_complete and is_sure and is_safe and is_list:
         return Understanding(tuple(one.first for one in firm), Certainty.SURE)
     return None

@@ -36,6 +36,8 @@ class Candidate:
     used: frozenset[int]
     is_corrected: bool = False
     """Whether a phrase holds only with a corrected spelling."""
+    phrase_points: int = 0
+    """The points of the best phrase alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
     left_over = len(content - used)
     whole = -min(_LOST * left_over, _LOST_MAX) if left_over else _WHOLE
     points = best.points + min(further, _WHOLE) + whole
-    return Candidate(intent, points, used, best.is_corrected)
+    return Candidate(intent, points, used, best.is_corrected, best.points)
 
 
 def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:

@@ -5,7 +5,7 @@ conditional. A setting is asked back. A message with a client's name never means
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, places_of
@@ -27,10 +27,11 @@ from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.numbers import in_digits
 from dca_bot.chat.understanding.scoring import Candidate, Spoken, rank
 from dca_bot.chat.understanding.slots import Said, fill
-from dca_bot.chat.understanding.vocabulary import NO_MATCH, Match, Vocabulary
+from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
 _SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 4, 3
 _ASKED_MAX = 2
+_TYPO_TOKENS_MAX = 2
 _NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER"})
 _COUNTED = "MACHINE AMOUNT"
 
@@ -83,7 +84,7 @@ def _word(one: Said, vocabulary: Vocabulary) -> Spoken:
     is_word = not places or (places == {"NAME"} and not one.is_sure)
     match = vocabulary.match(one.token.word) if is_word else NO_MATCH
     return Spoken(
-        Match(match.words | places, match.is_corrected),
+        replace(match, words=match.words | places),
         says_something=one.token.word not in vocabulary.small
         and any(map(str.isalnum, one.token.word)),
         is_number=bool(places & {"AMOUNT", "ID"}),
@@ -172,7 +173,9 @@ def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
         for one in others
     )
     is_known = all(heard.said[place].is_sure for place in best.used)
-    return best.points >= _SURE_MIN and is_ahead and is_alone and is_known
+    # In a sentence, a word that differs by a letter may well be another word: `salgo` isn't `saldo`.
+    is_spelt = not best.is_typo or len(heard.said) <= _TYPO_TOKENS_MAX
+    return best.points >= _SURE_MIN and is_ahead and is_alone and is_known and is_spelt
 
 
 def _may_run(best: Candidate, mood: Mood, role: str) -> bool:

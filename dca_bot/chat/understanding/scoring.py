@@ -36,6 +36,8 @@ class Candidate:
     used: frozenset[int]
     is_corrected: bool = False
     """Whether a phrase holds only with a corrected spelling."""
+    is_typo: bool = False
+    """Whether a phrase holds only with a word that doesn't even sound like the typed word."""
     phrase_points: int = 0
     """The points of the best phrase alone."""
 
@@ -45,6 +47,7 @@ class _Hit:
     points: int
     used: frozenset[int]
     is_corrected: bool
+    is_typo: bool
 
 
 def rank(
@@ -73,7 +76,8 @@ def _hit(cue: Cue, used: Sequence[int], words: Sequence[Spoken]) -> _Hit:
         for place in range(min(used), max(used))
     )
     points = cue.points - corrected * _CORRECTED - between * _BETWEEN
-    return _Hit(points, frozenset(used), corrected > 0)
+    is_typo = any(words[place].match.is_typo for place in used)
+    return _Hit(points, frozenset(used), corrected > 0, is_typo)
 
 
 def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Candidate:
@@ -85,7 +89,7 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
     left_over = len(content - used)
     whole = -min(_LOST * left_over, _LOST_MAX) if left_over else _WHOLE
     points = best.points + min(further, _WHOLE) + whole
-    return Candidate(intent, points, used, best.is_corrected, best.points)
+    return Candidate(intent, points, used, best.is_corrected, best.is_typo, best.points)
 
 
 def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:

@@ -14,6 +14,8 @@ GOOD_MIN = {
     "written_3": 950,
     "written_4": 980,
     "written_5": 980,
+    "written_6": 960,
+    "written_7": 970,
 }
 """Of 1,000 messages: how many are read right, or asked back with the right command first."""
 WRONG_MAX = 10

@@ -165,6 +165,9 @@ def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
     clear beside words that are enough to be certain of another.
     """
     best, *others = ranked
+    name, length = called(heard.tokens, heard.vocabulary)
+    if length > 1 and name == best.intent:
+        return True
     is_ahead = all(
         best.points - one.points >= (1 if one.used < best.used else _MARGIN_MIN) for one in others
     )
@@ -196,7 +199,7 @@ def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Und
         found = sure(best.intent, {})
     elif mood is Mood.QUESTION:
         found = _asked_about(best.intent, intent.tells, heard)
-    elif others and others[0].points >= _ASK_MIN and others[0].intent != THANKS:
+    elif others and others[0].phrase_points >= _SURE_MIN:
         return in_doubt(sure(others[0].intent, {}))
     else:
         return NOTHING

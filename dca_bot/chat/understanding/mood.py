@@ -31,9 +31,12 @@ def mood_of(
     """
     words = [token.word for token in tokens]
     free = [word for word in words if word not in used]
-    is_asked = _begins(words, vocabulary.list_of("mood", "requests"))
+    request = _begun(words, vocabulary.list_of("mood", "requests"))
+    question = _begun(words, vocabulary.list_of("mood", "questions"))
+    is_asked = request > 0 and request >= question
     is_polite = len(line.tokens) > len(tokens)
-    begins_asking = _begins(words, vocabulary.list_of("mood", "questions"))
+    ends_asking = len(words) > 1 and _begun(words[-1:], vocabulary.list_of("mood", "questions"))
+    begins_asking = question > 0 or ends_asking
     begins_if = _begins(words, vocabulary.list_of("mood", "ifs"))
     if _quotes_words(line, vocabulary) or (len(words) > 1 and _has("reports", free, vocabulary)):
         mood = Mood.QUOTATION
@@ -83,5 +86,10 @@ def _has(key: str, words: Sequence[str], vocabulary: Vocabulary) -> bool:
 
 
 def _begins(words: Sequence[str], phrases: Collection[str]) -> bool:
-    lengths = range(1, min(len(words), _PHRASE_WORDS_MAX) + 1)
-    return any(" ".join(words[:length]) in phrases for length in lengths)
+    return _begun(words, phrases) > 0
+
+
+def _begun(words: Sequence[str], phrases: Collection[str]) -> int:
+    """Return how many words the longest phrase has with which words begin; 0 without one."""
+    lengths = range(min(len(words), _PHRASE_WORDS_MAX), 0, -1)
+    return next((length for length in lengths if " ".join(words[:length]) in phrases), 0)

@@ -186,7 +186,7 @@ def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
     effect = intent_of(role, best.intent).effect
     if effect is Effect.TELLS:
         return True
-    is_plain = mood is Mood.PLAIN and not best.is_corrected
+    is_plain = mood is Mood.PLAIN and not best.is_corrected and not best.left_over
     return is_plain and effect in (Effect.CODED, Effect.CHANGES)
 
 

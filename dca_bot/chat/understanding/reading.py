@@ -6,7 +6,7 @@ Where a line among several can't be read, the message is asked back if any line 
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media
 from dca_bot.chat.understanding.exact import Refused, called, read_exact
@@ -20,6 +20,7 @@ from dca_bot.chat.understanding.meaning import (
     refused,
     sure,
 )
+from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import (
     CHARS_MAX,
     Line,
@@ -65,7 +66,7 @@ def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -
     if passed_on is not None:
         return passed_on
     readings = [_read_line(line, vocabulary, names) for line in lines]
-    return readings[0] if len(readings) == 1 else _joined(readings, vocabulary.role)
+    return readings[0] if len(readings) == 1 else _joined(lines, readings, vocabulary)
 
 
 def _secret(text: str, vocabulary: Vocabulary) -> Secret | None:
@@ -96,28 +97,45 @@ def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Unde
     return sure(name, {}, is_exact=True) if is_bare else None
 
 
-def _joined(readings: Sequence[Understanding], role: str) -> Understanding:
+def _joined(
+    lines: Sequence[Line], readings: Sequence[Understanding], vocabulary: Vocabulary
+) -> Understanding:
     """Join the readings of several lines, in order.
 
     A line of courtesy is left out beside others, and a command without arguments before the same command
     with some. A line that can't be read is left out only where all lines just tell something.
     """
+    role = vocabulary.role
+    does_change = any(_does_change(reading, role) for reading in readings)
+    if does_change and any(map(partial(_begins_a_sentence, vocabulary), lines, readings)):
+        return NOTHING
     pairs: list[tuple[Intended, Understanding]] = []
-    for reading in readings:
+    for line, reading in zip(lines, readings, strict=True):
         before = pairs[-1][0] if pairs else None
         if before and before.intent == reading.first.intent and not before.arguments:
             pairs.pop()
-        pairs += [(one, reading) for one in reading.intents]
-    does_change = any(_does_change(reading, role) for reading in readings)
-    left_out = {HELP, THANKS} if does_change else _SOFT
-    firm = [pair for pair in pairs if pair[0].intent not in left_out]
-    if not firm:
+        is_courtesy = not _without_courtesy(line.tokens, vocabulary, ())
+        if not is_courtesy and (does_change or reading.first.intent not in _SOFT):
+            pairs += [(one, reading) for one in reading.intents]
+    if not pairs:
         return readings[0]
-    intents = tuple(one for one, _ in firm)
-    doubted = [reading for _, reading in firm if reading.certainty is not Certainty.SURE]
+    intents = tuple(one for one, _ in pairs)
+    doubted = [one for _, one in pairs if one.certainty is not Certainty.SURE]
     if not doubted:
         return Understanding(intents, Certainty.SURE)
     return Understanding(intents, Certainty.ASK, doubted[0].asked or (intents[0].intent,))
+
+
+def _begins_a_sentence(vocabulary: Vocabulary, line: Line, reading: Understanding) -> bool:
+    """Tell whether a line denies, asks or puts a condition on what stands in another line: `No quiero`."""
+    tokens = _without_courtesy(line.tokens, vocabulary, ())
+    if reading.is_exact or not tokens:
+        return False
+    mood = mood_of(line, tokens, vocabulary)
+    is_whole = reading.certainty is Certainty.SURE and reading.first.intent not in _SOFT
+    if is_whole:
+        return mood in (Mood.CONDITIONAL, Mood.QUOTATION)
+    return mood not in (Mood.PLAIN, Mood.REQUEST)
 
 
 def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
@@ -128,7 +146,8 @@ def _read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
         return whole
     for parts in (_separated(line, vocabulary), _words_apart(line, vocabulary)):
         several = _several(parts, vocabulary, names)
-        is_meant = not (line.is_question or line.is_quoted)
+        tokens = _without_courtesy(line.tokens, vocabulary, names)
+        is_meant = mood_of(line, tokens, vocabulary) is Mood.PLAIN
         if several and (is_meant or not _does_change(several, vocabulary.role)):
             return several
     return whole

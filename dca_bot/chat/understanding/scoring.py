@@ -40,6 +40,8 @@ class Candidate:
     """Whether a phrase holds only with a word that doesn't even sound like the typed word."""
     phrase_points: int = 0
     """The points of the best phrase alone."""
+    left_over: int = 0
+    """How many words that say something the phrases don't account for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
     left_over = len(content - used)
     whole = -min(_LOST * left_over, _LOST_MAX) if left_over else _WHOLE
     points = best.points + min(further, _WHOLE) + whole
-    return Candidate(intent, points, used, best.is_corrected, best.is_typo, best.points)
+    return Candidate(intent, points, used, best.is_corrected, best.is_typo, best.points, left_over)
 
 
 def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:

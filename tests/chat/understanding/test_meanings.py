@@ -242,6 +242,20 @@ def test_nothing_runs_where_a_line_beside_a_change_is_not_understood():
     assert found.certainty is ASK
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("No quiero\npausar", "no\npausar", "si baja\npausar", "puedo\npausar"),
+        *("me dijo:\nlimit 100", "cuando pueda, limite 200", "pausar\nno"),
+    ],
+)
+def test_a_sentence_over_several_lines_changes_no_more_than_in_one(text):
+    found = understand(text, CLIENT)
+    assert not {one.intent for one in found.intents} & {"pause"}
+    assert "100.00" not in str(found)
+    assert "200.00" not in str(found)
+
+
 def test_a_text_takes_all_further_lines_as_they_are():
     found = understand("contacto No me llega\nnada; ¿qué hago?\n\nlimit 5", CLIENT)
     assert only(found) == ("contact", {"text": "No me llega\nnada; ¿qué hago?\nlimit 5"})

@@ -1,7 +1,7 @@
 """Reading messages: exact commands, plain words, arguments, several lines, codes and secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dca_bot.chat.understanding.meaning import NOTHING, Certainty, Understanding
@@ -380,6 +380,7 @@ def test_files_mean_nothing():
         assert understand(text, CLIENT) == NOTHING
 
 
+@settings(deadline=None)  # the first example builds the index of both roles
 @given(st.text(max_size=300))
 def test_any_text_has_a_meaning(text):
     for vocabulary in (CLIENT, OPERATOR):
@@ -414,6 +415,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=9).map(" ".join))
 def test_words_in_any_order_have_a_meaning(text):
     for vocabulary in (CLIENT, OPERATOR):

@@ -17,6 +17,7 @@ GOOD_MIN = {
     "written_6": 960,
     "written_7": 970,
     "written_8": 980,
+    "written_9": 970,
 }
 """Of 1,000 messages: how many are read right, or asked back with the right command first."""
 WRONG_MAX = 10

@@ -32,6 +32,11 @@ class Hoard:
         async with server as running:
             yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
 
+    def is_read_by(self, receiver: str) -> bool:
+        """Tell whether somebody is subscribed to a receiver's messages."""
+        filters = (one for each in self._subscriptions.values() for one in each.values())
+        return any(receiver in one.get("#p", ()) for one in filters)
+
     def store(self, text: str, receivers: Sequence[str]) -> None:
         """Keep an event for its receivers; an event without a time or a kind counts as a wrap of now."""
         event = json.loads(text)

@@ -52,6 +52,8 @@ class Volume:
     unpaced_per_s: float = 0.0
     restarts: list[tuple[float, float]] = field(default_factory=list)
     """How long the first answer took, and how much of that a CPU worked for the bot."""
+    met_live: tuple[float, float] = (0.0, 0.0)
+    """The same of a question that comes once the bot has asked for its messages."""
     executed: int = 0
     unanswered: int = 0
     strangers: int = 0
@@ -69,6 +71,7 @@ class Volume:
                 f"memory in MB, start to end  {memory}",
                 f"first answer after restarts over all of them  {_times(self.restarts[:-1])}",
                 f"first answer of a ledger that knows none of them  {_times(self.restarts[-1:])}",
+                f"first answer to who asks once the bot listens  {_times([self.met_live])}",
             )
         )
 
@@ -164,6 +167,7 @@ async def measure(*, count: int, per_s: int, seed: int) -> Volume:
             volume.rss_kb.append(_rss_kb(pid))
         for _ in range(2):
             volume.restarts.append(await _first_answer(here, "bot"))
+        volume.met_live = await _first_answer(here, "bot", is_live=True)
         volume.restarts.append(await _first_answer(here, "cold"))
         _look(here, volume)
     return volume
@@ -212,10 +216,16 @@ async def _ask_on(here: Scene, volume: Volume, took: list[float]) -> None:
         await asyncio.sleep(ASK_EVERY_S)
 
 
-async def _first_answer(here: Scene, folder: str) -> tuple[float, float]:
-    """Start the bot and ask at once; return how long the first answer took, and the CPU's part of that."""
+async def _first_answer(here: Scene, folder: str, *, is_live: bool = False) -> tuple[float, float]:
+    """Start the bot and ask; return how long the first answer took, and the CPU's part of that.
+
+    `is_live`: ask, and count, only from when the bot has asked the relay for its messages.
+    """
     began = time.monotonic()
     async with here.bot(folder) as pid:
+        while is_live and not here.hoard.is_read_by(here.client.bot):
+            await asyncio.sleep(0.01)
+            began = time.monotonic()
         await here.ask()
         return time.monotonic() - began, _cpu_s(pid)
 

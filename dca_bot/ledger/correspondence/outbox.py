@@ -138,10 +138,12 @@ def resend_since(tx: Tx, pubkey: str, since: datetime, *, now: datetime) -> None
 
 def end_codes(tx: Tx, pubkey: str, *, now: datetime) -> None:
     """Have no message leave any more that brings a person a code."""
+    oldest = now - max(clock.CODE_LIFE, clock.KNOCK_LIFE)
     tx.execute(
         "UPDATE outbox SET expires_at = ?1, dropped_at = CASE WHEN sent_at IS NULL"
-        " THEN coalesce(dropped_at, ?1) ELSE dropped_at END WHERE recipient = ?2 AND expires_at > ?1",
-        (micros(now), pubkey),
+        " THEN coalesce(dropped_at, ?1) ELSE dropped_at END"
+        " WHERE recipient = ?2 AND created_at >= ?3 AND expires_at > ?1",
+        (micros(now), pubkey, int(oldest.timestamp())),
     )
 
 

@@ -180,6 +180,7 @@ _PULLED = (
     "UPDATE slow_destination SET since = :now WHERE since > :now",
     "UPDATE delivery SET lost_at = :now WHERE lost_at > :now",
     "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE question SET expires_at = :code WHERE expires_at > :code",
     "UPDATE outbox SET expires_at = :code WHERE expires_at > :code",
     "UPDATE knock SET knocked_at = :now WHERE knocked_at > :now",
     "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",

@@ -69,6 +69,12 @@ MIGRATIONS = (
         "a692702da7383698",
         "where people read, whom messages reach, how far each relay was heard, and strangers' knocks",
     ),
+    Migration(
+        "0007_conversation.sql",
+        "3b03044a4f0a",
+        "7dca3a2ed59dc2dc",
+        "the bot's last question to each person, and what clients ask of the operators",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

@@ -293,6 +293,8 @@ STAYS = {
     "relay.worked_at": IS_SHOWN,
     "relay_list.created_at": IS_OUTSIDE,
     "posting.posted_at": IS_FINAL,
+    "task.answered_at": IS_TOLD,
+    "task.asked_at": IS_SHOWN,
     "verdict.at": IS_FINAL,
     "verify_look.looked_at": "is never altered; a payee's word counts after the time that was witnessed",
     "alarm.told_at": IS_TOLD,

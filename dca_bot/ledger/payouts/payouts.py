@@ -5,19 +5,19 @@ from collections.abc import Iterable, Sequence
 
 from dca_bot.core.payout import UNSENT, PayoutState
 from dca_bot.ledger.payouts.payout import Attempt, Payout
-from dca_bot.ledger.programme.clients import Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, span_or_none
 
 IS_UNSENT = "payout.state IN ({})".format(", ".join(f"'{state}'" for state in UNSENT))
 """SQL for UNSENT, in queries that call the table or view `payout`."""
 PROVEN_VOID = (
-    "(payout.destination_kind <> 'address' OR payout.source_status = '' OR EXISTS"
+    f"(payout.destination_kind = '{INVOICE_KEY}' OR payout.source_status = '' OR EXISTS"
     " (SELECT 1 FROM verdict WHERE payout_id = payout.id AND number = payout.attempt))"
 )
 """SQL for a void payout that may get a new attempt without an operator's word.
 
-A ledger from before second witnesses may have void payouts to addresses without a verdict.
+A ledger from before second witnesses may have void payouts that left LNbits without a verdict.
 """
 
 

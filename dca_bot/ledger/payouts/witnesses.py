@@ -1,4 +1,4 @@
-"""What witnesses said about invoices of Lightning addresses: answers of payees' servers, and verdicts.
+"""What witnesses said about invoices that are paid outside LNbits: answers of payees' servers, and verdicts.
 
 The invariant: answers and verdicts are never altered; an invoice has at most one verdict. `core/witness`
 decides by them.
@@ -21,7 +21,7 @@ from dca_bot.core.witness import (
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.payouts.payout import Attempt, Payout
-from dca_bot.ledger.programme.clients import ADDRESS
+from dca_bot.ledger.programme.clients import GOES_OUTSIDE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -173,7 +173,7 @@ def is_called_paid(tx: Tx, payout: Payout) -> bool:
 
 
 def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Case:
-    """Gather what is known of a payment to an address that LNbits calls failed, or shows no more.
+    """Gather what is known of a payment outside LNbits that LNbits calls failed, or shows no more.
 
     `is_failed`: LNbits shows the payment now, as failed.
     """
@@ -190,12 +190,11 @@ def case_of(tx: Tx, payout: Payout, attempt: Attempt, *, is_failed: bool) -> Cas
 
 
 def unproven_count(tx: Tx) -> int:
-    """Count the payouts to addresses that are paid on LNbits' word alone, without a preimage."""
+    """Count the payouts outside LNbits that are paid on LNbits' word alone, without a preimage."""
     row = tx.execute(
-        "SELECT count(*) AS n FROM payout WHERE state = 'DONE' AND destination_kind = ?"
+        f"SELECT count(*) AS n FROM payout WHERE state = 'DONE' AND {GOES_OUTSIDE}"
         " AND NOT EXISTS (SELECT 1 FROM verdict WHERE payout_id = payout.id"
-        "   AND number = payout.attempt AND outcome = 'arrived')",
-        (ADDRESS,),
+        "   AND number = payout.attempt AND outcome = 'arrived')"
     ).fetchone()
     return int(row["n"])
 
@@ -236,7 +235,7 @@ def _may_void(tx: Tx, payout: Payout) -> bool:
         "   AND witness = 'verify' AND id > coalesce((SELECT max(id) FROM verdict"
         "     WHERE client_id = ?1 AND witness = 'lnbits'), 0))"
         " AND NOT EXISTS (SELECT 1 FROM open_payout WHERE client_id = ?1 AND id <> ?2"
-        "   AND state = 'IN_DOUBT' AND destination_kind = ?3) AS yes",
-        (payout.client_id, payout.id, ADDRESS),
+        f"   AND state = 'IN_DOUBT' AND {GOES_OUTSIDE}) AS yes",
+        (payout.client_id, payout.id),
     ).fetchone()
     return bool(row["yes"])

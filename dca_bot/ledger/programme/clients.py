@@ -17,6 +17,9 @@ from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 INVOICE_KEY = "invoice_key"
 ADDRESS = "address"
+LNURL = "lnurl"
+GOES_OUTSIDE = f"destination_kind <> '{INVOICE_KEY}'"
+"""SQL for a destination that is no wallet at the bot's LNbits: an address or an LNURL-pay code."""
 _LEVELS = ("", "low", "used up")
 _SELECT = """
 SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM client
@@ -28,7 +31,7 @@ OPEN_CLIENT = "role = 'client' AND state <> 'closed'"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination of sats. `kind`: INVOICE_KEY or ADDRESS; `value`: the key or the address."""
+    """A destination of sats. `kind`: INVOICE_KEY, ADDRESS or LNURL; `value`: the key, address or code."""
 
     kind: str
     value: str

@@ -71,9 +71,10 @@ MIGRATIONS = (
     ),
     Migration(
         "0007_conversation.sql",
-        "3b03044a4f0a",
-        "7dca3a2ed59dc2dc",
-        "the bot's last question to each person, and what clients ask of the operators",
+        "f7c2e975bd6a",
+        "c4220e733dac6e64",
+        "the bot's last question to each person, what clients ask of the operators, and LNURL-pay codes as"
+        " destinations",
     ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation

@@ -207,6 +207,25 @@ async def test_texts_of_several_values_become_columns_and_say_the_same(folder):
     assert {" fee=" in text for text in before[0].values()} == {True, False}
 
 
+async def test_clients_keep_every_column_when_their_table_is_rebuilt(folder):
+    path = put_old_ledger("v6-e5b61c5", folder)
+    columns = "SELECT group_concat(name, ', ') FROM pragma_table_info('client')"
+    with closing(sqlite3.connect(path)) as ledger:
+        (names,) = ledger.execute(columns).fetchone()
+        before = ledger.execute(f"SELECT {names} FROM client ORDER BY id").fetchall()
+    await open_and_close(folder)
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute(columns).fetchone() == (names,)
+        assert ledger.execute(f"SELECT {names} FROM client ORDER BY id").fetchall() == before
+        assert ledger.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert len(before) > 5
+
+
+def test_indexes_and_triggers_of_version_6_are_in_version_7():
+    names = [{(kind, name) for kind, name, _ in published(version)} for version in (6, 7)]
+    assert names[0] <= names[1]
+
+
 @pytest.mark.parametrize("name", ["v2-3dcd5fb", "v2-fe4c415"])
 async def test_ledger_that_was_migrated_with_its_old_tables_is_repaired_as_one_that_was_not(
     tmp_path, name

@@ -9,7 +9,7 @@ from ledger.story import KEY, WAYS, hex_of
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.ledger.payouts import witnesses
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 
 OTHER = "a" * 64
 
@@ -207,6 +207,14 @@ ATTACKS = {
     "a payout goes in another way after it was submitted": (
         "UPDATE payout SET destination_kind = 'address' WHERE state = 'DONE'",
         "the destination is fixed since the payout was submitted",
+    ),
+    "a payout goes in an unknown way": (
+        "UPDATE payout SET destination = 'x', destination_kind = 'bolt12' WHERE state = 'PLANNED'",
+        "a payout goes to a destination of a known kind",
+    ),
+    "a client is paid in an unknown way": (
+        "UPDATE client SET destination = 'x', destination_kind = 'bolt12' WHERE id = 1",
+        "CHECK constraint failed: destination_kind",
     ),
     "a payout forgets that it was submitted": (
         "UPDATE payout SET submitted_at = NULL WHERE state = 'DONE'",
@@ -458,10 +466,10 @@ def test_an_owed_client_cannot_be_closed(story):
 # A failed payment to an address: one witness is no proof
 
 
-@pytest.fixture
-def doubted(story):
-    """Two payouts to ana's address: one in doubt, one planned."""
-    place = Destination(ADDRESS, "ana@example.com")
+@pytest.fixture(params=[ADDRESS, LNURL])
+def doubted(story, request):
+    """Two payouts to ana's address or LNURL-pay code: one in doubt, one planned."""
+    place = Destination(request.param, "ana@example.com")
     ana = story.client("ana", balance=100_000, destination=place)
     story.cash_out("d1", 600, 60)
     story.cash_out("d2", 700, 70)

@@ -25,6 +25,7 @@ GROWING = {
     "payout",
     "posting",
     "share",
+    "task",
 }
 # These hold what is still open, and lose it again.
 OPEN = {
@@ -41,6 +42,8 @@ OPEN = {
     "payout_open",
     "payout_open_of",
     "share_unplanned",
+    "task_open",
+    "task_withdrawal",
 }
 # What is found by these columns is a few rows, or those of a span of time, however long the history.
 NARROW = {
@@ -67,6 +70,7 @@ NARROW = {
     ("payout_submitted", "submitted_at>?"),  # a day
     ("share_day", "client_id=? AND day=?"),
     ("share_payout", "payout_id=?"),
+    ("task_of_client", "client_id=? AND asked_at>?"),  # a day
     ("share", "distribution_id=?"),  # one for each client at most
     ("attempt", "payout_id=?"),
     ("payout", "id>? AND id<?"),  # the ids that begin alike

@@ -71,8 +71,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0007_conversation.sql",
-        "f7c2e975bd6a",
-        "c4220e733dac6e64",
+        "36aa0530f1fa",
+        "1190b4c288d7ba0b",
         "the bot's last question to each person, what clients ask of the operators, and LNURL-pay codes as"
         " destinations",
     ),

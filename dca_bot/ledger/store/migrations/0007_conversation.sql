@@ -15,12 +15,15 @@ CREATE TABLE task (
   amount_minor INTEGER CHECK (amount_minor > 0),  -- the wish, for a withdrawal
   asked_at     INTEGER NOT NULL,
   answered_at  INTEGER,
-  answered_by  TEXT CHECK (length(answered_by) = 64),  -- the operator's public key
+  -- The operator's public key; the client's own for a request that was taken back or replaced.
+  answered_by  TEXT CHECK (length(answered_by) = 64),
   CHECK ((kind = 'contact') = (text <> '')),
   CHECK ((kind = 'withdrawal') = (amount_minor IS NOT NULL)),
   CHECK ((answered_at IS NULL) = (answered_by IS NULL))
 ) STRICT;
 CREATE INDEX task_open ON task (client_id, id) WHERE answered_at IS NULL;
+CREATE UNIQUE INDEX task_withdrawal ON task (client_id) WHERE kind = 'withdrawal' AND answered_at IS NULL;
+CREATE INDEX task_of_client ON task (client_id, asked_at);
 
 -- Destinations -----------------------------------------------------------------------------------------------
 

@@ -71,8 +71,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0007_conversation.sql",
-        "36aa0530f1fa",
-        "1190b4c288d7ba0b",
+        "6b0e4d256ccd",
+        "a83c77d833bc36ec",
         "the bot's last question to each person, what clients ask of the operators, and LNURL-pay codes as"
         " destinations",
     ),

@@ -25,6 +25,9 @@ CREATE INDEX task_open ON task (client_id, id) WHERE answered_at IS NULL;
 CREATE UNIQUE INDEX task_withdrawal ON task (client_id) WHERE kind = 'withdrawal' AND answered_at IS NULL;
 CREATE INDEX task_of_client ON task (client_id, asked_at);
 
+-- The cash-outs of one machine, in the order of time: `txs Market`.
+CREATE INDEX cash_out_machine ON cash_out (device_id, at);
+
 -- Destinations -----------------------------------------------------------------------------------------------
 
 -- An LNURL-pay code is a destination of its own kind. Every kind but 'invoice_key' is paid outside LNbits, and the

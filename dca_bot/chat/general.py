@@ -8,7 +8,7 @@ from dca_bot.chat.params import Param, read_word
 from dca_bot.chat.parsing import is_of_client, spell_out
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Say
+from dca_bot.messages.say import Say, Typed
 
 _HELP_DETAILS_MAX = 12
 
@@ -61,13 +61,13 @@ def _names(word: str, more: Sequence[str]) -> str:
 
 
 def _summary(command: Command[Any]) -> Say:
-    return Say("help.line", usage=command.usage, summary=Say(f"{command.key}.summary"))
+    return Say("help.line", usage=Typed(command.usage), summary=Say(f"{command.key}.summary"))
 
 
 def _details(command: Command[Any]) -> Say:
     return Say(
         "help.details",
-        usage=command.usage,
+        usage=Typed(command.usage),
         summary=Say(f"{command.key}.summary"),
         example=Say(f"{command.key}.example"),
     )

@@ -21,7 +21,7 @@ from dca_bot.chat.params import (
 )
 from dca_bot.core.currencies import SATS
 from dca_bot.ledger.correspondence.confirmations import Confirmation
-from dca_bot.messages.say import CommandRefused, Say, refuse
+from dca_bot.messages.say import CommandRefused, Say, Typed, refuse
 
 _UP_TO_999 = re.compile(r"\D*[0-9]{1,3}")
 _NEXT_THREE = re.compile(r"[0-9]{3}(?![0-9])")
@@ -109,7 +109,7 @@ def is_of_client(words: Sequence[str], command_set: CommandSet) -> bool:
 
 def usage(command: Command[Any]) -> Say:
     """Say how a command is written, with an example."""
-    return Say("usage", usage=command.usage, example=Say(f"{command.key}.example"))
+    return Say("usage", usage=Typed(command.usage), example=Say(f"{command.key}.example"))
 
 
 def wrong_argument(command: Command[Any], refused: CommandRefused) -> CommandRefused:
@@ -145,7 +145,7 @@ def _read(
     command: Command[Any], words: Sequence[str], command_set: CommandSet, currency: str
 ) -> Args:
     if words and not command.params:
-        raise refuse("unknown.nearest", usage=command.shortest)
+        raise refuse("unknown.nearest", usage=Typed(command.shortest))
     try:
         given = _join_units(command, words, currency)
     except CommandRefused as refused:
@@ -206,8 +206,8 @@ def _unknown(words: Sequence[str], command_set: CommandSet) -> Say:
         wanted = " ".join(words[:length])
         nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=0.7)
         if nearest:
-            return Say("unknown.nearest", usage=names[nearest[0]].shortest)
+            return Say("unknown.nearest", usage=Typed(names[nearest[0]].shortest))
     starting = [c for c in command_set.table if words and c.words[0] == words[0]]
     if starting:
-        return Say("unknown.nearest", usage=starting[0].shortest)
+        return Say("unknown.nearest", usage=Typed(starting[0].shortest))
     return Say("unknown.nothing")

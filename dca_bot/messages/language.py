@@ -25,6 +25,7 @@ _THOUSANDS = 3
 class Language:
     """A catalogue, and the English catalogue for keys that a new language has no text for yet."""
 
+    code: str
     texts: Mapping[str, str]
     english: Mapping[str, str]
 

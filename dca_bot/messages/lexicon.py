@@ -40,6 +40,13 @@ class Lexicon:
             found = found.get(name, {})
         return {key: phrases(text) for key, text in found.items() if isinstance(text, str)}
 
+    def shown(self, *path: str) -> dict[str, str]:
+        """Return the phrase of a section that people are shown, by key: the first, with case and accents."""
+        found: Mapping[str, Any] = self.sections
+        for name in path:
+            found = found.get(name, {})
+        return {key: cased(text)[0] for key, text in found.items() if isinstance(text, str)}
+
     def texts(self, *sections: str) -> Iterator[str]:
         """Yield each phrase of some sections and of the sections within, without case and accents."""
         left = [self.sections.get(name, {}) for name in sections]

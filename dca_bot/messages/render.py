@@ -41,8 +41,10 @@ from dca_bot.messages.say import (
     Say,
     Tenths,
     Times,
+    Typed,
     Word,
 )
+from dca_bot.messages.typed import command_words
 
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
@@ -91,18 +93,20 @@ class Texts:
 
     def _language(self, code: str) -> Language:
         english = self.catalogues[FALLBACK]
-        return Language(self.catalogues.get(code, english), english)
+        return Language(code, self.catalogues.get(code, english), english)
 
     def _say(self, say: Say, language: Language) -> str:
         fields = {name: self._field(field, language) for name, field in say.fields.items()}
         return language.template(say.key, say.fields.get("n")).format_map(fields)
 
-    def _field(  # noqa: PLR0911 - one return for each kind of field
+    def _field(  # noqa: C901, PLR0911 - one return for each kind of field
         self, field: Field, language: Language
     ) -> str:
         match field:
             case Word(group, value):
                 return language.word(f"word.{group}.{value}", value)
+            case Typed(lines):
+                return ", ".join(map(command_words(language.code).line, lines))
             case LanguageName(code):
                 return self.catalogues.get(code, {}).get("locale.name", code)
             case Say():
@@ -161,7 +165,8 @@ class Texts:
 def load_texts(programme: Programme, folder: Traversable = _FOLDER) -> Texts:
     """Read all catalogues of a folder, those that come with the program by default."""
     catalogues = {
-        language: _catalogue(file.read_text(encoding="utf-8")) for language, file in _files(folder)
+        language: _catalogue(file.read_text(encoding="utf-8"), language)
+        for language, file in _files(folder)
     }
     return Texts(catalogues, programme.currency, programme.timezone)
 
@@ -191,9 +196,11 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @cache
-def _catalogue(toml: str) -> Mapping[str, str]:
+def _catalogue(toml: str, language: str) -> Mapping[str, str]:
     """Return the texts of a catalogue by key; each catalogue is parsed once in a process."""
-    return MappingProxyType(_flatten(tomllib.loads(toml)))
+    words = command_words(language)
+    texts = _flatten(tomllib.loads(toml))
+    return MappingProxyType({key: words.text(text) for key, text in texts.items()})
 
 
 def _cut(text: str) -> str:

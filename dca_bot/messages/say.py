@@ -112,6 +112,16 @@ class Bolt11:
     bolt11: str
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Typed:
+    """Command lines in English, shown between commas in the words of the reader's language."""
+
+    lines: tuple[str, ...]
+
+    def __init__(self, *lines: str) -> None:
+        object.__setattr__(self, "lines", lines)
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageName:
     """A language, under the name that speakers of the language use."""
@@ -148,7 +158,18 @@ Number = Fiat | Sat | Percent | Rate | Tenths | Reported
 Date = Moment | Day | Times
 Link = Npub | Bolt11
 Field = (
-    Number | Date | Plain | Code | Link | Word | LanguageName | Say | tuple[Say, ...] | str | int
+    Number
+    | Date
+    | Plain
+    | Code
+    | Link
+    | Word
+    | LanguageName
+    | Typed
+    | Say
+    | tuple[Say, ...]
+    | str
+    | int
 )
 
 

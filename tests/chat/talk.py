@@ -58,7 +58,7 @@ KEYS = {
 FULL = (
     "This wallet has reached the limit of its plan. Write to help@full.example to raise the limit."
 )
-CODE = re.compile(r"confirm ([2-9A-Z]{4})")
+CODE = re.compile(r"confirm(?:ar)? ([2-9A-Z]{4})")
 KNOCK = re.compile(r"KNOCK-[2-9A-Z]{6}")
 _chance = random.Random(7)
 PEOPLE = {

@@ -411,10 +411,10 @@ async def test_client_is_told_in_her_language(talk):
     letter = (await talk.letters_to("maria"))[-1]
     assert letter.startswith(
         "Hubo una venta en la máquina y no se le compró nada. Su saldo de 100.00 GTQ se conserva.\n"
-        "Aún no hay billetera, así que no se le puede comprar ni pagar nada. Envíe: wallet"
+        "Aún no hay billetera, así que no se le puede comprar ni pagar nada. Envíe: billetera"
     )
     assert (await talk.tell("maria", "mode fixed")) == (
-        "¿Cuánto al día? Envíe: mode fixed AMOUNT (como máximo 2,000.00 GTQ)\n"
+        "¿Cuánto al día? Envíe: modo fijo CANTIDAD (como máximo 2,000.00 GTQ)\n"
         "Hasta entonces todo queda como está."
     )
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from talk import START, make_programme
+from test_command_lines import CATALOGUES
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import CommandSet
@@ -20,6 +21,7 @@ from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import RANGE_DAYS
 from dca_bot.chat.parsing import parse
+from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.delivery import Undelivered
@@ -59,24 +61,18 @@ from dca_bot.messages.say import (
     Word,
     expiry,
 )
+from dca_bot.messages.typed import marked_lines
 
 PACKAGE = Path(__file__).parents[2] / "dca_bot"
 TEXTS = load_texts(make_programme())
 ENGLISH = TEXTS.catalogues["en"]
+MARKED = CATALOGUES["en"]
+"""The English texts with the marks of command lines."""
 COMMANDS = (*CLIENT_COMMANDS, *OPERATOR_COMMANDS)
 SAYINGS = {"Say", "refuse"}
 FORMS = ("zero", "one", "two", "few", "many", "other")
 """CLDR's names of plural forms."""
 TRANSLATIONS = [language for language in LANGUAGES if language != "en"]
-EXAMPLES = {f"{command.key}.example" for command in COMMANDS}
-PARAMETERS = {
-    param.name for command in COMMANDS for param in command.params if param.name.isupper()
-}
-PHRASES = {command.name for command in COMMANDS if len(command.words) > 1} - {"fixed run"}
-"""Commands that no English prose is taken for; a fixed run is also what it does."""
-NO_COMMANDS = {"cash.machine"}
-"""Texts with a colon before a word that is a command, too: "In since then: deposits 1,500.00 GTQ"."""
-PROMPT = re.compile(r"\b[Ss]end:? ([a-z]+)")
 
 
 def templates(key, catalogue=ENGLISH):
@@ -268,12 +264,6 @@ def test_each_language_has_the_same_keys_and_fields(language):
         assert fields_of(template) - free == fields_of(english_of(key)) - free, key
 
 
-def to_be_typed(text):
-    """Return what a text has of command lines: commands of several words, and parameters."""
-    found = {phrase for phrase in PHRASES if re.search(rf"\b{phrase}\b", text)}
-    return found | (PARAMETERS & set(re.findall(r"[A-Z]+", text)))
-
-
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_each_plural_form_of_the_language_is_there_and_names_the_number_unless_it_is_of_one(
     language,
@@ -307,23 +297,6 @@ def test_translation_has_the_shape_of_the_english_text(language):
         assert key in DETAILED or len(text) <= len(english) * 14 // 10 + 20, key
 
 
-@pytest.mark.parametrize("language", TRANSLATIONS)
-def test_what_is_to_be_typed_stays_in_a_translation(language):
-    firsts = {command.words[0] for command in COMMANDS}
-    for key in set(TEXTS.catalogues[language]) - EXAMPLES:
-        english, text = english_of(key), TEXTS.catalogues[language][key]
-        assert to_be_typed(text) == to_be_typed(english), key
-        for word in set(PROMPT.findall(english)) & firsts:
-            assert re.search(rf"\b{word}\b", text), f"{key} lacks {word}"
-
-
-def fields_to_be_typed(text):
-    """Return the fields that stand in the command lines of a text."""
-    names = "|".join(sorted((command.name for command in COMMANDS), key=len, reverse=True))
-    lines = re.findall(rf": (?:{names})((?: \"?\{{\w+\}}\"?)+)", text)
-    return set().union(*(fields_of(line) for line in lines))
-
-
 def test_amount_to_be_typed_is_written_the_same_in_each_language():
     found = set()
     for _, node in nodes():
@@ -331,8 +304,8 @@ def test_amount_to_be_typed_is_written_the_same_in_each_language():
             continue
         typed = set()
         keys = (keys_of(node.args[0]) if node.args else None) or []
-        for key in set(keys) - NO_COMMANDS:
-            typed |= set().union(*(fields_to_be_typed(text) for text in templates(key)))
+        for text in (text for key in keys for text in templates(key, MARKED)):
+            typed |= set().union(*map(fields_of, marked_lines(text)))
         for keyword in node.keywords:
             if keyword.arg in typed and isinstance(keyword.value, ast.Call):
                 found.add(getattr(keyword.value.func, "id", ""))
@@ -353,11 +326,10 @@ def test_whole_npubs_and_invoices_are_links():
     assert ("npub", "Npub") in found
 
 
-@pytest.mark.parametrize("language", TEXTS.catalogues)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_each_example_can_be_typed_as_it_stands(language, command):
+def test_each_example_can_be_typed_as_it_stands(command):
     table = CLIENT_COMMANDS if command in CLIENT_COMMANDS else OPERATOR_COMMANDS
-    example = TEXTS.catalogues[language][f"{command.key}.example"]
+    example = ENGLISH[f"{command.key}.example"]
     assert parse(example, CommandSet(table), "GTQ").command is command
 
 
@@ -365,7 +337,8 @@ def test_each_example_can_be_typed_as_it_stands(language, command):
 def test_code_is_asked_for_with_the_command_itself(language):
     text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
     typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
-    assert parse(typed.partition(" (")[0], CommandSet(CLIENT_COMMANDS), "GTQ").command is CONFIRM
+    meant = understand(typed.partition(" (")[0], vocabulary_of("client", (language,))).first
+    assert (meant.intent, meant.arguments) == (CONFIRM.name, {"code": "7K2Q"})
 
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)

@@ -15,7 +15,7 @@ from dca_bot.chat.understanding.arguments import destination_of
 from dca_bot.chat.understanding.grammar import (
     Exact,
     command_names,
-    list_of_choice,
+    list_of_words,
     read_command,
     reason,
     row_of,
@@ -161,7 +161,7 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
         left = _with_period(left, vocabulary)
     words: list[str] = []
     for param in row.params:
-        listed = list_of_choice(name, param)
+        listed = list_of_words(name, param)
         if listed and left:
             value, used = begins_with(left, vocabulary.values("values", listed))
             words.append(PERIODS.get(value, value) if used else left[0].raw)

@@ -14,6 +14,7 @@ from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import Command, CommandSet
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import (
+    PAGE,
     RANGE_DAYS,
     Param,
     choice,
@@ -110,7 +111,7 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     Command(("contact",), (_MAY_HAVE_TEXT,)),
     Command(("withdraw",), (_MAY_HAVE_AMOUNT,)),
     Command(("receipt",), (Param("ID", read_word, optional=True),)),
-    Command(("export",), (_FORMAT,)),
+    Command(("export",), (_FORMAT, PAGE)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
     Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
     Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),
@@ -195,6 +196,11 @@ def list_of_choice(name: str, param: Param) -> str:
     """Return the lexicon's list of a parameter's values; empty for a parameter without a list."""
     listed = _LISTS.get(param.name, "")
     return listed or (name.rpartition(" ")[2] if param.choices else "")
+
+
+def list_of_words(name: str, param: Param) -> str:
+    """Return the list of a parameter's values, also where other texts than these values are arguments too."""
+    return list_of_choice(name, param) or ("filter" if param is _FILTER else "")
 
 
 def reason(refused: CommandRefused) -> str:

@@ -16,7 +16,7 @@ ROLES = ("client", "operator")
 SPECIAL = {THANKS, NONE, REFUSED}
 PARTS = {
     *("groups", "spelling", "small", "polite", "mood", "joining", "yes", "numbers", "values"),
-    *("commands", "both", *ROLES),
+    *("placeholders", "commands", "both", *ROLES),
 }
 
 

@@ -16,3 +16,13 @@ class Here:
 
 async def open_here(uri):
     return Here(uri)
+
+
+def at_once(coroutine):
+    """Run a coroutine that waits for nothing, without an event loop, and return the result."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise AssertionError("the coroutine waits for something")

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.messages import describe
-from dca_bot.messages.render import load_texts
+from dca_bot.messages.render import Texts, load_texts
 
 
 @contextmanager
@@ -49,7 +50,7 @@ async def open_ledger(data_dir: Path, connect: Connect = open_in_thread) -> Data
     """
     if not _NEW_LEDGER:
         with TemporaryDirectory(prefix="dca-bot-new-ledger-") as name:
-            await (await open_database(Path(name))).aclose()
+            await (await open_database(Path(name), connect=connect)).aclose()
             _NEW_LEDGER.append(_file_of(Path(name)))
     _lay(_NEW_LEDGER[0], data_dir)
     return await open_database(data_dir, connect=connect)
@@ -127,5 +128,10 @@ def cash_out_row(id_: str, created_at: datetime, **changes: Any) -> CashOut:
 
 def in_english(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Return the findings of an audit in the words of the English catalogue."""
-    texts = load_texts(programme([]))
+    texts = _usual_texts()
     return tuple(texts.render(describe.finding(one), "en") for one in findings)
+
+
+@cache
+def _usual_texts() -> Texts:
+    return load_texts(programme([]))

@@ -1,4 +1,5 @@
 import pytest
+from here import open_here
 from scaffold import open_ledger
 from talk import Talk, make_programme
 
@@ -7,7 +8,7 @@ from talk import Talk, make_programme
 async def talk(tmp_path):
     """A bot that can be talked to, on an empty ledger."""
     folder = tmp_path / "data"
-    database = await open_ledger(folder)
+    database = await open_ledger(folder, open_here)
     yield Talk(database, folder, make_programme())
     await database.aclose()
 
@@ -16,7 +17,7 @@ async def talk(tmp_path):
 async def spanish(tmp_path):
     """A bot of a Spanish programme that can be talked to, on an empty ledger."""
     folder = tmp_path / "data"
-    database = await open_ledger(folder)
+    database = await open_ledger(folder, open_here)
     yield Talk(database, folder, make_programme(language="es"))
     await database.aclose()
 

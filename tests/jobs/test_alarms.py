@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from here import open_here
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import open_ledger
 
@@ -105,7 +106,7 @@ async def make_tower(tmp_path):
     opened = []
 
     async def make(**changes):
-        database = await open_ledger(tmp_path / "data")
+        database = await open_ledger(tmp_path / "data", open_here)
         opened.append(database)
         return Tower(database, **changes)
 

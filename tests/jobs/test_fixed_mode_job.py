@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from here import open_here
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import open_ledger
 
@@ -60,7 +61,7 @@ class Bench:
         self.signals = Signals()
 
     async def open(self):
-        self.database = await open_ledger(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data", open_here)
         notices = Notices(self.programme, load_texts(self.programme))
         self.schedule = FixedMode(
             self.database, self.wallet, notices, self.programme, self.clock, self.signals

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from here import open_here
 from scaffold import open_ledger, programme
 
 from dca_bot.core.ports import RelayHeard
@@ -47,7 +48,7 @@ class Relays:
 
 @pytest.fixture
 async def job(tmp_path):
-    database = await open_ledger(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data", open_here)
     rules = programme(["0" * 64])
     notices = Notices(rules, load_texts(rules), npub)
     yield Heard(database, Relays(), notices, Clock(), Signals())

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from here import open_here
 from losses import lose, reach
 from payout_bench import OPERATOR
 from scaffold import open_ledger
@@ -16,7 +17,7 @@ BOTH = frozenset({OPERATOR, OTHER_OPERATOR})
 
 @pytest.fixture
 async def database(tmp_path):
-    database = await open_ledger(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data", open_here)
     yield database
     await database.aclose()
 

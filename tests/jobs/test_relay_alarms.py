@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from here import open_here
 from scaffold import open_ledger
 from test_alarms import MINUTE, NOW, Tower
 
@@ -40,7 +41,7 @@ class Relays(Tower):
 
 @pytest.fixture
 async def database(tmp_path):
-    database = await open_ledger(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data", open_here)
     yield database
     await database.aclose()
 

@@ -1,10 +1,10 @@
 """Tells ledger stories in few words: every step is one transaction on a real SQLite file."""
 
-import asyncio
 import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from here import at_once, open_here
 from scaffold import cash_out_row, in_english, open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
@@ -18,8 +18,6 @@ from dca_bot.ledger.programme import clients, commission, deposits, machine_cash
 from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.programme.machine_cash import CASH_IN, CASH_OUT, Flow
 from dca_bot.ledger.store import accounts
-
-from .store.here import open_here
 
 CEILINGS = Ceilings(payout_max_sat=1_000_000, day_max_sat=10_000_000)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,27 +35,25 @@ class Story:
     def __init__(self, folder):
         self.folder = folder
         self.now = START
-        self.runner = asyncio.Runner()
         self.database = None
         self.open()
 
     def open(self):
         # Nobody else waits meanwhile: a thread for the file would only be waited for.
-        self.database = self.runner.run(open_ledger(self.folder, open_here))
+        self.database = at_once(open_ledger(self.folder, open_here))
 
     def close(self):
-        self.runner.run(self.database.aclose())
+        at_once(self.database.aclose())
 
     def end(self):
         self.close()
-        self.runner.close()
 
     def do(self, work, *args, **named):
         """Run a ledger function as one transaction."""
-        return self.runner.run(self.database.transact(lambda tx: work(tx, *args, **named)))
+        return at_once(self.database.transact(lambda tx: work(tx, *args, **named)))
 
     def read(self, work, *args, **named):
-        return self.runner.run(self.database.read(lambda tx: work(tx, *args, **named)))
+        return at_once(self.database.read(lambda tx: work(tx, *args, **named)))
 
     def sql(self, statement, *values):
         return self.do(lambda tx: tx.execute(statement, values).fetchall())

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from here import open_here
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import cash_out_row, open_ledger
 
@@ -86,7 +87,7 @@ class Bench:
         self.signals = Signals()
 
     async def open(self):
-        self.database = await open_ledger(self.folder / "data")
+        self.database = await open_ledger(self.folder / "data", open_here)
         self.ingest = self.poller()
 
     async def reopen(self):

@@ -4,6 +4,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+from here import at_once
 from ledger.story import KEY, START, hex_of
 from scaffold import in_english
 
@@ -138,7 +139,7 @@ class Wallets:
 def audit(story, *, source=(), rows=()):
     """Hold LNbits' rows against the ledger; the clients' wallet has the key of the story."""
     wallets = Wallets(source, {KEY.value: rows})
-    found = story.runner.run(audit_payments(story.database, wallets))
+    found = at_once(audit_payments(story.database, wallets))
     return replace(found, findings=in_english(found.findings), notes=in_english(found.notes))
 
 
@@ -230,7 +231,7 @@ def test_payments_are_not_held_in_memory_while_they_are_compared(story):
 
     wallets = type("Long", (Wallets,), {"tagged_payments": rows})((), {})
     tracemalloc.start()
-    found = story.runner.run(audit_payments(story.database, wallets))
+    found = at_once(audit_payments(story.database, wallets))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 25_000_000
@@ -254,6 +255,6 @@ def test_payout_that_is_paid_while_lnbits_is_read_is_not_missed_there(story):
             yield row
 
     wallets = type("Moving", (Wallets,), {"tagged_payments": rows})((), {})
-    assert story.runner.run(audit_payments(story.database, wallets)).findings == ()
+    assert at_once(audit_payments(story.database, wallets)).findings == ()
     (finding,) = audit(story).findings
     assert "is paid in the ledger, LNbits doesn't have it" in finding

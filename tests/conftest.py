@@ -1,10 +1,16 @@
 """Real parts that several folders of tests share; each starts when a test first asks for it."""
 
+import gc
+import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from lnbits_servers import SQLITE, Server, databases, server_on
 from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
@@ -22,12 +28,18 @@ MakeWallet = Callable[..., WalletKeys]
 OUTSIDE = frozenset({"lnbits", "lnbits_server", "remote_lnbits", "postgres", "terminal"})
 """The fixtures of real parts; `make quick` leaves out the tests that have one."""
 OWN_DATABASE = databases(SQLITE)[0]
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system; pytest makes a folder of its own there
+MEMORY_MIN = 4 * 2**30
+# Where cores are shared, the time that an example takes says nothing.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure():
     """Have tests' programs hear Ctrl-C though a shell has started the tests in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _write_to_memory()
 
 
 def pytest_itemcollected(item):
@@ -57,6 +69,17 @@ def pytest_collection_modifyitems(config, items):
         parts += [*first, *islice(quick, max(size - len(first), 0))]
         left -= size
     items[:] = [*parts, *quick]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Have Python look for garbage neither while the tests are collected, nor among them afterwards."""
+    gc.disable()
+    collected = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +122,18 @@ def lnbits_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
         return
     with _server(request.param, request, price_stub, tmp_path_factory) as server:
         yield server
+
+
+def _write_to_memory():
+    """Have the tests' folders in memory: each ledger waits for the disk after each transaction.
+
+    A kill of a process loses nothing either way. TMPDIR says otherwise.
+    """
+    is_free = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN
+    if "TMPDIR" not in os.environ and is_free and os.access(MEMORY, os.W_OK):
+        # For the processes that the tests start, too.
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def _server(database, request, price_stub, tmp_path_factory):

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiosqlite
 from rich.console import Console
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from here import open_here
 
 from dca_bot.ledger.store import bot_state

@@ -94,6 +94,12 @@ _CHECKS = (
         " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
     ),
     (
+        FindingCode.SUM_NOT_SHARES,
+        "SELECT id FROM distribution LEFT JOIN distribution_sum ON distribution_id = distribution.id"
+        " WHERE shared_minor IS NOT"
+        " (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id)",
+    ),
+    (
         FindingCode.ENTRIES_NOT_SHARES,
         "WITH given AS (SELECT *, CASE kind WHEN 'flow' THEN 'machine' WHEN 'fixed' THEN 'treasury'"
         "   ELSE 'commission' END AS source FROM distribution),"

@@ -15,6 +15,7 @@ class FindingCode(StrEnum):
     ACCOUNT_NOT_ITS_ENTRIES = "account_not_its_entries"
     ACCOUNT_BELOW_ZERO = "account_below_zero"
     SHARES_NOT_PRINCIPAL = "shares_not_principal"
+    SUM_NOT_SHARES = "sum_not_shares"
     SHARES_ABOVE_PRINCIPAL = "shares_above_principal"
     ENTRIES_NOT_SHARES = "entries_not_shares"
     NO_ENTRIES = "no_entries"

@@ -71,8 +71,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0007_conversation.sql",
-        "6b0e4d256ccd",
-        "a83c77d833bc36ec",
+        "79ba43e1210e",
+        "23eb66d3e833e5a5",
         "the bot's last question to each person, what clients ask of the operators, and LNURL-pay codes as"
         " destinations",
     ),

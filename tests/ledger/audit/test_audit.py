@@ -128,6 +128,7 @@ DAMAGES = {
     "a share that took too much": (
         "UPDATE share SET minor = minor + 5000 WHERE distribution_id = 'd1' AND client_id = 1",
         [
+            "Distribution d1's kept sum of fiat",
             "Distribution d1 has given more fiat",
             "Distribution d1's entries aren't its shares",
             "What client 1 has given isn't the fiat",
@@ -137,6 +138,14 @@ DAMAGES = {
     "a share that left its payout": (
         "UPDATE share SET payout_id = NULL WHERE distribution_id = 'd1' AND client_id = 1",
         ["Payout .*'s amount isn't the sum of its shares", "What client 1 is owed isn't"],
+    ),
+    "a sum of fiat that was altered": (
+        "UPDATE distribution_sum SET shared_minor = shared_minor + 1 WHERE distribution_id = 'd1'",
+        ["Distribution d1's kept sum of fiat"],
+    ),
+    "a sum of fiat that is gone": (
+        "DELETE FROM distribution_sum WHERE distribution_id = 'd1'",
+        ["Distribution d1's kept sum of fiat"],
     ),
     "a distribution that says more": (
         "UPDATE distribution SET unallocated_sat = 1, principal_sat = principal_sat + 1 WHERE id = 'd1'",
@@ -178,6 +187,7 @@ DAMAGES = {
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
         " commission_sat, unallocated_sat) VALUES ('x1', 'flow', 0, 0, 9, 9, 0, 9)",
         [
+            "Distribution x1's kept sum of fiat",
             "Distribution x1 has no entries",
             "Distribution x1's entries aren't its shares",
             "Distribution x1's cash-out is missing",
@@ -375,6 +385,7 @@ COMMISSION_DAMAGES = {
     "a split that charges fiat": (
         "UPDATE share SET minor = 1 WHERE distribution_id = 'commission:d4' AND client_id = 3",
         [
+            "Distribution commission:d4's kept sum of fiat",
             "Distribution commission:d4 has given more fiat",
             "Distribution commission:d4's entries aren't its shares",
             "What client 3 has given",

@@ -238,6 +238,22 @@ ATTACKS = {
     ),
     "the log is altered": ("UPDATE command_log SET done = 'nothing'", "the log is never altered"),
     "the log is deleted": ("DELETE FROM command_log", "the log is never deleted"),
+    "whom a command was about is altered": (
+        "UPDATE command_subject SET client_id = 2",
+        "the log is never altered",
+    ),
+    "whom a command was about is deleted": (
+        "DELETE FROM command_subject",
+        "the log is never deleted",
+    ),
+    "a distribution's sum is altered": (
+        "UPDATE distribution_sum SET shared_minor = 0",
+        "sums of distributions are never altered",
+    ),
+    "a distribution's sum is deleted": (
+        "DELETE FROM distribution_sum",
+        "sums of distributions are never deleted",
+    ),
     "an attempt is altered": (
         "UPDATE attempt SET payment_hash = 'x'",
         "attempts are never altered",
@@ -325,6 +341,7 @@ def ledger(story):
         "INSERT INTO command_log (at, actor, message_id, command, done) VALUES (0, ?, 'm', 'c', 'd')",
         OTHER,
     )
+    story.sql("INSERT INTO command_subject VALUES (?, 1)", ana)
     story.sql("UPDATE payout SET told = 'told' WHERE id = ?", paid.id)
     story.sql(
         "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, preimage, at)"

@@ -116,3 +116,35 @@ WHEN NEW.state = 'VOID' AND OLD.state <> 'VOID' AND OLD.destination_kind <> 'inv
   AND NOT EXISTS
   (SELECT 1 FROM verdict WHERE payout_id = OLD.id AND number = OLD.attempt AND outcome = 'unpaid')
 BEGIN SELECT RAISE(ABORT, 'one witness is no proof'); END;
+
+-- Sums over a span of time ------------------------------------------------------------------------------------
+
+-- The fiat that each distribution took from its clients: kept, so that a month's sum reads no share.
+CREATE TABLE distribution_sum (
+  distribution_id TEXT PRIMARY KEY REFERENCES distribution (id),
+  shared_minor    INTEGER NOT NULL CHECK (shared_minor >= 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO distribution_sum SELECT id,
+    (SELECT coalesce(sum(minor), 0) FROM share WHERE distribution_id = distribution.id) FROM distribution;
+CREATE TRIGGER distribution_has_sum AFTER INSERT ON distribution BEGIN
+  INSERT INTO distribution_sum SELECT NEW.id, coalesce(sum(minor), 0) FROM share WHERE distribution_id = NEW.id;
+END;
+CREATE TRIGGER distribution_sum_is_final BEFORE UPDATE ON distribution_sum
+BEGIN SELECT RAISE(ABORT, 'sums of distributions are never altered'); END;
+CREATE TRIGGER distribution_sum_stays BEFORE DELETE ON distribution_sum
+BEGIN SELECT RAISE(ABORT, 'sums of distributions are never deleted'); END;
+
+CREATE INDEX posting_cancelled ON posting (posted_at) WHERE kind = 'cancel';
+CREATE INDEX payout_fee ON payout (done_at, fee_msat) WHERE fee_msat > 0;  -- payments within LNbits cost nothing
+
+-- Whom a command was about, for the log of one client; a client's own commands are about the client.
+CREATE TABLE command_subject (
+  client_id  INTEGER NOT NULL REFERENCES client (id),
+  command_id INTEGER NOT NULL REFERENCES command_log (id),
+  PRIMARY KEY (client_id, command_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO command_subject SELECT client_id, id FROM command_log WHERE client_id IS NOT NULL;
+CREATE TRIGGER command_subject_is_final BEFORE UPDATE ON command_subject
+BEGIN SELECT RAISE(ABORT, 'the log is never altered'); END;
+CREATE TRIGGER command_subject_stays BEFORE DELETE ON command_subject
+BEGIN SELECT RAISE(ABORT, 'the log is never deleted'); END;

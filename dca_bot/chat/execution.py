@@ -12,6 +12,7 @@ from dca_bot.chat.admission import RateLimit, Ruling
 from dca_bot.chat.command import Context
 from dca_bot.chat.command_sets import CommandSets
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
+from dca_bot.chat.operator import log
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.services import Services
@@ -103,6 +104,7 @@ class Execution:
                 # In the operators' language; texts have no secrets in them.
                 done=self.texts.render(result.report, self.programme.language),
                 now=now,
+                about=log.subjects(tx, name, invocation.args),
             )
         for reply in result.replies:
             self.replies.write(tx, message, reply, now)

@@ -31,7 +31,7 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 _LOOK_S = 15
-_POLLS = "polls"
+_POLLS = alarms.POLLS
 """The alarm that Lamassu has not been read, whatever the cause."""
 _COPY = "copy"
 """The alarm that Lamassu is read from a copy that nobody renews."""

@@ -16,8 +16,9 @@ from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.repeat import repeat
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
-from dca_bot.messages.daily_summary import Surroundings, daily_summary
+from dca_bot.messages.daily_summary import daily_summary
 from dca_bot.messages.notices import Notices
+from dca_bot.messages.surroundings import Surroundings
 
 _LOOK_S = 30
 _DAY = timedelta(days=1)

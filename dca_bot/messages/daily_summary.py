@@ -1,13 +1,10 @@
 """The daily summary to operators: the day's figures, and the proof that the bot runs and reads Lamassu."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dca_bot.core.money import sat_ceil
 from dca_bot.core.programme import Programme
-from dca_bot.core.reach import Reach
-from dca_bot.core.relay_state import RelayState
 from dca_bot.ledger.correspondence import knocks, outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
@@ -21,23 +18,13 @@ from dca_bot.messages.lamassu_state import age_lines, lost_parts
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
+from dca_bot.messages.surroundings import Surroundings
+from dca_bot.messages.to_do import needs_you, to_do
 
 _NPUB_SHOWN = 12
 _DAY = timedelta(days=1)
 _LOOKBACK_MAX = 7 * _DAY
 """The longest time that one summary covers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The outside parts' and each relay's reach, and the source wallet's balance.
-
-    The balance is None without an answer of LNbits.
-    """
-
-    balance_msat: int | None
-    parts: Sequence[Reach]
-    relays: Sequence[RelayState] = ()
 
 
 def daily_summary(
@@ -57,6 +44,7 @@ def daily_summary(
         lines=(
             Say("summary.heading", since=Moment(since)),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
+            *needs_you(to_do(tx, programme, found, now)),
             _polls(tx),
             *age_lines(tx, now),
             *_done(tx, since, now),

@@ -5,8 +5,8 @@ from query_plans import too_long, traced
 from talk import CODE, OTHER_KEY, START
 from test_log import DEEDS, READS, prepare
 
-from dca_bot.chat.operator.status import Surroundings
 from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.surroundings import Surroundings
 
 # Commands that find something only after a cash-out, and other ways through the same ones.
 MORE = [
@@ -18,6 +18,7 @@ MORE = [
     ("op", "deposits pending 2"),
     ("op", "hold accept 1 100"),
     ("op", "log 2"),
+    ("op", "log maria"),
     ("op", "payouts 2"),
     ("op", "payouts stuck 2"),
     ("op", "tx bbbb"),

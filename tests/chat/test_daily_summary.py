@@ -121,7 +121,14 @@ async def test_summary_tells_what_the_day_brought(started):
         "SELECT count(*) AS n, sum(amount_sat) AS sat FROM payout WHERE done_at"
     )
     ((n, sat),) = done
-    lines = text.splitlines()
+    heading, *lines = text.splitlines()
+    assert heading.startswith(HEADING)
+    assert lines[:3] == [
+        "Needs you:",
+        "- LNbits out of reach since 2026-03-01 06:00 → status all",
+        "- Cash-out held: #1 → holds",
+    ]
+    del lines[:2]
     assert lines[1] == "Lamassu: read 2 times since the last summary, last at 2026-03-03 07:59"
     assert lines[2] == "Shared out: 2 cash-outs, 300.00 GTQ, 36,001 sats"
     assert lines[3] == f"Paid: {n} payouts, {sat:,} sats, fees {-(-n * 1001 // 1000)} sats"

@@ -7,12 +7,12 @@ import pytest
 from scaffold import open_ledger
 from talk import START, Talk, make_programme
 
-from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.ports import Copy
 from dca_bot.core.reach import Part, Reach
 from dca_bot.ledger.distributions import readings
 from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.surroundings import Surroundings
 
 HOUR = timedelta(hours=1)
 WHY = (
@@ -51,7 +51,7 @@ async def summary(talk):
 async def test_status_poll_and_summary_name_the_reason_why_lamassu_cannot_be_read(operator):
     operator.parts = [REFUSED]
     for text in (
-        await operator.tell("op", "status"),
+        await operator.tell("op", "status all"),
         await operator.tell("op", "poll"),
         await summary(operator),
     ):
@@ -71,7 +71,7 @@ async def test_poll_is_silent_of_what_works_and_of_other_parts(talk):
 
 async def test_copy_that_is_read_is_shown_with_its_time(talk):
     await read(talk, Copy("cash_out_txs.csv", START - HOUR))
-    for text in (await talk.tell("op", "status"), await summary(talk)):
+    for text in (await talk.tell("op", "status all"), await summary(talk)):
         lines = text.splitlines()
         assert lines[lines.index(FRESH) + 1] == NEWEST
 
@@ -79,7 +79,7 @@ async def test_copy_that_is_read_is_shown_with_its_time(talk):
 async def test_stale_copy_is_warned_of_in_status_poll_and_summary(talk):
     await read(talk, Copy("cash_out_txs.csv", START - 48 * HOUR))
     for text in (
-        await talk.tell("op", "status"),
+        await talk.tell("op", "status all"),
         await summary(talk),
         await talk.tell("op", "poll"),
     ):
@@ -89,7 +89,7 @@ async def test_stale_copy_is_warned_of_in_status_poll_and_summary(talk):
 async def test_lamassu_itself_has_no_age_but_its_newest_transaction(talk):
     await read(talk, Copy("cash_out_txs.csv", START))
     await read(talk, None)
-    text = await talk.tell("op", "status")
+    text = await talk.tell("op", "status all")
     assert NEWEST in text
     assert "Read from" not in text
 
@@ -97,4 +97,4 @@ async def test_lamassu_itself_has_no_age_but_its_newest_transaction(talk):
 async def test_standby_is_named_in_the_readers_language(operator):
     await read(operator, Copy(STANDBY, START))
     names = {"en": "Read from the standby database, of", "es": "Leído: el servidor de réplica, de"}
-    assert names[operator.programme.language] in await operator.tell("op", "status")
+    assert names[operator.programme.language] in await operator.tell("op", "status all")

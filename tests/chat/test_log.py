@@ -8,6 +8,8 @@ from dca_bot.chat.client.exports import MESSAGE_ROWS
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.parsing import parse
+from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.nostr.keys import npub
 
 # (who, what is written, what the log then says of it)
@@ -191,6 +193,94 @@ async def test_log_is_paged_newest_first(scene):
     assert [amount in first for amount in amounts] == [False] * 2 + [True] * 10
     assert amounts[1] in second
     assert "no more pages" in await scene.tell("op", "log 99")
+
+
+def commands_in(text):
+    """Return the command of each line of a log."""
+    return [line.split(", ", 1)[1].split(":")[0] for line in text.splitlines()[1:]]
+
+
+async def test_log_of_a_client_has_what_the_client_did_and_what_was_done_with_the_client(scene):
+    await scene.tell("maria", "pause")
+    await scene.do("op", "deposit lena 70")
+    await scene.do("op", "deposit maria 80")
+    deposit = (await scene.sql("SELECT max(id) AS id FROM deposit"))[0]["id"]
+    await scene.do("op2", f"deposit confirm {deposit}")
+    await scene.tell("op", "pause all")
+    text = await scene.tell("op", "log Maria")
+    assert text.startswith("What was done by or about maria, newest first:\n")
+    assert commands_in(text)[:3] == ["deposit confirm", "deposit", "pause"]
+    assert commands_in(await scene.tell("op", "log lena")) == ["deposit", "client add"]
+    assert commands_in(await scene.tell("op", "log"))[0] == "pause all"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("client add juan {code}", "juan"),
+        ("client close lena", "lena"),
+        ("client npub maria {fresh}", "maria"),
+        ("deposit confirm 2", "maria"),
+        ("deposit void 1", "maria"),
+        ("withdraw maria 5", "maria"),
+        ("commission set maria 10", "maria"),
+        ("payout retry {payout}", "maria"),
+        ("payout cancel {payout}", "maria"),
+    ],
+)
+async def test_deed_about_a_client_is_in_the_clients_log(scene, text, name):
+    await prepare(scene, text)
+    if "{payout}" in text:
+        text = text.replace("{payout}", (await scene.payout()).id[:8])
+    if "{code}" in text:
+        text = text.replace("{code}", await scene.knock("juan"))
+    reply = await scene.tell("op", text)
+    if "confirm " in reply:
+        await scene.tell("op", f"confirm {code_in(reply)}")
+    shown = commands_in(await scene.tell("op", f"log {name}"))
+    assert text.startswith(shown[0])
+
+
+async def test_hold_of_a_payout_is_about_its_client(scene):
+    await scene.distribute("aaaa1111")
+    payout = await scene.payout()
+    await scene.database.transact(
+        lambda tx: transitions.hold(tx, payout, HoldReason.CEILING_PAYOUT, now=scene.clock.now())
+    )
+    (hold,) = await scene.sql("SELECT id FROM hold WHERE kind = 'payout'")
+    await scene.do("op", f"hold accept #{hold['id']}")
+    assert commands_in(await scene.tell("op", "log maria"))[0] == "hold accept"
+
+
+async def test_log_of_a_closed_client_stays(scene):
+    await scene.tell("op", "client close lena")
+    assert commands_in(await scene.tell("op", "log lena")) == ["client close", "client add"]
+
+
+async def test_log_of_a_client_is_paged(scene):
+    for number in range(12):
+        await scene.do("op", f"deposit maria {number + 1}")
+        await scene.do("op", f"deposit lena {number + 1}")
+    first, second = await scene.tell("op", "log maria"), await scene.tell("op", "log maria 2")
+    assert first.endswith("More: add 2 to the command.")
+    assert len(commands_in(first.rpartition("\n")[0])) == 10
+    assert commands_in(second)[-1] == "client add"
+    assert "lena" not in first + second
+
+
+async def test_number_is_a_page_and_with_a_sign_a_name(scene):
+    await scene.sql("UPDATE client SET name = '1', skeleton = '1' WHERE name = 'maria'")
+    await scene.tell("op", "client pause 1")
+    assert "no more pages" in await scene.tell("op", "log 2")
+    assert commands_in(await scene.tell("op", "log @1"))[0] == "client pause"
+
+
+async def test_log_of_somebody_unknown_or_without_deeds(scene):
+    assert "no client of that name" in await scene.tell("op", "log nobody")
+    await scene.sql("DROP TRIGGER command_subject_stays")
+    await scene.sql("DELETE FROM command_subject")
+    assert "Nothing was done by or about lena yet" in await scene.tell("op", "log lena")
+    assert "number of a page" in await scene.tell("op", "log 2 2")
 
 
 async def test_log_has_no_key_of_a_wallet(scene):

@@ -238,7 +238,11 @@ SCENES = {
         ("maria", "client", "I don't know that command"),
     ],
     "the house": [
-        ("op", "status", "Running.\nLamassu was not read yet.\nLamassu: in reach\nLNbits: OUT OF"),
+        (
+            "op",
+            "status all",
+            "Running.\nLamassu was not read yet.\nLamassu: in reach\nLNbits: OUT OF",
+        ),
         ("op", "status", "Source wallet: 5,000,000 sats"),
         ("op", "poll", "Lamassu is read now"),
         ("op", "pause all", "Paused"),
@@ -297,7 +301,9 @@ async def test_client_sees_cash_outs_as_they_come(talk):
     payout = await talk.payout()
     assert payout.id[:8] in await talk.tell("op", "payouts")
     assert "open payouts 1" in await talk.tell("op", "client close maria")
-    assert "To be paid: 18,000 sats in one payout\n  planned: 1" in await talk.tell("op", "status")
+    assert "To be paid: 18,000 sats in one payout\n  planned: 1" in await talk.tell(
+        "op", "status all"
+    )
 
 
 async def test_two_cash_outs_with_the_same_beginning_are_told_apart(talk):

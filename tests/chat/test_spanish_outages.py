@@ -44,7 +44,7 @@ async def answers(talk, error):
     signals, part = Signals(), part_of(error)
     signals.note(part, reachable=False, now=START, failure=error)
     talk.parts = [*signals.parts.values()]
-    told = [await talk.tell("op", "status")]
+    told = [await talk.tell("op", "status all")]
     if part is Part.LAMASSU:
         told.append(await talk.tell("op", "poll"))
     return [line for text in told for line in text.splitlines() if "Motivo: " in line]

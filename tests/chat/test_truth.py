@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from talk import INVOICE_KEY
 
-from dca_bot.chat.operator.status import Surroundings
 from dca_bot.core.rate import Ticker
 from dca_bot.ledger.programme import tickers
 from dca_bot.messages import obstacles
 from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.surroundings import Surroundings
 
 ADDRESS = "maria@example.com"
 WALLETLESS = "No wallet is set yet, so nothing can be bought for you or paid to you."

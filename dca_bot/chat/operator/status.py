@@ -1,30 +1,26 @@
 """The operators' commands about the bot itself: `status`, `poll`, `pause all`, `resume all`, `audit`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.exports import TABLES_EXPORT
-from dca_bot.chat.operator.machine_cash import three_sides
+from dca_bot.chat.operator.status_text import full_status, programme_state, short_status
+from dca_bot.chat.params import ALL, Param
 from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name
 from dca_bot.core.reach import Part
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.ledger.audit.audit import LedgerAudit
 from dca_bot.ledger.audit.payments import PaymentsAudit, audit_payments
-from dca_bot.ledger.correspondence import outbox
-from dca_bot.ledger.payouts import holds, leases, queue
-from dca_bot.ledger.programme import client_names, deposits, start
-from dca_bot.ledger.store import accounts, bot_state, clock
+from dca_bot.ledger.payouts import leases
+from dca_bot.ledger.programme import start
+from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.daily_summary import Surroundings
-from dca_bot.messages.lamassu_state import age_lines, copy_age, lost_parts, part_state
-from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
-from dca_bot.messages.reach import not_reached
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word, refuse
+from dca_bot.messages.lamassu_state import copy_age, lost_parts
+from dca_bot.messages.say import NOTHING, Moment, Say, refuse
+from dca_bot.messages.surroundings import Surroundings
 
 _FINDINGS_SHOWN_MAX = 10
 
@@ -53,33 +49,16 @@ async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
     return _AuditFindings(await services.audit_ledger(), payments)
 
 
-def _status_answer(tx: Tx, ctx: Context, _args: Args, found: Surroundings) -> Say:
-    """Tell the state of the bot, of the outside parts, and of the money."""
-    need = need_of(tx, ctx.programme, ctx.now)
-    pending, pending_minor = deposits.pending_totals(tx)
-    return Say(
-        "lines",
-        lines=(
-            _paying(tx, ctx),
-            _starts_later(tx, ctx.now),
-            _last_poll(tx),
-            *age_lines(tx, ctx.now),
-            *(part_state(part) for part in found.parts),
-            *map(describe.relay, found.relays),
-            source_balance(found.balance_msat),
-            to_be_paid(need),
-            *not_counted(tx, need),
-            _states(queue.counts(tx)),
-            Say("status.holds", n=holds.open_count(tx)),
-            Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
-            Say("status.clients", n=len(client_names.names(tx))),
-            Say("status.unsent", n=outbox.unsent(tx)),
-            *not_reached(tx, ctx.programme, ctx.services.npub, ctx.now),
-            _backup(tx),
-            _totals(accounts.totals(tx)),
-            *three_sides(tx, need.needed_msat, found.balance_msat),
-        ),
-    )
+def _status_answer(tx: Tx, ctx: Context, args: Args, found: Surroundings) -> Say:
+    """Tell what needs the operator, then the programme in a few lines; with `all` everything."""
+    return full_status(tx, ctx, found) if args.has(_ALL.name) else short_status(tx, ctx, found)
+
+
+def _read_all(text: str, _currency: str) -> str:
+    """Read the word `all`."""
+    if text.lower() != ALL:
+        raise refuse("wrong.status")
+    return ALL
 
 
 def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
@@ -134,7 +113,7 @@ def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
         start.accept(tx)
     bot_state.drop(tx, bot_state.PAUSED)
     if bot_state.paused(tx):  # a further stop needs a decision of its own
-        return Done(_paying(tx, ctx))
+        return Done(programme_state(tx, ctx))
     if was_disputed:
         return Done(Say("resume_all.taken_over", me=ctx.services.bot_name))
     return Done(Say("resume_all.done"))
@@ -184,8 +163,9 @@ def _wake_jobs(services: Services) -> None:
     services.wake_payouts()
 
 
+_ALL = Param("FILTER", _read_all, optional=True)
 HOUSE_COMMANDS = (
-    Command(("status",), look=look_around, answer=_status_answer),
+    Command(("status",), (_ALL,), look=look_around, answer=_status_answer),
     Command(("poll",), answer=_poll_answer, then=lambda services: services.poll_now()),
     Command(("pause", "all"), answer=_pause_answer),
     Command(
@@ -199,62 +179,3 @@ HOUSE_COMMANDS = (
     TABLES_EXPORT,
     Command(("audit",), look=_look_audit, answer=_audit_answer),
 )
-
-
-def _paying(tx: Tx, ctx: Context) -> Say:
-    dispute = leases.open_dispute(tx)
-    if dispute is not None:
-        why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
-        return Say("status.disputed", why=why, me=ctx.services.bot_name, rival=rival)
-    at = start.asked(tx)
-    if at is not None:
-        return Say("status.start_asked", start=Moment(at))
-    if bot_state.paused(tx):
-        return Say("status.paused")
-    refused = bot_state.get(tx, bot_state.LEASE_REFUSED)
-    if refused is not None:
-        return Say("status.lease_refused", why=refused)
-    return Say("status.running")
-
-
-def _starts_later(tx: Tx, now: datetime) -> Say:
-    at = start.ahead(tx, now)
-    return NOTHING if at is None else Say("status.starts_later", start=Moment(at))
-
-
-def _last_poll(tx: Tx) -> Say:
-    polled_at = bot_state.last_poll_at(tx)
-    if polled_at is None:
-        return Say("status.no_poll")
-    return Say("status.last_poll", at=Moment(polled_at))
-
-
-def _backup(tx: Tx) -> Say:
-    failing, made = (
-        bot_state.moment(tx, bot_state.BACKUP_FAILING),
-        bot_state.moment(tx, bot_state.BACKUP_AT),
-    )
-    known = Say("status.backup", at=Moment(made)) if made else None
-    if failing is None:
-        return known or Say("status.no_backup")
-    told = Say("status.backup_failing", since=Moment(failing))
-    return Say("lines", lines=(told, known or NOTHING))
-
-
-def _states(counts: Mapping[str, int]) -> Say:
-    if not counts:
-        return NOTHING
-    ordered = sorted(counts.items())
-    lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
-    return Say("lines", lines=lines)
-
-
-def _totals(totals: Mapping[str, int]) -> Say:
-    return Say(
-        "status.totals",
-        converted=Fiat(totals["converted"]),
-        paid=Sat(totals["paid"]),
-        treasury=Sat(-totals["treasury"]),
-        operator=Sat(totals["operator"]),
-        commission=Sat(totals["commission"]),
-    )

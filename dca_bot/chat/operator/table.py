@@ -9,6 +9,7 @@ from dca_bot.chat.operator.fixed import FIXED_COMMANDS
 from dca_bot.chat.operator.funds import FUNDS_COMMANDS
 from dca_bot.chat.operator.holds.commands import HOLD_COMMANDS
 from dca_bot.chat.operator.knocks import KNOCKS
+from dca_bot.chat.operator.log import LOG
 from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
@@ -25,7 +26,7 @@ OPERATOR_GROUPS = {
     "help.payouts": PAYOUT_COMMANDS,
     "help.funds": FUNDS_COMMANDS,
     "help.house": HOUSE_COMMANDS,
-    "help.messages": MESSAGE_COMMANDS,
+    "help.messages": (*MESSAGE_COMMANDS, LOG),
     "help.general": GENERAL_COMMANDS,
 }
 OPERATOR_COMMANDS = tuple(command for group in OPERATOR_GROUPS.values() for command in group)

@@ -123,7 +123,6 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("month",)),
     Command(("earnings",), (_WHEN,)),
     Command(("language",), (_LANGUAGE,)),
-    Command(("status",), (_FILTER,)),
     Command(("client",), (_WHO, _VIEW)),
     Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),
     Command(("client", "mode"), (_NAME, _MODE)),
@@ -133,7 +132,6 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
     Command(("clients",), (_FILTER,)),
     Command(("txs",), (_FILTER,)),
-    Command(("log",), (_FILTER,)),
     Command(
         ("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))
     ),
@@ -200,7 +198,7 @@ def list_of_choice(name: str, param: Param) -> str:
 
 def list_of_words(name: str, param: Param) -> str:
     """Return the list of a parameter's values, also where other texts than these values are arguments too."""
-    return list_of_choice(name, param) or ("filter" if param is _FILTER else "")
+    return list_of_choice(name, param) or ("filter" if param.name == _FILTER.name else "")
 
 
 def reason(refused: CommandRefused) -> str:

@@ -8,6 +8,9 @@ from datetime import datetime
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
+POLLS = "polls"
+"""The name of the outage that Lamassu is not read."""
+
 
 def lose(tx: Tx, name: str, at: datetime) -> datetime:
     """Record an outage that began at `at` or before; return its start."""

@@ -108,6 +108,11 @@ def by_id(tx: Tx, hold_id: int) -> Hold | None:
     return _one(tx, "closed_at IS NULL AND id = ?", hold_id)
 
 
+def any_by_id(tx: Tx, hold_id: int) -> Hold | None:
+    """Find a hold by its number, open or closed."""
+    return _one(tx, "id = ?", hold_id)
+
+
 def open_on(tx: Tx, kind: HoldKind, ref: str) -> Hold | None:
     """Find the open hold on a thing."""
     row = tx.execute(
@@ -181,6 +186,15 @@ def was_opened(tx: Tx, kind: HoldKind, ref: str, reason: str) -> bool:
         "SELECT 1 FROM hold WHERE kind = ? AND ref = ? AND reason = ?", (kind, ref, reason)
     )
     return row.fetchone() is not None
+
+
+def open_ids(tx: Tx) -> dict[HoldKind, list[int]]:
+    """Return the numbers of the open holds of each kind, oldest first."""
+    rows = tx.execute("SELECT id, kind FROM hold WHERE closed_at IS NULL ORDER BY +id")
+    found: dict[HoldKind, list[int]] = {}
+    for row in rows:
+        found.setdefault(HoldKind(row["kind"]), []).append(row["id"])
+    return found
 
 
 def open_count(tx: Tx) -> int:

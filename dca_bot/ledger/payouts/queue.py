@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from dca_bot.core.payout import ATTEMPTS_MAX
+from dca_bot.core.payout import ATTEMPTS_MAX, Waiting
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID, select
 from dca_bot.ledger.programme import clients
@@ -15,6 +15,15 @@ DAY = timedelta(hours=24)
 _SENT_MAX = 100_000
 _OPEN = "open_payout"
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
+_OVERDUE_AFTER = timedelta(hours=1)
+_GO_ON = (
+    Waiting.FUNDS,
+    Waiting.NO_DESTINATION,
+    Waiting.ON_ITS_WAY,
+    Waiting.SENT_AGAIN,
+    Waiting.ARRIVING,
+)
+"""Why payouts wait that go on by themselves, or once funds or a wallet are there."""
 _STUCK = "payout.waiting <> '' OR payout.state IN ('HELD', 'IN_DOUBT', 'ALERT', 'VOID')"
 
 
@@ -76,6 +85,22 @@ def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:
 def stuck_count(tx: Tx) -> int:
     """Count the payouts of `stuck`."""
     row = tx.execute(f"SELECT count(*) AS n FROM {_OPEN} AS payout WHERE {_STUCK}").fetchone()
+    return int(row["n"])
+
+
+def overdue_count(tx: Tx, now: datetime) -> int:
+    """Count the payouts that an operator should look at, beside holds, missing funds and missing wallets.
+
+    An hour must have passed since a payout was due: most destinations that don't answer do so again by then.
+    """
+    marks = ",".join("?" * len(_GO_ON))
+    row = tx.execute(
+        f"SELECT count(*) AS n FROM {_OPEN} AS payout WHERE due_at <= ?"
+        f" AND (state = 'VOID' OR state <> 'IN_DOUBT' AND waiting <> '' AND waiting NOT IN ({marks}))"
+        " AND NOT EXISTS (SELECT 1 FROM hold"
+        "   WHERE kind = 'payout' AND ref = payout.id AND closed_at IS NULL)",
+        (micros(now - _OVERDUE_AFTER), *_GO_ON),
+    ).fetchone()
     return int(row["n"])
 
 

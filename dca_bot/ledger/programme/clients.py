@@ -142,6 +142,14 @@ def with_balance(tx: Tx) -> list[Client]:
     return matching(tx, f"{OPEN_CLIENT} AND fiat.balance > 0")
 
 
+def names_without_wallet(tx: Tx) -> list[str]:
+    """Return the names of the open clients without a destination."""
+    rows = tx.execute(
+        f"SELECT name FROM client WHERE {OPEN_CLIENT} AND destination IS NULL ORDER BY name"
+    )
+    return [str(row["name"]) for row in rows]
+
+
 def set_state(tx: Tx, client: Client, state: ClientState) -> None:
     """Move a client between active, paused (by the client), stopped (by the operator) and closed.
 

@@ -68,7 +68,7 @@ async def test_start_at_that_was_moved_back_waits_for_a_code(talk):
         "Going on: what came meanwhile is processed now."
     )
     assert not await talk.database.read(bot_state.paused)
-    assert (await talk.tell("op", "status")).startswith("Running.")
+    assert "\nRunning." in await talk.tell("op", "status")
 
 
 async def test_own_pause_ends_with_the_same_code(talk):

@@ -17,7 +17,8 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import inbox, knocks
 from dca_bot.ledger.store.clock import KNOCK_LIFE
 from dca_bot.ledger.store.instants import instant
-from dca_bot.messages.daily_summary import Surroundings, daily_summary
+from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.surroundings import Surroundings
 from dca_bot.nostr.keys import npub
 
 TRICKY = '\u202eanA\u2066\r\n"»' + "x" * 99

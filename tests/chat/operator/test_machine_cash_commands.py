@@ -80,7 +80,7 @@ async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(
     told = await talk.tell("op", "cash")
     assert "Market: not counted yet, so what is in it is not known" in told
     assert "-3,500" not in told
-    status = await talk.tell("op", "status")
+    status = await talk.tell("op", "status all")
     assert "Machines' cash: not counted yet. Send: cash count MACHINE AMOUNT" in status
     assert "WARNING" not in status
 
@@ -191,7 +191,7 @@ async def test_clients_can_neither_see_nor_count_the_cash(talk):
 async def test_cash_before_the_first_reading_tells_what_to_wait_for(talk):
     assert "No machine is known yet" in await talk.tell("op", "cash")
     assert "No machine is known yet" in await talk.tell("op", "cash count Market 5")
-    assert "Machines" not in await talk.tell("op", "status")
+    assert "Machines" not in await talk.tell("op", "status all")
 
 
 # The three sides
@@ -202,7 +202,7 @@ async def test_status_puts_the_three_sides_together(talk):
     await talk.do("op", "cash count Market 1000")
     await talk.add_client("maria", balance="500")
     await talk.distribute("aaaa1111-0000", fiat_minor=20_000, sat=24_000)
-    status = await talk.tell("op", "status")
+    status = await talk.tell("op", "status all")
     assert status.splitlines()[-3:] == [
         "Machines' cash: 1,500.00 GTQ should be there (all counted since 2026-03-01 06:00)",
         "Clients' balances: 300.00 GTQ",
@@ -218,7 +218,7 @@ async def test_status_warns_of_each_way_in_which_the_sides_drift_apart(talk):
     await talk.do("op", "cash count Market 450")
     await talk.distribute("aaaa1111-0000", fiat_minor=100, sat=24_000)
     talk.wallet.balance = 24_239_000
-    status = await talk.tell("op", "status")
+    status = await talk.tell("op", "status all")
     assert "WARNING: the clients' balances exceed the machines' cash by 49.00 GTQ" in status
     assert "WARNING: Market, counted 2026-03-01 07:00, was 50.00 GTQ LESS than expected" in status
     assert "needs 24,240 sats for what is to be paid, LNbits' reserve included" in status
@@ -226,9 +226,9 @@ async def test_status_warns_of_each_way_in_which_the_sides_drift_apart(talk):
     talk.wallet.balance += 1000
     await talk.do("op", "cash count Market 499")
     await talk.do("op", "cash count Market 499")
-    assert "WARNING" not in await talk.tell("op", "status")
+    assert "WARNING" not in await talk.tell("op", "status all")
     talk.wallet.down = True
-    assert "WARNING" not in await talk.tell("op", "status")
+    assert "WARNING" not in await talk.tell("op", "status all")
 
 
 async def test_partly_counted_machines_are_named(talk):
@@ -236,7 +236,7 @@ async def test_partly_counted_machines_are_named(talk):
     await talk.do("op", "cash count Market 100")
     await talk.add_client("maria", balance="500")
     await talk.do("op", "withdraw maria 10")
-    status = await talk.tell("op", "status")
+    status = await talk.tell("op", "status all")
     assert "590.00 GTQ should be there, without Zona 10: not counted yet" in status
     assert "WARNING" not in status
 

@@ -7,7 +7,8 @@ from losses import lose, reach
 from talk import NPUBS, PEOPLE, START
 
 from dca_bot.core.delivery import Undelivered
-from dca_bot.messages.daily_summary import Surroundings, daily_summary
+from dca_bot.messages.daily_summary import daily_summary
+from dca_bot.messages.surroundings import Surroundings
 
 MINUTE = timedelta(minutes=1)
 LONG_AGO = START - timedelta(days=2)
@@ -34,7 +35,7 @@ async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywher
     (line,) = [line for line in (await scene.tell("op", "clients")).splitlines() if "maria" in line]
     assert line.endswith(f", {LOSS}")
     for text in (
-        await scene.tell("op", "status"),
+        await scene.tell("op", "status all"),
         await summary(scene),
         await scene.tell("op", "clients unreached"),
     ):
@@ -45,7 +46,7 @@ async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywher
 async def test_client_who_is_reached_again_is_named_nowhere(scene):
     await lose_client(scene, "maria")
     await reach(scene.database, PEOPLE["maria"], START)
-    for text in ("client maria", "clients", "status", "clients unreached"):
+    for text in ("client maria", "clients", "status all", "clients unreached"):
         assert "NOT REACHED" not in await scene.tell("op", text)
     assert "NOT REACHED" not in await summary(scene)
 
@@ -74,10 +75,10 @@ async def test_loss_of_a_moment_is_told_whoever_asks_for_it(scene):
     await lose_client(scene, "maria", scene.clock.now())
     for text in ("client maria", "clients unreached"):
         assert "NOT REACHED" in await scene.tell("op", text)
-    for text in ("clients", "status"):
+    for text in ("clients", "status all"):
         assert "NOT REACHED" not in await scene.tell("op", text)
     scene.clock.at += 5 * MINUTE
-    for text in ("clients", "status", "clients unreached"):
+    for text in ("clients", "status all", "clients unreached"):
         assert "NOT REACHED" in await scene.tell("op", text)
 
 
@@ -85,7 +86,7 @@ async def test_operator_who_is_not_reached_is_named_by_npub(scene):
     await lose(scene.database, PEOPLE["op2"], LONG_AGO, said="blocked: pay")
     line = f"Operator {NPUBS['op2'][:39]}…: {LOSS}"
     for text in (
-        await scene.tell("op", "status"),
+        await scene.tell("op", "status all"),
         await summary(scene),
         await scene.tell("op", "clients unreached"),
     ):
@@ -108,7 +109,9 @@ async def test_list_of_many_is_paged_and_shortened(scene):
     assert [line.split(":")[0] for line in first[1:-1]] == [f"saver{c}" for c in "abcdefghij"]
     second = (await scene.tell("op", "clients unreached 2")).splitlines()
     assert [line.split(":")[0] for line in second[1:]] == ["saverk", "saverl"]
-    shown = [line for line in (await scene.tell("op", "status")).splitlines() if "saver" in line]
+    shown = [
+        line for line in (await scene.tell("op", "status all")).splitlines() if "saver" in line
+    ]
     assert len(shown) == 5
     assert "  and 7 clients more. Send clients unreached to see all." in await summary(scene)
 
@@ -129,12 +132,12 @@ async def test_client_without_list_or_message_is_not_reached_yet(scene):
         " and no message has come from it"
     )
     assert line in (await scene.tell("op", "client maria")).splitlines()
-    assert f"maria: {line}" in (await scene.tell("op", "status")).splitlines()
+    assert f"maria: {line}" in (await scene.tell("op", "status all")).splitlines()
 
 
 async def test_long_words_of_a_relay_leave_room_for_the_rest(scene):
     await lose(scene.database, PEOPLE["maria"], LONG_AGO, said="x" * 200)
-    for text in ("client maria", "clients", "clients unreached", "status"):
+    for text in ("client maria", "clients", "clients unreached", "status all"):
         told = await scene.tell("op", text)
         assert f"(said: “{'x' * 79}…”)" in told
 

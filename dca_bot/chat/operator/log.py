@@ -1,0 +1,96 @@
+"""`log`: the commands that were carried out, and whom each command was about."""
+
+from functools import partial
+
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.operator.find import find_client_or_closed, find_payee
+from dca_bot.chat.params import PAGE, Param, read_name
+from dca_bot.core.names import short_id
+from dca_bot.ledger.correspondence import command_log
+from dca_bot.ledger.correspondence.command_log import LoggedCommand
+from dca_bot.ledger.payouts import holds, payouts
+from dca_bot.ledger.payouts.holds import HoldKind
+from dca_bot.ledger.programme import client_names, deposits
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import Moment, Say, refuse
+
+_FILTER = "FILTER"
+_DONE_CHARS_MAX = 80
+"""Cuts a command's answer to one line."""
+
+
+def subjects(tx: Tx, command: str, args: Args) -> set[int]:
+    """Return the ids of the clients and recipients whom an operator's command was about.
+
+    Call the function after the command's effect: `client add` names a client who is new.
+    """
+    found = {_of_name(tx, args.text(name)) for name in _NAMES if args.has(name)}
+    id_ = args.text("ID").removeprefix("#")
+    match command.split(maxsplit=1)[0]:
+        case "deposit" if id_:
+            found.add(_of_deposit(tx, int(id_)))
+        case "hold" if id_.isdecimal():
+            found.add(_of_hold(tx, int(id_)))
+        case "hold" | "payout" if id_:
+            found.add(_of_payout(tx, id_))
+    return {one for one in found if one is not None}
+
+
+def _log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """List the commands that were carried out, newest first: all, or those by and about one client."""
+    wanted, line = args.text(_FILTER), partial(_line, ctx)
+    if not wanted or wanted.isdecimal():
+        if args.has(PAGE.name):
+            raise refuse("wrong.page")
+        page = int(wanted or 1)
+        return describe.page(Say("log.heading"), page, partial(command_log.recent, tx), line)
+    payee = find_payee(tx, wanted) or find_client_or_closed(tx, wanted)
+    found = partial(command_log.recent_about, tx, payee.id)
+    heading = Say("log.heading_of", name=payee.name)
+    return describe.page(heading, args.page, found, line, empty=Say("log.empty", name=payee.name))
+
+
+def _read_filter(text: str, currency: str) -> str:
+    """Read the number of a page, or else a client's name; `@7` is the client who is named 7."""
+    if text.isdecimal():
+        return str(PAGE.read(text, currency))
+    return read_name(text, currency)
+
+
+LOG = Command(("log",), (Param(_FILTER, _read_filter, optional=True), PAGE), answer=_log_answer)
+
+_NAMES = ("NAME", "NEW_NAME")
+
+
+def _line(ctx: Context, row: LoggedCommand) -> Say:
+    done = " ".join(row.done.split())
+    cut = done if len(done) <= _DONE_CHARS_MAX else f"{done[: _DONE_CHARS_MAX - 1]}…"
+    return Say(
+        "log.line",
+        at=Moment(row.at),
+        who=row.client_name or f"{ctx.services.npub(row.actor)[:12]}…",
+        command=row.command,
+        done=cut,
+        message=short_id(row.message_id),
+    )
+
+
+def _of_name(tx: Tx, name: str) -> int | None:
+    payee = client_names.payee(tx, name) or client_names.closed(tx, name)
+    return None if payee is None else payee.id
+
+
+def _of_deposit(tx: Tx, deposit_id: int) -> int | None:
+    deposit = deposits.by_id(tx, deposit_id)
+    return None if deposit is None else deposit.client_id
+
+
+def _of_hold(tx: Tx, hold_id: int) -> int | None:
+    hold = holds.any_by_id(tx, hold_id)
+    return None if hold is None or hold.kind is not HoldKind.PAYOUT else _of_payout(tx, hold.ref)
+
+
+def _of_payout(tx: Tx, prefix: str) -> int | None:
+    found = payouts.by_prefix(tx, prefix)
+    return found[0].client_id if len(found) == 1 else None

@@ -1,0 +1,151 @@
+"""The texts of `status`: what needs the operator, or everything."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from dca_bot.chat.command import Context
+from dca_bot.chat.operator.machine_cash import three_sides
+from dca_bot.core.lease import short_name
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.payouts import holds, leases, queue
+from dca_bot.ledger.programme import client_names, deposits, machine_cash, start
+from dca_bot.ledger.store import accounts, bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.lamassu_state import age_lines, part_state
+from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
+from dca_bot.messages.reach import not_reached
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word
+from dca_bot.messages.surroundings import Surroundings
+from dca_bot.messages.to_do import needs_you, to_do
+
+_RUNNING = Say("status.running")
+
+
+def short_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
+    """Say what needs the operator, then the programme in a few lines.
+
+    A programme that is stopped comes first: nothing is shared out or paid before the operator's word.
+    """
+    state, things = programme_state(tx, ctx), to_do(tx, ctx.programme, found, ctx.now)
+    is_running = state == _RUNNING
+    facts = (
+        state if is_running else NOTHING,
+        _starts_later(tx, ctx.now),
+        _last_poll(tx),
+        source_balance(found.balance_msat),
+        to_be_paid(need_of(tx, ctx.programme, ctx.now)),
+        _cash(tx),
+    )
+    return Say(
+        "status.short",
+        head=(
+            NOTHING if is_running else state,
+            *(needs_you(things) if things or is_running else ()),
+        ),
+        facts=facts,
+    )
+
+
+def full_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
+    """Say the state of the bot, of the outside parts, and of the money."""
+    need = need_of(tx, ctx.programme, ctx.now)
+    pending, pending_minor = deposits.pending_totals(tx)
+    return Say(
+        "lines",
+        lines=(
+            programme_state(tx, ctx),
+            _starts_later(tx, ctx.now),
+            _last_poll(tx),
+            *age_lines(tx, ctx.now),
+            *(part_state(part) for part in found.parts),
+            *map(describe.relay, found.relays),
+            source_balance(found.balance_msat),
+            to_be_paid(need),
+            *not_counted(tx, need),
+            _states(queue.counts(tx)),
+            Say("status.holds", n=holds.open_count(tx)),
+            Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
+            Say("status.clients", n=len(client_names.names(tx))),
+            Say("status.unsent", n=outbox.unsent(tx)),
+            *not_reached(tx, ctx.programme, ctx.services.npub, ctx.now),
+            _backup(tx),
+            _totals(accounts.totals(tx)),
+            *three_sides(tx, need.needed_msat, found.balance_msat),
+        ),
+    )
+
+
+def programme_state(tx: Tx, ctx: Context) -> Say:
+    """Say whether the programme runs, or why not."""
+    dispute = leases.open_dispute(tx)
+    if dispute is not None:
+        why, rival = Word("lease", dispute.reason), short_name(dispute.instance)
+        return Say("status.disputed", why=why, me=ctx.services.bot_name, rival=rival)
+    at = start.asked(tx)
+    if at is not None:
+        return Say("status.start_asked", start=Moment(at))
+    if bot_state.paused(tx):
+        return Say("status.paused")
+    refused = bot_state.get(tx, bot_state.LEASE_REFUSED)
+    if refused is not None:
+        return Say("status.lease_refused", why=refused)
+    return Say("status.running")
+
+
+def _starts_later(tx: Tx, now: datetime) -> Say:
+    at = start.ahead(tx, now)
+    return NOTHING if at is None else Say("status.starts_later", start=Moment(at))
+
+
+def _last_poll(tx: Tx) -> Say:
+    polled_at = bot_state.last_poll_at(tx)
+    if polled_at is None:
+        return Say("status.no_poll")
+    return Say("status.last_poll", at=Moment(polled_at))
+
+
+def _backup(tx: Tx) -> Say:
+    failing, made = (
+        bot_state.moment(tx, bot_state.BACKUP_FAILING),
+        bot_state.moment(tx, bot_state.BACKUP_AT),
+    )
+    known = Say("status.backup", at=Moment(made)) if made else None
+    if failing is None:
+        return known or Say("status.no_backup")
+    told = Say("status.backup_failing", since=Moment(failing))
+    return Say("lines", lines=(told, known or NOTHING))
+
+
+def _states(counts: Mapping[str, int]) -> Say:
+    if not counts:
+        return NOTHING
+    ordered = sorted(counts.items())
+    lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
+    return Say("lines", lines=lines)
+
+
+def _totals(totals: Mapping[str, int]) -> Say:
+    return Say(
+        "status.totals",
+        converted=Fiat(totals["converted"]),
+        paid=Sat(totals["paid"]),
+        treasury=Sat(-totals["treasury"]),
+        operator=Sat(totals["operator"]),
+        commission=Sat(totals["commission"]),
+    )
+
+
+def _cash(tx: Tx) -> Say:
+    """Say the cash that should be in the machines together."""
+    all_cash, unnamed_minor = machine_cash.of_all(tx), machine_cash.unnamed_minor(tx)
+    counted = [cash for cash in all_cash if cash.last_count]
+    if not all_cash:
+        return NOTHING
+    if not counted:
+        return Say("status.cash_unknown")
+    amount = Fiat(sum(cash.expected_minor for cash in counted) + unnamed_minor)
+    uncounted = len(all_cash) - len(counted)
+    if uncounted:
+        return Say("status.cash_partly", amount=amount, n=uncounted)
+    return Say("status.cash", amount=amount)

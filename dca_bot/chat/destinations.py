@@ -13,8 +13,8 @@ from dca_bot.core.destination_text import Form, read_destination
 from dca_bot.core.ports import KeyKind
 from dca_bot.core.secrets import hex_keys
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, LnbitsRefused, Refusal
-from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
-from dca_bot.messages.say import NOTHING, Field, Say, Word, refuse
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, LNURL, Destination
+from dca_bot.messages.say import NOTHING, CommandRefused, Field, Say, Word, refuse
 
 
 def _is_invoice_key(text: str) -> bool:
@@ -32,18 +32,23 @@ _PROVIDERS_FAULT = (
     Refusal.PAYER_DATA,
 )
 """Refusals that the owner of an address cannot mend, except by another wallet."""
+_REFUSED = {ADDRESS: "destination.address_refused", LNURL: "destination.code_refused"}
+_UNAVAILABLE = {ADDRESS: "destination.address_unavailable", LNURL: "destination.code_unavailable"}
 
 
 async def look_destination(services: Services, args: Args) -> Destination:
     """Return the argument DESTINATION as a payable destination; raise CommandRefused otherwise."""
     found = read_destination(args.text("DESTINATION"))
-    if found.form is Form.INVOICE_KEY:
-        return await _look_key(services, found.value)
-    if found.form is Form.ADDRESS:
-        return await _look_address(services, found.value)
-    if found.form in (Form.ADDRESS, Form.UNKNOWN):
-        raise refuse("destination.unreadable")
-    raise refuse("destination.other_form", what=Word("form", found.form))
+    match found.form:
+        case Form.INVOICE_KEY:
+            return await _look_key(services, found.value)
+        case Form.ADDRESS:
+            return await _look_outside(services, Destination(ADDRESS, found.value))
+        case Form.LNURL:
+            return await _look_outside(services, Destination(LNURL, found.value))
+        case Form.UNKNOWN:
+            raise refuse("destination.unreadable")
+    raise _other_form(found.form)
 
 
 async def _look_key(services: Services, key: str) -> Destination:
@@ -58,13 +63,24 @@ async def _look_key(services: Services, key: str) -> Destination:
     return Destination(INVOICE_KEY, key)
 
 
-async def _look_address(services: Services, address: str) -> Destination:
+async def _look_outside(services: Services, where: Destination) -> Destination:
+    """Ask the server of an address or code for the smallest payment."""
     try:
-        limits = await services.addresses.limits(address)
+        limits = await services.addresses.limits(where.value)
     except DestinationRefused as error:
-        advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
-        why: Field = error.said or Word("reason", error.why)
-        raise refuse("destination.address_refused", why=why, advice=advice) from None
+        raise _refusal(where, error) from None
     except DestinationUnavailable:
-        raise refuse("destination.address_unavailable") from None
-    return Destination(ADDRESS, address, max(limits.min_sat, 1))
+        raise refuse(_UNAVAILABLE[where.kind]) from None
+    return replace(where, min_sat=max(limits.min_sat, 1))
+
+
+def _refusal(where: Destination, error: DestinationRefused) -> CommandRefused:
+    if error.why is Refusal.WITHDRAW_CODE:
+        return _other_form(Form.LNURL_WITHDRAW)
+    advice = Say("destination.providers_fault") if error.why in _PROVIDERS_FAULT else NOTHING
+    why: Field = error.said or Word("reason", error.why)
+    return refuse(_REFUSED[where.kind], why=why, advice=advice)
+
+
+def _other_form(form: Form) -> CommandRefused:
+    return refuse("destination.other_form", what=Word("form", form))

@@ -1,17 +1,17 @@
-"""Reads a text that somebody sent as a destination: a Lightning address, an invoice key, or another form.
+"""Reads a text that somebody sent as a destination: a Lightning address, an LNURL-pay code, an invoice key.
 
 Marks that apps and people put around an address are removed. A name, a host or a key is never
 corrected. A code that stands for a Lightning address (LUD-01, LUD-16, LUD-17) is read as the
-address.
+address. A text that can't be paid is read as a form, for a refusal of the form's own.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
-from dca_bot.core.lnurl_code import decode_lnurl, is_lnurl_code
+from dca_bot.core.lnurl_code import decode_lnurl, is_lnurl_code, pay_link, url_of
 from dca_bot.core.names import visible
 
 TEXT_CHARS_MAX = 2_500
@@ -21,6 +21,9 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _ADDRESS = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9.:\[\]-]{1,190}")
 _WELL_KNOWN = re.compile(r"/\.well-known/lnurlp/([^/]+)/?")
 _SCHEME = re.compile(r"(?i)(lightning|mailto|nostr|bitcoin|lnurl[pwc]?|keyauth|https?):(?://)?\s*")
+_LINK = re.compile(r"(?i)(?:lightning:)?lnurlp:")
+_LINK_ENDS = "/=_-"
+"""Marks that can belong to the end of a pay link."""
 _SPACED_AT = re.compile(r"\s*@\s*")
 _BULLET = re.compile(r"[-*•·\u2013]\s+")
 _IN_ANGLES = re.compile(r"<([^<>]+)>\W*$")
@@ -37,7 +40,7 @@ _INSIDE_NAME = "._+-"
 
 
 class Form(StrEnum):
-    """The form of a text; only an address or an invoice key can be paid."""
+    """The form of a text; only the forms of PAYABLE can be paid."""
 
     ADDRESS = "address"
     INVOICE_KEY = "invoice_key"
@@ -45,7 +48,13 @@ class Form(StrEnum):
     OFFER = "offer"
     ON_CHAIN = "on_chain"
     LNURL = "lnurl"
-    """An LNURL that stands for no Lightning address, or isn't for payments."""
+    """An LNURL-pay code or pay link; whether the code is for payments, only the code's server tells."""
+    LNURL_WITHDRAW = "lnurl_withdraw"
+    """An LNURL that gives sats away (LUD-03)."""
+    LNURL_LOGIN = "lnurl_login"
+    """An LNURL for logging in (LUD-04)."""
+    LNURL_OTHER = "lnurl_other"
+    """An LNURL for another service: a channel (LUD-02), for example."""
     LNURL_BROKEN = "lnurl_broken"
     NOSTR_KEY = "nostr_key"
     WEB_PAGE = "web_page"
@@ -58,9 +67,21 @@ class Form(StrEnum):
     UNKNOWN = "unknown"
 
 
+PAYABLE = frozenset({Form.ADDRESS, Form.INVOICE_KEY, Form.LNURL})
+_SERVICES = {
+    "login": Form.LNURL_LOGIN,
+    "withdrawRequest": Form.LNURL_WITHDRAW,
+    "channelRequest": Form.LNURL_OTHER,
+}
+"""The form of an LNURL by the parameter `tag` of the URL, where a URL has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The form of a text; `value` is the address or key in small letters, empty for other forms."""
+    """The form of a text. `value`: what is paid, for the forms of PAYABLE; empty for other forms.
+
+    An address, a key and a code are in small letters; a pay link keeps the letters of the path.
+    """
 
     form: Form
     value: str = ""
@@ -94,8 +115,7 @@ def _read(text: str, nested: int) -> Reading:
     if _ADDRESS.fullmatch(lower):
         return Reading(Form.ADDRESS, lower)
     if is_lnurl_code(bare) and bare.isalnum():
-        url = decode_lnurl(bare)
-        return Reading(Form.LNURL_BROKEN) if url is None else _read_lnurl(url)
+        return _read_lnurl(bare.lower() if decode_lnurl(bare) else "")
     return Reading(_form(bare))
 
 
@@ -109,7 +129,7 @@ def _bare(text: str) -> str:
     text = text.partition("](")[0]
     first = next((n for n, char in enumerate(text) if _is_inside(char)), len(text))
     text = text[first:]
-    ends = "]" if "[" in text else ""
+    ends = _LINK_ENDS if _LINK.match(text) else "]" if "[" in text else ""
     while text and not (text[-1].isalnum() or text[-1] in ends):
         text = text[:-1]
     return text
@@ -133,17 +153,28 @@ def _read_uri(scheme: str, rest: str, nested: int) -> Reading:
         case "bitcoin":
             found = _read_parameter(rest, nested) or Reading(Form.ON_CHAIN)
         case "lnurlp":
-            found = _read_lnurl(f"https://{rest}") if "/" in rest else _read(rest, nested)
+            found = _read_lnurl(pay_link(rest)) if "/" in rest else _read(rest, nested)
         case "http" | "https":
             page = _read_parameter(rest, nested) or Reading(Form.WEB_PAGE)
             found = _address_in(_split(f"https://{rest}")) or page
+        case "lnurlw":
+            found = Reading(Form.LNURL_WITHDRAW)
+        case "keyauth":
+            found = Reading(Form.LNURL_LOGIN)
         case _:
-            found = Reading(Form.LNURL)
+            found = Reading(Form.LNURL_OTHER)
     return found
 
 
-def _read_lnurl(url: str) -> Reading:
-    return _address_in(_split(url)) or Reading(Form.LNURL)
+def _read_lnurl(value: str) -> Reading:
+    """Read an LNURL code or a pay link."""
+    url = _split(url_of(value) or "")
+    if url is None or not url.netloc:
+        return Reading(Form.LNURL_BROKEN)
+    tag = parse_qs(url.query).get("tag", [""])[0]
+    if tag in _SERVICES:
+        return Reading(_SERVICES[tag])
+    return _address_in(url) or Reading(Form.LNURL, value)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -1,10 +1,15 @@
-"""Reads LNURL codes (LUD-01): a URL in bech32, copied from a QR code."""
+"""Reads LNURL codes (LUD-01: a URL in bech32, copied from a QR code) and pay links (LUD-17: `lnurlp://`)."""
+
+import re
+from urllib.parse import urlsplit
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _PREFIX = "lnurl"
 _CHECKSUM_LETTERS = 6
 _CODE_CHARS_MAX = 2_000
+_PAY_LINK = "lnurlp://"
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 def is_lnurl_code(text: str) -> bool:
@@ -33,6 +38,44 @@ def decode_lnurl(code: str) -> str | None:
         return _to_bytes(values[:-_CHECKSUM_LETTERS]).decode("ascii")
     except UnicodeDecodeError:
         return None
+
+
+def pay_link(rest: str) -> str:
+    """Write a pay link (LUD-17) from host and path: the host in small letters, the path as given.
+
+    >>> pay_link("Example.com/Pay?id=7")
+    'lnurlp://example.com/Pay?id=7'
+    """
+    host, slash, path = rest.partition("/")
+    return f"{_PAY_LINK}{host.lower()}{slash}{path}"
+
+
+def url_of(value: str) -> str | None:
+    """Return the URL that an LNURL code or a pay link stands for; None for another text.
+
+    >>> url_of("lnurlp://example.com/Pay?id=7")
+    'https://example.com/Pay?id=7'
+    """
+    if value.startswith(_PAY_LINK):
+        url: str | None = f"https://{value.removeprefix(_PAY_LINK)}"
+    else:
+        url = decode_lnurl(value)
+    return url if url is not None and _is_web_address(url) else None
+
+
+def host_of(value: str) -> str:
+    """Return the host of the URL that an LNURL code or a pay link stands for; empty for another text."""
+    url = url_of(value)
+    return urlsplit(url).netloc.rpartition("@")[2].lower() if url else ""
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_web = parts.scheme in ("http", "https") and parts.netloc != ""
+    return is_web and _VISIBLE.fullmatch(url) is not None
 
 
 def _checksum(values: list[int]) -> int:

@@ -14,6 +14,7 @@ from scaffold import cash_out_row, in_english, programme
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.services import Services
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
+from dca_bot.core.lnurl_code import host_of
 from dca_bot.core.ports import (
     Credit,
     DmProtocol,
@@ -162,7 +163,10 @@ class ScriptedAddresses:
     def __init__(self):
         self.min_sat = 1
 
-    async def limits(self, address):
+    async def limits(self, payee):
+        address = host_of(payee) or payee
+        if address == "gift.example":
+            raise DestinationRefused(Refusal.WITHDRAW_CODE, "gift.example: tag")
         if address.endswith("down.example"):
             raise DestinationUnavailable(Refusal.UNREACHABLE, "The server did not answer.")
         if address.endswith("bad.example"):

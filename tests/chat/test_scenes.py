@@ -5,6 +5,7 @@ import re
 from decimal import Decimal
 
 import pytest
+from lnurl_codes import SPECIFIED, code_of
 from talk import ADMIN_KEY, FULL, INVOICE_KEY, OTHER_KEY, SOURCE_KEY, code_in
 
 from dca_bot.ledger.payouts import holds
@@ -13,6 +14,9 @@ from dca_bot.nostr.keys import generate
 MARIA = "client add maria {maria}"
 SETTLED = "aaaa1111-0000-4000-8000-000000000000"
 HELD = "bbbb2222-0000-4000-8000-000000000000"
+
+GIFT = code_of("https://gift.example/w/1?k1=00ff")
+LOGIN = code_of("https://example.com/login?tag=login&k1=00ff")
 
 # name: steps (who, text, what the reply holds); "confirm" alone uses the code of the last reply.
 SCENES = {
@@ -116,6 +120,42 @@ SCENES = {
         ("maria", "wallet ⚡ <Maria @ Example.com>.", "would go to maria@example.com from now on"),
         ("maria", "settings", "Wallet: maria@example.com"),
         ("op", "client maria", "Wallet: maria@example.com"),
+    ],
+    "a client's wallet is an LNURL-pay code": [
+        ("op", MARIA, "added"),
+        (
+            "maria",
+            f"wallet lightning:{SPECIFIED}",
+            f"the LNURL code {SPECIFIED.lower()} of service.com from now on",
+        ),
+        ("maria", "confirm", "goes to the LNURL code lnurl1dp68…serxfq5fns of service.com"),
+        ("maria", "wallet", "goes to the LNURL code lnurl1dp68"),
+        ("op", "client maria", "Wallet: the LNURL code lnurl1dp68…serxfq5fns of service.com"),
+        (
+            "op",
+            "client wallet maria lnurlp://Example.com/Pay",
+            "the LNURL code lnurlp://example.com/Pay of example.com",
+        ),
+        ("op", "confirm", "lnurlp://example.com/Pay"),
+        ("maria", "settings", "Wallet: the LNURL code lnurlp://example.com/Pay of example.com"),
+        ("op", f"commission set rosa 40 {SPECIFIED}", f"code {SPECIFIED.lower()} of service.com"),
+        ("op", "confirm", "rosa gets 40%"),
+        ("op", "commission", "the LNURL code lnurl1dp68…serxfq5fns of service.com"),
+    ],
+    "an LNURL code that can't be paid is refused": [
+        ("op", MARIA, "added"),
+        ("maria", f"wallet {SPECIFIED[:-1]}", "LNURL code is incomplete or mistyped"),
+        ("maria", f"wallet {GIFT}", "for taking sats out, not for receiving: whoever has it"),
+        ("maria", f"wallet {LOGIN}", "an LNURL code for logging in"),
+        ("maria", "wallet lnurlc://example.com/channel", "something else than receiving"),
+        ("maria", "wallet lnurlw://example.com/w/1", "did not keep it"),
+        ("maria", f"wallet {code_of('https://down.example/p')}", "of this LNURL code does not"),
+        (
+            "op",
+            f"client wallet maria {code_of('https://bad.example/p')}",
+            "LNURL code cannot be paid.\nWhy: its server is not on the public internet",
+        ),
+        ("maria", "wallet", "No wallet is set"),
     ],
     "a wallet that can't be paid is refused": [
         ("op", MARIA, "added"),

@@ -1,25 +1,15 @@
 """What people send as a destination is read as what it is, and nothing in it is mended."""
 
 import pytest
-from pynostr import bech32
+from lnurl_codes import SPECIFIED, code_of
 
 from dca_bot.core.destination_text import TEXT_CHARS_MAX, Form, Reading, read_destination
-from dca_bot.core.lnurl_code import decode_lnurl
+from dca_bot.core.lnurl_code import decode_lnurl, host_of, url_of
 
 ANA = "ana@example.com"
 KEY = "1a" * 16
 WELL_KNOWN = "example.com/.well-known/lnurlp/ana"
 INVOICE = "lnbc20u1p3y0x3hpp5743k2g0fsqqxj7n8qzuhns5gmkk4djeejk3wkp64ppevgekvc0j"
-SPECIFIED = (
-    "LNURL1DP68GURN8GHJ7UM9WFMXJCM99E3K7MF0V9CXJ0M385EKVCENXC6R2C35XVUKXEFCV5MKVV34X5EKZD3EV56NY"
-    "D3HXQURZEPEXEJXXEPNXSCRVWFNV9NXZCN9XQ6XYEFHVGCXXCMYXYMNSERXFQ5FNS"
-)
-"""The example of LUD-01."""
-
-
-def code_of(url):
-    words = bech32.convertbits(url.encode(), 8, 5)
-    return bech32.bech32_encode("lnurl", words, bech32.Encoding.BECH32)
 
 
 ADDRESSES = [
@@ -94,6 +84,30 @@ LITERAL = {
     "https://127.0.0.1:5000/.well-known/lnurlp/ana": "ana@127.0.0.1:5000",
 }
 """Addresses that look like something else, or whose marks belong to them."""
+PAY_CODE = code_of("https://example.com/lnurlp/api/v1/lnurl/aBc")
+CODES = {
+    SPECIFIED: SPECIFIED.lower(),
+    SPECIFIED.lower(): SPECIFIED.lower(),
+    f"lightning:{SPECIFIED}": SPECIFIED.lower(),
+    f"LIGHTNING://{SPECIFIED}": SPECIFIED.lower(),
+    f"⚡{SPECIFIED}.": SPECIFIED.lower(),
+    f"<{SPECIFIED}>": SPECIFIED.lower(),
+    f"lnurl:{SPECIFIED}": SPECIFIED.lower(),
+    f"lnurlp:{SPECIFIED}": SPECIFIED.lower(),
+    f"https://example.com/pay?lightning={SPECIFIED}": SPECIFIED.lower(),
+    f"bitcoin:?lightning={SPECIFIED}": SPECIFIED.lower(),
+    f"\u2066{PAY_CODE}\u2069": PAY_CODE,
+    PAY_CODE.upper(): PAY_CODE,
+    code_of(f"https://{WELL_KNOWN}?amount=5"): code_of(f"https://{WELL_KNOWN}?amount=5"),
+    "lnurlp://example.com/pay/Ana": "lnurlp://example.com/pay/Ana",
+    "LNURLP://Example.COM/pay/Ana": "lnurlp://example.com/pay/Ana",
+    "lnurlp:example.com/pay": "lnurlp://example.com/pay",
+    "«lnurlp://example.com/pay».": "lnurlp://example.com/pay",
+    "(lnurlp://example.com/pay/)": "lnurlp://example.com/pay/",
+    "lnurlp://example.com/pay?id=aGk=": "lnurlp://example.com/pay?id=aGk=",
+    "lightning:lnurlp://example.com/pay?id=aGk==": "lnurlp://example.com/pay?id=aGk==",
+}
+"""LNURL-pay codes and pay links as people send them, and how they are kept."""
 OTHERS = {
     Form.INVOICE: [INVOICE, INVOICE.upper(), f"lightning:{INVOICE}", "lnbcrt1" + "p" * 60,
                    f"bitcoin:BC1QAR0SRR7XFKVY5L643LYDNW9RE59GTZZWF5MDQ?amount=1&lightning={INVOICE}"],
@@ -107,21 +121,33 @@ OTHERS = {
         "BITCOIN:BC1QAR0SRRR7XFKVY5L643LYDNW9RE59GTZZWF5MDQ",
         "xpub" + "6" * 107,
     ],
-    Form.LNURL: [
-        SPECIFIED,
-        SPECIFIED.lower(),
-        f"lightning:{SPECIFIED}",
-        code_of("https://example.com/lnurlp/api/v1/lnurl/abc"),
-        code_of(f"https://{WELL_KNOWN}?amount=5"),
-        "lnurlp://example.com/pay/ana",
+    Form.LNURL_WITHDRAW: [
         "lnurlw://example.com/withdraw/1",
+        code_of("https://example.com/w/1?tag=withdrawRequest&k1=00ff"),
+    ],
+    Form.LNURL_LOGIN: [
         "keyauth://example.com/login",
+        "KEYAUTH://example.com/login?tag=login&k1=00ff",
+        code_of("https://example.com/login?k1=00ff&tag=login"),
+        "lnurlp://example.com/login?tag=login&k1=00ff",
+    ],
+    Form.LNURL_OTHER: [
+        "lnurlc://example.com/channel",
+        code_of("https://example.com/channel?tag=channelRequest"),
     ],
     Form.LNURL_BROKEN: [
         SPECIFIED[:-1],
         SPECIFIED.replace("5EKV", "5EKW"),
         SPECIFIED[:40] + SPECIFIED[40:].lower(),
         "lnurl1",
+        code_of("ftp://example.com/pay"),
+        code_of("https://"),
+        code_of("https://example.com/pay ana"),
+        code_of("https://[example.com/pay"),
+        code_of("ana@example.com"),
+        "lnurlp:///pay",
+        "lnurlp://example.com/pay ana",
+        "lnurlp://example.com/señal",
     ],
     Form.NOSTR_KEY: [
         "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg",
@@ -163,6 +189,25 @@ def test_address_is_read_with_what_apps_and_people_put_around_it(text):
 @pytest.mark.parametrize("text", LITERAL)
 def test_nothing_that_belongs_to_an_address_is_taken_off(text):
     assert read_destination(text) == Reading(Form.ADDRESS, LITERAL[text])
+
+
+@pytest.mark.parametrize("text", CODES)
+def test_lnurl_pay_code_is_read_in_one_form(text):
+    assert read_destination(text) == Reading(Form.LNURL, CODES[text])
+
+
+@pytest.mark.parametrize("value", sorted({*CODES.values()}))
+def test_code_that_was_read_is_read_again_as_the_same_and_has_a_url(value):
+    assert read_destination(value) == Reading(Form.LNURL, value)
+    url = url_of(value)
+    assert url.startswith(f"https://{host_of(value)}/")
+
+
+@pytest.mark.parametrize(
+    "text", ["", ANA, KEY, INVOICE, SPECIFIED[:-1], "lnurlp://", "https://a.b/"]
+)
+def test_other_texts_have_no_lnurl_url(text):
+    assert (url_of(text), host_of(text)) == (None, "")
 
 
 @pytest.mark.parametrize("text", [KEY, KEY.upper(), f"<{KEY}>", f"{KEY}.", f"lightning:{KEY}"])

@@ -1,7 +1,7 @@
 """The payout bench on a fresh source wallet of a real LNbits."""
 
 import pytest
-from doubt_bench import NOW, PLACE, URL
+from doubt_bench import NOW, PLACES, URL
 from ingest_bench import Bench as IngestBench
 from ingest_bench import Server
 from payout_bench import (
@@ -78,12 +78,12 @@ def make_due(make_scripted):
     return make
 
 
-@pytest.fixture
-def make_doubted(make_due):
+@pytest.fixture(params=PLACES, ids=[place.kind for place in PLACES])
+def make_doubted(make_due, request):
     """Make a bench on a scripted LNbits that calls payments failed, with 50,000 sats due to ana."""
 
     async def make(*, verify_url=URL, **changes):
-        bench = await make_due(PLACE, **changes)
+        bench = await make_due(request.param, **changes)
         bench.wallet.on_pay = bench.wallet.fail
         bench.addresses.verify_url = verify_url
         return bench

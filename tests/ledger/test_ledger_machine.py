@@ -414,9 +414,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.story.do(transitions.move, payout, payouts.PayoutState.ALERT)
 
     def do_void(self, payout):
-        """Give an attempt up; one to an address that is in doubt on an operator's word."""
-        to_address = payout.destination is not None and payout.destination.kind == clients.ADDRESS
-        if to_address and payout.state == "IN_DOUBT":
+        """Give an attempt up; one outside LNbits that is in doubt on an operator's word."""
+        if payout.is_to_address and payout.state == "IN_DOUBT":
             told = {"now": self.story.now, "message_id": "m"}
             self.story.do(transitions.void_by_verdict, payout, Witness.OPERATOR, **told)
         else:
@@ -450,10 +449,14 @@ class LedgerMachine(RuleBasedStateMachine):
             self.plan(payout["client"])
 
     @precondition(lambda self: self.payees())
-    @rule(data=st.data(), min_sat=st.sampled_from([1, 50, 400]))
-    def change_destination(self, data, min_sat):
+    @rule(
+        data=st.data(),
+        min_sat=st.sampled_from([1, 50, 400]),
+        kind=st.sampled_from([clients.ADDRESS, clients.LNURL]),
+    )
+    def change_destination(self, data, min_sat, kind):
         id_ = self.pick(data, self.payees())
-        destination = Destination(clients.ADDRESS, f"ana{min_sat}@wallet.example", min_sat)
+        destination = Destination(kind, f"ana{min_sat}@wallet.example", min_sat)
         self.story.do(clients.set_destination, id_, destination)
         self.clients[id_]["min"] = min_sat
         for payout in self.payouts.values():

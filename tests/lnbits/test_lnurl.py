@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from lnurl_codes import code_at, code_of
 
 from dca_bot.core.ports import AddressInvoice, Credit, LnurlLimits, PaymentStatus, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
@@ -107,6 +108,99 @@ async def test_address_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
     assert (await source.payment(invoice.payment_hash)).status is PaymentStatus.SUCCESS
     credited = await source.credited(alice.invoice_key, invoice.payment_hash)
     assert credited == Credit(PaymentStatus.SUCCESS, 1_234_000)
+
+
+async def test_code_of_lnbits_own_wallet_is_paid(lnbits, source, alice):
+    code = code_at(lnbits, alice, f"a{alice.id[:8]}")
+    async with LightningAddresses(lnbits.url) as addresses:
+        limits = await addresses.limits(code)
+        made = await addresses.request_invoice(limits, amount_sat=1234, comment="a saving")
+    invoice = await source.decode(made.bolt11)
+    await source.pay(invoice.bolt11, external_id="payout-1", extra={})
+    assert limits.is_own
+    credited = await source.credited(alice.invoice_key, invoice.payment_hash)
+    assert credited == Credit(PaymentStatus.SUCCESS, 1_234_000)
+
+
+@pytest.mark.parametrize("shape", ["code", "link"])
+async def test_code_and_link_are_asked_at_the_url_they_stand_for(web, addresses, shape):
+    place = f"127.0.0.1:{web.port}/lnurlp/aBc?id=7"
+    web.answer("/lnurlp/aBc", pay_request(f"{web.url}/cb"))
+    payee = code_of(f"https://{place}") if shape == "code" else f"lnurlp://{place}"
+    limits = await addresses.limits(payee)
+    assert (limits.min_sat, limits.max_sat, limits.is_own) == (2, 10_000, True)
+    assert web.asked[-1][0] == "/lnurlp/aBc?id=7"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/wallet?api-key=x",
+        "/withdraw/api/v1/lnurl/cb/x?k1=1&pr=y",
+        "/lnurlp",
+        "/lnurlp/../api/v1",
+    ],
+)
+async def test_code_leads_to_no_other_path_of_the_operators_lnbits(web, addresses, path):
+    for url in (f"http://127.0.0.1:{web.port}{path}", f"https://127.0.0.1:{web.port}{path}"):
+        with pytest.raises(DestinationRefused, match=Refusal.ASTRAY):
+            await addresses.limits(code_of(url))
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/pay",
+        "https://example.com:8443/pay",
+        "https://user:word@example.com/pay",
+        "https://127.0.0.1/pay",
+        "https://localhost/pay",
+        "https://[::1]/pay",
+        "https://169.254.169.254/latest/meta-data",
+        "http://abcdefghijklmnop.onion/pay",
+    ],
+)
+async def test_code_of_an_unsafe_place_is_refused_without_asking(url):
+    async def resolve(host):
+        pytest.fail(f"{host} was looked up")
+
+    async with LightningAddresses("http://127.0.0.1:10", resolve=resolve) as addresses:
+        for payee in (code_of(url), url.replace("https://", "lnurlp://")):
+            with pytest.raises(DestinationRefused):
+                await addresses.limits(payee)
+
+
+async def test_code_of_a_host_in_a_private_network_is_refused():
+    async with LightningAddresses(resolve=resolver("10.1.2.3")) as addresses:
+        with pytest.raises(DestinationRefused, match=Refusal.NOT_PUBLIC):
+            await addresses.limits(code_of("https://example.com/pay"))
+
+
+GIFT = {"tag": "withdrawRequest", "callback": "https://example.com/w", "k1": "00ff"}
+CHANNEL = {"tag": "channelRequest", "callback": "https://example.com/c", "uri": "02@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (GIFT | {"minWithdrawable": 1, "maxWithdrawable": 9000}, 200, Refusal.WITHDRAW_CODE),
+        (CHANNEL, 200, Refusal.OTHER_SERVICE),
+        ({"tag": "login"}, 200, Refusal.OTHER_SERVICE),
+        (b"", 404, Refusal.UNKNOWN_CODE),
+        (b"<html>", 200, Refusal.NO_CODE_SERVICE),
+        ({"status": "ERROR", "reason": "closed"}, 200, Refusal.SAID),
+    ],
+)
+async def test_code_that_cannot_be_paid_is_refused_by_reason_and_its_url_stays_secret(
+    web, addresses, body, status, why
+):
+    web.answer("/lnurlp/secret", body, status=status)
+    with pytest.raises(DestinationRefused) as caught:
+        await addresses.limits(f"lnurlp://127.0.0.1:{web.port}/lnurlp/secret?k1=key")
+    assert caught.value.why == why
+    assert "secret" not in str(caught.value)
+    assert "k1" not in str(caught.value)
 
 
 async def test_unknown_name_at_lnbits_is_refused(lnbits):
@@ -427,7 +521,7 @@ async def test_fault_of_a_server_is_no_refusal(web, addresses, alice_at_web, sta
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"tag": "withdrawRequest"}, Refusal.OTHER_SERVICE),
+        ({"tag": "withdrawRequest"}, Refusal.WITHDRAW_CODE),
         ({"tag": "channelRequest"}, Refusal.OTHER_SERVICE),
         ({"tag": None}, Refusal.NO_SERVICE),
         ({"minSendable": True}, Refusal.LIMITS),

@@ -25,7 +25,7 @@ from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.delivery import Undelivered
-from dca_bot.core.destination_text import Form
+from dca_bot.core.destination_text import PAYABLE, Form
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
@@ -177,7 +177,7 @@ TERMS = {
     "copy": [STANDBY],
     "deposit": [*allowed("deposit", "state"), WITHDRAWN],
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
-    "form": set(Form) - {Form.ADDRESS, Form.INVOICE_KEY, Form.UNKNOWN},
+    "form": set(Form) - PAYABLE - {Form.UNKNOWN},
     "job": Guarded,
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),

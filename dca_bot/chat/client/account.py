@@ -120,7 +120,7 @@ def _wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
     return Say(
         "wallet.effect",
         old=describe.destination(ctx.me.destination),
-        new=describe.destination(seen),
+        new=describe.destination_whole(seen),
         minimum=describe.minimum(seen),
     )
 

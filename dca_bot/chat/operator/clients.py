@@ -130,7 +130,7 @@ def _wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:
         "client.wallet_effect",
         name=client.name,
         old=describe.destination(client.destination),
-        new=describe.destination(seen),
+        new=describe.destination_whole(seen),
         minimum=describe.minimum(seen),
     )
 

@@ -71,7 +71,9 @@ def _set_plan(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Say
         name=wanted.name,
         percent=Percent(wanted.percent_bp),
         before=Say("commission.instead_of", percent=Percent(was_bp)) if before else NOTHING,
-        wallet=_wallet(payee, where),
+        wallet=describe.destination_whole(wanted.destination)
+        if wanted.destination
+        else _wallet(payee, where),
         minimum=describe.minimum(where) if where else NOTHING,
         old=Say("commission.moves", wallet=describe.destination(payee.destination))
         if payee is not None and moves

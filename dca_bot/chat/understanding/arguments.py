@@ -11,8 +11,8 @@ from dca_bot.chat.understanding.grammar import is_npub
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.numbers import is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
-from dca_bot.core.destination_text import Form, Reading, read_destination
-from dca_bot.core.lnurl_code import decode_lnurl, is_lnurl_code
+from dca_bot.core.destination_text import PAYABLE, Form, Reading, read_destination
+from dca_bot.core.lnurl_code import is_lnurl_code
 
 OPERATOR = "operator"
 _CODE_MIN = 20
@@ -21,14 +21,13 @@ _NUMBER = re.compile(r"#?[0-9]{1,9}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
 _NAME = re.compile(r"\w[\w.-]{1,31}")
-_SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|https?):")
-_PAY_LINK = re.compile(r"(?i)lnurlp://\S+")
+_SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|keyauth|https?):")
 _MEDIA = re.compile(
     r"(?i)https?://\S+\.(?:m4a|mp3|ogg|oga|opus|wav|aac|jpe?g|png|gif|webp|heic|mp4|mov|webm|pdf)\S*|data:\S+"
 )
 _UNPAYABLE = frozenset(
-    {Form.INVOICE, Form.OFFER, Form.ON_CHAIN, Form.NOSTR_KEY, Form.WEB_PAGE, Form.LNURL_BROKEN}
-    | {Form.OTHER_LETTERS}
+    {Form.INVOICE, Form.OFFER, Form.ON_CHAIN, Form.NOSTR_KEY, Form.WEB_PAGE, Form.OTHER_LETTERS}
+    | {Form.LNURL_BROKEN, Form.LNURL_WITHDRAW, Form.LNURL_LOGIN, Form.LNURL_OTHER}
 )
 
 
@@ -49,15 +48,10 @@ def is_media(text: str) -> bool:
 
 
 def destination_of(text: str) -> Reading:
-    """Read a text as a destination; an LNURL code for payments is a destination too."""
+    """Read a text as a destination; among other words, a name without a domain is no address."""
     found = read_destination(text)
-    if found.form is Form.ADDRESS and not _has_domain(found.value):
-        return Reading(Form.UNKNOWN)
-    code = _SCHEME.sub("", text.strip())
-    if found.form is Form.LNURL and decode_lnurl(code) is not None:
-        return Reading(Form.LNURL, code.lower())
-    is_pay_link = found.form is Form.LNURL and _PAY_LINK.match(text.strip()) is not None
-    return Reading(Form.LNURL, text.strip()) if is_pay_link else found
+    is_name = found.form is Form.ADDRESS and not _has_domain(found.value)
+    return Reading(Form.UNKNOWN) if is_name else found
 
 
 def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Places:
@@ -82,7 +76,7 @@ def _destination_places(token: Token) -> Places:
     if "@" not in text and is_short and not _SCHEME.match(text):
         return NO_PLACES
     found = destination_of(text)
-    if found.form in (Form.ADDRESS, Form.INVOICE_KEY, Form.LNURL) and found.value:
+    if found.form in PAYABLE:
         return Places(frozenset({"DESTINATION"}))
     is_address = "@" in text.strip("@")
     if found.form in _UNPAYABLE or is_address:

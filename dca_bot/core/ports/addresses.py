@@ -1,4 +1,4 @@
-"""Lightning addresses (LUD-16, LUD-06, LUD-21)."""
+"""Lightning addresses and LNURL-pay codes (LUD-01, LUD-06, LUD-16, LUD-17, LUD-21)."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,9 +6,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LnurlLimits:
-    """The payments that a Lightning address accepts (LUD-06): whole sats from `min_sat` to `max_sat`.
+    """The payments that an address or a code accepts (LUD-06): whole sats from `min_sat` to `max_sat`.
 
-    `is_own`: the address is at the operator's own LNbits, asked at the configured URL.
+    `is_own`: the address or code is at the operator's own LNbits, asked at the configured URL.
     """
 
     min_sat: int
@@ -43,16 +43,16 @@ class VerifyAnswer:
 
 
 class Addresses(Protocol):
-    """Lightning addresses (LUD-16)."""
+    """Lightning addresses (LUD-16) and LNURL-pay codes (LUD-01, LUD-17)."""
 
-    async def limits(self, address: str) -> LnurlLimits:
-        """Fetch the limits of the address; raise DestinationRefused or DestinationUnavailable."""
+    async def limits(self, payee: str) -> LnurlLimits:
+        """Fetch the limits of an address or code; raise DestinationRefused or DestinationUnavailable."""
         ...
 
     async def request_invoice(
         self, limits: LnurlLimits, *, amount_sat: int, comment: str
     ) -> AddressInvoice:
-        """Ask the address's callback for a BOLT11 invoice, which is not checked yet.
+        """Ask the payee's callback for a BOLT11 invoice, which is not checked yet.
 
         Raise DestinationRefused or DestinationUnavailable.
         """

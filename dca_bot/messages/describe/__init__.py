@@ -15,6 +15,7 @@ from dca_bot.messages.describe.clients import (
     client,
     deposit,
     destination,
+    destination_whole,
     minimum,
     unreached,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "contradiction",
     "deposit",
     "destination",
+    "destination_whole",
     "error",
     "failure",
     "finding",

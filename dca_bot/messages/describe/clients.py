@@ -2,15 +2,20 @@
 
 from dca_bot.core.clients import ClientState
 from dca_bot.core.delivery import Undelivered
+from dca_bot.core.lnurl_code import host_of
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
-from dca_bot.ledger.programme.clients import INVOICE_KEY, Client, Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, LNURL, Client, Destination
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.messages import obstacles
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.describe.relays import said
 from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+
+_WHOLE_MAX = 40
+"""The length of the longest code that is always shown in full: a line of a phone."""
+_ENDS = 10
 
 
 def client(one: Client, programme: Programme, loss: Loss | None = None) -> Say:
@@ -37,11 +42,21 @@ def unreached(loss: Loss) -> Say:
 
 
 def destination(where: Destination | None) -> Say:
-    """Say a destination; an invoice key is masked."""
+    """Say a destination; an invoice key is masked, a long code shortened."""
     if where is None:
         return Say("destination.none")
+    if where.kind == LNURL and len(where.value) > _WHOLE_MAX:
+        first, last = where.value[:_ENDS], where.value[-_ENDS:]
+        return Say("destination.lnurl", code=f"{first}…{last}", host=host_of(where.value))
+    return destination_whole(where)
+
+
+def destination_whole(where: Destination) -> Say:
+    """Say a destination that somebody is to confirm: a code in full, as its two ends can be imitated."""
     if where.kind == INVOICE_KEY:
         return Say("destination.invoice_key", first=where.value[:4], last=where.value[-4:])
+    if where.kind == LNURL:
+        return Say("destination.lnurl", code=where.value, host=host_of(where.value))
     return Say("destination.address", address=where.value)
 
 

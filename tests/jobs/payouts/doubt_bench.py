@@ -1,13 +1,13 @@
-"""A payout to a Lightning address on a scripted LNbits that calls payments failed, hour by hour."""
+"""A payout to an address or LNURL-pay code on a scripted LNbits that calls payments failed, hour by hour."""
 
 from datetime import UTC, datetime, timedelta
 
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.ledger.payouts import holds
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLACE = Destination(ADDRESS, "ana@example.com")
+PLACES = (Destination(ADDRESS, "ana@example.com"), Destination(LNURL, "lnurlp://example.com/ana"))
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 URL = "https://example.com/verify/1"
 UNPAID = VerifyAnswer(is_settled=False)

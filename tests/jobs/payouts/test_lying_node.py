@@ -6,6 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from gateway import Gateway
+from lnurl_codes import code_of
 from payout_bench import Bench, FaultyWallet, programme
 from scaffold import in_english
 
@@ -14,7 +15,7 @@ from dca_bot.demo.lnbits_process import find_lnbits, funded_by, start_lnbits
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 
@@ -50,9 +51,9 @@ def deceived(lnbits, liar, price_stub, tmp_path_factory):
         yield started
 
 
-@pytest.fixture
-def payee(lnbits, wallets):
-    """Ana's wallet, and a server of her address that tells of its invoices (LUD-21)."""
+@pytest.fixture(params=[ADDRESS, LNURL])
+def payee(lnbits, wallets, request):
+    """Ana's wallet, and a server of her address or code that tells of its invoices (LUD-21)."""
     ana = wallets("ana")
     name = f"ana{ana.id[:6]}"
     lnbits.lightning_address(ana, name)
@@ -76,7 +77,9 @@ def payee(lnbits, wallets):
         return {"status": "OK", "settled": row["paid"], "preimage": row.get("preimage")}
 
     gateway.change, gateway.own = add_verify, verify
-    gateway.address = f"{name}@{gateway.netloc}"
+    code = code_of(f"{gateway.url}/.well-known/lnurlp/{name}?from=code")
+    is_code = request.param == LNURL
+    gateway.place = Destination(request.param, code if is_code else f"{name}@{gateway.netloc}")
     gateway.keys = ana
     yield gateway
     gateway.close()
@@ -92,7 +95,7 @@ async def bench(deceived, wallets, payee, tmp_path):
     ):
         bench = Bench(tmp_path, FaultyWallet(wallet), addresses, programme())
         await bench.open()
-        await bench.client("ana", Destination(ADDRESS, payee.address), minor=10**9)
+        await bench.client("ana", payee.place, minor=10**9)
         await bench.distribute(50_000, 40_000)
         yield bench
         assert (await bench.database.read(audit_ledger)).findings == ()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from lnurl_codes import code_at
 from payout_bench import Killed, killed_at_each_call
 
 from dca_bot.core.payout import PayoutState, Waiting
@@ -28,6 +29,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import (
     ADDRESS,
     INVOICE_KEY,
+    LNURL,
     Destination,
     by_name,
     set_destination,
@@ -61,6 +63,20 @@ async def test_payouts_to_key_and_address_arrive_once(make_bench, wallets, lnbit
     await assert_clean(bench)
 
 
+async def test_payout_to_an_lnurl_pay_code_arrives_once(make_bench, wallets, lnbits, balance_sat):
+    bench = await make_bench()
+    ben = wallets("ben")
+    code = code_at(lnbits, ben, f"ben{ben.id[:6]}")
+    await bench.client("ben", Destination(LNURL, code), minor=100_000)
+    await bench.distribute(25_000, 20_000)
+    await bench.settle(3)
+    (payout,) = await bench.payouts()
+    assert (payout.state, payout.destination) == (PayoutState.DONE, Destination(LNURL, code))
+    assert await balance_sat(ben) == 25_000
+    assert await balance_sat(bench.source) == 975_000
+    await assert_clean(bench)
+
+
 async def test_payment_carries_memo_tag_distribution_client_and_fiat(make_bench, wallets):
     bench = await make_bench()
     ana = wallets("ana")
@@ -75,11 +91,16 @@ async def test_payment_carries_memo_tag_distribution_client_and_fiat(make_bench,
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_killed_at_any_call_pays_exactly_once(make_bench, wallets, balance_sat, moment):
+@pytest.mark.parametrize("kind", [INVOICE_KEY, LNURL])
+async def test_killed_at_any_call_pays_exactly_once(
+    make_bench, wallets, lnbits, balance_sat, kind, moment
+):
     """Kill at the n-th call, for every n there is, before it leaves and after it was answered."""
     bench = await make_bench(source_sat=10_000_000, day_max_sat=10**9)
     ana = wallets("ana")
-    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=10**9)
+    is_code = kind == LNURL
+    value = code_at(lnbits, ana, f"ana{ana.id[:6]}") if is_code else ana.invoice_key
+    await bench.client("ana", Destination(kind, value), minor=10**9)
     distribute = partial(bench.distribute, 10_000, 8_000)
     async for point in killed_at_each_call(bench, moment, distribute):
         assert await balance_sat(ana) == 10_000 * point

@@ -15,7 +15,7 @@ from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
@@ -218,6 +218,17 @@ def test_what_is_booked_on_another_word_than_lnbits_is_named_and_no_finding(
     assert why in note
     assert note.endswith(f"LNbits {says}.")
     assert story.findings() == ()
+
+
+@pytest.mark.parametrize("kind", [ADDRESS, LNURL])
+def test_payouts_outside_lnbits_without_a_preimage_are_counted(story, kind):
+    story.client("ana", balance=1000, destination=Destination(kind, "lnurlp://example.com/ana"))
+    id_ = story.cash_out("d1", 600, 60).shares[0].payout_id
+    done = story.bring(id_, "DONE")
+    found = audit(story, source=[story.payment(done)])
+    assert found.findings == ()
+    (note,) = found.notes
+    assert note.endswith("without a preimage: 1.")
 
 
 def test_payments_are_not_held_in_memory_while_they_are_compared(story):

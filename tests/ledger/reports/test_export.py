@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger.story import KEY, START, hex_of
+from lnurl_codes import SPECIFIED
 
 from dca_bot.core.fixed_schedule import runs_of
 from dca_bot.core.money import minor_digits, plain_decimal
@@ -24,7 +25,7 @@ from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import clients, deposits, machines
-from dca_bot.ledger.programme.clients import ADDRESS, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 from dca_bot.ledger.reports.export import Form, export_ledger, neutral
 from dca_bot.ledger.reports.export_shelf import KEPT, export_to_shelf
 from dca_bot.ledger.reports.export_tables import TABLES
@@ -108,6 +109,14 @@ def busy(story):
     story.record("held one", state="held", reason="contradiction")
     story.do(holds.open_hold, "cash-out", "held one", "contradiction", now=story.now)
     return story
+
+
+def test_code_of_a_destination_is_exported_whole(story, tmp_path):
+    code = SPECIFIED.lower()
+    story.client("eva", balance=1_000, destination=Destination(LNURL, code))
+    story.bring(story.cash_out("d1", 600, 60).shares[0].payout_id, "DONE")
+    tables = export(story, tmp_path / "out")
+    assert [row["destination"] for row in tables["clients"] + tables["payouts"]] == [code, code]
 
 
 def test_sums_of_the_files_are_the_ledgers(busy, tmp_path):

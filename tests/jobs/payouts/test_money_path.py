@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from doubt_bench import PLACES
 
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import Payment, PaymentStatus
@@ -15,12 +16,13 @@ from dca_bot.jobs.payouts.reconcile import record_unknown
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")
-PLACE = Destination(ADDRESS, "ana@example.com")
+outside = pytest.mark.parametrize("place", PLACES, ids=[place.kind for place in PLACES])
+"""Each kind of destination outside LNbits."""
 TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
 PENDING, SUCCESS, FAILED = PaymentStatus.PENDING, PaymentStatus.SUCCESS, PaymentStatus.FAILED
 
@@ -134,20 +136,24 @@ async def test_ceiling_is_what_may_just_be_paid(make_scripted, limits, state):
     assert await bench.states() == [state]
 
 
+@outside
 @pytest.mark.parametrize(
     ("bounds", "state"),
     [((50_000, 50_000), "DONE"), ((1, 49_999), "PLANNED"), ((50_001, 10**9), None)],
 )
-async def test_bounds_of_an_address_are_what_it_just_takes(make_scripted, bounds, state):
-    bench = await make_scripted(PLACE)
+async def test_bounds_of_an_address_are_what_it_just_takes(make_scripted, bounds, state, place):
+    bench = await make_scripted(place)
     bench.addresses.min_sat, bench.addresses.max_sat = bounds
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     assert await bench.states() == ([] if state is None else [state])
 
 
-async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(make_scripted):
-    bench = await make_scripted(PLACE, payout_max_sat=60_000)
+@outside
+async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_paid(
+    make_scripted, place
+):
+    bench = await make_scripted(place, payout_max_sat=60_000)
     bench.addresses.min_sat = 60_001
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
@@ -158,10 +164,12 @@ async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_pai
     )
 
 
+@outside
 async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_minimum_rises(
     make_scripted,
+    place,
 ):
-    bench = await make_scripted(PLACE)
+    bench = await make_scripted(place)
     bench.wallet.on_pay = lambda _invoice: None  # LNbits never sees the request
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
@@ -177,8 +185,9 @@ async def test_payout_that_was_sent_before_is_not_added_to_others_where_the_mini
     )
 
 
-async def test_invoice_that_came_before_is_named_as_the_reason(make_scripted):
-    bench = await make_scripted(PLACE)
+@outside
+async def test_invoice_that_came_before_is_named_as_the_reason(make_scripted, place):
+    bench = await make_scripted(place)
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     bench.addresses.repeats = "lnbc1"
@@ -209,11 +218,14 @@ async def test_credit_has_ten_minutes_to_arrive(make_scripted, after, state):
     assert await bench.states() == [state]
 
 
+@outside
 @pytest.mark.parametrize(
     ("lacking_msat", "states"), [(0, ["DONE", "DONE"]), (1, ["DONE", "PLANNED"])]
 )
-async def test_fee_of_a_payout_is_missing_for_the_next_one(make_scripted, lacking_msat, states):
-    bench = await make_scripted(PLACE)
+async def test_fee_of_a_payout_is_missing_for_the_next_one(
+    make_scripted, lacking_msat, states, place
+):
+    bench = await make_scripted(place)
     for _ in range(2):
         await bench.distribute(50_000, 40_000)
     fee_msat, needed_msat = 300_000, 50_500_000  # the reserve is 1 % of the amount

@@ -47,6 +47,13 @@ async def assert_clean(bench):
     assert compare_payments(recorded, payments) == []
 
 
+def place_of(lnbits, wallet, kind):
+    """Return a wallet's destination of a kind: the invoice key, or an LNURL-pay code."""
+    if kind == LNURL:
+        return Destination(LNURL, code_at(lnbits, wallet, f"ana{wallet.id[:6]}"))
+    return Destination(INVOICE_KEY, wallet.invoice_key)
+
+
 async def test_payouts_to_key_and_address_arrive_once(make_bench, wallets, lnbits, balance_sat):
     bench = await make_bench()
     ana, ben = wallets("ana"), wallets("ben")
@@ -98,9 +105,7 @@ async def test_killed_at_any_call_pays_exactly_once(
     """Kill at the n-th call, for every n there is, before it leaves and after it was answered."""
     bench = await make_bench(source_sat=10_000_000, day_max_sat=10**9)
     ana = wallets("ana")
-    is_code = kind == LNURL
-    value = code_at(lnbits, ana, f"ana{ana.id[:6]}") if is_code else ana.invoice_key
-    await bench.client("ana", Destination(kind, value), minor=10**9)
+    await bench.client("ana", place_of(lnbits, ana, kind), minor=10**9)
     distribute = partial(bench.distribute, 10_000, 8_000)
     async for point in killed_at_each_call(bench, moment, distribute):
         assert await balance_sat(ana) == 10_000 * point
@@ -247,12 +252,13 @@ async def test_paused_programme_pays_nothing(make_bench, wallets, balance_sat):
     assert await balance_sat(ana) == 10_000
 
 
+@pytest.mark.parametrize("kind", [INVOICE_KEY, LNURL])
 async def test_old_copy_of_the_ledger_pays_nothing_again(
-    make_bench, wallets, balance_sat, tmp_path
+    make_bench, wallets, lnbits, balance_sat, tmp_path, kind
 ):
     bench = await make_bench()
     ana = wallets("ana")
-    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
+    await bench.client("ana", place_of(lnbits, ana, kind), minor=100_000)
     await bench.distribute(10_000, 8_000)
     await bench.database.aclose()
     saved = (tmp_path / "data" / "ledger.sqlite3").read_bytes()

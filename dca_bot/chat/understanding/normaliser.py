@@ -14,6 +14,9 @@ CHARS_MAX = 2_000
 """The characters of the longest message that is read."""
 _EDGES = ".,;:!¡?¿\"'`\u00b4“”„\u2018\u2019«»()[]{}<>*_~|=\u2013\u2014…#+-"
 _ADDRESS_EDGES = _EDGES.translate({ord(char): None for char in "_+-["})
+_LINK_EDGES = _ADDRESS_EDGES.translate({ord("="): None})
+_LINK = re.compile(r"(?i)\b(?:lightning|bitcoin|mailto|lnurl[pwc]?|keyauth|https?):\S*[^\s?]")
+"""A link with its parameters; a question mark behind the link is the sentence's."""
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "\u2018": "\u2019", "'": "'"}
 _QUOTED = re.compile('"([^"]+)"|“([^”]+)”|«([^»]+)»|„([^“]+)“|\u2018([^\u2019]+)\u2019')
 _FORMATTING = "`*_~"
@@ -75,7 +78,8 @@ def line_of(line: str) -> Line:
         parts = (part for found in _QUOTED.findall(bare) for part in found if part)
         quotes = tuple(token for part in parts for token in tokens_of(part))
     tokens = tuple(tokens_of(bare))
-    is_question = ("?" in bare or "¿" in bare) and any(len(token.word) > 1 for token in tokens)
+    said = _LINK.sub("", bare)
+    is_question = ("?" in said or "¿" in said) and any(len(token.word) > 1 for token in tokens)
     return Line(bare, tokens, is_question, is_quoted, quotes)
 
 
@@ -88,8 +92,10 @@ def tokens_of(text: str) -> Iterator[Token]:
     if not text.isascii():
         text = "".join(f" {char} " if _is_emoji(char) else char for char in text)
     is_empty = True
-    for piece in _POSSESSIVE.sub("", _PER.sub(r"\1 /", text)).split():
-        raw = piece.strip(_ADDRESS_EDGES if "@" in piece or "://" in piece else _EDGES)
+    for piece in _pieces(text):
+        is_link = "://" in piece
+        address_edges = _LINK_EDGES if is_link else _ADDRESS_EDGES
+        raw = piece.strip(address_edges if is_link or "@" in piece else _EDGES)
         if raw[:1].isdigit() and piece.lstrip("(").startswith("-"):
             raw = f"-{raw}"
         if raw:
@@ -97,6 +103,12 @@ def tokens_of(text: str) -> Iterator[Token]:
             yield Token(raw, folded(raw))
     if is_empty and "?" in text:
         yield Token("?", "?")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Split a line at spaces, and `100/day` before the slash; a link stays whole."""
+    for piece in _POSSESSIVE.sub("", text).split():
+        yield from [piece] if "://" in piece else _PER.sub(r"\1 /", piece).split()
 
 
 def _plain_digit(char: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lnurl_codes import SPECIFIED, code_of
 
 from dca_bot.chat.understanding.meaning import NOTHING, Certainty, Understanding
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
@@ -11,10 +12,8 @@ from dca_bot.messages.lexicon import LEXICONS
 CLIENT, OPERATOR = (vocabulary_of(role, LEXICONS) for role in ("client", "operator"))
 NPUB = "npub1gqen388kvv4pwf2xwj8a5708lw4ua9zt25kmtkagrvtvq8lvxaas42vruv"
 KEY = "2b" * 16
-LNURL = (
-    "lnurl1dp68gurn8ghj7um9wfmxjcm99e3k7mf0v9cxj0m385ekvcenxc6r2c35xvukxefcv5mkvv34x5ekzd3ev56nyd3hx"
-    "qurzepexejxxepnxscrvwfnv9nxzcn9xq6xyefhvgcxxcmyxymnserxfq5fns"
-)
+LNURL = SPECIFIED.lower()
+GIFT = code_of("https://example.com/w/1?tag=withdrawRequest&k1=00ff")
 SURE, ASK = Certainty.SURE, Certainty.ASK
 
 
@@ -148,6 +147,11 @@ def test_no_number_of_a_sentence_is_chosen_among_several(text):
         (LNURL, LNURL),
         (f"lightning:{LNURL.upper()}", LNURL),
         ("wallet lnurlp://example.com/Pay", "lnurlp://example.com/Pay"),
+        ("lnurlp://example.com/pay?id=7", "lnurlp://example.com/pay?id=7"),
+        ("mi billetera es lnurlp://example.com/p?id=aGk==.", "lnurlp://example.com/p?id=aGk=="),
+        ("wallet lnurlp://example.com/u/7/pay/", "lnurlp://example.com/u/7/pay/"),
+        ("LNURLP://Example.com/u/7/Pay", "lnurlp://example.com/u/7/Pay"),
+        ("mailto:ana@example.com?subject=sats", "ana@example.com"),
     ],
 )
 def test_a_bare_destination_is_a_wallet(text, destination):
@@ -169,6 +173,11 @@ def test_a_bare_destination_is_a_wallet(text, destination):
         ("wallet maría@example.com", "form.other_letters"),
         ("wallet maria@example", "form.unknown"),
         ("wallet LNURL1BROKEN00000", "form.lnurl_broken"),
+        ("bitcoin:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4?amount=0.1", "form.on_chain"),
+        ("wallet lnurlc://example.com/channel", "form.lnurl_other"),
+        ("wallet keyauth://example.com/login?tag=login&k1=00ff", "form.lnurl_login"),
+        ("keyauth://example.com/login?tag=login&k1=00ff", "form.lnurl_login"),
+        (f"wallet {GIFT}", "form.lnurl_withdraw"),
         ("wallet ana@example.com eva@example.com", "form.several"),
         ("wallet maria @example.com", "destination.unreadable"),
         ("wallet Wallet of Satoshi", "destination.unreadable"),

@@ -55,6 +55,9 @@ NARROW = {
     ("deposit_client", "client_id=? AND confirmed_at=?"),  # never confirmed
     ("deposit_client", "client_id=? AND confirmed_at>?"),  # after a cash-out, or in a span of time
     ("distribution_at", "at>?"),  # two weeks
+    ("distribution_at", "at>? AND at<?"),  # the span that an operator asks for
+    ("payout_fee", "done_at>? AND done_at<?"),  # the same
+    ("posting_cancelled", "posted_at>? AND posted_at<?"),  # the same
     ("distribution_processed", "processed_at>?"),  # a day
     ("distribution_processed", "processed_at>? AND processed_at<?"),  # a day
     ("entry_posting", "posting_id=?"),

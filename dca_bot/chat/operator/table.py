@@ -14,6 +14,7 @@ from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
 from dca_bot.chat.operator.status import HOUSE_COMMANDS
+from dca_bot.chat.operator.takings import TAKINGS_COMMANDS
 from dca_bot.chat.operator.withdrawals import WITHDRAW
 
 OPERATOR_GROUPS = {
@@ -25,6 +26,7 @@ OPERATOR_GROUPS = {
     "help.fixed": FIXED_COMMANDS,
     "help.payouts": PAYOUT_COMMANDS,
     "help.funds": FUNDS_COMMANDS,
+    "help.takings": TAKINGS_COMMANDS,
     "help.house": HOUSE_COMMANDS,
     "help.messages": (*MESSAGE_COMMANDS, LOG),
     "help.general": GENERAL_COMMANDS,

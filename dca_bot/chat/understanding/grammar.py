@@ -87,9 +87,6 @@ _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
 _VIEW = choice("history", "deposits", "payouts", wrong=lambda: refuse("unknown.nothing"))
-_WHEN = Param(
-    "RANGE", _matching("wrong.range", _MONTH, "today", "month", *RANGE_DAYS), optional=True
-)
 _PAGE_OR_MONTH = Param(
     "PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True
 )
@@ -119,9 +116,6 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
 _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     _PRICE,
     _CONFIRM,
-    Command(("today",)),
-    Command(("month",)),
-    Command(("earnings",), (_WHEN,)),
     Command(("language",), (_LANGUAGE,)),
     Command(("client",), (_WHO, _VIEW)),
     Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),

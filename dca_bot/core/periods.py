@@ -1,0 +1,60 @@
+"""Spans of whole local dates, as operators name them: `today`, `month`, `2026-03`, `7d`."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from dca_bot.core.calendar import instant_of
+
+TODAY = "today"
+MONTH = "month"
+_DAY = timedelta(days=1)
+_MIDNIGHT = time()
+_CALENDAR = re.compile("(2[0-9]{3})(?:-(0[1-9]|1[0-2]))?")
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The local dates from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """Return the number of dates."""
+        return (self.last - self.first).days + 1
+
+    def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Return the instant at which the period begins, and the first instant after the period."""
+        after = self.last + _DAY
+        return instant_of(self.first, _MIDNIGHT, zone), instant_of(after, _MIDNIGHT, zone)
+
+
+def calendar_period(text: str) -> Period | None:
+    """Read a month or a year of the calendar; None for another text.
+
+    >>> calendar_period("2026-02")
+    Period(first=datetime.date(2026, 2, 1), last=datetime.date(2026, 2, 28))
+    """
+    found = _CALENDAR.fullmatch(text)
+    if found is None:
+        return None
+    year = int(found[1])
+    if found[2] is None:
+        return Period(date(year, 1, 1), date(year, _MONTHS, 31))
+    return month_of(date(year, int(found[2]), 1))
+
+
+def month_of(day: date) -> Period:
+    """Return the whole month of a date."""
+    first = day.replace(day=1)
+    following = (first + 31 * _DAY).replace(day=1)
+    return Period(first, following - _DAY)
+
+
+def last_days(count: int, today: date) -> Period:
+    """Return the period of so many dates that ends today."""
+    return Period(today - (count - 1) * _DAY, today)

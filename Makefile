@@ -32,7 +32,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick test-long reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test quick quick-tests test-long reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -50,8 +50,12 @@ demo: setup
 test: setup lint
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
 
-quick: setup lint
-	$(BIN)/pytest -n 3 --dist worksteal -q -m "not (outside or slow or long)" $(QUICK)
+# The checks and the tests side by side.
+quick: setup
+	@$(MAKE) --no-print-directory -j 2 lint quick-tests
+
+quick-tests: setup
+	$(BIN)/pytest -n 2 --dist worksteal -q -m "not (outside or slow or long)" $(QUICK)
 
 # Each version that is on the PATH; one at least has to be.
 python-versions:

@@ -95,6 +95,11 @@ ALLOWED = (
     ),
     ("EXISTS (SELECT 1 FROM outbox", "outbox_recipient", "stops at the first that has left"),
     ("ORDER BY share.id DESC", "share_client", "purchases and statements end with their range"),
+    (
+        "SELECT payout_id FROM share WHERE client_id = ? ORDER BY share.id DESC",
+        "share_client",
+        "the walk ends with the page",
+    ),
     ("WHERE to_account =", "entry_to", "forecast ends with its window"),
     ("WHERE from_account =", "entry_from", "forecast and statements end with their range"),
     ("SELECT payment_hash, payout.id, amount_sat", "attempt", "audit reads everything"),

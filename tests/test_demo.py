@@ -60,7 +60,7 @@ async def test_demo_lets_who_sits_at_a_terminal_be_the_operator(tmp_path, termin
     demo.type("y\n")
     await demo.until("Connected to")
     demo.type("clients\n")
-    await demo.until(r"Clients:\s+ana: ")
+    await demo.until(r"Clients: [^:]+:[^:]+\.\s+ana: ")
     assert demo.shown.count("DIFFERENT") == 0
     demo.type("\x04")
     assert await demo.end() == 0

@@ -23,6 +23,7 @@ _NOTE_LENGTH_MAX = 200
 _NUMBER_MAX = 10**9
 _PAGE_MAX = 1000
 _NAME = re.compile(r"\w[\w.-]*")
+_NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}|knock-[0-9a-z]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,16 @@ def read_name(text: str, _currency: str) -> str:
     name = unicodedata.normalize("NFC", text.removeprefix("@").rstrip(",:;"))
     _refuse_no_name(visible(name))
     return name
+
+
+def is_npub(text: str) -> bool:
+    """Tell whether a text has the form of a public key, or of a stranger's code that stands for the key."""
+    return _NPUB.fullmatch(text) is not None
+
+
+def read_who(text: str, currency: str) -> str:
+    """Read who is meant: a name, or a public key as written."""
+    return text if is_npub(text) else read_name(text, currency)
 
 
 def read_new_name(text: str, reserved: Collection[str]) -> str:

@@ -402,7 +402,7 @@ async def test_lists_are_paged_and_short(talk):
         await talk.hold_cash_out(f"{number:08d}-0000")
     first = await talk.tell("op", "clients")
     assert first.count("\n") == 11
-    assert first.endswith("More: add 2 to the command.")
+    assert first.endswith("More: clients 2")
     assert (await talk.tell("op", "clients 2")).count("no wallet yet") == 2
     assert (await talk.tell("op", "txs 2")).count("Market") == 2
     assert "7 more are held" in await talk.tell("op", "holds")

@@ -1,14 +1,13 @@
 """The operator's commands about clients."""
 
-from functools import partial
-
 from dca_bot.chat.client.fixed import fixed_mode_text
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
-from dca_bot.chat.operator.find import find_client, find_client_or_closed
-from dca_bot.chat.operator.names import unclear_names
+from dca_bot.chat.operator.client_lists import CLIENT_LIST
+from dca_bot.chat.operator.client_views import VIEW, WHO, view
+from dca_bot.chat.operator.find import find_client, find_person
 from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, hints_of, keep_hints
-from dca_bot.chat.operator.unreached import UNREACHED, losses
+from dca_bot.chat.operator.unreached import UNREACHED
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
 from dca_bot.ledger.correspondence import confirmations, inbox, knocks
@@ -25,9 +24,11 @@ NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
 
 
-def _show_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Show a client's settings, balance and purchases."""
-    client = find_client_or_closed(tx, args.text("NAME"))
+def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Show a client's settings, balance and purchases, or the list that VIEW names."""
+    client = find_person(tx, ctx, args.text("NAME"))
+    if args.has(VIEW.name):
+        return view(tx, client, args.text(VIEW.name), args.page)
     got = purchases.got(tx, client.id)
     clock = describe.phone_clock(inbox.clock_behind(tx, client.pubkey))
     return Say(
@@ -62,18 +63,6 @@ def _idle(tx: Tx, ctx: Context, client: Client) -> Say:
         small = Say("client.too_small", least=least, kept=kept)
     idle = NOTHING if why == NOTHING else Say("client.idle", why=why)
     return Say("client.hindered", idle=idle, small=small)
-
-
-def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List the clients by name; the first page also names clients whose names look alike."""
-    lost = losses(tx, ctx.now)
-
-    def line(client: Client) -> Say:
-        return describe.client(client, ctx.programme, lost.get(client.pubkey))
-
-    page = describe.page(Say("clients.heading"), args.page, partial(clients.everyone, tx), line)
-    unclear = unclear_names(tx, ctx.command_set.words) if args.page == 1 else ()
-    return Say("lines", lines=(page, *unclear))
 
 
 def _pause_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -183,8 +172,8 @@ def _npub_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 CLIENT_MANAGEMENT = (
     CLIENT_ADD,
-    Command(("client",), (NAME,), answer=_show_answer),
-    Command(("clients",), (PAGE,), answer=_list_answer),
+    Command(("client",), (WHO, VIEW, PAGE), answer=_client_answer),
+    CLIENT_LIST,
     UNREACHED,
     Command(("client", "pause"), (NAME,), answer=_pause_answer),
     Command(("client", "resume"), (NAME,), answer=_resume_answer),

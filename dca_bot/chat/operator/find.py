@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import Context
+from dca_bot.chat.params import is_npub
 from dca_bot.core.clients import ClientRole, ClientState
-from dca_bot.ledger.programme import client_names, machines
+from dca_bot.errors import DcaBotError
+from dca_bot.ledger.programme import client_names, clients, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
@@ -21,6 +23,7 @@ from dca_bot.messages.say import CommandRefused, Say, refuse
 _T = TypeVar("_T")
 ID_LENGTH_MIN = 4
 """How many characters of an id an operator types at least."""
+_HEX_LENGTH = 64
 _QUOTES = "\"'“”„«»\u2018\u2019"
 
 
@@ -59,6 +62,25 @@ def find_client_or_closed(tx: Tx, name: str) -> Client:
     client = payee if payee and payee.role is ClientRole.CLIENT else client_names.closed(tx, name)
     if client is None:
         raise refuse("client.unknown")
+    return client
+
+
+def find_person(tx: Tx, ctx: Context, wanted: str) -> Client:
+    """Return the client of a name, npub, nprofile or public key in hex; a closed client by the name only.
+
+    Raise CommandRefused if no client, or more than one, can be meant.
+    """
+    if not is_npub(wanted):
+        return find_client_or_closed(tx, wanted)
+    try:
+        # A key in hex is looked up only; a new client's key must be an npub.
+        is_hex = len(wanted) == _HEX_LENGTH
+        pubkey = wanted.lower() if is_hex else ctx.services.parse_npub(wanted)
+    except (DcaBotError, ValueError):
+        raise refuse("wrong.npub") from None
+    client = clients.by_pubkey(tx, pubkey)
+    if client is None:
+        raise refuse("client.npub_unknown")
     return client
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from dca_bot.chat.understanding.grammar import is_npub
+from dca_bot.chat.params import is_npub
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.numbers import is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary

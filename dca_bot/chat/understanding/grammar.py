@@ -12,6 +12,7 @@ from typing import Any
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
 from dca_bot.chat.command import Command, CommandSet
+from dca_bot.chat.operator.client_views import VIEW
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import (
     PAGE,
@@ -32,7 +33,6 @@ from dca_bot.messages.say import CommandRefused, refuse
 
 _PERCENT_DIGITS = 2
 _CODE = re.compile("(?i)[2-9A-HJ-NP-Z]{4}")
-_NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}|knock-[0-9a-z]{6}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
 _MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
 _PAGE = re.compile(r"[0-9]{1,4}")
@@ -41,11 +41,6 @@ _PAGE = re.compile(r"[0-9]{1,4}")
 def is_code(text: str) -> bool:
     """Tell whether a text has the form of a confirmation code."""
     return _CODE.fullmatch(text) is not None
-
-
-def is_npub(text: str) -> bool:
-    """Tell whether a text has the form of a public key, or of a stranger's code that stands for the key."""
-    return _NPUB.fullmatch(text) is not None
 
 
 def _matching(wrong: str, pattern: re.Pattern[str], *words: str) -> Callable[[str, str], str | int]:
@@ -69,12 +64,7 @@ def _read_cap(text: str, currency: str) -> str:
     return plain_decimal(read_fiat(text, currency), minor_digits(currency))
 
 
-def _read_who(text: str, currency: str) -> str:
-    return text if is_npub(text) else read_name(text, currency)
-
-
 _NAME = Param("NAME", read_name)
-_WHO = Param("NAME", _read_who)
 _AMOUNT = Param("AMOUNT", read_fiat)
 _MAY_HAVE_AMOUNT = Param("AMOUNT", read_fiat, optional=True)
 _FILTER = Param("FILTER", read_word, optional=True)
@@ -86,7 +76,6 @@ _MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
 _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
-_VIEW = choice("history", "deposits", "payouts", wrong=lambda: refuse("unknown.nothing"))
 _PAGE_OR_MONTH = Param(
     "PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True
 )
@@ -95,7 +84,7 @@ _FORMAT = Param(
     _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
     optional=True,
 )
-_LISTS = {"RANGE": "range", _PERIOD.name: "period", _VIEW.name: "view"}
+_LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 _PRICE: Command[None] = Command(("price",))
@@ -117,14 +106,12 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     _PRICE,
     _CONFIRM,
     Command(("language",), (_LANGUAGE,)),
-    Command(("client",), (_WHO, _VIEW)),
     Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),
     Command(("client", "mode"), (_NAME, _MODE)),
     Command(("client", "limit"), (_NAME, _AMOUNT)),
     Command(("client", "language"), (_NAME, _LANGUAGE)),
     Command(("client", "notify"), (_NAME, _NOTIFY)),
     Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
-    Command(("clients",), (_FILTER,)),
     Command(("txs",), (_FILTER,)),
     Command(
         ("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))

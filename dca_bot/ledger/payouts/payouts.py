@@ -38,6 +38,21 @@ def by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[Payout]:
     return select(tx, where, (prefix.lower(),), limit=limit)
 
 
+def newest_of(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Payout]:
+    """Return a client's payouts in any state, by the newest share of each payout."""
+    rows = tx.execute(
+        "SELECT payout_id FROM share WHERE client_id = ? ORDER BY share.id DESC", (client_id,)
+    )
+    # A payout has several shares at times; the walk ends with the page.
+    found: dict[str, None] = {}
+    for row in rows:
+        if len(found) == offset + limit:
+            break
+        if row["payout_id"] is not None:
+            found[row["payout_id"]] = None
+    return [get(tx, payout_id) for payout_id in [*found][offset:]]
+
+
 def of_invoice(tx: Tx, payment_hash: str) -> Payout | None:
     """Find the payout that any attempt's invoice was recorded for."""
     row = tx.execute("SELECT payout_id FROM attempt WHERE payment_hash = ?", (payment_hash,))

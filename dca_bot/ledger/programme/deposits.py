@@ -126,10 +126,11 @@ def recent(
     return [_deposit(row) for row in rows]
 
 
-def recent_of(tx: Tx, client_id: int, *, limit: int) -> list[Deposit]:
+def recent_of(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Deposit]:
     """Return a client's newest deposits."""
     rows = tx.execute(
-        f"{_SELECT} WHERE client_id = ? ORDER BY deposit.id DESC LIMIT ?", (client_id, limit)
+        f"{_SELECT} WHERE client_id = ? ORDER BY deposit.id DESC LIMIT ? OFFSET ?",
+        (client_id, limit, offset),
     )
     return [_deposit(row) for row in rows]
 

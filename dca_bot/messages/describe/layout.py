@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from dca_bot.messages.say import NOTHING, Say
+from dca_bot.messages.say import NOTHING, Say, Typed
 
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
@@ -34,11 +34,20 @@ def page(
     line: Callable[[_Row], Say],
     *,
     empty: Say | None = None,
+    again: str = "",
+    size: int = PAGE_ROWS,
 ) -> Say:
-    """Read and say page `number` of a list, or `empty` for a list without rows."""
-    rows = find(limit=PAGE_ROWS + 1, offset=(number - 1) * PAGE_ROWS)
+    """Read and say page `number` of a list, or `empty` for a list without rows.
+
+    `again`: the command of the list, without a page; a page before the last one ends with the command of the
+    next page. `size`: how many rows a page has.
+    """
+    rows = find(limit=size + 1, offset=(number - 1) * size)
     if not rows:
         return (empty or Say("page.empty")) if number == 1 else Say("page.beyond")
-    lines = tuple(line(row) for row in rows[:PAGE_ROWS])
-    more = Say("page.more", next=number + 1) if len(rows) > PAGE_ROWS else NOTHING
+    lines = tuple(line(row) for row in rows[:size])
+    more = Say("page.more", next=number + 1)
+    if again:
+        more = Say("page.next", command=Typed(f"{again} {number + 1}"))
+    more = more if len(rows) > size else NOTHING
     return Say("page.lines", heading=heading, lines=lines, more=more)

@@ -88,6 +88,7 @@ class Command(Generic[Seen]):
     words, and `apply` carries the effect out.
     `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
     an answer. `code_if` limits the code to ledgers for which the function returns True.
+    `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
     """
 
@@ -101,6 +102,7 @@ class Command(Generic[Seen]):
     code_if: Callable[[Tx], bool] | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
+    texts: str = ""
 
     @property
     def name(self) -> str:
@@ -110,7 +112,7 @@ class Command(Generic[Seen]):
     @property
     def key(self) -> str:
         """Return the prefix of the catalogue's keys for the command's summary and example."""
-        return f"command.{'_'.join(self.words)}"
+        return f"command.{self.texts or '_'.join(self.words)}"
 
     @property
     def usage(self) -> str:

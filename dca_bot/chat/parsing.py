@@ -194,7 +194,9 @@ def _unit(param: Param, currency: str) -> str:
 
 def _is_split(before: Param, amount: str, note: str) -> bool:
     """Tell whether a note begins with the rest of a split amount: `1 500`."""
-    is_short = before.read in (read_fiat, read_sat) and _UP_TO_999.fullmatch(amount)
+    is_short = before.read in (read_fiat, read_fiat_or_zero, read_sat) and _UP_TO_999.fullmatch(
+        amount
+    )
     return bool(is_short and _NEXT_THREE.match(note))
 
 

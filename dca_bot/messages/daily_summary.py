@@ -53,7 +53,7 @@ def daily_summary(
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=holds.open_count(tx)),
             source_balance(found.balance_msat),
-            _low(summary.low_names(tx)),
+            _low([one.name for one in clients.running_low(tx)]),
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=outbox.unsent(tx)),
             *not_reached(tx, programme, npub, now),

@@ -14,7 +14,7 @@ NO_PROSE = re.compile(
     r"\{\w+\}|\w+(?:[._]\w+)+|journalctl -u \S+|dca-bot (?:audit|check)|fixed:\S+"
 )
 """Fields, settings and addresses, and the command lines."""
-TYPED = "amount command destination fiat knock machine name percent sats sat msat"
+TYPED = "amount command destination fiat knock low machine name percent sats sat msat text"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
     " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec tls toml xchat"

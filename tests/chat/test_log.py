@@ -37,8 +37,15 @@ DEEDS = [
     ("op", "hold ignore 1", "hold ignore: Hold #1 is closed"),
     ("op", "pause all", "pause all: Paused: nothing is shared out"),
     ("op", "resume all", "resume all: Going on"),
+    ("op", "reply maria My private words", "reply: It is on its way to maria, who had no"),
+    ("op", "message maria My private words", "message: It is on its way to maria."),
+    ("op", "message all Hello", "message: Sent to all 2 clients: Hello"),
+    ("op", "withdraw maria 0", "withdraw: maria is told that there is no cash for now"),
     ("op", "broadcast Hello\nall", "broadcast: Sent to all 2 clients: Hello all"),
     ("maria", f"wallet {OTHER_KEY}", "wallet: maria has changed the wallet"),
+    ("maria", "contact My private words", "contact: Your message is with the operator."),
+    ("maria", "withdraw 5", "withdraw: maria asks for 5.00 GTQ in cash"),
+    ("maria", "withdraw 0", "withdraw: Done. You no longer ask for 5.00 GTQ"),
     ("maria", "pause", "pause: Paused."),
     ("maria", "resume", "resume: Welcome back!"),
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
@@ -84,6 +91,8 @@ READS = [
     ("maria", "balance"),
     ("maria", "history"),
     ("maria", "settings"),
+    ("maria", "contact"),
+    ("maria", "withdraw"),
     ("maria", "wallet"),
     ("maria", "notify each"),
     ("maria", "clients"),
@@ -102,6 +111,8 @@ async def prepare(talk, text):
     before = {"client resume maria": "client pause maria", "resume all": "pause all"}
     if text in before:
         await talk.tell("op", before[text])
+    if text.endswith("withdraw maria 0") or text == "withdraw 0":
+        await talk.do("maria", "withdraw 5")
     if text == "resume":
         await talk.tell("maria", "pause")
     for ordered in before_with_code(text):

@@ -19,6 +19,7 @@ SAMPLES = {
     "DESTINATION": "ana@example.com",
     "COMMAND": "wallet",
     "CODE": "7K2Q",
+    "TEXT": "Where is my deposit?",
 }
 
 

@@ -53,6 +53,7 @@ SAMPLES = {
     "{payout_id}": "9c41d2aa",
     "{payout}": "9c41d2aa",
     "{range}": "30d",
+    "{typed}": "50",
 }
 NAMES = {"ana", "maria", "rosa"}
 

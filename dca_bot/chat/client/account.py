@@ -6,6 +6,7 @@ from dca_bot.chat.client.exports import EXPORT
 from dca_bot.chat.client.fixed import FIXED_SAVING, fixed_mode_text
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
+from dca_bot.chat.client.requests import REQUEST_COMMANDS
 from dca_bot.chat.client.stats import STATS_COMMANDS
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
@@ -153,6 +154,7 @@ CLIENT_COMMANDS = (
         apply=_wallet_apply,
         code_when=lambda args: args.has("DESTINATION"),
     ),
+    *REQUEST_COMMANDS,
     Command(("pause",), answer=_pause_answer),
     Command(("resume",), answer=_resume_answer),
     NOTIFY,

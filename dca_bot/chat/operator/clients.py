@@ -10,14 +10,16 @@ from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, hints_of,
 from dca_bot.chat.operator.unreached import UNREACHED
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
 from dca_bot.core.clients import ClientState
-from dca_bot.ledger.correspondence import confirmations, inbox, knocks
+from dca_bot.ledger.correspondence import confirmations, inbox, knocks, tasks
 from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.correspondence.tasks import TaskKind
 from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles, reach
+from dca_bot.messages import tasks as tasks_told
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Npub, Percent, Sat, Say, Word, refuse
 
 NAME = Param("NAME", read_name)
@@ -48,6 +50,7 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         idle=_idle(tx, ctx, client),
         since=Moment(client.created_at),
         reached=reach.of_client(tx, client),
+        tasks=tasks_told.of_client(tx, client.id, has_words=True),
         clock=Say("client.phone", clock=clock) if clock != NOTHING else NOTHING,
     )
 
@@ -109,7 +112,9 @@ def _close_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     ctx.notices.tell_client(tx, client, Say("notice.client_closed"), ctx.now)
     clients.set_state(tx, client, ClientState.CLOSED)
     confirmations.withdraw(tx, client.pubkey)
-    return Say("client.was_closed", name=client.name)
+    asked = tasks.close(tx, client.id, *TaskKind, by=ctx.sender, now=ctx.now)
+    open_no_more = Say("client.tasks_closed", n=len(asked)) if asked else NOTHING
+    return Say("lines", lines=(Say("client.was_closed", name=client.name), open_no_more))
 
 
 def _wallet_plan(tx: Tx, _ctx: Context, args: Args, seen: Destination) -> Say:

@@ -11,7 +11,7 @@ from dca_bot.ledger.payouts import holds, leases, queue
 from dca_bot.ledger.programme import client_names, deposits, machine_cash, start
 from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe
+from dca_bot.messages import describe, tasks
 from dca_bot.messages.lamassu_state import age_lines, part_state
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
@@ -65,6 +65,7 @@ def full_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
             *not_counted(tx, need),
             _states(queue.counts(tx)),
             Say("status.holds", n=holds.open_count(tx)),
+            *tasks.waiting(tx),
             Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
             Say("status.clients", n=len(client_names.names(tx))),
             Say("status.unsent", n=outbox.unsent(tx)),

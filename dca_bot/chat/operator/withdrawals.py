@@ -2,7 +2,7 @@
 
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.clients import NAME
-from dca_bot.chat.operator.deposits import AMOUNT, NOTE
+from dca_bot.chat.operator.deposits import NOTE
 from dca_bot.chat.operator.find import (
     Source,
     find_client,
@@ -10,11 +10,27 @@ from dca_bot.chat.operator.find import (
     read_source,
     refuse_second_command,
 )
+from dca_bot.chat.params import Param, read_fiat_or_zero
+from dca_bot.ledger.correspondence import tasks
+from dca_bot.ledger.correspondence.tasks import TaskKind
 from dca_bot.ledger.programme import deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Fiat, Plain, Say, refuse
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Plain, Say, refuse
+
+
+def _decline_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Decline a client's request for cash, with the amount 0, and tell the client."""
+    client = find_client(tx, args.text("NAME"))
+    closed = tasks.close(tx, client.id, TaskKind.WITHDRAWAL, by=ctx.sender, now=ctx.now)
+    if not closed:
+        raise refuse("withdraw.nothing_asked", name=client.name)
+    amount = Fiat(closed[0].amount_minor)
+    ctx.notices.tell_client(tx, client, Say("notice.request_declined", amount=amount), ctx.now)
+    done = Say("withdraw.declined", name=client.name, amount=amount)
+    ctx.notices.money_command(tx, ctx.sender, done, ctx.now)
+    return done
 
 
 def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -25,6 +41,7 @@ def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         balance = Fiat(client.balance_minor)
         raise refuse("withdraw.too_much", name=client.name, balance=balance)
     source = _source(tx, ctx, client, args)
+    asked = tasks.requested_cash(tx, client.id)
     place = source.machine
     return Say(
         "withdraw.effect",
@@ -37,6 +54,9 @@ def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         nowhere=NOTHING
         if place or len(machines.everything(tx)) < 2
         else Say("withdraw.no_machine"),
+        asked=NOTHING
+        if asked is None
+        else Say("withdraw.asked", amount=Fiat(asked.amount_minor), at=Moment(asked.asked_at)),
     )
 
 
@@ -54,6 +74,7 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
         now=ctx.now,
         message_id=ctx.message_id,
     )
+    tasks.close(tx, client.id, TaskKind.WITHDRAWAL, by=ctx.sender, now=ctx.now)
     left = Fiat(client.balance_minor - amount_minor)
     told = Say("notice.withdrawn", amount=Fiat(amount_minor), balance=left)
     ctx.notices.tell_client(tx, client, told, ctx.now)
@@ -62,7 +83,14 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-WITHDRAW = Command(("withdraw",), (NAME, AMOUNT, NOTE), plan=_plan, apply=_apply)
+WITHDRAW = Command(
+    ("withdraw",),
+    (NAME, Param("AMOUNT", read_fiat_or_zero), NOTE),
+    answer=_decline_answer,
+    plan=_plan,
+    apply=_apply,
+    code_when=lambda args: args.number("AMOUNT") > 0,
+)
 
 
 def _source(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:

@@ -68,7 +68,6 @@ _NAME = Param("NAME", read_name)
 _AMOUNT = Param("AMOUNT", read_fiat)
 _MAY_HAVE_AMOUNT = Param("AMOUNT", read_fiat, optional=True)
 _FILTER = Param("FILTER", read_word, optional=True)
-_TEXT = Param("TEXT", read_word, verbatim=True)
 _MAY_HAVE_TEXT = Param("TEXT", read_word, optional=True, verbatim=True)
 _READ_IDS = _matching("wrong.number", _IDS)
 _IDS_PARAM = Param("IDS", _READ_IDS)
@@ -94,8 +93,6 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     _CONFIRM,
     Command(("when",)),
     Command(("history",), (_PAGE_OR_MONTH,)),
-    Command(("contact",), (_MAY_HAVE_TEXT,)),
-    Command(("withdraw",), (_MAY_HAVE_AMOUNT,)),
     Command(("receipt",), (Param("ID", read_word, optional=True),)),
     Command(("export",), (_FORMAT, PAGE)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
@@ -121,8 +118,6 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),
     Command(("cash",), (Param("MACHINE", read_note, optional=True, rest=True),)),
-    Command(("message",), (_NAME, _TEXT)),
-    Command(("reply",), (_NAME, _TEXT)),
     Command(("broadcast",), (_MAY_HAVE_TEXT,)),
     Command(("settle",), (_NAME,)),
 )
@@ -179,6 +174,8 @@ def list_of_choice(name: str, param: Param) -> str:
 
 def list_of_words(name: str, param: Param) -> str:
     """Return the list of a parameter's values, also where other texts than these values are arguments too."""
+    if name == "message" and param.name == "NAME":
+        return "readers"
     return list_of_choice(name, param) or ("filter" if param.name == _FILTER.name else "")
 
 

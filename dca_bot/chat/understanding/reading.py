@@ -10,7 +10,7 @@ from functools import cache, partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media
 from dca_bot.chat.understanding.exact import called
-from dca_bot.chat.understanding.grammar import row_of
+from dca_bot.chat.understanding.grammar import list_of_words, row_of
 from dca_bot.chat.understanding.lines import SOFT, does_change, read_line, without_courtesy
 from dca_bot.chat.understanding.meaning import (
     NOTHING,
@@ -83,6 +83,8 @@ def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Unde
         return sure(name, {}, is_exact=True)
     given = "\n".join([first.text, *own[1:]]).split(maxsplit=length + len(before))[length:]
     if len(given) > len(before):
+        values = vocabulary.values("values", list_of_words(name, row.params[0])) if before else {}
+        given[:-1] = [values.get(one.lower(), one) for one in given[:-1]]
         return sure(name, dict(zip([*before, "text"], given, strict=True)), is_exact=True)
     return None
 

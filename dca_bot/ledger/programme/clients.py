@@ -150,6 +150,11 @@ def names_without_wallet(tx: Tx) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
+def running_low(tx: Tx) -> list[Client]:
+    """Return the open clients whose balance is low or used up (`cross_low`), by name."""
+    return matching(tx, f"{OPEN_CLIENT} AND low_told <> ''")
+
+
 def set_state(tx: Tx, client: Client, state: ClientState) -> None:
     """Move a client between active, paused (by the client), stopped (by the operator) and closed.
 

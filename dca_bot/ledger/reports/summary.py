@@ -39,11 +39,3 @@ def paid(tx: Tx, since: datetime) -> Tally:
         (micros(since),),
     ).fetchone()
     return Tally(row["n"], 0, row["sat"], row["fee"])
-
-
-def low_names(tx: Tx) -> list[str]:
-    """Return the clients who were asked for the next deposit and have not brought one."""
-    rows = tx.execute(
-        "SELECT name FROM client WHERE low_told <> '' AND state <> 'closed' ORDER BY name"
-    )
-    return [str(row["name"]) for row in rows]

@@ -1,5 +1,6 @@
 """Notices to clients."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dca_bot.core.calendar import local_date
@@ -145,13 +146,11 @@ class ClientNotices:
             told = Say("notice.run_missed", balance=Fiat(client.balance_minor))
             self._tell_missed(tx, client, told, now)
 
-    def broadcast(self, tx: Tx, text: str, now: datetime) -> int:
-        """Pass an operator's words on to all clients; return the number of clients."""
-        readers = clients.everyone(tx)
+    def broadcast(self, tx: Tx, readers: Sequence[Client], text: str, now: datetime) -> None:
+        """Pass an operator's words on to many clients."""
         for client in readers:
             told = Say("notice.broadcast", text=text)
             self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
-        return len(readers)
 
     def _tell_missed(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
         zone, last = self._programme.timezone, missed.told_at(tx, client.id)

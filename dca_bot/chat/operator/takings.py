@@ -22,7 +22,7 @@ from dca_bot.ledger.programme import machines
 from dca_bot.ledger.reports import takings
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Day, Fiat, Sat, Say, refuse
+from dca_bot.messages.say import NOTHING, Day, Fiat, Sat, Say, Typed, refuse
 
 _MACHINES_MAX = 5
 _DAYS_AS_DAYS = 31
@@ -76,12 +76,14 @@ def _month_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     assert period is not None
     report = _report(tx, ctx, period)
     head = Say("lines", lines=(*_activity(tx, ctx, report), *_machines(report)))
-    return _with_dates(report, args.page, head, _sales_line)
+    again = f"{MONTH} {period.first:%Y-%m}"
+    return _with_dates(report, again, args.page, head, _sales_line)
 
 
 def _earnings_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the commission and who got it, the fees, and the operator's rest; by machine and by day."""
-    report = _report(tx, ctx, _period(tx, ctx, args.text("RANGE") or MONTH))
+    wanted = args.text("RANGE") or MONTH
+    report = _report(tx, ctx, _period(tx, ctx, wanted))
     span, whole = report.period.span(ctx.programme.timezone), report.whole
     split, fees_msat = takings.split(tx, span), takings.fees_msat(tx, span)
     own_sat = whole.commission_sat - sum(sat for _, sat in split)
@@ -98,7 +100,7 @@ def _earnings_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
             *_machines(report, _commission_line),
         ),
     )
-    return _with_dates(report, args.page, head, _commission_line)
+    return _with_dates(report, f"earnings {wanted}", args.page, head, _commission_line)
 
 
 def _read_month(text: str, _currency: str) -> str:
@@ -212,8 +214,11 @@ def _machines(report: _Report, line: _Line = _sales_line) -> tuple[Say, ...]:
     )
 
 
-def _with_dates(report: _Report, page: int, head: Say, line: _Line) -> Say:
-    """Say the sums by date, a page of dates at a time; the first page begins with `head`."""
+def _with_dates(report: _Report, again: str, page: int, head: Say, line: _Line) -> Say:
+    """Say the sums by date, a page of dates at a time; the first page begins with `head`.
+
+    `again`: the command that shows a further page, without the page.
+    """
     parts = list(report.by_date().items())
     is_long = report.period.days > _DAYS_AS_DAYS
     start = (page - 1) * describe.PAGE_ROWS
@@ -227,7 +232,9 @@ def _with_dates(report: _Report, page: int, head: Say, line: _Line) -> Say:
             head if page == 1 else NOTHING,
             Say("takings.by_month" if is_long else "takings.by_day") if shown else NOTHING,
             *(line(_date(day, is_long=is_long), sums) for day, sums in shown),
-            Say("takings.more", next=page + 1) if parts[start + describe.PAGE_ROWS :] else NOTHING,
+            Say("takings.more", command=Typed(f"{again} {page + 1}"))
+            if parts[start + describe.PAGE_ROWS :]
+            else NOTHING,
         ),
     )
 

@@ -59,7 +59,7 @@ async def test_month_has_the_days_newest_first_a_page_at_a_time(shop):
     assert first[:2] == ["2026-03-01 to 2026-03-31:", "12 sales, 120.66 GTQ"]
     assert days[0] == "  2026-03-12: 10.11 GTQ (1)"
     assert len(days) == 11
-    assert days[-1].startswith("More: add 2 to the command")
+    assert days[-1] == "More: month 2026-03 2"
     second = (await shop.tell("op", "month 2026-03 2")).splitlines()
     assert second == [
         "2026-03-01 to 2026-03-31:",

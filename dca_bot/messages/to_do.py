@@ -17,14 +17,12 @@ from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.programme import clients, deposits, machine_cash
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.describe.layout import cut
 from dca_bot.messages.owed import need_of
 from dca_bot.messages.say import Fiat, Moment, Plain, Sat, Say, Word
 from dca_bot.messages.surroundings import Surroundings
 
 _IDS_SHOWN_MAX = 3
 _NAMES_SHOWN_MAX = 2
-_WORDS_CHARS_MAX = 40
 _HELD = {
     HoldKind.CASH_OUT: "to_do.cash_out",
     HoldKind.CHANGED: "to_do.changed",
@@ -102,9 +100,8 @@ def _tasks(tx: Tx) -> Iterator[Say]:
     """Say what clients ask, a line for each kind: the oldest task, and the number of all."""
     for kind, count in tasks.open_counts(tx).items():
         first = next(task for task in tasks.open_tasks(tx) if task.kind is kind)
-        words = cut(" ".join(first.text.split()), _WORDS_CHARS_MAX)
         amount = Plain(Fiat(first.amount_minor))
-        yield Say(_ASKED[kind], n=count, name=first.client_name, words=words, amount=amount)
+        yield Say(_ASKED[kind], n=count, name=first.client_name, amount=amount)
 
 
 def _deposits(tx: Tx) -> Iterator[Say]:

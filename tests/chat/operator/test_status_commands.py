@@ -180,7 +180,7 @@ THINGS = {
     "stale": (stale, "Lamassu's data not renewed since 2026-02-27 06:00 → status all"),
     "not read": (not_read, "Lamassu not read since 2026-03-01 06:00 → status all"),
     "uncovered": (uncovered, "Balances exceed the machines' cash by 60.00 GTQ → cash"),
-    "contact": (ask, "maria: “When does the machine at the market ope…” → client maria"),
+    "contact": (ask, "maria wrote to you → reply maria TEXT"),
     "cash": (ask_for_cash, "maria asks for cash → withdraw maria 500.00 GTQ"),
     "backup": (no_backup, "No copy of the ledger since 2026-03-01 06:00 → status all"),
 }

@@ -1,29 +1,55 @@
 """The commands that everybody has: help, confirm and cancel."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dca_bot.chat.command import Args, Command, Context
-from dca_bot.chat.params import Param, read_word
+from dca_bot.chat.command import Args, Command, CommandSet, Context
+from dca_bot.chat.params import ALL, Param, read_word
 from dca_bot.chat.parsing import is_of_client, spell_out
 from dca_bot.ledger.correspondence import confirmations
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say, Typed
 
 _HELP_DETAILS_MAX = 12
+_LIKENESS_MIN = 0.6
+_CLIENT_HELP = {
+    "help.savings": ("balance", "when", "history", "stats"),
+    "help.cash": ("deposits", "withdraw AMOUNT"),
+    "help.buying": ("mode", "limit", "pause", "resume"),
+    "help.price": ("price", "chart"),
+    "help.wallet": ("wallet",),
+    "help.notices": ("notify", "language"),
+    "help.person": ("contact TEXT",),
+}
+_OPERATOR_HELP = {
+    "help.now": ("status", "holds", "today", "month"),
+    "help.clients": ("clients", "client NAME", "client add"),
+    "help.deposits": ("deposit", "deposit confirm"),
+    "help.machines": ("cash", "txs"),
+    "help.sats": ("payouts", "funds", "topup"),
+    "help.people": ("message", "reply"),
+    "help.brake": ("pause all", "resume all"),
+}
+"""The commands of `help`, by what people want; a command that the role's table lacks is left out."""
 
 
 def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """List the commands, in groups if the table has groups; or explain the commands that begin with words."""
+    """Tell the usual commands, all commands, or what the commands that begin with some words do."""
     wanted = spell_out(args.text("COMMAND"), ctx.command_set).lower().split()
-    if not wanted and ctx.command_set.groups:
-        return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
     if not wanted:
+        usual = _CLIENT_HELP if ctx.client else _OPERATOR_HELP
+        more = Say("help.more" if ctx.client else "help.more_operator")
+        return Say("lines", lines=(*_usual(usual, ctx.command_set), more))
+    if wanted == [ALL] and ctx.command_set.groups:
+        return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
+    if wanted == [ALL]:
         return Say("help.all", lines=tuple(_summary(command) for command in ctx.command_set.table))
     found = [c for c in ctx.command_set.table if list(c.words[: len(wanted)]) == wanted]
+    if not found and is_of_client(wanted, ctx.command_set):
+        return Say("unknown.of_client")
     if not found:
-        is_theirs = is_of_client(wanted, ctx.command_set)
-        return Say("unknown.of_client" if is_theirs else "unknown.nothing")
+        return _nearest(" ".join(wanted), ctx.command_set)
     return Say("lines", lines=tuple(_details(command) for command in found[:_HELP_DETAILS_MAX]))
 
 
@@ -45,19 +71,36 @@ _CANCEL = Command(("cancel",), answer=_cancel_answer)
 GENERAL_COMMANDS = (_HELP, CONFIRM, _CANCEL)
 
 
+def _usual(groups: Mapping[str, Sequence[str]], command_set: CommandSet) -> list[Say]:
+    names = {command.name for command in command_set.table}
+    found = {
+        heading: [line for line in lines if _without_arguments(line) in names]
+        for heading, lines in groups.items()
+    }
+    return [
+        Say("help.group", heading=Say(heading), names=Typed(*lines))
+        for heading, lines in found.items()
+        if lines
+    ]
+
+
+def _without_arguments(line: str) -> str:
+    return " ".join(word for word in line.split() if word.islower())
+
+
 def _group(heading: str, commands: Sequence[Command[Any]]) -> Say:
     """Say the names of a group's commands, joined by their first word: `client (add, close)`."""
-    by_word: dict[str, list[str]] = {}
-    for command in commands:
-        by_word.setdefault(command.words[0], []).append(" ".join(command.words[1:]))
-    names = (_names(word, more) for word, more in by_word.items())
-    return Say("help.group", heading=Say(heading), names=", ".join(names))
+    names = Typed(*(command.name for command in commands), is_joined=True)
+    return Say("help.group", heading=Say(heading), names=names)
 
 
-def _names(word: str, more: Sequence[str]) -> str:
-    if len(more) == 1:
-        return f"{word} {more[0]}".strip()
-    return f"{word} ({', '.join(filter(None, more))})"
+def _nearest(wanted: str, command_set: CommandSet) -> Say:
+    """Name the command that is spelled most like an unknown one."""
+    names = [command.name for command in command_set.table]
+    nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=_LIKENESS_MIN)
+    if not nearest:
+        return Say("unknown.nothing")
+    return Say("help.nearest", usage=Typed(f"help {nearest[0]}"))
 
 
 def _summary(command: Command[Any]) -> Say:

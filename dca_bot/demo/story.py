@@ -202,6 +202,7 @@ async def _join_in(world: World, stage: _Stage, cast: _Cast) -> None:
     await carla.person.order(f"wallet {carla.wallet.invoice_key}")
     stage.scene("carla wants a fixed amount a day instead of a part of each sale")
     await carla.person.ask("mode fixed 400")
+    await carla.person.ask("notify each")
     stage.scene("The cash is in the machine: the operator confirms the deposits")
     for number in (1, 2, 3):
         await operator.order(f"deposit confirm {number}")

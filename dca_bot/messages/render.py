@@ -105,8 +105,8 @@ class Texts:
         match field:
             case Word(group, value):
                 return language.word(f"word.{group}.{value}", value)
-            case Typed(lines):
-                return ", ".join(map(command_words(language.code).line, lines))
+            case Typed():
+                return command_words(language.code).typed(field)
             case LanguageName(code):
                 return self.catalogues.get(code, {}).get("locale.name", code)
             case Say():

@@ -114,12 +114,17 @@ class Bolt11:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Typed:
-    """Command lines in English, shown between commas in the words of the reader's language."""
+    """Command lines in English, shown between commas in the words of the reader's language.
+
+    `is_joined`: lines with the same first word are joined, as in `client (add, close)`.
+    """
 
     lines: tuple[str, ...]
+    is_joined: bool
 
-    def __init__(self, *lines: str) -> None:
+    def __init__(self, *lines: str, is_joined: bool = False) -> None:
         object.__setattr__(self, "lines", lines)
+        object.__setattr__(self, "is_joined", is_joined)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ that are shown: the first phrase of each command, value and placeholder. English
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from dca_bot.messages.lexicon import LEXICONS, load_lexicon
+from dca_bot.messages.say import Typed
 
 _MARKED = re.compile(r"<([^<>]+)>")
 _PART = re.compile(r"[^\s\[\]|]+")
@@ -42,6 +43,17 @@ class CommandWords:
                 rest = self._arguments(name, " ".join(words[length:]))
                 return f"{self.names[name]} {rest}".rstrip()
         return self._arguments("", line)
+
+    def typed(self, typed: Typed) -> str:
+        """Return command lines between commas, those with the same first word together."""
+        lines = list(map(self.line, typed.lines))
+        if not typed.is_joined:
+            return ", ".join(lines)
+        by_word: dict[str, list[str]] = {}
+        for line in lines:
+            word, _, more = line.partition(" ")
+            by_word.setdefault(word, []).append(more)
+        return ", ".join(_joined(word, more) for word, more in by_word.items())
 
     def text(self, template: str) -> str:
         """Return a text of a catalogue with its marked command lines in the language."""
@@ -80,3 +92,9 @@ def command_words(language: str) -> CommandWords:
 def marked_lines(template: str) -> list[str]:
     """Return the command lines that a text of a catalogue marks, in English."""
     return _MARKED.findall(template)
+
+
+def _joined(word: str, more: Sequence[str]) -> str:
+    if len(more) == 1:
+        return f"{word} {more[0]}".strip()
+    return f"{word} ({', '.join(filter(None, more))})"

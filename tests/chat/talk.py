@@ -306,6 +306,7 @@ class Talk:
     async def add_client(self, name, *, balance="0", wallet=INVOICE_KEY):
         """Have a client in the ledger the way operators do it."""
         await self.tell("op", f"client add {name} {NPUBS[name]}")
+        await self.sql("UPDATE client SET notify = 'each' WHERE pubkey = ?", PEOPLE[name])
         if wallet:
             await self.do("op", f"client wallet {name} {wallet}")
         if balance != "0":

@@ -95,7 +95,7 @@ async def test_short_answer_to_a_question_is_told_how_to_confirm(talk, asked, wo
     assert (await talk.tell("op", word)).endswith(f"To confirm, send: confirm {code}")
     assert "I don't know that command" in await talk.tell("op2", word)
     assert "Did you mean: status" in await talk.tell("op", "statsu")
-    assert "Clients: " in await talk.tell("op", "help")
+    assert "Clients: " in await talk.tell("op", "help all")
     assert "is pending" in await talk.tell("op", f"confirm {code}")
 
 

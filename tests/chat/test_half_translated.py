@@ -17,7 +17,8 @@ NO_PROSE = re.compile(
 TYPED = "amount command destination fiat knock low machine name percent sats sat msat text"
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
-    " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr npub nsec tls toml xchat"
+    " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr nprofile npub nsec tls"
+    " toml xchat"
 )
 """Programs, formats, columns and settings."""
 SHARED = (

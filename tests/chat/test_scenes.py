@@ -247,14 +247,14 @@ SCENES = {
     "help is made from the table": [
         (
             "op",
-            "help",
+            "help all",
             "Machines: cash (count)\nCash-outs: txs, tx (add), holds, hold (accept, ignore)\n",
         ),
-        ("op", "help", "status, poll, pause all, resume all, export, audit"),
+        ("op", "help all", "status, poll, pause all, resume all, export, audit"),
         ("op", "help deposit", "For example: deposit confirm 5 Market"),
         ("op", "help nonsense", "don't know that command"),
         ("op", MARIA, "added"),
-        ("maria", "HELP", "wallet [DESTINATION]: see or change where your bitcoin goes"),
+        ("maria", "HELP ALL", "wallet [DESTINATION]: see or change where your bitcoin goes"),
         ("maria", "help /history", "For example: history 2"),
     ],
     "an unknown word gets the nearest command": [
@@ -272,7 +272,7 @@ SCENES = {
         ("op", "saldo", "a command of clients"),
         ("maria", "history abc", "Write the number of a page"),
         ("maria", "Saldo", "Balance: 0.00"),
-        ("maria", "¡Hola!", "You can write:"),
+        ("maria", "¡Hola!", "More: help all."),
         ("maria", "ayuda saldo", "balance\nyour balance and what you received"),
         ("maria", "ayuda wallet", "For example: wallet maria@example.com"),
         ("maria", "client", "I don't know that command"),

@@ -12,6 +12,7 @@ async def add_client(world, name, user, destination, quetzales):
     assert f"{name} is added" in answer
     (deposit_id,) = world.rows("SELECT max(id) FROM deposit")[0]
     await user.order(f"wallet {destination}")
+    await user.ask("notify each")
     await world.operator.order(f"deposit confirm {deposit_id}")
 
 

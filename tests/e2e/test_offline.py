@@ -116,6 +116,7 @@ async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(make
     wallet = wallets("ana", at=world.lnbits)
     await world.operator.order(f"client add ana {ana.npub} 9000")
     await ana.order(f"wallet {wallet.invoice_key}")
+    await ana.ask("notify each")
     await world.operator.order("deposit confirm 1")
     principals = [world.export.sell(100)[1]]
     await world.until(lambda: world.is_settled(1))

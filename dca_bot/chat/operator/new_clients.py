@@ -7,6 +7,7 @@ from dca_bot.chat.operator.knocks import described, find_knock, look_profile, re
 from dca_bot.chat.operator.names import refuse_taken_name
 from dca_bot.chat.params import Param, read_fiat, read_name
 from dca_bot.core import knock
+from dca_bot.core.clients import Notify
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.correspondence import knocks, person_relays
 from dca_bot.ledger.programme import client_names, clients, commission, deposits
@@ -94,7 +95,14 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
     name, pubkey = refuse_taken_name(tx, ctx, args.text("NAME")), _new_pubkey(tx, ctx, args)
     for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
-    client = clients.add(tx, name=name, pubkey=pubkey, language=ctx.programme.language, now=ctx.now)
+    client = clients.add(
+        tx,
+        name=name,
+        pubkey=pubkey,
+        language=ctx.programme.language,
+        now=ctx.now,
+        notify=Notify.DAILY,  # a message for each payout would be up to 40 a day
+    )
     keep_hints(tx, ctx, args, pubkey)
     knocks.close(tx, pubkey, now=ctx.now)
     ctx.notices.clients.welcome(tx, client, ctx.now)

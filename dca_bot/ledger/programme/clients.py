@@ -82,17 +82,18 @@ def add(
     language: str,
     now: datetime,
     role: ClientRole = ClientRole.CLIENT,
+    notify: Notify = Notify.EACH,
 ) -> Client:
-    """Record a new client, active and in flow mode.
+    """Record a new client, active and in flow mode; `notify`: how often the client is told of payouts.
 
     Raise sqlite3.IntegrityError if the name, a name that looks alike, or the key is an open client's.
 
     Taken is also a name that people take for an open client's.
     """
     added = tx.execute(
-        "INSERT INTO client (name, skeleton, pubkey, role, language, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (name, skeleton(name), pubkey, role, language, micros(now)),
+        "INSERT INTO client (name, skeleton, pubkey, role, language, notify, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (name, skeleton(name), pubkey, role, language, notify, micros(now)),
     )
     return by_id(tx, added.lastrowid or 0)
 

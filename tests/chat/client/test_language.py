@@ -39,11 +39,11 @@ async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it
     )
     assert await maria.tell("maria", "wallet somewhere") == (
         "Esa no es una billetera a la que pueda pagar. Envíe una dirección Lightning como"
-        " nombre@example.com (la app de la billetera la muestra donde se recibe), o la invoice key"
-        " de una billetera LNbits (32 letras y números)."
+        " nombre@example.com (la app de la billetera la muestra donde se recibe), un código LNURL"
+        " para recibir pagos (lnurl1…) o la invoice key de una billetera LNbits (32 letras y números)."
     )
     assert "No conozco ese comando" in await maria.tell("maria", "holds")
-    assert "saldo y lo que recibió" in await maria.tell("maria", "help")
+    assert "saldo y lo que recibió" in await maria.tell("maria", "help all")
     assert "From now on I write to you in English." in await maria.tell("maria", "LANGUAGE En")
     assert (await maria.tell("maria", "balance")).startswith("Balance: 1,400.00 GTQ")
 
@@ -52,7 +52,7 @@ async def test_others_are_still_written_to_in_their_own_language(maria):
     await maria.add_client("juan")
     await maria.tell("maria", "language es")
     assert (await maria.tell("juan", "balance")).startswith("Balance:")
-    assert "broadcast" in await maria.tell("op", "help")
+    assert "broadcast" in await maria.tell("op", "help all")
     await maria.do("op", "broadcast Cerrado el domingo.")
     heads = {name: (await maria.letters_to(name))[-1].split("\n")[0] for name in ("maria", "juan")}
     assert heads == {"maria": "Un mensaje del operador:", "juan": "A message from the operator:"}

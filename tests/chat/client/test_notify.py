@@ -86,7 +86,7 @@ async def leaving(talk, name):
     return await talk.database.transact(work)
 
 
-async def test_each_payout_is_told_at_once_by_default(maria):
+async def test_each_payout_is_told_at_once_with_each(maria):
     await news(maria)
     await arrive(maria, 12_000)
     (text,) = await news(maria)
@@ -367,3 +367,18 @@ def test_no_payout_is_told_twice_or_lost(steps):
                 await database.aclose()
 
     asyncio.run(run())
+
+
+async def test_new_client_is_told_of_payouts_once_a_day(talk):
+    await talk.tell("op", "client add maria {maria}")
+    assert (await talk.client("maria")).notify == "daily"
+    assert "one a day, at 19:00" in await talk.tell("maria", "notify")
+
+
+async def test_client_of_earlier_versions_is_still_told_of_each_payout(maria):
+    await maria.sql(
+        "INSERT INTO client (name, skeleton, pubkey, role, language, created_at)"
+        " VALUES ('old', 'old', ?, 'client', 'en', 0)",
+        "0a" * 32,
+    )
+    assert (await maria.client("old")).notify == "each"

@@ -49,6 +49,8 @@ OPEN = {
 }
 # What is found by these columns is a few rows, or those of a span of time, however long the history.
 NARROW = {
+    ("cash_out_at", "at>? AND at<?"),  # a span of time that was asked for
+    ("cash_out_machine", "device_id=? AND at>? AND at<?"),  # the same, of one machine
     ("cash_out_at", "at>?"),  # beyond the newest row of a reading
     ("cash_move_count", "count_id=?"),  # what a count made up for
     ("cash_move_ref", "kind=? AND ref=?"),  # the moves of one deposit or row

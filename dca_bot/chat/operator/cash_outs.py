@@ -1,13 +1,13 @@
-"""The operator's commands about cash-outs and runs of the fixed mode: `txs`, `tx`."""
+"""The operator's commands about single cash-outs and runs of the fixed mode: `tx`, `tx add`."""
 
 from fractions import Fraction
-from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator import sharing
+from dca_bot.chat.operator.cash_out_lists import CASH_OUT_LIST
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
-from dca_bot.chat.params import PAGE, Param, read_word
+from dca_bot.chat.params import Param, read_word
 from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
 from dca_bot.core.row_amounts import usable
@@ -20,12 +20,6 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
 _ID = Param("ID", read_word)
-
-
-def _txs_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List the newest cash-outs, ignored cash-outs included."""
-    found = partial(cash_outs.recent, tx)
-    return describe.page(Say("txs.heading"), args.page, found, describe.cash_out)
 
 
 def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -42,7 +36,7 @@ def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 CASH_OUT_COMMANDS = (
-    Command(("txs",), (PAGE,), answer=_txs_answer),
+    CASH_OUT_LIST,
     Command(("tx",), (_ID,), answer=_tx_answer),
     ADD,
 )

@@ -4,6 +4,7 @@ The invariant: no payout is sent again or cancelled while LNbits may still pay t
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
@@ -32,17 +33,36 @@ from dca_bot.messages.say import NOTHING, Fiat, Sat, Say, refuse
 _ID = Param("ID", read_word)
 
 
-def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List the open payouts, in the order of payment."""
-    found, empty = partial(queue.open_payouts, tx), Say("payouts.nothing")
-    return describe.page(Say("payouts.heading"), args.page, found, describe.payout, empty=empty)
+def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """List the open payouts, in the order of payment: oldest first."""
+    count, sat = queue.totals(tx)
+    return describe.page(
+        Say("payouts.heading", count=count, sats=Sat(sat)),
+        args.page,
+        partial(queue.open_payouts, tx),
+        partial(_aged, now=ctx.now),
+        empty=Say("payouts.nothing"),
+        again="payouts",
+    )
 
 
-def _stuck_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """List the payouts that wait: for an operator, for a time, for the destination."""
-    found, empty = partial(queue.stuck, tx), Say("payouts.none_stuck")
-    heading = Say("payouts.stuck_heading")
-    return describe.page(heading, args.page, found, describe.payout, empty=empty)
+def _stuck_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """List the payouts that wait: for an operator, for a time, for the destination; oldest first."""
+    return describe.page(
+        Say("payouts.stuck_heading", count=queue.stuck_count(tx)),
+        args.page,
+        partial(queue.stuck, tx),
+        partial(_aged, now=ctx.now),
+        empty=Say("payouts.none_stuck"),
+        again="payouts stuck",
+    )
+
+
+def _aged(payout: Payout, *, now: datetime) -> Say:
+    """Say a payout on a line, with the time since the distribution."""
+    return Say(
+        "payouts.line", payout=describe.payout(payout), age=describe.span(now - payout.due_at)
+    )
 
 
 def _retry_plan(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -> Say:

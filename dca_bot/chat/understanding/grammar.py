@@ -109,7 +109,8 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("client", "language"), (_NAME, _LANGUAGE)),
     Command(("client", "notify"), (_NAME, _NOTIFY)),
     Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
-    Command(("txs",), (_FILTER,)),
+    # The chat takes a machine's name of several words too, which would swallow plain words here.
+    Command(("txs",), (_FILTER, PAGE)),
     Command(
         ("deposit", "confirm"), (_IDS_PARAM, Param("MACHINE", read_note, optional=True, rest=True))
     ),

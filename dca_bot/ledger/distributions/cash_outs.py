@@ -187,10 +187,19 @@ def by_prefix(tx: Tx, prefix: str, limit: int = 2) -> list[RecordedCashOut]:
     return [_recorded(row) for row in rows]
 
 
-def recent(tx: Tx, *, limit: int, offset: int = 0) -> list[RecordedCashOut]:
-    """Return the newest cash-outs by the distribution's time, in any state."""
+def recent(
+    tx: Tx,
+    where: str = "true",
+    values: Sequence[str | int] = (),
+    *,
+    order: str = "cash_out.at",
+    limit: int,
+    offset: int = 0,
+) -> list[RecordedCashOut]:
+    """Return the newest cash-outs for which a condition of SQL holds, by the distribution's time."""
     rows = tx.execute(
-        f"{_CASH_OUT} ORDER BY cash_out.at DESC, cash_out.id LIMIT ? OFFSET ?", (limit, offset)
+        f"{_CASH_OUT} WHERE {where} ORDER BY {order} DESC, cash_out.id LIMIT ? OFFSET ?",
+        (*values, limit, offset),
     )
     return [_recorded(row) for row in rows]
 

@@ -137,10 +137,12 @@ def by_ref(tx: Tx, ref: str) -> Hold | None:
     return _hold(rows[0]) if len(rows) == 1 else None
 
 
-def still_open(tx: Tx, *, limit: int = 50) -> list[Hold]:
+def still_open(tx: Tx, *, limit: int = 50, offset: int = 0) -> list[Hold]:
     """Return the open holds, oldest first."""
     # `+id`: the few open ones are sorted, the closed ones not walked through.
-    rows = tx.execute("SELECT * FROM hold WHERE closed_at IS NULL ORDER BY +id LIMIT ?", (limit,))
+    rows = tx.execute(
+        "SELECT * FROM hold WHERE closed_at IS NULL ORDER BY +id LIMIT ? OFFSET ?", (limit, offset)
+    )
     return [_hold(row) for row in rows]
 
 

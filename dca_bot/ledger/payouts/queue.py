@@ -104,6 +104,14 @@ def overdue_count(tx: Tx, now: datetime) -> int:
     return int(row["n"])
 
 
+def totals(tx: Tx) -> tuple[int, int]:
+    """Return (count, sats) of the open payouts."""
+    row = tx.execute(
+        "SELECT count(*) AS n, coalesce(sum(amount_sat), 0) AS sat FROM open_payout"
+    ).fetchone()
+    return row["n"], row["sat"]
+
+
 def counts(tx: Tx) -> Mapping[str, int]:
     """Count the open payouts by state."""
     rows = tx.execute("SELECT state, count(*) AS n FROM open_payout GROUP BY state")

@@ -1,6 +1,7 @@
 """The operator's commands about holds: `holds`, `hold accept`, `hold ignore`, and the table of kinds."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
@@ -9,14 +10,14 @@ from dca_bot.chat.operator.holds.cash_out import CASH_OUT_ACTIONS
 from dca_bot.chat.operator.holds.changed import CHANGED_ACTIONS
 from dca_bot.chat.operator.holds.payout import PAYOUT_ACTIONS
 from dca_bot.chat.operator.holds.recovery import RECOVERY_ACTIONS
-from dca_bot.chat.params import Param, read_fiat, read_word
+from dca_bot.chat.params import PAGE, Param, read_fiat, read_word
 from dca_bot.chat.services import Services
 from dca_bot.core.ports import Payment
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldOutcome
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import NOTHING, Say, refuse
+from dca_bot.messages.say import Say, refuse
 
 HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
     HoldKind.CASH_OUT: CASH_OUT_ACTIONS,
@@ -25,20 +26,25 @@ HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
     HoldKind.RECOVERY: RECOVERY_ACTIONS,
 }
 """An operator's decisions, by the kind of hold."""
-_SHOWN_MAX = 5
+_PAGE_HOLDS = 5
+"""Holds have several lines each."""
 _ID = Param("ID", read_word)
 
 
-def _list_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
-    """Show the open holds, oldest first."""
-    rows = holds.still_open(tx, limit=_SHOWN_MAX + 1)
-    if not rows:
-        return Say("holds.nothing")
-    first, *others = (describe.hold(tx, row) for row in rows[:_SHOWN_MAX])
-    lines = (first, *(Say("holds.next", hold=hold) for hold in others))
-    left = holds.open_count(tx) - _SHOWN_MAX
-    more = Say("holds.more", n=left) if left > 0 else NOTHING
-    return Say("lines", lines=(*lines, more))
+def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
+    """List the open holds, oldest first, each with the commands to type."""
+    count = holds.open_count(tx)
+    if count == args.page == 1:
+        return describe.hold(tx, holds.still_open(tx, limit=1)[0])
+    return describe.page(
+        Say("holds.heading", count=count),
+        args.page,
+        partial(holds.still_open, tx),
+        lambda hold: Say("holds.next", hold=describe.hold(tx, hold)),
+        empty=Say("holds.nothing"),
+        again="holds",
+        size=_PAGE_HOLDS,
+    )
 
 
 async def _look(services: Services, args: Args) -> tuple[Payment, ...]:
@@ -76,7 +82,7 @@ def _ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 
 HOLD_COMMANDS = (
-    Command(("holds",), answer=_list_answer),
+    Command(("holds",), (PAGE,), answer=_list_answer),
     Command(
         ("hold", "accept"),
         (_ID, Param("FIAT", read_fiat, optional=True)),

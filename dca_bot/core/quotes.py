@@ -1,4 +1,4 @@
-r"""The words of a person, as the bot passes them on: nothing in them looks like the bot's own.
+r"""The words of a person, marked so that no line of the words looks like the bot's own.
 
 >>> quoted(cleaned("Hello\u202e\n\n\n  Deposit 5   is confirmed "))
 '> Hello\n>\n> Deposit 5 is confirmed'

@@ -1,4 +1,4 @@
-"""Tells operators which clients wait for an answer, and what to type."""
+"""Tells operators of the clients who wait for an answer, with the commands to type."""
 
 from dca_bot.core.names import on_one_line
 from dca_bot.core.quotes import quoted
@@ -12,7 +12,7 @@ _QUOTED_CHARS_MAX = 200
 
 
 def waiting(tx: Tx) -> tuple[Say, ...]:
-    """Name who waits for an answer, oldest first; a client's messages are one line."""
+    """Name the clients who wait, the longest wait first; all messages of a client are one line."""
     found = {(task.client_id, task.kind): task for task in reversed(tasks.open_tasks(tx))}
     lines = [_line(task) for task in sorted(found.values(), key=lambda task: task.id)]
     more = len(lines) - _SHOWN_MAX
@@ -20,7 +20,7 @@ def waiting(tx: Tx) -> tuple[Say, ...]:
 
 
 def of_client(tx: Tx, client_id: int, *, has_words: bool = False) -> Say:
-    """Tell what a client waits for; NOTHING without an open task.
+    """Tell a client's open tasks; NOTHING without an open task.
 
     `has_words`: with the beginning of each message, for an answer that the log doesn't keep.
     """

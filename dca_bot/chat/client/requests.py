@@ -1,4 +1,4 @@
-"""The clients' commands that ask the operators for something: `contact`, and `withdraw` as a request."""
+"""The clients' commands to the operators: `contact`, and `withdraw`, a request for cash."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def _withdraw_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell the amount of cash, and the request whose place the new one takes."""
+    """Tell the amount of cash, and the open request that the new request replaces."""
     amount_minor, balance = args.number("AMOUNT"), Fiat(ctx.me.balance_minor)
     if not ctx.me.balance_minor:
         raise refuse("request.no_cash")
@@ -59,7 +59,7 @@ def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _withdraw_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Record the request, and tell the operators what to type; the balance stays."""
+    """Record the request, and tell the operators the command to type; the balance stays."""
     amount_minor = args.number("AMOUNT")
     tasks.request_cash(tx, ctx.me.id, amount_minor, by=ctx.sender, now=ctx.now)
     return Done(

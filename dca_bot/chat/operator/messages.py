@@ -9,7 +9,7 @@ from dca_bot.chat.params import Param
 from dca_bot.core.quotes import cleaned
 from dca_bot.ledger.correspondence import tasks
 from dca_bot.ledger.correspondence.tasks import TaskKind
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_lists, clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import obstacles, reach
@@ -23,7 +23,7 @@ _ALL, _LOW = "all", "low"
 
 
 def _reply_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Pass an operator's answer on to a client, and close the client's messages."""
+    """Pass an operator's answer on to a client, and close the client's open messages."""
     client = find_client(tx, args.text("NAME"))
     closed = tasks.close(tx, client.id, TaskKind.CONTACT, by=ctx.sender, now=ctx.now)
     words = _words(args)
@@ -35,7 +35,7 @@ def _reply_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _message_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Pass an operator's words on to one client; what the client asked stays open."""
+    """Pass an operator's words on to one client; the client's tasks stay open."""
     client = find_client(tx, args.text("NAME"))
     words = _words(args)
     _write(tx, ctx, client, Say("notice.sent", text=words), words)
@@ -43,10 +43,10 @@ def _message_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _message_plan(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
-    """Tell the text and who gets the text: all clients, or those whose balance is low or used up."""
+    """Tell the text and the readers: all clients, or the clients with a low or used up balance."""
     if _who(args) == _ALL:
         return _broadcast_plan(tx, ctx, args, seen)
-    readers = clients.running_low(tx)
+    readers = _running_low(tx, ctx)
     if not readers:
         raise refuse("message.nobody_low")
     names = obstacles.name_list([one.name for one in readers])
@@ -54,10 +54,10 @@ def _message_plan(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
 
 
 def _message_apply(tx: Tx, ctx: Context, args: Args, seen: object) -> Done:
-    """Write to all clients, or to those whose balance is low or used up."""
+    """Write to all clients, or to the clients with a low or used up balance."""
     if _who(args) == _ALL:
         return _broadcast_apply(tx, ctx, args, seen)
-    return _send(tx, ctx, clients.running_low(tx), "message.report", args)
+    return _send(tx, ctx, _running_low(tx, ctx), "message.report", args)
 
 
 def _broadcast_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
@@ -99,6 +99,12 @@ def _who(args: Args) -> str:
     return args.text("NAME").lower()
 
 
+def _running_low(tx: Tx, ctx: Context) -> list[Client]:
+    """Return the clients of `clients low`."""
+    wanted = client_lists.low(ctx.programme.low_deposit_minor)
+    return client_lists.select(tx, wanted, limit=-1)
+
+
 def _words(args: Args) -> str:
     words = cleaned(args.text("TEXT"))
     if not words:
@@ -107,7 +113,7 @@ def _words(args: Args) -> str:
 
 
 def _write(tx: Tx, ctx: Context, client: Client, told: Say, words: str) -> None:
-    """Write to one client, and show the other operators the words, which the log doesn't keep."""
+    """Write to one client, and show the other operators the words; the log keeps no words."""
     ctx.notices.tell_client(tx, client, told, ctx.now)
     report = Say("message.told", name=client.name, text=words)
     ctx.notices.money_command(tx, ctx.sender, report, ctx.now)

@@ -1,4 +1,4 @@
-"""Tasks: what clients ask of the operators; a task is open until an operator has answered.
+"""Tasks: clients' messages and requests to the operators, each open until an operator has answered.
 
 The invariant: a client has at most one open request for cash, and no task changes a balance.
 """
@@ -22,7 +22,7 @@ class TaskKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a client asks. `text`: the words of a contact. `amount_minor`: the cash of a withdrawal."""
+    """A client's message, with `text`, or request for cash, with `amount_minor`."""
 
     id: int
     client_id: int
@@ -53,7 +53,7 @@ def request_cash(tx: Tx, client_id: int, amount_minor: int, *, by: str, now: dat
 def close(tx: Tx, client_id: int, *kinds: TaskKind, by: str, now: datetime) -> list[Task]:
     """Close a client's open tasks of some kinds, and return these tasks.
 
-    `by`: the public key of the operator who answered, or of a client who took a request back.
+    `by`: the public key of the answering operator; the client's own for a request taken back.
     """
     closed = [task for task in open_of(tx, client_id) if task.kind in kinds]
     for task in closed:

@@ -336,10 +336,10 @@ async def test_status_and_summary_name_who_waits_until_answered(maria):
         return [summary, await maria.tell("op", "status")]
 
     line = "juan wrote, 2026-03-01 06:00: reply juan TEXT"
-    assert all("first juan: “one”" in text for text in await shown())
+    assert all("first juan → reply juan TEXT" in text for text in await shown())
     assert (await maria.tell("op", "status all")).count(line) == 1
     await maria.tell("op2", "reply juan done")
-    assert not any("juan: “" in text for text in await shown())
+    assert not any("reply juan" in text for text in await shown())
     assert line not in await maria.tell("op", "status all")
 
 

@@ -5,7 +5,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from here import open_here
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import open_ledger
 
@@ -94,7 +93,7 @@ class Office:
         self.clock = HandClock(NOW)
 
     async def open(self):
-        self.database = await open_ledger(self.folder / "data", open_here)
+        self.database = await open_ledger(self.folder / "data")
         self.signals = Signals()
         shared = self.database, self.relays, programme(), self.clock, self.signals
         self.lists = RelayListWatch(*shared)

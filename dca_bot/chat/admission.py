@@ -12,6 +12,7 @@ from dca_bot.chat.secret_warnings import secret_in, warning
 from dca_bot.chat.senders import Role, Sender
 from dca_bot.chat.services import Services
 from dca_bot.chat.timing import time_problem
+from dca_bot.chat.understanding.arguments import is_media
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.core.secrets import Secret
@@ -43,7 +44,7 @@ class Admission:
         self, message: IncomingMessage, sender: Sender, command_set: CommandSet, now: datetime
     ) -> Rejection | None:
         """Return the rejection of a client's or an operator's message; None where the message may run."""
-        if message.is_file:
+        if message.is_file or is_media(message.text):
             return self._reject_file(message, now)
         # A search for secrets takes time; a flood is never stored, so nobody looks for secrets in it.
         is_flood = self._commands.is_silent(message.sender, now)

@@ -16,7 +16,10 @@ from dca_bot.messages.say import Say
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The sender of a command, and the tools of a handler; `client` is None for an operator."""
+    """The sender of a command, and the tools of a handler; `client` is None for an operator.
+
+    `place`: the number of the command within its message, from 0.
+    """
 
     sender: str
     message_id: str
@@ -26,6 +29,7 @@ class Context:
     programme: Programme
     notices: Notices
     services: Services
+    place: int = 0
 
     @property
     def me(self) -> Client:
@@ -146,16 +150,20 @@ class Command(Generic[Seen]):
 
 @dataclass(frozen=True, slots=True)
 class CommandSet:
-    """The commands of a role, and aliases for some commands.
+    """The commands of a role.
 
     `of_clients`: the clients' commands in the set of operators, who are told that only clients have these
     commands. `groups`: the table in parts, by the keys of their headings, if the table is too long.
     """
 
     table: Sequence[Command[Any]]
-    aliases: Mapping[str, str] = field(default_factory=dict)
     of_clients: Sequence[Command[Any]] = ()
     groups: Mapping[str, Sequence[Command[Any]]] = field(default_factory=dict)
+
+    @property
+    def role(self) -> str:
+        """Return the role: `client` or `operator`."""
+        return "operator" if self.of_clients else "client"
 
     @property
     def words(self) -> frozenset[str]:

@@ -7,13 +7,15 @@ a message runs once, whatever crashes. A message with a secret gets a warning, a
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from dca_bot.chat.admission import Admission, Rejection
-from dca_bot.chat.command_sets import CommandSets
-from dca_bot.chat.execution import Execution, Outcome
-from dca_bot.chat.invocations import read_invocation
+from dca_bot.chat.command import CommandSet
+from dca_bot.chat.command_sets import command_set_of
+from dca_bot.chat.execution import Execution, Outcome, Step
+from dca_bot.chat.invocations import read_invocations
+from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.senders import Role, Sender, find_sender
 from dca_bot.chat.services import Services
@@ -41,10 +43,7 @@ class Conversation:
         self._services = services
         self._replies = Replies(texts, programme.language)
         self._admission = Admission(programme, services)
-        self._command_sets = CommandSets(texts.aliases)
-        self._execution = Execution(
-            programme, notices, texts, services, self._command_sets, self._replies
-        )
+        self._execution = Execution(programme, notices, texts, services, self._replies)
 
     async def is_new(self, message: IncomingMessage) -> bool:
         """Tell whether a message has not been handled yet."""
@@ -65,40 +64,66 @@ class Conversation:
         if sender.role is Role.STRANGER:
             await self._answer_stranger(message, sender, now)
             return
-        command_set = self._command_sets.of(sender.client)
+        command_set = command_set_of(sender.client)
         rejection = await self._admission.reject(message, sender, command_set, now)
         if rejection is not None:
             await self._close(message, rejection)
             return
         late = self._admission.time_problem(message, sender, now)
+        steps = await self._read(message, command_set, is_late=late is not None)
+        outcomes = await services.database.transact(
+            lambda tx: self._execution.run(tx, message, steps, late=late)
+        )
+        self._signal(message, steps, outcomes)
+
+    async def _read(
+        self, message: IncomingMessage, command_set: CommandSet, *, is_late: bool
+    ) -> list[Step]:
+        """Read a message, and look at the outside for each of its commands."""
         try:
-            invocation = await read_invocation(message, command_set, services)
-            command, args = invocation.command, invocation.args
-            seen = None
-            is_looked_at = late is None or not invocation.is_change
-            if command.look is not None and command.needs_look(args) and is_looked_at:
-                seen = await command.look(services, args)
+            found = await read_invocations(message, command_set, self._services)
         except CommandRefused as refused:
-            await self._close(message, Rejection("refused", refused.say))
-            return
+            found = [refused.say]
+        return [
+            Step(None, refusal=one)
+            if isinstance(one, Say)
+            else await self._looked(one, is_late=is_late)
+            for one in found
+        ]
+
+    async def _looked(self, invocation: Invocation, *, is_late: bool) -> Step:
+        """Run a command's look; a late message's look isn't needed for a change, which is refused anyway."""
+        command, args = invocation.command, invocation.args
+        if command.look is None or not command.needs_look(args):
+            return Step(invocation)
+        if is_late and invocation.is_change:
+            return Step(invocation)
+        try:
+            return Step(invocation, await command.look(self._services, args))
+        except CommandRefused as refused:
+            return Step(None, refusal=refused.say)
         except (LnbitsUnavailable, LnbitsRefused) as error:
             _log.warning("LNbits did not help with a command error=%s", type(error).__name__)
-            await self._close(message, Rejection("refused", Say("unavailable")))
-            return
-        outcome = await services.database.transact(
-            lambda tx: self._execution.run(tx, message, invocation, seen=seen, late=late)
-        )
-        _log.info(
-            "message handled sender=%s command=%s outcome=%s",
-            short_id(message.sender),
-            command.name,
-            outcome.name,
-        )
+            return Step(None, refusal=Say("unavailable"))
+
+    def _signal(
+        self, message: IncomingMessage, steps: Sequence[Step], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Log what became of a message, and wake whoever has work by it."""
+        services = self._services
         services.wake_outbox()
-        if outcome is Outcome.CARRIED_OUT:
-            services.wake_payouts()
-        if outcome is Outcome.ANSWERED and command.then is not None:
-            command.then(services)
+        for step, outcome in zip(steps, outcomes, strict=False):
+            command = step.invocation.command if step.invocation else None
+            _log.info(
+                "message handled sender=%s command=%s outcome=%s",
+                short_id(message.sender),
+                command.name if command else "refused",
+                outcome.name,
+            )
+            if outcome is Outcome.CARRIED_OUT:
+                services.wake_payouts()
+            if outcome is Outcome.ANSWERED and command and command.then is not None:
+                command.then(services)
 
     def _sender_of(self, message: IncomingMessage) -> Callable[[Tx], Sender | None]:
         now = self._services.clock.now()

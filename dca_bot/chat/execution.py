@@ -1,26 +1,29 @@
-"""Carries out a command in one transaction: the inbox row, the effects, and the replies.
+"""Carries out a message's commands in one transaction: the inbox row, the effects, and the replies.
 
-The invariant: a message runs once, whatever crashes; a refusal undoes the effects, and nothing else.
+The invariant: a message runs once, whatever crashes; a refusal undoes the command's effects alone.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 
 from dca_bot.chat.admission import RateLimit, Ruling
 from dca_bot.chat.command import Context
-from dca_bot.chat.command_sets import CommandSets
+from dca_bot.chat.command_sets import command_set_of
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.operator import log
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.services import Services
 from dca_bot.chat.strangers import turn_away
+from dca_bot.chat.unclear import ASK_BACK, UNCLEAR
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.correspondence import command_log, confirmations, inbox
+from dca_bot.ledger.correspondence import command_log, confirmations, inbox, questions
+from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
@@ -31,7 +34,7 @@ from dca_bot.messages.say import NOTHING, Code, CommandRefused, Say, refuse
 
 
 class Outcome(Enum):
-    """The result of a message's transaction."""
+    """The result of a message's transaction, or of one command."""
 
     REPEATED = auto()
     REFUSED = auto()
@@ -49,14 +52,22 @@ class _Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A command of a message, with the result of its look; or the refusal, for a command that can't run."""
+
+    invocation: Invocation | None
+    seen: object = None
+    refusal: Say = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """Runs invocations; `run` is a whole transaction."""
+    """Runs the commands of messages; `run` is a whole transaction."""
 
     programme: Programme
     notices: Notices
     texts: Texts
     services: Services
-    command_sets: CommandSets
     replies: Replies
     _clock_notices: RateLimit = field(
         default_factory=lambda: RateLimit(burst=1, per=timedelta(days=1)), init=False
@@ -66,21 +77,18 @@ class Execution:
         self,
         tx: Tx,
         message: IncomingMessage,
-        invocation: Invocation,
+        steps: Sequence[Step],
         *,
-        seen: object,
         late: Say | None = None,
-    ) -> Outcome:
-        """Record the message, its effects and its replies; do nothing for a message that ran before.
+    ) -> list[Outcome]:
+        """Record the message, and each command's effects and replies, in order.
 
+        Return each command's outcome; none for a message that ran before.
         `late`: why the message may change nothing (see `timing`); None for a message that may.
         """
-        now, command = self.services.clock.now(), invocation.command
-        name = command.name
-        step = self._effect if command.is_coded(tx, invocation.args) else self._answer
-        inbox_name = name if invocation.code is None else CONFIRM.name
-        if not inbox.receive(tx, message, command=inbox_name, now=now):
-            return Outcome.REPEATED
+        now = self.services.clock.now()
+        if not inbox.receive(tx, message, command=_inbox_name(steps), now=now):
+            return []
         ctx = self._context(tx, message, now)
         if ctx is not None and late is not None:
             self._tell_of_clock(tx, ctx, message)
@@ -88,26 +96,44 @@ class Execution:
             late = late or Say("problem.overtaken")
         inbox.note_person(tx, message, now=now)
         if ctx is None:
-            result = _Result(Outcome.REFUSED, (turn_away(),))
+            self.replies.write(tx, message, turn_away(), now)
+            return [Outcome.REFUSED]
+        outcomes = [
+            self._step(tx, message, replace(ctx, place=place), step, late)
+            for place, step in enumerate(steps)
+        ]
+        asks = any(step.invocation and step.invocation.command is ASK_BACK for step in steps)
+        if late is None and not asks:
+            questions.close(tx, message.sender)
+        return outcomes
+
+    def _step(
+        self, tx: Tx, message: IncomingMessage, ctx: Context, step: Step, late: Say | None
+    ) -> Outcome:
+        """Carry out one command, log what it did, and write the replies."""
+        invocation = step.invocation
+        if invocation is None:
+            result = _Result(Outcome.REFUSED, (step.refusal,))
         else:
-            result = _undone_if_refused(
-                tx,
-                lambda: _unless_late(tx, late, invocation, lambda: step(tx, ctx, invocation, seen)),
+            is_coded = invocation.command.is_coded(tx, invocation.args)
+            run = partial(
+                self._effect if is_coded else self._answer, tx, ctx, invocation, step.seen
             )
-        if ctx is not None and result.report is not None:
+            result = _undone_if_refused(tx, lambda: _unless_late(tx, late, invocation, run))
+        if invocation is not None and result.report is not None:
             command_log.record(
                 tx,
                 actor=ctx.sender,
                 client_id=ctx.client.id if ctx.client else None,
                 message_id=ctx.message_id,
-                command=name,
+                command=invocation.command.name,
                 # In the operators' language; texts have no secrets in them.
                 done=self.texts.render(result.report, self.programme.language),
-                now=now,
-                about=log.subjects(tx, name, invocation.args),
+                now=ctx.now,
+                about=log.subjects(tx, invocation.command.name, invocation.args),
             )
         for reply in result.replies:
-            self.replies.write(tx, message, reply, now)
+            self.replies.write(tx, message, reply, ctx.now)
         return result.outcome
 
     def _context(self, tx: Tx, message: IncomingMessage, now: datetime) -> Context | None:
@@ -121,7 +147,7 @@ class Execution:
             message_id=message.id,
             now=now,
             client=client,
-            command_set=self.command_sets.of(client),
+            command_set=command_set_of(client),
             programme=self.programme,
             notices=self.notices,
             services=self.services,
@@ -151,7 +177,7 @@ class Execution:
         before = tx.total_changes
         said = command.answer(tx, ctx, invocation.args, seen)
         replies = said if isinstance(said, tuple) else (said,)
-        is_logged = tx.total_changes > before and command not in GENERAL_COMMANDS
+        is_logged = tx.total_changes > before and command not in (*GENERAL_COMMANDS, *UNCLEAR)
         report = Say("lines", lines=replies) if is_logged else None
         return _Result(Outcome.ANSWERED, replies, report)
 
@@ -180,7 +206,9 @@ class Execution:
                 random=self.services.random,
             )
             code_field = Code(new_code, ctx.now + CODE_LIFE)
-            asked = Say("confirm.asked", effect=effect, code=code_field)
+            asked = Say(
+                "confirm.asked", effect=effect, code=code_field, open=_others(tx, ctx, new_code)
+            )
             told = asked if good is None else Say("confirm.effect_changed", again=asked)
             return _Result(Outcome.ANSWERED, (told,))
         confirmations.use(tx, good, now=ctx.now)
@@ -188,6 +216,27 @@ class Execution:
         report = done.told_otherwise or done.reply
         self.notices.money_command(tx, ctx.sender, report, ctx.now)
         return _Result(Outcome.CARRIED_OUT, (done.reply,), report)
+
+
+def _inbox_name(steps: Sequence[Step]) -> str:
+    """Return the name of a message's first command for the inbox; `refused` for a refusal."""
+    first = steps[0].invocation
+    if first is None:
+        return "refused"
+    return first.command.name if first.code is None else CONFIRM.name
+
+
+def _others(tx: Tx, ctx: Context, code: str) -> Say:
+    """Name the sender's other open codes, each with the first line of its effect."""
+    others = [
+        one for one in confirmations.open_codes(tx, ctx.sender, now=ctx.now) if one.code != code
+    ]
+    return Say("lines", lines=tuple(map(_still_open, others))) if others else NOTHING
+
+
+def _still_open(other: Confirmation) -> Say:
+    effect = other.effect.split("\n", maxsplit=1)[0]
+    return Say("confirm.open", effect=effect, code=Code(other.code, other.expires_at))
 
 
 def _unless_late(

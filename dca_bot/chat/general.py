@@ -6,8 +6,8 @@ from typing import Any
 
 from dca_bot.chat.command import Args, Command, CommandSet, Context
 from dca_bot.chat.params import ALL, Param, read_word
-from dca_bot.chat.parsing import is_of_client, spell_out
-from dca_bot.ledger.correspondence import confirmations
+from dca_bot.chat.parsing import bare, is_of_client
+from dca_bot.ledger.correspondence import confirmations, questions
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say, Typed
 
@@ -36,7 +36,7 @@ _OPERATOR_HELP = {
 
 def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the usual commands, all commands, or what the commands that begin with some words do."""
-    wanted = spell_out(args.text("COMMAND"), ctx.command_set).lower().split()
+    wanted = bare(args.text("COMMAND")).lower().split()
     if not wanted:
         usual = _CLIENT_HELP if ctx.client else _OPERATOR_HELP
         more = Say("help.more" if ctx.client else "help.more_operator")
@@ -54,8 +54,9 @@ def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Void the sender's open codes."""
-    if confirmations.withdraw(tx, ctx.sender):
+    """Void the sender's open codes, and end the bot's question."""
+    was_asked = questions.close(tx, ctx.sender)
+    if confirmations.withdraw(tx, ctx.sender) or was_asked:
         return Say("cancel.done")
     return Say("cancel.nothing")
 

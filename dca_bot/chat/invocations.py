@@ -1,47 +1,236 @@
-"""Finds the command of a message: by its words, or by the code of an earlier command."""
+"""Finds the commands of a message: by the words, by a code, or by a yes to the bot's last question."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from dca_bot.chat.command import CommandSet
-from dca_bot.chat.command_sets import COMMAND_WORDS
+from dca_bot.chat.command_sets import COMMAND_WORDS, command_set_of
+from dca_bot.chat.destinations import DESTINATION
 from dca_bot.chat.general import CONFIRM
-from dca_bot.chat.parsing import Invocation, parse, stray_word
+from dca_bot.chat.parsing import Invocation, parse
+from dca_bot.chat.refusals import refusal, refused_as_typed
 from dca_bot.chat.services import Services
-from dca_bot.core.names import skeleton
+from dca_bot.chat.unclear import ask_back, not_understood, small_talk
+from dca_bot.chat.understanding.answers import Answer, read_answer
+from dca_bot.chat.understanding.grammar import written
+from dca_bot.chat.understanding.intents import NONE, REFUSED, THANKS, changes
+from dca_bot.chat.understanding.meaning import Certainty, Intended, Understanding
+from dca_bot.chat.understanding.normaliser import lines_of, words_of
+from dca_bot.chat.understanding.reading import understand, vocabulary_of
+from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.names import folded, skeleton
 from dca_bot.core.ports import IncomingMessage
-from dca_bot.ledger.correspondence import confirmations
+from dca_bot.ledger.correspondence import confirmations, questions
 from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Code, refuse
+from dca_bot.messages.lexicon import LEXICONS
+from dca_bot.messages.say import Code, CommandRefused, Say, refuse
+
+COMMANDS_MAX = 8
+"""The commands of a message: each may wait for LNbits."""
+_CODE_LENGTH = 4
+_CHECKED = frozenset({DESTINATION.name, "MACHINE", "MACHINE AMOUNT"})
+"""Arguments of several words that the command itself checks."""
 
 
-async def read_invocation(
-    message: IncomingMessage, command_set: CommandSet, services: Services
-) -> Invocation:
-    """Read a message; raise CommandRefused for a message without a command.
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message, with all that its reading depends on.
 
-    `confirm CODE`, or the code alone, gives the command to which the code is bound. While a code is open,
-    another word of at most the code's length is taken for a mistyped answer.
+    `question`: the command that the bot asked about last, '' for none. `alike`: names that read like a
+    command's word. `names`: the names of clients among the message's words, folded.
     """
-    now, currency = services.clock.now(), services.currency
 
-    def known(tx: Tx) -> tuple[frozenset[str], Confirmation | None]:
-        # Only operators write names.
-        named = client_names.named_like(tx, COMMAND_WORDS) if command_set.of_clients else []
-        code = confirmations.still_open(tx, message.sender, now=now)
-        return frozenset(skeleton(name) for name in named), code
+    text: str
+    command_set: CommandSet
+    currency: str
+    codes: Sequence[Confirmation]
+    question: str
+    alike: frozenset[str]
+    names: frozenset[str]
 
-    names, code = await services.database.read(known)
-    stray = stray_word(message.text, command_set)
-    typed = stray.upper()
-    if not stray or code is None or len(stray) > len(code.code):
-        invocation = parse(message.text, command_set, currency, names)
-        if invocation.command is not CONFIRM:
-            return invocation
-        typed = invocation.args.text("CODE").upper()
-    elif typed != code.code:
-        raise refuse("confirm.how", code=Code(code.code, code.expires_at))
-    if code is None or typed != code.code:
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return vocabulary_of(self.command_set.role, LEXICONS, self.currency)
+
+    def parse(self, line: str) -> Invocation:
+        """Read a command as commands are written; raise CommandRefused for any other line."""
+        return parse(line, self.command_set, self.currency, self.alike)
+
+    def try_parse(self) -> Invocation | None:
+        """Read the message as a command; None for any other message."""
+        try:
+            return self.parse(self.text)
+        except CommandRefused:
+            return None
+
+    def is_operators(self) -> bool:
+        """Tell whether a client has written a command that only operators have."""
+        if self.command_set.of_clients:
+            return False
+        try:
+            parse(self.text, command_set_of(None), self.currency)
+        except CommandRefused:
+            return False
+        return True
+
+
+async def read_invocations(
+    message: IncomingMessage, command_set: CommandSet, services: Services
+) -> list[Invocation | Say]:
+    """Read a message: its commands in order, and a refusal for each command that can't be carried out.
+
+    Raise CommandRefused where nothing of the message can run.
+    """
+    now = services.clock.now()
+
+    def known(tx: Tx) -> _Heard:
+        is_operator = bool(command_set.of_clients)  # Only operators write names.
+        alike = client_names.named_like(tx, COMMAND_WORDS) if is_operator else []
+        words = {skeleton(word) for word in words_of(message.text)} if is_operator else set()
+        return _Heard(
+            text=message.text,
+            command_set=command_set,
+            currency=services.currency,
+            codes=confirmations.open_codes(tx, message.sender, now=now),
+            question=questions.still_open(tx, message.sender, now=now),
+            alike=frozenset(map(skeleton, alike)),
+            names=frozenset(map(folded, client_names.named_like(tx, words))),
+        )
+
+    heard = await services.database.read(known)
+    answer = read_answer(message.text, heard.vocabulary)
+    answered = _answered(heard, answer) or _as_written(heard)
+    return [answered] if answered is not None else _meant(heard, answer)
+
+
+def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
+    """Read an answer to the bot's last question or to a code; None for another message.
+
+    A yes never replaces a code.
+    """
+    if answer.stray and _is_open(heard, answer.stray):
+        return _confirmed(heard, answer.stray)
+    if answer.is_yes and heard.question:
+        return heard.parse(heard.question)
+    if answer.is_yes and heard.codes:
+        raise _how_to_confirm(heard)
+    if answer.is_soft:
+        return small_talk("")
+    # `cancel` also tells that nothing is waiting.
+    return heard.parse("cancel") if answer.is_yes or answer.is_no else None
+
+
+def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
+    """Read a message in plain words, or of several lines."""
+    understood = understand(_with_codes(heard), heard.vocabulary, heard.names)
+    is_sure = understood.certainty is Certainty.SURE and understood.first.intent != REFUSED
+    if heard.codes and not is_sure and answer.is_alone and len(answer.stray) <= _CODE_LENGTH:
+        raise _how_to_confirm(heard)
+    if len(understood.intents) > COMMANDS_MAX:
+        raise refuse("unclear.too_many", most=COMMANDS_MAX)
+    refused = refused_as_typed(heard.parse, heard.text)
+    # A number that the reading has left out was meant as an argument: `month 3`.
+    is_short = not understood.first.arguments and any(map(str.isdigit, heard.text))
+    if refused is not None and (not is_sure or is_short):
+        return [refused]
+    if is_sure:
+        return _all_or_none(heard, [_invocation(heard, one) for one in understood.intents])
+    if understood.certainty is Certainty.SURE:
+        why, name = understood.first.arguments["why"], understood.first.arguments.get("command", "")
+        return [refusal(str(why), str(name), heard.command_set, heard.currency)]
+    if len(lines_of(heard.text)) > 1:  # A yes could mean any of the lines.
+        return [Say("unclear.lines")]
+    if heard.is_operators():
+        return [Say("unknown.nothing")]
+    return [_asked(heard, understood)]
+
+
+def _all_or_none(heard: _Heard, found: list[Invocation | Say]) -> list[Invocation | Say]:
+    """Return the commands; only a refusal if one of several can't be read and another changes something."""
+    role = heard.command_set.role
+    named = [one.command.name for one in found if isinstance(one, Invocation)]
+    is_broken = 0 < len(named) < len(found)
+    is_change = any(changes(role, name) for name in named)
+    return [Say("unclear.lines")] if is_broken and is_change else found
+
+
+def _invocation(heard: _Heard, intended: Intended) -> Invocation | Say:
+    """Return a command of a sure reading, or the refusal."""
+    name = intended.intent
+    if name == THANKS:
+        return small_talk(heard.text)
+    if name == NONE:
+        return not_understood(())
+    try:
+        if name == CONFIRM.name:
+            return _confirmed(heard, str(intended.arguments.get("code", "")))
+        typed = heard.try_parse()
+        if typed is not None and typed.command.name == name:
+            return typed
+        return heard.parse(written(heard.command_set.role, name, intended.arguments))
+    except CommandRefused as refused:
+        return refused_as_typed(heard.parse, heard.text) or refused.say
+
+
+def _asked(heard: _Heard, understood: Understanding) -> Invocation | Say:
+    """Ask back, or name what could be meant."""
+    if understood.certainty is Certainty.NONE:
+        return not_understood(understood.nearest)
+    first = understood.first
+    line = written(heard.command_set.role, first.intent, first.arguments)
+    try:
+        heard.parse(line)
+    except CommandRefused:
+        return not_understood(understood.asked)
+    others = [name for name in understood.asked if name != first.intent]
+    names = {command.name for command in heard.command_set.table}
+    return ask_back(line, next((name for name in others if name in names), ""))
+
+
+def _as_written(heard: _Heard) -> Invocation | None:
+    """Read a message that is written as a command, whatever the lexicons make of it; None for other messages.
+
+    A text that is passed on is never judged. A last argument of several words can take back a command that
+    changes something, as a note can, unless the command itself checks the words.
+    """
+    typed = heard.try_parse()
+    if typed is None or typed.command is CONFIRM:
+        return None
+    last = typed.command.params[-1] if typed.command.params else None
+    if last is not None and last.verbatim and typed.args.has(last.name):
+        return typed
+    is_change = changes(heard.command_set.role, typed.command.name)
+    is_open = last is not None and last.rest and last.name not in _CHECKED and is_change
+    is_whole = last is None or not is_open or not typed.args.has(last.name)
+    return typed if is_whole and "?" not in heard.text else None
+
+
+def _confirmed(heard: _Heard, typed: str) -> Invocation:
+    """Return the command to which a typed code is bound; raise CommandRefused for no open code."""
+    found = next((one for one in heard.codes if one.code == typed.upper()), None)
+    if found is None:
         raise refuse("confirm.unknown")
-    return replace(parse(code.command, command_set, currency, names), code=code)
+    return replace(heard.parse(found.command), code=found)
+
+
+def _is_open(heard: _Heard, typed: str) -> bool:
+    return any(one.code == typed.upper() for one in heard.codes)
+
+
+def _with_codes(heard: _Heard) -> str:
+    """Return the message with `confirm` before each line that is an open code."""
+    if not heard.codes:
+        return heard.text
+    lines = heard.text.splitlines()
+    strays = [read_answer(line, heard.vocabulary).stray for line in lines]
+    return "\n".join(
+        f"{CONFIRM.name} {stray}" if stray and _is_open(heard, stray) else line
+        for line, stray in zip(lines, strays, strict=True)
+    )
+
+
+def _how_to_confirm(heard: _Heard) -> CommandRefused:
+    last = heard.codes[-1]
+    return refuse("confirm.how", code=Code(last.code, last.expires_at))

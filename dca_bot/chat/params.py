@@ -19,7 +19,7 @@ from dca_bot.messages.say import CommandRefused, refuse
 ALL = "all"
 RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
 _NAME_LENGTH_MAX = 32
-_NOTE_LENGTH_MAX = 200
+NOTE_LENGTH_MAX = 200
 _NUMBER_MAX = 10**9
 _PAGE_MAX = 1000
 _NAME = re.compile(r"\w[\w.-]*")
@@ -92,8 +92,8 @@ def read_word(text: str, _currency: str) -> str:
 
 def read_note(text: str, _currency: str) -> str:
     """Read free text for the ledger."""
-    if len(text) > _NOTE_LENGTH_MAX:
-        raise refuse("wrong.note_long", max=_NOTE_LENGTH_MAX)
+    if len(text) > NOTE_LENGTH_MAX:
+        raise refuse("wrong.note_long", max=NOTE_LENGTH_MAX)
     return text
 
 

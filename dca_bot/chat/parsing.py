@@ -3,7 +3,6 @@
 A refusal never repeats the message's words, because the words may hold a key.
 """
 
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -60,12 +59,12 @@ def parse(
     `names` are the names of clients that read like a command's word: where a client is named `pause`,
     `client pause` shows that client.
     """
-    line = spell_out(text, command_set)
+    line = bare(text)
     tokens = line.translate(_WITHOUT_MARKS).split()
     words = [token.lower() for token in tokens]
     command = _match(words, command_set)
     if command is None:
-        raise CommandRefused(_unknown(words, command_set))
+        raise refuse("unknown.of_client" if is_of_client(words, command_set) else "unknown.nothing")
     if command.words[-1] in names and not command.takes(len(words) - len(command.words)):
         shorter = _match(words[: len(command.words) - 1], command_set)
         is_meant = shorter is not None and shorter.takes(len(words) - len(shorter.words))
@@ -80,24 +79,9 @@ def parse(
     return Invocation(command, _read(command, given, command_set, currency), " ".join(tokens))
 
 
-def spell_out(text: str, command_set: CommandSet) -> str:
-    """Return a message without its margins, and with a command's name in place of an alias.
-
-    >>> spell_out(" /Saldo! ", CommandSet((), {"saldo": "balance"}))
-    'balance'
-    """
-    line = _ENDS.sub("", text).removeprefix("/")
-    first, *rest = line.split(maxsplit=1) or [""]
-    word = first.translate(_WITHOUT_MARKS).lower().strip("¡!¿?.,")
-    aliases = command_set.aliases
-    return " ".join([aliases[word], *rest]) if word in aliases else line
-
-
-def stray_word(text: str, command_set: CommandSet) -> str:
-    """Return the only word of a message that begins like no command; empty for any other message."""
-    line = spell_out(text, command_set)
-    firsts = {command.words[0] for command in (*command_set.table, *command_set.of_clients)}
-    return "" if len(line.split()) != 1 or line.lower() in firsts else line
+def bare(text: str) -> str:
+    """Return a message without margins, and without a slash before the first word."""
+    return _ENDS.sub("", text).removeprefix("/")
 
 
 def is_of_client(words: Sequence[str], command_set: CommandSet) -> bool:
@@ -115,24 +99,6 @@ def usage(command: Command[Any]) -> Say:
 def wrong_argument(command: Command[Any], refused: CommandRefused) -> CommandRefused:
     """Return the refusal of an argument, with the usage of its command."""
     return refuse("wrong.argument", why=refused.say, usage=usage(command))
-
-
-def without_key_taken(text: str, command_set: CommandSet, currency: str) -> str:
-    """Return a message without the key that its command takes: `wallet KEY` becomes `wallet`."""
-    line = spell_out(text, command_set)
-    tokens = line.translate(_WITHOUT_MARKS).split()
-    command = _match([token.lower() for token in tokens], command_set)
-    if command is None or len(line.splitlines()) > 1:
-        return text
-    try:
-        given = _join_units(command, tokens[len(command.words) :], currency)
-    except CommandRefused:
-        return text
-    for place, param in enumerate(command.params[: len(given)]):
-        end = len(given) if param.rest else place + 1
-        if param.takes_key(" ".join(given[place:end])):
-            return " ".join([*given[:place], *given[end:]])
-    return text
 
 
 def _match(words: Sequence[str], command_set: CommandSet) -> Command[Any] | None:
@@ -198,18 +164,3 @@ def _is_split(before: Param, amount: str, note: str) -> bool:
         amount
     )
     return bool(is_short and _NEXT_THREE.match(note))
-
-
-def _unknown(words: Sequence[str], command_set: CommandSet) -> Say:
-    if is_of_client(words, command_set):
-        return Say("unknown.of_client")
-    names = {command.name: command for command in command_set.table}
-    for length in (2, 1):
-        wanted = " ".join(words[:length])
-        nearest = difflib.get_close_matches(wanted[:40], names, n=1, cutoff=0.7)
-        if nearest:
-            return Say("unknown.nearest", usage=Typed(names[nearest[0]].shortest))
-    starting = [c for c in command_set.table if words and c.words[0] == words[0]]
-    if starting:
-        return Say("unknown.nearest", usage=Typed(starting[0].shortest))
-    return Say("unknown.nothing")

@@ -3,13 +3,15 @@
 from collections.abc import Collection
 
 from dca_bot.chat.command import CommandSet
-from dca_bot.chat.parsing import without_key_taken
 from dca_bot.chat.senders import Role
 from dca_bot.chat.services import Services
+from dca_bot.chat.understanding.meaning import Certainty
+from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.core.secrets import Secret, find_secret, hex_keys
 from dca_bot.ledger.payouts import payouts
 from dca_bot.ledger.programme import client_names, machines
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import NOTHING, Say
 
 CHARS_MAX = 8000
@@ -40,7 +42,7 @@ async def secret_in(
     secret = find_secret(text)
     if secret not in (Secret.WALLET_KEY, Secret.HEX_KEY):
         return secret
-    text = without_key_taken(text, command_set, services.currency)
+    text = _without_keys_taken(text, command_set, services.currency)
     keys = hex_keys(text)[:_KEYS_MAX]
 
     def public(tx: Tx) -> set[str]:
@@ -48,6 +50,23 @@ async def secret_in(
         return people | payouts.known_ids(tx, keys) | machines.known_ids(tx, keys)
 
     return find_secret(text, public=await services.database.read(public))
+
+
+def _without_keys_taken(text: str, command_set: CommandSet, currency: str) -> str:
+    """Return a message without the keys that its commands take: `wallet KEY` becomes `wallet`."""
+    understood = understand(text, vocabulary_of(command_set.role, LEXICONS, currency))
+    rows = {command.name: command for command in command_set.table}
+    sure = understood.intents if understood.certainty is Certainty.SURE else ()
+    taken = (
+        str(one.arguments.get(param.name.lower(), ""))
+        for one in sure
+        for param in (rows[one.intent].params if one.intent in rows else ())
+        if param.takes_key(str(one.arguments.get(param.name.lower(), "")))
+    )
+    for key in taken:
+        place = text.lower().rfind(key.lower())
+        text = text[:place] + text[place + len(key) :] if place >= 0 else text
+    return text
 
 
 def warning(secret: Secret, role: Role) -> Say:

@@ -1,7 +1,7 @@
 """The words that people write, in each language: read from `texts`, where a file stands beside the catalogue.
 
 A lexicon is one TOML file, `es.lexicon.toml` for Spanish. A language without a lexicon has commands in
-English, and the aliases of the language's catalogue. Each value is a text of phrases between commas.
+English. Each value is a text of phrases between commas.
 """
 
 import re
@@ -69,6 +69,13 @@ def load_lexicon(language: str) -> Lexicon:
     """Read the lexicon of a language; raise OSError if the language has none."""
     text = (_FOLDER / f"{language}{_ENDING}").read_text(encoding="utf-8")
     return Lexicon(language, _parsed(text))
+
+
+@cache
+def whole_commands() -> frozenset[str]:
+    """Return each word that is a whole command in some language, without case and accents: `saldo`."""
+    texts = (text for one in LEXICONS for text in load_lexicon(one).texts("commands"))
+    return frozenset(text for text in texts if " " not in text)
 
 
 def phrases(text: str) -> list[str]:

@@ -49,7 +49,6 @@ from dca_bot.messages.typed import command_words
 TEXT_BYTES_MAX = 3900
 """Relays and apps take 4 KB of text for sure."""
 FALLBACK = "en"
-_ALIASES = "alias."
 _FOLDER = resources.files("dca_bot.messages") / "texts"
 
 
@@ -72,17 +71,6 @@ class Texts:
     catalogues: Mapping[str, Mapping[str, str]]
     currency: str
     timezone: ZoneInfo
-
-    @property
-    def aliases(self) -> dict[str, str]:
-        """Return the command of each alias, in all languages: `saldo` means `balance`."""
-        lists = (
-            (key.removeprefix(_ALIASES), words.split())
-            for catalogue in self.catalogues.values()
-            for key, words in catalogue.items()
-            if key.startswith(_ALIASES)
-        )
-        return {word: command for command, words in lists for word in words}
 
     def render(self, say: Say, language: str) -> str:
         """Write a saying in a language, or in English if no catalogue is named like the language.

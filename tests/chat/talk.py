@@ -264,7 +264,12 @@ class Talk:
         """Send a message whose way through the program is looked at (`tests/walks.py`)."""
         return await self.tell(who, text)
 
-    async def deliver(self, message):
+    async def tell_all(self, who, text, **how):
+        """Send a message with several commands and return the replies in order."""
+        self.clock.at += timedelta(seconds=3)
+        return await self.replies_to(self.message(who, text, **how))
+
+    async def replies_to(self, message):
         before = await self.last_letter()
         await self.conversation.handle(message)
         rows = await self.sql(
@@ -275,8 +280,13 @@ class Talk:
         for row in rows:
             assert (row["protocol"], row["relay"]) == (message.protocol, message.relay)
             assert row["urgency"] == Urgency.ANSWER
-        assert len(rows) <= 1 or message.text.startswith("export"), "one reply, but to an export"
-        return rows[-1]["text"] if rows else None
+        return [row["text"] for row in rows]
+
+    async def deliver(self, message):
+        replies = await self.replies_to(message)
+        is_export = message.text.startswith("export")
+        assert len(replies) <= 1 or is_export, "one reply, but to an export"
+        return replies[-1] if replies else None
 
     async def do(self, who, text):
         """Give a money command and confirm it."""

@@ -13,11 +13,10 @@ from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.parsing import parse
 from dca_bot.messages.say import CommandRefused
 
-ALIASES = {"saldo": "balance", "ayuda": "help"}
-CLIENTS = CommandSet(CLIENT_COMMANDS, ALIASES)
-OPERATORS = CommandSet(OPERATOR_COMMANDS, ALIASES, CLIENT_COMMANDS)
+CLIENTS = CommandSet(CLIENT_COMMANDS)
+OPERATORS = CommandSet(OPERATOR_COMMANDS, CLIENT_COMMANDS)
 WORDS = st.sampled_from(
-    [*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5", "GTQ", "/", "²", "Ayuda!"]
+    [*sorted(COMMAND_WORDS), "maria", "1500", "1.500", "#5", "GTQ", "/", "²", "Help!"]
 )
 
 
@@ -61,12 +60,12 @@ WORDS = st.sampled_from(
         ("deposit m 1 5000", "deposit", {"NAME": "m", "AMOUNT": 100, "NOTE": "5000"}),
         ("deposit m 1.00 500", "deposit", {"NAME": "m", "AMOUNT": 100, "NOTE": "500"}),
         ("deposit confirm 5 500", "deposit confirm", {"ID": 5, "MACHINE": "500"}),
-        ("¡Ayuda! deposit", "help", {"COMMAND": "deposit"}),
+        ("/HELP deposit", "help", {"COMMAND": "deposit"}),
         ("deposit m 1 500", "wrong.amount_split", None),
         ("deposit m Q1 500 GTQ", "wrong.amount_split", None),
         ("deposit m 1 500.00 note", "wrong.amount_split", None),
         ("withdraw m 12 500", "wrong.amount_split", None),
-        ("saldo ana", "unknown.of_client", None),
+        ("balance ana", "unknown.of_client", None),
         ("deposit confirm 0", "deposit confirm", None),
         ("deposit confirm five", "deposit confirm", None),
         ("status now", "status", None),
@@ -169,7 +168,7 @@ def test_second_line_is_never_swallowed(line, line_break):
     for text in (
         f"{line}{line_break}deposit juan 200",
         f"{line}{line_break}x",
-        f"ayuda{line_break}{line}",
+        f"help{line_break}{line}",
     ):
         with pytest.raises(CommandRefused) as refused:
             parse(text, OPERATORS, "GTQ")

@@ -29,37 +29,59 @@ async def test_client_is_told_which_currency_a_limit_is_in(talk):
     assert (await talk.client("maria")).fixed_limit_minor == 0
 
 
-async def test_second_line_is_refused_and_nothing_of_either_runs(talk):
+async def test_lines_are_commands_in_order(talk):
     await talk.add_client("maria", balance="500")
     await talk.add_client("juan")
+    first, second = await talk.tell_all("op", "deposit maria 100\ndeposit juan 200")
+    assert "100.00 GTQ for maria." in first
+    assert "200.00 GTQ for juan." in second
+    assert f"100.00 GTQ for maria. Reply: confirm {code_in(first)}" in second
+    done = await talk.tell_all("op", f"confirm {code_in(second)}\r\n{code_in(first)}\nthanks!")
+    assert ["juan" in done[0], "maria" in done[1], len(done)] == [True, True, 2]
+    shown = await talk.tell_all("op", "client pause maria\u2028client pause juan\u2029\nclients")
+    assert len(shown) == 3
+    assert {(await talk.client(name)).state for name in ("maria", "juan")} == {"stopped"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client pause maria\nxyzzy plugh",
+        "xyzzy plugh\nclient pause maria",
+        "deposit maria 100\nxyzzy plugh",
+        "client pause maria\nno",
+        "client pause maria\ndeposit",
+    ],
+)
+async def test_where_a_line_cannot_be_read_none_that_changes_something_runs(talk, text):
+    await talk.add_client("maria", balance="500")
     before = await talk.count("confirmation")
-    for text in (
-        "deposit maria 100\ndeposit juan 200",
-        "withdraw maria 100\ndeposit juan 200",
-        "deposit confirm 1\r\ndeposit confirm 2",
-        "client pause maria\u2028client pause juan",
-        "client add lena {lena}\nclient add stranger {stranger}",
-    ):
-        assert "in a message of its own, on one line" in await talk.tell("op", text)
+    assert "so I did nothing" in await talk.tell("op", text)
     assert await talk.count("confirmation") == before
     assert (await talk.client("maria")).state == "active"
-    assert await talk.client("lena") is None
 
 
-async def test_code_with_a_second_line_confirms_nothing(talk):
-    await talk.add_client("maria")
-    code = code_in(await talk.tell("op", "deposit maria 100"))
-    for text in (f"confirm {code}\nthanks", f"{code}\nthanks", f"confirm\n{code}\nx"):
-        await talk.tell("op", text)
-    assert await talk.count("deposit") == 0
-    assert "is pending" in await talk.tell("op", f"\nconfirm {code}\n \n")
+async def test_a_message_has_eight_commands_at_most(talk):
+    assert len(await talk.tell_all("op", "\n".join(["funds", "clients"] * 4))) == 8
+    assert "at most 8" in await talk.tell("op", "\n".join(["funds", "clients", "holds"] * 3))
 
 
-async def test_wallet_with_a_second_line_is_not_set(talk):
-    await talk.add_client("maria", wallet="")
-    told = await talk.tell("maria", "wallet maria@example.com\nthanks!")
-    assert "in a message of its own" in told
-    assert await talk.count("confirmation") == 0
+async def test_lines_that_are_refused_leave_the_others_alone(talk):
+    await talk.add_client("maria", balance="500")
+    told = await talk.tell_all("op", "withdraw maria 600\nclients\nclient close maria")
+    assert ["balance is 500.00" in told[0], "maria" in told[1], "confirm" in told[2]] == [
+        True,
+        True,
+        False,
+    ]
+
+
+async def test_two_external_sales_in_one_message_are_two(talk):
+    await talk.add_client("maria", balance="500")
+    lines = "tx add Market 100 10000\ntx add Market 200 24000"
+    codes = [code_in(one) for one in await talk.tell_all("op", lines)]
+    await talk.tell_all("op", "\n".join(codes))
+    assert await talk.count("distribution") == 2
 
 
 async def test_broadcast_keeps_its_lines(talk):

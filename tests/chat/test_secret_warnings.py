@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from talk import ADMIN_KEY, INVOICE_KEY, PEOPLE, code_in, make_programme
+from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY, PEOPLE, code_in, make_programme
 
 from dca_bot.chat import admission
 from dca_bot.chat.client.account import CLIENT_COMMANDS
@@ -205,8 +205,10 @@ async def test_question_stays_open_while_a_secret_is_warned_of(shop):
     assert "is pending" in await shop.tell("op", f"confirm {code}")
 
 
-async def test_wallets_key_alone_is_told_how_to_be_sent(shop):
-    assert "wallet DESTINATION" in await shop.tell("maria", INVOICE_KEY)
+async def test_wallets_key_alone_is_a_clients_wallet_and_an_operator_is_told_how_to_send_it(shop):
+    told = await shop.tell("maria", OTHER_KEY)
+    assert "LNbits wallet with invoice key 2b2b…2b2b" in told
+    assert "admin key" in await shop.tell("maria", ADMIN_KEY)
     assert "client wallet NAME DESTINATION" in await shop.tell("op", f"mi clave es {INVOICE_KEY}")
 
 

@@ -390,7 +390,7 @@ async def test_payout_beyond_a_ceiling_is_named_apart_where_operators_look(talk)
     await talk.add_client("maria", balance="400")
     await talk.distribute("aaaa1111")
     apart = "Above a ceiling, to be held when its turn comes: 24,000 sats in one payout"
-    for where in ("funds", "status"):
+    for where in ("funds", "status all"):
         told = await talk.tell("op", where)
         assert "To be paid: 0 sats in 0 payouts" in told
         assert apart in told

@@ -197,7 +197,6 @@ TERMS = {
     "witness": set(Witness) - {Witness.LNBITS},
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
-ALIAS_KEYS = {key for key in ENGLISH if key.startswith("alias.")}
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
 FAULTS = {"lnbits_fault": LnbitsFault, "source_fault": SourceFault}
 """The codes of outside parts' failures."""
@@ -232,19 +231,8 @@ def test_each_text_is_used():
     used = named_keys()
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
-        named = {*commands, *ALIAS_KEYS, "locale.name"}
+        named = {*commands, "locale.name"}
         assert key in named or base_of(key) in used or key in TERM_KEYS | CODE_KEYS, key
-
-
-@pytest.mark.parametrize("language", TEXTS.catalogues)
-def test_other_words_are_for_commands_that_only_tell_and_are_no_commands_themselves(language):
-    for key in ALIAS_KEYS:
-        (*found,) = (command for command in COMMANDS if f"alias.{command.name}" == key)
-        assert found, key
-        assert not any(command.plan or command.then for command in found)
-        words = TEXTS.catalogues[language][key].split()
-        assert COMMAND_WORDS & {*words} == set(), f"commands, and words for {found[0].name}"
-        assert {TEXTS.aliases[word] for word in words} == {found[0].name}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -335,7 +323,9 @@ def test_each_example_can_be_typed_as_it_stands(command):
 
 @pytest.mark.parametrize("language", TEXTS.catalogues)
 def test_code_is_asked_for_with_the_command_itself(language):
-    text = TEXTS.render(Say("confirm.asked", effect=Say("nothing"), code="7K2Q"), language)
+    text = TEXTS.render(
+        Say("confirm.asked", effect=Say("nothing"), code="7K2Q", open=Say("nothing")), language
+    )
     typed = next(line for line in text.splitlines() if "7K2Q" in line).partition(": ")[2]
     meant = understand(typed.partition(" (")[0], vocabulary_of("client", (language,))).first
     assert (meant.intent, meant.arguments) == (CONFIRM.name, {"code": "7K2Q"})

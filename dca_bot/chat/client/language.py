@@ -13,7 +13,7 @@ def _language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     language = args.text(_WHICH.name)
     if not language:
         present = LanguageName(ctx.me.language)
-        return Say("language.shown", language=present, languages=_offered())
+        return Say("language.shown", language=present, languages=offered())
     name = LanguageName(language)
     if language == ctx.me.language:
         return Say("language.already", language=name)
@@ -21,9 +21,10 @@ def _language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("language.done", language=name)
 
 
-def _offered() -> tuple[Say, ...]:
+def offered() -> tuple[Say, ...]:
+    """Say each language that the bot offers, with the command that chooses the language."""
     return tuple(Say("language.line", code=code, language=LanguageName(code)) for code in LANGUAGES)
 
 
-_WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=_offered()))
+_WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=offered()))
 LANGUAGE = Command(("language",), (_WHICH,), answer=_language_answer)

@@ -157,7 +157,7 @@ def _wanted(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> _Want
         name = payee.name
     else:
         new_name = read_new_name(args.text("NAME"), ctx.command_set.words)
-        name = refuse_taken_name(tx, ctx, new_name)
+        name = refuse_taken_name(tx, new_name)
     if payee is None and seen is None:
         raise refuse("commission.needs_destination", name=name)
     if payee is not None and payee.role is not ClientRole.RECIPIENT and seen is not None:

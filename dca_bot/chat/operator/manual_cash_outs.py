@@ -60,7 +60,7 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         coin = coin_minor(known.price, ctx.programme.currency)
         if is_far_off(rate.minor, rate.sat, coin):
             raise refuse("tx.add_far_off", rate=rate, price=coin_rate(coin))
-    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id, ctx.place)
     return Say(
         "tx.add_effect",
         machine=describe.short(wanted.machine),
@@ -73,7 +73,7 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Record a cash-out with the present time, and share the cash-out out."""
     wanted = _read(tx, ctx, args)
-    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id)
+    id_ = manual_cash_outs.cash_out_id(ctx.sender, ctx.message_id, ctx.place)
     manual_cash_outs.record(
         tx,
         id_,

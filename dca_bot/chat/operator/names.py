@@ -9,22 +9,22 @@ import json
 from collections.abc import Collection
 from datetime import datetime
 
-from dca_bot.chat.command import Context
 from dca_bot.core.clients import ClientRole
-from dca_bot.core.names import shape, skeleton
+from dca_bot.core.names import folded, shape
 from dca_bot.ledger.programme import client_names, commission
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.lexicon import whole_commands
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, refuse
 
 
-def refuse_taken_name(tx: Tx, ctx: Context, name: str) -> str:
+def refuse_taken_name(tx: Tx, name: str) -> str:
     """Return a new name. Raise CommandRefused if the name is taken, or looks like a taken name or a command.
 
     The name of a recipient whose commission has ended and is paid out is free.
     """
-    if skeleton(name) in {skeleton(word) for word in ctx.command_set.aliases}:
+    if folded(name) in whole_commands():
         raise refuse("wrong.name_taken_by_command")
     alike = client_names.alike(tx, name)
     for taken in alike:

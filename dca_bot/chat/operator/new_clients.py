@@ -19,7 +19,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Npub, Say, refuse
 def _add_plan(tx: Tx, ctx: Context, args: Args, profile_name: str) -> Say:
     """Tell the name, npub and first deposit of the new client, and of a knock who has knocked and when."""
     pubkey = _new_pubkey(tx, ctx, args)
-    name, npub = refuse_taken_name(tx, ctx, args.text("NAME")), ctx.services.npub(pubkey)
+    name, npub = refuse_taken_name(tx, args.text("NAME")), ctx.services.npub(pubkey)
     effect = Say("client.add_effect_alone", name=name, npub=Npub(npub))
     if args.has("AMOUNT"):
         amount = Fiat(args.number("AMOUNT"))
@@ -92,7 +92,7 @@ def keep_hints(tx: Tx, ctx: Context, args: Args, pubkey: str) -> None:
 
 
 def _add(tx: Tx, ctx: Context, args: Args) -> Client:
-    name, pubkey = refuse_taken_name(tx, ctx, args.text("NAME")), _new_pubkey(tx, ctx, args)
+    name, pubkey = refuse_taken_name(tx, args.text("NAME")), _new_pubkey(tx, ctx, args)
     for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(

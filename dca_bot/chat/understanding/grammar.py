@@ -156,9 +156,20 @@ def read_command(role: str, name: str, words: Sequence[str], currency: str) -> E
         value = read.args.values[param.name]
         decimals = _PERCENT_DIGITS if param.read is read_percent else digits
         is_decimal = param.read in (read_fiat, read_fiat_or_zero, read_percent)
-        key = list_of_choice(read.command.name, param) or param.name.lower().replace(" ", "_")
+        key = _key(read.command, param)
         arguments[key] = plain_decimal(int(value), decimals) if is_decimal else value
     return Exact(read.command.name, arguments)
+
+
+def written(role: str, name: str, arguments: Mapping[str, str | int]) -> str:
+    """Return a command as the parser reads commands: the inverse of `read_command`.
+
+    >>> written("operator", "deposit", {"name": "ana", "amount": "1500.00"})
+    'deposit ana 1500.00'
+    """
+    row = row_of(role, name)
+    keys = [_key(row, param) for param in row.params] if row is not None else []
+    return " ".join([name, *(str(arguments[key]) for key in keys if key in arguments)])
 
 
 @cache
@@ -184,6 +195,11 @@ def reason(refused: CommandRefused) -> str:
     """Return the key of the text that says why an argument was refused; empty for a wrong usage."""
     why = refused.say.fields.get("why")
     return getattr(why, "key", "")
+
+
+def _key(command: Command[Any], param: Param) -> str:
+    """Return the key of an argument: the lexicon's list of the values, else the parameter's name."""
+    return list_of_choice(command.name, param) or param.name.lower().replace(" ", "_")
 
 
 @cache

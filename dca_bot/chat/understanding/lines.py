@@ -84,7 +84,7 @@ def _changes(exact: Exact, role: str) -> bool:
 
 def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
     """Return the code of an answer like `sí, 7K2Q`; empty for other messages."""
-    yes = vocabulary.list_of("yes", "words")
+    yes = vocabulary.list_of("yes", "words") | vocabulary.list_of("yes", "around")
     others = [token.raw for token in tokens if token.word not in yes]
     if len(others) != 1 or not is_code(others[0]):
         return ""

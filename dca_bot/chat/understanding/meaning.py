@@ -29,12 +29,14 @@ class Understanding:
     """The commands that a message means, in order.
 
     `asked`: the likeliest commands, for a question to the sender. `is_exact`: written as a command.
+    `nearest`: commands that words of a message not understood belong to.
     """
 
     intents: tuple[Intended, ...]
     certainty: Certainty
     asked: tuple[str, ...] = ()
     is_exact: bool = False
+    nearest: tuple[str, ...] = ()
 
     @property
     def first(self) -> Intended:

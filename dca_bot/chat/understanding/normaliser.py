@@ -67,6 +67,11 @@ def plain_text(text: str) -> str:
     return "".join(map(_plain_digit, plain.translate(_SKIN_TONES)))
 
 
+def words_of(text: str) -> set[str]:
+    """Return the words of a message as typed, at most as many as are ever read."""
+    return {token.raw for line in lines_of(text[:CHARS_MAX]) for token in line.tokens}
+
+
 def line_of(line: str) -> Line:
     """Read a line that `plain_text` has brought into plain characters."""
     bare = _BULLET.sub("", _BOT.sub("", line)).strip().strip(_FORMATTING)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dca_bot.chat.understanding.arguments import OPERATOR, places_of
+from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, places_of
 from dca_bot.chat.understanding.exact import Refused, called
 from dca_bot.chat.understanding.grammar import Exact, row_of
 from dca_bot.chat.understanding.intents import (
@@ -21,7 +21,14 @@ from dca_bot.chat.understanding.intents import (
     changes,
     intent_of,
 )
-from dca_bot.chat.understanding.meaning import NOTHING, Understanding, in_doubt, refused, sure
+from dca_bot.chat.understanding.meaning import (
+    NOTHING,
+    Certainty,
+    Understanding,
+    in_doubt,
+    refused,
+    sure,
+)
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.numbers import in_digits
@@ -31,6 +38,7 @@ from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
 _SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 4, 3
 _ASKED_MAX = 2
+_NEAREST_MAX = 3
 _TYPO_TOKENS_MAX = 2
 _NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER"})
 _COUNTED = "MACHINE AMOUNT"
@@ -59,17 +67,22 @@ def read_plain(
     """Return the meaning of a line of plain words; `tokens` are the line's without greetings and courtesy."""
     said, words = [], []
     before = ""
+    is_named = any(token.word in names for token in tokens)
     for token in in_digits(tokens, vocabulary):
         one = _said(token, before, vocabulary, names)
+        if is_named and not one.is_sure:  # No other word is taken for a name by guess.
+            one = Said(token, NO_PLACES)
         said.append(one)
         words.append(_word(one, vocabulary))
         before = token.word
     heard = _Heard(line, said, vocabulary)
     ranked = rank(words, vocabulary, partial(_takes_numbers, vocabulary.role))
     ranked = _without_all(_with_called(ranked, heard), heard)
-    if not ranked or ranked[0].points < _ASK_MIN:
-        return NOTHING
-    return _judged(ranked, heard)
+    found = NOTHING if not ranked or ranked[0].points < _ASK_MIN else _judged(ranked, heard)
+    if found.certainty is not Certainty.NONE:
+        return found
+    tells = (one.intent for one in ranked if not changes(heard.role, one.intent))
+    return replace(found, nearest=tuple(tells)[:_NEAREST_MAX])
 
 
 def _said(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Said:

@@ -73,8 +73,9 @@ def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Unde
     if row is None or not row.params or not row.params[-1].verbatim or first.is_quoted:
         return None
     before = [param.name.lower() for param in row.params[:-1]]
-    kept = [line for line in plain_text(text).splitlines() if line.strip()]
-    own = [line for line in kept if not line.startswith(">")]
+    typed = plain_text(text).splitlines()
+    start = next(n for n, line in enumerate(typed) if line.strip() and line.strip()[0] != ">")
+    own = "\n".join(typed[start:]).rstrip().splitlines()
     to_whom = first.tokens[length : length + 1] if before else ()
     if to_whom and to_whom[0].word in vocabulary.list_of("mood", "introducing"):
         length += 1
@@ -99,7 +100,10 @@ def _joined(
     """
     role = vocabulary.role
     is_change = any(does_change(reading, role) for reading in readings)
-    if is_change and any(map(partial(_begins_a_sentence, vocabulary), lines, readings)):
+    is_denied = any(_is_no(line, vocabulary) for line in lines)
+    if is_change and (
+        is_denied or any(map(partial(_begins_a_sentence, vocabulary), lines, readings))
+    ):
         return NOTHING
     pairs: list[tuple[Intended, Understanding]] = []
     for line, reading in zip(lines, readings, strict=True):
@@ -116,6 +120,11 @@ def _joined(
     if not doubted:
         return Understanding(intents, Certainty.SURE)
     return Understanding(intents, Certainty.ASK, doubted[0].asked or (intents[0].intent,))
+
+
+def _is_no(line: Line, vocabulary: Vocabulary) -> bool:
+    said = " ".join(token.word for token in without_courtesy(line.tokens, vocabulary, ()))
+    return said in vocabulary.list_of("no", "words")
 
 
 def _begins_a_sentence(vocabulary: Vocabulary, line: Line, reading: Understanding) -> bool:

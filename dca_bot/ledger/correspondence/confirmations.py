@@ -1,4 +1,7 @@
-"""Confirmation codes: each bound to a person and an effect, good for ten minutes, used once."""
+"""Confirmation codes: each bound to a person and an effect, good for ten minutes, used once.
+
+A person can have several open codes; the same command again makes the command's earlier code void.
+"""
 
 import sqlite3
 from dataclasses import dataclass
@@ -9,7 +12,10 @@ from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
+OPEN_MAX = 5
+"""A person's open codes; a further code makes the oldest void."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_OPEN = "pubkey = ? AND used_at IS NULL AND expires_at >= ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,13 @@ class Confirmation:
 
 
 def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, random: Random) -> str:
-    """Make a code for an effect; the person's earlier codes become void."""
-    withdraw(tx, pubkey)
+    """Make a code for an effect; an earlier code of the person for the same command becomes void."""
+    tx.execute(
+        "DELETE FROM confirmation WHERE pubkey = ? AND command = ? AND used_at IS NULL",
+        (pubkey, command),
+    )
+    for oldest in open_codes(tx, pubkey, now=now)[: -(OPEN_MAX - 1)]:
+        tx.execute("DELETE FROM confirmation WHERE code = ?", (oldest.code,))
     tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - CODE_LIFE),))
     taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
     code = _new_code(random)
@@ -37,19 +48,18 @@ def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, rand
     return code
 
 
-def still_open(tx: Tx, pubkey: str, *, now: datetime) -> Confirmation | None:
-    """Return a person's only open code; None without one."""
-    row = tx.execute(
-        "SELECT * FROM confirmation WHERE pubkey = ? AND used_at IS NULL AND expires_at >= ?",
-        (pubkey, micros(now)),
-    ).fetchone()
-    return None if row is None else _confirmation(row)
+def open_codes(tx: Tx, pubkey: str, *, now: datetime) -> list[Confirmation]:
+    """Return a person's open codes, the oldest first."""
+    rows = tx.execute(
+        f"SELECT * FROM confirmation WHERE {_OPEN} ORDER BY expires_at, code", (pubkey, micros(now))
+    )
+    return [_confirmation(row) for row in rows]
 
 
 def find(tx: Tx, pubkey: str, code: str, *, now: datetime) -> Confirmation | None:
-    """Return a person's open code if `code` is that code."""
-    found = still_open(tx, pubkey, now=now)
-    return found if found is not None and found.code == code.upper() else None
+    """Return a person's open code if `code`, in any case, is one."""
+    found = (one for one in open_codes(tx, pubkey, now=now) if one.code == code.upper())
+    return next(found, None)
 
 
 def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:

@@ -12,9 +12,9 @@ from dca_bot.ledger.programme.machine_cash import CASH_OUT, Flow
 from dca_bot.ledger.store.database import Tx
 
 
-def cash_out_id(sender: str, message_id: str) -> str:
+def cash_out_id(sender: str, message_id: str, place: int = 0) -> str:
     """Derive a cash-out's id from the confirming message; the distinctive part comes first, to be typed."""
-    text = f"dca-bot cash-out|{sender}|{message_id}"
+    text = f"dca-bot cash-out|{sender}|{message_id}" + (f"|{place}" if place else "")
     return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}-added"
 
 

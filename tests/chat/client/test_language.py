@@ -69,7 +69,7 @@ async def test_choice_outlives_a_restart_and_is_told_where_it_is_so_already(mari
     assert await maria.count("command_log") == before
 
 
-@pytest.mark.parametrize("text", ["language zz", "language español", "language ../en"])
+@pytest.mark.parametrize("text", ["language zz", "language ../en"])
 async def test_unknown_language_is_refused_with_those_that_there_are(maria, text):
     told = await maria.tell("maria", text)
     assert OFFERED in told
@@ -80,8 +80,16 @@ async def test_unknown_language_is_refused_with_those_that_there_are(maria, text
 
 async def test_language_that_is_not_clear_is_explained(maria):
     told = await maria.tell("maria", "language en es")
-    assert f"Write: {USAGE}\nFor example: language es" in told
+    assert OFFERED in told
     assert (await maria.client("maria")).language == "en"
+
+
+@pytest.mark.parametrize(
+    "text", ["language español", "idioma español", "idioma es", "lenguaje espanol"]
+)
+async def test_language_is_known_by_the_name_in_any_language(maria, text):
+    assert (await maria.tell("maria", text)).startswith("Desde ahora le escribo en español.")
+    assert (await maria.client("maria")).language == "es"
 
 
 async def test_language_alone_tells_which_it_is_and_which_there_are(maria):

@@ -104,7 +104,7 @@ async def test_views_of_a_client(scene):
     assert await scene.tell("op", "client lena payouts") == (
         "There is nothing of lena to list yet."
     )
-    assert "history, deposits or payouts" in await scene.tell("op", "client maria purchases")
+    assert "maria, active" in await scene.tell("op", "client maria xyzzy")
 
 
 async def test_views_of_a_client_have_pages(scene):

@@ -118,7 +118,7 @@ SCENES = {
         ("op", ROSA, "40% of"),
         ("op", "confirm", "rosa gets 40%"),
         ("op", "clients", "There is nothing to show yet"),
-        ("op", "status", "Clients: 0"),
+        ("op", "status all", "Clients: 0"),
         ("op", "client rosa", "no client of that name"),
         ("op", "client pause rosa", "no client of that name"),
         ("op", "client close rosa", "no client of that name"),
@@ -180,7 +180,7 @@ async def test_split_is_shown_with_the_cash_out(talk):
     ) in shown
     assert f"payout {rosas[:8]}, 400 sats to rosa: planned" in await talk.tell("op", "payouts")
     assert "rosa: 40%, so far 400 sats" in await talk.tell("op", "commission")
-    assert "commission 475 sats" in await talk.tell("op", "status")
+    assert "commission 475 sats" in await talk.tell("op", "status all")
     assert await talk.audit() == ()
 
 

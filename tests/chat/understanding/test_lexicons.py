@@ -15,6 +15,7 @@ from dca_bot.messages.render import LANGUAGES
 ROLES = ("client", "operator")
 SPECIAL = {THANKS, NONE, REFUSED}
 PARTS = {
+    "no",
     *("groups", "spelling", "small", "polite", "mood", "joining", "yes", "numbers", "values"),
     *("placeholders", "commands", "both", *ROLES),
 }

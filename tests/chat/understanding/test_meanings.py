@@ -267,7 +267,7 @@ def test_a_sentence_over_several_lines_changes_no_more_than_in_one(text):
 
 def test_a_text_takes_all_further_lines_as_they_are():
     found = understand("contacto No me llega\nnada; ¿qué hago?\n\nlimit 5", CLIENT)
-    assert only(found) == ("contact", {"text": "No me llega\nnada; ¿qué hago?\nlimit 5"})
+    assert only(found) == ("contact", {"text": "No me llega\nnada; ¿qué hago?\n\nlimit 5"})
     found = understand("mensaje a ana Ya llegó.\npausar todo", OPERATOR)
     assert only(found) == ("message", {"name": "ana", "text": "Ya llegó.\npausar todo"})
     found = understand("broadcast Don't pause\n1,500 > 5", OPERATOR)

@@ -1,0 +1,62 @@
+"""Answers where no command is sure: the question back, small talk, and words that are not understood."""
+
+from typing import Any
+
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.parsing import Invocation
+from dca_bot.ledger.correspondence import questions
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.say import Say, Typed
+
+_LIKELY = {"client": ("balance", "history", "help"), "operator": ("status", "holds", "help")}
+"""What most people want to know: named beside the likeliest commands."""
+_NAMED_MAX = 3
+_SECOND = "SECOND"
+
+
+def ask_back(line: str, second: str) -> Invocation:
+    """Return the question whether `line` was meant; `second`: another command that may be meant, or ''."""
+    return Invocation(ASK_BACK, Args({"COMMAND": line, _SECOND: second}), line)
+
+
+def small_talk(text: str) -> Invocation:
+    """Return the answer to thanks and the like: a warm word, or silence for a message without letters."""
+    return Invocation(_THANKS, Args({"TEXT": text}), "")
+
+
+def not_understood(nearest: tuple[str, ...]) -> Invocation:
+    """Return the answer to words that no command fits; `nearest`: commands that may be meant."""
+    return Invocation(_NOT_UNDERSTOOD, Args({"COMMAND": "\n".join(nearest)}), "")
+
+
+def _ask_back(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Ask whether a command was meant, and keep the question for the answer `yes`."""
+    line, second = args.text("COMMAND"), args.text(_SECOND)
+    questions.put(tx, ctx.sender, line, now=ctx.now)
+    return Say(
+        "unclear.which" if second else "unclear.meant", command=Typed(line), second=Typed(second)
+    )
+
+
+def _small_talk(_tx: Tx, _ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
+    has_letters = any(map(str.isalpha, args.text("TEXT")))
+    return (Say("unclear.welcome"),) if has_letters else ()
+
+
+def _not_understood(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Name the three likeliest commands, and how to reach a person."""
+    names = (*args.text("COMMAND").splitlines(), *_LIKELY[ctx.command_set.role])
+    by_name = {command.name: command for command in ctx.command_set.table}
+    found = [by_name[name] for name in dict.fromkeys(names) if name in by_name][:_NAMED_MAX]
+    lines = tuple(
+        Say("help.line", usage=Typed(one.usage), summary=Say(f"{one.key}.summary")) for one in found
+    )
+    key = "unclear.nothing" if "contact" in by_name else "unclear.nothing_operator"
+    return Say(key, lines=lines)
+
+
+ASK_BACK: Command[None] = Command(("asked",), answer=_ask_back)
+"""The only command that leaves a question open."""
+_THANKS: Command[None] = Command(("thanks",), answer=_small_talk)
+_NOT_UNDERSTOOD: Command[None] = Command(("none",), answer=_not_understood)
+UNCLEAR: tuple[Command[Any], ...] = (ASK_BACK, _THANKS, _NOT_UNDERSTOOD)

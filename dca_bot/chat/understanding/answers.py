@@ -1,0 +1,49 @@
+"""Reads a short answer to the bot's own question: yes, no, or a code. The words stand in the lexicons."""
+
+from dataclasses import dataclass
+
+from dca_bot.chat.understanding.lines import without_courtesy
+from dca_bot.chat.understanding.normaliser import CHARS_MAX, lines_of
+from dca_bot.chat.understanding.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message of one line, as an answer.
+
+    `is_soft`: a yes that may as well be said without a question: `ok`.
+    `stray`: the only word that is no yes, as typed; '' for none. `is_alone`: no other word stands there.
+    """
+
+    is_yes: bool = False
+    is_no: bool = False
+    is_soft: bool = False
+    stray: str = ""
+    is_alone: bool = False
+
+
+NO_ANSWER = Answer()
+
+
+def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
+    """Read a message as an answer; NO_ANSWER for a question, and for more than one line.
+
+    >>> read_answer("¡Sí, 7k2q!", vocabulary_of("client", ("es",))).stray
+    '7k2q'
+    """
+    lines = lines_of(text) if len(text) <= CHARS_MAX else []
+    if len(lines) != 1 or lines[0].is_question or lines[0].is_quoted:
+        return NO_ANSWER
+    tokens = without_courtesy(lines[0].tokens, vocabulary, ())
+    yes, around = vocabulary.list_of("yes", "words"), vocabulary.list_of("yes", "around")
+    said = " ".join(token.word for token in tokens)
+    if said in vocabulary.list_of("no", "words"):
+        return Answer(is_no=True)
+    strays = [token.raw for token in tokens if token.word not in yes | around]
+    is_yes = not strays and any(token.word in yes for token in tokens)
+    return Answer(
+        is_yes=is_yes or said in yes,
+        is_soft=said in vocabulary.list_of("yes", "soft"),
+        stray=strays[0] if len(strays) == 1 else "",
+        is_alone=len(tokens) == 1,
+    )

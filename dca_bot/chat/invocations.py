@@ -8,7 +8,7 @@ from dca_bot.chat.command_sets import COMMAND_WORDS, command_set_of
 from dca_bot.chat.destinations import DESTINATION
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.parsing import Invocation, parse
-from dca_bot.chat.refusals import refusal, refused_as_typed
+from dca_bot.chat.refusals import NO_COMMAND, refusal, refused_as_typed
 from dca_bot.chat.services import Services
 from dca_bot.chat.unclear import ask_back, not_understood, small_talk
 from dca_bot.chat.understanding.answers import Answer, read_answer
@@ -18,6 +18,7 @@ from dca_bot.chat.understanding.meaning import Certainty, Intended, Understandin
 from dca_bot.chat.understanding.normaliser import lines_of, words_of
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.destination_text import PAYABLE, read_destination
 from dca_bot.core.names import folded, skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.ledger.correspondence import confirmations, questions
@@ -101,8 +102,19 @@ async def read_invocations(
 
     heard = await services.database.read(known)
     answer = read_answer(message.text, heard.vocabulary)
-    answered = _answered(heard, answer) or _as_written(heard)
-    return [answered] if answered is not None else _meant(heard, answer)
+    answered = _answered(heard, answer)
+    if answered is not None:
+        return [answered]
+    typed = _as_written(heard)
+    if typed is None:
+        return _meant(heard, answer)
+    destination = typed.args.text(DESTINATION.name)
+    if not destination or read_destination(destination).form in PAYABLE:
+        return [typed]
+    # `wallet ana@example.com, please` is read as plain words; otherwise the command's look refuses.
+    meant = [one for one in _meant(heard, answer) if isinstance(one, Invocation)]
+    is_read = any(one.args.has(DESTINATION.name) for one in meant)
+    return [*meant] if is_read else [typed]
 
 
 def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
@@ -133,7 +145,8 @@ def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
     refused = refused_as_typed(heard.parse, heard.text)
     # A number that the reading has left out was meant as an argument: `month 3`.
     is_short = not understood.first.arguments and any(map(str.isdigit, heard.text))
-    if refused is not None and (not is_sure or is_short):
+    is_asked = understood.certainty is Certainty.ASK and bool(understood.first.arguments)
+    if refused is not None and (is_short or not (is_sure or is_asked)):
         return [refused]
     if is_sure:
         return _all_or_none(heard, [_invocation(heard, one) for one in understood.intents])
@@ -142,7 +155,8 @@ def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
         return [refusal(str(why), str(name), heard.command_set, heard.currency)]
     if len(lines_of(heard.text)) > 1:  # A yes could mean any of the lines.
         return [Say("unclear.lines")]
-    if heard.is_operators():
+    is_named = understood.certainty is Certainty.NONE or len(heard.text.split()) > 1
+    if is_named and heard.is_operators():
         return [Say("unknown.nothing")]
     return [_asked(heard, understood)]
 
@@ -167,11 +181,13 @@ def _invocation(heard: _Heard, intended: Intended) -> Invocation | Say:
         if name == CONFIRM.name:
             return _confirmed(heard, str(intended.arguments.get("code", "")))
         typed = heard.try_parse()
-        if typed is not None and typed.command.name == name:
+        is_same = typed is not None and typed.command.name == name
+        if typed is not None and is_same and not typed.args.has(DESTINATION.name):
             return typed
         return heard.parse(written(heard.command_set.role, name, intended.arguments))
     except CommandRefused as refused:
-        return refused_as_typed(heard.parse, heard.text) or refused.say
+        said = refused_as_typed(heard.parse, heard.text)
+        return said or (not_understood(()) if refused.say == NO_COMMAND else refused.say)
 
 
 def _asked(heard: _Heard, understood: Understanding) -> Invocation | Say:

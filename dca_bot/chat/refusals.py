@@ -12,8 +12,8 @@ from dca_bot.core.secrets import Secret
 from dca_bot.messages.say import CommandRefused, Say, Word
 
 _FORM, _SECRET = "form.", "secret."
+NO_COMMAND = Say("unknown.nothing")
 _NOTHING = frozenset({"unknown.nothing", "unknown.nearest", "wrong.lines"})
-"""Refusals that say no more than that the message is no command."""
 
 
 def refused_as_typed(parse: Callable[[str], Invocation], text: str) -> Say | None:
@@ -21,8 +21,7 @@ def refused_as_typed(parse: Callable[[str], Invocation], text: str) -> Say | Non
     try:
         parse(text)
     except CommandRefused as refused:
-        key = refused.say.key
-        return None if key in _NOTHING else refused.say
+        return None if refused.say.key in _NOTHING else refused.say
     return None
 
 

@@ -20,6 +20,8 @@ _THOUSANDTHS = re.compile("BHD|IQD|JOD|KWD|LYD|OMR|TND")
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _COMMA_GROUPS = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3}){1,6}")
+_SHORT_COMMA = re.compile("[0-9]{1,3},[0-9]")
+"""`1,5` may be 1.50 or a part of 1,500."""
 _DOT_GROUPS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3}){1,6}")
 _MARKED = re.compile(r"([^0-9]*)([0-9](?:.*[0-9])?)([^0-9]*)")
 """A number, with the texts before and after the number."""
@@ -90,7 +92,8 @@ def sat_ceil(msat: int) -> int:
 def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
     """Read an amount as people write amounts, in minor units: `1500`, `1,500.00`, `Q1500`, `1.500,50`.
 
-    A comma before exactly three digits groups thousands; a dot before exactly three digits is unclear.
+    A comma before exactly three digits groups thousands; a dot before exactly three digits is unclear, and so
+    is a comma before a single digit.
     Raise OtherUnit if another currency (or sats) is named, and DcaBotError, with an example of the right
     form, for an unclear amount or an amount below `minor_min` (1 or 0).
 
@@ -98,6 +101,8 @@ def parse_fiat(text: str, currency: str, *, minor_min: int = 1) -> int:
     150050
     """
     number = _without_unit(text, currency)
+    if _SHORT_COMMA.fullmatch(number):
+        raise DcaBotError(_unclear(text, currency))
     digits = minor_digits(currency)
     whole, fraction = _split_number(number, digits)
     if whole is None:

@@ -262,7 +262,7 @@ SCENES = {
         ("maria", "balanse", "Balance: 0.00"),
         ("maria", "histroy", "nothing to show yet"),
         ("op", "deposti maria 5", "Did you mean: deposit"),
-        ("op", "client pasue maria", "Write: client NAME"),
+        ("op", "client pasue maria", "Did you mean: client pause maria"),
         ("op", "hold on", "Nothing is held."),
         ("op", "good morning, how are you", "More: help all"),
         ("op", "", "You can write"),

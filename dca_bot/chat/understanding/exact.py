@@ -29,7 +29,6 @@ from dca_bot.messages.say import CommandRefused
 
 _PHRASE_WORDS_MAX = 4
 _DIGITS_MAX = 15
-_SHORT_COMMA = re.compile(r"[a-z]{0,3}\.?[0-9]{1,3},[0-9]")
 _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
@@ -89,8 +88,6 @@ def _with_arguments(
         given = [Token("off", "off")]
     if name == "topup":
         given = in_sats(given)
-    if any(param.read in _FIAT for param in row.params) and _has_short_comma(given):
-        return Refused(name, "wrong.amount")
     refusal: CommandRefused | None = None
     for attempt in (given, in_digits(given, vocabulary)):
         words = _written(name, attempt, vocabulary)
@@ -231,11 +228,6 @@ def _refusal(
     elif why == "wrong.range":
         why = "wrong.amount"
     return Refused(row.name, why) if why else None
-
-
-def _has_short_comma(given: Sequence[Token]) -> bool:
-    """Tell whether an amount has a single digit behind a comma: `1,5` can be read in two ways."""
-    return any(_SHORT_COMMA.fullmatch(token.word) for token in given)
 
 
 def _is_split(given: Sequence[Token]) -> bool:

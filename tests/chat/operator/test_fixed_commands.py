@@ -96,7 +96,7 @@ async def test_question_for_the_limit_is_forgotten_after_a_day_and_by_flow_mode(
         ("mode fixed 2000.01", "at most 2,000.00 GTQ a day"),
         ("mode fixed 0", "mode flow (you buy with each sale), or pause"),
         ("mode fixed 1.500", "not clear"),
-        ("mode fixed 50 now", "mode [flow|fixed] [AMOUNT]"),
+        ("mode fixed 50 now", "Did you mean: mode fixed 50.00"),
         ("mode flow 50", "no amount is needed"),
         ("mode 50", "Write flow"),
     ],
@@ -165,7 +165,7 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
         ),
         ("help mode", "mode [flow|fixed] [AMOUNT]\n"),
         ("mode weekly", "Write flow, to buy with each sale"),
-        ("mode fixed now", "mode [flow|fixed] [AMOUNT]"),
+        ("mode fixed now", "Did you mean: mode fixed"),
     ],
 )
 async def test_what_is_not_clear_changes_nothing(maria, written, answer):

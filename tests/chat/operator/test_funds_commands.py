@@ -110,7 +110,7 @@ async def test_payout_that_waits_for_funds_is_counted_while_it_was_sent(talk):
 
 async def test_funds_is_the_operators(talk):
     await talk.add_client("maria")
-    assert "don't know that command" in await talk.tell("maria", "funds")
+    assert "Did you mean: balance" in await talk.tell("maria", "funds")
 
 
 @pytest.mark.parametrize(

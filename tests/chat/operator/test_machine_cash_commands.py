@@ -184,8 +184,8 @@ async def test_deposit_is_in_the_only_machine_unless_another_is_named(talk):
 
 async def test_clients_can_neither_see_nor_count_the_cash(talk):
     await talk.add_client("maria")
-    for text in ("cash", "cash count Market 5"):
-        assert "I don't know that command" in await talk.tell("maria", text)
+    assert "Did you mean: balance" in await talk.tell("maria", "cash")
+    assert "I don't know that command" in await talk.tell("maria", "cash count Market 5")
 
 
 async def test_cash_before_the_first_reading_tells_what_to_wait_for(talk):

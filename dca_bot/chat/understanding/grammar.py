@@ -27,6 +27,7 @@ from dca_bot.chat.params import (
     read_word,
 )
 from dca_bot.chat.parsing import parse
+from dca_bot.chat.understanding.intents import Effect, intent_of
 from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import CommandRefused, refuse
@@ -170,6 +171,17 @@ def written(role: str, name: str, arguments: Mapping[str, str | int]) -> str:
     row = row_of(role, name)
     keys = [_key(row, param) for param in row.params] if row is not None else []
     return " ".join([name, *(str(arguments[key]) for key in keys if key in arguments)])
+
+
+def runs_at_once(read: Exact, role: str, currency: str) -> bool:
+    """Tell whether a command of Effect.CODED needs no code with these arguments: `withdraw 0`."""
+    if intent_of(role, read.name).effect is not Effect.CODED or not read.arguments:
+        return False
+    try:
+        found = parse(written(role, read.name, read.arguments), grammar(role), currency)
+    except CommandRefused:
+        return False
+    return found.command.answer is not None and not found.command.needs_code(found.args)
 
 
 @cache

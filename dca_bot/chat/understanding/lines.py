@@ -120,7 +120,10 @@ def _each(
     command = ""
     for part in parts:
         reading = _read_part(part, vocabulary, names)
-        if command and not reading.is_exact and reading.first.intent not in (HELP, THANKS):
+        # Where clients are known to be named, a part without a name is no list's.
+        is_listed = not names or any(token.word in names for token in part.tokens)
+        is_open = is_listed and not reading.is_exact
+        if command and is_open and reading.first.intent not in (HELP, THANKS):
             again = _read_part(line_of(f"{command} {part.text}"), vocabulary, names)
             reading = again if again.is_exact else reading
         command = reading.first.intent if reading.is_exact else command

@@ -17,9 +17,11 @@ _ADDRESS_EDGES = _EDGES.translate({ord(char): None for char in "_+-["})
 _LINK_EDGES = _ADDRESS_EDGES.translate({ord("="): None})
 _LINK = re.compile(r"(?i)\b(?:lightning|bitcoin|mailto|lnurl[pwc]?|keyauth|https?):\S*[^\s?]")
 """A link with its parameters; a question mark behind the link is the sentence's."""
-_QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "\u2018": "\u2019", "'": "'"}
+_WORD_QUOTES = "'\u2018\u2019\u201a\u201b\u00b4"
+_QUOTES = '"“”„‟«»\u2039\u203a「」『』~' + _WORD_QUOTES
+"""Marks around a whole line, in any pairing; `~` strikes words out. `_WORD_QUOTES` stand within words too."""
 _QUOTED = re.compile('"([^"]+)"|“([^”]+)”|«([^»]+)»|„([^“]+)“|\u2018([^\u2019]+)\u2019')
-_FORMATTING = "`*_~"
+_FORMATTING = "`*_"
 _BOT = re.compile(r"(?i)^@\S*bot\b[:,]?\s*")
 _BULLET = re.compile(r"^(?:[-*•·\u2013]\s+|[#/]+(?=\S))")
 _PER = re.compile(r"([0-9])/(?=[^\W\d])")
@@ -122,13 +124,16 @@ def _plain_digit(char: str) -> str:
 
 
 def _unquoted(line: str) -> str | None:
-    """Return the inside of a wholly quoted line; None for other lines."""
-    close = _QUOTES.get(line[:1])
-    if close is None or len(line) < 3:
-        return None
-    end = line.rstrip(".!")
-    inside = end[1:].removesuffix(close)
-    return inside if end.endswith(close) and close not in inside else None
+    """Return the inside of a wholly quoted line, whichever quotes the phone writes; None for other lines.
+
+    >>> _unquoted("“pause“, 👍")
+    'pause'
+    """
+    said = "".join(" " if _is_emoji(char) else char for char in line).strip(" .,;:!¡…")
+    inside = said.strip(_QUOTES).strip()
+    is_quoted = said[:1] in _QUOTES and said[-1:] in _QUOTES
+    has_more = any(char in _QUOTES and char not in _WORD_QUOTES for char in inside)
+    return inside if inside and is_quoted and not has_more else None
 
 
 def _is_emoji(char: str) -> bool:

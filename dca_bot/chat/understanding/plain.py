@@ -10,7 +10,7 @@ from functools import partial
 
 from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, places_of
 from dca_bot.chat.understanding.exact import Refused, called
-from dca_bot.chat.understanding.grammar import Exact, row_of
+from dca_bot.chat.understanding.grammar import Exact, row_of, runs_at_once
 from dca_bot.chat.understanding.intents import (
     HELP,
     NONE,
@@ -146,7 +146,8 @@ def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
         filled = Exact(filled.name, {})
     found = sure(filled.name, filled.arguments)
     is_bare = intent_of(role, best.intent).bare_tells and not filled.arguments
-    if _is_clear(ranked, heard) and (is_bare or _may_run(best, mood, role)):
+    may_run = _may_run(best, mood, role) and not _is_uncoded(filled, heard)
+    if _is_clear(ranked, heard) and (is_bare or may_run):
         return found
     asked = [
         one.intent
@@ -201,6 +202,16 @@ def _may_run(best: Candidate, mood: Mood, role: str) -> bool:
         return True
     is_plain = mood is Mood.PLAIN and not best.is_corrected and not best.left_over
     return is_plain and effect in (Effect.CODED, Effect.CHANGES)
+
+
+def _is_uncoded(filled: Exact, heard: _Heard) -> bool:
+    """Tell whether plain words would change something at once: `withdraw 0` and `client close` have no code.
+
+    Words in another order than a command's are plain words, unless the line begins with two of the command.
+    """
+    name, length = called(heard.tokens, heard.vocabulary)
+    is_called = length > 1 and name == filled.name
+    return not is_called and runs_at_once(filled, heard.role, heard.vocabulary.currency)
 
 
 def _told_instead(ranked: Sequence[Candidate], mood: Mood, heard: _Heard) -> Understanding:

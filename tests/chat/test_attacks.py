@@ -1,0 +1,87 @@
+"""Attacks on the conversation: words that are no wish change nothing, prepare nothing, and reach nobody."""
+
+import pytest
+
+
+@pytest.fixture
+async def people(talk):
+    """maria has 500 GTQ and asks for 100 in cash; juan has nothing; a deposit is pending."""
+    await talk.add_client("maria", balance="500")
+    await talk.add_client("juan")
+    await talk.do("maria", "withdraw 100")
+    await talk.do("op", "deposit maria 25")
+    return talk
+
+
+async def everything(talk):
+    """Return all that people can change, and the questions that wait; without the replies."""
+    statements = (
+        "SELECT * FROM client ORDER BY id",
+        "SELECT * FROM deposit ORDER BY id",
+        "SELECT * FROM entry ORDER BY id",
+        "SELECT * FROM task ORDER BY id",
+        "SELECT * FROM confirmation WHERE used_at IS NULL",
+        "SELECT text FROM outbox WHERE protocol IS NULL ORDER BY id",
+    )
+    return [[tuple(row) for row in await talk.sql(statement)] for statement in statements]
+
+
+QUOTES = (
+    '"{}" 👍',
+    '"{}",',
+    '""{}""',
+    "''{}''",
+    '“{}"',
+    "“{}“",
+    "\u2018{}\u2019!",
+    "«{}».",
+    "~{}~",
+    "~~{}~~",
+)
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+@pytest.mark.parametrize("text", ["pause", "notify off", "withdraw 5", "wallet a@example.com"])
+async def test_client_who_quotes_changes_nothing(people, quotes, text):
+    before = await everything(people)
+    await people.tell_all("maria", quotes.format(text))
+    assert await everything(people) == before
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+@pytest.mark.parametrize(
+    "text", ["client pause maria", "deposit maria 5", "message maria hello", "withdraw maria 0"]
+)
+async def test_operator_who_quotes_changes_nothing_and_writes_to_nobody(people, quotes, text):
+    before = await everything(people)
+    await people.tell_all("op", quotes.format(text))
+    assert await everything(people) == before
+
+
+@pytest.mark.parametrize(
+    ("who", "text", "asked"),
+    [
+        ("maria", "quiero retirar 0", "withdraw 0.00"),
+        ("op", "maria retiro 0", "withdraw maria 0.00"),
+        ("op", "retirar 0 de maria", "withdraw maria 0.00"),
+        ("op", "quiero cerrar a juan", "client close juan"),
+    ],
+)
+async def test_what_has_no_code_is_asked_back_from_plain_words(people, who, text, asked):
+    before = await everything(people)
+    assert f"Did you mean: {asked}" in await people.tell(who, text)
+    assert await everything(people) == before
+    await people.tell(who, "yes")
+    assert await everything(people) != before
+
+
+@pytest.mark.parametrize("more", [", wait", ", jk", ", oops", " and nobody", "; hmm"])
+async def test_words_behind_a_command_are_no_further_client(people, more):
+    before = await everything(people)
+    await people.tell_all("op", f"client pause maria{more}")
+    assert await everything(people) == before
+
+
+async def test_further_clients_behind_a_command_are_meant(people):
+    await people.tell_all("op", "client pause maria, juan")
+    assert {(await people.client(name)).state for name in ("maria", "juan")} == {"stopped"}

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
+_NEW_CLIENT = "client add"
 _PHRASE_WORDS_MAX = 4
 _DIGITS_MAX = 15
 _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
@@ -65,8 +66,10 @@ def called(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[str, int]:
     return max(found, key=lambda one: one[1])
 
 
-def read_exact(tokens: Sequence[Token], vocabulary: Vocabulary) -> Exact | Refused | None:
-    """Read an exact command; None for plain words."""
+def read_exact(
+    tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str] = ()
+) -> Exact | Refused | None:
+    """Read an exact command; None for plain words. `names`: the clients' names, folded."""
     name, length = called(tokens, vocabulary)
     given = list(tokens[length:])
     if name in _OPEN_LISTS:
@@ -76,7 +79,24 @@ def read_exact(tokens: Sequence[Token], vocabulary: Vocabulary) -> Exact | Refus
         return None
     if name == "help":
         return _help(given, vocabulary)
+    if names_nobody(row, given, vocabulary, names):
+        return None
     return _with_arguments(name, row, given, vocabulary) if given else Exact(name, {})
+
+
+def names_nobody(
+    row: Command[Any], given: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
+) -> bool:
+    """Tell whether a word of the lexicons stands in the place of a name: `deposit of 500 for ana`."""
+    place = next((n for n, param in enumerate(row.params) if param.name == "NAME"), len(given))
+    if place >= len(given) or given[place].word in names:
+        return False
+    listed = list_of_words(row.name, row.params[place])
+    if listed and begins_with(given[place:], vocabulary.values("values", listed))[1]:
+        return False
+    word = given[place].word
+    is_introducing = word in vocabulary.list_of("mood", "introducing")
+    return is_introducing or (row.name != _NEW_CLIENT and vocabulary.has(word))
 
 
 def _with_arguments(

@@ -64,7 +64,7 @@ def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
     code = "" if line.is_question else _code_in(tokens, vocabulary)
     if code:
         return sure("confirm", {"code": code}, is_exact=True)
-    exact = read_exact(tokens, vocabulary)
+    exact = read_exact(tokens, vocabulary, names)
     if isinstance(exact, Refused) and not line.is_question:
         return refused(exact.why, exact.name)
     if isinstance(exact, Exact) and (

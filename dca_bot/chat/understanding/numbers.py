@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.currencies import Mark, mark_of
 
 _GROUPED = re.compile(r"\+?([a-z$]{0,4}\.?)([0-9]{1,3}(?:['\u2019][0-9]{3})+|[0-9]+)([.,][0-9]+)?")
 _THOUSANDS = re.compile(r"([a-z$]{0,4}\.?)([0-9]{1,6})(?:\.([0-9]{1,2}))?(?:k|mil)")
@@ -18,6 +19,7 @@ _NO_AMOUNT = re.compile(r"[0-9]+(?:d|w|y)|[0-9]{4}-[0-9]{2}|[0-9]+-[0-9]+|[0-9a-
 _BITCOIN = re.compile(r"([0-9]{1,8})\.?([0-9]{0,8})")
 _BITCOIN_NAMES = frozenset({"btc", "bitcoin", "bitcoins"})
 _BITCOIN_DIGITS = 8
+_MARK_MAX = 3
 _ALONE_MIN = 5
 """Smaller numbers in words are pronouns and articles too: `uno`, `one`."""
 _HUNDRED = 100
@@ -47,6 +49,19 @@ def in_digits(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
             left = left[count:]
         else:
             found.append(_in_plain_digits(left.pop(0)))
+    return found
+
+
+def with_mark(tokens: Sequence[Token], currency: str) -> list[Token]:
+    """Return tokens with the currency's sign or code beside its amount: `Q 1,500` becomes `Q1,500`."""
+    found: list[Token] = []
+    for token in tokens:
+        mark = found[-1] if found else Token("", "")
+        is_mark = len(mark.raw) <= _MARK_MAX and mark_of(mark.raw, currency) is Mark.OWN
+        if is_mark and token.word[0].isdigit() and is_amount(token):
+            found[-1] = Token(mark.raw + token.raw, mark.word + token.word)
+        else:
+            found.append(token)
     return found
 
 

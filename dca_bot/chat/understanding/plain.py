@@ -7,6 +7,7 @@ conditional. A setting is asked back. A message with a client's name never means
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, places_of
 from dca_bot.chat.understanding.exact import Refused, called
@@ -31,7 +32,7 @@ from dca_bot.chat.understanding.meaning import (
 )
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token
-from dca_bot.chat.understanding.numbers import in_digits
+from dca_bot.chat.understanding.numbers import in_digits, with_mark
 from dca_bot.chat.understanding.scoring import Candidate, Spoken, rank
 from dca_bot.chat.understanding.slots import Said, fill
 from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
@@ -65,17 +66,17 @@ def read_plain(
     line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
 ) -> Understanding:
     """Return the meaning of a line of plain words; `tokens` are the line's without greetings and courtesy."""
-    said, words = [], []
+    said = []
     before = ""
     is_named = any(token.word in names for token in tokens)
-    for token in in_digits(tokens, vocabulary):
+    for token in in_digits(with_mark(tokens, vocabulary.currency), vocabulary):
         one = _said(token, before, vocabulary, names)
         if is_named and not one.is_sure:  # No other word is taken for a name by guess.
             one = Said(token, NO_PLACES)
         said.append(one)
-        words.append(_word(one, vocabulary))
         before = token.word
-    heard = _Heard(line, said, vocabulary)
+    heard = _Heard(line, _without_verb(said, vocabulary), vocabulary)
+    words = [_word(one, vocabulary) for one in heard.said]
     ranked = rank(words, vocabulary, partial(_takes_numbers, vocabulary.role))
     ranked = _without_all(_with_called(ranked, heard), heard)
     found = NOTHING if not ranked or ranked[0].points < _ASK_MIN else _judged(ranked, heard)
@@ -90,6 +91,19 @@ def _said(token: Token, before: str, vocabulary: Vocabulary, names: Collection[s
     is_name = "NAME" in places.places
     is_sure = token.word in names or any(char.isdigit() for char in token.word)
     return Said(token, places, is_sure=is_sure or not is_name)
+
+
+def _without_verb(said: Sequence[Said], vocabulary: Vocabulary) -> list[Said]:
+    """Take no first word for a name by guess if a later name is introduced: `cóbrele 500 a ana`."""
+    introducing = vocabulary.list_of("mood", "introducing")
+    is_introduced = any(
+        "NAME" in one.places.places and before.token.word in introducing
+        for before, one in pairwise(said)
+    )
+    first = [
+        one if one.is_sure or not is_introduced else Said(one.token, NO_PLACES) for one in said[:1]
+    ]
+    return [*first, *said[1:]]
 
 
 def _word(one: Said, vocabulary: Vocabulary) -> Spoken:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from functools import cache, partial
 
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media
-from dca_bot.chat.understanding.exact import called
+from dca_bot.chat.understanding.exact import called, names_nobody
 from dca_bot.chat.understanding.grammar import list_of_words, row_of
 from dca_bot.chat.understanding.lines import SOFT, does_change, read_line, without_courtesy
 from dca_bot.chat.understanding.meaning import (
@@ -50,7 +50,7 @@ def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -
     is_long = any(len(line.tokens) > _TOKENS_MAX for line in lines)
     if is_long or is_media(text) or _BRACKETED.fullmatch(plain_text(text).strip()) or not lines:
         return NOTHING
-    passed_on = _passed_on(text, lines, vocabulary)
+    passed_on = _passed_on(text, lines, vocabulary, names)
     if passed_on is not None:
         return passed_on
     readings = [read_line(line, vocabulary, names) for line in lines]
@@ -65,7 +65,9 @@ def _secret(text: str, vocabulary: Vocabulary) -> Secret | None:
     return None if found is Secret.HEX_KEY and vocabulary.role == OPERATOR else found
 
 
-def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Understanding | None:
+def _passed_on(
+    text: str, lines: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
+) -> Understanding | None:
     """Read a command that passes on all further lines; None for other messages."""
     first = lines[0]
     name, length = called(first.tokens, vocabulary)
@@ -79,6 +81,8 @@ def _passed_on(text: str, lines: Sequence[Line], vocabulary: Vocabulary) -> Unde
     to_whom = first.tokens[length : length + 1] if before else ()
     if to_whom and to_whom[0].word in vocabulary.list_of("mood", "introducing"):
         length += 1
+    if names_nobody(row, first.tokens[length:], vocabulary, names):
+        return None
     behind = without_courtesy(first.tokens[length:], vocabulary, ())
     if not behind and len(own) == 1:
         return sure(name, {}, is_exact=True)

@@ -68,6 +68,11 @@ class Vocabulary:
             self._matches[word] = self._match(word)
         return self._matches[word]
 
+    def has(self, word: str) -> bool:
+        """Tell whether a word stands in a lexicon as typed."""
+        match = self.match(word)
+        return word in self.small or (bool(match.words) and not match.is_corrected)
+
     def is_known(self, word: str) -> bool:
         """Tell whether a word stands in a lexicon, as typed or nearly."""
         return word in self.small or word in self._untouched or bool(self.match(word).words)

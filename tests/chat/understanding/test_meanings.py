@@ -360,6 +360,35 @@ def test_pausing_a_client_never_proposes_to_pause_all(verb, name):
         assert found.certainty is not SURE
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deposito de Q1,500 de maria",
+        "deposit of 1500 from maria",
+        "registre un depósito de maria por 1500",
+        "anota un depósito de Q 1,500 para maria",
+        "apúntele Q. 1,500 a maria",
+        "record GTQ 1,500 from maria",
+    ],
+)
+@pytest.mark.parametrize("names", [(), ("maria",)], ids=["no_name_known", "name_known"])
+def test_small_words_verbs_and_units_are_no_names(text, names):
+    given = {"name": "maria", "amount": "1500.00"}
+    assert only(understand(text, OPERATOR, names)) == ("deposit", given)
+
+
+@pytest.mark.parametrize("text", ["mensaje que ya está", "message that is done"])
+def test_a_message_goes_to_no_small_word(text):
+    assert "text" not in understand(text, OPERATOR).first.arguments
+    assert understand(text, OPERATOR).certainty is not Certainty.SURE
+
+
+def test_a_client_may_be_named_like_a_small_word():
+    given = {"name": "casa", "amount": "500.00"}
+    assert understand("deposit casa 500", OPERATOR, {"casa"}).first.arguments == given
+    assert understand("deposit casa 500", OPERATOR).first.arguments == {}
+
+
 def test_a_clients_name_is_never_read_as_a_word():
     assert understand("pausar todo", OPERATOR).first.intent == "pause all"
     found = understand("pausar hoy", OPERATOR, names={"hoy"})

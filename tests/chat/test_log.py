@@ -50,7 +50,7 @@ DEEDS = [
     ("maria", "resume", "resume: Welcome back!"),
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
     ("maria", "limit 100", "limit: 100.00 GTQ a day"),
-    ("maria", "notify weekly", "notify: Messages about payouts from now on: one a week"),
+    ("maria", "notify weekly", "notify: Messages about payments from now on: one a week"),
     ("maria", "language es", "language: "),
 ]
 READS = [

@@ -65,10 +65,10 @@ async def test_code_of_a_slow_phone_carries_nothing_out(talk):
 async def test_fast_phone_is_told_by_how_much_and_may_ask(talk):
     await talk.add_client("maria")
     told = await tell_as_new(talk, "maria", "pause", behind=-5 * HOUR)
-    assert "lies ahead, by 5 hours" in told
+    assert "dated 5 hours in the future" in told
     assert "Balance" in await tell_as_new(talk, "maria", "balance", behind=-5 * HOUR)
     stored = await talk.tell("maria", "balance", age=-5 * HOUR)
-    assert "lies ahead, by 5 hours" in stored
+    assert "dated 5 hours in the future" in stored
 
 
 async def test_message_that_a_relay_had_stored_is_old_and_not_slow(talk):

@@ -158,7 +158,7 @@ async def test_thanks_get_a_warm_word_or_silence(maria, text, said):
 
 async def test_voice_message_as_a_link_gets_one_sentence(maria):
     link = "https://blossom.example/9f8e7d.m4a"
-    assert "I read text only" in await maria.tell("maria", link)
+    assert "I can only read text" in await maria.tell("maria", link)
     assert await maria.tell("maria", link) is None
 
 

@@ -107,7 +107,7 @@ SCENES = {
     ],
     "a client sets the wallet": [
         ("op", MARIA, "added"),
-        ("maria", "wallet", "No wallet is set"),
+        ("maria", "wallet", "You have no wallet set"),
         ("maria", f"wallet {INVOICE_KEY}", "invoice key 1a1a…1a1a from now on"),
         ("maria", "confirm", "Done. Your bitcoin goes to the LNbits wallet"),
         (
@@ -155,7 +155,7 @@ SCENES = {
             f"client wallet maria {code_of('https://bad.example/p')}",
             "LNURL code cannot be paid.\nWhy: its server is not on the public internet",
         ),
-        ("maria", "wallet", "No wallet is set"),
+        ("maria", "wallet", "You have no wallet set"),
     ],
     "a wallet that can't be paid is refused": [
         ("op", MARIA, "added"),
@@ -200,19 +200,19 @@ SCENES = {
     ],
     "balance says what is true while nothing was bought": [
         ("op", MARIA, "added"),
-        ("maria", "balance", "bought yet.\nNo wallet is set"),
+        ("maria", "balance", "bought yet.\nYou have no wallet set"),
         ("maria", "pause", "Paused"),
         (
             "maria",
             "balance",
-            "bought yet.\nYou are paused. Send resume to go on.\nNo wallet is set",
+            "bought yet.\nYou are paused. Send resume to go on.\nYou have no wallet set",
         ),
         ("maria", "resume", "Welcome"),
         ("op", "deposit maria 100", "Record"),
         ("op", "confirm", "pending"),
         ("op", "deposit confirm 1", "Confirm"),
         ("op", "confirm", "balance 100.00"),
-        ("maria", "balance", "bought yet.\nNo wallet is set"),
+        ("maria", "balance", "bought yet.\nYou have no wallet set"),
         ("maria", "stats all", "No bitcoin bought yet."),
         ("maria", f"wallet {INVOICE_KEY}", "from now on"),
         ("maria", "confirm", "Done"),

@@ -14,9 +14,9 @@ from dca_bot.messages.daily_summary import daily_summary
 from dca_bot.messages.surroundings import Surroundings
 
 ADDRESS = "maria@example.com"
-WALLETLESS = "No wallet is set yet, so nothing can be bought for you or paid to you."
+WALLETLESS = "You have no wallet set yet, so nothing can be bought for you."
 CAREFUL = "Careful: nothing is bought for maria ({why})."
-LIMITLESS = "How much a day is not set yet, so nothing is bought."
+LIMITLESS = "No daily amount is set yet, so nothing is bought."
 
 
 async def switch(talk, *, flow=True, fixed=True):
@@ -70,7 +70,7 @@ WAYS = {
     "paused by the operator": (stop, "The operator has paused you."),
     "buying with each sale is switched off": (flow_off, "To buy at fixed times, send: mode fixed"),
     "fixed mode is switched off": (fixed_off, "To buy with each sale at the machine, send: mode"),
-    "buying with each sale is switched off ": (all_off, "switched buying off for now"),
+    "buying with each sale is switched off ": (all_off, "switched off all buying for now"),
 }
 
 
@@ -288,8 +288,8 @@ async def test_wallet_that_takes_no_payment_so_small_is_told_of_in_time(talk):
     assert await use_up(talk, fiat_minor=10_000, sat=12_000) == (
         "Your deposit is used up: the last of it has bought bitcoin."
         " Still to be paid to you: 12,000 sats. Please bring the next one to go on.\n"
-        "Your wallet takes no payment below 20,000 sats, and your cash brings less. What is bought"
-        " is kept for you until it is enough. For another wallet, send: wallet DESTINATION"
+        "Your wallet takes no payment below 20,000 sats, and your cash buys less than that. What is bought"
+        " is kept for you until it is enough. To use another wallet, send: wallet DESTINATION"
     )
     told = await talk.tell("maria", "balance")
     assert "Kept until it is enough for your wallet (20,000 sats or more): 12,000 sats" in told
@@ -411,7 +411,7 @@ async def test_client_is_told_in_her_language(talk):
     letter = (await talk.letters_to("maria"))[-1]
     assert letter.startswith(
         "Hubo una venta en la máquina y no se le compró nada. Su saldo de 100.00 GTQ se conserva.\n"
-        "Aún no hay billetera, así que no se le puede comprar ni pagar nada. Envíe: billetera"
+        "Aún no tiene billetera, así que no se le puede comprar nada. Envíe: billetera"
     )
     assert (await talk.tell("maria", "mode fixed")) == (
         "¿Cuánto al día? Envíe: modo fijo CANTIDAD (como máximo 2,000.00 GTQ)\n"

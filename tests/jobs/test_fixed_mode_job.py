@@ -659,7 +659,7 @@ async def test_run_that_passes_a_client_without_a_limit_by_says_so_once_a_day(ma
     (told,) = await bench.letters_of(ben)
     assert told == (
         "A fixed time has passed without buying for you. Your balance of 10,000.00 GTQ stays.\n"
-        "How much a day is not set yet, so nothing is bought. Send: limit AMOUNT"
+        "No daily amount is set yet, so nothing is bought. Send: limit AMOUNT"
         " (at most 2,000.00 GTQ)"
     )
     await bench.at(9.01, day=1)

@@ -30,7 +30,7 @@ async def test_stats_tell_cost_worth_rates_pace_and_milestone(maria):
         "Loss: 47.00 GTQ (4.7 %)\n"
         "Best: 1 BTC = 800,000 GTQ, 2026-03-02 06:00\n"
         "Worst: 1 BTC = 850,000 GTQ, 2026-04-05 06:00\n"
-        "3 payouts, about 0.6 a week\n"
+        "3 payments, about 0.6 a week\n"
         "Next milestone: 250,000 sats, 130,000 sats to go (48 % done)"
     )
 
@@ -41,7 +41,7 @@ async def test_stats_of_a_range_leave_out_what_was_before(maria):
     assert "What you bought in the last 7 days:\n10,000 sats for 80.00 GTQ" in told
     assert "Gain: 0.00 GTQ (0.0 %)" in told
     assert "Best" not in told, "one rate is neither best nor worst"
-    assert "One payout, about 1.0 a week" in told
+    assert "One payment, about 1.0 a week" in told
     assert "Next milestone: 100,000 sats, 70,000 sats to go (30 % done)" in told
     told = await maria.tell("maria", "stats")
     assert "in the last 30 days:\n30,000 sats for 240.00 GTQ" in told
@@ -88,7 +88,7 @@ async def test_stats_show_commission_apart(maria):
     told = await maria.tell("maria", "stats 30d")
     assert "20,000 sats for 160.00 GTQ" in told
     assert "Average cost: 1 BTC = 800,000 GTQ" in told
-    assert "One payout, about 1.0 a week" in told
+    assert "One payment, about 1.0 a week" in told
     assert "Commission besides: 900 sats" in told
     assert "80,000 sats to go (20 % done)" in told
 

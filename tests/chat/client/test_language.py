@@ -63,7 +63,7 @@ async def test_others_are_still_written_to_in_their_own_language(maria):
 async def test_choice_outlives_a_restart_and_is_told_where_it_is_so_already(maria):
     await maria.tell("maria", "language es")
     maria.start()
-    assert await maria.tell("maria", "language es") == "Ya es así: le escribo en español."
+    assert await maria.tell("maria", "language es") == "Ya está así: le escribo en español."
     before = await maria.count("command_log")
     await maria.tell("maria", "language es")
     assert await maria.count("command_log") == before

@@ -105,7 +105,7 @@ async def test_daily_digest_comes_at_its_hour_with_all_that_has_arrived(maria):
     await at(maria, "2026-03-01 19:00")
     (text,) = await news(maria)
     assert text == (
-        "2 payouts have arrived in your wallet.\n"
+        "2 payments have arrived in your wallet.\n"
         "Bought: 25,000 sats for 250.00 GTQ (1 BTC = 1,000,000 GTQ on average)\n"
         "Balance left: 899,750.00 GTQ"
     )
@@ -125,7 +125,7 @@ async def test_digest_names_what_was_bought_and_the_part_of_the_commission(maria
     await at(maria, "2026-03-01 19:00")
     (text,) = await news(maria)
     assert text == (
-        "2 payouts have arrived in your wallet.\n"
+        "2 payments have arrived in your wallet.\n"
         "Bought: 12,000 sats for 100.00 GTQ (1 BTC = 833,333 GTQ on average)\n"
         "Your part of the commission: 500 sats\n"
         "Balance left: 899,900.00 GTQ"
@@ -144,7 +144,7 @@ async def test_weekly_digest_comes_on_sundays(maria):
     assert await news(maria) == []
     await at(maria, "2026-03-08 19:00")
     (text,) = await news(maria)
-    assert text.startswith("6 payouts have arrived")
+    assert text.startswith("6 payments have arrived")
 
 
 async def test_digest_that_a_stopped_bot_missed_comes_at_the_next_look_once(maria):
@@ -153,7 +153,7 @@ async def test_digest_that_a_stopped_bot_missed_comes_at_the_next_look_once(mari
     await arrive(maria, 12_000)
     await at(maria, "2026-03-05 03:10")
     (text,) = await news(maria)
-    assert text.startswith("One payout has arrived in your wallet.")
+    assert text.startswith("One payment has arrived in your wallet.")
     await at(maria, "2026-03-05 19:00")
     assert await news(maria) == []
 
@@ -205,7 +205,9 @@ async def test_change_tells_at_once_what_waited(maria):
     await arrive(maria, 12_000)
     for how in ("weekly", "each"):
         answer = await maria.tell("maria", f"notify {how}")
-        assert ("Not told until now:\nOne payout has arrived" in answer) is (how == "weekly")
+        assert ("What you have not been told yet:\nOne payment has arrived" in answer) is (
+            how == "weekly"
+        )
     await at(maria, "2026-03-08 19:00")
     assert sum("12,000" in text for text in await maria.letters_to("maria")) == 1
 
@@ -225,16 +227,16 @@ async def test_closing_tells_what_waited(maria):
 
 
 async def test_settings_show_how_payouts_are_told(maria):
-    assert (await maria.tell("maria", "settings")).endswith("Messages about payouts: one for each")
+    assert (await maria.tell("maria", "settings")).endswith("Messages about payments: one for each")
     await maria.tell("maria", "NOTIFY Weekly")
     assert "one a week, on Sundays at 19:00" in await maria.tell("maria", "settings")
-    assert "That is so already" in await maria.tell("maria", "notify weekly")
+    assert "set like that already" in await maria.tell("maria", "notify weekly")
 
 
 async def test_notify_alone_tells_how_it_is(maria):
     await maria.tell("maria", "notify weekly")
     told = await maria.tell("maria", "notify")
-    assert told.startswith("Messages about payouts: one a week, on Sundays at 19:00.\n")
+    assert told.startswith("Messages about payments: one a week, on Sundays at 19:00.\n")
     assert "notify each, daily, weekly or off" in told
 
 

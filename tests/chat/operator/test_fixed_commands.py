@@ -112,7 +112,7 @@ async def test_client_of_an_old_ledger_in_fixed_mode_without_a_limit_is_seen_by_
     await talk.add_client("maria", balance="1500")
     await talk.sql("UPDATE client SET mode = 'fixed'")
     assert "so nothing is bought. Send: limit AMOUNT" in await talk.tell("maria", "balance")
-    assert "How much a day is not set yet; times: 09:00" in await talk.tell("maria", "settings")
+    assert "No daily amount is set yet; times: 09:00" in await talk.tell("maria", "settings")
     assert "Until then" not in await talk.tell("maria", "mode fixed")
     assert "buys nothing: no daily limit is set" in await talk.tell("op", "clients")
     assert "Buys nothing: no daily limit is set" in await talk.tell("op", "client maria")
@@ -178,10 +178,13 @@ async def test_mode_and_limit_alone_tell_what_is_so_in_flow_mode(talk):
     await talk.add_client("maria")
     assert (await talk.tell("maria", "mode")).startswith("You buy with each sale at the machine.\n")
     told = await talk.tell("maria", "limit")
-    assert "not set yet. Send: limit AMOUNT (at most 2,000.00 GTQ)\nAt present you buy with" in told
+    assert (
+        "No daily amount is set yet. Send: limit AMOUNT (at most 2,000.00 GTQ)\nFor now you buy with"
+        in told
+    )
     assert "nothing is bought" not in told
     await talk.tell("maria", "limit 100")
-    assert "50.00 GTQ at 09:00, 18:00\nAt present you buy with each" in await talk.tell(
+    assert "50.00 GTQ at 09:00, 18:00\nFor now you buy with each" in await talk.tell(
         "maria", "limit"
     )
 
@@ -198,7 +201,7 @@ async def test_client_goes_back_to_flow_mode(maria):
 async def test_fixed_mode_that_is_off_is_refused_and_those_in_it_are_told(maria):
     with_terms(maria, enabled=False)
     for written in ("mode fixed", "limit 50", "balance"):
-        assert "switched buying at fixed times off" in await maria.tell("maria", written)
+        assert "switched off buying at fixed times" in await maria.tell("maria", written)
     assert "Switched off by the operator" in await maria.tell("maria", "settings")
     assert "each sale" in await maria.tell("maria", "mode flow")
 

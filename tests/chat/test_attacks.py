@@ -1,6 +1,11 @@
 """Attacks on the conversation: words that are no wish change nothing, prepare nothing, and reach nobody."""
 
 import pytest
+from talk import code_in
+
+from dca_bot.chat.understanding.meaning import NOTHING
+from dca_bot.chat.understanding.normaliser import plain_text
+from dca_bot.chat.understanding.reading import understand, vocabulary_of
 
 
 @pytest.fixture
@@ -85,3 +90,33 @@ async def test_words_behind_a_command_are_no_further_client(people, more):
 async def test_further_clients_behind_a_command_are_meant(people):
     await people.tell_all("op", "client pause maria, juan")
     assert {(await people.client(name)).state for name in ("maria", "juan")} == {"stopped"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{} \U0001f44e", "\u274c {}", "\U0001f6ab {}", "{} \U0001f645\u200d\u2640\ufe0f"]
+)
+async def test_sign_of_refusal_beside_words_is_a_no(people, text):
+    code = code_in(await people.tell("op", "deposit maria 5"))
+    before = await everything(people)
+    await people.tell_all("op", text.format(code))
+    await people.tell_all("op", text.format("client pause maria"))
+    await people.tell_all("maria", text.format("pause"))
+    await people.tell("maria", "quiero pausar mis compras")
+    await people.tell_all("maria", text.format("yes"))
+    assert await everything(people) == before
+
+
+async def test_sign_of_refusal_alone_answers_nothing(people):
+    code = code_in(await people.tell("op", "deposit maria 5"))
+    await people.tell_all("op", "\U0001f44e")
+    assert "is pending" in await people.tell("op", f"confirm {code}")
+
+
+def test_signs_for_whole_sentences_make_a_message_no_longer():
+    assert len(plain_text("\ufdfa" * 2000)) == 2000
+
+
+def test_message_of_very_many_lines_is_not_read_line_by_line():
+    clients = vocabulary_of("client", ("en", "es"))
+    assert understand("balance\n" * 200, clients) is NOTHING
+    assert understand("contact\n" + "hello\n" * 200, clients).first.intent == "contact"

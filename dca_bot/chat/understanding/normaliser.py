@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dca_bot.core.names import folded, visible
+from dca_bot.core.names import folded
+from dca_bot.core.secrets import in_plain_letters
 
 CHARS_MAX = 2_000
 """The characters of the longest message that is read."""
@@ -29,6 +30,8 @@ _APOSTROPHE = re.compile(r"(?<=[^\W\d])[\u2019\u00b4`](?=[^\W\d])")
 _POSSESSIVE = re.compile(
     r"(?i)(?<!\bwhat)(?<!\bwho)(?<!\bhow)(?<!\bit)(?<!\bthat)(?<!here)(?<!\blet)'s\b"
 )
+_SIGNS_OF_NO = {ord(sign): " no " for sign in "\u274c\u2716\U0001f6ab\U0001f44e\U0001f645"}
+"""Crosses and a thumb down: beside words a negation, alone a reaction."""
 _SKIN_TONES = {ord("\U0001f3fb") + tone: None for tone in range(5)}
 
 
@@ -65,7 +68,7 @@ def plain_text(text: str) -> str:
     """Return a text without invisible characters, with plain characters for full width and digits."""
     if text.isascii():
         return text
-    plain = _APOSTROPHE.sub("'", unicodedata.normalize("NFKC", visible(text)))
+    plain = _APOSTROPHE.sub("'", in_plain_letters(text))
     return "".join(map(_plain_digit, plain.translate(_SKIN_TONES)))
 
 
@@ -77,6 +80,8 @@ def words_of(text: str) -> set[str]:
 def line_of(line: str) -> Line:
     """Read a line that `plain_text` has brought into plain characters."""
     bare = _BULLET.sub("", _BOT.sub("", line)).strip().strip(_FORMATTING)
+    if any(map(str.isalnum, bare)):
+        bare = bare.translate(_SIGNS_OF_NO).strip()
     unquoted = _unquoted(bare)
     is_quoted = unquoted is not None
     bare = bare if unquoted is None else unquoted

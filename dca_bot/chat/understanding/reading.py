@@ -26,7 +26,8 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
 
-_TOKENS_MAX = 400
+_TOKENS_MAX, _LINES_MAX = 400, 40
+"""Bounds on the time that a message takes; a text that is passed on may have more lines."""
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ADMIN = re.compile(r"(?i)\badmin")
 
@@ -53,6 +54,8 @@ def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -
     passed_on = _passed_on(text, lines, vocabulary, names)
     if passed_on is not None:
         return passed_on
+    if len(lines) > _LINES_MAX:
+        return NOTHING
     readings = [read_line(line, vocabulary, names) for line in lines]
     return readings[0] if len(readings) == 1 else _joined(lines, readings, vocabulary)
 

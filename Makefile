@@ -92,6 +92,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks.py
+	$(BIN)/python tests/lists_bench.py
 	$(BIN)/python tests/ledger/store/database_bench.py
 
 lnbits-versions: setup

@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
     "program",
     [
         "benchmarks.py",
+        "lists_bench.py",
         "walks.py",
         "lnbits_versions.py",
         "ledger/store/database_bench.py",

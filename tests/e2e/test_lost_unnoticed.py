@@ -48,7 +48,7 @@ async def test_client_and_relay_out_of_reach_are_named_with_the_reason(make_worl
     shown = await world.operator.ask("client ana")
     assert "NOT REACHED since " in shown
     assert "the inbox list (kind 10050) has no relay that can be used" in shown
-    told = await world.operator.ask("status")
+    told = await world.operator.ask("status all")
     assert f"Relay {DEAD}: OUT OF REACH since " in told
     assert world.relays[0] not in told
     await world.until(lambda: len(status(world)["relays"]) == 2)

@@ -28,8 +28,7 @@ NO_ANSWER = Answer()
 def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
     """Read a message as an answer; NO_ANSWER for a question, and for more than one line.
 
-    >>> read_answer("¡Sí, 7k2q!", vocabulary_of("client", ("es",))).stray
-    '7k2q'
+    For `¡Sí, 7k2q!` the stray word is `7k2q`.
     """
     lines = lines_of(text) if len(text) <= CHARS_MAX else []
     if len(lines) != 1 or lines[0].is_question or lines[0].is_quoted:

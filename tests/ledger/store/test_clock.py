@@ -148,7 +148,7 @@ def test_facts_alarms_and_codes_of_a_clock_ahead_are_pulled_back(story, ahead):
     ahead(20 * HOUR, note)
     assert {story.read(bot_state.moment, name) for name in names} == {story.now}
     assert story.read(alarms.since, "LNbits") == story.now
-    code = story.read(confirmations.still_open, hex_of("op"), now=story.now)
+    (code,) = story.read(confirmations.open_codes, hex_of("op"), now=story.now)
     assert code.expires_at == story.now + clock.CODE_LIFE
     assert story.read(top_ups.told) == TopUp(Trouble.SHORT, story.now, 7, 9)
 

@@ -156,6 +156,7 @@ def test_each_code_that_a_sentence_was_turned_into_is_listed():
     assert {*OF_HOLDS.values()} == {*HoldReason}
     assert {*OF_RUNS.values()} == {*RateProblem, *RunReason}
     new = {Refusal.SAID, Refusal.ABOVE_MAXIMUM, Refusal.BELOW_MINIMUM, Refusal.NO_OWN_INVOICE}
+    new |= {Refusal.UNKNOWN_CODE, Refusal.WITHDRAW_CODE, Refusal.NO_CODE_SERVICE}
     assert {*OF_PAYOUTS.values()} == {*Waiting, *HoldReason, *Refusal} - new
 
 

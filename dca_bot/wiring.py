@@ -12,6 +12,7 @@ from dca_bot.chat.operator.status import look_around
 from dca_bot.chat.services import Services
 from dca_bot.config import Config
 from dca_bot.core.lease import Party, public_id, short_name
+from dca_bot.core.ports import SoughtPerson
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.backups import Backups
@@ -204,6 +205,9 @@ def _services(parts: _Parts) -> Services:
     async def profile_names(pubkeys: Sequence[str]) -> Mapping[str, str]:
         return await outside.messenger.profile_names(pubkeys)
 
+    async def profile_address(person: SoughtPerson) -> str:
+        return await outside.messenger.profile_address(person)
+
     return Services(
         database=parts.database,
         clock=clock,
@@ -226,4 +230,5 @@ def _services(parts: _Parts) -> Services:
         bot_name=parts.bot_name,
         bot_pubkey=outside.bot,
         profile_names=profile_names,
+        profile_address=profile_address,
     )

@@ -92,6 +92,7 @@ class Command(Generic[Seen]):
     words, and `apply` carries the effect out.
     `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
     an answer. `code_if` limits the code to ledgers for which the function returns True.
+    `always_looks`: an answer in place of an effect needs the look too.
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
     """
@@ -106,6 +107,7 @@ class Command(Generic[Seen]):
     code_if: Callable[[Tx], bool] | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
+    always_looks: bool = False
     texts: str = ""
 
     @property
@@ -144,8 +146,9 @@ class Command(Generic[Seen]):
         return self.needs_code(args) and (self.code_if is None or self.code_if(tx))
 
     def needs_look(self, args: Args) -> bool:
-        """Tell whether the command needs the look; an answer in place of an effect needs none."""
-        return self.look is not None and (self.plan is None or self.needs_code(args))
+        """Tell whether the command needs the look; without `always_looks` only an effect needs the look."""
+        is_effect = self.plan is None or self.needs_code(args)
+        return self.look is not None and (is_effect or self.always_looks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from dca_bot.core.ports import Addresses, Clock, Wallet
+from dca_bot.core.ports import Addresses, Clock, SoughtPerson, Wallet
 from dca_bot.core.reach import Reach
 from dca_bot.core.relay_state import RelayState
 from dca_bot.ledger.audit.audit import LedgerAudit
@@ -15,6 +15,10 @@ from dca_bot.ledger.store.database import Database
 
 async def _no_names(_pubkeys: Sequence[str]) -> Mapping[str, str]:
     return {}
+
+
+async def _no_address(_person: SoughtPerson) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Services:
     `is_reconciled`: the ledger was compared with LNbits since the start.
     `parts`: the reach of the outside parts. `relays`: the state of each of the bot's relays.
     `profile_names`: the names in people's Nostr profiles, by pubkey, as far as relays tell them.
+    `profile_address`: the text that a person's Nostr profile gives as Lightning address; empty if not found.
     `answer_limit_s`: how long a command waits for LNbits.
     `bot_name`: tells this bot from a bot on a copy of the ledger. `bot_pubkey`: the bot's Nostr key.
     """
@@ -56,3 +61,4 @@ class Services:
     bot_name: str = ""
     bot_pubkey: str = ""
     profile_names: Callable[[Sequence[str]], Awaitable[Mapping[str, str]]] = _no_names
+    profile_address: Callable[[SoughtPerson], Awaitable[str]] = _no_address

@@ -33,7 +33,7 @@ from dca_bot.nostr.arrivals import Arrivals
 from dca_bot.nostr.events import Event, parse_event
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.people.dns import find_public
-from dca_bot.nostr.people.profiles import profile_names
+from dca_bot.nostr.people.profiles import Ask, profile_address, profile_names
 from dca_bot.nostr.people.recipient_relays import RecipientRelays
 from dca_bot.nostr.people.relay_lists import RelayLists
 from dca_bot.nostr.people.waves import publish_in_waves
@@ -51,6 +51,8 @@ _SEALED_MAX = 256
 _FORMER_FOR = timedelta(days=30)
 """How long a relay that is no longer configured gets the bot's new relay lists."""
 _FORMER_MAX = 5
+_PLACES_MAX = 8
+"""The relays of one person that are asked for the profile, beside the bot's and the discovery relays."""
 
 
 class NostrMessenger:
@@ -188,10 +190,12 @@ class NostrMessenger:
 
     async def profile_names(self, pubkeys: Sequence[str]) -> Mapping[str, str]:
         """Look up the names in people's profiles (kind 0), by pubkey, within a few seconds."""
-        elsewhere = (url for url in self._discovery if url not in self._relays)
-        asked = (partial(self._recipient_relays.ask, url) for url in elsewhere)
-        own = (relay.query for relay in self._relays.values())
-        return await profile_names(pubkeys, [*own, *asked])
+        return await profile_names(pubkeys, self._ways_to_ask())
+
+    async def profile_address(self, person: SoughtPerson) -> str:
+        """Look up `lud16` in a person's newest profile (kind 0), within a few seconds; empty if not found."""
+        asks = self._ways_to_ask(person.places)
+        return await profile_address(person.pubkey, asks, self._clock.now())
 
     def connected(self) -> int:
         """Return how many of the bot's own relays pass on new messages at present."""
@@ -209,6 +213,14 @@ class NostrMessenger:
     def take_refused(self, count: int) -> list[bytes]:
         """Return digests of events refused for good that no earlier call has returned, `count` at most."""
         return self._refused.take_unrecorded(count)
+
+    def _ways_to_ask(self, places: Sequence[str] = ()) -> list[Ask]:
+        """Return the questions to the bot's relays, the discovery relays and some places of a person."""
+        others = dict.fromkeys((*self._discovery, *places[:_PLACES_MAX]))
+        elsewhere = (url for url in others if url not in self._relays)
+        asked = (partial(self._recipient_relays.ask, url) for url in elsewhere)
+        own = (relay.query for relay in self._relays.values())
+        return [*own, *asked]
 
     def _own_relay(self, url: str, since: datetime) -> Relay:
         return Relay(

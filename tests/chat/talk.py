@@ -192,6 +192,8 @@ class Talk:
         self.relays = []
         self.profiles = {}
         self.looked_up = []
+        self.profile_addresses = {}
+        self.sought = []
         self.parts = [
             Reach(Part.LAMASSU, reachable=True, since=START),
             Reach(Part.LNBITS, reachable=False, since=START),
@@ -218,6 +220,7 @@ class Talk:
             parts=lambda: self.parts,
             relays=lambda: self.relays,
             profile_names=self.profile_names,
+            profile_address=self.profile_address,
         )
         self.start()
 
@@ -237,6 +240,10 @@ class Talk:
     async def profile_names(self, pubkeys):
         self.looked_up.append(list(pubkeys))
         return {pubkey: self.profiles[pubkey] for pubkey in pubkeys if pubkey in self.profiles}
+
+    async def profile_address(self, person):
+        self.sought.append(person)
+        return self.profile_addresses.get(person.pubkey, "")
 
     async def knock(self, who, text="hello"):
         """Have a stranger write, and return the code that the bot answers with."""

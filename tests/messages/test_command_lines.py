@@ -40,6 +40,7 @@ SAMPLES = {
     "FILTER": "all",
     "KNOCK-…": "KNOCK-7K2QXM",
     "npub1…": "npub1" + "q" * 58,
+    "{address}": "ana@example.com",
     "{amount}": "50",
     "{cash_out}": "3f9a01bc",
     "{code}": "7K2Q",

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from dca_bot.chat.command import Args, Command, Context, Done
-from dca_bot.chat.operator.knocks import described, find_knock, look_profile, read_npub_or_knock
+from dca_bot.chat.operator.knocks import described, find_knock, read_npub_or_knock
 from dca_bot.chat.operator.names import refuse_taken_name
+from dca_bot.chat.operator.newcomers import Newcomer, look_newcomer
 from dca_bot.chat.params import Param, read_fiat, read_name
 from dca_bot.core import knock
 from dca_bot.core.clients import Notify
@@ -16,7 +17,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Fiat, Npub, Say, refuse
 
 
-def _add_plan(tx: Tx, ctx: Context, args: Args, profile_name: str) -> Say:
+def _add_plan(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Say:
     """Tell the name, npub and first deposit of the new client, and of a knock who has knocked and when."""
     pubkey = _new_pubkey(tx, ctx, args)
     name, npub = refuse_taken_name(tx, args.text("NAME")), ctx.services.npub(pubkey)
@@ -25,13 +26,13 @@ def _add_plan(tx: Tx, ctx: Context, args: Args, profile_name: str) -> Say:
         amount = Fiat(args.number("AMOUNT"))
         effect = Say("client.add_effect", name=name, npub=Npub(npub), amount=amount)
     found = find_knock(tx, ctx, args)
-    told = NOTHING if found is None else described(tx, found, profile_name)
+    told = NOTHING if found is None else described(tx, found, newcomer.profile_name)
     return Say("lines", lines=(effect, told))
 
 
-def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
+def _add_apply(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Done:
     """Add a client, with a pending first deposit if an amount was given."""
-    client = _add(tx, ctx, args)
+    client = _add(tx, ctx, args, newcomer)
     if not args.has("AMOUNT"):
         return Done(Say("client.added", name=client.name))
     amount_minor = args.number("AMOUNT")
@@ -43,9 +44,9 @@ def _add_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-def _add_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _add_answer(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Say:
     """Add a client without a deposit; no code, because no money is promised."""
-    return Say("client.added", name=_add(tx, ctx, args).name)
+    return Say("client.added", name=_add(tx, ctx, args, newcomer).name)
 
 
 def _needs_code(args: Args) -> bool:
@@ -60,7 +61,8 @@ CLIENT_ADD = Command(
         Param("NPUB", read_npub_or_knock),
         Param("AMOUNT", read_fiat, optional=True),
     ),
-    look=look_profile,
+    look=look_newcomer,
+    always_looks=True,
     answer=_add_answer,
     plan=_add_plan,
     apply=_add_apply,
@@ -91,7 +93,7 @@ def keep_hints(tx: Tx, ctx: Context, args: Args, pubkey: str) -> None:
     person_relays.keep_hints(tx, pubkey, ctx.services.relay_hints(args.text("NPUB")))
 
 
-def _add(tx: Tx, ctx: Context, args: Args) -> Client:
+def _add(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Client:
     name, pubkey = refuse_taken_name(tx, args.text("NAME")), _new_pubkey(tx, ctx, args)
     for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
@@ -105,7 +107,7 @@ def _add(tx: Tx, ctx: Context, args: Args) -> Client:
     )
     keep_hints(tx, ctx, args, pubkey)
     knocks.close(tx, pubkey, now=ctx.now)
-    ctx.notices.clients.welcome(tx, client, ctx.now)
+    ctx.notices.clients.welcome(tx, client, ctx.now, offered=newcomer.address)
     return client
 
 

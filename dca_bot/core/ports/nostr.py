@@ -100,7 +100,7 @@ class PastReading:
 
 @dataclass(frozen=True, slots=True)
 class SoughtPerson:
-    """A person whose relay lists are looked up; `places`: relays that may have the lists, normalized."""
+    """A person whose lists or profile are looked up; `places`: relays that may have them, normalized."""
 
     pubkey: str
     places: tuple[str, ...] = ()
@@ -146,6 +146,10 @@ class Messenger(Protocol):
 
     async def profile_names(self, pubkeys: Sequence[str]) -> Mapping[str, str]:
         """Look up the names in people's profiles (kind 0), by pubkey, within a few seconds."""
+        ...
+
+    async def profile_address(self, person: SoughtPerson) -> str:
+        """Look up `lud16` in a person's newest profile (kind 0), within a few seconds; empty if not found."""
         ...
 
     def connected(self) -> int:

@@ -26,14 +26,18 @@ class ClientNotices:
         self._writer = writer
         self._programme = programme
 
-    def welcome(self, tx: Tx, client: Client, now: datetime) -> None:
-        """Greet a client whom an operator has just added."""
+    def welcome(self, tx: Tx, client: Client, now: datetime, *, offered: str) -> None:
+        """Greet a client whom an operator has just added, and ask for the wallet.
+
+        `offered`: the payable Lightning address of the client's profile; empty without such an address.
+        """
         how, then = Say("welcome.flow"), NOTHING
         if not self._programme.flow_enabled:
             is_fixed = self._programme.fixed.enabled
             how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
             then = Say("welcome.then_limit") if is_fixed else NOTHING
-        told = Say("notice.welcome", name=client.name, how=how, then=then)
+        wallet = Say("welcome.offer", address=offered) if offered else Say("welcome.wallet")
+        told = Say("notice.welcome", name=client.name, how=how, wallet=wallet, then=then)
         self._writer.tell_client(tx, client, told, now)
 
     def deposit_pending(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import nostr_sdk as sdk
 import pytest
@@ -12,9 +13,10 @@ from test_messenger import messenger_of, running
 from dca_bot.demo.relay import local_relay
 from dca_bot.nostr import events, keys
 from dca_bot.nostr.people import profiles
-from dca_bot.nostr.people.profiles import profile_names
+from dca_bot.nostr.people.profiles import profile_address, profile_names
 
 SOURCE = random.Random(11)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANA, BEN, MALLORY = (keys.generate(SOURCE) for _ in range(3))
 
 
@@ -45,6 +47,10 @@ async def broken(_wanted):
 
 async def name_of(*relays, key=ANA):
     return (await profile_names([key.public_key], relays)).get(key.public_key)
+
+
+async def address_of(*relays):
+    return await profile_address(ANA.public_key, relays, NOW)
 
 
 async def test_names_are_read_from_a_real_relay_where_an_independent_client_published_them():
@@ -105,6 +111,48 @@ async def test_newest_genuine_profile_counts_whichever_relay_has_it():
 )
 async def test_name_is_read_as_apps_show_it_or_not_at_all(content, name):
     assert await name_of(relay(profile(ANA, content))) == name
+
+
+async def test_address_is_that_of_the_newest_genuine_profile():
+    old, new = profile(ANA, {"lud16": "old@x.example"}), profile(ANA, {"lud16": "new"}, at=2000)
+    forged = replace(profile(ANA, {"lud16": "forged"}, at=3000), sig=new.sig)
+    altered = replace(new, content=old.content, created_at=3000)
+    stolen = replace(profile(MALLORY, {"lud16": "stolen"}, at=3000), pubkey=ANA.public_key)
+    other = profile(MALLORY, {"lud16": "other"}, at=3000)
+    lies = relay(forged, altered, stolen, other, *[forged] * 20)
+    assert await address_of(lies, relay(new), relay(old), broken, mute) == "new"
+    assert await address_of(lies, relay(old)) == "old@x.example"
+    assert await address_of(lies) == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"lud06": "lnurl1", "nip05": "ana@x.example", "about": "ana@x.example"},
+        {"lud16": ["ana@x.example"]},
+        {"lud16": "ana@x.example", "about": "x" * 20_000},
+        [],
+        "not JSON",
+    ],
+)
+async def test_no_other_key_of_a_profile_is_an_address(content):
+    assert await address_of(relay(profile(ANA, content, at=2000))) == ""
+    older = profile(ANA, {"lud16": "ana@x.example"})
+    assert await address_of(relay(profile(ANA, content, at=2000), older)) == ""
+
+
+@pytest.mark.parametrize(
+    ("ahead", "found"),
+    [
+        (timedelta(minutes=15), "ahead"),
+        (timedelta(minutes=15, seconds=1), ""),
+        (timedelta(3650), ""),
+    ],
+)
+async def test_profile_from_the_future_hides_the_address_and_older_profiles(ahead, found):
+    at = int((NOW + ahead).timestamp())
+    older = profile(ANA, {"lud16": "older"}, at=int(NOW.timestamp()))
+    assert await address_of(relay(older), relay(profile(ANA, {"lud16": "ahead"}, at=at))) == found
 
 
 async def test_silent_relay_is_not_waited_for(monkeypatch):

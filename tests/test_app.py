@@ -379,7 +379,7 @@ async def test_day_brings_one_summary_and_one_digest_and_ends_no_job(bot):
     polls = int(re.search(r"Lamassu: read (\d+) times since the last summary", summary)[1])
     assert 10 < polls < bot.lamassu.reads, "one for each of two hours' steps"
     (digest,) = [text for text in bot.relays.sent if "has arrived in your wallet" in text]
-    assert "Bought: 12,000 sats for 100.00 GTQ" in digest
+    assert "Bought: 12,000 sats for Q100.00" in digest
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert {name for name in names if not name.startswith("Task-")} == JOBS
 

@@ -40,9 +40,9 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     table = done.stdout[done.stdout.index("by the ledger") :]
     assert (table.count("equal"), table.count("DIFFERENT")) == (4, 0)
     for shown in (
-        "Bought for one client in fixed mode: 400.00 GTQ",
+        "Bought for one client in fixed mode: Q400.00",
         "Of the commission:\n  partner: ",
-        "389.00 GTQ, 47,749 sats, to 2 clients",
+        "Q389.00, 47,749 sats, to 2 clients",
         "The source wallet has enough again",
     ):
         assert shown in done.stdout

@@ -25,7 +25,7 @@ class Replies:
         message_id = outbox.write(
             tx,
             message.sender,
-            self.texts.render(told, client.language if client else self.language),
+            self.texts.render(told, client.language if client else self.language, now=now),
             now=now,
             urgency=Urgency.ANSWER,
             protocol=message.protocol,

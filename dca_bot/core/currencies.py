@@ -69,6 +69,26 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "XCD": ("$", "ec$"),
     "BTC": ("₿",),
 }
+_SHOWN_SIGNS = {
+    "AUD": "A$",
+    "BRL": "R$",
+    "CAD": "CA$",
+    "CRC": "₡",
+    "DOP": "RD$",
+    "EUR": "€",
+    "GBP": "£",
+    "GTQ": "Q",
+    "HNL": "L",
+    "JMD": "J$",
+    "MXN": "MX$",
+    "NZD": "NZ$",
+    "PEN": "S/",
+    "PHP": "₱",
+    "PYG": "₲",
+    "TTD": "TT$",
+    "USD": "US$",
+}
+"""Signs that amounts are written with, each the sign of one currency only."""
 _DOLLARS = frozenset(
     {
         "USD",
@@ -154,6 +174,11 @@ def mark_of(word: str, unit: str) -> Mark | None:
 def is_cash(code: str) -> bool:
     """Tell whether a code names a currency with notes, as a machine can hold."""
     return code in _CASH_CODES
+
+
+def sign_of(code: str) -> str | None:
+    """Return the sign that stands for one currency alone; None for a currency without such a sign."""
+    return _SHOWN_SIGNS.get(code)
 
 
 def nearest_cash(text: str) -> str | None:

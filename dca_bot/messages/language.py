@@ -16,9 +16,16 @@ from babel.dates import DateTimePattern
 from babel.dates import parse_pattern as parse_date_pattern
 from babel.numbers import get_decimal_symbol, get_group_symbol, parse_pattern
 
+from dca_bot.core.currencies import sign_of
 from dca_bot.core.money import plain_decimal
 
 _THOUSANDS = 3
+_SATS_ALONE_MAX = 1_000_000
+_COIN_DIGITS = 8
+_WITHOUT_YEAR = {
+    "locale.moment": "locale.moment_this_year",
+    "locale.day": "locale.day_this_year",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Language:
     code: str
     texts: Mapping[str, str]
     english: Mapping[str, str]
+    this_year: int | None = None
+    """The reader's year, which dates leave out; None: dates have their year."""
 
     def template(self, key: str, n: object = None) -> str:
         """Return the text of a key; where the key has plural forms, the form of the number `n`.
@@ -50,13 +59,26 @@ class Language:
         return plain_decimal(amount, decimals, mark=marks.decimal, group=marks.grouped)
 
     def fiat(self, amount: int, currency: str, *, decimals: int) -> str:
-        """Write an amount of a currency's smallest unit, `decimals` of whose digits are decimals."""
-        number = self.number(amount, decimals=decimals)
-        return self.template("locale.fiat").format(number=number, currency=currency)
+        """Write an amount of a currency's smallest unit, `decimals` of whose digits are decimals.
+
+        The currency's sign stands beside the number: `Q1,500.00`; the code, where no sign is the currency's
+        alone.
+        """
+        sign = sign_of(currency)
+        if sign is None:
+            number = self.number(amount, decimals=decimals)
+            return self.template("locale.fiat").format(number=number, currency=currency)
+        number = self.number(abs(amount), decimals=decimals)
+        signed = self.template("locale.fiat_signed").format(number=number, sign=sign)
+        return f"-{signed}" if amount < 0 else signed
 
     def sats(self, sat: int) -> str:
-        """Write an amount of sats."""
-        return self.template("locale.sats", sat).format(n=self.number(sat, decimals=0))
+        """Write an amount of sats, with bitcoin beside an amount above a million."""
+        sats = self.template("locale.sats", sat).format(n=self.number(sat, decimals=0))
+        if abs(sat) <= _SATS_ALONE_MAX:
+            return sats
+        coins = self.number(sat, decimals=_COIN_DIGITS)
+        return self.template("locale.sats_and_coins").format(sats=sats, coins=coins)
 
     def percent(self, percent_bp: int) -> str:
         """Write a percentage of basis points, without zeros at the end of the decimals."""
@@ -66,6 +88,8 @@ class Language:
 
     def date_text(self, key: str, at: datetime | date | time) -> str:
         """Write an instant, a day or a time of day, by the CLDR pattern of a key."""
+        if not isinstance(at, time) and at.year == self.this_year:
+            key = _WITHOUT_YEAR[key]
         pattern = _date_pattern(self.template(key))
         return pattern.apply(at, _locale(self._locale))
 

@@ -9,6 +9,7 @@ that a saying lacks.
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from functools import cache
 from importlib import resources
@@ -72,16 +73,18 @@ class Texts:
     currency: str
     timezone: ZoneInfo
 
-    def render(self, say: Say, language: str) -> str:
+    def render(self, say: Say, language: str, *, now: datetime | None = None) -> str:
         """Write a saying in a language, or in English if no catalogue is named like the language.
 
-        Raise KeyError if the English catalogue lacks the key, or the saying lacks a field.
+        Dates in the year of `now` have no year. Without `now` all dates have one, as texts that are kept
+        need. Raise KeyError if the English catalogue lacks the key, or the saying lacks a field.
         """
-        return _cut(self._say(say, self._language(language)))
+        return _cut(self._say(say, self._language(language, now)))
 
-    def _language(self, code: str) -> Language:
+    def _language(self, code: str, now: datetime | None) -> Language:
         english = self.catalogues[FALLBACK]
-        return Language(code, self.catalogues.get(code, english), english)
+        year = now.astimezone(self.timezone).year if now else None
+        return Language(code, self.catalogues.get(code, english), english, year)
 
     def _say(self, say: Say, language: Language) -> str:
         fields = {name: self._field(field, language) for name, field in say.fields.items()}

@@ -153,7 +153,7 @@ async def test_answer_to_nobodys_question_is_sent_and_says_so(maria):
 async def test_message_leaves_the_question_open_and_says_so(maria):
     await maria.tell("maria", "contact Where is it?")
     told = await maria.tell("op", "message maria I am looking")
-    assert told == ("It is on its way to maria.\nmaria wrote, 2026-03-01 06:00: reply maria TEXT")
+    assert told == ("It is on its way to maria.\nmaria wrote, 1 Mar 06:00: reply maria TEXT")
     assert len(await open_tasks(maria)) == 1
 
 
@@ -222,32 +222,32 @@ async def test_message_to_all_is_a_broadcast(maria):
 
 async def test_withdraw_alone_tells_how_much_and_how(maria):
     told = await maria.tell("maria", "withdraw")
-    assert "up to 1,000.00 GTQ" in told
+    assert "up to Q1,000.00" in told
     assert "withdraw AMOUNT" in told
     assert await open_tasks(maria) == []
 
 
 async def test_request_waits_for_its_code_and_changes_no_balance(maria):
     asked = await maria.tell("maria", "withdraw 500")
-    assert asked.startswith("Ask the operator for 500.00 GTQ in cash, out of your balance.")
+    assert asked.startswith("Ask the operator for Q500.00 in cash, out of your balance.")
     assert await open_tasks(maria) == []
     done = await maria.tell("maria", f"confirm {code_in(asked)}")
-    assert "500.00 GTQ" in done
+    assert "Q500.00" in done
     assert await open_tasks(maria) == [("maria", "withdrawal", 50_000)]
     for operator in OPERATORS:
         assert await last_to(maria, operator) == (
-            "By maria: maria asks for 500.00 GTQ in cash; the balance is 1,000.00 GTQ.\n"
+            "By maria: maria asks for Q500.00 in cash; the balance is Q1,000.00.\n"
             "Once it is handed over: withdraw maria 500.00 GTQ\nTo decline: withdraw maria 0"
         )
     assert (await maria.client("maria")).balance_minor == 100_000
-    assert "You asked for 500.00 GTQ" in await maria.tell("maria", "withdraw")
+    assert "You asked for Q500.00" in await maria.tell("maria", "withdraw")
 
 
 async def test_request_is_at_most_the_balance_also_at_its_code(maria):
-    assert "balance is 1,000.00 GTQ" in await maria.tell("maria", "withdraw 1000.01")
+    assert "balance is Q1,000.00" in await maria.tell("maria", "withdraw 1000.01")
     code = code_in(await maria.tell("maria", "withdraw 1000"))
     await maria.do("op", "withdraw maria 1")
-    assert "balance is 999.00 GTQ" in await maria.tell("maria", f"confirm {code}")
+    assert "balance is Q999.00" in await maria.tell("maria", f"confirm {code}")
     assert await open_tasks(maria) == []
 
 
@@ -260,7 +260,7 @@ async def test_client_without_balance_asks_for_nothing(talk):
 async def test_newer_request_takes_the_place_of_the_older(maria):
     await maria.do("maria", "withdraw 500")
     asked = await maria.tell("maria", "withdraw 200")
-    assert "takes the place of your request for 500.00 GTQ" in asked
+    assert "takes the place of your request for Q500.00" in asked
     await maria.tell("maria", f"confirm {code_in(asked)}")
     assert await open_tasks(maria) == [("maria", "withdrawal", 20_000)]
 
@@ -268,16 +268,16 @@ async def test_newer_request_takes_the_place_of_the_older(maria):
 async def test_client_takes_the_request_back(maria):
     assert "nothing to take back" in await maria.tell("maria", "withdraw 0")
     await maria.do("maria", "withdraw 500")
-    assert "no longer ask for 500.00 GTQ" in await maria.tell("maria", "withdraw 0")
+    assert "no longer ask for Q500.00" in await maria.tell("maria", "withdraw 0")
     assert await open_tasks(maria) == []
-    assert "no longer asks for 500.00 GTQ" in await last_to(maria, "op2")
+    assert "no longer asks for Q500.00" in await last_to(maria, "op2")
 
 
 @pytest.mark.parametrize("amount", ["500", "200", "900"])
 async def test_cash_that_an_operator_gives_answers_the_request(maria, amount):
     await maria.do("maria", "withdraw 500")
     asked = await maria.tell("op", f"withdraw maria {amount}")
-    assert "It answers the request for 500.00 GTQ of 2026-03-01" in asked
+    assert "It answers the request for Q500.00 of 1 Mar" in asked
     await maria.tell("op", f"confirm {code_in(asked)}")
     assert await open_tasks(maria) == []
     assert any("back in cash" in told for told in await maria.letters_to("maria"))
@@ -288,8 +288,8 @@ async def test_operator_declines_a_request(maria):
     await maria.do("maria", "withdraw 500")
     assert "The balance stays" in await maria.tell("op", "withdraw maria 0")
     assert await open_tasks(maria) == []
-    assert (await last_to(maria, "maria")).startswith("The operator cannot give you 500.00 GTQ")
-    assert "500.00 GTQ were asked for" in await last_to(maria, "op2")
+    assert (await last_to(maria, "maria")).startswith("The operator cannot give you Q500.00")
+    assert "Q500.00 were asked for" in await last_to(maria, "op2")
     assert (await maria.client("maria")).balance_minor == 100_000
 
 
@@ -297,7 +297,7 @@ async def test_reply_leaves_a_request_for_cash_open_and_says_so(maria):
     await maria.do("maria", "withdraw 500")
     told = await maria.tell("op", "reply maria Tomorrow at five")
     assert told.splitlines()[1:] == [
-        "maria asks for 500.00 GTQ in cash, 2026-03-01 06:00: withdraw maria 500.00 GTQ,"
+        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria 500.00 GTQ,"
         " or to decline, withdraw maria 0"
     ]
     assert await open_tasks(maria) == [("maria", "withdrawal", 50_000)]
@@ -316,9 +316,9 @@ async def test_open_tasks_stand_on_the_clients_card_with_their_words(maria):
     await maria.do("maria", "withdraw 500")
     card = await maria.tell("op", "client maria")
     assert card.splitlines()[-3:] == [
-        "maria wrote, 2026-03-01 06:00: reply maria TEXT",
+        "maria wrote, 1 Mar 06:00: reply maria TEXT",
         "> Where is my deposit?",
-        "maria asks for 500.00 GTQ in cash, 2026-03-01 06:00: withdraw maria 500.00 GTQ,"
+        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria 500.00 GTQ,"
         " or to decline, withdraw maria 0",
     ]
     assert "wrote" not in await maria.tell("op", "client juan")
@@ -335,7 +335,7 @@ async def test_status_and_summary_name_who_waits_until_answered(maria):
         summary = maria.texts.render(await maria.database.read(summed_up), "en")
         return [summary, await maria.tell("op", "status")]
 
-    line = "juan wrote, 2026-03-01 06:00: reply juan TEXT"
+    line = "juan wrote, 1 Mar 06:00: reply juan TEXT"
     assert all("first juan → reply juan TEXT" in text for text in await shown())
     assert (await maria.tell("op", "status all")).count(line) == 1
     await maria.tell("op2", "reply juan done")
@@ -401,4 +401,4 @@ async def test_spanish_conversation(spanish):
     assert "queda atendido" in await spanish.tell("op", "reply maria Ya está")
     assert (await last_to(spanish, "maria")).startswith("El operador le responde:\n\nYa está")
     await spanish.do("maria", "withdraw 500")
-    assert "pide 500.00 GTQ en efectivo" in await last_to(spanish, "op")
+    assert "pide Q500.00 en efectivo" in await last_to(spanish, "op")

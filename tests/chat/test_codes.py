@@ -24,7 +24,7 @@ MONEY_COMMANDS = (
 
 @pytest.fixture
 async def asked(talk):
-    """Maria has 500 GTQ, and a deposit of 100 is asked about."""
+    """Maria has Q500, and a deposit of 100 is asked about."""
     await talk.add_client("maria", balance="500")
     await talk.do("op", "deposit maria 25")
     return await talk.tell("op", "deposit maria 100")
@@ -99,16 +99,16 @@ async def test_short_answer_to_a_question_is_told_how_to_confirm(talk, asked, wo
 
 async def test_second_question_leaves_the_first_code_open_and_names_it(talk, asked):
     second = await talk.tell("op", "deposit maria 200")
-    assert f"100.00 GTQ for maria. Reply: confirm {code_in(asked)}" in second
-    assert "100.00 GTQ" in await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "200.00 GTQ" in await talk.tell("op", f"confirm {code_in(second)}")
+    assert f"Q100.00 for maria. Reply: confirm {code_in(asked)}" in second
+    assert "Q100.00" in await talk.tell("op", f"confirm {code_in(asked)}")
+    assert "Q200.00" in await talk.tell("op", f"confirm {code_in(second)}")
 
 
 async def test_same_command_again_has_a_single_code(talk, asked):
     again = await talk.tell("op", "deposit maria 100")
     assert "Still waiting" not in again
     assert "not valid" in await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "100.00 GTQ" in await talk.tell("op", f"confirm {code_in(again)}")
+    assert "Q100.00" in await talk.tell("op", f"confirm {code_in(again)}")
 
 
 async def test_five_codes_are_open_at_most(talk, asked):
@@ -191,7 +191,7 @@ async def test_effect_is_looked_up_again_outside(talk):
 async def test_withdrawal_is_checked_again_at_confirmation(talk):
     first = await talk.tell("op", "withdraw maria 500")
     await talk.do("op2", "withdraw maria 1")
-    assert "balance is 499.00 GTQ" in await talk.tell("op", f"confirm {code_in(first)}")
+    assert "balance is Q499.00" in await talk.tell("op", f"confirm {code_in(first)}")
     assert (await talk.client("maria")).balance_minor == 49_900
 
 

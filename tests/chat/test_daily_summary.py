@@ -125,17 +125,21 @@ async def test_summary_tells_what_the_day_brought(started):
     assert heading.startswith(HEADING)
     assert lines[:3] == [
         "Needs you:",
-        "- LNbits out of reach since 2026-03-01 06:00 → status all",
+        "- LNbits out of reach since 1 Mar 06:00 → status all",
         "- Cash-out held: #1 → holds",
     ]
     del lines[:2]
-    assert lines[1] == "Lamassu: read 2 times since the last summary, last at 2026-03-03 07:59"
-    assert lines[2] == "Shared out: 2 cash-outs, 300.00 GTQ, 36,001 sats"
+    assert lines[1] == "Lamassu: read 2 times since the last summary, last at 3 Mar 07:59"
+    assert lines[2] == "Shared out: 2 cash-outs, Q300.00, 36,001 sats"
     assert lines[3] == f"Paid: {n} payouts, {sat:,} sats, fees {-(-n * 1001 // 1000)} sats"
     assert lines[4].startswith("To be paid: ")
-    assert lines[5:8] == ["Holds: 1", "Source wallet: 5,000,000 sats", "Low or used up: juan"]
+    assert lines[5:8] == [
+        "Holds: 1",
+        "Source wallet: 5,000,000 sats (0.05000000 BTC)",
+        "Low or used up: juan",
+    ]
     assert lines[8].startswith("Messages to be sent: ")
-    assert lines[9] == "LNbits: OUT OF REACH since 2026-03-01 06:00"
+    assert lines[9] == "LNbits: OUT OF REACH since 1 Mar 06:00"
     assert len(lines) == 10
 
 
@@ -162,16 +166,16 @@ async def test_late_summaries_count_each_cash_out_once(started):
         await started.distribute(f"{number}", fiat_minor=10_000)
         counted += [shared_out(text) for text in await look(started, told_at)]
     assert counted == [
-        ("2026-03-01 06:00", "one cash-out"),
-        ("2026-03-01 14:00", "one cash-out"),
-        ("2026-03-02 08:00", "one cash-out"),
-        ("2026-03-03 14:00", "one cash-out"),
+        ("1 Mar 06:00", "one cash-out"),
+        ("1 Mar 14:00", "one cash-out"),
+        ("2 Mar 08:00", "one cash-out"),
+        ("3 Mar 14:00", "one cash-out"),
     ]
 
 
 async def test_summary_after_weeks_looks_back_a_week_and_says_so(started):
     (text,) = await look(started, utc(25, 14))
-    assert shared_out(text)[0] == "2026-03-18 08:00"
+    assert shared_out(text)[0] == "18 Mar 08:00"
 
 
 @pytest.mark.parametrize("noted", [None, "2026-03-20T14:00:00+00:00"], ids=["none", "ahead"])
@@ -180,7 +184,7 @@ async def test_summary_without_a_last_one_that_can_be_believed_counts_a_day(star
     if noted:
         await started.database.transact(lambda tx: bot_state.put(tx, bot_state.SUMMARY_AT, noted))
     (text,) = await look(started, utc(3, 14))
-    assert shared_out(text)[0] == "2026-03-02 08:00"
+    assert shared_out(text)[0] == "2 Mar 08:00"
 
 
 async def test_bot_that_reads_nothing_says_so(started):
@@ -188,9 +192,9 @@ async def test_bot_that_reads_nothing_says_so(started):
     assert "Lamassu was not read yet." in text
     await polled(started, utc(1, 15))
     (text,) = await look(started, utc(2, 14))
-    assert "Lamassu: read once since the last summary, at 2026-03-01 09:00" in text
+    assert "Lamassu: read once since the last summary, at 1 Mar 09:00" in text
     (text,) = await look(started, utc(3, 14))
-    assert "Lamassu: NOT READ since the last summary; last at 2026-03-01 09:00" in text
+    assert "Lamassu: NOT READ since the last summary; last at 1 Mar 09:00" in text
 
 
 async def test_lnbits_that_does_not_answer_is_no_hindrance(started):

@@ -15,7 +15,7 @@ from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme import machines
 
 SALE = "aaaa1111-0000-4000-8000-000000000000"
-# 935 GTQ and a fee of 10, sold for 100,000 sats: 93,500 of principal.
+# Q935 and a fee of 10, sold for 100,000 sats: 93,500 of principal.
 AMOUNTS = {
     "crypto_atoms": Decimal(100_000),
     "fiat": Decimal("935.00000"),
@@ -50,29 +50,29 @@ async def sale(talk):
 @pytest.mark.usefixtures("sale")
 async def test_hold_tells_of_the_fixed_fee(talk):
     told = await talk.tell("op", "holds")
-    assert "935.00 GTQ, 93,500 sats" in told
-    assert "A fixed fee of 10 GTQ is within the commission." in told
+    assert "Q935.00, 93,500 sats" in told
+    assert "A fixed fee of Q10 is within the commission." in told
 
 
 @pytest.mark.usefixtures("sale")
 async def test_fixed_fee_is_shown_as_part_of_the_commission(talk):
     asked = await talk.tell("op", "hold accept 1")
-    assert "935.00 GTQ, 93,500 sats" in asked
+    assert "Q935.00, 93,500 sats" in asked
     assert "Commission: 6,500 sats" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", f"tx {SALE[:8]}")
     assert "commission 6,500 sats" in told
-    assert "Within the commission: a fixed fee of 10.00 GTQ" in told
+    assert "Within the commission: a fixed fee of Q10.00" in told
     assert await talk.audit() == ()
 
 
 @pytest.mark.usefixtures("sale")
 async def test_accepted_part_has_its_part_of_the_fixed_fee(talk):
     asked = await talk.tell("op", "hold accept 1 467.50")
-    assert "467.50 GTQ, 46,750 sats" in asked
+    assert "Q467.50, 46,750 sats" in asked
     assert "Commission: 3,250 sats" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "a fixed fee of 5.00 GTQ" in await talk.tell("op", f"tx {SALE[:8]}")
+    assert "a fixed fee of Q5.00" in await talk.tell("op", f"tx {SALE[:8]}")
     assert await talk.audit() == ()
 
 
@@ -88,4 +88,4 @@ async def test_sale_whose_machine_reported_something_else_says_so(talk):
 
     assert await talk.database.transact(work) == [True, False]
     told = await talk.tell("op", f"tx {SALE[:8]}")
-    assert "CHECK THE TILL: the machine's reports say that 445.00 GTQ left" in told
+    assert "CHECK THE TILL: the machine's reports say that Q445.00 left" in told

@@ -21,12 +21,12 @@ WHY = (
 )
 REFUSED = Reach(Part.LAMASSU, reachable=False, since=START, detail=WHY)
 UNREADABLE = {
-    "en": ("Lamassu: OUT OF REACH since 2026-03-01 06:00", f"  Why: {WHY}"),
-    "es": ("Lamassu: SIN CONEXIÓN desde 2026-03-01 06:00", f"  Motivo: {WHY}"),
+    "en": ("Lamassu: OUT OF REACH since 1 Mar 06:00", f"  Why: {WHY}"),
+    "es": ("Lamassu: SIN CONEXIÓN desde 1 mar 06:00", f"  Motivo: {WHY}"),
 }
-FRESH = "Read from cash_out_txs.csv, of 2026-03-01 05:00"
-STALE = "Read from cash_out_txs.csv, NOT RENEWED since 2026-02-27 06:00: newer sales are not seen"
-NEWEST = "Newest transaction read: 2026-02-28 06:00"
+FRESH = "Read from cash_out_txs.csv, of 1 Mar 05:00"
+STALE = "Read from cash_out_txs.csv, NOT RENEWED since 27 Feb 06:00: newer sales are not seen"
+NEWEST = "Newest transaction read: 28 Feb 06:00"
 
 
 @pytest.fixture(params=["en", "es"])
@@ -45,7 +45,7 @@ async def summary(talk):
     say = await talk.database.read(
         lambda tx: daily_summary(tx, talk.programme, found, talk.clock.now())
     )
-    return talk.texts.render(say, talk.programme.language)
+    return talk.texts.render(say, talk.programme.language, now=talk.clock.now())
 
 
 async def test_status_poll_and_summary_name_the_reason_why_lamassu_cannot_be_read(operator):

@@ -8,7 +8,7 @@ SILENT = {"balance", "price", "invoice", "key"}
 
 @pytest.fixture
 async def saver(talk):
-    """Maria saves 100.00 GTQ a day, and LNbits is given hardly any time."""
+    """Maria saves Q100.00 a day, and LNbits is given hardly any time."""
     await talk.add_client("maria", balance="1500")
     await talk.tell("maria", "mode fixed 100")
     await talk.tell("maria", "limit 100")
@@ -42,7 +42,7 @@ async def test_command_is_answered_while_lnbits_hangs(saver, who, text, told):
 async def test_balance_is_told_while_only_the_price_hangs(saver):
     saver.wallet.hanging = {"price"}
     told = await saver.tell("op", "funds")
-    assert "Source wallet: 5,000,000 sats" in told
+    assert "Source wallet: 5,000,000 sats (0.05000000 BTC)" in told
     assert "LNbits tells no price" in told
 
 

@@ -1,7 +1,7 @@
 async def test_small_deposit_is_no_reason_to_ask_for_another(talk):
     await talk.add_client("maria", balance="100")
     told = await talk.letters_to("maria")
-    assert "is in the machine. Your balance is 100.00 GTQ" in told[-1]
+    assert "is in the machine. Your balance is Q100.00" in told[-1]
     assert not [text for text in told if "down to" in text]
 
 
@@ -9,7 +9,7 @@ async def test_who_got_all_of_it_back_is_not_asked_for_the_next_deposit(talk):
     await talk.add_client("maria", balance="500")
     await talk.do("op", "withdraw maria 500")
     assert (await talk.letters_to("maria"))[-1] == (
-        "You got 500.00 GTQ back in cash. Your balance is 0.00 GTQ."
+        "You got Q500.00 back in cash. Your balance is Q0.00."
     )
 
 
@@ -17,7 +17,7 @@ async def test_deposit_arms_the_next_warning(talk):
     await talk.add_client("maria", balance="500")
     for _ in range(2):
         await talk.do("op", "withdraw maria 400")
-        assert "down to 100.00" in (await talk.letters_to("maria"))[-1]
+        assert "down to Q100.00" in (await talk.letters_to("maria"))[-1]
         await talk.do("op", "deposit maria 400")
         number = (await talk.sql("SELECT max(id) AS id FROM deposit"))[0]["id"]
         await talk.do("op", f"deposit confirm {number}")

@@ -17,7 +17,7 @@ async def test_deposit_in_another_currency_is_refused_with_the_bots_own(talk, am
 @pytest.mark.parametrize("amount", ["Q 100", "100 quetzales", "GTQ 100", "q100", "100 Q."])
 async def test_deposit_in_the_bots_own_currency_is_read_with_its_unit_apart(talk, amount):
     await talk.add_client("maria")
-    assert "100.00 GTQ for maria." in await talk.tell("op", f"deposit maria {amount}")
+    assert "Q100.00 for maria." in await talk.tell("op", f"deposit maria {amount}")
 
 
 async def test_client_is_told_which_currency_a_limit_is_in(talk):
@@ -33,9 +33,9 @@ async def test_lines_are_commands_in_order(talk):
     await talk.add_client("maria", balance="500")
     await talk.add_client("juan")
     first, second = await talk.tell_all("op", "deposit maria 100\ndeposit juan 200")
-    assert "100.00 GTQ for maria." in first
-    assert "200.00 GTQ for juan." in second
-    assert f"100.00 GTQ for maria. Reply: confirm {code_in(first)}" in second
+    assert "Q100.00 for maria." in first
+    assert "Q200.00 for juan." in second
+    assert f"Q100.00 for maria. Reply: confirm {code_in(first)}" in second
     done = await talk.tell_all("op", f"confirm {code_in(second)}\r\n{code_in(first)}\nthanks!")
     assert ["juan" in done[0], "maria" in done[1], len(done)] == [True, True, 2]
     shown = await talk.tell_all("op", "client pause maria\u2028client pause juan\u2029\nclients")
@@ -69,7 +69,7 @@ async def test_a_message_has_eight_commands_at_most(talk):
 async def test_lines_that_are_refused_leave_the_others_alone(talk):
     await talk.add_client("maria", balance="500")
     told = await talk.tell_all("op", "withdraw maria 600\nclients\nclient close maria")
-    assert ["balance is 500.00" in told[0], "maria" in told[1], "confirm" in told[2]] == [
+    assert ["balance is Q500.00" in told[0], "maria" in told[1], "confirm" in told[2]] == [
         True,
         True,
         False,
@@ -104,7 +104,7 @@ async def test_second_client_on_the_same_line_is_no_note(talk, command):
 @pytest.mark.parametrize("name", ["@maria", "maria:", "Maria,", "@MARÍA"])
 async def test_client_is_found_as_one_writes_to_her(talk, name):
     await talk.add_client("maria", wallet="")
-    assert "5.00 GTQ for maria." in await talk.tell("op", f"deposit {name} 5")
+    assert "Q5.00 for maria." in await talk.tell("op", f"deposit {name} 5")
 
 
 async def test_code_that_was_copied_with_marks_of_no_width_is_taken(talk):

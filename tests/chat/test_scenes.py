@@ -22,15 +22,15 @@ LOGIN = code_of("https://example.com/login?tag=login&k1=00ff")
 SCENES = {
     "add a client": [
         ("op", MARIA, "maria is added"),
-        ("op", "clients", "maria: 0.00 GTQ, owed 0 sats, no wallet yet"),
+        ("op", "clients", "maria: Q0.00, owed 0 sats, no wallet yet"),
         ("op", "client maria", "06:00\nNot reached yet"),
-        ("maria", "balance", "Balance: 0.00 GTQ"),
-        ("op", "client MARIA", "Balance: 0.00 GTQ"),
+        ("maria", "balance", "Balance: Q0.00"),
+        ("op", "client MARIA", "Balance: Q0.00"),
     ],
     "add a client with a first deposit": [
-        ("op", "client add maria {maria} Q1,500.00", "pending deposit of 1,500.00 GTQ"),
-        ("op", "confirm", "deposit 1 of 1,500.00 GTQ pending"),
-        ("op", "deposits pending", "#1 maria 1,500.00 GTQ, pending"),
+        ("op", "client add maria {maria} Q1,500.00", "pending deposit of Q1,500.00"),
+        ("op", "confirm", "deposit 1 of Q1,500.00 pending"),
+        ("op", "deposits pending", "#1 maria Q1,500.00, pending"),
     ],
     "a client needs a free name and a free key": [
         ("op", MARIA, "added"),
@@ -48,20 +48,20 @@ SCENES = {
     ],
     "a deposit is pending, then counts": [
         ("op", MARIA, "added"),
-        ("op", "deposit maria 1,500.00 first envelope", "1,500.00 GTQ for maria (first envelope)"),
-        ("op", "confirm", "Deposit 1 of maria, 1,500.00 GTQ, is pending"),
-        ("maria", "balance", "not in the machine yet: 1,500.00 GTQ"),
+        ("op", "deposit maria 1,500.00 first envelope", "Q1,500.00 for maria (first envelope)"),
+        ("op", "confirm", "Deposit 1 of maria, Q1,500.00, is pending"),
+        ("maria", "balance", "not in the machine yet: Q1,500.00"),
         (
             "op",
             "deposit confirm 1 Market",
-            "1,500.00 GTQ go to the balance of maria now, in Market",
+            "Q1,500.00 go to the balance of maria now, in Market",
         ),
-        ("op", "confirm", "balance 1,500.00 GTQ"),
-        ("maria", "balance", "Balance: 1,500.00 GTQ"),
-        ("maria", "deposits", "1,500.00 GTQ, confirmed"),
+        ("op", "confirm", "balance Q1,500.00"),
+        ("maria", "balance", "Balance: Q1,500.00"),
+        ("maria", "deposits", "Q1,500.00, confirmed"),
         ("op", "deposit confirm 1", "not pending any more"),
         ("op", "deposit confirm 9", "no such deposit"),
-        ("op", "deposits", "#1 maria 1,500.00 GTQ, confirmed"),
+        ("op", "deposits", "#1 maria Q1,500.00, confirmed"),
         ("op", "deposits 2", "no more pages"),
     ],
     "amounts that can be read in two ways are refused": [
@@ -69,8 +69,8 @@ SCENES = {
         ("op", "deposit maria 1.500", "not clear"),
         ("op", "deposit maria -5", "not clear"),
         ("op", "deposit maria 0", "not clear"),
-        ("op", "deposit maria 1500 GTQ", "1,500.00 GTQ for maria."),
-        ("op", "deposit maria 1500 gtq note", "1,500.00 GTQ for maria (note)"),
+        ("op", "deposit maria 1500 GTQ", "Q1,500.00 for maria."),
+        ("op", "deposit maria 1500 gtq note", "Q1,500.00 for maria (note)"),
         ("op", "deposit maria", "Write: deposit NAME AMOUNT [NOTE]"),
         ("op", "deposit nobody 5", "no client of that name"),
     ],
@@ -83,27 +83,27 @@ SCENES = {
         ("op", "client add maria {maria} 100", "Add"),
         ("op", "confirm", "added"),
         ("op", "deposit void 1", "Strike out the pending deposit 1"),
-        ("op", "confirm", "struck out. Balance 0.00"),
+        ("op", "confirm", "struck out. Balance Q0.00"),
         ("op", "deposit void 1", "struck out already"),
         ("op", "deposit maria 100", "Record"),
         ("op", "confirm", "Deposit 2"),
         ("op", "deposit confirm 2", "Confirm"),
-        ("op", "confirm", "balance 100.00"),
-        ("op", "deposit void 2", "100.00 GTQ leave the balance"),
-        ("op", "confirm", "Balance 0.00"),
+        ("op", "confirm", "balance Q100.00"),
+        ("op", "deposit void 2", "Q100.00 leave the balance"),
+        ("op", "confirm", "Balance Q0.00"),
         ("op", "deposit void 7", "no such deposit"),
     ],
     "cash is given back from the balance only": [
         ("op", "client add maria {maria} 100", "Add"),
         ("op", "confirm", "added"),
-        ("op", "withdraw maria 50", "balance is 0.00 GTQ"),
+        ("op", "withdraw maria 50", "balance is Q0.00"),
         ("op", "deposit confirm 1", "Confirm"),
-        ("op", "confirm", "balance 100.00"),
-        ("op", "withdraw maria 100.01", "balance is 100.00 GTQ"),
-        ("op", "withdraw maria 30 asked", "Pay 30.00 GTQ in cash out to maria (asked)"),
-        ("op", "confirm", "Balance 70.00"),
-        ("op", "deposit void 1", "only 70.00 GTQ are left"),
-        ("maria", "balance", "Balance: 70.00 GTQ"),
+        ("op", "confirm", "balance Q100.00"),
+        ("op", "withdraw maria 100.01", "balance is Q100.00"),
+        ("op", "withdraw maria 30 asked", "Pay Q30.00 in cash out to maria (asked)"),
+        ("op", "confirm", "Balance Q70.00"),
+        ("op", "deposit void 1", "only Q70.00 are left"),
+        ("maria", "balance", "Balance: Q70.00"),
     ],
     "a client sets the wallet": [
         ("op", MARIA, "added"),
@@ -211,7 +211,7 @@ SCENES = {
         ("op", "deposit maria 100", "Record"),
         ("op", "confirm", "pending"),
         ("op", "deposit confirm 1", "Confirm"),
-        ("op", "confirm", "balance 100.00"),
+        ("op", "confirm", "balance Q100.00"),
         ("maria", "balance", "bought yet.\nYou have no wallet set"),
         ("maria", "stats all", "No bitcoin bought yet."),
         ("maria", f"wallet {INVOICE_KEY}", "from now on"),
@@ -233,7 +233,7 @@ SCENES = {
         ("op", "client maria", "maria, closed"),
         ("op", "clients", "nothing to show"),
         ("op", MARIA, "added"),
-        ("maria", "balance", "Balance: 0.00"),
+        ("maria", "balance", "Balance: Q0.00"),
     ],
     "a lost key is replaced": [
         ("op", MARIA, "added"),
@@ -241,7 +241,7 @@ SCENES = {
         ("op", "client npub maria {op}", "belongs to an operator"),
         ("op", "client npub maria {fresh}", "Give maria another key"),
         ("op", "confirm", "maria now has the key nostr:npub1"),
-        ("fresh", "balance", "Balance: 0.00"),
+        ("fresh", "balance", "Balance: Q0.00"),
         ("maria", "balance", "only talks with people it already knows"),
     ],
     "help is made from the table": [
@@ -259,7 +259,7 @@ SCENES = {
     ],
     "an unknown word gets the nearest command": [
         ("op", MARIA, "added"),
-        ("maria", "balanse", "Balance: 0.00"),
+        ("maria", "balanse", "Balance: Q0.00"),
         ("maria", "histroy", "nothing to show yet"),
         ("op", "deposti maria 5", "Did you mean: deposit"),
         ("op", "client pasue maria", "Did you mean: client pause maria"),
@@ -272,7 +272,7 @@ SCENES = {
         ("op", "help balance", "a command of clients"),
         ("op", "saldo", "Source wallet: "),
         ("maria", "history abc", "Write the number of a page"),
-        ("maria", "Saldo", "Balance: 0.00"),
+        ("maria", "Saldo", "Balance: Q0.00"),
         ("maria", "¡Hola!", "More: help all."),
         ("maria", "ayuda saldo", "balance\nyour balance and what you received"),
         ("maria", "ayuda wallet", "For example: wallet maria@example.com"),
@@ -284,7 +284,7 @@ SCENES = {
             "status all",
             "Running.\nLamassu was not read yet.\nLamassu: in reach\nLNbits: OUT OF",
         ),
-        ("op", "status", "Source wallet: 5,000,000 sats"),
+        ("op", "status", "Source wallet: 5,000,000 sats (0.05000000 BTC)"),
         ("op", "poll", "Lamassu is read now"),
         ("op", "pause all", "Paused"),
         ("op", "pause all", "already"),
@@ -333,11 +333,11 @@ async def test_client_sees_cash_outs_as_they_come(talk):
     await talk.distribute(SETTLED)
     assert "15,000" not in await talk.tell("maria", "balance")
     assert "On the way to you: 18,000 sats" in await talk.tell("maria", "balance")
-    assert "18,000 sats for 150.00 GTQ, on its way" in await talk.tell("maria", "history")
+    assert "18,000 sats for Q150.00, on its way" in await talk.tell("maria", "history")
     assert "no more pages" in await talk.tell("maria", "history 2")
     assert "aaaa1111" in await talk.tell("op", "txs")
     shown = await talk.tell("op", "tx AAAA")
-    assert "maria: 150.00 GTQ, 18,000 sats, planned" in shown
+    assert "maria: Q150.00, 18,000 sats, planned" in shown
     assert "commission 1,000 sats; yours, as no client's: 6,000 sats" in shown
     payout = await talk.payout()
     assert payout.id[:8] in await talk.tell("op", "payouts")
@@ -367,12 +367,12 @@ async def test_held_cash_out_is_shared_out_whole(talk):
     hold_id = await talk.hold_cash_out(HELD)
     assert f"hold accept {hold_id}" in (await talk.letters_to("op2"))[-1]
     told = await talk.tell("op", "holds")
-    assert "the machine reported 100.00 GTQ given out" in told
+    assert "the machine reported Q100.00 given out" in told
     assert f"hold accept {hold_id} 100.00 GTQ\n" in told
     asked = await talk.tell("op", f"hold accept {hold_id}")
-    assert "maria: 150.00 GTQ, 18,000 sats" in asked
+    assert "maria: Q150.00, 18,000 sats" in asked
     done = await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "shared out: 200.00 GTQ, 24,000 sats, to one client" in done
+    assert "shared out: Q200.00, 24,000 sats, to one client" in done
     assert "used up" in (await talk.letters_to("maria"))[-1]
     assert "no such open hold" in await talk.tell("op", f"hold accept {hold_id}")
     assert await talk.audit() == ()
@@ -381,9 +381,9 @@ async def test_held_cash_out_is_shared_out_whole(talk):
 async def test_held_cash_out_is_scaled_to_what_left_the_machine(talk):
     await talk.add_client("maria", balance="1000")
     await talk.hold_cash_out(HELD)
-    assert "at most 200.00 GTQ" in await talk.tell("op", "hold accept bbbb2222 200.01")
-    done = await talk.do("op", "hold accept bbbb2222 100.00 GTQ")
-    assert "100.00 GTQ, 12,000 sats" in done
+    assert "at most Q200.00" in await talk.tell("op", "hold accept bbbb2222 200.01")
+    done = await talk.do("op", "hold accept bbbb2222 Q100.00")
+    assert "Q100.00, 12,000 sats" in done
     client = await talk.client("maria")
     assert (client.balance_minor, client.owed_sat) == (90_000, 12_000)
 
@@ -421,12 +421,12 @@ async def test_held_cash_out_with_broken_amounts_is_only_ignored(talk):
 
 
 ROWS = {
-    "amounts not usable (in Lamassu: 200.5 GTQ, 24,000 sats)": {
+    "amounts not usable (in Lamassu: Q200.5, 24,000 sats)": {
         "fiat": Decimal("200.50"),
         "crypto_atoms": Decimal(24_000),
     },
     "amounts not usable (in Lamassu: ?, 1 sat)": {"crypto_atoms": Decimal(1)},
-    "amounts not usable (in Lamassu: 1,000,000 USD, ?)": {
+    "amounts not usable (in Lamassu: US$1,000,000, ?)": {
         "fiat": Decimal(10) ** 6,
         "fiat_code": "USD",
         "crypto_atoms": Decimal("0.5"),
@@ -487,11 +487,11 @@ async def test_operator_changes_are_told_to_the_client(talk):
     await talk.tell("op", "client pause maria")
     await talk.do("op", "client npub maria {fresh}")
     told = "\n".join(await talk.letters_to("maria"))
-    for text in ("Welcome, maria", "where your bitcoin goes", "500.00 GTQ is in the machine"):
+    for text in ("Welcome, maria", "where your bitcoin goes", "Q500.00 is in the machine"):
         assert text in told
     for text in (
-        "100.00 GTQ back in cash",
-        "7.00 GTQ was struck out",
+        "Q100.00 back in cash",
+        "Q7.00 was struck out",
         "has paused you",
         "moved your account",
     ):

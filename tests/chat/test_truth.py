@@ -82,19 +82,19 @@ async def test_who_buys_nothing_is_told_at_the_deposit_and_so_are_the_operators(
     await way(talk)
     asked = await talk.tell("op", "deposit maria 200")
     assert asked.startswith(
-        f"Record a pending deposit of 200.00 GTQ for maria.\n{CAREFUL.format(why=why)}\n"
+        f"Record a pending deposit of Q200.00 for maria.\n{CAREFUL.format(why=why)}\n"
     )
     await talk.tell("op", f"confirm {asked.split('confirm ')[1][:4]}")
     assert CAREFUL.format(why=why) in (await talk.letters_to("op2"))[-1]
     noted = (await talk.letters_to("maria"))[-1]
-    assert noted.startswith("Your deposit of 200.00 GTQ is noted.")
+    assert noted.startswith("Your deposit of Q200.00 is noted.")
     assert told_her in noted
     asked = await talk.tell("op", "deposit confirm 2")
     assert CAREFUL.format(why=why) in asked
     await talk.tell("op", f"confirm {asked.split('confirm ')[1][:4]}")
     assert CAREFUL.format(why=why) in (await talk.letters_to("op2"))[-1]
     counts = (await talk.letters_to("maria"))[-1]
-    assert "is in the machine. Your balance is 300.00 GTQ." in counts
+    assert "is in the machine. Your balance is Q300.00." in counts
     assert told_her in counts
     assert told_her in await talk.tell("maria", "balance")
 
@@ -106,9 +106,7 @@ async def test_operators_see_who_buys_nothing_where_they_look(talk, why):
     await talk.add_client("maria", balance="100")
     await talk.add_client("juan", wallet="")
     await way(talk)
-    assert f"maria: 100.00 GTQ, owed 0 sats, buys nothing: {why}" in await talk.tell(
-        "op", "clients"
-    )
+    assert f"maria: Q100.00, owed 0 sats, buys nothing: {why}" in await talk.tell("op", "clients")
     assert f"\nBuys nothing: {why}" in await talk.tell("op", "client maria")
     assert f"With a balance, but nothing is bought ({why}): maria" in await summary(talk)
 
@@ -121,7 +119,7 @@ async def test_who_buys_is_warned_of_nothing(talk):
         assert "nothing" not in told.lower().replace("nothing was done", "")
     assert "nothing is bought" not in await summary(talk)
     assert (await talk.letters_to("maria"))[-1] == (
-        "Your deposit of 100.00 GTQ is in the machine. Your balance is 100.00 GTQ."
+        "Your deposit of Q100.00 is in the machine. Your balance is Q100.00."
     )
 
 
@@ -135,9 +133,7 @@ async def test_new_client_is_told_of_the_wallet_once(talk):
     await talk.do("op", "client add maria {maria} 100")
     welcome, noted = await talk.letters_to("maria")
     assert "wallet name@example.com" in welcome
-    assert (
-        noted == "Your deposit of 100.00 GTQ is noted. It counts as soon as it is in the machine."
-    )
+    assert noted == "Your deposit of Q100.00 is noted. It counts as soon as it is in the machine."
 
 
 @pytest.mark.parametrize(
@@ -237,7 +233,7 @@ async def test_who_has_handed_the_next_deposit_in_is_not_asked_for_it(talk):
     await talk.add_client("maria", balance="200")
     await talk.do("op", "deposit maria 700")
     assert (await use_up(talk)).endswith(
-        " Your next deposit, 700.00 GTQ, is noted; it counts as soon as it is in the machine."
+        " Your next deposit, Q700.00, is noted; it counts as soon as it is in the machine."
     )
 
 
@@ -273,7 +269,7 @@ async def price(talk, coin=800_000):
 
 
 async def test_wallet_that_takes_no_payment_so_small_is_told_of_in_time(talk):
-    """100 GTQ buy 12,500 sats, and the address takes 20,000 at least."""
+    """Q100 buy 12,500 sats, and the address takes 20,000 at least."""
     await price(talk)
     talk.addresses.min_sat = 20_000
     await talk.add_client("maria", wallet=ADDRESS)
@@ -307,7 +303,7 @@ async def test_cash_out_says_whom_it_passes_by_before_and_after(talk):
     await talk.add_client("juan", balance="100")
     hold = await talk.hold_cash_out("held-one")
     asked = await talk.tell("op", f"hold accept {hold}")
-    assert "juan: 100.00 GTQ" in asked
+    assert "juan: Q100.00" in asked
     assert "Passed by, for want of a wallet: maria" in asked
     await talk.tell("op", f"confirm {asked.split('confirm ')[1][:4]}")
     assert "Passed by, for want of a wallet: maria" in await talk.tell("op", "tx held-one")
@@ -379,9 +375,9 @@ async def test_low_balance_asks_nobody_for_what_is_handed_in_already(talk):
     await talk.add_client("maria", balance="300")
     await talk.do("op", "deposit maria 700")
     told = await use_up(talk)
-    assert told.startswith("Your balance is down to 100.00 GTQ.")
+    assert told.startswith("Your balance is down to Q100.00.")
     assert "bring" not in told
-    assert "700.00 GTQ, is noted" in told
+    assert "Q700.00, is noted" in told
 
 
 async def test_payout_beyond_a_ceiling_is_named_apart_where_operators_look(talk):
@@ -410,11 +406,11 @@ async def test_client_is_told_in_her_language(talk):
     await talk.do("op", "tx add Market 50 6000")
     letter = (await talk.letters_to("maria"))[-1]
     assert letter.startswith(
-        "Hubo una venta en la máquina y no se le compró nada. Su saldo de 100.00 GTQ se conserva.\n"
+        "Hubo una venta en la máquina y no se le compró nada. Su saldo de Q100.00 se conserva.\n"
         "Aún no tiene billetera, así que no se le puede comprar nada. Envíe: billetera"
     )
     assert (await talk.tell("maria", "mode fixed")) == (
-        "¿Cuánto al día? Envíe: modo fijo CANTIDAD (como máximo 2,000.00 GTQ)\n"
+        "¿Cuánto al día? Envíe: modo fijo CANTIDAD (como máximo Q2,000.00)\n"
         "Hasta entonces todo queda como está."
     )
 

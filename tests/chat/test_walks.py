@@ -5,11 +5,11 @@ from talk import code_in
 
 async def test_client_is_told_the_balance(talk):
     await talk.add_client("maria", balance="500")
-    assert "500.00 GTQ" in await talk.walk("maria", "balance")
+    assert "Q500.00" in await talk.walk("maria", "balance")
 
 
 async def test_operator_gives_a_command_with_a_code(talk):
     await talk.add_client("maria", balance="500")
     asked = await talk.walk("op", "withdraw maria 100")
-    assert "400.00 GTQ" in await talk.walk("op", f"confirm {code_in(asked)}")
-    assert "400.00 GTQ" in await talk.tell("maria", "balance")
+    assert "Q400.00" in await talk.walk("op", f"confirm {code_in(asked)}")
+    assert "Q400.00" in await talk.tell("maria", "balance")

@@ -21,10 +21,8 @@ async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):
     await ana.order(f"wallet {wallet.invoice_key}")
     await world.operator.order("deposit confirm 1")
     assert "mode fixed AMOUNT" in await ana.ask("mode fixed")
-    assert "100.00 GTQ at 23:59" in await ana.ask("mode fixed 100")
-    assert "Bought for one client in fixed mode: 100.00 GTQ" in await world.operator.order(
-        "fixed run"
-    )
+    assert "Q100.00 at 23:59" in await ana.ask("mode fixed 100")
+    assert "Bought for one client in fixed mode: Q100.00" in await world.operator.order("fixed run")
     await world.until(lambda: world.is_settled(1))
     await ana.ask("limit 150")
     assert world.stop() == 0
@@ -34,8 +32,8 @@ async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):
     await world.until(lambda: world.is_settled(2))
     assert await world.balance_sat(wallet) == bought(10_000) + bought(5_000)
     assert world.paid_sat("ana") == await world.balance_sat(wallet)
-    assert any("was made up: one client, 50.00 GTQ" in t for t in await world.operator.received())
+    assert any("was made up: one client, Q50.00" in t for t in await world.operator.received())
     assert "Nobody in fixed mode has anything left" in await world.operator.ask("fixed run")
-    assert "100.00 GTQ" in await ana.ask("history")
+    assert "Q100.00" in await ana.ask("history")
     world.stop()
     assert world.audit()["findings"] == []

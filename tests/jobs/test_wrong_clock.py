@@ -178,7 +178,7 @@ async def test_clock_that_leaps_ahead_is_told_once(tower):
     await tower.look(10)
     tower.clock.wrong = 2 * DAY
     (told,) = await tower.look(30)
-    assert told.startswith("The computer's clock went from 2026-03-01 06:")
+    assert told.startswith("The computer's clock went from 1 Mar 06:")
 
 
 async def test_computer_that_was_off_or_asleep_is_no_leap_of_the_clock(tower):

@@ -42,6 +42,8 @@ moment = "yyyy-MM-dd HH:mm"
 day = "yyyy-MM-dd"
 time = "HH:mm"
 fiat = "{number} {currency}"
+fiat_signed = "{sign}{number}"
+sats_and_coins = "{sats} ({coins} BTC)"
 percent = "{number}%"
 sats.one = "{n} sat"
 sats.other = "{n} sats"
@@ -68,6 +70,7 @@ moment = "dd.MM.yyyy HH:mm"
 day = "dd.MM.yyyy"
 time = "H:mm"
 fiat = "{currency} {number}"
+fiat_signed = "{number} {sign}"
 percent = "{number} %"
 sats.one = "{n} sat"
 sats.few = "{n} saty"
@@ -145,19 +148,20 @@ def test_arabic_has_six_plural_forms(texts, n, told):
 @pytest.mark.parametrize(
     ("field", "told"),
     [
-        (Fiat(150_050), "GTQ 1\xa0500,50"),
-        (Fiat(-5), "GTQ -0,05"),
+        (Fiat(150_050), "1\xa0500,50 Q"),
+        (Fiat(-5), "-0,05 Q"),
         (Sat(1), "1 sat"),
         (Sat(-1), "-1 sat"),
-        (Sat(1_234_567), "1\xa0234\xa0567 satów"),
+        (Sat(1_234_567), "1\xa0234\xa0567 satów (0,01234567 BTC)"),
         (Sat(12_342), "12\xa0342 saty"),
-        (Rate(20_000, 24_000), "GTQ 833\xa0333"),
+        (Rate(20_000, 24_000), "833\xa0333 Q"),
         (Percent(1250), "12,5 %"),
         (Tenths(25), "2,5"),
         (Moment(START), "01.03.2026 06:00"),
         (Day(date(2026, 3, 1)), "01.03.2026"),
         (Times((time(9), time(18, 30))), "9:00, 18:30"),
-        (Reported(Decimal("1500.125"), "GTQ"), "GTQ 1\xa0500,125"),
+        (Reported(Decimal("1500.125"), "GTQ"), "1\xa0500,125 Q"),
+        (Reported(Decimal(20), "CHF"), "CHF 20"),
         (LanguageName("en"), "English"),
         (LanguageName("pl"), "polski"),
         (LanguageName("xx"), "xx"),
@@ -172,7 +176,7 @@ def test_text_that_a_new_language_lacks_is_told_in_english_with_english_plurals(
     assert texts.render(Say("unsent", n=2), "pl") == "2 messages"
     assert texts.render(Say("unsent", n=1), "ar") == "One message"
     assert show(texts, Word("payout", "DONE"), "pl") == "done"
-    assert show(texts, Fiat(150_000), "ar") == "1,500.00 GTQ"
+    assert show(texts, Fiat(150_000), "ar") == "Q1,500.00"
     with pytest.raises(KeyError):
         texts.render(Say("no such key"), "pl")
 
@@ -183,14 +187,31 @@ def test_what_is_to_be_typed_or_read_by_a_program_is_the_same_in_each_language(t
         assert show(texts, Plain(Moment(START)), language) == "2026-03-01 06:00"
 
 
+def signed(text, currency):
+    """Return a core's amount as people are shown the amount: with the sign of GTQ in front."""
+    number = text.removesuffix(" GTQ")
+    if currency != "GTQ":
+        return text
+    return f"-Q{number[1:]}" if number.startswith("-") else f"Q{number}"
+
+
+def with_coins(sat):
+    """Return a core's amount of sats as people are shown the amount."""
+    if abs(sat) <= 1_000_000:
+        return sat_text(sat)
+    whole, part = divmod(abs(sat), 10**8)
+    return f"{sat_text(sat)} ({'-' if sat < 0 else ''}{whole:,}.{part:08} BTC)"
+
+
 @given(AMOUNTS, st.sampled_from(["GTQ", "JPY", "KWD"]))
 def test_english_and_spanish_write_money_as_the_core_does_to_the_last_digit(amount, currency):
     texts = load_texts(make_programme(currency=currency))
     for language in ("en", "es"):
-        assert show(texts, Fiat(amount), language) == fiat_text(amount, currency)
-        assert show(texts, Sat(amount), language) == sat_text(amount)
+        assert show(texts, Fiat(amount), language) == signed(fiat_text(amount, currency), currency)
+        assert show(texts, Sat(amount), language) == with_coins(amount)
         rate = Rate(abs(amount), 24_000)
-        assert show(texts, rate, language) == price_text(abs(amount), 24_000, currency)
+        price = price_text(abs(amount), 24_000, currency)
+        assert show(texts, rate, language) == signed(price, currency)
 
 
 @given(st.integers(min_value=0, max_value=10_000))
@@ -204,15 +225,17 @@ def test_english_and_spanish_write_percentages_without_zeros_at_the_end(percent_
 @given(amount=AMOUNTS)
 def test_no_language_loses_a_digit_of_an_amount(language, amount):
     assert digits_of(show(SHIPPED, Fiat(amount), language)) == f"{abs(amount):03}"
-    assert digits_of(show(SHIPPED, Sat(amount), language)) == str(abs(amount))
+    sats, _, coins = show(SHIPPED, Sat(amount), language).partition(" (")
+    assert digits_of(sats) == str(abs(amount))
+    assert digits_of(coins) == (f"{abs(amount):09}" if abs(amount) > 1_000_000 else "")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("1E+30", "1,000,000,000,000,000,000,000,000,000,000 GTQ"),
-        ("-0.0000001", "-0.0000001 GTQ"),
-        ("9" * 40 + ".25", "9,999" + ",999" * 12 + ".25 GTQ"),
+        ("1E+30", "Q1,000,000,000,000,000,000,000,000,000,000"),
+        ("-0.0000001", "-Q0.0000001"),
+        ("9" * 40 + ".25", "Q9,999" + ",999" * 12 + ".25"),
     ],
 )
 def test_amount_that_nobody_could_use_is_told_to_the_last_digit(text, told):
@@ -222,10 +245,10 @@ def test_amount_that_nobody_could_use_is_told_to_the_last_digit(text, told):
 @pytest.mark.parametrize(
     ("cldr", "told"),
     [
-        ("hi", "12,34,56,789.01 GTQ"),
-        ("de", "123.456.789,01 GTQ"),
-        ("de_CH", "123'456'789.01 GTQ"),
-        ("fr", "123\u202f456\u202f789,01 GTQ"),
+        ("hi", "Q12,34,56,789.01"),
+        ("de", "Q123.456.789,01"),
+        ("de_CH", "Q123'456'789.01"),
+        ("fr", "Q123\u202f456\u202f789,01"),
     ],
 )
 def test_digits_are_grouped_as_the_locale_does(tmp_path, cldr, told):
@@ -253,6 +276,8 @@ def test_amount_that_is_copied_from_an_answer_is_read_as_it_was_or_refused(cldr,
 def test_each_language_writes_dates_and_percentages(language):
     assert "2026" in show(SHIPPED, Moment(START), language)
     assert "2026" in show(SHIPPED, Day(date(2026, 3, 1)), language)
+    this_year = SHIPPED.render(Say("lines", lines=Moment(START)), language, now=START)
+    assert this_year == {"en": "1 Mar 06:00", "es": "1 mar 06:00"}[language]
     assert show(SHIPPED, Times((time(9, 45),)), language).endswith("45")
     assert "12" in show(SHIPPED, Percent(1250), language)
     assert digits_of(show(SHIPPED, Fiat(FIAT_MINOR_MAX), language)) == str(FIAT_MINOR_MAX)

@@ -35,7 +35,7 @@ class NoticeWriter:
         """Write to a client; a recipient of commission reads no messages."""
         if client.role is ClientRole.RECIPIENT:
             return
-        text = self._texts.render(told, client.language)
+        text = self._texts.render(told, client.language, now=now)
         message_id = outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
         outbox.expire(tx, message_id, expiry(told))
 
@@ -68,6 +68,6 @@ class NoticeWriter:
         self, tx: Tx, operator: str, told: Say, now: datetime, *, alarm: str = ""
     ) -> None:
         """Write to the operator of a pubkey."""
-        text = self._texts.render(told, self._programme.language)
+        text = self._texts.render(told, self._programme.language, now=now)
         message_id = outbox.write(tx, operator, text, now=now, alarm=alarm)
         outbox.expire(tx, message_id, expiry(told))

@@ -24,12 +24,12 @@ async def test_stats_tell_cost_worth_rates_pace_and_milestone(maria):
     await bought(maria, (1, 16_000, 20_000), (20, 8_200, 10_000), (14, 76_500, 90_000))
     assert await maria.tell("maria", "stats all") == (
         "What you bought so far:\n"
-        "120,000 sats for 1,007.00 GTQ\n"
-        "Average cost: 1 BTC = 839,166 GTQ\n"
-        "Market now: 1 BTC = 800,000 GTQ, so yours is worth 960.00 GTQ\n"
-        "Loss: 47.00 GTQ (4.7 %)\n"
-        "Best: 1 BTC = 800,000 GTQ, 2026-03-02 06:00\n"
-        "Worst: 1 BTC = 850,000 GTQ, 2026-04-05 06:00\n"
+        "120,000 sats for Q1,007.00\n"
+        "Average cost: 1 BTC = Q839,166\n"
+        "Market now: 1 BTC = Q800,000, so yours is worth Q960.00\n"
+        "Loss: Q47.00 (4.7 %)\n"
+        "Best: 1 BTC = Q800,000, 2 Mar 06:00\n"
+        "Worst: 1 BTC = Q850,000, 5 Apr 06:00\n"
         "3 payments, about 0.6 a week\n"
         "Next milestone: 250,000 sats, 130,000 sats to go (48 % done)"
     )
@@ -38,28 +38,28 @@ async def test_stats_tell_cost_worth_rates_pace_and_milestone(maria):
 async def test_stats_of_a_range_leave_out_what_was_before(maria):
     await bought(maria, (1, 16_000, 20_000), (20, 8_000, 10_000))
     told = await maria.tell("maria", "stats 7D")
-    assert "What you bought in the last 7 days:\n10,000 sats for 80.00 GTQ" in told
-    assert "Gain: 0.00 GTQ (0.0 %)" in told
+    assert "What you bought in the last 7 days:\n10,000 sats for Q80.00" in told
+    assert "Gain: Q0.00 (0.0 %)" in told
     assert "Best" not in told, "one rate is neither best nor worst"
     assert "One payment, about 1.0 a week" in told
     assert "Next milestone: 100,000 sats, 70,000 sats to go (30 % done)" in told
     told = await maria.tell("maria", "stats")
-    assert "in the last 30 days:\n30,000 sats for 240.00 GTQ" in told
+    assert "in the last 30 days:\n30,000 sats for Q240.00" in told
     assert told.endswith("All of it: stats all")
     maria.clock.at += timedelta(days=400)
     assert await maria.tell("maria", "stats 1y") == (
         "You bought nothing in the last year.\n"
         "Next milestone: 100,000 sats, 70,000 sats to go (30 % done)"
     )
-    assert "30,000 sats for 240.00" in await maria.tell("maria", "stats ALL")
+    assert "30,000 sats for Q240.00" in await maria.tell("maria", "stats ALL")
 
 
 async def test_stats_show_a_gain_at_a_better_price(maria):
     await bought(maria, (1, 16_000, 20_000))
     maria.wallet.coin = Decimal("880000.5")
     told = await maria.tell("maria", "stats")
-    assert "Market now: 1 BTC = 880,000 GTQ, so yours is worth 176.00 GTQ" in told
-    assert "Gain: 16.00 GTQ (10.0 %)" in told
+    assert "Market now: 1 BTC = Q880,000, so yours is worth Q176.00" in told
+    assert "Gain: Q16.00 (10.0 %)" in told
 
 
 @pytest.mark.parametrize("outage", ["no answer", "no price"])
@@ -68,7 +68,7 @@ async def test_stats_are_answered_without_a_market_price(maria, outage):
     maria.wallet.down = outage == "no answer"
     maria.wallet.coin = None
     told = await maria.tell("maria", "stats")
-    assert "Average cost: 1 BTC = 800,000 GTQ" in told
+    assert "Average cost: 1 BTC = Q800,000" in told
     assert "LNbits tells no market price just now." in told
     assert "Gain" not in told
 
@@ -86,8 +86,8 @@ async def test_stats_show_commission_apart(maria):
     await maria.do("op", "commission set maria 90")
     await bought(maria, (1, 16_000, 20_000))
     told = await maria.tell("maria", "stats 30d")
-    assert "20,000 sats for 160.00 GTQ" in told
-    assert "Average cost: 1 BTC = 800,000 GTQ" in told
+    assert "20,000 sats for Q160.00" in told
+    assert "Average cost: 1 BTC = Q800,000" in told
     assert "One payment, about 1.0 a week" in told
     assert "Commission besides: 900 sats" in told
     assert "80,000 sats to go (20 % done)" in told

@@ -31,11 +31,11 @@ async def spanish(tmp_path):
 async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it(maria):
     assert "Language: English" in await maria.tell("maria", "settings")
     assert await maria.tell("maria", "language es") == ("Desde ahora le escribo en español.")
-    assert (await maria.tell("maria", "balance")).startswith("Saldo: 1,500.00 GTQ\n")
+    assert (await maria.tell("maria", "balance")).startswith("Saldo: Q1,500.00\n")
     assert "Idioma: español" in await maria.tell("maria", "settings")
     await maria.do("op", "withdraw maria 100")
     assert (await maria.letters_to("maria"))[-1] == (
-        "Recibió 100.00 GTQ de vuelta en efectivo. Su saldo es 1,400.00 GTQ."
+        "Recibió Q100.00 de vuelta en efectivo. Su saldo es Q1,400.00."
     )
     assert await maria.tell("maria", "wallet somewhere") == (
         "Esa no es una billetera a la que pueda pagar. Envíe una dirección Lightning como"
@@ -45,7 +45,7 @@ async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it
     assert "No conozco ese comando" in await maria.tell("maria", "holds")
     assert "saldo y lo que recibió" in await maria.tell("maria", "help all")
     assert "From now on I write to you in English." in await maria.tell("maria", "LANGUAGE En")
-    assert (await maria.tell("maria", "balance")).startswith("Balance: 1,400.00 GTQ")
+    assert (await maria.tell("maria", "balance")).startswith("Balance: Q1,400.00")
 
 
 async def test_others_are_still_written_to_in_their_own_language(maria):
@@ -118,7 +118,7 @@ async def test_what_was_asked_in_one_language_is_asked_again_in_the_other(maria)
 
 async def test_programme_in_spanish_speaks_it_to_operators_new_clients_and_strangers(spanish):
     asked = await spanish.tell("op", "client add maria {maria} 100")
-    assert asked.startswith("Agregar al cliente maria con un depósito pendiente de 100.00 GTQ.")
+    assert asked.startswith("Agregar al cliente maria con un depósito pendiente de Q100.00.")
     added = await spanish.tell("op", f"confirm {code_in(asked)}")
     assert added.endswith("Cuando esté en la máquina: depósito confirmar 1")
     assert (await spanish.letters_to("maria"))[0].startswith("¡Le damos la bienvenida, maria!")

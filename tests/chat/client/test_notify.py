@@ -90,7 +90,7 @@ async def test_each_payout_is_told_at_once_with_each(maria):
     await news(maria)
     await arrive(maria, 12_000)
     (text,) = await news(maria)
-    assert text.startswith("12,000 sats have arrived in your wallet, for 100.00 GTQ")
+    assert text.startswith("12,000 sats have arrived in your wallet, for Q100.00")
     await at(maria, "2026-03-02 19:00")
     assert await news(maria) == []
 
@@ -106,8 +106,8 @@ async def test_daily_digest_comes_at_its_hour_with_all_that_has_arrived(maria):
     (text,) = await news(maria)
     assert text == (
         "2 payments have arrived in your wallet.\n"
-        "Bought: 25,000 sats for 250.00 GTQ (1 BTC = 1,000,000 GTQ on average)\n"
-        "Balance left: 899,750.00 GTQ"
+        "Bought: 25,000 sats for Q250.00 (1 BTC = Q1,000,000 on average)\n"
+        "Balance left: Q899,750.00"
     )
     for hour in ("2026-03-01 19:01", "2026-03-02 19:00", "2026-03-08 19:00"):
         await at(maria, hour)
@@ -126,9 +126,9 @@ async def test_digest_names_what_was_bought_and_the_part_of_the_commission(maria
     (text,) = await news(maria)
     assert text == (
         "2 payments have arrived in your wallet.\n"
-        "Bought: 12,000 sats for 100.00 GTQ (1 BTC = 833,333 GTQ on average)\n"
+        "Bought: 12,000 sats for Q100.00 (1 BTC = Q833,333 on average)\n"
         "Your part of the commission: 500 sats\n"
-        "Balance left: 899,900.00 GTQ"
+        "Balance left: Q899,900.00"
     )
 
 
@@ -167,10 +167,10 @@ async def test_off_tells_no_payout_and_all_the_rest(maria):
     await maria.do("op", f"deposit confirm {told.split()[1]}")
     await maria.do("op", "withdraw maria 900,250")
     assert [text.split(".")[0] for text in await news(maria)] == [
-        "Your deposit of 500",
-        "Your deposit of 500",
-        "You got 900,250",
-        "Your balance is down to 150",
+        "Your deposit of Q500",
+        "Your deposit of Q500",
+        "You got Q900,250",
+        "Your balance is down to Q150",
     ]
     assert "12,000 sats" in await maria.tell("maria", "history")
 
@@ -219,7 +219,7 @@ async def test_closing_tells_what_waited(maria):
     await news(maria)
     assert "is closed" in await maria.tell("op", "client close maria")
     arrived, closed = await news(maria)
-    assert "12,000 sats for 100.00 GTQ" in arrived
+    assert "12,000 sats for Q100.00" in arrived
     assert closed.startswith("Your account here is closed")
     assert (await leaving(maria, "maria"))[-2:] == [arrived, closed]
     await at(maria, "2026-03-08 19:00")

@@ -9,16 +9,14 @@ async def test_list_begins_with_the_totals_of_thirty_days(scene):
     await scene.distribute("bbbb2222")
     listed = await scene.tell("op", "txs")
     assert listed.startswith(
-        "Cash-outs, newest first. In the last 30 days: 2, 400.00 GTQ without those ignored.\nbbbb2222 "
+        "Cash-outs, newest first. In the last 30 days: 2, Q400.00 without those ignored.\nbbbb2222 "
     )
 
 
 async def test_held_cash_outs_say_why(scene):
     await scene.distribute("bbbb2222")
     held = await scene.tell("op", "txs held")
-    assert held.startswith(
-        "Cash-outs that wait or are held: 1, 200.00 GTQ in all. To decide: holds\n"
-    )
+    assert held.startswith("Cash-outs that wait or are held: 1, Q200.00 in all. To decide: holds\n")
     assert "bbbb2222" not in held
     assert held.endswith("held (the machine says the sale did not go through)") or "(" in held
 

@@ -18,9 +18,9 @@ async def add_many(talk, names):
 async def test_list_begins_with_totals(scene):
     await scene.tell("op", "client pause lena")
     assert await scene.tell("op", "clients") == (
-        "Clients: 2, of them 1 active, 1 paused. Balances: 1,000.00 GTQ in all.\n"
-        "lena: 0.00 GTQ, owed 0 sats, paused by the operator\n"
-        "maria: 1,000.00 GTQ, owed 0 sats, active"
+        "Clients: 2, of them 1 active, 1 paused. Balances: Q1,000.00 in all.\n"
+        "lena: Q0.00, owed 0 sats, paused by the operator\n"
+        "maria: Q1,000.00, owed 0 sats, active"
     )
 
 
@@ -36,7 +36,7 @@ async def test_filters_select_low_without_wallet_and_paused(scene):
     await add_many(scene, ["ana"])
     await scene.tell("op", "client pause ana")
     low = await scene.tell("op", "clients low")
-    assert low.startswith("Low or used up: 2. Balances: 0.00 GTQ in all.\nana: ")
+    assert low.startswith("Low or used up: 2. Balances: Q0.00 in all.\nana: ")
     assert "maria" not in low
     bare = await scene.tell("op", "clients wallet")
     assert bare.startswith("Without a wallet: 2. ")
@@ -98,7 +98,7 @@ async def test_views_of_a_client(scene):
     assert history.startswith("What maria got, newest first. Balance: ")
     assert history.splitlines()[1].endswith(", planned")
     deposited = await scene.tell("op", "client maria deposits")
-    assert deposited.splitlines()[1].startswith("#2 maria 500.00 GTQ, pending")
+    assert deposited.splitlines()[1].startswith("#2 maria Q500.00, pending")
     paid = await scene.tell("op", "client maria payouts")
     assert paid.splitlines()[1].startswith(f"payout {(await scene.payout()).id[:8]}, ")
     assert await scene.tell("op", "client lena payouts") == (

@@ -172,7 +172,7 @@ async def test_split_is_shown_with_the_cash_out(talk):
     shown = await talk.tell("op", "tx aaaa")
     (rosas,) = await payouts_of(talk, "rosa")
     marias = await payouts_of(talk, "maria")
-    assert "maria: 150.00 GTQ, 18,000 sats, planned" in shown
+    assert "maria: Q150.00, 18,000 sats, planned" in shown
     assert "commission 1,000 sats; yours, as no client's: 6,000 sats" in shown
     assert (
         f"Of the commission:\nrosa: 400 sats, planned {rosas[:8]}"
@@ -190,14 +190,14 @@ async def test_client_sees_commission_apart_from_what_was_bought(talk):
     await talk.do("op", "commission set maria 40")
     await talk.distribute(CASH_OUT)
     told = await talk.tell("maria", "balance")
-    assert "Bought so far: 18,000 sats for 150.00 GTQ (1 BTC = 833,333 GTQ on average)" in told
+    assert "Bought so far: 18,000 sats for Q150.00 (1 BTC = Q833,333 on average)" in told
     assert "Commission earned: 400 sats" in told
     assert "On the way to you: 18,400 sats" in told
     history = await talk.tell("maria", "history")
-    assert "18,000 sats for 150.00 GTQ, on its way" in history
+    assert "18,000 sats for Q150.00, on its way" in history
     assert re.search(r"\d  400 sats of commission, on its way", history)
     card = await talk.tell("op", "client maria")
-    assert "Bought: 18,000 sats for 150.00 GTQ\nCommission earned: 400 sats" in card
+    assert "Bought: 18,000 sats for Q150.00\nCommission earned: 400 sats" in card
     assert "Still to be paid: 18,400 sats" in card
 
 
@@ -323,7 +323,7 @@ async def test_removed_recipient_is_paid_before_the_name_is_free(talk):
     await talk.do("op", f"payout cancel {payout_id}")
     assert "All of the commission is yours" in await talk.tell("op", "commission")
     assert "rosa is added" in await talk.tell("op", "client add rosa {maria}")
-    assert "Balance: 0.00 GTQ" in await talk.tell("maria", "balance")
+    assert "Balance: Q0.00" in await talk.tell("maria", "balance")
     assert await talk.audit() == ()
 
 
@@ -351,7 +351,7 @@ async def test_held_cash_out_tells_and_splits_the_scaled_commission(talk):
     await talk.add_client("maria", balance="1000")
     await talk.do("op", ROSA)
     await talk.hold_cash_out(HELD)
-    asked = await talk.tell("op", "hold accept bbbb2222 100.00 GTQ")
+    asked = await talk.tell("op", "hold accept bbbb2222 Q100.00")
     assert "Commission: 500 sats.\nOf the commission:\nrosa: 200 sats\nyours: 300 sats" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     split = await talk.database.read(lambda tx: by_id(tx, f"commission:{HELD}"))

@@ -18,7 +18,7 @@ CEILING = 200_000
 
 @pytest.fixture
 async def maria(talk):
-    """Maria saves 100.00 GTQ a day out of 1,500.00 GTQ."""
+    """Maria saves Q100.00 a day out of Q1,500.00."""
     await talk.add_client("maria", balance="1500")
     await talk.tell("maria", "mode fixed 100")
     return talk
@@ -56,7 +56,7 @@ async def test_fixed_mode_without_a_limit_asks_for_it_and_changes_nothing(talk):
     await talk.add_client("maria", balance="1500")
     told = await talk.tell("maria", "mode fixed")
     assert told == (
-        "How much a day? Send: mode fixed AMOUNT (at most 2,000.00 GTQ)\n"
+        "How much a day? Send: mode fixed AMOUNT (at most Q2,000.00)\n"
         "Until then everything stays as it is."
     )
     assert (await talk.client("maria")).mode == "flow"
@@ -72,7 +72,7 @@ async def test_fixed_mode_without_a_limit_asks_for_it_and_changes_nothing(talk):
 async def test_fixed_mode_and_its_limit_are_taken_in_one(talk):
     await talk.add_client("maria", balance="1500")
     told = await talk.tell("maria", "mode fixed 50")
-    assert "50.00 GTQ a day:\n25.00 GTQ at 09:00, 18:00" in told
+    assert "Q50.00 a day:\nQ25.00 at 09:00, 18:00" in told
     client = await talk.client("maria")
     assert (client.mode, client.fixed_limit_minor) == ("fixed", 5_000)
     assert (await talk.tell("maria", "mode fixed")).startswith("From now on you buy at fixed times")
@@ -93,7 +93,7 @@ async def test_question_for_the_limit_is_forgotten_after_a_day_and_by_flow_mode(
 @pytest.mark.parametrize(
     ("written", "answer"),
     [
-        ("mode fixed 2000.01", "at most 2,000.00 GTQ a day"),
+        ("mode fixed 2000.01", "at most Q2,000.00 a day"),
         ("mode fixed 0", "mode flow (you buy with each sale), or pause"),
         ("mode fixed 1.500", "not clear"),
         ("mode fixed 50 now", "Did you mean: mode fixed 50.00"),
@@ -122,18 +122,18 @@ async def test_limit_above_a_lowered_ceiling_is_told_as_what_it_gives(maria):
     await maria.tell("maria", "limit 200")
     with_terms(maria, daily_limit_max_minor=15_000)
     told = await maria.tell("maria", "limit")
-    assert told.startswith("150.00 GTQ a day:\n100.00 GTQ at 09:00\n50.00 GTQ at 18:00\n")
-    assert "150.00 GTQ a day, at 09:00, 18:00" in await maria.tell("op", "client maria")
+    assert told.startswith("Q150.00 a day:\nQ100.00 at 09:00\nQ50.00 at 18:00\n")
+    assert "Q150.00 a day, at 09:00, 18:00" in await maria.tell("op", "client maria")
 
 
 async def test_limit_says_what_each_run_gives_and_when_it_counts(maria):
     told = await maria.tell("maria", "limit 150.01")
-    assert told.startswith("150.01 GTQ a day:\n75.00 GTQ at 09:00\n75.01 GTQ at 18:00\n")
+    assert told.startswith("Q150.01 a day:\nQ75.00 at 09:00\nQ75.01 at 18:00\n")
     assert "counts from the next time" in told
     assert "mode fixed" not in told
-    assert "100.00 GTQ at 09:00, 18:00" in await maria.tell("maria", "limit 200")
-    assert "200.00 GTQ a day, at 09:00, 18:00" in await maria.tell("maria", "settings")
-    assert "100.00 GTQ at 09:00, 18:00" in await maria.tell("maria", "mode fixed")
+    assert "Q100.00 at 09:00, 18:00" in await maria.tell("maria", "limit 200")
+    assert "Q200.00 a day, at 09:00, 18:00" in await maria.tell("maria", "settings")
+    assert "Q100.00 at 09:00, 18:00" in await maria.tell("maria", "mode fixed")
     assert "limit AMOUNT" not in await maria.tell("maria", "balance")
 
 
@@ -148,20 +148,20 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
 @pytest.mark.parametrize(
     ("written", "answer"),
     [
-        ("limit 2000.01", "at most 2,000.00 GTQ a day"),
+        ("limit 2000.01", "at most Q2,000.00 a day"),
         ("limit 0", "send: mode flow (you buy with each sale), or pause"),
         ("limit Q0.00", "send: mode flow"),
         ("limit -5", "not clear or out of range"),
         ("limit off", "limit [AMOUNT]"),
         (
             "limit",
-            "50.00 GTQ at 09:00, 18:00\nTo change it: limit AMOUNT (at most 2,000.00 GTQ a day)",
+            "Q50.00 at 09:00, 18:00\nTo change it: limit AMOUNT (at most Q2,000.00 a day)",
         ),
         ("help limit", "limit [AMOUNT]"),
         ("limit 1.500", "not clear"),
         (
             "mode",
-            "You buy a fixed amount at fixed times.\n100.00 GTQ a day, at 09:00, 18:00\nTo change",
+            "You buy a fixed amount at fixed times.\nQ100.00 a day, at 09:00, 18:00\nTo change",
         ),
         ("help mode", "mode [flow|fixed] [AMOUNT]\n"),
         ("mode weekly", "Write flow, to buy with each sale"),
@@ -179,14 +179,12 @@ async def test_mode_and_limit_alone_tell_what_is_so_in_flow_mode(talk):
     assert (await talk.tell("maria", "mode")).startswith("You buy with each sale at the machine.\n")
     told = await talk.tell("maria", "limit")
     assert (
-        "No daily amount is set yet. Send: limit AMOUNT (at most 2,000.00 GTQ)\nFor now you buy with"
+        "No daily amount is set yet. Send: limit AMOUNT (at most Q2,000.00)\nFor now you buy with"
         in told
     )
     assert "nothing is bought" not in told
     await talk.tell("maria", "limit 100")
-    assert "50.00 GTQ at 09:00, 18:00\nFor now you buy with each" in await talk.tell(
-        "maria", "limit"
-    )
+    assert "Q50.00 at 09:00, 18:00\nFor now you buy with each" in await talk.tell("maria", "limit")
 
 
 async def test_client_goes_back_to_flow_mode(maria):
@@ -215,10 +213,10 @@ async def test_flow_mode_that_is_off_is_refused(maria):
 async def test_client_sees_what_fixed_mode_bought(maria):
     assert "at the next fixed time" in await maria.tell("maria", "balance")
     await run(maria, 1)
-    assert "6,250 sats for 50.00 GTQ, on its way" in await maria.tell("maria", "history")
+    assert "6,250 sats for Q50.00, on its way" in await maria.tell("maria", "history")
     told = await maria.tell("maria", "balance")
-    assert "Balance: 1,450.00 GTQ" in told
-    assert "Bought so far: 6,250 sats for 50.00 GTQ (1 BTC = 800,000 GTQ" in told
+    assert "Balance: Q1,450.00" in told
+    assert "Bought so far: 6,250 sats for Q50.00 (1 BTC = Q800,000" in told
 
 
 async def test_client_in_fixed_mode_who_comes_back_is_told_of_fixed_times(maria):
@@ -228,7 +226,7 @@ async def test_client_in_fixed_mode_who_comes_back_is_told_of_fixed_times(maria)
 
 async def test_operator_sees_a_clients_mode_and_limit(maria):
     shown = await maria.tell("op", "client maria")
-    assert "Buys: a fixed amount at fixed times\n100.00 GTQ a day, at 09:00, 18:00" in shown
+    assert "Buys: a fixed amount at fixed times\nQ100.00 a day, at 09:00, 18:00" in shown
 
 
 async def test_clients_know_no_fixed_command(maria):
@@ -247,16 +245,18 @@ async def test_plan_tells_times_the_next_run_and_the_last_ones(maria):
     await run(maria, 1)
     maria.clock.at = START + timedelta(hours=4)
     shown = await maria.tell("op", "fixed")
-    assert shown.startswith("Fixed mode buys at 09:00, 18:00; a client can choose at most 2,000.00")
+    assert shown.startswith(
+        "Fixed mode buys at 09:00, 18:00; a client can choose at most Q2,000.00"
+    )
     assert (
-        "Next: 2026-03-01 18:00, one client, 50.00 GTQ, 6,250 sats at present"
-        " (1 BTC = 800,000 GTQ, from LNbits)"
+        "Next: 1 Mar 18:00, one client, Q50.00, 6,250 sats at present"
+        " (1 BTC = Q800,000, from LNbits)"
     ) in shown
     lines = shown.split("\n")
     assert lines[-3:] == [
-        "2026-03-01 09:00: one client, 50.00 GTQ, 6,250 sats (1 BTC = 800,000 GTQ)",
-        "2026-02-28 18:00: held (LNbits has paid for this already, the ledger does not know of it)",
-        "2026-02-28 09:00: lapsed (LNbits tells no price)",
+        "1 Mar 09:00: one client, Q50.00, 6,250 sats (1 BTC = Q800,000)",
+        "28 Feb 18:00: held (LNbits has paid for this already, the ledger does not know of it)",
+        "28 Feb 09:00: lapsed (LNbits tells no price)",
     ]
 
 
@@ -282,11 +282,11 @@ async def test_plan_tells_what_stops_the_next_run(maria):
 async def test_runs_shares_are_shown_by_the_runs_id(maria):
     await run(maria, 1)
     shown = await maria.tell("op", "tx FIXED:2026-03-01t09:00")
-    assert shown.startswith("2026-03-01 09:00: one client, 50.00 GTQ, 6,250 sats")
-    assert "maria: 50.00 GTQ, 6,250 sats, planned" in shown
+    assert shown.startswith("1 Mar 09:00: one client, Q50.00, 6,250 sats")
+    assert "maria: Q50.00, 6,250 sats, planned" in shown
     await put_off(maria, 2, "waiting", "prices_too_far_apart")
     assert (await maria.tell("op", "tx fixed:2026-03-01T18:00")).strip() == (
-        "2026-03-01 18:00: waiting (the prices of LNbits and Lamassu are too far apart)"
+        "1 Mar 18:00: waiting (the prices of LNbits and Lamassu are too far apart)"
     )
     assert "no cash-out" in await maria.tell("op", "tx fixed:2026-03-02T18:00")
 
@@ -297,23 +297,23 @@ async def test_runs_shares_are_shown_by_the_runs_id(maria):
 async def test_run_by_hand_gives_what_the_day_has_left_and_is_reported(maria):
     await run(maria, 1)
     asked = await maria.tell("op", "fixed run")
-    assert "Buy now for one client, what is left of the limit of 2026-03-01: 50.00 GTQ" in asked
-    assert "about 6,300 sats at about 800,000 GTQ for 1 BTC" in asked
+    assert "Buy now for one client, what is left of the limit of 1 Mar: Q50.00" in asked
+    assert "about 6,300 sats at about Q800,000 for 1 BTC" in asked
     maria.wallet.coin = Decimal("801000.00")
     done = await maria.tell("op", f"confirm {code_in(asked)}")
-    assert "Bought for one client in fixed mode: 50.00 GTQ, 6,242 sats" in done
-    assert "801,000 GTQ" in done
+    assert "Bought for one client in fixed mode: Q50.00, 6,242 sats" in done
+    assert "Q801,000" in done
     assert done in (await maria.letters_to("op2"))[-1]
     assert maria.rung[-1] == "payouts"
     assert "anything left to give today" in await maria.tell("op", "fixed run")
     listed = await maria.tell("op", "fixed")
-    assert "by hand: one client, 50.00 GTQ" in listed
+    assert "by hand: one client, Q50.00" in listed
     assert "(who got what: tx fixed:2026-03-01T09:00):" in listed
     (id_,) = (
         row["id"] for row in await maria.sql("SELECT id FROM fixed_run ORDER BY due_at LIMIT 1")
     )
     for written in (id_, id_[:-6], "fixed:2026-03-01T06"):
-        assert "maria: 50.00 GTQ, 6,242 sats" in await maria.tell("op", f"tx {written}")
+        assert "maria: Q50.00, 6,242 sats" in await maria.tell("op", f"tx {written}")
     assert "Several begin like that" in await maria.tell("op", "tx fixed:2026-03-01")
     await run(maria, 2)
     assert (await maria.client("maria")).balance_minor == 140_000
@@ -325,7 +325,7 @@ async def test_run_by_hand_whose_effect_changed_asks_again(maria):
     await run(maria, 1)
     again = await maria.tell("op", f"confirm {code_in(asked)}")
     assert "changed meanwhile" in again
-    assert "50.00 GTQ" in again
+    assert "Q50.00" in again
     maria.wallet.coin = Decimal(900_000)
     assert "changed meanwhile" in await maria.tell("op", f"confirm {code_in(again)}")
     assert (await maria.client("maria")).balance_minor == 145_000
@@ -337,7 +337,7 @@ async def test_run_by_hand_confirmed_on_the_next_day_asks_again(maria):
     maria.clock.at = datetime(2026, 3, 2, 6, 1, tzinfo=UTC)
     again = await maria.tell("op", f"confirm {code_in(asked)}")
     assert "changed meanwhile" in again
-    assert "limit of 2026-03-02" in again
+    assert "limit of 2 Mar" in again
 
 
 async def test_run_by_hand_makes_payouts_that_audit_finds_sound(maria):
@@ -345,7 +345,7 @@ async def test_run_by_hand_makes_payouts_that_audit_finds_sound(maria):
     await maria.tell("juan", "mode fixed 2000")
     asked = await maria.tell("op", "fixed run")
     assert "Buy now for 2 clients" in asked
-    assert "130.00 GTQ" in asked
+    assert "Q130.00" in asked
     await maria.tell("op", f"confirm {code_in(asked)}")
     assert "used up" in (await maria.letters_to("juan"))[-1]
     rows = await maria.sql("SELECT client_id, amount_sat, state FROM payout ORDER BY client_id")

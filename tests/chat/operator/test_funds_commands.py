@@ -28,9 +28,9 @@ async def flow(talk, *, days=14, sat=20_000, fiat_minor=10_000):
 
 async def test_funds_of_an_empty_programme(talk):
     assert await talk.tell("op", "funds") == (
-        "Source wallet: 5,000,000 sats\n"
+        "Source wallet: 5,000,000 sats (0.05000000 BTC)\n"
         "To be paid: 0 sats in 0 payouts\n"
-        "Free after that: 5,000,000 sats\n"
+        "Free after that: 5,000,000 sats (0.05000000 BTC)\n"
         "Expected need: nothing yet, no recent cash-outs and no fixed amounts.\n"
         "No top-up is needed."
     )
@@ -44,15 +44,15 @@ async def test_funds_adds_up_what_is_owed_expected_and_missing(talk):
     talk.wallet.balance = 900_000_999
     told = await talk.tell("op", "funds")
     # 14 payouts of 20,000 sats with a reserve of 1 % each, 13 of them of the last 14 days;
-    # 1,000 GTQ are 125,000 sats.
+    # Q1,000 are 125,000 sats.
     assert told == (
         "Source wallet: 900,000 sats\n"
         "To be paid: 280,000 sats in 14 payouts\n"
         "With LNbits' reserve for fees: 282,800 sats\n"
         "Free after that: 617,200 sats\n"
-        "Expected need: 143,572 sats a day, 1,005,000 sats in 7 days\n"
+        "Expected need: 143,572 sats a day, 1,005,000 sats (0.01005000 BTC) in 7 days\n"
         "  of it cash-outs, as in the last 14 days: 18,572 sats a day\n"
-        "  of it fixed amounts: 1,000.00 GTQ a day, 7,000.00 GTQ in 7 days\n"
+        "  of it fixed amounts: Q1,000.00 a day, Q7,000.00 in 7 days\n"
         "That lasts about 4 days.\n"
         "To fill it up: topup 1382800"
     )
@@ -63,7 +63,7 @@ async def test_funds_without_a_price_says_so(talk):
     await set_fixed(talk, "juan", 100_000)
     talk.wallet.coin = None
     told = await talk.tell("op", "funds")
-    assert "of it fixed amounts: 1,000.00 GTQ a day" in told
+    assert "of it fixed amounts: Q1,000.00 a day" in told
     assert "LNbits tells no price" in told
     assert "lasts" not in told
 
@@ -91,7 +91,7 @@ async def test_funds_shows_what_is_missing_held_and_asked_for(talk):
     told = await talk.tell("op", "funds")
     assert "Missing for that: 1 sat\n" in told
     assert "Held, not counted: 24,000 sats in one payout" in told
-    assert "A top-up invoice over 70,000 sats is open until 2026-03-01 11:00." in told
+    assert "A top-up invoice over 70,000 sats is open until 1 Mar 11:00." in told
     assert "lasts" not in told
     assert "To fill it up: topup 2000001" in told
     talk.clock.at += timedelta(hours=5)
@@ -156,13 +156,13 @@ async def test_low_deposit_message_tells_how_long_the_rest_lasts(talk):
     now = talk.clock.now()
     await talk.database.transact(lambda tx: talk.notices.clients.note_low(tx, maria.id, now))
     assert (await talk.letters_to("maria"))[-1] == (
-        "Your balance is down to 150.00 GTQ. At the present pace it lasts about 2 days."
+        "Your balance is down to Q150.00. At the present pace it lasts about 2 days."
         " Please bring the next deposit soon, so that it goes on."
     )
 
 
 async def test_cash_outs_need_no_more_than_the_balances_can_buy(talk):
-    """A young programme's pace says little: 10 GTQ are left, which buy 1,250 sats."""
+    """A young programme's pace says little: Q10 are left, which buy 1,250 sats."""
     await talk.add_client("maria", balance="110")
     await talk.distribute("c1", sat=20_000, fiat_minor=10_000)
     told = await talk.tell("op", "funds")
@@ -195,7 +195,7 @@ async def test_top_up_brings_the_wallet_through_a_week_where_that_takes_more(tal
     await talk.add_client("maria", balance="500,000")
     await set_fixed(talk, "maria", 200_000)
     talk.wallet.balance = 0
-    # 28,000 GTQ in 7 days are 3,500,000 sats; the target is less.
+    # Q28,000 in 7 days are 3,500,000 sats (0.03500000 BTC); the target is less.
     assert "To fill it up: topup 3500000" in await talk.tell("op", "funds")
 
 

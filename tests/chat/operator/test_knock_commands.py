@@ -33,7 +33,9 @@ async def summary(talk):
         found = Surroundings(None, [])
         return daily_summary(tx, talk.programme, found, talk.clock.now(), npub=npub)
 
-    return talk.texts.render(await talk.database.read(work), talk.programme.language)
+    return talk.texts.render(
+        await talk.database.read(work), talk.programme.language, now=talk.clock.now()
+    )
 
 
 # What the stranger gets
@@ -131,12 +133,12 @@ async def test_client_is_added_by_a_code_with_a_first_deposit(talk):
     talk.clock.at += timedelta(minutes=5)
     asked = await talk.tell("op", f"client add juan {code.lower()} 1500")
     assert asked.splitlines()[:3] == [
-        "Add the client juan with a pending deposit of 1,500.00 GTQ.",
+        "Add the client juan with a pending deposit of Q1,500.00.",
         f"nostr:{NPUBS['juan']}",
-        'Knocked 2026-03-01 06:00. Profile: "Juan P." (anybody can choose any name)',
+        'Knocked 1 Mar 06:00. Profile: "Juan P." (anybody can choose any name)',
     ]
     done = await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "juan is added, with deposit 1 of 1,500.00 GTQ pending" in done
+    assert "juan is added, with deposit 1 of Q1,500.00 pending" in done
     assert (await talk.client("juan")).pubkey == PEOPLE["juan"]
     assert [line.split("!")[0] for line in (await talk.letters_to("juan"))[1:2]] == [
         "Welcome, juan"
@@ -147,9 +149,7 @@ async def test_client_is_added_by_a_code_with_a_first_deposit(talk):
 async def test_client_is_added_by_a_code_alone_after_a_question_too(talk):
     code = await talk.knock("juan")
     asked = await talk.tell("op", f"client add juan {code}")
-    assert asked.startswith(
-        f"Add the client juan.\nnostr:{NPUBS['juan']}\nKnocked 2026-03-01 06:00."
-    )
+    assert asked.startswith(f"Add the client juan.\nnostr:{NPUBS['juan']}\nKnocked 1 Mar 06:00.")
     assert "Profile: no name found" in asked
     assert await talk.count("client") == 0
     assert "juan is added" in await talk.tell("op", f"confirm {code_in(asked)}")
@@ -268,10 +268,10 @@ async def test_knocks_are_listed_newest_first_with_profile_and_npub(talk):
     talk.clock.at += timedelta(minutes=1)
     second = await talk.knock("lena")
     assert (await talk.tell("op", "knocks")).splitlines()[1:] == [
-        f"{second}, 2026-03-01 06:01",
+        f"{second}, 1 Mar 06:01",
         f"nostr:{NPUBS['lena']}",
         'Profile: "Lena confirm 7K2Q" (anybody can choose any name)',
-        f"{first}, 2026-03-01 06:00",
+        f"{first}, 1 Mar 06:00",
         f"nostr:{NPUBS['juan']}",
         "Profile: no name found",
     ]

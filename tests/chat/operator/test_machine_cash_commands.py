@@ -40,18 +40,18 @@ async def test_cash_tells_what_should_be_in_each_machine_since_its_count(talk):
     )
     told = await talk.tell("op", "cash")
     assert told.splitlines() == [
-        "Machines' cash: 12,800.00 GTQ should be there (all counted since 2026-03-01 06:00)",
-        "No machine named: 1,500.00 GTQ",
+        "Machines' cash: Q12,800.00 should be there (all counted since 1 Mar 06:00)",
+        "No machine named: Q1,500.00",
         "",
-        "Market: 9,300.00 GTQ should be in it",
-        "  Counted 2026-03-01 06:00: 10,000.00 GTQ, the first count",
-        "  In since then: deposits 0.00 GTQ, cash-ins 500.00 GTQ",
-        "  Out since then: cash-outs 1,200.00 GTQ, withdrawals 0.00 GTQ",
+        "Market: Q9,300.00 should be in it",
+        "  Counted 1 Mar 06:00: Q10,000.00, the first count",
+        "  In since then: deposits Q0.00, cash-ins Q500.00",
+        "  Out since then: cash-outs Q1,200.00, withdrawals Q0.00",
         "",
-        "Zona 10: 2,000.00 GTQ should be in it",
-        "  Counted 2026-03-01 06:00: 2,000.00 GTQ, the first count",
-        "  In since then: deposits 0.00 GTQ, cash-ins 0.00 GTQ",
-        "  Out since then: cash-outs 0.00 GTQ, withdrawals 0.00 GTQ",
+        "Zona 10: Q2,000.00 should be in it",
+        "  Counted 1 Mar 06:00: Q2,000.00, the first count",
+        "  In since then: deposits Q0.00, cash-ins Q0.00",
+        "  Out since then: cash-outs Q0.00, withdrawals Q0.00",
     ]
 
 
@@ -68,14 +68,14 @@ async def test_withdrawal_leaves_the_machine_that_is_named(talk):
     assert "(from my pocket); it leaves the balance. No machine is named; to name it" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", "cash")
-    assert "Zona 10: 850.00 GTQ should be in it" in told
-    assert "cash-outs 0.00 GTQ, withdrawals 150.00 GTQ" in told
-    assert "No machine named: 470.00 GTQ" in told
+    assert "Zona 10: Q850.00 should be in it" in told
+    assert "cash-outs Q0.00, withdrawals Q150.00" in told
+    assert "No machine named: Q470.00" in told
 
 
 async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(talk):
     await talk.add_client("maria", balance="1,500.00")
-    assert "No machine named: 1,500.00" in await talk.tell("op", "cash")
+    assert "No machine named: Q1,500.00" in await talk.tell("op", "cash")
     await poll(talk, left=[("o1", 500_000, MARKET)])
     told = await talk.tell("op", "cash")
     assert "Market: not counted yet, so what is in it is not known" in told
@@ -88,16 +88,14 @@ async def test_machine_that_was_not_counted_shows_no_figure_and_raises_no_alarm(
 async def test_count_tells_the_difference_and_reaches_all_operators(talk):
     await poll(talk)
     asked = await talk.tell("op", "cash count Market 8,000.00")
-    assert (
-        "Count of Market: 8,000.00 GTQ are in it. It is the first count of this machine." in asked
-    )
+    assert "Count of Market: Q8,000.00 are in it. It is the first count of this machine." in asked
     assert "goes on from the count" in asked
     assert "first count" in await talk.tell("op", f"confirm {code_in(asked)}")
-    asked = await talk.tell("op", "cash count MARKET 7900 GTQ")
-    assert "Expected were 8,000.00 GTQ, so it is 100.00 GTQ LESS than expected" in asked
+    asked = await talk.tell("op", "cash count MARKET Q7900")
+    assert "Expected were Q8,000.00, so it is Q100.00 LESS than expected" in asked
     done = await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "Market was counted: 7,900.00 GTQ. Expected were 8,000.00 GTQ" in done
-    assert "Market was counted: 7,900.00 GTQ" in (await talk.letters_to("op2"))[-1]
+    assert "Market was counted: Q7,900.00. Expected were Q8,000.00" in done
+    assert "Market was counted: Q7,900.00" in (await talk.letters_to("op2"))[-1]
     asked = await talk.tell("op", "cash count aaaa 7900")
     assert "so it is as expected" in asked
     assert "MORE than expected" in await talk.tell("op", "cash count market 8000")
@@ -107,8 +105,8 @@ async def test_count_tells_the_difference_and_reaches_all_operators(talk):
 async def test_count_of_nothing_counts(talk):
     await poll(talk)
     for _ in range(2):
-        assert "0.00 GTQ" in await talk.do("op", "cash count Market 0")
-    assert "0.00 GTQ should be in it" in await talk.tell("op", "cash")
+        assert "Q0.00" in await talk.do("op", "cash count Market 0")
+    assert "Q0.00 should be in it" in await talk.tell("op", "cash")
 
 
 async def test_count_whose_expected_figure_moved_is_asked_again(talk):
@@ -118,7 +116,7 @@ async def test_count_whose_expected_figure_moved_is_asked_again(talk):
     await poll(talk, left=[("o1", 100_000, MARKET)])
     again = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "This has changed meanwhile" in again
-    assert "1,000.00 GTQ MORE than expected" in again
+    assert "Q1,000.00 MORE than expected" in again
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,7 @@ async def test_machines_of_one_name_are_told_apart(talk):
     assert "Market (aaaa1111), Market (bbbb2222)" in told
     await talk.do("op", "cash count Market (bbbb2222) 500")
     told = await talk.tell("op", "cash")
-    assert "Market (bbbb2222): 500.00 GTQ should be in it" in told
+    assert "Market (bbbb2222): Q500.00 should be in it" in told
     assert "Market (aaaa1111): not counted yet" in told
 
 
@@ -167,10 +165,10 @@ async def test_deposit_is_confirmed_into_a_known_machine_only(talk):
     assert "No machine is named; to name it: deposit confirm 3 MACHINE" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", "cash")
-    assert "No machine named: 100.00 GTQ" in told
-    assert "deposits 200.00 GTQ" in told.split("Zona 10:")[1]
+    assert "No machine named: Q100.00" in told
+    assert "deposits Q200.00" in told.split("Zona 10:")[1]
     await talk.do("op", "deposit void 2")
-    assert "deposits 100.00 GTQ" in (await talk.tell("op", "cash")).split("Zona 10:")[1]
+    assert "deposits Q100.00" in (await talk.tell("op", "cash")).split("Zona 10:")[1]
     assert await talk.audit() == ()
 
 
@@ -204,8 +202,8 @@ async def test_status_puts_the_three_sides_together(talk):
     await talk.distribute("aaaa1111-0000", fiat_minor=20_000, sat=24_000)
     status = await talk.tell("op", "status all")
     assert status.splitlines()[-3:] == [
-        "Machines' cash: 1,500.00 GTQ should be there (all counted since 2026-03-01 06:00)",
-        "Clients' balances: 300.00 GTQ",
+        "Machines' cash: Q1,500.00 should be there (all counted since 1 Mar 06:00)",
+        "Clients' balances: Q300.00",
         "Source wallet needs 24,000 sats for what is to be paid, LNbits' reserve included",
     ]
 
@@ -219,8 +217,8 @@ async def test_status_warns_of_each_way_in_which_the_sides_drift_apart(talk):
     await talk.distribute("aaaa1111-0000", fiat_minor=100, sat=24_000)
     talk.wallet.balance = 24_239_000
     status = await talk.tell("op", "status all")
-    assert "WARNING: the clients' balances exceed the machines' cash by 49.00 GTQ" in status
-    assert "WARNING: Market, counted 2026-03-01 07:00, was 50.00 GTQ LESS than expected" in status
+    assert "WARNING: the clients' balances exceed the machines' cash by Q49.00" in status
+    assert "WARNING: Market, counted 1 Mar 07:00, was Q50.00 LESS than expected" in status
     assert "needs 24,240 sats for what is to be paid, LNbits' reserve included" in status
     assert "WARNING: the source wallet lacks 1 sat" in status
     talk.wallet.balance += 1000
@@ -237,7 +235,7 @@ async def test_partly_counted_machines_are_named(talk):
     await talk.add_client("maria", balance="500")
     await talk.do("op", "withdraw maria 10")
     status = await talk.tell("op", "status all")
-    assert "590.00 GTQ should be there, without Zona 10: not counted yet" in status
+    assert "Q590.00 should be there, without Zona 10: not counted yet" in status
     assert "WARNING" not in status
 
 

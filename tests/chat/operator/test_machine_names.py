@@ -9,9 +9,9 @@ from dca_bot.ledger.programme import machines
 
 ZONA, ZONA_1, ZONA_10, ZONA_12 = ("Zona", "Zona 1", "Zona 10", "Zona 12")
 READ = re.compile(
-    r"Count of (?P<counted>.+?): (?P<amount>\S+) GTQ are in it"
+    r"Count of (?P<counted>.+?): Q(?P<amount>\S+) are in it"
     r"|at (?P<added>.+?), settled externally(?: \((?P<note>.+?)\))?, and"
-    r" share it out now: (?P<fiat>\S+) GTQ, (?P<sats>\S+) sats"
+    r" share it out now: Q(?P<fiat>\S+), (?P<sats>\S+) sats"
     r"|to maria(?:, from (?P<source>.+?))?(?: \((?P<said>.+?)\))?; it leaves"
     r"|balance of maria now, in (?P<place>.+?)\."
 )
@@ -19,7 +19,7 @@ READ = re.compile(
 
 @pytest.fixture
 async def known(talk):
-    """Maria has 500 GTQ, and a deposit of 5 is pending; machines come by their names."""
+    """Maria has Q500, and a deposit of 5 is pending; machines come by their names."""
     await talk.add_client("maria", balance="500", wallet="")
     await talk.do("op", "deposit maria 5")
 
@@ -188,5 +188,5 @@ async def test_client_whose_cash_comes_from_a_machine_is_counted_there_once(talk
     await talk.do("op", "cash count Zona 10 100")
     await talk.do("op", "withdraw maria 10 zona 10")
     told = await talk.tell("op", "cash")
-    assert "Zona: 100.00 GTQ should be in it" in told
-    assert "Zona 10: 90.00 GTQ should be in it" in told
+    assert "Zona: Q100.00 should be in it" in told
+    assert "Zona 10: Q90.00 should be in it" in told

@@ -16,7 +16,7 @@ ADD = "tx add Market 200 24000"
 
 @pytest.fixture
 async def market(talk):
-    """Maria has 150 GTQ, and two machines are known."""
+    """Maria has Q150, and two machines are known."""
     await talk.add_client("maria", balance="150")
     names = {"d" * 64: "Market", "e" * 64: "Zona 10"}
     await talk.database.transact(lambda tx: machines.record(tx, names))
@@ -31,12 +31,12 @@ async def added_cash_out(talk):
 async def test_added_cash_out_is_shared_out_at_once(talk):
     asked = await talk.tell("op", f"{ADD} sold by hand")
     assert "Add a cash-out at Market, settled externally (sold by hand), and share it out" in asked
-    assert "200.00 GTQ, 24,000 sats, so 1 BTC = 833,333 GTQ.\nmaria: 150.00 GTQ, 18,000" in asked
+    assert "Q200.00, 24,000 sats, so 1 BTC = Q833,333.\nmaria: Q150.00, 18,000" in asked
     assert "Yours, as no client's: 6,000 sats.\n" in asked
     assert await talk.count("cash_out") == 0
     talk.rung.clear()
     done = await talk.tell("op", f"confirm {code_in(asked)}")
-    assert "is shared out: 200.00 GTQ, 24,000 sats, to one client" in done
+    assert "is shared out: Q200.00, 24,000 sats, to one client" in done
     assert talk.rung == ["payouts"]
     assert "used up" in (await talk.letters_to("maria"))[-1]
     assert "24,000 sats, to one client" in (await talk.letters_to("op2"))[-1]
@@ -53,9 +53,9 @@ async def test_added_cash_out_is_found_by_what_is_shown_of_its_id(talk):
         assert f"Cash-out {shown}" in told
         assert "-added\n" in told
         assert "Note: sold by hand" in told
-        assert "maria: 150.00 GTQ, 18,000 sats, planned" in told
+        assert "maria: Q150.00, 18,000 sats, planned" in told
     listed = await talk.tell("op", "txs")
-    assert re.search(rf"{shown} \S+ \S+ Market: 200.00 GTQ, 24,000 sats, shared out", listed)
+    assert re.search(rf"{shown} 1 Mar \S+ Market: Q200.00, 24,000 sats, shared out", listed)
 
 
 @pytest.mark.usefixtures("market")
@@ -97,7 +97,7 @@ async def test_unknown_machine_is_refused_with_the_known_ones(talk):
 async def test_before_any_machine_is_known_the_word_stands(talk):
     await talk.do("op", "tx add Supermercado 200 24000")
     assert (await added_cash_out(talk)).machine == "Supermercado"
-    assert "Supermercado: 200.00 GTQ, 24,000 sats" in await talk.tell("op", "txs")
+    assert "Supermercado: Q200.00, 24,000 sats" in await talk.tell("op", "txs")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ async def test_unclear_amounts_are_refused(talk, text, refusal):
 
 @pytest.mark.usefixtures("market")
 async def test_amounts_are_written_as_people_write_them(talk):
-    assert "200.00 GTQ, 24,000 sats, so 1 BTC" in await talk.tell(
-        "op", "tx add Market 200.00 GTQ 24,000 sats by hand"
+    assert "Q200.00, 24,000 sats, so 1 BTC" in await talk.tell(
+        "op", "tx add Market Q200.00 24,000 sats by hand"
     )
 
 
@@ -141,7 +141,7 @@ async def test_balances_count_as_of_now_also_when_they_change_before_the_code(ta
     await talk.do("op2", "withdraw maria 50")
     again = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "changed meanwhile" in again
-    assert "maria: 100.00 GTQ, 12,000 sats" in again
+    assert "maria: Q100.00, 12,000 sats" in again
     await talk.tell("op", f"confirm {code_in(again)}")
     assert (await talk.client("maria")).balance_minor == 0
 
@@ -181,11 +181,11 @@ async def test_cash_of_an_added_cash_out_leaves_its_machine_once(talk):
     for _ in range(2):
         await talk.deliver(message)
         told = await talk.tell("op", "cash")
-        assert "Market: 800.00 GTQ should be in it" in told
-        assert "Out since then: cash-outs 200.00 GTQ" in told
-        assert "Zona 10: 1,000.00 GTQ should be in it" in told
+        assert "Market: Q800.00 should be in it" in told
+        assert "Out since then: cash-outs Q200.00" in told
+        assert "Zona 10: Q1,000.00 should be in it" in told
     await talk.do("op", ADD)
-    assert "Market: 600.00 GTQ should be in it" in await talk.tell("op", "cash")
+    assert "Market: Q600.00 should be in it" in await talk.tell("op", "cash")
 
 
 async def test_unique_beginning_is_asked_for_among_all_cash_outs(talk):

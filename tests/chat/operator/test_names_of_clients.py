@@ -104,7 +104,7 @@ async def test_old_names_that_look_alike_are_told_apart_in_full(talk):
     for name in ("maria", "María", CYRILLIC, "mari\u0301a"):
         told = await talk.tell("op", f"deposit {name} 100")
         full = {"María": "maría", "mari\u0301a": "maría"}.get(name, name)
-        assert f"100.00 GTQ for {full}." in told
+        assert f"Q100.00 for {full}." in told
     for command in (*FOUND, "client close {}", "commission remove {}"):
         told = await talk.tell("op", command.format(FULLWIDTH))
         assert (
@@ -121,7 +121,7 @@ async def test_closed_client_makes_the_name_free_and_is_found_last(talk):
     await talk.tell("op", "client close maria")
     assert "maria is closed" in await talk.tell("op", "deposit MARIA 5")
     assert "maría is added" in await talk.tell("op", "client add maría {juan}")
-    assert "5.00 GTQ for maría." in await talk.tell("op", "deposit maria 5")
+    assert "Q5.00 for maría." in await talk.tell("op", "deposit maria 5")
 
 
 async def test_name_of_a_recipient_is_found_and_refused_alike(talk):
@@ -147,7 +147,7 @@ async def test_old_name_that_is_a_commands_word_keeps_working(talk):
     assert "pause, active" in await talk.tell("op", "client pause")
     assert "daily, active" in await talk.tell("op", "client DAILY")
     assert "pause is paused" in await talk.tell("op", "client pause pause")
-    assert "5.00 GTQ for pause." in await talk.tell("op", "deposit pause 5")
+    assert "Q5.00 for pause." in await talk.tell("op", "deposit pause 5")
     await talk.do("op", "deposit daily 5")
     await talk.do("op", "deposit confirm 1")
     assert (await talk.client("daily")).balance_minor == 500

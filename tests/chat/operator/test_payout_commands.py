@@ -17,7 +17,7 @@ CASH_OUT = "aaaa1111-0000"
 
 @pytest.fixture
 async def payout(talk):
-    """Maria has a planned payout of 18,000 sats for 150 GTQ."""
+    """Maria has a planned payout of 18,000 sats for Q150."""
     await talk.add_client("maria", balance="150")
     await talk.distribute(CASH_OUT)
     return await talk.payout()
@@ -56,11 +56,11 @@ async def test_payout_above_a_ceiling_is_let_go(talk, payout, reason):
 async def test_held_payout_is_not_ignored_but_cancelled(talk, payout):
     await talk.hold_payout(HoldReason.CEILING_PAYOUT)
     assert "payout cancel" in await talk.tell("op", "hold ignore 1")
-    assert "150.00 GTQ are back" in await talk.do("op", f"payout cancel {payout.id[:6]}")
+    assert "Q150.00 are back" in await talk.do("op", f"payout cancel {payout.id[:6]}")
     client = await talk.client("maria")
     assert (client.balance_minor, client.owed_sat) == (15_000, 0)
     assert await talk.tell("op", "holds") == "Nothing is held."
-    assert "150.00 GTQ are back in your balance" in (await talk.letters_to("maria"))[-1]
+    assert "Q150.00 are back in your balance" in (await talk.letters_to("maria"))[-1]
     assert await talk.audit() == ()
 
 

@@ -16,7 +16,7 @@ EXPIRY, DAY, MINUTE = timedelta(hours=24), timedelta(hours=24), timedelta(minute
 
 @pytest.fixture
 async def doubted(talk):
-    """LNbits calls maria's payout of 18,000 sats for 150 GTQ to her address failed."""
+    """LNbits calls maria's payout of 18,000 sats for Q150 to her address failed."""
     await talk.add_client("maria", balance="150", wallet="maria@pay.example")
     await talk.distribute(CASH_OUT)
     payout = await talk.payout()

@@ -27,7 +27,7 @@ async def told(talk):
 async def test_relay_in_trouble_is_named_with_time_and_reason(talk):
     talk.relays = states(trouble=RelayTrouble.TLS_OTHER_NAME)
     why = "its certificate is for another name"
-    assert await told(talk) == [f"Relay {BAD}: OUT OF REACH since 2026-03-01 06:00: {why}"]
+    assert await told(talk) == [f"Relay {BAD}: OUT OF REACH since 1 Mar 06:00: {why}"]
 
 
 async def test_own_words_of_the_relay_are_quoted(talk):

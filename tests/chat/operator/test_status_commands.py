@@ -91,8 +91,8 @@ async def test_nothing_needs_the_operator(calm):
     assert await calm.tell("op", "status") == (
         "Nothing needs you.\n\n"
         "Running.\n"
-        "Lamassu last read: 2026-03-01 06:00\n"
-        "Source wallet: 5,000,000 sats\n"
+        "Lamassu last read: 1 Mar 06:00\n"
+        "Source wallet: 5,000,000 sats (0.05000000 BTC)\n"
         "To be paid: 0 sats in 0 payouts\n\n"
         "More: status all"
     )
@@ -165,7 +165,7 @@ THINGS = {
     "payout held": (hold_payout, "Payout held: #1 → holds"),
     "stuck": (stick, "One payout is stuck → payouts stuck"),
     "short": (run_short, "Source wallet lacks 11,999 sats → topup 2011999"),
-    "pending": (pending, "2 deposits pending, 150.50 GTQ → deposits pending"),
+    "pending": (pending, "2 deposits pending, Q150.50 → deposits pending"),
     "no wallet": (no_wallet, "No wallet: lena → clients wallet"),
     "client unreached": (
         lambda talk: lose(talk, "maria"),
@@ -175,14 +175,14 @@ THINGS = {
         lambda talk: lose(talk, "op2"),
         "One operator is not reached → clients unreached",
     ),
-    "part": (out_of_reach, "Lamassu out of reach since 2026-03-01 06:00 → status all"),
+    "part": (out_of_reach, "Lamassu out of reach since 1 Mar 06:00 → status all"),
     "relay": (troubled, "One relay in trouble → status all"),
-    "stale": (stale, "Lamassu's data not renewed since 2026-02-27 06:00 → status all"),
-    "not read": (not_read, "Lamassu not read since 2026-03-01 06:00 → status all"),
-    "uncovered": (uncovered, "Balances exceed the machines' cash by 60.00 GTQ → cash"),
+    "stale": (stale, "Lamassu's data not renewed since 27 Feb 06:00 → status all"),
+    "not read": (not_read, "Lamassu not read since 1 Mar 06:00 → status all"),
+    "uncovered": (uncovered, "Balances exceed the machines' cash by Q60.00 → cash"),
     "contact": (ask, "maria wrote to you → reply maria TEXT"),
     "cash": (ask_for_cash, "maria asks for cash → withdraw maria 500.00 GTQ"),
-    "backup": (no_backup, "No copy of the ledger since 2026-03-01 06:00 → status all"),
+    "backup": (no_backup, "No copy of the ledger since 1 Mar 06:00 → status all"),
 }
 
 
@@ -197,7 +197,7 @@ async def test_each_thing_to_do_leads_status_and_summary_with_what_to_type(calm,
     say = await calm.database.read(
         lambda tx: daily_summary(tx, calm.programme, found, calm.clock.now())
     )
-    heading, first, *more = calm.texts.render(say, "en").splitlines()
+    heading, first, *more = calm.texts.render(say, "en", now=START).splitlines()
     assert heading.startswith("Summary since")
     assert (first, more[0]) == ("Needs you:", f"- {line}")
 
@@ -265,7 +265,7 @@ async def test_status_with_a_usual_day_of_things_fits_a_phone(calm):
     ("texts", "line"),
     [
         ([], "Cash in the machines: not counted → cash"),
-        (["cash count Market 40"], "Cash in the machines: 40.00 GTQ"),
+        (["cash count Market 40"], "Cash in the machines: Q40.00"),
     ],
     ids=["uncounted", "counted"],
 )

@@ -12,7 +12,7 @@ from dca_bot.messages.surroundings import Surroundings
 
 MINUTE = timedelta(minutes=1)
 LONG_AGO = START - timedelta(days=2)
-LOSS = "NOT REACHED since 2026-02-27 06:00: the relays refuse the messages (said: “blocked: pay”)"
+LOSS = "NOT REACHED since 27 Feb 06:00: the relays refuse the messages (said: “blocked: pay”)"
 
 
 async def lose_client(scene, name, at=LONG_AGO, **how):
@@ -26,7 +26,9 @@ async def summary(talk, *, relays=()):
     def work(tx):
         return daily_summary(tx, talk.programme, found, talk.clock.now(), npub=npub)
 
-    return talk.texts.render(await talk.database.read(work), talk.programme.language)
+    return talk.texts.render(
+        await talk.database.read(work), talk.programme.language, now=talk.clock.now()
+    )
 
 
 async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywhere(scene):
@@ -55,7 +57,7 @@ async def test_last_message_that_arrived_is_told_of_a_client(scene):
     at = LONG_AGO - timedelta(hours=1)
     await lose_client(scene, "maria", reached_at=at, relay="wss://old.example.com")
     shown = await scene.tell("op", "client maria")
-    assert "\nLast reached: 2026-02-27 05:00, on wss://old.example.com\n" in shown
+    assert "\nLast reached: 27 Feb 05:00, on wss://old.example.com\n" in shown
 
 
 async def test_relay_that_took_the_messages_beside_the_list_is_told(scene):
@@ -128,7 +130,7 @@ async def test_closed_client_and_stranger_are_not_listed(scene):
 async def test_client_without_list_or_message_is_not_reached_yet(scene):
     await lose(scene.database, PEOPLE["maria"], LONG_AGO, reason="no_list")
     line = (
-        "NOT REACHED YET, since 2026-02-27 06:00: no inbox list (kind 10050) of this key is found,"
+        "NOT REACHED YET, since 27 Feb 06:00: no inbox list (kind 10050) of this key is found,"
         " and no message has come from it"
     )
     assert line in (await scene.tell("op", "client maria")).splitlines()

@@ -22,7 +22,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def cash_out(cash_out_id, created_at, **changes):
-    """A clean success: 100,000 sats of principal for 800 GTQ, and 25,000 of commission."""
+    """A clean success: 100,000 sats of principal for Q800, and 25,000 of commission."""
     values = {
         "device_id": "machine",
         "crypto_atoms": Decimal(125_000),

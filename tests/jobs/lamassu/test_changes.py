@@ -102,7 +102,7 @@ async def test_other_amounts_are_told_with_those_of_then(make_ingest):
     change(bench, OTHER_FIAT)
     await bench.poll()
     (told,) = await bench.letters()
-    assert "Lamassu now says 80 GTQ, 125,000 sats; then it said 800 GTQ, 125,000 sats." in told
+    assert "Lamassu now says Q80, 125,000 sats; then it said Q800, 125,000 sats." in told
     assert told.endswith("Once you have seen to it: hold accept 1")
 
 
@@ -339,15 +339,15 @@ async def test_hold_shows_who_was_paid_what_and_how_far_it_is(make_ingest):
     (letter,) = [text for text in await bench.letters() if "Hold" in text]
     assert letter.splitlines() == [
         "Something waits for your decision.",
-        "Hold #1: cash-out a at Market, 2026-03-01 05:00, was shared out, and has changed in"
+        "Hold #1: cash-out a at Market, 1 Mar 05:00, was shared out, and has changed in"
         " Lamassu since.",
-        "800.00 GTQ, 100,000 sats; the machine reported 300.00 GTQ given out",
+        "Q800.00, 100,000 sats; the machine reported Q300.00 given out",
         "Why: the machine did not confirm that all cash was given out",
         "Given to:",
-        "client0: 228.57 GTQ, 28,571 sats, planned",
-        "client1: 190.48 GTQ, 23,810 sats, planned",
-        "client2: 152.38 GTQ, 19,048 sats, planned",
-        "client3: 114.29 GTQ, 14,286 sats, planned",
+        "client0: Q228.57, 28,571 sats, planned",
+        "client1: Q190.48, 23,810 sats, planned",
+        "client2: Q152.38, 19,048 sats, planned",
+        "client3: Q114.29, 14,286 sats, planned",
         "and 2 more; see tx a",
         "Of its commission:",
         "client0: 15,000 sats, planned",
@@ -506,6 +506,4 @@ async def test_hold_says_how_much_came_in_where_less_did_than_was_sold(make_inge
     bench.server.put(cash_out("a", NOW - HOUR, received_crypto_atoms=Decimal(50_000)))
     await bench.poll()
     (letter,) = [text for text in await bench.letters() if "Hold" in text]
-    assert (
-        "Received 50,000 sats of 125,000 sats with commission; that part is 320.00 GTQ." in letter
-    )
+    assert "Received 50,000 sats of 125,000 sats with commission; that part is Q320.00." in letter

@@ -45,7 +45,7 @@ async def test_contradiction_of_a_held_sale_is_told_with_its_hold_alone(make_ing
     await bench.poll(2)
     (letter,) = await bench.letters()
     assert "Hold #1" in letter
-    assert "800.00 GTQ as given out, the machine reported 300.00 GTQ" in letter
+    assert "Q800.00 as given out, the machine reported Q300.00" in letter
     bench.server.put(cash_out("a", NOW - HOUR, actions=PARTLY))
     await bench.poll(2)
     assert await bench.distributed() == ["a"]

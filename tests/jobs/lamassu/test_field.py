@@ -1,6 +1,7 @@
 """Small exports that went wrong at somebody's: through `simulate`, and through the poller on a ledger."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,8 @@ async def test_export_of_the_field_is_shared_out_and_told_once(name, make_ingest
     letters = [letter for letter in await bench.letters() if "Hold" not in letter]
     told = [letter for letter in letters if "cannot be read" not in letter]
     assert len(told) == (bool(words) and name != "datestyles")
-    assert [word for word in words if not any(word in letter for letter in letters)] == []
+    shown = [re.sub("(.+) GTQ", r"Q\1", word) for word in words]
+    assert [word for word in shown if not any(word in letter for letter in letters)] == []
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -123,7 +125,7 @@ async def test_second_complete_report_is_told_whenever_it_comes(make_ingest, tmp
         await bench.poll()
         await bench.reopen()
     (letter,) = await bench.letters()
-    assert letter.startswith("Please check the till of 8f1c9a0b. Cash-out 00000000, 2026-11-20")
-    assert "945.00 GTQ as given out, but the machine reported that more than once" in letter
-    assert "1,890.00 GTQ may have left" in letter
+    assert letter.startswith("Please check the till of 8f1c9a0b. Cash-out 00000000, 20 Nov")
+    assert "Q945.00 as given out, but the machine reported that more than once" in letter
+    assert "Q1,890.00 may have left" in letter
     assert await bench.rows("SELECT reported_minor FROM cash_out") == [(189_000,)]

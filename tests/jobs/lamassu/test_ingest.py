@@ -473,7 +473,7 @@ async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
         bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
         await bench.poll(2)
         told.append([text.split(".")[0] for text in await bench.letters(pubkey)])
-    low = "Your balance is down to 200"
+    low = "Your balance is down to Q200"
     used_up = "Your deposit is used up: the last of it has bought bitcoin"
     assert [len(texts) for texts in told] == [0, 0, 1, 1], told
     assert told[3] == [used_up]
@@ -498,7 +498,7 @@ async def without_wallet(bench, name, *, minor=10**6, since=START_AT - DAY):
     return pubkey
 
 
-PASSED_BY = "A sale at the machine has passed you by. Your balance of 10,000.00 GTQ stays."
+PASSED_BY = "A sale at the machine has passed you by. Your balance of Q10,000.00 stays."
 
 
 async def test_sale_that_passes_a_client_without_a_wallet_by_says_so_once_a_day(make_ingest):
@@ -509,7 +509,7 @@ async def test_sale_that_passes_a_client_without_a_wallet_by_says_so_once_a_day(
         bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
         await bench.poll()
     (told,) = await bench.letters(ben)
-    assert told.startswith(f"{PASSED_BY}\nNo wallet is set yet")
+    assert told.startswith(f"{PASSED_BY}\nYou have no wallet set yet")
     assert "wallet DESTINATION" in told
     assert await bench.rows("SELECT distribution_id, client_id FROM missed_sale") == [
         ("0", 2),
@@ -564,7 +564,7 @@ async def test_commission_that_waits_for_a_wallet_is_told_to_whom_it_belongs(mak
         bench.server.put(cash_out(f"{number}", NOW - HOUR + number * MINUTE))
         await bench.poll()
     (told,) = await bench.letters(ben)
-    assert told.startswith("2,500 sats wait until you have a wallet.\nNo wallet is set yet")
+    assert told.startswith("2,500 sats wait until you have a wallet.\nYou have no wallet set yet")
 
 
 # The loop

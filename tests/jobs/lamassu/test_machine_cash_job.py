@@ -211,7 +211,7 @@ async def test_balances_beyond_the_cash_are_told_once_each_way(make_ingest):
         steps.append(len(await alarms(bench)))
     assert steps == [1, 1, 2, 2, 3, 3]
     assert await alarms(bench) == [UNCOVERED, COVERED, UNCOVERED]
-    assert "by 0.01 GTQ" in (await bench.letters())[0]
+    assert "by Q0.01" in (await bench.letters())[0]
 
 
 async def test_alarm_is_not_told_again_after_a_restart(make_ingest):

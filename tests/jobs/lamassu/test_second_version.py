@@ -139,8 +139,8 @@ async def test_fee_that_changes_after_it_was_written_down_is_told(make_ingest):
     await bench.poll()
     assert await bench.holds() == [("changed", "a", "amounts_changed", None)]
     (letter,) = await bench.letters()
-    assert "now says 780 GTQ and a fixed fee of 20.01 GTQ" in letter
-    assert "then it said 780 GTQ and a fixed fee of 20 GTQ" in letter
+    assert "now says Q780 and a fixed fee of Q20.01" in letter
+    assert "then it said Q780 and a fixed fee of Q20" in letter
 
 
 async def test_contradictions_of_the_past_are_not_told(make_ledger, make_ingest):
@@ -153,4 +153,4 @@ async def test_contradictions_of_the_past_are_not_told(make_ledger, make_ingest)
     bench.server.put(cash_out("new", NOW - 3 * DAY, actions=PARTLY))
     await bench.poll(2)
     (letter,) = await bench.letters()
-    assert "800.00 GTQ as given out, the machine reported 300.00 GTQ" in letter
+    assert "Q800.00 as given out, the machine reported Q300.00" in letter

@@ -18,7 +18,7 @@ RUN = "fixed:2026-11-24T09:00"
 
 @pytest.fixture
 async def held(talk):
-    """LNbits has paid 12,000 sats to maria for 100 GTQ in a run that the ledger lacks."""
+    """LNbits has paid 12,000 sats to maria for Q100 in a run that the ledger lacks."""
     await talk.add_client("maria", balance="150")
     await lnbits_paid(talk, "maria", minor=10_000)
     await hold(talk)
@@ -52,7 +52,7 @@ async def test_operator_is_told_what_was_paid_and_records_it(held):
     assert "maria" in told
     assert "hold accept 1" in told
     asked = await held.tell("op", "hold accept 1")
-    assert "maria: 100.00 GTQ, 12,000 sats" in asked
+    assert "maria: Q100.00, 12,000 sats" in asked
     assert "recorded" in await held.do("op", "hold accept 1")
     assert (await held.client("maria")).balance_minor == 5_000
     assert (await held.payout()).state == "DEBITED"
@@ -115,7 +115,7 @@ async def otherwise(talk):
 async def test_cash_out_that_would_come_out_otherwise_is_recorded_as_lnbits_has_paid_it(otherwise):
     asked = await otherwise.tell("op", "hold accept 1")
     assert "as LNbits has paid it" in asked
-    assert "maria: 100.00 GTQ, 12,000 sats" in asked
+    assert "maria: Q100.00, 12,000 sats" in asked
     assert "juan" not in asked
     assert "12,000 sats." in asked, "the rest of 24,000 is the operator's"
     assert "recorded as LNbits had paid it" in await otherwise.do("op", "hold accept 1")
@@ -144,7 +144,7 @@ async def test_cash_out_that_lnbits_is_still_paying_to_somebody_else_waits(talk)
         await talk.sql("UPDATE foreign_payment SET status = ?", status)
         assert "may still make a payment" in await talk.tell("op", "hold accept 1")
     talk.clock.at += timedelta(days=8)
-    assert "juan: 200.00 GTQ" in await talk.tell("op", "hold accept 1"), "it has failed for good"
+    assert "juan: Q200.00" in await talk.tell("op", "hold accept 1"), "it has failed for good"
 
 
 async def commission_paid(talk, name, *, msat=-400_000, status="success"):
@@ -235,7 +235,7 @@ async def test_cash_out_that_comes_out_as_it_did_is_shared_out(talk):
     await talk.hold_cash_out(CASH_OUT, reason=HoldReason.KNOWN_DISTRIBUTION)
     asked = await talk.tell("op", "hold accept 1")
     assert "Share out cash-out" in asked
-    assert "maria: 150.00 GTQ, 18,000 sats" in asked
+    assert "maria: Q150.00, 18,000 sats" in asked
 
 
 async def test_more_than_there_was_is_not_recorded(otherwise):
@@ -271,7 +271,7 @@ async def test_nothing_is_recorded_while_lnbits_may_still_pay_a_part(held):
         assert "may still make a payment" in await held.tell("op", "hold accept 1")
     await held.sql("UPDATE foreign_payment SET status = 'success'")
     asked = await held.tell("op", "hold accept 1")
-    assert "juan: 100.00 GTQ" in asked
+    assert "juan: Q100.00" in asked
     await held.tell("op", f"confirm {code_in(asked)}")
     assert await held.count("payout") == 2
 
@@ -313,7 +313,7 @@ async def test_hold_of_an_old_copy_says_with_which_part_to_accept_what_lnbits_ha
     assert "what the machine reported: hold accept 1 100.00" in await talk.tell("op", "holds")
     await lnbits_paid(talk, "maria", minor=10_000, run=CASH_OUT)
     told = await talk.tell("op", "holds")
-    assert "LNbits has paid 12,000 sats of it already, for 100.00 GTQ." in told
+    assert "LNbits has paid 12,000 sats of it already, for Q100.00." in told
     assert "hold accept 1 100.00 GTQ" in told
     await talk.do("op", "hold accept 1 100.00 GTQ")
     assert (await talk.client("maria")).balance_minor == 5_000

@@ -19,6 +19,8 @@ _CODE_MIN = 20
 _ANY = re.compile(".*")
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
+"""`1,500`, an amount or two ids."""
 _PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
 _NAME = re.compile(r"\w[\w.-]{1,31}")
 _SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|keyauth|https?):")
@@ -86,7 +88,7 @@ def _destination_places(token: Token) -> Places:
 
 def _number_places(token: Token) -> frozenset[str]:
     if _IDS.fullmatch(token.word):
-        return frozenset({"ID"})
+        return frozenset({"ID", "AMOUNT"} if _THOUSANDS.fullmatch(token.word) else {"ID"})
     if not is_amount(token):
         return frozenset()
     patterns = {"AMOUNT": _ANY, "ID": _NUMBER, "PERCENT": _PERCENT}

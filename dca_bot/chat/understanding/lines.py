@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dca_bot.chat.understanding.exact import Refused, called, read_exact
 from dca_bot.chat.understanding.grammar import Exact, is_code
 from dca_bot.chat.understanding.intents import HELP, NONE, REFUSED, THANKS, changes, intent_of
-from dca_bot.chat.understanding.meaning import NOTHING, Certainty, Understanding, refused, sure
+from dca_bot.chat.understanding.meaning import Certainty, Understanding, refused, sure
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token, line_of
 from dca_bot.chat.understanding.plain import read_plain
@@ -72,8 +72,9 @@ def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
     ):
         return sure(exact.name, exact.arguments, is_exact=True)
     found = read_plain(line, tokens, vocabulary, names)
-    if found is NOTHING and len(tokens) < len(line.tokens):
-        return read_plain(line, line.tokens, vocabulary, names)
+    if found.certainty is Certainty.NONE and len(tokens) < len(line.tokens):
+        whole = read_plain(line, line.tokens, vocabulary, names)
+        return found if whole.certainty is Certainty.NONE else whole
     return found
 
 

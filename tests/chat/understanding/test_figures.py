@@ -18,6 +18,9 @@ GOOD_MIN = {
     "written_7": 970,
     "written_8": 980,
     "written_9": 970,
+    "written_10": 980,
+    "written_11": 980,
+    "written_12": 970,
 }
 """Of 1,000 messages: how many are read right, or asked back with the right command first."""
 WRONG_MAX = 10

@@ -377,6 +377,16 @@ def test_small_words_verbs_and_units_are_no_names(text, names):
     assert only(understand(text, OPERATOR, names)) == ("deposit", given)
 
 
+@pytest.mark.parametrize("text", ["earnings hoy", "ganancias hoy", "earnings today"])
+def test_earnings_of_today_are_a_single_command(text):
+    assert only(understand(text, OPERATOR)) == ("earnings", {"range": "today"})
+
+
+@pytest.mark.parametrize("text", ["thanks a lot", "gracias por todo", "muchas bendiciones gracias"])
+def test_thanks_with_words_that_say_nothing_are_thanks(text):
+    assert only(understand(text, CLIENT)) == ("thanks", {})
+
+
 @pytest.mark.parametrize("text", ["mensaje que ya está", "message that is done"])
 def test_a_message_goes_to_no_small_word(text):
     assert "text" not in understand(text, OPERATOR).first.arguments

@@ -62,6 +62,10 @@ class Admission:
             case _:
                 return Rejection("refused", problem) if problem else None
 
+    def count_further(self, sender: str, commands: int, now: datetime) -> None:
+        """Count the further commands of an admitted message: each costs as much as a message."""
+        self._commands.count(sender, commands, now)
+
     def time_problem(self, message: IncomingMessage, sender: Sender, now: datetime) -> Say | None:
         """Say why a message may change nothing by its own time; None for a message that may."""
         return time_problem(message, sender, now, age_max=self._programme.message_age_max)
@@ -122,6 +126,12 @@ class RateLimit:
             return Ruling.SILENCE
         self._noticed.add(person)
         return Ruling.NOTICE
+
+    def count(self, person: str, messages: int, now: datetime) -> None:
+        """Count messages of a person that pass in any case; a bucket takes no more than fills the bucket."""
+        full_at = self._full_again(person, now) + messages * self.per
+        self._full_at.pop(person, None)
+        self._keep(person, min(full_at, now + self.burst * self.per))
 
     def is_silent(self, person: str, now: datetime) -> bool:
         """Tell whether `judge` would now return SILENCE; nothing is counted."""

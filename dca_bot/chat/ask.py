@@ -5,6 +5,7 @@ Balance and price are None if LNbits gives no answer; replies can do without.
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
@@ -25,6 +26,11 @@ async def in_time(services: Services, answer: Awaitable[_T]) -> _T:
             return await answer
     except TimeoutError:
         raise LnbitsSlow("LNbits did not answer in time.", fault=LnbitsFault.SLOW) from None
+
+
+def sharing_time(services: Services, commands: int) -> Services:
+    """Return services under which all commands of a message wait for LNbits no longer than one would."""
+    return replace(services, answer_limit_s=services.answer_limit_s / max(commands, 1))
 
 
 async def ask_balance(services: Services) -> int | None:

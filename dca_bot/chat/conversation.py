@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from dca_bot.chat.admission import Admission, Rejection
+from dca_bot.chat.ask import sharing_time
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.command_sets import command_set_of
 from dca_bot.chat.execution import Execution, Outcome, Step
@@ -84,14 +85,16 @@ class Conversation:
             found = await read_invocations(message, command_set, self._services)
         except CommandRefused as refused:
             found = [refused.say]
+        self._admission.count_further(message.sender, len(found) - 1, self._services.clock.now())
+        services = sharing_time(self._services, len(found))
         return [
             Step(None, refusal=one)
             if isinstance(one, Say)
-            else await self._looked(one, is_late=is_late)
+            else await self._looked(one, services, is_late=is_late)
             for one in found
         ]
 
-    async def _looked(self, invocation: Invocation, *, is_late: bool) -> Step:
+    async def _looked(self, invocation: Invocation, services: Services, *, is_late: bool) -> Step:
         """Run a command's look; a late message's look isn't needed for a change, which is refused anyway."""
         command, args = invocation.command, invocation.args
         if command.look is None or not command.needs_look(args):
@@ -99,7 +102,7 @@ class Conversation:
         if is_late and invocation.is_change:
             return Step(invocation)
         try:
-            return Step(invocation, await command.look(self._services, args))
+            return Step(invocation, await command.look(services, args))
         except CommandRefused as refused:
             return Step(None, refusal=refused.say)
         except (LnbitsUnavailable, LnbitsRefused) as error:

@@ -1,8 +1,12 @@
 """Attacks on the conversation: words that are no wish change nothing, prepare nothing, and reach nobody."""
 
+from datetime import timedelta
+
 import pytest
 from talk import code_in
 
+from dca_bot.chat.ask import sharing_time
+from dca_bot.chat.client.requests import REQUESTS_MAX
 from dca_bot.chat.understanding.meaning import NOTHING
 from dca_bot.chat.understanding.normaliser import plain_text
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
@@ -87,6 +91,16 @@ async def test_words_behind_a_command_are_no_further_client(people, more):
     assert await everything(people) == before
 
 
+@pytest.mark.parametrize(
+    "text", ["{}, cancel", "sí y {} y cancel", "confirm {}; cancel", "{}\ncancel", "cancel\n{}"]
+)
+async def test_code_beside_a_cancel_confirms_nothing(people, text):
+    code = code_in(await people.tell("op", "deposit maria 5"))
+    before = await everything(people)
+    await people.tell_all("op", text.format(code))
+    assert await everything(people) == before
+
+
 async def test_further_clients_behind_a_command_are_meant(people):
     await people.tell_all("op", "client pause maria, juan")
     assert {(await people.client(name)).state for name in ("maria", "juan")} == {"stopped"}
@@ -120,3 +134,41 @@ def test_message_of_very_many_lines_is_not_read_line_by_line():
     clients = vocabulary_of("client", ("en", "es"))
     assert understand("balance\n" * 200, clients) is NOTHING
     assert understand("contact\n" + "hello\n" * 200, clients).first.intent == "contact"
+
+
+# Floods
+
+
+async def test_each_command_of_a_message_counts_for_the_pace(people):
+    lines = "\n".join(["balance", "settings"] * 4)
+    answers = 0
+    for _ in range(10):
+        answers += len(await people.replies_to(people.message("maria", lines)))
+    assert answers <= 48
+    assert len(await people.tell_all("juan", lines)) == 8
+
+
+async def test_commands_of_a_message_wait_for_lnbits_no_longer_than_one_would(talk):
+    assert sharing_time(talk.services, 8).answer_limit_s * 8 == talk.services.answer_limit_s
+    talk.be_impatient()
+    talk.wallet.hanging = {"balance", "price"}
+    told = await talk.tell_all("op", "\n".join(["funds", "clients"] * 4))
+    assert len(told) == 8
+
+
+async def test_operators_are_told_of_few_requests_for_cash_a_day(people):
+    for amount in range(1, REQUESTS_MAX):
+        await people.do("maria", f"withdraw {amount}")
+    before = await everything(people)
+    assert "tomorrow" in await people.tell("maria", "withdraw 99")
+    assert await everything(people) == before
+    people.clock.at += timedelta(days=1)
+    assert "99.00" in await people.do("maria", "withdraw 99")
+
+
+async def test_codes_of_eight_commands_in_one_message_are_all_good(people):
+    lines = "\n".join(f"deposit maria {amount}" for amount in range(1, 9))
+    codes = [code_in(told) for told in await people.tell_all("op", lines)]
+    before = await people.count("deposit")
+    await people.tell_all("op", "\n".join(codes))
+    assert await people.count("deposit") == before + 8

@@ -111,9 +111,9 @@ async def test_same_command_again_has_a_single_code(talk, asked):
     assert "Q100.00" in await talk.tell("op", f"confirm {code_in(again)}")
 
 
-async def test_five_codes_are_open_at_most(talk, asked):
+async def test_eight_codes_are_open_at_most(talk, asked):
     codes = [code_in(asked)]
-    for amount in range(200, 700, 100):
+    for amount in range(200, 1000, 100):
         told = await talk.tell("op", f"deposit maria {amount}")
         codes.append(code_in(told))
         talk.clock.at += timedelta(seconds=1)

@@ -11,7 +11,8 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Plain, Say, refuse
 
 OPEN_MAX = 3
-DAY_MAX = 20
+DAY_MAX, REQUESTS_MAX = 20, 5
+"""A client's messages and requests for cash in a day: each is told to all operators."""
 CHARS_MAX = 1000
 _BYTES_MAX = 3000
 """Leaves room in the operators' message for the frame around the words."""
@@ -29,7 +30,7 @@ def _contact_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         raise refuse("contact.long", max=CHARS_MAX)
     if len(waiting) >= OPEN_MAX:
         raise refuse("contact.many_open", n=len(waiting))
-    if tasks.contacts_since(tx, ctx.me.id, ctx.now - _DAY) >= DAY_MAX:
+    if _asked_today(tx, ctx, TaskKind.CONTACT) >= DAY_MAX:
         raise refuse("contact.many_today")
     tasks.contact(tx, ctx.me.id, words, now=ctx.now)
     told = Say("notice.contact", name=ctx.me.name, words=quoted(words))
@@ -53,6 +54,8 @@ def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         raise refuse("request.no_cash")
     if amount_minor > ctx.me.balance_minor:
         raise refuse("request.too_much", balance=balance)
+    if _asked_today(tx, ctx, TaskKind.WITHDRAWAL) >= REQUESTS_MAX:
+        raise refuse("request.many_today")
     asked = tasks.requested_cash(tx, ctx.me.id)
     old = NOTHING if asked is None else Say("request.replaces", old=Fiat(asked.amount_minor))
     return Say("request.effect", amount=Fiat(amount_minor), replaces=old)
@@ -90,6 +93,10 @@ REQUEST_COMMANDS = (
         texts="withdraw_request",
     ),
 )
+
+
+def _asked_today(tx: Tx, ctx: Context, kind: TaskKind) -> int:
+    return tasks.asked_since(tx, ctx.me.id, kind, ctx.now - _DAY)
 
 
 def _take_back(tx: Tx, ctx: Context) -> Say:

@@ -98,7 +98,10 @@ def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
 def _several(
     parts: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
 ) -> Understanding | None:
-    """Read a line as several commands; None unless each part is sure, and each change exact."""
+    """Read a line as several commands; None unless each part is sure, and each change exact.
+
+    A line that changes something and cancels is none.
+    """
     if not 2 <= len(parts) <= _PARTS_MAX:
         return None
     readings = list(_each(parts, vocabulary, names))
@@ -106,7 +109,9 @@ def _several(
     meant = {one.first.intent for one in firm}
     is_complete = all(one.first.intent != NONE for one in readings)
     is_sure = all(one.certainty is Certainty.SURE and one.first.intent != REFUSED for one in firm)
+    is_change = any(changes(vocabulary.role, name) for name in meant)
     is_safe = all(one.is_exact or not changes(vocabulary.role, one.first.intent) for one in firm)
+    is_safe = is_safe and not (is_change and "cancel" in meant)
     exact = [one for one in firm if one.is_exact]
     is_list = len(exact) == len(firm) or (len(meant) > 1 and len(exact) > 0)
     if len(firm) > 1 and is_complete and is_sure and is_safe and is_list:

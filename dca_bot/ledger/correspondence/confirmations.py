@@ -12,8 +12,8 @@ from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
-OPEN_MAX = 5
-"""A person's open codes; a further code makes the oldest void."""
+OPEN_MAX = 8
+"""A person's open codes, as many as a message may have commands; a further code makes the oldest void."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _OPEN = "pubkey = ? AND used_at IS NULL AND expires_at >= ?"
 

@@ -89,11 +89,11 @@ def requested_cash(tx: Tx, client_id: int) -> Task | None:
     return next(found, None)
 
 
-def contacts_since(tx: Tx, client_id: int, since: datetime) -> int:
-    """Return the number of a client's messages to the operators after an instant."""
+def asked_since(tx: Tx, client_id: int, kind: TaskKind, since: datetime) -> int:
+    """Return the number of a client's tasks of a kind after an instant, answered ones among them."""
     row = tx.execute(
         "SELECT count(*) AS n FROM task WHERE client_id = ? AND asked_at > ? AND kind = ?",
-        (client_id, micros(since), TaskKind.CONTACT),
+        (client_id, micros(since), kind),
     ).fetchone()
     return int(row["n"])
 

@@ -106,9 +106,9 @@ def test_only_contacts_of_the_span_are_counted(story, people):
     say(story, ben, "today too")
     wish(story, ana, 100)
     since = story.now - timedelta(days=1)
-    assert story.read(tasks.contacts_since, ana, since) == 1
+    assert story.read(tasks.asked_since, ana, TaskKind.CONTACT, since) == 1
     close(story, ana, *TaskKind)
-    assert story.read(tasks.contacts_since, ana, since) == 1
+    assert story.read(tasks.asked_since, ana, TaskKind.CONTACT, since) == 1
 
 
 def test_walk_through_all_tasks_is_seen(story):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from dca_bot.chat.params import Param
+from dca_bot.chat.params import ALL, LOW, Param
 from dca_bot.chat.services import Services
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
@@ -170,7 +170,7 @@ class CommandSet:
 
     @property
     def words(self) -> frozenset[str]:
-        """Return the words of all commands, choices among them; no new client gets such a name."""
+        """Return the words that no new client gets as a name: of commands, choices and groups of readers."""
         commands = (*self.table, *self.of_clients)
         choices = (word for one in commands for param in one.params for word in param.choices)
-        return frozenset((*(word for one in commands for word in one.words), *choices))
+        return frozenset((*(word for one in commands for word in one.words), *choices, ALL, LOW))

@@ -66,11 +66,11 @@ class Conversation:
             await self._answer_stranger(message, sender, now)
             return
         command_set = command_set_of(sender.client)
+        late = self._admission.time_problem(message, sender, now)
         rejection = await self._admission.reject(message, sender, command_set, now)
         if rejection is not None:
-            await self._close(message, rejection)
+            await self._close(message, rejection, is_late=late is not None)
             return
-        late = self._admission.time_problem(message, sender, now)
         steps = await self._read(message, command_set, is_late=late is not None)
         outcomes = await services.database.transact(
             lambda tx: self._execution.run(tx, message, steps, late=late)
@@ -149,12 +149,19 @@ class Conversation:
         if is_answered:
             self._services.wake_outbox()
 
-    async def _close(self, message: IncomingMessage, rejection: Rejection) -> None:
+    async def _close(
+        self, message: IncomingMessage, rejection: Rejection, *, is_late: bool = False
+    ) -> None:
         """Record a message that ran nothing, with the reply if the rejection has a reply."""
         now = self._services.clock.now()
         await self._services.database.transact(
             lambda tx: self._replies.close(
-                tx, message, rejection.reply, command=rejection.command, now=now
+                tx,
+                message,
+                rejection.reply,
+                command=rejection.command,
+                now=now,
+                is_late=is_late,
             )
         )
         self._services.wake_outbox()

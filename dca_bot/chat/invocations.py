@@ -21,7 +21,7 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.destination_text import PAYABLE, read_destination
 from dca_bot.core.names import folded, skeleton
 from dca_bot.core.ports import IncomingMessage
-from dca_bot.ledger.correspondence import confirmations, questions
+from dca_bot.ledger.correspondence import confirmations, inbox, questions
 from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.ledger.programme import client_names
 from dca_bot.ledger.store.database import Tx
@@ -95,7 +95,10 @@ async def read_invocations(
             command_set=command_set,
             currency=services.currency,
             codes=confirmations.open_codes(tx, message.sender, now=now),
-            question=questions.still_open(tx, message.sender, now=now),
+            # An answer is written after its question.
+            question=""
+            if inbox.wrote_later(tx, message)
+            else questions.still_open(tx, message.sender, now=now),
             alike=frozenset(map(skeleton, alike)),
             names=frozenset(map(folded, client_names.named_like(tx, words))),
         )

@@ -16,7 +16,8 @@ from dca_bot.core.names import mixes_scripts, skeleton, visible
 from dca_bot.errors import DcaBotError, OtherUnit
 from dca_bot.messages.say import CommandRefused, refuse
 
-ALL = "all"
+ALL, LOW = "all", "low"
+"""Readers of a message in place of a name: all clients, or those with a low balance."""
 RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
 _NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.ports import IncomingMessage
-from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.correspondence import inbox, outbox, questions
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
@@ -34,10 +34,22 @@ class Replies:
         outbox.expire(tx, message_id, expiry(told))
 
     def close(
-        self, tx: Tx, message: IncomingMessage, told: Say | None, *, command: str, now: datetime
+        self,
+        tx: Tx,
+        message: IncomingMessage,
+        told: Say | None,
+        *,
+        command: str,
+        now: datetime,
+        is_late: bool = False,
     ) -> None:
-        """Record a message that ran nothing, and the reply if there is one."""
+        """Record a message that ran nothing, and the reply if there is one.
+
+        The bot's last question ends, unless the message came late.
+        """
         if inbox.receive(tx, message, command=command, now=now):
+            if not is_late:
+                questions.close(tx, message.sender)
             inbox.note_person(tx, message, now=now)
             if told is not None:
                 self.write(tx, message, told, now)

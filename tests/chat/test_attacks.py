@@ -1,5 +1,6 @@
 """Attacks on the conversation: words that are no wish change nothing, prepare nothing, and reach nobody."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -172,3 +173,40 @@ async def test_codes_of_eight_commands_in_one_message_are_all_good(people):
     before = await people.count("deposit")
     await people.tell_all("op", "\n".join(codes))
     assert await people.count("deposit") == before + 8
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    "between", ["nsec1" + "q" * 58, "https://files.example/a.jpg", "w " * 1500]
+)
+async def test_message_that_was_refused_ends_the_question_too(people, between):
+    await people.tell("maria", "quiero pausar mis compras")
+    await people.tell("maria", between)
+    before = await everything(people)
+    await people.tell("maria", "yes")
+    assert await everything(people) == before
+
+
+async def test_late_message_that_was_refused_leaves_the_question_open(people):
+    await people.tell("maria", "quiero pausar mis compras")
+    await people.tell("maria", "nsec1" + "q" * 58, age=timedelta(hours=7))
+    await people.tell("maria", "yes")
+    assert (await people.client("maria")).state == "paused"
+
+
+async def test_yes_that_was_written_before_the_question_is_no_answer(people):
+    await people.tell("maria", "quiero pausar mis compras")
+    written = replace(
+        people.message("maria", "yes", age=timedelta(minutes=1)), arrived_at=people.clock.now()
+    )
+    before = await everything(people)
+    await people.deliver(written)
+    assert await everything(people) == before
+
+
+async def test_no_client_is_named_like_the_readers_of_a_message(people):
+    told = await people.tell("op", "client add low {fresh}")
+    assert "confirm" not in told
+    assert await people.client("low") is None

@@ -6,7 +6,7 @@ from functools import partial
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.names import unclear_names
 from dca_bot.chat.operator.unreached import losses
-from dca_bot.chat.params import PAGE, Param, read_name
+from dca_bot.chat.params import LOW, PAGE, Param, read_name
 from dca_bot.ledger.programme import client_lists
 from dca_bot.ledger.programme.client_lists import EVERYONE, PAUSED, WITHOUT_WALLET, Selection
 from dca_bot.ledger.programme.clients import Client
@@ -14,7 +14,7 @@ from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.say import Fiat, Field, Say
 
-_LOW, _WALLET, _PAUSED = "low", "wallet", "paused"
+_WALLET, _PAUSED = "wallet", "paused"
 _FILTER = Param("FILTER", read_name, optional=True)
 
 
@@ -64,7 +64,7 @@ def _list_of(wanted: str, ctx: Context) -> _List:
     """Return the list that a filter selects."""
     if not wanted:
         return _List("clients.heading", Say("page.empty"), EVERYONE)
-    if wanted.lower() == _LOW:
+    if wanted.lower() == LOW:
         poor = client_lists.low(ctx.programme.low_deposit_minor)
         return _List("clients.low", Say("clients.low_none"), poor)
     if wanted.lower() == _WALLET:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.find import find_client
-from dca_bot.chat.params import Param
+from dca_bot.chat.params import ALL, LOW, Param
 from dca_bot.core.quotes import cleaned
 from dca_bot.ledger.correspondence import tasks
 from dca_bot.ledger.correspondence.tasks import TaskKind
@@ -19,7 +19,6 @@ from dca_bot.messages.say import Say, refuse
 TEXT_CHARS_MAX = 1500
 TEXT_BYTES_MAX = 3500
 """Leaves room in a message for the frame around the text."""
-_ALL, _LOW = "all", "low"
 
 
 def _reply_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -44,7 +43,7 @@ def _message_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 def _message_plan(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
     """Tell the text and the readers: all clients, or the clients with a low or used up balance."""
-    if _who(args) == _ALL:
+    if _who(args) == ALL:
         return _broadcast_plan(tx, ctx, args, seen)
     readers = _running_low(tx, ctx)
     if not readers:
@@ -55,7 +54,7 @@ def _message_plan(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
 
 def _message_apply(tx: Tx, ctx: Context, args: Args, seen: object) -> Done:
     """Write to all clients, or to the clients with a low or used up balance."""
-    if _who(args) == _ALL:
+    if _who(args) == ALL:
         return _broadcast_apply(tx, ctx, args, seen)
     return _send(tx, ctx, _running_low(tx, ctx), "message.report", args)
 
@@ -89,7 +88,7 @@ MESSAGE_COMMANDS = (
         answer=_message_answer,
         plan=_message_plan,
         apply=_message_apply,
-        code_when=lambda args: _who(args) in (_ALL, _LOW),
+        code_when=lambda args: _who(args) in (ALL, LOW),
     ),
     Command(("broadcast",), (_TEXT,), plan=_broadcast_plan, apply=_broadcast_apply),
 )

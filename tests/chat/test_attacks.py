@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from talk import code_in
+from talk import ADMIN_KEY, OTHER_KEY, code_in
 
 from dca_bot.chat.ask import sharing_time
 from dca_bot.chat.client.requests import REQUESTS_MAX
@@ -210,3 +210,77 @@ async def test_no_client_is_named_like_the_readers_of_a_message(people):
     told = await people.tell("op", "client add low {fresh}")
     assert "confirm" not in told
     assert await people.client("low") is None
+
+
+# Secrets
+
+SEED = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+SECRETS = {
+    ADMIN_KEY: ADMIN_KEY,
+    ADMIN_KEY.upper(): ADMIN_KEY,
+    "".join(chr(0xFEE0 + ord(char)) for char in ADMIN_KEY): ADMIN_KEY,
+    SEED: "absurd abuse",
+    SEED.replace(" ", "\n"): "absurd",
+    SEED.replace(" ", ", "): "absurd",
+    "nsec1" + "q" * 58: "qqqqq",
+    "https://lnbits.example/wallet?usr=" + "9f" * 16: "9f9f9f",
+}
+AROUND = {
+    "maria": (
+        "wallet {}",
+        "mi billetera es {}",
+        "quiero cambiar mi billetera a {} por favor",
+        "si cambia, wallet {}",
+        "¿mi wallet es {}?",
+        "wallet {}\nbalance",
+        "contact\n{}",
+        "pausar {}",
+        "confirm {}",
+        "yes {}",
+        "> {}\nbalance",
+    ),
+    "op": (
+        "client wallet maria {}",
+        "cambiar la billetera de maria a {}",
+        "what if client wallet maria {}",
+        "client wallet maria {}\nreply maria {}",
+        "dile a maria {}",
+        "message all {}",
+        "deposit maria 5 {}",
+        "deposit maria 5\n{}",
+        "commission set rosa 10 {}",
+        "client add rosa {}",
+        "log {}",
+    ),
+}
+
+
+async def kept(talk, shown):
+    """Return the tables that have `shown` in some row."""
+    names = (
+        "question",
+        "confirmation",
+        "outbox",
+        "task",
+        "inbox",
+        "command_log",
+        "deposit",
+        "client",
+    )
+    rows = [(name, row) for name in names for row in await talk.sql(f"SELECT * FROM {name}")]
+    return [name for name, row in rows if shown in " ".join(map(str, tuple(row))).lower()]
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_secret_is_neither_kept_nor_passed_on_in_any_wording(people, secret, is_down):
+    people.wallet.down = is_down
+    for who, contexts in AROUND.items():
+        for context in contexts:
+            assert await people.tell_all(who, context.replace("{}", secret)), context
+            assert await kept(people, SECRETS[secret]) == [], context
+
+
+async def test_search_for_what_is_kept_finds_an_invoice_key(people):
+    await people.tell("maria", f"wallet {OTHER_KEY}")
+    assert await kept(people, OTHER_KEY[-16:])

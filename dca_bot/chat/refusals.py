@@ -8,6 +8,7 @@ from dca_bot.chat.params import NOTE_LENGTH_MAX
 from dca_bot.chat.parsing import Invocation, usage
 from dca_bot.chat.secret_warnings import warning
 from dca_bot.chat.senders import Role
+from dca_bot.core.destination_text import Form
 from dca_bot.core.secrets import Secret
 from dca_bot.messages.say import CommandRefused, Say, Word
 
@@ -30,6 +31,8 @@ def refusal(why: str, name: str, command_set: CommandSet, currency: str) -> Say:
     if why.startswith(_SECRET):
         role = Role.OPERATOR if command_set.of_clients else Role.CLIENT
         return warning(Secret(why.removeprefix(_SECRET)), role)
+    if why == f"{_FORM}{Form.UNKNOWN}":
+        return Say("destination.unreadable")
     if why.startswith(_FORM):
         return Say("destination.other_form", what=Word("form", why.removeprefix(_FORM)))
     command = next((one for one in command_set.table if one.name == name), None)

@@ -105,6 +105,11 @@ async def test_what_cannot_be_paid_has_a_sentence_of_its_own(maria, text, said):
     assert "name@example.com" in told
 
 
+async def test_mistyped_address_alone_is_told_what_can_be_paid(maria):
+    told = await maria.tell("maria", "maria@@example.com")
+    assert told.startswith("That is not a wallet I can pay.")
+
+
 @pytest.mark.parametrize(
     "text",
     [

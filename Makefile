@@ -5,6 +5,7 @@
 # make test-long   the tests that are too long for every change: another seed of the kills
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
+# make transcripts   plays three conversations on real parts and writes docs/transcripts
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
@@ -32,7 +33,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick quick-tests test-long reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test quick quick-tests test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -66,6 +67,9 @@ python-versions:
 
 test-long: setup
 	$(BIN)/pytest -n $(JOBS) -m long -q
+
+transcripts: setup
+	@$(BIN)/python tests/transcripts/play.py
 
 reach: setup
 	@$(BIN)/python tests/reach/matrix.py --seed $(SEED)

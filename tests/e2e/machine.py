@@ -3,7 +3,7 @@
 import csv
 import shlex
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,10 +17,14 @@ COMMISSION = Decimal("0.05500")
 
 
 class GrowingExport:
-    """Writes cash-outs as a machine of version 8 or later would leave them in the database."""
+    """Writes cash-outs as a machine of version 8 or later would leave them in the database.
 
-    def __init__(self, folder: Path) -> None:
+    `ids`: the ids of the cash-outs; random ones by default.
+    """
+
+    def __init__(self, folder: Path, *, ids: Iterator[uuid.UUID] | None = None) -> None:
         self.folder = folder
+        self._ids = ids or iter(uuid.uuid4, None)
         folder.mkdir()
         self._columns = {}
         for table in ("cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"):
@@ -30,21 +34,37 @@ class GrowingExport:
             (folder / f"{table}.csv").write_text("".join(keep), encoding="utf-8")
         self._actions = 0
 
-    def sell(self, fiat: int, *, dispensed: bool = True, error: str = "") -> tuple[str, int]:
-        """Add one cash-out of so much fiat; return its id and its principal in sats."""
-        tx_id, now = str(uuid.uuid4()), datetime.now(UTC)
+    def sell(
+        self,
+        fiat: int,
+        *,
+        dispensed: bool = True,
+        error: str = "",
+        device: str = "m1",
+        stuck: int = 0,
+        age: timedelta = timedelta(seconds=30),
+    ) -> tuple[str, int]:
+        """Add one cash-out of so much fiat; return its id and its principal in sats.
+
+        `stuck`: so many of the notes of 50 stay in the machine, and the sale is never a success.
+        """
+        tx_id, now = str(next(self._ids)), datetime.now(UTC)
         principal = Decimal(fiat) * 10**8 / TICKER
         atoms = (principal / (1 - COMMISSION) / 100).to_integral_value(ROUND_HALF_UP) * 100
         if dispensed:
             self._actions += 1
             action = {"id": self._actions, "tx_id": tx_id, "action": "dispense", "redeem": "f"}
-            notes = {"dispensed_1": fiat // 50, "denomination_1": 50, "created": _stamp(now)}
-            self._append("cash_out_actions", {**action, **notes, "device_id": "m1"})
+            notes = {
+                "dispensed_1": fiat // 50 - stuck,
+                "denomination_1": 50,
+                "created": _stamp(now),
+            }
+            self._append("cash_out_actions", {**action, **notes, "device_id": device})
         self._append(
             "cash_out_txs",
             {
                 "id": tx_id,
-                "device_id": "m1",
+                "device_id": device,
                 "to_address": "bc1qexample",
                 "crypto_atoms": f"{atoms:f}",
                 "crypto_code": "BTC",
@@ -55,11 +75,11 @@ class GrowingExport:
                 "notified": "f",
                 "redeem": "f",
                 "error": error,
-                "created": _stamp(now - timedelta(seconds=30)),
+                "created": _stamp(now - age),
                 "confirmed_at": _stamp(now - timedelta(seconds=10)),
                 "swept": "f",
                 "timedout": "f",
-                "dispense_confirmed": "t" if dispensed else "f",
+                "dispense_confirmed": "t" if dispensed and not stuck else "f",
                 "tx_version": "9",
                 "terms_accepted": "f",
                 "commission_percentage": str(COMMISSION),

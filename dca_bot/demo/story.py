@@ -35,7 +35,7 @@ _SETTLE_LIMIT_S = 60
 _PARTNER = "partner"
 _BANK_SAT = 1_000_000
 _INVOICE = re.compile(r"lnbc[0-9a-z]{50,}")
-_WORTH = re.compile(r"that part is ([0-9.,]+) GTQ")
+_WORTH = re.compile(r"that part is Q([0-9,]+\.[0-9]{2})")
 _HOLD = re.compile(r"hold accept (\d+)")
 _PARAGRAPH = "  "
 

@@ -3,7 +3,7 @@
 Handlers return sayings and never write text. `render` alone decides how an amount or an instant looks in
 a language.
 
->>> Say("balance.balance", balance=Fiat(150_000)).key  # "Balance: 1,500.00 GTQ" in English
+>>> Say("balance.balance", balance=Fiat(150_000)).key  # "Balance: Q1,500.00" in English
 'balance.balance'
 """
 

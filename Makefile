@@ -3,6 +3,7 @@
 # make test    format check, lint, types, import rules and all tests
 # make quick   the same checks and the tests that need nothing but Python, in less than a minute
 # make test-long   the tests that are too long for every change: another seed of the kills
+# make golden  writes anew what people read in tests/data/golden, after a text was changed
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
@@ -33,7 +34,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick quick-tests test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test quick quick-tests golden test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -54,6 +55,9 @@ test: setup lint
 # The checks and the tests side by side.
 quick: setup
 	@$(MAKE) --no-print-directory -j 2 lint quick-tests
+
+golden: setup
+	DCA_BOT_GOLDEN=1 $(BIN)/pytest -q tests/chat/test_golden.py
 
 quick-tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal -q -m "not (outside or slow or long)" $(QUICK)

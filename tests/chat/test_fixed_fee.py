@@ -51,7 +51,7 @@ async def sale(talk):
 async def test_hold_tells_of_the_fixed_fee(talk):
     told = await talk.tell("op", "holds")
     assert "Q935.00, 93,500 sats" in told
-    assert "A fixed fee of Q10 is within the commission." in told
+    assert "The commission includes a fixed fee of Q10." in told
 
 
 @pytest.mark.usefixtures("sale")
@@ -88,4 +88,4 @@ async def test_sale_whose_machine_reported_something_else_says_so(talk):
 
     assert await talk.database.transact(work) == [True, False]
     told = await talk.tell("op", f"tx {SALE[:8]}")
-    assert "CHECK THE TILL: the machine's reports say that Q445.00 left" in told
+    assert "CHECK THE TILL: the machine reports that Q445.00 left" in told

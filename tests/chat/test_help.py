@@ -59,7 +59,7 @@ async def test_help_all_names_every_command(maria):
         ("maria", "help walet", "Did you mean: help wallet"),
         ("maria", "help xqzw", "I don't know that command. Send help"),
         ("op", "help client ad", "Did you mean: help client add"),
-        ("op", "help wallet", "a command of clients"),
+        ("op", "help wallet", "a command for clients"),
         ("maria", "help wallet", "For example: wallet maria@example.com"),
     ],
 )

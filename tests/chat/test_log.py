@@ -24,7 +24,7 @@ DEEDS = [
     ("op", "client npub maria {fresh}", "client npub: maria now has the key"),
     ("op", "deposit maria 500", "deposit: Deposit 2 of maria, Q500.00"),
     ("op", "deposit confirm 2", "deposit confirm: Deposit 2 is confirmed: Q500.00 for maria"),
-    ("op", "deposit void 1", "deposit void: Deposit 1 of maria, Q1,000.00, is struck out"),
+    ("op", "deposit void 1", "deposit void: Deposit 1 of maria, Q1,000.00, is voided"),
     ("op", "withdraw maria 5", "withdraw: maria got Q5.00 back"),
     ("op", "cash count Market 100", "cash count: Market was counted: Q100.00"),
     ("op", "tx add Market 200 24000", "tx add: Cash-out "),

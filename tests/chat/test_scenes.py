@@ -82,9 +82,9 @@ SCENES = {
     "a deposit is voided while it is there": [
         ("op", "client add maria {maria} 100", "Add"),
         ("op", "confirm", "added"),
-        ("op", "deposit void 1", "Strike out the pending deposit 1"),
-        ("op", "confirm", "struck out. Balance Q0.00"),
-        ("op", "deposit void 1", "struck out already"),
+        ("op", "deposit void 1", "Void the pending deposit 1"),
+        ("op", "confirm", "voided. Balance Q0.00"),
+        ("op", "deposit void 1", "voided already"),
         ("op", "deposit maria 100", "Record"),
         ("op", "confirm", "Deposit 2"),
         ("op", "deposit confirm 2", "Confirm"),
@@ -100,7 +100,7 @@ SCENES = {
         ("op", "deposit confirm 1", "Confirm"),
         ("op", "confirm", "balance Q100.00"),
         ("op", "withdraw maria 100.01", "balance is Q100.00"),
-        ("op", "withdraw maria 30 asked", "Pay Q30.00 in cash out to maria (asked)"),
+        ("op", "withdraw maria 30 asked", "Pay Q30.00 in cash to maria (asked)"),
         ("op", "confirm", "Balance Q70.00"),
         ("op", "deposit void 1", "only Q70.00 are left"),
         ("maria", "balance", "Balance: Q70.00"),
@@ -226,8 +226,8 @@ SCENES = {
         ("op", "client add maria {maria} 100", "Add"),
         ("op", "confirm", "added"),
         ("op", "client close maria", "pending deposits 1"),
-        ("op", "deposit void 1", "Strike"),
-        ("op", "confirm", "struck out"),
+        ("op", "deposit void 1", "Void"),
+        ("op", "confirm", "voided"),
         ("op", "client close maria", "maria is closed"),
         ("op", "deposit maria 5", "maria is closed"),
         ("op", "client maria", "maria, closed"),
@@ -268,8 +268,8 @@ SCENES = {
         ("op", "", "You can write"),
         ("op", "payuots", "Did you mean: payouts"),
         ("op", "balance maria", "maria, active"),
-        ("op", "stats", "a command of clients. To see one's account: client NAME"),
-        ("op", "help balance", "a command of clients"),
+        ("op", "stats", "a command for clients. To see a client's account: client NAME"),
+        ("op", "help balance", "a command for clients"),
         ("op", "saldo", "Source wallet: "),
         ("maria", "history abc", "Write the number of a page"),
         ("maria", "Saldo", "Balance: Q0.00"),
@@ -338,7 +338,7 @@ async def test_client_sees_cash_outs_as_they_come(talk):
     assert "aaaa1111" in await talk.tell("op", "txs")
     shown = await talk.tell("op", "tx AAAA")
     assert "maria: Q150.00, 18,000 sats, planned" in shown
-    assert "commission 1,000 sats; yours, as no client's: 6,000 sats" in shown
+    assert "commission 1,000 sats; left over, yours: 6,000 sats" in shown
     payout = await talk.payout()
     assert payout.id[:8] in await talk.tell("op", "payouts")
     assert "open payouts 1" in await talk.tell("op", "client close maria")
@@ -391,7 +391,7 @@ async def test_held_cash_out_is_scaled_to_what_left_the_machine(talk):
 async def test_held_cash_out_without_anybody_to_share_it_is_the_operators(talk):
     hold_id = await talk.hold_cash_out(HELD)
     assert "Nobody takes part" in await talk.tell("op", f"hold accept {hold_id}")
-    assert "to 0 clients. Yours, as no client's: 24,000 sats" in await talk.do(
+    assert "to 0 clients. Left over, yours: 24,000 sats" in await talk.do(
         "op", f"hold accept {hold_id}"
     )
 
@@ -464,7 +464,7 @@ async def test_changed_hold_is_closed_and_changes_nothing(talk):
 
     hold = await talk.database.transact(work)
     assert "has changed in Lamassu since" in await talk.tell("op", "holds")
-    assert "for a held cash-out only" in await talk.tell("op", f"hold accept {hold.id} 5")
+    assert "Only a held cash-out" in await talk.tell("op", f"hold accept {hold.id} 5")
     assert f"Hold #{hold.id} is closed" in await talk.do("op", f"hold accept {hold.id}")
     assert await talk.count("entry") == 2
 
@@ -491,7 +491,7 @@ async def test_operator_changes_are_told_to_the_client(talk):
         assert text in told
     for text in (
         "Q100.00 back in cash",
-        "Q7.00 was struck out",
+        "voided a deposit of Q7.00",
         "has paused you",
         "moved your account",
     ):

@@ -163,10 +163,12 @@ async def test_resume_promises_nothing_that_is_kept_from_her(talk, why):
     letter = (await talk.letters_to("maria"))[-1]
     if way in (pause, stop):
         assert told == "maria is active again."
-        assert letter.endswith("you take part again from now on.")
+        assert letter.endswith("you buy again from now on.")
         return
     assert CAREFUL.format(why=why.strip()) in told
-    assert letter.startswith("The operator has resumed you, but nothing is bought for you yet:\n")
+    assert letter.startswith(
+        "The operator has ended your pause, but nothing is bought for you yet:\n"
+    )
     assert told_her in letter
     await talk.tell("maria", "pause")
     told = await talk.tell("maria", "resume")
@@ -224,8 +226,8 @@ async def use_up(talk, **named):
 async def test_used_up_deposit_says_what_has_not_arrived_yet(talk):
     await talk.add_client("maria", balance="200")
     assert await use_up(talk) == (
-        "Your deposit is used up: the last of it has bought bitcoin."
-        " Still to be paid to you: 24,000 sats. Please bring the next one to go on."
+        "Your cash is used up: the last of it has bought bitcoin."
+        " Still to be paid to you: 24,000 sats. To keep buying, please bring the next deposit."
     )
 
 
@@ -282,8 +284,8 @@ async def test_wallet_that_takes_no_payment_so_small_is_told_of_in_time(talk):
     assert small not in told, "the one who gave the command saw it before"
     await talk.do("op", "deposit confirm 1")
     assert await use_up(talk, fiat_minor=10_000, sat=12_000) == (
-        "Your deposit is used up: the last of it has bought bitcoin."
-        " Still to be paid to you: 12,000 sats. Please bring the next one to go on.\n"
+        "Your cash is used up: the last of it has bought bitcoin."
+        " Still to be paid to you: 12,000 sats. To keep buying, please bring the next deposit.\n"
         "Your wallet takes no payment below 20,000 sats, and your cash buys less than that. What is bought"
         " is kept for you until it is enough. To use another wallet, send: wallet DESTINATION"
     )
@@ -304,22 +306,24 @@ async def test_cash_out_says_whom_it_passes_by_before_and_after(talk):
     hold = await talk.hold_cash_out("held-one")
     asked = await talk.tell("op", f"hold accept {hold}")
     assert "juan: Q100.00" in asked
-    assert "Passed by, for want of a wallet: maria" in asked
+    assert "Left out, without a wallet: maria" in asked
     await talk.tell("op", f"confirm {asked.split('confirm ')[1][:4]}")
-    assert "Passed by, for want of a wallet: maria" in await talk.tell("op", "tx held-one")
-    (letter,) = [one for one in await talk.letters_to("maria") if "passed you by" in one]
+    assert "Left out, without a wallet: maria" in await talk.tell("op", "tx held-one")
+    (letter,) = [
+        one for one in await talk.letters_to("maria") if "There was a sale at the machine" in one
+    ]
     assert WALLETLESS in letter
-    assert "One cash-out passed by clients without a wallet: maria" in await summary(talk)
+    assert "One cash-out left out clients without a wallet: maria" in await summary(talk)
     await talk.do("op", f"client wallet maria {INVOICE_KEY}")
-    assert "Passed by, for want of a wallet: maria" in await talk.tell("op", "tx held-one")
+    assert "Left out, without a wallet: maria" in await talk.tell("op", "tx held-one")
     talk.clock.at += timedelta(days=8)
-    assert "passed by" not in await summary(talk)
+    assert "Left out" not in await summary(talk)
 
 
 async def test_cash_out_that_nobody_takes_part_in_says_who_would(talk):
     await talk.add_client("maria", balance="100", wallet="")
     told = await talk.tell("op", "tx add Market 100 12000")
-    assert "Nobody takes part: all of it is yours.\nPassed by, for want of a wallet: maria" in told
+    assert "Nobody takes part: all of it is yours.\nLeft out, without a wallet: maria" in told
 
 
 async def test_ledger_and_rules_name_the_same_people(talk):
@@ -366,7 +370,7 @@ async def test_plan_of_fixed_mode_names_who_takes_no_part(talk):
     await talk.add_client("juan", balance="400")
     await talk.tell("maria", "mode fixed 50")
     told = await talk.tell("op", "fixed")
-    assert "nobody has anything to give then" in told
+    assert "nothing to buy then" in told
     assert "With a balance, but nothing is bought (no wallet yet): maria" in told
     assert "juan" not in told
 
@@ -397,7 +401,7 @@ async def test_messages_about_what_is_missed_come_to_who_wants_none_of_payouts(t
     await talk.add_client("maria", balance="100", wallet="")
     await talk.tell("maria", "notify off")
     await talk.do("op", "tx add Market 50 6000")
-    assert "passed you by" in (await talk.letters_to("maria"))[-1]
+    assert "There was a sale at the machine" in (await talk.letters_to("maria"))[-1]
 
 
 async def test_client_is_told_in_her_language(talk):
@@ -420,4 +424,6 @@ async def test_client_who_was_just_given_a_wallet_is_told_of_nothing_missing(tal
     await talk.do("op", f"client wallet maria {INVOICE_KEY}")
     assert "wallet DESTINATION" not in await talk.tell("maria", "balance")
     await talk.do("op", "tx add Market 50 6000")
-    assert not [text for text in await talk.letters_to("maria") if "passed you by" in text]
+    assert not [
+        text for text in await talk.letters_to("maria") if "There was a sale at the machine" in text
+    ]

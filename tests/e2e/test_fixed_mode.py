@@ -32,8 +32,8 @@ async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):
     await world.until(lambda: world.is_settled(2))
     assert await world.balance_sat(wallet) == bought(10_000) + bought(5_000)
     assert world.paid_sat("ana") == await world.balance_sat(wallet)
-    assert any("was made up: one client, Q50.00" in t for t in await world.operator.received())
-    assert "Nobody in fixed mode has anything left" in await world.operator.ask("fixed run")
+    assert any("was done late: one client, Q50.00" in t for t in await world.operator.received())
+    assert "Nothing to buy in fixed mode today" in await world.operator.ask("fixed run")
     assert "Q100.00" in await ana.ask("history")
     world.stop()
     assert world.audit()["findings"] == []

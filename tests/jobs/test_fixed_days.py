@@ -166,13 +166,13 @@ async def test_days_of_runs_with_outages_and_a_change_of_clocks_are_paid_to_the_
         "2025-04-01T02:30 done 01 02:30",
     ]
     letters = await bench.letters()
-    told = [re.search(r"The fixed run of (.*) (waits|was made up):", text) for text in letters]
+    told = [re.search(r"The fixed run of (.*) (waits|was done late):", text) for text in letters]
     assert [match.groups() for match in told if match] == [
         ("29 Mar 02:30", "waits"),
-        ("29 Mar 02:30", "was made up"),
-        ("29 Mar 18:00", "was made up"),
+        ("29 Mar 02:30", "was done late"),
+        ("29 Mar 18:00", "was done late"),
         ("30 Mar 18:00", "waits"),
-        ("30 Mar 18:00", "was made up"),
+        ("30 Mar 18:00", "was done late"),
     ]
     assert letters[-1].startswith("2 fixed runs did not happen")
     assert set(await bench.states()) == {"DONE"}

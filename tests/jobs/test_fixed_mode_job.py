@@ -224,7 +224,7 @@ async def test_run_missed_while_down_is_made_up_on_its_day_and_told(make_bench):
     await bench.at(17)
     assert await bench.given() == [(MORNING, 5_000, 6_250)]
     (told,) = await bench.letters()
-    assert "24 Nov 09:00 was made up: one client, Q50.00, 6,250 sats" in told
+    assert "24 Nov 09:00 was done late: one client, Q50.00, 6,250 sats" in told
 
 
 async def test_all_runs_missed_on_a_day_are_made_up_in_order(make_bench):
@@ -248,7 +248,7 @@ async def test_days_missed_while_down_lapse_and_are_told_in_one_message(make_ben
     told, made_up = await bench.letters()
     assert told.startswith("5 fixed runs did not happen")
     assert "24 Nov 18:00: the bot was not at work" in told
-    assert "27 Nov 09:00 was made up" in made_up
+    assert "27 Nov 09:00 was done late" in made_up
     assert len(await bench.given()) == 2
 
 
@@ -352,7 +352,7 @@ async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench
     bench.wallet.fault, bench.wallet.coin = None, Decimal(1_000_000)
     await bench.at(11.01)
     assert await bench.given() == [(MORNING, 5_000, 5_000)]
-    assert "24 Nov 09:00 was made up" in (await bench.letters())[1]
+    assert "24 Nov 09:00 was done late" in (await bench.letters())[1]
     assert len(await bench.letters()) == 2
 
 
@@ -658,7 +658,7 @@ async def test_run_that_passes_a_client_without_a_limit_by_says_so_once_a_day(ma
         await bench.at(hour + 0.01)
     (told,) = await bench.letters_of(ben)
     assert told == (
-        "A fixed time has passed without buying for you. Your balance of Q10,000.00 stays.\n"
+        "A fixed time has come and gone, and nothing was bought for you. Your balance of Q10,000.00 stays.\n"
         "No daily amount is set yet, so nothing is bought. Send: limit AMOUNT"
         " (at most Q2,000.00)"
     )

@@ -97,7 +97,7 @@ async def test_range_that_is_none_is_explained(maria):
     for command in ("stats", "chart"):
         told = await maria.tell("maria", f"{command} 2w")
         assert "7d, 30d, 90d, 1y or all" in told
-    assert "a command of clients" in await maria.tell("op", "stats")
+    assert "a command for clients" in await maria.tell("op", "stats")
 
 
 async def test_chart_shows_how_the_sats_grew(maria):

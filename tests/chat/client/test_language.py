@@ -39,7 +39,7 @@ async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it
     )
     assert await maria.tell("maria", "wallet somewhere") == (
         "Esa no es una billetera a la que pueda pagar. Envíe una dirección Lightning como"
-        " nombre@example.com (la app de la billetera la muestra donde se recibe), un código LNURL"
+        " nombre@example.com (su app de billetera la muestra en Recibir), un código LNURL"
         " para recibir pagos (lnurl1…) o la invoice key de una billetera LNbits (32 letras y números)."
     )
     assert "No conozco ese comando" in await maria.tell("maria", "holds")
@@ -99,7 +99,7 @@ async def test_language_alone_tells_which_it_is_and_which_there_are(maria):
 
 
 async def test_operator_has_no_language_to_choose(maria):
-    assert "a command of clients" in await maria.tell("op", "language es")
+    assert "a command for clients" in await maria.tell("op", "language es")
 
 
 async def test_what_was_asked_in_one_language_is_asked_again_in_the_other(maria):

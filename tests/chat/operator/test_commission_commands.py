@@ -173,7 +173,7 @@ async def test_split_is_shown_with_the_cash_out(talk):
     (rosas,) = await payouts_of(talk, "rosa")
     marias = await payouts_of(talk, "maria")
     assert "maria: Q150.00, 18,000 sats, planned" in shown
-    assert "commission 1,000 sats; yours, as no client's: 6,000 sats" in shown
+    assert "commission 1,000 sats; left over, yours: 6,000 sats" in shown
     assert (
         f"Of the commission:\nrosa: 400 sats, planned {rosas[:8]}"
         f"\nmaria: 125 sats, planned {marias[0][:8]}\nyours: 475 sats"

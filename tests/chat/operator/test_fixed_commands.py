@@ -231,7 +231,7 @@ async def test_operator_sees_a_clients_mode_and_limit(maria):
 
 async def test_clients_know_no_fixed_command(maria):
     assert "don't know that command" in await maria.tell("maria", "fixed run")
-    assert "a command of clients" in await maria.tell("op", "limit 5")
+    assert "a command for clients" in await maria.tell("op", "limit 5")
 
 
 # The plan
@@ -274,7 +274,7 @@ async def test_plan_tells_what_stops_the_next_run(maria):
     await maria.tell("op", "pause all")
     assert "PAUSED" in await maria.tell("op", "fixed")
     await maria.tell("maria", "pause")
-    assert "nobody has anything to give" in await maria.tell("op", "fixed")
+    assert "nothing to buy then" in await maria.tell("op", "fixed")
     with_terms(maria, enabled=False)
     assert "Fixed mode is switched off" in await maria.tell("op", "fixed")
 
@@ -305,7 +305,7 @@ async def test_run_by_hand_gives_what_the_day_has_left_and_is_reported(maria):
     assert "Q801,000" in done
     assert done in (await maria.letters_to("op2"))[-1]
     assert maria.rung[-1] == "payouts"
-    assert "anything left to give today" in await maria.tell("op", "fixed run")
+    assert "Nothing to buy in fixed mode today" in await maria.tell("op", "fixed run")
     listed = await maria.tell("op", "fixed")
     assert "by hand: one client, Q50.00" in listed
     assert "(who got what: tx fixed:2026-03-01T09:00):" in listed
@@ -400,8 +400,8 @@ STOPS = {
     "This cannot be done now: LNbits tells no price": stop_by_silence,
     "too far apart": stop_by_ticker,
     "LNbits does not answer right now": stop_before_reconciling,
-    "Nobody in fixed mode has anything left": stop_by_emptiness,
-    "Nobody in fixed mode has": stop_by_dust,
+    "Nothing to buy in fixed mode today": stop_by_emptiness,
+    "Nothing to buy in fixed mode": stop_by_dust,
     "LNbits has paid fixed runs of this day": stop_by_old_copy,
 }
 

@@ -65,7 +65,7 @@ async def test_withdrawal_leaves_the_machine_that_is_named(talk):
     assert "to maria, from Zona 10 (asked for it);" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     asked = await talk.tell("op", "withdraw maria 30 from my pocket")
-    assert "(from my pocket); it leaves the balance. No machine is named; to name it" in asked
+    assert "(from my pocket); it leaves the balance. No machine is named; to name one" in asked
     await talk.tell("op", f"confirm {code_in(asked)}")
     told = await talk.tell("op", "cash")
     assert "Zona 10: Q850.00 should be in it" in told

@@ -32,7 +32,7 @@ async def test_added_cash_out_is_shared_out_at_once(talk):
     asked = await talk.tell("op", f"{ADD} sold by hand")
     assert "Add a cash-out at Market, settled externally (sold by hand), and share it out" in asked
     assert "Q200.00, 24,000 sats, so 1 BTC = Q833,333.\nmaria: Q150.00, 18,000" in asked
-    assert "Yours, as no client's: 6,000 sats.\n" in asked
+    assert "Left over, yours: 6,000 sats.\n" in asked
     assert await talk.count("cash_out") == 0
     talk.rung.clear()
     done = await talk.tell("op", f"confirm {code_in(asked)}")

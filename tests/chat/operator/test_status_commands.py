@@ -289,6 +289,6 @@ async def test_status_in_spanish(spanish):
     await spanish.add_client("lena", wallet="")
     await held(spanish, "one")
     assert await status(spanish) == [
-        "Retiro retenido: #1 → retenciones",
+        "Cash-out retenido: #1 → retenciones",
         "Sin billetera: lena → clientes sin billetera",
     ]

@@ -474,7 +474,7 @@ async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
         await bench.poll(2)
         told.append([text.split(".")[0] for text in await bench.letters(pubkey)])
     low = "Your balance is down to Q200"
-    used_up = "Your deposit is used up: the last of it has bought bitcoin"
+    used_up = "Your cash is used up: the last of it has bought bitcoin"
     assert [len(texts) for texts in told] == [0, 0, 1, 1], told
     assert told[3] == [used_up]
     await bench.client("ben", minor=95_000, since=NOW - 2 * HOUR)
@@ -498,7 +498,10 @@ async def without_wallet(bench, name, *, minor=10**6, since=START_AT - DAY):
     return pubkey
 
 
-PASSED_BY = "A sale at the machine has passed you by. Your balance of Q10,000.00 stays."
+PASSED_BY = (
+    "There was a sale at the machine, and nothing was bought for you."
+    " Your balance of Q10,000.00 stays."
+)
 
 
 async def test_sale_that_passes_a_client_without_a_wallet_by_says_so_once_a_day(make_ingest):

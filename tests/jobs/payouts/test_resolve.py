@@ -65,14 +65,14 @@ async def test_dead_on_both_sides_is_tried_anew_three_times_then_the_operator_is
         if attempt < 3:
             await at(bench, moment)
             assert await bench.states() == ["PLANNED"]
-    told = [text for text in await bench.letters() if "proven unpaid. Try anew" in text]
+    told = [text for text in await bench.letters() if "proven unpaid. To try again" in text]
     assert len(told) == 1
     for _ in range(4):
         moment += step
         await at(bench, moment)
     assert await bench.states() == ["VOID"]
     assert bench.wallet.sent() == ["lnbc1", "lnbc2", "lnbc3"]
-    assert len([text for text in await bench.letters() if "Try anew" in text]) == 1
+    assert len([text for text in await bench.letters() if "To try again" in text]) == 1
 
 
 async def test_second_attempt_that_works_pays_once(make_due):

@@ -1,0 +1,157 @@
+"""What people read, word by word: two stories on a real ledger, against `tests/data/golden`.
+
+`make golden` writes the files anew after a text was changed; the difference in git is what people see of
+the change.
+"""
+
+import os
+import re
+import textwrap
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from golden_story import STORIES
+from here import open_here
+from scaffold import open_ledger
+from talk import CODE, PEOPLE, Talk, code_in, make_programme
+from test_notify import arrive, digests
+from test_texts import TEXTS, templates
+
+from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
+from dca_bot.messages.render import LANGUAGES
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+RENEW = "DCA_BOT_GOLDEN"
+"""The environment variable that has the files written anew."""
+WIDTH, LINES = 40, 12
+"""What a phone shows at once."""
+LISTS = re.compile(
+    r"help|status|txs|tx |holds|history|export|knocks|deposits|clients|log|cash$|fixed$|funds|month"
+    r"|earnings|today|payouts|client maria|audit|hold accept|commission$|chart|stats"
+)
+"""The commands whose replies are lists."""
+TALL = {"client.card", "hold.payout_failed"}
+"""A card is a list, and a payment in doubt wants all its facts at once."""
+
+
+async def passes_by(talk):
+    await talk.distribute("sale-0", fiat_minor=10_000, sat=12_000)
+
+    def work(tx):
+        talk.notices.clients.sale_missed(tx, "sale-0", talk.clock.now())
+
+    await talk.database.transact(work)
+
+
+async def is_held(talk):
+    talk.held = getattr(talk, "held", 0) + 1
+    await talk.hold_cash_out(f"held-one-{talk.held}")
+
+
+async def is_used_up(talk):
+    def work(tx):
+        maria = next(iter(tx.execute("SELECT id FROM client WHERE name = 'maria'")))["id"]
+        talk.notices.clients.note_low(tx, maria, talk.clock.now())
+
+    balance = (await talk.client("maria")).balance_minor
+    await talk.distribute("sale-9", fiat_minor=balance, sat=balance)
+    await talk.database.transact(work)
+
+
+async def evening_comes(talk):
+    talk.clock.at += timedelta(hours=14)
+    await digests(talk).look_once()
+
+
+HAPPENS = {
+    "passes by": passes_by,
+    "arrives": lambda talk: arrive(talk, 12_000),
+    "evening comes": evening_comes,
+    "is held": is_held,
+    "payout is held": lambda talk: talk.hold_payout("ceiling_payout"),
+    "is used up": is_used_up,
+}
+
+
+async def played(talk, story):
+    """Play a story and return (who, written, what was told to whom) for each step."""
+    steps, asked, last = [], "", await talk.last_letter()
+    for who, written in story:
+        if not who:
+            await HAPPENS[written](talk)
+        else:
+            text = f"confirm {code_in(asked)}" if written == "confirm" else written
+            replies = await talk.tell_all(who, text)
+            asked = next((reply for reply in replies if CODE.search(reply)), asked)
+        told = await talk.sql("SELECT * FROM outbox WHERE id > ? ORDER BY id", last)
+        steps.append((who, written, told))
+        last = await talk.last_letter()
+    return steps
+
+
+def as_file(steps):
+    """Write a story as people see it; each person under a name."""
+    names = {key: name for name, key in PEOPLE.items()}
+    lines = []
+    for who, written, told in steps:
+        lines.append(f"=== {who}: {written}" if who else f"=== {written}")
+        lines += [f"--- to {names[row['recipient']]}\n{row['text']}" for row in told] or ["---"]
+    return "\n".join(lines) + "\n"
+
+
+def height(text):
+    """Return how many lines of a phone a text takes."""
+    return sum(max(1, len(textwrap.wrap(line, WIDTH))) for line in text.split("\n"))
+
+
+@pytest.fixture(params=LANGUAGES)
+def language(request):
+    return request.param
+
+
+@pytest.fixture
+async def bot(tmp_path, language):
+    """A bot of a programme in the language, on an empty ledger."""
+    folder = tmp_path / "data"
+    database = await open_ledger(folder, open_here)
+    yield Talk(database, folder, make_programme(language=language))
+    await database.aclose()
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_people_read_what_the_golden_files_hold(bot, language, story):
+    text = as_file(await played(bot, STORIES[story]))
+    path = GOLDEN / language / f"{story}.txt"
+    if os.environ.get(RENEW):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), "a text has changed: run `make golden`"
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_each_reply_and_notice_of_a_story_fits_a_phone_unless_it_is_a_list(bot, story):
+    tall = [
+        (written, row["text"])
+        for _, written, told in await played(bot, STORIES[story])
+        for row in told
+        if height(row["text"]) > LINES and not LISTS.match(written)
+    ]
+    assert tall == []
+
+
+@pytest.mark.parametrize("key", [key for key in TEXTS.catalogues["en"] if key not in TALL])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_text_alone_fits_a_phone(language, key):
+    for template in templates(key, TEXTS.catalogues[language]):
+        assert height(re.sub(r"\{\w+\}", "1,500.00 GTQ", template)) <= LINES
+
+
+def test_stories_have_each_command():
+    """Codes and what only the scenes of holds and payouts bring up stand there."""
+    written = {role: " ".join(text for _, text in steps) for role, steps in STORIES.items()}
+    rest = {"payout retry", "client resume", "client pause", "client close", "client npub", "reply"}
+    for role, table in (("saver", CLIENT_COMMANDS), ("operator", OPERATOR_COMMANDS)):
+        lacks = {one.name for one in table if f" {one.name}" not in f" {written[role]}"}
+        assert lacks - rest - {"export"} == set(), role

@@ -136,7 +136,7 @@ def read_number(text: str, _currency: str) -> int:
     return int(digits)
 
 
-def _read_page(text: str, currency: str) -> int:
+def read_page(text: str, currency: str) -> int:
     """Read the number of a page, at most 1000."""
     try:
         return min(read_number(text, currency), _PAGE_MAX)
@@ -157,7 +157,7 @@ def start_of(range_: str, now: datetime) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
 
 
-PAGE = Param("PAGE", _read_page, optional=True)
+PAGE = Param("PAGE", read_page, optional=True)
 RANGE = Param("RANGE", _read_range, optional=True)
 
 

@@ -54,6 +54,9 @@ DEEDS = [
     ("maria", "language es", "language: "),
 ]
 READS = [
+    ("maria", "price"),
+    ("maria", "when"),
+    ("op", "price"),
     ("op", "help"),
     ("op", "status"),
     ("op", "log"),

@@ -61,7 +61,7 @@ async def test_older_message_that_a_relay_had_stored_changes_nothing_after_a_lat
     assert "active already" in await talk.tell("maria", "resume", age=timedelta(minutes=1))
     assert "only after a newer one of yours" in await talk.deliver(pause)
     assert (await talk.client("maria")).state == "active"
-    assert "Balance" in await talk.deliver(deep), "it only asks"
+    assert "Cash still" in await talk.deliver(deep), "it only asks"
     newest = talk.message("maria", "pause", age=timedelta(minutes=1))
     assert "Paused" in await talk.deliver(newest), "written in the same second"
 
@@ -103,7 +103,7 @@ async def test_operator_over_nip04_is_pointed_to_nip17(talk):
     assert "NIP-17" in await talk.tell("op", "client add maria {maria}", **nip04)
     assert await talk.count("client") == 0
     await talk.add_client("maria")
-    assert "Balance" in await talk.tell("maria", "balance", **nip04)
+    assert "Cash still" in await talk.tell("maria", "balance", **nip04)
     talk.programme = make_programme(operator_protocols=frozenset(DmProtocol))
     talk.start()
     assert "Running" in await talk.tell("op", "status", **nip04)
@@ -206,13 +206,13 @@ async def test_flood_from_one_person_is_noticed_once_then_silent(talk):
     await talk.add_client("maria")
     await talk.add_client("juan", wallet="")
     replies = [await talk.deliver(talk.message("maria", "balance")) for _ in range(60)]
-    assert sum(reply is not None and "Balance" in reply for reply in replies) == 40
+    assert sum(reply is not None and "Cash still" in reply for reply in replies) == 40
     assert [reply for reply in replies if reply and "a lot at once" in reply] == [replies[40]]
     assert "one message every 2 seconds" in replies[40]
     assert replies[41:] == [None] * 19
-    assert "Balance" in await talk.deliver(talk.message("juan", "balance"))
+    assert "Cash still" in await talk.deliver(talk.message("juan", "balance"))
     talk.clock.at += timedelta(minutes=5)
-    assert "Balance" in await talk.tell("maria", "balance")
+    assert "Cash still" in await talk.tell("maria", "balance")
 
 
 async def test_limited_message_does_not_run_later(talk):

@@ -29,7 +29,7 @@ async def behind(talk, who):
 )
 async def test_client_with_a_slow_phone_is_answered_right_after_being_added(talk, slow_by, words):
     await talk.add_client("maria")
-    assert "Balance" in await tell_as_new(talk, "maria", "balance", behind=slow_by)
+    assert "Cash still" in await tell_as_new(talk, "maria", "balance", behind=slow_by)
     told = await tell_as_new(talk, "maria", "pause", behind=slow_by)
     assert f"you wrote this {words} ago" in told
     assert f"clock is {words} slow" in told
@@ -66,7 +66,7 @@ async def test_fast_phone_is_told_by_how_much_and_may_ask(talk):
     await talk.add_client("maria")
     told = await tell_as_new(talk, "maria", "pause", behind=-5 * HOUR)
     assert "dated 5 hours in the future" in told
-    assert "Balance" in await tell_as_new(talk, "maria", "balance", behind=-5 * HOUR)
+    assert "Cash still" in await tell_as_new(talk, "maria", "balance", behind=-5 * HOUR)
     stored = await talk.tell("maria", "balance", age=-5 * HOUR)
     assert "dated 5 hours in the future" in stored
 

@@ -54,7 +54,7 @@ def test_operators_commands_are_not_published():
 def test_kinds_of_arguments():
     found = {one.word: one.arguments for one in slash_commands(TEXTS, "en")}
     (page,) = found["history"]
-    assert (page.kind, page.label, page.required) == (ArgumentKind.NUMBER, "PAGE", False)
+    assert (page.kind, page.label, page.required) == (ArgumentKind.WORD, "PAGE", False)
     which, amount = found["mode"]
     assert (which.kind, which.choices) == (ArgumentKind.CHOICE, ("flow", "fixed"))
     assert (amount.kind, amount.required) == (ArgumentKind.WORD, False)

@@ -50,7 +50,7 @@ async def test_people_whom_messages_do_not_reach_are_named(config, ledger):
         {"role": "operator", "name": None, "npub": OPERATOR.npub, **loss},
         {"role": "client", "name": "ana", "npub": CLIENT.npub, **loss},
     ]
-    why = "NOT REACHED since 2026-02-27 06:00: the relays refuse the messages"
+    why = "NOT REACHED since 27 Feb 2026 06:00: the relays refuse the messages"
     lines = render_status(values, config).splitlines()
     assert f"Operator {OPERATOR.npub[:39]}…: {why} (said: “blocked: pay”)" in lines
     assert f"ana: {why} (said: “blocked: pay”)" in lines
@@ -92,6 +92,6 @@ async def test_relays_are_told_as_the_bot_saw_them_last(config, ledger):
     }
     (line,) = [line for line in render_status(values, config).splitlines() if "wss:" in line]
     assert line == (
-        f"Relay {BAD}: OUT OF REACH since 2026-02-27 06:00:"
+        f"Relay {BAD}: OUT OF REACH since 27 Feb 2026 06:00:"
         " its server answers with HTTP 402 (said: “Pay first”)"
     )

@@ -60,7 +60,7 @@ async def test_answers_leave_after_a_bounded_number_of_a_broadcasts_letters(make
     assert "Running" in await world.operator.ask("status")
     await ana.send("balance")
     (answer,) = await ana.wait(bool)
-    assert answer.startswith("Balance: "), "before the broadcast, which was written first"
+    assert answer.startswith("Cash still"), "before the broadcast, which was written first"
     for person in (world.operator, ana):
         passed, waiting = passed_by(world, person)
         assert passed <= 2 * ROOM[Urgency.BULK]

@@ -118,7 +118,7 @@ async def test_stranger_knocks_and_becomes_a_client_by_the_code(make_world, prot
     _, welcome, deposit = await ana.wait(lambda texts: len(texts) > 2)
     assert welcome.startswith("Welcome, ana!")
     assert "is noted" in deposit
-    assert "Balance" in await ana.ask("balance")
+    assert "Cash still" in await ana.ask("balance")
     assert world.rows("SELECT state FROM client") == [("active",)], "the knock was no command"
     assert "Nobody has knocked" in await world.operator.ask("knocks")
 

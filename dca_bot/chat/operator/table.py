@@ -16,6 +16,7 @@ from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
 from dca_bot.chat.operator.status import HOUSE_COMMANDS
 from dca_bot.chat.operator.takings import TAKINGS_COMMANDS
 from dca_bot.chat.operator.withdrawals import WITHDRAW
+from dca_bot.chat.price import PRICE
 
 OPERATOR_GROUPS = {
     "help.clients": (*CLIENT_MANAGEMENT, KNOCKS),
@@ -26,7 +27,7 @@ OPERATOR_GROUPS = {
     "help.fixed": FIXED_COMMANDS,
     "help.payouts": PAYOUT_COMMANDS,
     "help.funds": FUNDS_COMMANDS,
-    "help.takings": TAKINGS_COMMANDS,
+    "help.takings": (*TAKINGS_COMMANDS, PRICE),
     "help.house": HOUSE_COMMANDS,
     "help.messages": (*MESSAGE_COMMANDS, LOG),
     "help.general": GENERAL_COMMANDS,

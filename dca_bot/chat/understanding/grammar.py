@@ -76,9 +76,6 @@ _MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
 _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
-_PAGE_OR_MONTH = Param(
-    "PAGE", _matching("wrong.page", re.compile(f"{_PAGE.pattern}|{_MONTH.pattern}")), optional=True
-)
 _FORMAT = Param(
     "RANGE",
     _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
@@ -87,13 +84,9 @@ _FORMAT = Param(
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
-_PRICE: Command[None] = Command(("price",))
 
 _PLANNED_CLIENT: tuple[Command[Any], ...] = (
-    _PRICE,
     _CONFIRM,
-    Command(("when",)),
-    Command(("history",), (_PAGE_OR_MONTH,)),
     Command(("receipt",), (Param("ID", read_word, optional=True),)),
     Command(("export",), (_FORMAT, PAGE)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
@@ -101,7 +94,6 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),
 )
 _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
-    _PRICE,
     _CONFIRM,
     Command(("language",), (_LANGUAGE,)),
     Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),

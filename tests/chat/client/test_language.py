@@ -31,7 +31,7 @@ async def spanish(tmp_path):
 async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it(maria):
     assert "Language: English" in await maria.tell("maria", "settings")
     assert await maria.tell("maria", "language es") == ("Desde ahora le escribo en español.")
-    assert (await maria.tell("maria", "balance")).startswith("Saldo: Q1,500.00\n")
+    assert (await maria.tell("maria", "balance")).startswith("Efectivo por convertir: Q1,500.00\n")
     assert "Idioma: español" in await maria.tell("maria", "settings")
     await maria.do("op", "withdraw maria 100")
     assert (await maria.letters_to("maria"))[-1] == (
@@ -43,15 +43,15 @@ async def test_client_who_chooses_spanish_gets_answers_pushes_and_refusals_in_it
         " para recibir pagos (lnurl1…) o la invoice key de una billetera LNbits (32 letras y números)."
     )
     assert "No conozco ese comando" in await maria.tell("maria", "holds")
-    assert "saldo y lo que recibió" in await maria.tell("maria", "help all")
+    assert "lo que ha ahorrado" in await maria.tell("maria", "help all")
     assert "From now on I write to you in English." in await maria.tell("maria", "LANGUAGE En")
-    assert (await maria.tell("maria", "balance")).startswith("Balance: Q1,400.00")
+    assert (await maria.tell("maria", "balance")).startswith("Cash still to convert: Q1,400.00")
 
 
 async def test_others_are_still_written_to_in_their_own_language(maria):
     await maria.add_client("juan")
     await maria.tell("maria", "language es")
-    assert (await maria.tell("juan", "balance")).startswith("Balance:")
+    assert (await maria.tell("juan", "balance")).startswith("Cash still")
     assert "broadcast" in await maria.tell("op", "help all")
     await maria.do("op", "broadcast Cerrado el domingo.")
     heads = {name: (await maria.letters_to(name))[-1].split("\n")[0] for name in ("maria", "juan")}
@@ -133,7 +133,7 @@ async def test_programme_in_spanish_speaks_it_to_operators_new_clients_and_stran
 
 async def test_language_that_is_gone_is_written_in_english(maria):
     await maria.sql("UPDATE client SET language = 'xx' WHERE pubkey = ?", PEOPLE["maria"])
-    assert (await maria.tell("maria", "balance")).startswith("Balance:")
+    assert (await maria.tell("maria", "balance")).startswith("Cash still to convert:")
     assert "Language: xx" in await maria.tell("maria", "settings")
     for language in LANGUAGES:
         await maria.tell("maria", f"language {language}")

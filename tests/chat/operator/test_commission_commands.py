@@ -323,7 +323,7 @@ async def test_removed_recipient_is_paid_before_the_name_is_free(talk):
     await talk.do("op", f"payout cancel {payout_id}")
     assert "All of the commission is yours" in await talk.tell("op", "commission")
     assert "rosa is added" in await talk.tell("op", "client add rosa {maria}")
-    assert "Balance: Q0.00" in await talk.tell("maria", "balance")
+    assert "Cash still to convert: Q0.00" in await talk.tell("maria", "balance")
     assert await talk.audit() == ()
 
 

@@ -215,7 +215,7 @@ async def test_client_sees_what_fixed_mode_bought(maria):
     await run(maria, 1)
     assert "6,250 sats for Q50.00, on its way" in await maria.tell("maria", "history")
     told = await maria.tell("maria", "balance")
-    assert "Balance: Q1,450.00" in told
+    assert "Cash still to convert: Q1,450.00" in told
     assert "Bought so far: 6,250 sats for Q50.00 (1 BTC = Q800,000" in told
 
 

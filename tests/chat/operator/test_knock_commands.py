@@ -143,7 +143,7 @@ async def test_client_is_added_by_a_code_with_a_first_deposit(talk):
     assert [line.split("!")[0] for line in (await talk.letters_to("juan"))[1:2]] == [
         "Welcome, juan"
     ]
-    assert "Balance" in await talk.tell("juan", "balance")
+    assert "Cash still" in await talk.tell("juan", "balance")
 
 
 async def test_client_is_added_by_a_code_alone_after_a_question_too(talk):

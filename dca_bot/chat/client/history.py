@@ -1,0 +1,111 @@
+"""`history`: a client's purchases, newest first; of a month by day, of a year by month, with sums."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import partial
+from itertools import groupby
+
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.params import Param, read_page
+from dca_bot.core.calendar import local_date
+from dca_bot.core.payout import COLLECTING, PayoutState
+from dca_bot.core.periods import Period, calendar_period
+from dca_bot.core.stats import Purchase
+from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import HistoryLine
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
+from dca_bot.messages.say import (
+    Day,
+    Fiat,
+    Field,
+    Moment,
+    Rate,
+    Sat,
+    Say,
+    Word,
+)
+
+_MONTH_DAYS_MAX = 31
+
+
+def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """List the client's purchases, or the sums of a month or a year."""
+    period = calendar_period(args.text("PAGE"))
+    if period is not None:
+        return _sums(tx, ctx, period)
+    found = partial(purchases.history, tx, ctx.me.id)
+    line = partial(_history_line, has_wallet=ctx.me.destination is not None)
+    return describe.page(Say("history.heading"), args.page, found, line)
+
+
+def _read_page_or_month(text: str, currency: str) -> str:
+    """Read the number of a page, or a month or year of the calendar."""
+    return text if calendar_period(text) is not None else str(read_page(text, currency))
+
+
+HISTORY = Command(
+    ("history",), (Param("PAGE", _read_page_or_month, optional=True),), answer=_history_answer
+)
+
+
+def _sums(tx: Tx, ctx: Context, period: Period) -> Say:
+    """Say what was bought in a period: the sum first, then each day of a month or each month of a year."""
+    start, after = period.span(ctx.programme.timezone)
+    bought = [
+        one for one in purchases.since(tx, ctx.me.id, start).purchases if start <= one.at < after
+    ]
+    span = Say("history.span", first=Day(period.first), last=Day(period.last))
+    if not bought:
+        return Say("history.nothing", span=span)
+    minor, sat = sum(one.minor for one in bought), sum(one.sat for one in bought)
+    total = Say("history.sum", span=span, sats=Sat(sat), fiat=Fiat(minor), rate=Rate(minor, sat))
+    return Say("lines", lines=(total, *_parts(ctx, period, bought)))
+
+
+def _parts(ctx: Context, period: Period, bought: Sequence[Purchase]) -> Iterator[Say]:
+    is_month = period.days <= _MONTH_DAYS_MAX
+
+    def part_of(one: Purchase) -> date:
+        day = local_date(one.at, ctx.programme.timezone)
+        return day if is_month else day.replace(day=1)
+
+    for day, some in groupby(sorted(bought, key=part_of, reverse=True), key=part_of):
+        ones = list(some)
+        yield Say(
+            "history.day" if is_month else "history.month",
+            day=Day(day) if is_month else f"{day:%Y-%m}",
+            sats=Sat(sum(one.sat for one in ones)),
+            fiat=Fiat(sum(one.minor for one in ones)),
+            n=len(ones),
+        )
+
+
+def _history_line(line: HistoryLine, *, has_wallet: bool) -> Say:
+    if line.kind == COMMISSION_SPLIT:
+        return _commission_line(line, has_wallet=has_wallet)
+    return Say(
+        "history.line",
+        at=Moment(line.at),
+        sats=Sat(line.sat),
+        fiat=Fiat(line.minor),
+        state=_payout_state(line, has_wallet=has_wallet),
+    )
+
+
+def _payout_state(line: HistoryLine, *, has_wallet: bool) -> Field:
+    if line.payout_state == PayoutState.PLANNED and not has_wallet:
+        return Say("history.no_wallet")
+    return Word("own_payout", line.payout_state or COLLECTING)
+
+
+def _commission_line(line: HistoryLine, *, has_wallet: bool) -> Say:
+    if line.payout_state == PayoutState.CANCELLED:
+        return Say("history.commission_cancelled", at=Moment(line.at), sats=Sat(line.sat))
+    return Say(
+        "history.commission",
+        at=Moment(line.at),
+        sats=Sat(line.sat),
+        state=_payout_state(line, has_wallet=has_wallet),
+    )

@@ -1,0 +1,143 @@
+"""`balance` and `when`: what a client has saved, what comes next, and what keeps it."""
+
+from datetime import timedelta
+from fractions import Fraction
+
+from dca_bot.chat.command import Args, Command, Context
+from dca_bot.core.clients import Mode
+from dca_bot.core.fixed_schedule import amount_of_run, next_run
+from dca_bot.core.market import coin_minor, value_minor
+from dca_bot.ledger.correspondence import tasks
+from dca_bot.ledger.payouts import owed
+from dca_bot.ledger.programme import deposits, tickers
+from dca_bot.ledger.reports import purchases
+from dca_bot.ledger.reports.purchases import Got
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import forecast_text, obstacles
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say
+
+_PRICE_AGE_MAX = timedelta(days=1)
+"""An older price says little about what sats are worth today."""
+
+
+def _balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+    """Tell the sats that have arrived and their worth, the sats that are coming, and the cash to convert."""
+    got = purchases.got(tx, ctx.me.id)
+    hindered = obstacles.to_client(ctx.me, ctx.programme)
+    has_any = got.bought_sat or got.earned_sat
+    return Say(
+        "lines",
+        lines=(
+            *(_saved(tx, ctx, got) if has_any else ()),
+            *_under_way(tx, ctx),
+            *_cash(tx, ctx),
+            NOTHING if got.bought_sat else _nothing_yet(tx, ctx, is_hindered=bool(hindered)),
+            Say("balance.all_paused") if bot_state.paused(tx) else NOTHING,
+            *hindered,
+            obstacles.too_small_told(tx, ctx.programme, ctx.me),
+        ),
+    )
+
+
+def _when_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+    """Tell the next purchase, what is under way, and what either waits for."""
+    hindered = obstacles.to_client(ctx.me, ctx.programme)
+    is_paused = bot_state.paused(tx)
+    coming = NOTHING if hindered or is_paused else _next_purchase(tx, ctx)
+    return Say(
+        "lines",
+        lines=(
+            Say("balance.all_paused") if is_paused else NOTHING,
+            *hindered,
+            coming,
+            *(_under_way(tx, ctx) or (Say("when.nothing_under_way"),)),
+            obstacles.too_small_told(tx, ctx.programme, ctx.me),
+        ),
+    )
+
+
+SAVINGS_COMMANDS = (
+    Command(("balance",), answer=_balance_answer),
+    Command(("when",), answer=_when_answer),
+)
+
+
+def _saved(tx: Tx, ctx: Context, got: Got) -> tuple[Say, ...]:
+    """Say the sats that have arrived with their worth at Lamassu's newest price, and what all sats cost."""
+    arrived_sat = got.bought_sat + got.earned_sat - ctx.me.owed_sat
+    coin = _coin(tx, ctx)
+    worth = NOTHING
+    if coin is not None and arrived_sat:
+        worth = Say("balance.worth", value=Fiat(value_minor(arrived_sat, coin)))
+    rate = Rate(got.spent_minor, got.bought_sat)
+    return (
+        Say("balance.saved", sats=Sat(arrived_sat), worth=worth),
+        Say("balance.received", sats=Sat(got.bought_sat), fiat=Fiat(got.spent_minor), rate=rate)
+        if got.bought_sat
+        else NOTHING,
+        Say("balance.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
+    )
+
+
+def _coin(tx: Tx, ctx: Context) -> Fraction | None:
+    """Return the price of a coin in minor units that Lamassu used last; None for an old price."""
+    ticker = tickers.newest(tx)
+    if ticker is None or ctx.now - ticker.at > _PRICE_AGE_MAX:
+        return None
+    return coin_minor(ticker.price, ctx.programme.currency)
+
+
+def _cash(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Say the cash that is still to be converted, and for how long the cash lasts."""
+    me = ctx.me
+    pending_minor, wanted = deposits.pending_minor(tx, me.id), tasks.requested_cash(tx, me.id)
+    count = None
+    if not bot_state.paused(tx):
+        count = forecast_text.deposit_days(tx, ctx.programme, me, ctx.now)
+    lasts = NOTHING if count is None else Say("balance.lasts", days=forecast_text.days(count))
+    return (
+        Say("balance.balance", balance=Fiat(me.balance_minor), lasts=lasts),
+        Say("balance.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
+        NOTHING
+        if wanted is None or wanted.amount_minor is None
+        else Say("balance.requested", amount=Fiat(wanted.amount_minor)),
+    )
+
+
+def _under_way(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Say how many sats are still to be paid, and the reason of each delay; empty for none."""
+    me = ctx.me
+    if not me.owed_sat:
+        return ()
+    if me.destination is None:
+        return (Say("balance.owed_homeless", sats=Sat(me.owed_sat)),)
+    unpaid, least = owed.owed(tx, me.id, me.owed_sat), Sat(me.destination.min_sat)
+    return (
+        Say("balance.owed", sats=Sat(unpaid.coming)) if unpaid.coming else NOTHING,
+        Say("balance.owed_held", sats=Sat(unpaid.held)) if unpaid.held else NOTHING,
+        Say("balance.owed_kept", sats=Sat(unpaid.kept), least=least) if unpaid.kept else NOTHING,
+    )
+
+
+def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
+    """Say that the client has no bitcoin yet, and when the first is bought if nothing hinders that."""
+    if is_hindered or bot_state.paused(tx):
+        return Say("balance.nothing")
+    if not ctx.me.balance_minor:
+        return Say("balance.nothing_deposited")
+    return Say("balance.nothing_fixed" if ctx.me.mode is Mode.FIXED else "balance.nothing_flow")
+
+
+def _next_purchase(tx: Tx, ctx: Context) -> Say:
+    """Say when the client's cash buys next, if nothing hinders that."""
+    me, rules = ctx.me, ctx.programme.fixed
+    if not me.balance_minor:
+        is_pending = deposits.pending_minor(tx, me.id) > 0
+        return Say("when.deposit_pending" if is_pending else "when.no_cash")
+    if me.mode is Mode.FLOW:
+        return Say("when.next_sale", balance=Fiat(me.balance_minor))
+    run = next_run(ctx.now, rules.times, ctx.programme.timezone)
+    limit_minor = min(me.fixed_limit_minor, rules.daily_limit_max_minor)
+    minor = min(amount_of_run(limit_minor, run.number, run.count), me.balance_minor)
+    return Say("when.next_run", at=Moment(run.at), amount=Fiat(minor))

@@ -16,7 +16,7 @@ from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.messages.lexicon import LEXICONS
 
 DATA = Path(__file__).parent / "data" / "understanding"
-FILES = ("listed", *(f"written_{number}" for number in range(1, 13)))
+FILES = ("listed", *(f"written_{number}" for number in range(1, 14)))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ from dca_bot.chat.understanding.slots import Said, fill
 from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
 _SURE_MIN, _MARGIN_MIN, _ASK_MIN = 10, 4, 3
+_UNHEARD = 2
+"""How many more points a sure command needs for each word that the command doesn't account for."""
 _ASKED_MAX = 2
 _NEAREST_MAX = 3
 _TYPO_TOKENS_MAX = 2
@@ -206,7 +208,8 @@ def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
     is_known = all(heard.said[place].is_sure for place in best.used)
     # In a sentence, a word that differs by a letter may well be another word: `salgo` isn't `saldo`.
     is_spelt = not best.is_typo or len(heard.said) <= _TYPO_TOKENS_MAX
-    return best.points >= _SURE_MIN and is_ahead and is_alone and is_known and is_spelt
+    is_enough = best.points >= _SURE_MIN + _UNHEARD * best.left_over
+    return is_enough and is_ahead and is_alone and is_known and is_spelt
 
 
 def _may_run(best: Candidate, mood: Mood, role: str) -> bool:

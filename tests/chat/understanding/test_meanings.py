@@ -377,6 +377,24 @@ def test_small_words_verbs_and_units_are_no_names(text, names):
     assert only(understand(text, OPERATOR, names)) == ("deposit", given)
 
 
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("ana vino por sus 200", "withdraw"),
+        ("ana trajo 200", "deposit"),
+        ("juan wants 300 back", "withdraw"),
+        ("juan brought 300", "deposit"),
+    ],
+)
+def test_the_verb_says_whether_money_comes_or_goes(text, intent):
+    assert understand(text, OPERATOR, {"ana", "juan"}).first.intent == intent
+
+
+def test_a_command_beside_words_of_another_matter_is_asked_back():
+    found = understand("my total is for the carpenter's dentist", CLIENT)
+    assert (found.first.intent, found.certainty) == ("balance", ASK)
+
+
 @pytest.mark.parametrize("text", ["earnings hoy", "ganancias hoy", "earnings today"])
 def test_earnings_of_today_are_a_single_command(text):
     assert only(understand(text, OPERATOR)) == ("earnings", {"range": "today"})

@@ -105,6 +105,11 @@ async def test_what_cannot_be_paid_has_a_sentence_of_its_own(maria, text, said):
     assert "name@example.com" in told
 
 
+@pytest.mark.parametrize("text", ["Muchas gracias 🙏", "mil gracias", "muchas gracias"])
+async def test_thanks_of_polite_words_alone_are_thanks(maria, text):
+    assert await maria.tell("maria", text) in ("You're welcome!", "With pleasure!")
+
+
 async def test_mistyped_address_alone_is_told_what_can_be_paid(maria):
     told = await maria.tell("maria", "maria@@example.com")
     assert told.startswith("That is not a wallet I can pay.")

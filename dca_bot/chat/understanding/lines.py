@@ -60,7 +60,8 @@ def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Un
     tokens = without_courtesy(line.tokens, vocabulary, names)
     if not tokens:
         greeting = read_plain(line, line.tokens, vocabulary, names)
-        return sure(greeting.first.intent, {}) if greeting.asked[:1] == (HELP,) else greeting
+        is_clear = greeting.asked[:1] in ((HELP,), (THANKS,))
+        return sure(greeting.first.intent, {}) if is_clear else greeting
     code = "" if line.is_question else _code_in(tokens, vocabulary)
     if code:
         return sure("confirm", {"code": code}, is_exact=True)

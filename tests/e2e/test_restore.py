@@ -82,7 +82,11 @@ async def test_yesterdays_backup_pays_nothing_twice_and_comes_out_clean(make_wor
     (added,) = (ref for ref in held if ref.endswith("-added"))
     expected = {sold[0]: "cash-out", sold[1]: "cash-out", run: "lost", added: "lost"}
     assert held == expected
-    explained = ("This ledger is a copy", "LNbits has paid for this already", "has nothing of it")
+    explained = (
+        "This ledger was restored",
+        "LNbits has paid for this already",
+        "has no record of it",
+    )
     await operator.wait(lambda texts: all(any(why in text for text in texts) for why in explained))
     assert world.rows("SELECT count(*) FROM inbox")[0][0] < asked, "nothing is carried out again"
     refused = await operator.ask("fixed run")

@@ -27,7 +27,8 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
-_NEW_CLIENT = "client add"
+_NEW_NAMES = frozenset({"client add", "commission set"})
+"""Commands that can name somebody new, by any word."""
 _PHRASE_WORDS_MAX = 4
 _DIGITS_MAX = 15
 _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
@@ -96,7 +97,7 @@ def names_nobody(
         return False
     word = given[place].word
     is_introducing = word in vocabulary.list_of("mood", "introducing")
-    return is_introducing or (row.name != _NEW_CLIENT and vocabulary.has(word))
+    return is_introducing or (row.name not in _NEW_NAMES and vocabulary.has(word))
 
 
 def _with_arguments(

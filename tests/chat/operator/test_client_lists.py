@@ -104,7 +104,7 @@ async def test_views_of_a_client(scene):
     assert await scene.tell("op", "client lena payouts") == (
         "There is nothing of lena to list yet."
     )
-    assert "maria, active" in await scene.tell("op", "client maria xyzzy")
+    assert "Did you mean: client maria" in await scene.tell("op", "client maria xyzzy")
 
 
 async def test_views_of_a_client_have_pages(scene):

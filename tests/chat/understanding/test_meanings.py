@@ -486,3 +486,11 @@ WORDS = st.sampled_from(
 def test_words_in_any_order_have_a_meaning(text):
     for vocabulary in (CLIENT, OPERATOR):
         assert understand(text, vocabulary).intents
+
+
+def test_a_recipient_may_be_named_like_a_word_of_the_lexicons():
+    found = understand("commission set partner 50 rosa@example.com", OPERATOR)
+    assert only(found) == (
+        "commission set",
+        {"name": "partner", "percent": "50.00", "destination": "rosa@example.com"},
+    )

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.command_sets import COMMAND_WORDS, command_set_of
 from dca_bot.chat.destinations import DESTINATION
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.parsing import Invocation, parse
-from dca_bot.chat.refusals import NO_COMMAND, refusal, refused_as_typed
+from dca_bot.chat.refusals import NO_COMMAND, NOTHING_SAID, refusal
 from dca_bot.chat.services import Services
 from dca_bot.chat.unclear import ask_back, not_understood, small_talk
 from dca_bot.chat.understanding.answers import Answer, read_answer
@@ -35,7 +36,7 @@ _CHECKED = frozenset({DESTINATION.name, "MACHINE", "MACHINE AMOUNT"})
 """Arguments of several words that the command itself checks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Heard:
     """A message, with all that its reading depends on.
 
@@ -59,14 +60,22 @@ class _Heard:
         """Read a command as commands are written; raise CommandRefused for any other line."""
         return parse(line, self.command_set, self.currency, self.alike)
 
-    def try_parse(self) -> Invocation | None:
-        """Read the message as a command; None for any other message."""
-        try:
-            return self.parse(self.text)
-        except CommandRefused:
-            return None
+    @property
+    def typed(self) -> Invocation | None:
+        """Return the message as a command; None for a message that isn't written as a command."""
+        return self._parsed if isinstance(self._parsed, Invocation) else None
 
-    def is_operators(self) -> bool:
+    @property
+    def refused(self) -> Say | None:
+        """Return the parser's refusal of a message that begins with a command; None for other messages."""
+        said = self._parsed
+        return said if isinstance(said, Say) and said.key not in NOTHING_SAID else None
+
+    def code(self, typed: str) -> Confirmation | None:
+        """Return the open code that was typed, in any case; None for another text."""
+        return next((one for one in self.codes if one.code == typed.upper()), None)
+
+    def is_for_operators(self) -> bool:
         """Tell whether a client has written a command that only operators have."""
         if self.command_set.of_clients:
             return False
@@ -75,6 +84,14 @@ class _Heard:
         except CommandRefused:
             return False
         return True
+
+    @cached_property
+    def _parsed(self) -> Invocation | Say:
+        """Return the message as a command, or the parser's refusal."""
+        try:
+            return self.parse(self.text)
+        except CommandRefused as refused:
+            return refused.say
 
 
 async def read_invocations(
@@ -125,7 +142,7 @@ def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
 
     A yes never replaces a code.
     """
-    if answer.stray and _is_open(heard, answer.stray):
+    if answer.stray and heard.code(answer.stray):
         return _confirmed(heard, answer.stray)
     if answer.is_yes and heard.question:
         return heard.parse(heard.question)
@@ -145,12 +162,11 @@ def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
         raise _how_to_confirm(heard)
     if len(understood.intents) > COMMANDS_MAX:
         raise refuse("unclear.too_many", most=COMMANDS_MAX)
-    refused = refused_as_typed(heard.parse, heard.text)
     # A number that the reading has left out was meant as an argument: `month 3`.
     is_short = not understood.first.arguments and any(map(str.isdigit, heard.text))
     is_asked = understood.certainty is Certainty.ASK and bool(understood.first.arguments)
-    if refused is not None and (is_short or not (is_sure or is_asked)):
-        return [refused]
+    if heard.refused is not None and (is_short or not (is_sure or is_asked)):
+        return [heard.refused]
     if is_sure:
         return _all_or_none(heard, [_invocation(heard, one) for one in understood.intents])
     if understood.certainty is Certainty.SURE:
@@ -159,7 +175,7 @@ def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
     if len(lines_of(heard.text)) > 1:  # A yes could mean any of the lines.
         return [Say("unclear.lines")]
     is_named = understood.certainty is Certainty.NONE or len(heard.text.split()) > 1
-    if is_named and heard.is_operators():
+    if is_named and heard.is_for_operators():
         return [Say("unknown.nothing")]
     return [_asked(heard, understood)]
 
@@ -183,14 +199,13 @@ def _invocation(heard: _Heard, intended: Intended) -> Invocation | Say:
     try:
         if name == CONFIRM.name:
             return _confirmed(heard, str(intended.arguments.get("code", "")))
-        typed = heard.try_parse()
+        typed = heard.typed
         is_same = typed is not None and typed.command.name == name
         if typed is not None and is_same and not typed.args.has(DESTINATION.name):
             return typed
         return heard.parse(written(heard.command_set.role, name, intended.arguments))
     except CommandRefused as refused:
-        said = refused_as_typed(heard.parse, heard.text)
-        return said or (not_understood(()) if refused.say == NO_COMMAND else refused.say)
+        return heard.refused or (not_understood(()) if refused.say == NO_COMMAND else refused.say)
 
 
 def _asked(heard: _Heard, understood: Understanding) -> Invocation | Say:
@@ -214,7 +229,7 @@ def _as_written(heard: _Heard) -> Invocation | None:
     A text that is passed on is never judged. A last argument of several words can take back a command that
     changes something, as a note can, unless the command itself checks the words.
     """
-    typed = heard.try_parse()
+    typed = heard.typed
     if typed is None or typed.command is CONFIRM:
         return None
     last = typed.command.params[-1] if typed.command.params else None
@@ -228,14 +243,10 @@ def _as_written(heard: _Heard) -> Invocation | None:
 
 def _confirmed(heard: _Heard, typed: str) -> Invocation:
     """Return the command to which a typed code is bound; raise CommandRefused for no open code."""
-    found = next((one for one in heard.codes if one.code == typed.upper()), None)
+    found = heard.code(typed)
     if found is None:
         raise refuse("confirm.unknown")
     return replace(heard.parse(found.command), code=found)
-
-
-def _is_open(heard: _Heard, typed: str) -> bool:
-    return any(one.code == typed.upper() for one in heard.codes)
 
 
 def _with_codes(heard: _Heard) -> str:
@@ -245,7 +256,7 @@ def _with_codes(heard: _Heard) -> str:
     lines = heard.text.splitlines()
     strays = [read_answer(line, heard.vocabulary).stray for line in lines]
     return "\n".join(
-        f"{CONFIRM.name} {stray}" if stray and _is_open(heard, stray) else line
+        f"{CONFIRM.name} {stray}" if stray and heard.code(stray) else line
         for line, stray in zip(lines, strays, strict=True)
     )
 

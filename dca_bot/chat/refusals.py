@@ -1,29 +1,19 @@
 """Words the refusals of the understanding: why the arguments of a command can't be taken."""
 
-from collections.abc import Callable
-
 from dca_bot.chat.client.language import offered
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.params import NOTE_LENGTH_MAX
-from dca_bot.chat.parsing import Invocation, usage
+from dca_bot.chat.parsing import usage
 from dca_bot.chat.secret_warnings import warning
 from dca_bot.chat.senders import Role
 from dca_bot.core.destination_text import Form
 from dca_bot.core.secrets import Secret
-from dca_bot.messages.say import CommandRefused, Say, Word
+from dca_bot.messages.say import Say, Word
 
 _FORM, _SECRET = "form.", "secret."
 NO_COMMAND = Say("unknown.nothing")
-_NOTHING = frozenset({"unknown.nothing", "unknown.nearest", "wrong.lines"})
-
-
-def refused_as_typed(parse: Callable[[str], Invocation], text: str) -> Say | None:
-    """Return the parser's refusal of a message that begins with a command; None for other messages."""
-    try:
-        parse(text)
-    except CommandRefused as refused:
-        return None if refused.say.key in _NOTHING else refused.say
-    return None
+NOTHING_SAID = frozenset({NO_COMMAND.key, "unknown.nearest", "wrong.lines"})
+"""The parser's refusals that say no more than that the message is no command."""
 
 
 def refusal(why: str, name: str, command_set: CommandSet, currency: str) -> Say:

@@ -44,7 +44,7 @@ def daily_summary(
         lines=(
             Say("summary.heading", since=Moment(since)),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
-            *needs_you(to_do(tx, programme, found, now)),
+            *needs_you(to_do(tx, programme, found, need, now)),
             _polls(tx),
             *age_lines(tx, now),
             *_done(tx, since, now),

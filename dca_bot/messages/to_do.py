@@ -14,10 +14,10 @@ from dca_bot.ledger.correspondence.tasks import TaskKind
 from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import holds, queue, top_ups
 from dca_bot.ledger.payouts.holds import HoldKind
+from dca_bot.ledger.payouts.payout_need import Need
 from dca_bot.ledger.programme import clients, deposits, machine_cash
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.owed import need_of
 from dca_bot.messages.say import Fiat, Moment, Plain, Sat, Say, Word
 from dca_bot.messages.surroundings import Surroundings
 
@@ -32,11 +32,16 @@ _HELD = {
 _ASKED = {TaskKind.CONTACT: "to_do.contact", TaskKind.WITHDRAWAL: "to_do.withdrawal"}
 
 
-def to_do(tx: Tx, programme: Programme, found: Surroundings, now: datetime) -> tuple[Say, ...]:
-    """Say each thing that needs an operator on a line, the most urgent first; empty for none."""
+def to_do(
+    tx: Tx, programme: Programme, found: Surroundings, need: Need, now: datetime
+) -> tuple[Say, ...]:
+    """Say each thing that needs an operator on a line, the most urgent first; empty for none.
+
+    `need`: open payouts' need of the source wallet.
+    """
     lines = (
         *_out_of_reach(tx, found, now),
-        *_funds(tx, programme, found.balance_msat, now),
+        *_funds(tx, programme, found.balance_msat, need),
         *_holds(tx),
         *_stuck(tx, now),
         *_tasks(tx),
@@ -68,11 +73,11 @@ def _out_of_reach(tx: Tx, found: Surroundings, now: datetime) -> Iterator[Say]:
         yield Say("to_do.relays", n=troubled)
 
 
-def _funds(tx: Tx, programme: Programme, balance_msat: int | None, now: datetime) -> Iterator[Say]:
+def _funds(tx: Tx, programme: Programme, balance_msat: int | None, need: Need) -> Iterator[Say]:
     """Say the lack of sats, or that the wallet is low, with the top-up that ends the trouble."""
     if balance_msat is None:
         return
-    purse = Purse(balance_msat, need_of(tx, programme, now).needed_msat)
+    purse = Purse(balance_msat, need.needed_msat)
     levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)
     told = top_ups.told(tx)
     is_low = told is not None and told.trouble is Trouble.LOW
@@ -98,8 +103,9 @@ def _stuck(tx: Tx, now: datetime) -> Iterator[Say]:
 
 def _tasks(tx: Tx) -> Iterator[Say]:
     """Say what clients ask, a line for each kind: the oldest task, and the number of all."""
+    waiting = tasks.open_tasks(tx)
     for kind, count in tasks.open_counts(tx).items():
-        first = next(task for task in tasks.open_tasks(tx) if task.kind is kind)
+        first = next(task for task in waiting if task.kind is kind)
         amount = Plain(Fiat(first.amount_minor))
         yield Say(_ASKED[kind], n=count, name=first.client_name, amount=amount)
 

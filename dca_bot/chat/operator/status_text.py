@@ -27,14 +27,15 @@ def short_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
 
     A programme that is stopped comes first: nothing is shared out or paid before the operator's word.
     """
-    state, things = programme_state(tx, ctx), to_do(tx, ctx.programme, found, ctx.now)
+    state, need = programme_state(tx, ctx), need_of(tx, ctx.programme, ctx.now)
+    things = to_do(tx, ctx.programme, found, need, ctx.now)
     is_running = state == _RUNNING
     facts = (
         state if is_running else NOTHING,
         _starts_later(tx, ctx.now),
         _last_poll(tx),
         source_balance(found.balance_msat),
-        to_be_paid(need_of(tx, ctx.programme, ctx.now)),
+        to_be_paid(need),
         _cash(tx),
     )
     return Say(
@@ -91,7 +92,7 @@ def programme_state(tx: Tx, ctx: Context) -> Say:
     refused = bot_state.get(tx, bot_state.LEASE_REFUSED)
     if refused is not None:
         return Say("status.lease_refused", why=refused)
-    return Say("status.running")
+    return _RUNNING
 
 
 def _starts_later(tx: Tx, now: datetime) -> Say:

@@ -13,6 +13,7 @@ _DAY = timedelta(days=1)
 _MIDNIGHT = time()
 _CALENDAR = re.compile("(2[0-9]{3})(?:-(0[1-9]|1[0-2]))?")
 _MONTHS = 12
+_MONTH_DAYS_MAX = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,15 @@ class Period:
     def days(self) -> int:
         """Return the number of dates."""
         return (self.last - self.first).days + 1
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether the period is longer than a month: lists show the months, not the days."""
+        return self.days > _MONTH_DAYS_MAX
+
+    def part_of(self, day: date) -> date:
+        """Return the date that stands for a date in a list: the date itself, or the first of the month."""
+        return day.replace(day=1) if self.is_long else day
 
     def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Return the instant at which the period begins, and the first instant after the period."""

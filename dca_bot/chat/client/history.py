@@ -27,8 +27,6 @@ from dca_bot.messages.say import (
     Word,
 )
 
-_MONTH_DAYS_MAX = 31
-
 
 def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the client's purchases, or the sums of a month or a year."""
@@ -65,17 +63,14 @@ def _sums(tx: Tx, ctx: Context, period: Period) -> Say:
 
 
 def _parts(ctx: Context, period: Period, bought: Sequence[Purchase]) -> Iterator[Say]:
-    is_month = period.days <= _MONTH_DAYS_MAX
-
     def part_of(one: Purchase) -> date:
-        day = local_date(one.at, ctx.programme.timezone)
-        return day if is_month else day.replace(day=1)
+        return period.part_of(local_date(one.at, ctx.programme.timezone))
 
     for day, some in groupby(sorted(bought, key=part_of, reverse=True), key=part_of):
         ones = list(some)
         yield Say(
-            "history.day" if is_month else "history.month",
-            day=Day(day) if is_month else f"{day:%Y-%m}",
+            "history.month" if period.is_long else "history.day",
+            day=describe.part_of(period, day),
             sats=Sat(sum(one.sat for one in ones)),
             fiat=Fiat(sum(one.minor for one in ones)),
             n=len(ones),

@@ -64,14 +64,12 @@ _NAMES = ("NAME", "NEW_NAME")
 
 
 def _line(ctx: Context, row: LoggedCommand) -> Say:
-    done = " ".join(row.done.split())
-    cut = done if len(done) <= _DONE_CHARS_MAX else f"{done[: _DONE_CHARS_MAX - 1]}…"
     return Say(
         "log.line",
         at=Moment(row.at),
         who=row.client_name or f"{ctx.services.npub(row.actor)[:12]}…",
         command=row.command,
-        done=cut,
+        done=describe.cut(" ".join(row.done.split()), _DONE_CHARS_MAX),
         message=short_id(row.message_id),
     )
 

@@ -25,8 +25,6 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Day, Fiat, Sat, Say, Typed, refuse
 
 _MACHINES_MAX = 5
-_DAYS_AS_DAYS = 31
-"""A longer period is listed by month."""
 _Line = Callable[[Any, Takings], Say]
 
 
@@ -55,11 +53,7 @@ class _Report:
 
     def by_date(self) -> dict[date, Takings]:
         """Return the sums of each date with sales, newest first; by month for a long period."""
-        is_long = self.period.days > _DAYS_AS_DAYS
-        parts = parted(
-            self.sales,
-            lambda sale: self.zone_date(sale).replace(day=1) if is_long else self.zone_date(sale),
-        )
+        parts = parted(self.sales, lambda sale: self.period.part_of(self.zone_date(sale)))
         return dict(sorted(parts.items(), reverse=True))
 
 
@@ -106,7 +100,7 @@ def _earnings_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _read_month(text: str, _currency: str) -> str:
     """Read a month: `2026-03`."""
     found = calendar_period(text)
-    if found is None or found.days > _DAYS_AS_DAYS:
+    if found is None or found.is_long:
         raise refuse("wrong.month")
     return text
 
@@ -220,7 +214,6 @@ def _with_dates(report: _Report, again: str, page: int, head: Say, line: _Line) 
     `again`: the command that shows a further page, without the page.
     """
     parts = list(report.by_date().items())
-    is_long = report.period.days > _DAYS_AS_DAYS
     start = (page - 1) * describe.PAGE_ROWS
     shown = parts[start : start + describe.PAGE_ROWS]
     if page > 1 and not shown:
@@ -230,14 +223,12 @@ def _with_dates(report: _Report, again: str, page: int, head: Say, line: _Line) 
         lines=(
             report.heading,
             head if page == 1 else NOTHING,
-            Say("takings.by_month" if is_long else "takings.by_day") if shown else NOTHING,
-            *(line(_date(day, is_long=is_long), sums) for day, sums in shown),
+            Say("takings.by_month" if report.period.is_long else "takings.by_day")
+            if shown
+            else NOTHING,
+            *(line(describe.part_of(report.period, day), sums) for day, sums in shown),
             Say("takings.more", command=Typed(f"{again} {page + 1}"))
             if parts[start + describe.PAGE_ROWS :]
             else NOTHING,
         ),
     )
-
-
-def _date(day: date, *, is_long: bool) -> Day | str:
-    return f"{day:%Y-%m}" if is_long else Day(day)

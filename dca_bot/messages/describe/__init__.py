@@ -20,7 +20,7 @@ from dca_bot.messages.describe.clients import (
     unreached,
 )
 from dca_bot.messages.describe.holds.kinds import choice, held, hold
-from dca_bot.messages.describe.layout import NAME_LENGTH_MAX, PAGE_ROWS, page, short
+from dca_bot.messages.describe.layout import NAME_LENGTH_MAX, PAGE_ROWS, cut, page, part_of, short
 from dca_bot.messages.describe.payouts import (
     lnbits_said,
     payment_hash,
@@ -48,6 +48,7 @@ __all__ = [
     "choice",
     "client",
     "contradiction",
+    "cut",
     "deposit",
     "destination",
     "destination_whole",
@@ -62,6 +63,7 @@ __all__ = [
     "lnbits_said",
     "minimum",
     "page",
+    "part_of",
     "payment_hash",
     "payout",
     "payout_short",

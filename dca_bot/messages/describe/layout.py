@@ -1,9 +1,11 @@
 """Fits names and lists on a phone."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Protocol, TypeVar
 
-from dca_bot.messages.say import NOTHING, Say, Typed
+from dca_bot.core.periods import Period
+from dca_bot.messages.say import NOTHING, Day, Say, Typed
 
 NAME_LENGTH_MAX = 40
 PAGE_ROWS = 10
@@ -25,6 +27,11 @@ def short(text: str) -> str:
 def cut(text: str, length_max: int) -> str:
     """Cut a text to a length, with an ellipsis at the cut."""
     return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
+
+
+def part_of(period: Period, day: date) -> Day | str:
+    """Say a part of a period in a list: a day, or a month like 2026-03 of a long period."""
+    return f"{day:%Y-%m}" if period.is_long else Day(day)
 
 
 def page(

@@ -44,7 +44,7 @@ def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     if wanted == [ALL] and ctx.command_set.groups:
         return Say("help.all", lines=tuple(_group(*one) for one in ctx.command_set.groups.items()))
     if wanted == [ALL]:
-        return Say("help.all", lines=tuple(_summary(command) for command in ctx.command_set.table))
+        return Say("help.all", lines=tuple(summary(command) for command in ctx.command_set.table))
     found = [c for c in ctx.command_set.table if list(c.words[: len(wanted)]) == wanted]
     if not found and is_of_client(wanted, ctx.command_set):
         return Say("unknown.of_client")
@@ -70,6 +70,11 @@ CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", read_word),))
 """The conversation itself carries out this command."""
 _CANCEL = Command(("cancel",), answer=_cancel_answer)
 GENERAL_COMMANDS = (_HELP, CONFIRM, _CANCEL)
+
+
+def summary(command: Command[Any]) -> Say:
+    """Say how a command is written, and what the command does, on a line."""
+    return Say("help.line", usage=Typed(command.usage), summary=Say(f"{command.key}.summary"))
 
 
 def _usual(groups: Mapping[str, Sequence[str]], command_set: CommandSet) -> list[Say]:
@@ -102,10 +107,6 @@ def _nearest(wanted: str, command_set: CommandSet) -> Say:
     if not nearest:
         return Say("unknown.nothing")
     return Say("help.nearest", usage=Typed(f"help {nearest[0]}"))
-
-
-def _summary(command: Command[Any]) -> Say:
-    return Say("help.line", usage=Typed(command.usage), summary=Say(f"{command.key}.summary"))
 
 
 def _details(command: Command[Any]) -> Say:

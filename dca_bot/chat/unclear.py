@@ -3,6 +3,7 @@
 from typing import Any
 
 from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.general import summary
 from dca_bot.chat.parsing import Invocation
 from dca_bot.ledger.correspondence import questions
 from dca_bot.ledger.store.database import Tx
@@ -48,11 +49,8 @@ def _not_understood(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     names = (*args.text("COMMAND").splitlines(), *_LIKELY[ctx.command_set.role])
     by_name = {command.name: command for command in ctx.command_set.table}
     found = [by_name[name] for name in dict.fromkeys(names) if name in by_name][:_NAMED_MAX]
-    lines = tuple(
-        Say("help.line", usage=Typed(one.usage), summary=Say(f"{one.key}.summary")) for one in found
-    )
     key = "unclear.nothing" if "contact" in by_name else "unclear.nothing_operator"
-    return Say(key, lines=lines)
+    return Say(key, lines=tuple(map(summary, found)))
 
 
 ASK_BACK: Command[None] = Command(("asked",), answer=_ask_back)

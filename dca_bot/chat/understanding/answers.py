@@ -1,9 +1,10 @@
 """Reads a short answer to the bot's own question: yes, no, or a code. The words stand in the lexicons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.understanding.lines import without_courtesy
-from dca_bot.chat.understanding.normaliser import CHARS_MAX, lines_of
+from dca_bot.chat.understanding.normaliser import CHARS_MAX, Token, lines_of
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 
 
@@ -35,9 +36,9 @@ def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
         return NO_ANSWER
     tokens = without_courtesy(lines[0].tokens, vocabulary, ())
     yes, around = vocabulary.list_of("yes", "words"), vocabulary.list_of("yes", "around")
-    said = " ".join(token.word for token in tokens)
-    if said in vocabulary.list_of("no", "words"):
+    if is_no(tokens, vocabulary):
         return Answer(is_no=True)
+    said = _said(tokens)
     strays = [token.raw for token in tokens if token.word not in yes | around]
     is_yes = not strays and any(token.word in yes for token in tokens)
     return Answer(
@@ -46,3 +47,12 @@ def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
         stray=strays[0] if len(strays) == 1 else "",
         is_alone=len(tokens) == 1,
     )
+
+
+def is_no(tokens: Sequence[Token], vocabulary: Vocabulary) -> bool:
+    """Tell whether the words of a line, without courtesy, are a no and nothing else."""
+    return _said(tokens) in vocabulary.list_of("no", "words")
+
+
+def _said(tokens: Sequence[Token]) -> str:
+    return " ".join(token.word for token in tokens)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from functools import cache, partial
 
+from dca_bot.chat.understanding.answers import is_no
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media
 from dca_bot.chat.understanding.exact import called, names_nobody
 from dca_bot.chat.understanding.grammar import list_of_words, row_of
@@ -107,7 +108,9 @@ def _joined(
     """
     role = vocabulary.role
     is_change = any(does_change(reading, role) for reading in readings)
-    is_denied = any(_is_no(line, vocabulary) for line in lines)
+    is_denied = any(
+        is_no(without_courtesy(line.tokens, vocabulary, ()), vocabulary) for line in lines
+    )
     if is_change and (
         is_denied or any(map(partial(_begins_a_sentence, vocabulary), lines, readings))
     ):
@@ -127,11 +130,6 @@ def _joined(
     if not doubted:
         return Understanding(intents, Certainty.SURE)
     return Understanding(intents, Certainty.ASK, doubted[0].asked or (intents[0].intent,))
-
-
-def _is_no(line: Line, vocabulary: Vocabulary) -> bool:
-    said = " ".join(token.word for token in without_courtesy(line.tokens, vocabulary, ()))
-    return said in vocabulary.list_of("no", "words")
 
 
 def _begins_a_sentence(vocabulary: Vocabulary, line: Line, reading: Understanding) -> bool:

@@ -69,7 +69,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "XCD": ("$", "ec$"),
     "BTC": ("₿",),
 }
-_SHOWN_SIGNS = {
+SHOWN_SIGNS = {
     "AUD": "A$",
     "BRL": "R$",
     "CAD": "CA$",
@@ -178,7 +178,7 @@ def is_cash(code: str) -> bool:
 
 def sign_of(code: str) -> str | None:
     """Return the sign that stands for one currency alone; None for a currency without such a sign."""
-    return _SHOWN_SIGNS.get(code)
+    return SHOWN_SIGNS.get(code)
 
 
 def nearest_cash(text: str) -> str | None:

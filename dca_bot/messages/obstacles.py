@@ -8,6 +8,7 @@ from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.obstacles import Obstacle, Setup, obstacles
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.payouts import owed
+from dca_bot.ledger.payouts.owed import Unpaid
 from dca_bot.ledger.programme import deposits, tickers
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -105,7 +106,8 @@ def too_small(
     if min_sat <= 1:
         return None
     cash_minor = client.balance_minor + deposits.pending_minor(tx, client.id) + more_minor
-    kept_sat, ticker = owed.owed(tx, client.id, client.owed_sat).kept, tickers.newest(tx)
+    kept_sat = owed.unpaid(tx, client.id).get(Unpaid.KEPT, 0)
+    ticker = tickers.newest(tx)
     if not cash_minor:
         brings_sat = 0
     elif ticker is None:

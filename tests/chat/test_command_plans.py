@@ -44,6 +44,7 @@ MORE = [
     ("maria", "chart 1y"),
     ("maria", "export"),
     ("maria", "history 2"),
+    ("maria", "history 2026-03"),
     ("maria", "stats 7d"),
     ("maria", "stats all"),
     ("stranger", "hello"),

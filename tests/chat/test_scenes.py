@@ -373,7 +373,7 @@ async def test_held_cash_out_is_shared_out_whole(talk):
     assert "maria: Q150.00, 18,000 sats" in asked
     done = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "shared out: Q200.00, 24,000 sats, to one client" in done
-    assert "used up" in (await talk.letters_to("maria"))[-1]
+    assert "The last of your cash has bought" in (await talk.letters_to("maria"))[-1]
     assert "no such open hold" in await talk.tell("op", f"hold accept {hold_id}")
     assert await talk.audit() == ()
 

@@ -226,8 +226,8 @@ async def use_up(talk, **named):
 async def test_used_up_deposit_says_what_has_not_arrived_yet(talk):
     await talk.add_client("maria", balance="200")
     assert await use_up(talk) == (
-        "Your cash is used up: the last of it has bought bitcoin."
-        " Still to be paid to you: 24,000 sats. To keep buying, please bring the next deposit."
+        "The last of your cash has bought bitcoin; 24,000 sats have yet to arrive in your wallet."
+        " To keep buying, please bring the next deposit."
     )
 
 
@@ -284,8 +284,8 @@ async def test_wallet_that_takes_no_payment_so_small_is_told_of_in_time(talk):
     assert small not in told, "the one who gave the command saw it before"
     await talk.do("op", "deposit confirm 1")
     assert await use_up(talk, fiat_minor=10_000, sat=12_000) == (
-        "Your cash is used up: the last of it has bought bitcoin."
-        " Still to be paid to you: 12,000 sats. To keep buying, please bring the next deposit.\n"
+        "The last of your cash has bought bitcoin; 12,000 sats have yet to arrive in your wallet."
+        " To keep buying, please bring the next deposit.\n"
         "Your wallet takes no payment below 20,000 sats, and your cash buys less than that. What is bought"
         " is kept for you until it is enough. To use another wallet, send: wallet DESTINATION"
     )

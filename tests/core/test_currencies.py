@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dca_bot.core.currencies import SATS, Mark, mark_of
-from dca_bot.core.money import checked_currency, minor_digits, parse_fiat, parse_sat
+from dca_bot.core.currencies import SATS, SHOWN_SIGNS, Mark, mark_of, sign_of
+from dca_bot.core.money import checked_currency, minor_digits, parse_fiat, parse_sat, plain_decimal
 from dca_bot.errors import DcaBotError, OtherUnit
 
 OTHERS = (
@@ -184,3 +184,19 @@ def test_what_is_no_currency_of_cash_is_refused_with_the_nearest_code(written, m
     said = str(refused.value)
     assert (f"Did you mean {meant}?" in said) if meant else ("mean" not in said)
     assert len(said) < 150
+
+
+@pytest.mark.parametrize("code", sorted(SHOWN_SIGNS))
+def test_shown_sign_is_the_sign_of_one_currency_and_is_read_back(code):
+    sign = sign_of(code)
+    assert sign is not None
+    assert [other for other in sorted(SHOWN_SIGNS) if mark_of(sign, other) is Mark.OWN] == [code]
+    assert mark_of(sign, "XXX") is Mark.OTHER
+    digits = minor_digits(code)
+    written = f"{sign}{plain_decimal(150_000 * 10**digits, digits, group='{:,}'.format)}"
+    assert parse_fiat(written, code) == 150_000 * 10**digits
+
+
+@pytest.mark.parametrize("code", ["JPY", "CNY", "NIO", "ARS", "COP", "VES", "BOB", "CHF"])
+def test_currency_whose_sign_others_share_has_no_sign(code):
+    assert sign_of(code) is None

@@ -545,7 +545,8 @@ async def test_client_whose_balance_gets_low_in_a_run_is_asked_for_more(make_ben
     await bench.fixed_client("ana", limit=10_000, minor=5_000)
     await bench.at(9)
     (told,) = await bench.letters(f"{10:064x}")
-    assert "used up" in told
+    assert "The last of your cash has bought bitcoin" in told
+    assert "6,250 sats have yet to arrive" in told
 
 
 async def test_fault_of_the_program_is_told_once_and_the_bot_goes_on(make_bench):

@@ -4,19 +4,23 @@ from datetime import timedelta
 from fractions import Fraction
 
 from dca_bot.chat.command import Args, Command, Context
+from dca_bot.core.calendar import local_date
 from dca_bot.core.clients import Mode
-from dca_bot.core.fixed_schedule import amount_of_run, next_run
+from dca_bot.core.fixed_schedule import Run, amounts, next_run, runs_of
 from dca_bot.core.market import coin_minor, value_minor
 from dca_bot.ledger.correspondence import tasks
+from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import owed
+from dca_bot.ledger.payouts.owed import Unpaid
 from dca_bot.ledger.programme import deposits, tickers
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import forecast_text, obstacles
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say
+from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
+_LOOK_BACK = timedelta(days=14)
 _PRICE_AGE_MAX = timedelta(days=1)
 """An older price says little about what sats are worth today."""
 
@@ -65,7 +69,7 @@ SAVINGS_COMMANDS = (
 
 def _saved(tx: Tx, ctx: Context, got: Got) -> tuple[Say, ...]:
     """Say the sats that have arrived with their worth at Lamassu's newest price, and what all sats cost."""
-    arrived_sat = got.bought_sat + got.earned_sat - ctx.me.owed_sat
+    arrived_sat = got.bought_sat + got.earned_sat - owed.unarrived_sat(tx, ctx.me)
     coin = _coin(tx, ctx)
     worth = NOTHING
     if coin is not None and arrived_sat:
@@ -106,18 +110,31 @@ def _cash(tx: Tx, ctx: Context) -> tuple[Say, ...]:
 
 
 def _under_way(tx: Tx, ctx: Context) -> tuple[Say, ...]:
-    """Say how many sats are still to be paid, and the reason of each delay; empty for none."""
+    """Say how many sats have not arrived yet, and the reason of each delay; empty for none."""
     me = ctx.me
-    if not me.owed_sat:
-        return ()
-    if me.destination is None:
-        return (Say("balance.owed_homeless", sats=Sat(me.owed_sat)),)
-    unpaid, least = owed.owed(tx, me.id, me.owed_sat), Sat(me.destination.min_sat)
-    return (
-        Say("balance.owed", sats=Sat(unpaid.coming)) if unpaid.coming else NOTHING,
-        Say("balance.owed_held", sats=Sat(unpaid.held)) if unpaid.held else NOTHING,
-        Say("balance.owed_kept", sats=Sat(unpaid.kept), least=least) if unpaid.kept else NOTHING,
-    )
+    parts = owed.unpaid(tx, me.id)
+    if me.destination is None and me.owed_sat:
+        sent_sat = owed.unarrived_sat(tx, me) - me.owed_sat
+        sent = (Say("balance.owed_checked", sats=Sat(sent_sat)),) if sent_sat else ()
+        return (Say("balance.owed_homeless", sats=Sat(me.owed_sat)), *sent)
+    return tuple(_part(ctx, why, Sat(sat)) for why, sat in parts.items())
+
+
+def _part(ctx: Context, why: Unpaid, sats: Sat) -> Say:
+    match why:
+        case Unpaid.HELD:
+            return Say("balance.owed_held", sats=sats)
+        case Unpaid.CHECKED:
+            return Say("balance.owed_checked", sats=sats)
+        case Unpaid.FUNDS:
+            return Say("balance.owed_funds", sats=sats)
+        case Unpaid.WALLET:
+            return Say("balance.owed_wallet", sats=sats)
+        case Unpaid.KEPT:
+            least = Sat(ctx.me.destination.min_sat if ctx.me.destination else 1)
+            return Say("balance.owed_kept", sats=sats, least=least)
+        case Unpaid.COMING:
+            return Say("balance.owed", sats=sats)
 
 
 def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
@@ -131,13 +148,54 @@ def _nothing_yet(tx: Tx, ctx: Context, *, is_hindered: bool) -> Say:
 
 def _next_purchase(tx: Tx, ctx: Context) -> Say:
     """Say when the client's cash buys next, if nothing hinders that."""
-    me, rules = ctx.me, ctx.programme.fixed
+    me = ctx.me
     if not me.balance_minor:
         is_pending = deposits.pending_minor(tx, me.id) > 0
         return Say("when.deposit_pending" if is_pending else "when.no_cash")
     if me.mode is Mode.FLOW:
-        return Say("when.next_sale", balance=Fiat(me.balance_minor))
-    run = next_run(ctx.now, rules.times, ctx.programme.timezone)
-    limit_minor = min(me.fixed_limit_minor, rules.daily_limit_max_minor)
-    minor = min(amount_of_run(limit_minor, run.number, run.count), me.balance_minor)
-    return Say("when.next_run", at=Moment(run.at), amount=Fiat(minor))
+        next_sale = Say("when.next_sale", balance=Fiat(me.balance_minor))
+        return Say("lines", lines=(next_sale, _recent_sales(tx, ctx)))
+    return Say("lines", lines=(*_waiting_runs(tx, ctx), _next_run(tx, ctx)))
+
+
+def _recent_sales(tx: Tx, ctx: Context) -> Say:
+    """Say how many sales the last two weeks had, and when the last was."""
+    count, last = purchases.sales_since(tx, ctx.now - _LOOK_BACK)
+    if last is None:
+        return Say("when.no_sales", days=_LOOK_BACK.days)
+    return Say("when.sales", n=count, days=_LOOK_BACK.days, at=Moment(last))
+
+
+def _waiting_runs(tx: Tx, ctx: Context) -> tuple[Say, ...]:
+    """Say the runs of today that are late, and what the runs wait for."""
+    rules, zone = ctx.programme.fixed, ctx.programme.timezone
+    runs = [
+        run
+        for run in runs_of(local_date(ctx.now, zone), rules.times, zone)
+        if run.at <= ctx.now and _given(tx, ctx, run)
+    ]
+    known = fixed_runs.known(tx, runs)
+    return tuple(
+        Say("when.run_waits", at=Moment(run.at), why=Word("reason", known[run.id].reason))
+        for run in runs
+        if run.id in known and known[run.id].state == fixed_runs.WAITING
+    )
+
+
+def _next_run(tx: Tx, ctx: Context) -> Say:
+    """Say when fixed mode buys next for the client, and for how much; a used-up day is passed over."""
+    at, rules = ctx.now, ctx.programme.fixed
+    for _ in range(2 * len(rules.times)):
+        run = next_run(at, rules.times, ctx.programme.timezone)
+        minor = _given(tx, ctx, run)
+        if minor:
+            return Say("when.next_run", at=Moment(run.at), amount=Fiat(minor))
+        at = run.at
+    return Say("when.no_run")
+
+
+def _given(tx: Tx, ctx: Context, run: Run) -> int:
+    """Return the fiat that a run would take of the client now."""
+    clients = [one for one in fixed_mode.fixed_clients(tx, run.day) if one.id == ctx.me.id]
+    given = amounts(run, clients, ctx.programme.fixed.daily_limit_max_minor)
+    return given.get(ctx.me.id, 0)

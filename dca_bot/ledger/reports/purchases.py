@@ -8,6 +8,9 @@ from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
+Span = tuple[datetime, datetime]
+"""From the first instant on, up to and without the second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bought:
@@ -43,6 +46,38 @@ def since(tx: Tx, client_id: int, start: datetime | None) -> Bought:
             at = instant(row["at"])
             purchases.append(Purchase(at, row["minor"], row["sat"], row["payout_id"]))
     return Bought(tuple(purchases), commission_sat)
+
+
+def within(tx: Tx, client_id: int, span: Span) -> Bought:
+    """Return a client's purchases of the distributions within a span of time, newest first.
+
+    The distributions of the span are read, and not what came after the span.
+    """
+    rows = tx.execute(
+        "SELECT distribution.at, kind, minor, sat, payout_id FROM distribution"
+        # CROSS JOIN keeps the order of the two: by the index of the distributions' times.
+        " CROSS JOIN share ON share.distribution_id = distribution.id AND share.client_id = ?"
+        " LEFT JOIN payout ON payout.id = payout_id"
+        " WHERE distribution.at >= ? AND distribution.at < ?"
+        " AND coalesce(payout.state, '') <> 'CANCELLED' ORDER BY distribution.at DESC",
+        (client_id, micros(span[0]), micros(span[1])),
+    ).fetchall()
+    bought = (
+        Purchase(instant(row["at"]), row["minor"], row["sat"], row["payout_id"])
+        for row in rows
+        if row["kind"] != COMMISSION_SPLIT
+    )
+    commission_sat = sum(row["sat"] for row in rows if row["kind"] == COMMISSION_SPLIT)
+    return Bought(tuple(bought), commission_sat)
+
+
+def sales_since(tx: Tx, start: datetime) -> tuple[int, datetime | None]:
+    """Return the number of cash-outs shared out since `start`, and the time of the last; None without."""
+    row = tx.execute(
+        "SELECT count(*) AS n, max(at) AS at FROM distribution WHERE at >= ? AND kind = 'flow'",
+        (micros(start),),
+    ).fetchone()
+    return row["n"], instant_or_none(row["at"])
 
 
 def saving_since(tx: Tx, client_id: int) -> datetime | None:

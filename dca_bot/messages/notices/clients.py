@@ -8,7 +8,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import missed
-from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts import owed, unknown_payments
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client
@@ -78,11 +78,11 @@ class ClientNotices:
                 next=_next_deposit(tx, client, "notice.next_soon"),
             )
         else:
-            owed = (
-                Say("notice.still_owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING
-            )
             asked = _next_deposit(tx, client, "notice.next_to_go_on")
-            told = Say("notice.deposit_used_up", owed=owed, next=asked)
+            unarrived_sat = owed.unarrived_sat(tx, client)
+            told = Say("notice.deposit_arrived", next=asked)
+            if unarrived_sat:
+                told = Say("notice.deposit_used_up", sats=Sat(unarrived_sat), next=asked)
             told = Say("lines", lines=(told, obstacles.too_small_told(tx, self._programme, client)))
         self._writer.tell_client(tx, client, told, now)
 
@@ -121,7 +121,8 @@ class ClientNotices:
             rate=Rate(payout.minor, payout.amount_sat),
             balance=Fiat(client.balance_minor),
         )
-        self._writer.tell_client(tx, client, told, now)
+        lines = (told, _all_arrived(tx, client))
+        self._writer.tell_client(tx, client, Say("lines", lines=lines), now)
 
     def digest(
         self, tx: Tx, client_id: int, now: datetime, *, urgency: Urgency = Urgency.BULK
@@ -131,7 +132,9 @@ class ClientNotices:
         if arrived is None:
             return False
         client = clients.by_id(tx, client_id)
-        told = describe.arrived(arrived, client)
+        all_arrived = _all_arrived(tx, client) if arrived.minor else NOTHING
+        lines = (describe.arrived(arrived, client), all_arrived)
+        told = Say("lines", lines=lines)
         self._writer.tell_client(tx, client, told, now, urgency=urgency)
         return True
 
@@ -174,3 +177,10 @@ def _next_deposit(tx: Tx, client: Client, asked: str) -> Say:
     """Ask for the next deposit; a pending deposit is named instead."""
     pending_minor = deposits.pending_minor(tx, client.id)
     return Say("notice.next_is_noted", amount=Fiat(pending_minor)) if pending_minor else Say(asked)
+
+
+def _all_arrived(tx: Tx, client: Client) -> Say:
+    """Say that all of a client's cash is bitcoin in the client's wallet; NOTHING while a part is not."""
+    if client.balance_minor or owed.unarrived_sat(tx, client):
+        return NOTHING
+    return Say("notice.all_arrived")

@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from dca_bot.core.rate import Ticker
-from dca_bot.ledger.payouts import transitions
+from dca_bot.core.fixed_schedule import next_run
+from dca_bot.core.rate import RateProblem, Ticker
+from dca_bot.ledger.distributions import fixed_runs
+from dca_bot.ledger.payouts import queue, transitions
 from dca_bot.ledger.programme import tickers
 
 
@@ -46,6 +48,33 @@ async def test_balance_counts_as_saved_only_what_has_arrived(maria):
     assert "On the way to you: 24,000 sats" in told
 
 
+async def test_sats_that_only_left_the_source_wallet_are_not_saved_yet(maria):
+    await maria.distribute("cash-out-1")
+    await maria.bring_to((await maria.payout()).id, "invoice", "submit", "debit")
+    told = (await maria.tell("maria", "balance")).splitlines()
+    assert told[0] == "Saved: 0 sats"
+    assert "On the way to you: 24,000 sats" in told
+    await maria.bring_to((await maria.payout()).id, "ALERT")
+    told = (await maria.tell("maria", "balance")).splitlines()
+    assert told[0] == "Saved: 0 sats"
+    assert "Sent, and being checked by the operator: 24,000 sats" in told
+
+
+@pytest.mark.parametrize(
+    ("waiting", "says"),
+    [
+        ("not_enough_funds", "On the way once the operator has topped up the bot's wallet: "),
+        ("unreachable", "Your wallet takes no payment right now; the bot keeps trying: "),
+        ("no_clear_answer", "On the way to you: "),
+    ],
+)
+async def test_balance_and_when_tell_why_sats_wait(maria, waiting, says):
+    await maria.distribute("cash-out-1")
+    await maria.sql("UPDATE payout SET waiting = ?", waiting)
+    for text in ("balance", "when"):
+        assert f"{says}24,000 sats" in (await maria.tell("maria", text)).splitlines()
+
+
 async def test_worth_at_an_old_price_is_not_told(maria):
     await bring(maria)
     await note_price(maria, "900000", age=timedelta(days=2))
@@ -60,6 +89,7 @@ async def test_balance_shows_a_request_for_cash(maria):
 async def test_when_in_flow_mode(maria):
     assert await maria.tell("maria", "when") == (
         "Your Q1,000.00 buy bitcoin with each sale at the machine, from the next one on.\n"
+        "There was no sale in the last 14 days.\n"
         "Nothing is on its way right now."
     )
     await maria.distribute("cash-out-1")
@@ -73,6 +103,42 @@ async def test_when_in_fixed_mode_names_time_and_amount(maria):
     told = await maria.tell("maria", "when")
     assert told.startswith("Next purchase: ")
     assert ", for Q25.00" in told
+
+
+async def test_when_in_fixed_mode_passes_over_a_day_that_is_used_up(maria):
+    await maria.tell("maria", "mode fixed 50")
+    assert (await maria.tell("maria", "when")).startswith(
+        "Next purchase: 1 Mar 09:00, for Q25.00\n"
+    )
+    await maria.do("op", "fixed run")
+    assert (await maria.tell("maria", "when")).startswith(
+        "Next purchase: 2 Mar 09:00, for Q25.00\n"
+    )
+
+
+async def test_when_in_fixed_mode_names_a_purchase_that_waits(maria):
+    await maria.tell("maria", "mode fixed 50")
+    zone, now = maria.programme.timezone, maria.clock.now()
+    run = next_run(now, maria.programme.fixed.times, zone)
+    maria.clock.at = run.at + timedelta(minutes=5)
+    await maria.database.transact(
+        lambda tx: fixed_runs.put_off(
+            tx, run, fixed_runs.WAITING, RateProblem.NO_PRICE, now=maria.clock.now()
+        )
+    )
+    assert (await maria.tell("maria", "when")).startswith(
+        "The purchase of 1 Mar 09:00 waits: LNbits tells no price\n"
+        "Next purchase: 1 Mar 18:00, for Q25.00\n"
+    )
+
+
+async def test_when_in_flow_mode_tells_of_the_recent_sales(maria):
+    for number in range(3):
+        await maria.distribute(f"cash-out-{number}")
+        maria.clock.at += timedelta(hours=1)
+    assert "In the last 14 days there were 3 sales, the last on 1 Mar 08:00." in (
+        await maria.tell("maria", "when")
+    )
 
 
 async def test_when_tells_what_is_waited_for(talk):
@@ -115,3 +181,63 @@ async def test_month_has_its_sum_and_days_and_a_year_its_months(maria):
     assert len(year) == 2
     assert year[1] == "2026-03  72,000 sats for Q600.00 (3 purchases)"
     assert (await maria.tell("maria", "history")).count("24,000 sats") == 3
+
+
+async def test_month_leaves_out_what_was_cancelled_and_names_commission_apart(maria):
+    await maria.do("op", "commission set maria 10")
+    await maria.distribute("cash-out-1")
+    await maria.do("op", f"payout cancel {(await bought(maria)).id[:8]}")
+    told = (await maria.tell("maria", "history 2026-03")).splitlines()
+    assert told[0].endswith("nothing was bought.")
+    assert told[1:] == ["Commission besides: 100 sats"]
+
+
+async def bought(talk):
+    return await talk.database.read(
+        lambda tx: next(one for one in queue.open_payouts(tx) if not one.is_commission)
+    )
+
+
+async def arrive(talk, *, crashes=False):
+    """Have the open payout arrive, with the notice; or fail in the same transaction, after the notice."""
+
+    def work(tx):
+        (payout,) = queue.open_payouts(tx)
+        transitions.finish(tx, payout, now=talk.clock.now())
+        talk.notices.clients.payout_arrived(tx, payout, talk.clock.now())
+        if crashes:
+            raise RuntimeError("a crash before the commit")
+
+    await talk.database.transact(work)
+
+
+async def test_nothing_is_all_converted_before_it_has_arrived(maria):
+    """The last purchase, a crash while it arrives, and the arrival."""
+    await maria.tell("maria", "notify each")
+    await maria.distribute("cash-out-1", fiat_minor=100_000)
+    me = await maria.client("maria")
+    now = maria.clock.now()
+    await maria.database.transact(lambda tx: maria.notices.clients.note_low(tx, me.id, now))
+    assert (await maria.letters_to("maria"))[-1] == (
+        "The last of your cash has bought bitcoin; 24,000 sats have yet to arrive in your wallet."
+        " To keep buying, please bring the next deposit."
+    )
+    await maria.bring_to((await maria.payout()).id, "invoice", "submit", "debit")
+    before = await maria.letters_to("maria")
+    with pytest.raises(RuntimeError):
+        await arrive(maria, crashes=True)
+    assert await maria.letters_to("maria") == before
+    assert (await maria.tell("maria", "balance")).startswith("Saved: 0 sats\n")
+    await arrive(maria)
+    told = (await maria.letters_to("maria"))[-1].splitlines()
+    assert told[0].startswith("24,000 sats have arrived in your wallet")
+    assert told[1] == "With that, all your cash is bitcoin in your wallet."
+    assert (await maria.tell("maria", "balance")).startswith("Saved: 24,000 sats\n")
+
+
+async def test_arrival_beside_another_purchase_is_not_all(maria):
+    await maria.tell("maria", "notify each")
+    await maria.distribute("cash-out-1", fiat_minor=50_000)
+    await maria.bring_to((await maria.payout()).id, "invoice", "submit", "debit")
+    await arrive(maria)
+    assert "all your cash" not in (await maria.letters_to("maria"))[-1]

@@ -347,7 +347,7 @@ async def test_run_by_hand_makes_payouts_that_audit_finds_sound(maria):
     assert "Buy now for 2 clients" in asked
     assert "Q130.00" in asked
     await maria.tell("op", f"confirm {code_in(asked)}")
-    assert "used up" in (await maria.letters_to("juan"))[-1]
+    assert "The last of your cash has bought" in (await maria.letters_to("juan"))[-1]
     rows = await maria.sql("SELECT client_id, amount_sat, state FROM payout ORDER BY client_id")
     assert [tuple(row) for row in rows] == [(1, 12_500, "PLANNED"), (2, 3_750, "PLANNED")]
     assert await maria.audit() == ()

@@ -38,7 +38,7 @@ async def test_added_cash_out_is_shared_out_at_once(talk):
     done = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "is shared out: Q200.00, 24,000 sats, to one client" in done
     assert talk.rung == ["payouts"]
-    assert "used up" in (await talk.letters_to("maria"))[-1]
+    assert "The last of your cash has bought" in (await talk.letters_to("maria"))[-1]
     assert "24,000 sats, to one client" in (await talk.letters_to("op2"))[-1]
     assert (await talk.payout()).amount_sat == 18_000
     assert await talk.audit() == ()

@@ -474,7 +474,9 @@ async def test_client_is_asked_for_a_deposit_once_per_crossing(make_bench):
         await bench.poll(2)
         told.append([text.split(".")[0] for text in await bench.letters(pubkey)])
     low = "Your balance is down to Q200"
-    used_up = "Your cash is used up: the last of it has bought bitcoin"
+    used_up = (
+        "The last of your cash has bought bitcoin; 225,000 sats have yet to arrive in your wallet"
+    )
     assert [len(texts) for texts in told] == [0, 0, 1, 1], told
     assert told[3] == [used_up]
     await bench.client("ben", minor=95_000, since=NOW - 2 * HOUR)

@@ -91,7 +91,8 @@ class Command(Generic[Seen]):
     A command with a `plan` moves or promises money: `plan` words the effect, the sender gets a code for these
     words, and `apply` carries the effect out.
     `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
-    an answer. `code_if` limits the code to ledgers for which the function returns True.
+    an answer. `code_if` limits the code of a command as written to ledgers for which the function returns
+    True; on other ledgers the command as written has only an answer. Plain words always get a code.
     `always_looks`: an answer in place of an effect needs the look too.
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
@@ -138,12 +139,13 @@ class Command(Generic[Seen]):
         return required <= count and (is_open or count <= len(self.params))
 
     def needs_code(self, args: Args) -> bool:
-        """Tell whether the command's effect needs a code, on the ledgers that `code_if` chooses."""
+        """Tell whether the effect needs a code in plain words, and on ledgers that `code_if` chooses."""
         return self.plan is not None and (self.code_when is None or self.code_when(args))
 
-    def is_coded(self, tx: Tx, args: Args) -> bool:
+    def is_coded(self, tx: Tx, args: Args, *, is_plain: bool) -> bool:
         """Tell whether the command's effect needs a code on this ledger."""
-        return self.needs_code(args) and (self.code_if is None or self.code_if(tx))
+        is_at_once = self.code_if is not None and not is_plain and not self.code_if(tx)
+        return self.needs_code(args) and not is_at_once
 
     def needs_look(self, args: Args) -> bool:
         """Tell whether the command needs the look; without `always_looks` only an effect needs the look."""

@@ -125,7 +125,8 @@ class Conversation:
             )
             if outcome is Outcome.CARRIED_OUT:
                 services.wake_payouts()
-            if outcome is Outcome.ANSWERED and command and command.then is not None:
+            is_done = outcome in (Outcome.ANSWERED, Outcome.CARRIED_OUT)
+            if is_done and command and command.then is not None:
                 command.then(services)
 
     def _sender_of(self, message: IncomingMessage) -> Callable[[Tx], Sender | None]:

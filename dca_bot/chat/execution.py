@@ -39,6 +39,8 @@ class Outcome(Enum):
     REPEATED = auto()
     REFUSED = auto()
     ANSWERED = auto()
+    ASKED = auto()
+    """The effect was told, and waits for a code."""
     CARRIED_OUT = auto()
 
 
@@ -115,10 +117,7 @@ class Execution:
         if invocation is None:
             result = _Result(Outcome.REFUSED, (step.refusal,))
         else:
-            is_coded = invocation.command.is_coded(tx, invocation.args)
-            run = partial(
-                self._effect if is_coded else self._answer, tx, ctx, invocation, step.seen
-            )
+            run = partial(self._run, tx, ctx, invocation, step.seen)
             result = _undone_if_refused(tx, lambda: _unless_late(tx, late, invocation, run))
         if invocation is not None and result.report is not None:
             command_log.record(
@@ -168,10 +167,18 @@ class Execution:
             notice = Say("notice.phone_clock", name=ctx.client.name, clock=told)
             self.notices.tell_operators(tx, notice, ctx.now)
 
-    def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
-        """Answer at once; an answer that changes the ledger is logged."""
+    def _run(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
+        """Prepare an effect, carry an effect out, or answer."""
+        command, args = invocation.command, invocation.args
+        is_plain = invocation.is_plain or invocation.code is not None
+        if command.is_coded(tx, args, is_plain=is_plain):
+            return self._effect(tx, ctx, invocation, seen)
         if invocation.code is not None:  # The command needed a code only when the code was issued.
             raise refuse("confirm.unknown")
+        return self._answer(tx, ctx, invocation, seen)
+
+    def _answer(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
+        """Answer at once; an answer that changes the ledger is logged."""
         command = invocation.command
         assert command.answer is not None
         before = tx.total_changes
@@ -197,6 +204,8 @@ class Execution:
         if code is not None and (good is None or good.command != code.command):
             raise refuse("confirm.unknown")
         if good is None or good.effect != words:
+            if good is not None and not command.is_coded(tx, args, is_plain=False):
+                raise refuse("confirm.unknown")  # The question of that code is over.
             new_code = confirmations.issue(
                 tx,
                 ctx.sender,
@@ -210,7 +219,7 @@ class Execution:
                 "confirm.asked", effect=effect, code=code_field, open=_others(tx, ctx, new_code)
             )
             told = asked if good is None else Say("confirm.effect_changed", again=asked)
-            return _Result(Outcome.ANSWERED, (told,))
+            return _Result(Outcome.ASKED, (told,))
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, seen)
         report = done.told_otherwise or done.reply

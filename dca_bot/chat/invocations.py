@@ -145,7 +145,7 @@ def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
     if answer.stray and heard.code(answer.stray):
         return _confirmed(heard, answer.stray)
     if answer.is_yes and heard.question:
-        return heard.parse(heard.question)
+        return replace(heard.parse(heard.question), is_plain=True)
     if answer.is_yes and heard.codes:
         raise _how_to_confirm(heard)
     if answer.is_soft:
@@ -203,7 +203,8 @@ def _invocation(heard: _Heard, intended: Intended) -> Invocation | Say:
         is_same = typed is not None and typed.command.name == name
         if typed is not None and is_same and not typed.args.has(DESTINATION.name):
             return typed
-        return heard.parse(written(heard.command_set.role, name, intended.arguments))
+        line = written(heard.command_set.role, name, intended.arguments)
+        return replace(heard.parse(line), is_plain=not intended.is_exact)
     except CommandRefused as refused:
         return heard.refused or (not_understood(()) if refused.say == NO_COMMAND else refused.say)
 

@@ -34,13 +34,15 @@ _ENDS = re.compile(rf"\A[\s{_MARKS}]+|[\s{_MARKS}]+\Z")
 class Invocation:
     """A command as typed, with its arguments; `line`: the text that was read.
 
-    `code`: the code by which an earlier command is given again.
+    `code`: the code by which an earlier command is given again. `is_plain`: the command is read from plain
+    words, also by a yes to the bot's question.
     """
 
     command: Command[Any]
     args: Args
     line: str
     code: Confirmation | None = None
+    is_plain: bool = False
 
     @property
     def is_change(self) -> bool:

@@ -72,51 +72,79 @@ def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say("lines", lines=lines)
 
 
-def _pause_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Pause deciding and paying, also if a doubted clock has paused both already."""
-    if bot_state.get(tx, bot_state.PAUSED) is not None:
+def _pause_answer(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
+    """Pause at once, as the emergency brake."""
+    if _is_paused_by_word(tx):
         return Say("pause_all.already")
+    return _reported(tx, ctx, _pause_apply(tx, ctx, args, seen))
+
+
+def _pause_plan(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
+    """Tell the effect of a pause, also if a doubted clock has paused the programme already."""
+    if _is_paused_by_word(tx):
+        raise refuse("pause_all.already")
+    return Say("pause_all.effect")
+
+
+def _pause_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
+    """Pause deciding and paying."""
     bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
-    ctx.notices.money_command(tx, ctx.sender, Say("pause_all.done"), ctx.now)
-    return Say("pause_all.done")
+    return Done(Say("pause_all.done"))
 
 
-def _resume_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Resume deciding and paying, with all cash-outs of the meantime."""
-    was_paused, was_doubted = bot_state.drop(tx, bot_state.PAUSED), clock.accept(tx, ctx.now)
-    if not (was_paused or was_doubted):
+def _resume_answer(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
+    """Resume deciding and paying at once, with all cash-outs of the meantime."""
+    if not bot_state.paused(tx):
         return Say("resume_all.already")
-    ctx.notices.money_command(tx, ctx.sender, Say("resume_all.done"), ctx.now)
-    return Say("resume_all.done")
+    return _reported(tx, ctx, _resume_apply(tx, ctx, args, seen))
 
 
 def _resume_plan(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell the effect: another bot must have stopped, or older cash-outs count."""
+    """Tell the effect: another bot must have stopped, older cash-outs count, or a pause ends."""
     dispute, at = leases.open_dispute(tx), start.asked(tx)
-    if dispute is None:
-        assert at is not None
+    if dispute is not None:
+        rival = short_name(dispute.instance)
+        return Say("resume_all.takeover_effect", me=ctx.services.bot_name, rival=rival)
+    if at is not None:
         effect = Say("resume_all.start_effect", start=Moment(at))
         # Part of the effect: a pause after the question changes the effect, and the old code does not end it.
-        is_paused = bot_state.get(tx, bot_state.PAUSED) is not None
-        return Say("lines", lines=(effect, Say("resume_all.ends_pause") if is_paused else NOTHING))
-    return Say(
-        "resume_all.takeover_effect", me=ctx.services.bot_name, rival=short_name(dispute.instance)
-    )
+        ends_pause = Say("resume_all.ends_pause") if _is_paused_by_word(tx) else NOTHING
+        return Say("lines", lines=(effect, ends_pause))
+    if not bot_state.paused(tx):
+        raise refuse("resume_all.already")
+    # Part of the effect: a code ends the pause that was asked about, and no later pause.
+    since = bot_state.moment(tx, bot_state.PAUSED)
+    paused = NOTHING if since is None else Say("resume_all.paused_since", at=Moment(since))
+    doubted = Say("resume_all.clock_effect") if clock.is_doubted(tx) else NOTHING
+    return Say("lines", lines=(Say("resume_all.effect"), paused, doubted))
 
 
 def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
-    """Accept the other bot's rows at LNbits, or the earlier start, and resume."""
+    """Accept the other bot's rows at LNbits, the earlier start or else a doubted clock, and resume."""
     was_disputed = _is_disputed(tx)
     if was_disputed:
         leases.accept(tx, now=ctx.now)
-    else:
+    elif start.asked(tx) is not None:
         start.accept(tx)
+    else:
+        clock.accept(tx, ctx.now)
     bot_state.drop(tx, bot_state.PAUSED)
     if bot_state.paused(tx):  # a further stop needs a decision of its own
         return Done(programme_state(tx, ctx))
     if was_disputed:
         return Done(Say("resume_all.taken_over", me=ctx.services.bot_name))
     return Done(Say("resume_all.done"))
+
+
+def _reported(tx: Tx, ctx: Context, done: Done) -> Say:
+    """Report an effect without a code to all other operators; return the reply."""
+    ctx.notices.money_command(tx, ctx.sender, done.reply, ctx.now)
+    return done.reply
+
+
+def _is_paused_by_word(tx: Tx) -> bool:
+    """Tell whether an operator has paused the programme."""
+    return bot_state.get(tx, bot_state.PAUSED) is not None
 
 
 def _is_disputed(tx: Tx) -> bool:
@@ -167,7 +195,13 @@ _ALL = Param("FILTER", _read_all, optional=True)
 HOUSE_COMMANDS = (
     Command(("status",), (_ALL,), look=look_around, answer=_status_answer),
     Command(("poll",), answer=_poll_answer, then=lambda services: services.poll_now()),
-    Command(("pause", "all"), answer=_pause_answer),
+    Command(
+        ("pause", "all"),
+        answer=_pause_answer,
+        plan=_pause_plan,
+        apply=_pause_apply,
+        code_if=lambda _tx: False,  # The emergency brake acts at once; plain words wait for a code.
+    ),
     Command(
         ("resume", "all"),
         answer=_resume_answer,

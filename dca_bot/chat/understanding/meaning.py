@@ -1,6 +1,6 @@
 """The meaning of a message: commands with arguments, and the certainty of the reading."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dca_bot.chat.understanding.intents import NONE, REFUSED
@@ -18,24 +18,27 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """A command with arguments; amounts are texts in whole units: `1500.00`."""
+    """A command with arguments; amounts are texts in whole units: `1500.00`.
+
+    `is_exact`: written as a command, not in plain words.
+    """
 
     intent: str
     arguments: Arguments
+    is_exact: bool = field(default=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
     """The commands that a message means, in order.
 
-    `asked`: the likeliest commands, for a question to the sender. `is_exact`: written as a command.
+    `asked`: the likeliest commands, for a question to the sender.
     `nearest`: commands that words of a message not understood belong to.
     """
 
     intents: tuple[Intended, ...]
     certainty: Certainty
     asked: tuple[str, ...] = ()
-    is_exact: bool = False
     nearest: tuple[str, ...] = ()
 
     @property
@@ -43,13 +46,18 @@ class Understanding:
         """Return the first command."""
         return self.intents[0]
 
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether all commands are written as commands."""
+        return all(one.is_exact for one in self.intents)
+
 
 NOTHING = Understanding((Intended(NONE, {}),), Certainty.NONE)
 
 
 def sure(name: str, arguments: Arguments, *, is_exact: bool = False) -> Understanding:
     """Return a single command that is sure."""
-    return Understanding((Intended(name, arguments),), Certainty.SURE, is_exact=is_exact)
+    return Understanding((Intended(name, arguments, is_exact),), Certainty.SURE)
 
 
 def refused(why: str, command: str = "") -> Understanding:

@@ -1,8 +1,9 @@
 """Prints how operators find one thing among many: `python tests/lists_bench.py`.
 
 A ledger of 1,003 clients, 5,000 cash-outs at three machines over 200 days and 60 holds; the messages that an
-operator writes until one client, one sale and one held row is in sight, with the time of each answer. The
-figures are for comparing one change with another on the same machine; nothing fails here.
+operator writes until one client, one sale and one held row is in sight, with the time of each answer. At the
+end three answers after an outage that has left 150,000 payouts open. The figures are for comparing one
+change with another on the same machine; nothing fails here.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.nostr.keys import generate
 
 CLIENTS, SALES, HOLDS, SAVERS = 1003, 5000, 60, 10
+OPEN = 150_000
 FIRST_NAMES = ("María", "José", "Ana", "Luis", "Carmen", "Juan", "Rosa", "Pedro", "Lucía", "Óscar")
 MACHINES = {"a" * 64: "Market", "b" * 64: "Plaza Norte", "c" * 64: "Zona 10"}
 DAYS = 200
@@ -53,6 +55,11 @@ SEARCHES = {
     "the open payouts": (["payouts"], "payouts 2"),
     "what needs the operator": (["status"], "holds"),
 }
+AFTER_AN_OUTAGE = {
+    "the open payouts, among many": (["payouts"], "payouts 2"),
+    "what needs the operator, beside many": (["status"], "holds"),
+    "the source wallet's need, by many": (["funds"], "To be paid"),
+}
 
 
 async def main() -> None:
@@ -64,15 +71,20 @@ async def main() -> None:
         await build(talk)
         npub = talk.services.npub((await talk.client("Lucía778")).pubkey)
         for what, (messages, found) in SEARCHES.items():
-            typed = [text.format(npub=npub) for text in messages]
-            took = [await seconds(talk, text) for text in typed]
-            replies = [await talk.tell("op", text) for text in typed]
-            in_sight = "found" if all(found in reply for reply in replies) else "NOT FOUND"
-            each = ", ".join(f"{1000 * one:.0f} ms" for one in took)
-            CONSOLE.print(
-                f"{what:36} {len(messages)} ({each}), {in_sight}: {', then '.join(messages)}"
-            )
+            await search(talk, what, [text.format(npub=npub) for text in messages], found)
+        await database.transact(leave_payouts_open)
+        for what, (messages, found) in AFTER_AN_OUTAGE.items():
+            await search(talk, what, messages, found)
         await database.aclose()
+
+
+async def search(talk: Talk, what: str, typed: list[str], found: str) -> None:
+    """Print how long the answers to some messages take, and whether each has the text `found`."""
+    took = [await seconds(talk, text) for text in typed]
+    replies = [await talk.tell("op", text) for text in typed]
+    in_sight = "found" if all(found in reply for reply in replies) else "NOT FOUND"
+    each = ", ".join(f"{1000 * one:.0f} ms" for one in took)
+    CONSOLE.print(f"{what:36} {len(typed)} ({each}), {in_sight}: {', then '.join(typed)}")
 
 
 async def build(talk: Talk) -> None:
@@ -126,6 +138,15 @@ def pay_all_but_the_newest(tx) -> None:
             " WHERE id NOT IN (SELECT id FROM payout ORDER BY due_at DESC LIMIT ?)",
             (2 * SAVERS,),
         )
+
+
+def leave_payouts_open(tx) -> None:
+    """Have many more payouts like the newest one, none of them sent yet."""
+    with without_triggers(tx):
+        newest = dict(tx.execute("SELECT * FROM payout ORDER BY due_at DESC LIMIT 1").fetchone())
+        marks = ", ".join(f":{column}" for column in newest)
+        copies = ({**newest, "id": f"{number:032x}"} for number in range(OPEN))
+        tx.executemany(f"INSERT INTO payout ({', '.join(newest)}) VALUES ({marks})", copies)
 
 
 async def seconds(talk: Talk, text: str) -> float:

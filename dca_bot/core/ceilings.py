@@ -48,11 +48,11 @@ def broken(
 
     `sent_sat`: the sum sent within 24 hours, without the payout itself.
     """
-    found = {
-        Ceiling.PAYOUT: amount_sat > ceilings.payout_max_sat,
-        Ceiling.DAY: sent_sat + amount_sat > ceilings.day_max_sat,
-    }
-    return next((one for one, is_so in found.items() if is_so and one not in accepted), None)
+    if amount_sat > ceilings.payout_max_sat and Ceiling.PAYOUT not in accepted:
+        return Ceiling.PAYOUT
+    if sent_sat + amount_sat > ceilings.day_max_sat and Ceiling.DAY not in accepted:
+        return Ceiling.DAY
+    return None
 
 
 def to_be_held(turns: Iterable[Turn], *, sent_sat: int, ceilings: Ceilings) -> frozenset[str]:

@@ -5,7 +5,7 @@ will hold, and payouts without a destination wait for a person.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,20 +48,22 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
     A sent payout is off LNbits' balance already, unless the payout is known to lack funds. A payout that is
     held, in question with the operators, alerted, or out of attempts doesn't count. A payout that the
     destination refuses is tried again every few minutes, and counts. A pause changes nothing: all payouts
-    leave on `resume all`.
+    leave on `resume all`. The number of statements doesn't depend on the number of payouts.
     """
+    since = now - DAY
     rows = tx.execute(
-        "SELECT payout.id, payout.state, amount_sat, waiting, submitted_at,"
-        " coalesce(payout.destination_kind, client.destination_kind) AS kind"
+        "SELECT payout.id, amount_sat, coalesce(payout.destination_kind, client.destination_kind) AS kind,"
+        f" payout.state IN ({_CHECKED}) AS is_checked, waiting NOT IN ('', :funds) AS is_aside,"
+        " iif(submitted_at > :since, amount_sat, 0) AS counted_sat"
         f" FROM open_payout AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}"
         " ORDER BY payout.due_at, payout.id",
-        {"funds": Waiting.FUNDS},
+        {"funds": Waiting.FUNDS, "since": micros(since)},
     ).fetchall()
     homeless = [row for row in rows if row["kind"] is None]
     payable = [row for row in rows if row["kind"] is not None]
-    since = now - DAY
+    accepted = holds.accepted_on_open_payouts(tx)
     held = to_be_held(
-        [_turn(tx, row, since) for row in payable if row["state"] in _CHECKED],
+        (_turn(row, accepted) for row in payable if row["is_checked"]),
         sent_sat=_sent_sat_since(tx, since),
         ceilings=ceilings,
     )
@@ -118,8 +120,11 @@ def is_waiting_for_funds(tx: Tx) -> bool:
     return bool(row["yes"])
 
 
-_CHECKED = (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
-"""States before a pay request that the ceilings can stop."""
+_NONE: frozenset[str] = frozenset()
+_CHECKED = ", ".join(
+    f"'{state}'" for state in (PayoutState.PLANNED, PayoutState.INVOICED, PayoutState.VOID)
+)
+"""SQL for the states before a pay request that the ceilings can stop."""
 _UNPAID = (
     f"({IS_UNSENT}"
     " OR payout.state = 'IN_DOUBT' AND NOT EXISTS (SELECT 1 FROM hold"
@@ -129,14 +134,14 @@ _UNPAID = (
 )
 
 
-def _turn(tx: Tx, row: sqlite3.Row, since: datetime) -> Turn:
-    was_sent = row["submitted_at"] is not None and row["submitted_at"] > micros(since)
+def _turn(row: sqlite3.Row, accepted: Mapping[str, frozenset[str]]) -> Turn:
+    id_ = row["id"]
     return Turn(
-        row["id"],
+        id_,
         row["amount_sat"],
-        accepted=holds.accepted_reasons(tx, row["id"]),
-        counted_sat=row["amount_sat"] if was_sent else 0,
-        is_aside=row["waiting"] not in ("", Waiting.FUNDS),
+        accepted=accepted.get(id_, _NONE),
+        counted_sat=row["counted_sat"],
+        is_aside=bool(row["is_aside"]),
     )
 
 

@@ -108,6 +108,25 @@ def test_finished_payouts_are_not_read(story, work):
     assert all("payout_open" in plan or "payout_submitted" in plan for plan in story.do(explain))
 
 
+def test_need_asks_the_ledger_no_more_often_for_many_payouts(story):
+    """An outage leaves many thousands open; a question for each took seconds."""
+    story.client("ana", balance=1_000_000)
+
+    def asked(tx):
+        statements = []
+        tx.set_trace_callback(statements.append)
+        found = payout_need.need(tx, CEILINGS, now=story.now)
+        tx.set_trace_callback(None)
+        return found.count, len(statements)
+
+    planned(story, 4_000)
+    count, few = story.do(asked)
+    assert count == 1
+    for number in range(9):
+        planned(story, 4_001 + number)
+    assert story.do(asked) == (10, few)
+
+
 # What waits for a person
 
 

@@ -15,6 +15,7 @@ from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
 from dca_bot.core.lease import Party, public_id
 from dca_bot.core.money import sat_floor, sat_text
+from dca_bot.core.names import short_npub
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError, LedgerOutdated
 from dca_bot.files.rights import refuse_unfit_folder
 from dca_bot.lamassu.postgres_login import PostgresLimits
@@ -116,7 +117,7 @@ async def _take(step: Step, config: Config, before: Mapping[str, asyncio.Task[_R
 async def _check_keys(config: Config) -> str:
     key = bot_key(config, os.environ)
     operators, entries = programme_of(config).operators, config.nostr.operators
-    names = ", ".join(f"{npub(operator)[:12]}…" for operator in sorted(operators))
+    names = ", ".join(short_npub(npub(operator)) for operator in sorted(operators))
     twice = "; ONE STANDS THERE TWICE" if len(operators) < len(entries) else ""
     in_hex = "; ONE IS WRITTEN IN HEX, which a secret key looks like too: write npub1…"
     doubt = in_hex if any(map(is_hex, entries)) else ""

@@ -6,7 +6,7 @@ The invariant: each rounding is named, and an amount that can be read in two way
 import re
 from collections.abc import Callable, Sequence
 
-from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash
+from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash, sign_of
 from dca_bot.errors import DcaBotError, OtherUnit
 
 FIAT_MINOR_MAX = 10**15
@@ -135,6 +135,17 @@ def parse_sat(text: str) -> int:
 def fiat_text(minor: int, currency: str) -> str:
     """Write an amount: `1,500.00 GTQ`."""
     return f"{plain_decimal(minor, minor_digits(currency), group='{:,}'.format)} {currency}"
+
+
+def typed_fiat(minor: int, currency: str) -> str:
+    """Write an amount for people to type back, with the sign that amounts are shown with: `Q1,500.00`.
+
+    The code stands in place of a sign that the currency shares with others: `1,500.00 BOB`.
+    """
+    sign = sign_of(currency)
+    if sign is None:
+        return fiat_text(minor, currency)
+    return sign + plain_decimal(minor, minor_digits(currency), group="{:,}".format)
 
 
 def plain_decimal(

@@ -41,6 +41,7 @@ _LOOK_ALIKES = str.maketrans(
         "\u0153": "oe",
     }
 )
+_NPUB_CHARS = 12
 _SAME_SHAPE = str.maketrans({"I": "l", "1": "l"})
 _LETTERS = frozenset({"Ll", "Lo", "Lt", "Lu"})
 _EAST_ASIAN = ("BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA")
@@ -54,6 +55,15 @@ def short_id(id_: str) -> str:
     '9c04ae1b'
     """
     return id_[:8]
+
+
+def short_npub(npub: str) -> str:
+    """Return the beginning of an npub, as logs and people are shown an operator's or a stranger's.
+
+    >>> short_npub("npub1gylv5z2nanh3t6deex99q6eqpytv70smp7")
+    'npub1gylv5z2…'
+    """
+    return f"{npub[:_NPUB_CHARS]}…"
 
 
 def folded(text: str) -> str:

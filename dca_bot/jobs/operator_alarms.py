@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dca_bot.core.names import short_npub
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Part
 from dca_bot.jobs.alarm_raiser import AlarmRaiser
@@ -15,14 +16,13 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import alarms, delivery
 from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe, reach
+from dca_bot.messages import reach
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Moment, Say
 
 PREFIX = "operator:"
 """The beginning of the names of these alarms; the end of the operator's public key follows."""
 _HEX_CHARS = 16
-_NPUB_CHARS = 12
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +59,7 @@ class OperatorAlarms:
         who = self.notices.npub(loss.pubkey)
         _log.error(
             "operator not reached npub=%s since=%s reason=%s said=%r",
-            f"{who[:_NPUB_CHARS]}…",
+            short_npub(who),
             loss.since.isoformat(),
             loss.reason,
             loss.said,
@@ -69,7 +69,7 @@ class OperatorAlarms:
         self._raiser.start(tx, name, told, since=loss.since, now=now, except_for=loss.pubkey)
 
     def _end(self, tx: Tx, operator: str, *, since: datetime, now: datetime) -> bool:
-        who = describe.short(self.notices.npub(operator))
+        who = short_npub(self.notices.npub(operator))
         over = Say("notice.operator_back", who=who, since=Moment(since))
         unheard = Say("notice.operator_was_lost", who=who, since=Moment(since), until=Moment(now))
         name = _name(operator)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from dca_bot.core.money import sat_ceil
+from dca_bot.core.names import short_npub
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import knocks, outbox
 from dca_bot.ledger.distributions import missed
@@ -21,7 +22,6 @@ from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.messages.surroundings import Surroundings
 from dca_bot.messages.to_do import needs_you, to_do
 
-_NPUB_SHOWN = 12
 _DAY = timedelta(days=1)
 _LOOKBACK_MAX = 7 * _DAY
 """The longest time that one summary covers."""
@@ -102,7 +102,7 @@ def _low(names: Sequence[str]) -> Say:
 
 def _knocks(tx: Tx, since: datetime, npub: Callable[[str], str]) -> Say:
     """Say in one line who has knocked and is no client yet."""
-    who = [f"{npub(pubkey)[:_NPUB_SHOWN]}…" for pubkey in knocks.since(tx, since)]
+    who = [short_npub(npub(pubkey)) for pubkey in knocks.since(tx, since)]
     return Say("summary.knocks", n=len(who), who=obstacles.name_list(who)) if who else NOTHING
 
 

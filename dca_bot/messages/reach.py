@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from dca_bot.core.names import short_npub
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import delivery, inbox, outbox
 from dca_bot.ledger.correspondence.delivery import SHOWN_AFTER, Loss
@@ -31,7 +32,7 @@ def not_reached(
 
 def operator(npub: str, loss: Loss) -> Say:
     """Say on a line that messages don't reach an operator."""
-    return Say("unreached.operator", who=describe.short(npub), loss=describe.unreached(loss))
+    return Say("unreached.operator", who=short_npub(npub), loss=describe.unreached(loss))
 
 
 def client(name: str, loss: Loss) -> Say:

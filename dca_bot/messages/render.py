@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.market import rate_minor
-from dca_bot.core.money import fiat_text, minor_digits
+from dca_bot.core.money import minor_digits, typed_fiat
 from dca_bot.core.programme import Programme
 from dca_bot.messages.language import Language
 from dca_bot.messages.say import (
@@ -148,7 +148,7 @@ class Texts:
     def _plain(self, value: Fiat | Moment) -> str:
         match value:
             case Fiat(minor):
-                return fiat_text(minor, self.currency)
+                return typed_fiat(minor, self.currency)
             case Moment(at):
                 return f"{at.astimezone(self.timezone):%Y-%m-%d %H:%M}"
 

@@ -237,7 +237,7 @@ async def test_request_waits_for_its_code_and_changes_no_balance(maria):
     for operator in OPERATORS:
         assert await last_to(maria, operator) == (
             "By maria: maria asks for Q500.00 in cash; the balance is Q1,000.00.\n"
-            "Once it is handed over: withdraw maria 500.00 GTQ\nTo decline: withdraw maria 0"
+            "Once it is handed over: withdraw maria Q500.00\nTo decline: withdraw maria 0"
         )
     assert (await maria.client("maria")).balance_minor == 100_000
     assert "You asked for Q500.00" in await maria.tell("maria", "withdraw")
@@ -297,7 +297,7 @@ async def test_reply_leaves_a_request_for_cash_open_and_says_so(maria):
     await maria.do("maria", "withdraw 500")
     told = await maria.tell("op", "reply maria Tomorrow at five")
     assert told.splitlines()[1:] == [
-        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria 500.00 GTQ,"
+        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria Q500.00,"
         " or to decline, withdraw maria 0"
     ]
     assert await open_tasks(maria) == [("maria", "withdrawal", 50_000)]
@@ -318,7 +318,7 @@ async def test_open_tasks_stand_on_the_clients_card_with_their_words(maria):
     assert card.splitlines()[-3:] == [
         "maria wrote, 1 Mar 06:00: reply maria TEXT",
         "> Where is my deposit?",
-        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria 500.00 GTQ,"
+        "maria asks for Q500.00 in cash, 1 Mar 06:00: withdraw maria Q500.00,"
         " or to decline, withdraw maria 0",
     ]
     assert "wrote" not in await maria.tell("op", "client juan")

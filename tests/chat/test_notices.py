@@ -1,3 +1,6 @@
+from talk import NPUBS
+
+
 async def test_small_deposit_is_no_reason_to_ask_for_another(talk):
     await talk.add_client("maria", balance="100")
     told = await talk.letters_to("maria")
@@ -21,3 +24,10 @@ async def test_deposit_arms_the_next_warning(talk):
         await talk.do("op", "deposit maria 400")
         number = (await talk.sql("SELECT max(id) AS id FROM deposit"))[0]["id"]
         await talk.do("op", f"deposit confirm {number}")
+
+
+async def test_other_operators_are_told_by_whom_in_an_npub_as_short_as_in_the_log(talk):
+    await talk.add_client("maria", balance="500")
+    who = f"{NPUBS['op'][:12]}…"
+    assert (await talk.letters_to("op2"))[-1].startswith(f"By {who}: Deposit 1")
+    assert f" {who}, deposit confirm: " in await talk.tell("op", "log")

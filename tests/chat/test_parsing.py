@@ -11,6 +11,8 @@ from dca_bot.chat.command import CommandSet
 from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.parsing import parse
+from dca_bot.core.currencies import SHOWN_SIGNS
+from dca_bot.core.money import typed_fiat
 from dca_bot.messages.say import CommandRefused
 
 CLIENTS = CommandSet(CLIENT_COMMANDS)
@@ -111,6 +113,15 @@ def test_another_unit_beside_an_amount_is_refused(command, amount):
     with pytest.raises(CommandRefused) as refused:
         parse(command.format(amount), known, "GTQ")
     assert "wrong.other_unit" in str(refused.value.say)
+
+
+@pytest.mark.parametrize("currency", sorted({*SHOWN_SIGNS, "BOB", "JPY"}))
+@pytest.mark.parametrize(
+    ("command", "name"), [("hold accept 1 {}", "FIAT"), ("withdraw maria {}", "AMOUNT")]
+)
+def test_amount_that_the_bot_proposes_to_type_is_read_in_each_currency(currency, command, name):
+    read = parse(command.format(typed_fiat(123_456_700, currency)), OPERATORS, currency)
+    assert read.args.values[name] == 123_456_700
 
 
 @pytest.mark.parametrize(

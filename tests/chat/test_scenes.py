@@ -368,7 +368,7 @@ async def test_held_cash_out_is_shared_out_whole(talk):
     assert f"hold accept {hold_id}" in (await talk.letters_to("op2"))[-1]
     told = await talk.tell("op", "holds")
     assert "the machine reported Q100.00 given out" in told
-    assert f"hold accept {hold_id} 100.00 GTQ\n" in told
+    assert f"hold accept {hold_id} Q100.00\n" in told
     asked = await talk.tell("op", f"hold accept {hold_id}")
     assert "maria: Q150.00, 18,000 sats" in asked
     done = await talk.tell("op", f"confirm {code_in(asked)}")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dca_bot.core.currencies import SHOWN_SIGNS
 from dca_bot.core.money import (
     FIAT_MINOR_MAX,
     SAT_MAX,
@@ -14,6 +15,7 @@ from dca_bot.core.money import (
     parse_fiat,
     parse_sat,
     sat_text,
+    typed_fiat,
 )
 from dca_bot.errors import DcaBotError
 
@@ -173,3 +175,12 @@ def test_largest_remainder_adds_up_and_stays_within_one_of_the_quota(total, weig
         quota = Fraction(total * weight, sum(weights) or 1)
         assert abs(part - quota) < 1
         assert weight > 0 or part == 0
+
+
+@pytest.mark.parametrize("currency", sorted({*SHOWN_SIGNS, "BOB", "JPY"}))
+@pytest.mark.parametrize("minor", [1, 100_000, 123_456_700, FIAT_MINOR_MAX])
+def test_amount_that_is_to_be_typed_back_reads_as_that_amount(currency, minor):
+    typed = typed_fiat(minor, currency)
+    sign = SHOWN_SIGNS.get(currency)
+    assert typed.startswith(sign) if sign else typed.endswith(f" {currency}")
+    assert parse_fiat(typed, currency) == minor

@@ -5,7 +5,7 @@ from functools import partial
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.find import find_client_or_closed, find_payee
 from dca_bot.chat.params import PAGE, Param, read_name
-from dca_bot.core.names import short_id
+from dca_bot.core.names import short_id, short_npub
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand
 from dca_bot.ledger.payouts import holds, payouts
@@ -67,7 +67,7 @@ def _line(ctx: Context, row: LoggedCommand) -> Say:
     return Say(
         "log.line",
         at=Moment(row.at),
-        who=row.client_name or f"{ctx.services.npub(row.actor)[:12]}…",
+        who=row.client_name or short_npub(ctx.services.npub(row.actor)),
         command=row.command,
         done=describe.cut(" ".join(row.done.split()), _DONE_CHARS_MAX),
         message=short_id(row.message_id),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from dca_bot.core.names import short_id
+from dca_bot.core.names import short_id, short_npub
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
 from dca_bot.ledger.payouts.holds import Hold
@@ -69,5 +69,5 @@ class Notices:
     def money_command(self, tx: Tx, actor_pubkey: str, done: Say, now: datetime) -> None:
         """Report a money command to all operators but the sender of the command."""
         client = clients.by_pubkey(tx, actor_pubkey)
-        who = client.name if client else describe.short(self.npub(actor_pubkey))
+        who = client.name if client else short_npub(self.npub(actor_pubkey))
         self.tell_operators(tx, Say("notice.money_command", who=who, done=done), now, actor_pubkey)

@@ -127,11 +127,11 @@ async def test_machine_is_read_in_one_way_or_not_at_all(talk, known, names, text
         ([ZONA_10], "tx add Zona 1 1235 152550", "Write the whole name of the machine: Zona 10"),
         ([ZONA_10, ZONA_12], "tx add Zona 1 1235 152550", "of the id: Zona 10, Zona 12"),
         ([ZONA], "tx add Zona 10 1235 152550", "Is that one amount?"),
-        ([ZONA_10, "Mall"], "withdraw maria 10 zna 10", "withdraw maria 10.00 GTQ Zona 10\n"),
+        ([ZONA_10, "Mall"], "withdraw maria 10 zna 10", "withdraw maria Q10.00 Zona 10\n"),
         (
             [ZONA_10, "Mall"],
             "withdraw maria 10 zna 10",
-            'quotes: withdraw maria 10.00 GTQ "zna 10"',
+            'quotes: withdraw maria Q10.00 "zna 10"',
         ),
         ([ZONA_10, "Mall"], "deposit confirm 2 zona 11", "I know: Mall, Zona 10"),
         (["Market", "Market"], "withdraw maria 10 Market", "Market (aaaaaaaa), Market (bbbbbbbb)"),

@@ -181,7 +181,7 @@ THINGS = {
     "not read": (not_read, "Lamassu not read since 1 Mar 06:00 → status all"),
     "uncovered": (uncovered, "Balances exceed the machines' cash by Q60.00 → cash"),
     "contact": (ask, "maria wrote to you → reply maria TEXT"),
-    "cash": (ask_for_cash, "maria asks for cash → withdraw maria 500.00 GTQ"),
+    "cash": (ask_for_cash, "maria asks for cash → withdraw maria Q500.00"),
     "backup": (no_backup, "No copy of the ledger since 1 Mar 06:00 → status all"),
 }
 

@@ -86,7 +86,7 @@ async def test_loss_of_a_moment_is_told_whoever_asks_for_it(scene):
 
 async def test_operator_who_is_not_reached_is_named_by_npub(scene):
     await lose(scene.database, PEOPLE["op2"], LONG_AGO, said="blocked: pay")
-    line = f"Operator {NPUBS['op2'][:39]}…: {LOSS}"
+    line = f"Operator {NPUBS['op2'][:12]}…: {LOSS}"
     for text in (
         await scene.tell("op", "status all"),
         await summary(scene),

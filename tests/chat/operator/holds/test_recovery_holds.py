@@ -310,11 +310,11 @@ async def test_payment_that_succeeds_after_its_payout_was_cancelled_is_found(tal
 async def test_hold_of_an_old_copy_says_with_which_part_to_accept_what_lnbits_has_paid(talk):
     await talk.add_client("maria", balance="150")
     await talk.hold_cash_out(CASH_OUT)
-    assert "what the machine reported: hold accept 1 100.00" in await talk.tell("op", "holds")
+    assert "what the machine reported: hold accept 1 Q100.00" in await talk.tell("op", "holds")
     await lnbits_paid(talk, "maria", minor=10_000, run=CASH_OUT)
     told = await talk.tell("op", "holds")
     assert "LNbits has paid 12,000 sats of it already, for Q100.00." in told
-    assert "hold accept 1 100.00 GTQ" in told
-    await talk.do("op", "hold accept 1 100.00 GTQ")
+    assert "hold accept 1 Q100.00" in told
+    await talk.do("op", "hold accept 1 Q100.00")
     assert (await talk.client("maria")).balance_minor == 5_000
     assert await talk.count("payout") == 1

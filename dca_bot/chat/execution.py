@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 
+from dca_bot.chat import open_codes
 from dca_bot.chat.admission import RateLimit, Ruling
 from dca_bot.chat.command import Context
 from dca_bot.chat.command_sets import command_set_of
@@ -23,7 +24,6 @@ from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.correspondence import command_log, confirmations, inbox, questions
-from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
@@ -215,9 +215,8 @@ class Execution:
                 random=self.services.random,
             )
             code_field = Code(new_code, ctx.now + CODE_LIFE)
-            asked = Say(
-                "confirm.asked", effect=effect, code=code_field, open=_others(tx, ctx, new_code)
-            )
+            others = open_codes.waiting(tx, ctx.sender, ctx.now, but=new_code)
+            asked = Say("confirm.asked", effect=effect, code=code_field, open=others)
             told = asked if good is None else Say("confirm.effect_changed", again=asked)
             return _Result(Outcome.ASKED, (told,))
         confirmations.use(tx, good, now=ctx.now)
@@ -233,19 +232,6 @@ def _inbox_name(steps: Sequence[Step]) -> str:
     if first is None:
         return "refused"
     return first.command.name if first.code is None else CONFIRM.name
-
-
-def _others(tx: Tx, ctx: Context, code: str) -> Say:
-    """Name the sender's other open codes, each with the first line of its effect."""
-    others = [
-        one for one in confirmations.open_codes(tx, ctx.sender, now=ctx.now) if one.code != code
-    ]
-    return Say("lines", lines=tuple(map(_still_open, others))) if others else NOTHING
-
-
-def _still_open(other: Confirmation) -> Say:
-    effect = other.effect.split("\n", maxsplit=1)[0]
-    return Say("confirm.open", effect=effect, code=Code(other.code, other.expires_at))
 
 
 def _unless_late(

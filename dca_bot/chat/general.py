@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dca_bot.chat import open_codes
 from dca_bot.chat.command import Args, Command, CommandSet, Context
 from dca_bot.chat.params import ALL, Param, read_word
 from dca_bot.chat.parsing import bare, is_of_client
-from dca_bot.ledger.correspondence import confirmations, questions
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Say, Typed
 
@@ -54,11 +54,8 @@ def _help_answer(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _cancel_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Void the sender's open codes, and end the bot's question."""
-    was_asked = questions.close(tx, ctx.sender)
-    if confirmations.withdraw(tx, ctx.sender) or was_asked:
-        return Say("cancel.done")
-    return Say("cancel.nothing")
+    """Void the sender's open codes, end the bot's question, and name both."""
+    return open_codes.drop_all(tx, ctx.sender, ctx.now)
 
 
 _HELP = Command(

@@ -11,7 +11,7 @@ from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.parsing import Invocation, parse
 from dca_bot.chat.refusals import NO_COMMAND, NOTHING_SAID, refusal
 from dca_bot.chat.services import Services
-from dca_bot.chat.unclear import ask_back, not_understood, small_talk
+from dca_bot.chat.unclear import ask_back, declined, not_understood, small_talk
 from dca_bot.chat.understanding.answers import Answer, read_answer
 from dca_bot.chat.understanding.grammar import written
 from dca_bot.chat.understanding.intents import NONE, REFUSED, THANKS, changes
@@ -140,7 +140,7 @@ async def read_invocations(
 def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
     """Read an answer to the bot's last question or to a code; None for another message.
 
-    A yes never replaces a code.
+    A yes never replaces a code. A no to the question leaves the codes open; `cancel` drops everything.
     """
     if answer.stray and heard.code(answer.stray):
         return _confirmed(heard, answer.stray)
@@ -150,8 +150,11 @@ def _answered(heard: _Heard, answer: Answer) -> Invocation | None:
         raise _how_to_confirm(heard)
     if answer.is_soft:
         return small_talk("")
-    # `cancel` also tells that nothing is waiting.
-    return heard.parse("cancel") if answer.is_yes or answer.is_no else None
+    if answer.is_yes:
+        raise refuse("cancel.nothing")
+    if answer.is_no and heard.question and not answer.is_cancel:
+        return declined()
+    return heard.parse("cancel") if answer.is_no else None
 
 
 def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:

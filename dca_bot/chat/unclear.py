@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dca_bot.chat import open_codes
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.general import summary
 from dca_bot.chat.parsing import Invocation
@@ -25,6 +26,11 @@ def small_talk(text: str) -> Invocation:
     return Invocation(_THANKS, Args({"TEXT": text}), "")
 
 
+def declined() -> Invocation:
+    """Return the answer to a no: the bot's question ends, and codes stay open."""
+    return Invocation(_DECLINED, Args({}), "")
+
+
 def not_understood(nearest: tuple[str, ...]) -> Invocation:
     """Return the answer to words that no command fits; `nearest`: commands that may be meant."""
     return Invocation(_NOT_UNDERSTOOD, Args({"COMMAND": "\n".join(nearest)}), "")
@@ -37,6 +43,10 @@ def _ask_back(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say(
         "unclear.which" if second else "unclear.meant", command=Typed(line), second=Typed(second)
     )
+
+
+def _declined(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+    return open_codes.drop_question(tx, ctx.sender, ctx.now)
 
 
 def _small_talk(_tx: Tx, _ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
@@ -55,6 +65,7 @@ def _not_understood(_tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 ASK_BACK: Command[None] = Command(("asked",), answer=_ask_back)
 """The only command that leaves a question open."""
+_DECLINED: Command[None] = Command(("no",), answer=_declined)
 _THANKS: Command[None] = Command(("thanks",), answer=_small_talk)
 _NOT_UNDERSTOOD: Command[None] = Command(("none",), answer=_not_understood)
-UNCLEAR: tuple[Command[Any], ...] = (ASK_BACK, _THANKS, _NOT_UNDERSTOOD)
+UNCLEAR: tuple[Command[Any], ...] = (ASK_BACK, _DECLINED, _THANKS, _NOT_UNDERSTOOD)

@@ -127,10 +127,66 @@ async def test_eight_codes_are_open_at_most(talk, asked):
 @pytest.mark.parametrize("word", ["no", "cancelar", "No, gracias.", "cancel", "mejor no", "nope"])
 async def test_no_drops_every_open_code(talk, asked, word):
     second = await talk.tell("op", "deposit maria 200")
-    assert "Nothing was done" in await talk.tell("op", word)
+    assert (await talk.tell("op", word)).splitlines() == [
+        "Cancelled. Nothing was done. Dropped:",
+        "- Record a pending deposit of Q100.00 for maria.",
+        "- Record a pending deposit of Q200.00 for maria.",
+    ]
     for told in (asked, second):
         assert "not valid" in await talk.tell("op", f"confirm {code_in(told)}")
     assert "nothing waiting" in await talk.tell("op", "no")
+
+
+@pytest.mark.usefixtures("asked")
+async def test_a_single_code_is_dropped_by_name_and_an_old_one_is_nothing_to_cancel(talk):
+    told = "Cancelled. Nothing was done. Dropped: Record a pending deposit of Q100.00 for maria."
+    assert await talk.tell("op", "cancel") == told
+    for word in ("cancel", "no"):
+        assert (await talk.tell("op", word)).startswith("There was nothing to cancel")
+    await talk.tell("op", "deposit maria 100")
+    talk.clock.at += LIFE
+    assert (await talk.tell("op", "cancel")).startswith("There was nothing to cancel")
+
+
+async def test_no_answers_the_question_alone_and_cancel_drops_the_codes_too(talk, asked):
+    await talk.tell("op", "pausa a maria por favor")
+    told = await talk.tell("op", "no")
+    assert told.startswith("Cancelled. Nothing was done. Dropped: client pause maria\n")
+    assert f"Q100.00 for maria. Reply: confirm {code_in(asked)}\n" in told
+    assert told.endswith("To drop what is waiting: cancel")
+    await talk.tell("op", "pausa a maria por favor")
+    assert (await talk.tell("op", "cancelar")).splitlines()[1:] == [
+        "- client pause maria",
+        "- Record a pending deposit of Q100.00 for maria.",
+    ]
+    assert "not valid" in await talk.tell("op", code_in(asked))
+    assert (await talk.client("maria")).state == "active"
+
+
+async def test_what_is_dropped_is_named_in_the_readers_language(spanish):
+    await spanish.add_client("maria")
+    await spanish.do("op", "deposit maria 500")
+    await spanish.do("op", "deposit confirm 1")
+    asked = await spanish.tell("op", "retiro maria 100")
+    await spanish.tell("op", "pausa a maria por favor")
+    told = await spanish.tell("op", "no")
+    assert told.startswith("Cancelado. No se hizo nada. Descartado: cliente pausar maria\n")
+    assert f"confirmar {code_in(asked)}" in told
+    assert told.endswith("Para descartar lo que espera: cancelar")
+    assert "Descartado: Devolverle a maria Q100.00" in await spanish.tell("op", "cancelar")
+    assert (await spanish.tell("op", "no")).startswith("No había nada que cancelar")
+
+
+@pytest.mark.usefixtures("asked")
+async def test_summary_of_what_is_dropped_is_short_and_names_the_thing(talk):
+    hold_id = await talk.hold_cash_out("bbbb2222-0000")
+    await talk.tell("op", f"hold ignore {hold_id}")
+    await talk.tell("op", "broadcast " + "word " * 200)
+    _, deposit, hold, text = (await talk.tell("op", "cancel")).splitlines()
+    assert "maria" in deposit
+    assert hold.startswith("- Give this to nobody, for good: Hold #1: ")
+    assert text.startswith("- Send this to the one client there is: word word")
+    assert max(map(len, (deposit, hold, text))) <= 92
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ async def test_setting_in_plain_words_is_asked_back_and_a_yes_runs_it(maria):
 @pytest.mark.parametrize("answer", ["no", "No, gracias", "mejor no", "cancelar", "nope"])
 async def test_no_ends_the_question(maria, answer):
     await maria.tell("maria", "quiero pausar mis compras")
-    assert await maria.tell("maria", answer) == "Cancelled. Nothing was done."
+    assert await maria.tell("maria", answer) == "Cancelled. Nothing was done. Dropped: pause"
     await maria.tell("maria", "yes")
     assert (await maria.client("maria")).state == "active"
 

@@ -12,12 +12,14 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 class Answer:
     """A message of one line, as an answer.
 
-    `is_soft`: a yes that may as well be said without a question: `ok`.
-    `stray`: the only word that is no yes, as typed; '' for none. `is_alone`: no other word stands there.
+    `is_cancel`: a no that is the command `cancel` in some language. `is_soft`: a yes that may as well be said
+    without a question: `ok`. `stray`: the only word that is no yes, as typed; '' for none. `is_alone`: no
+    other word stands there.
     """
 
     is_yes: bool = False
     is_no: bool = False
+    is_cancel: bool = False
     is_soft: bool = False
     stray: str = ""
     is_alone: bool = False
@@ -37,7 +39,8 @@ def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
     tokens = without_courtesy(lines[0].tokens, vocabulary, ())
     yes, around = vocabulary.list_of("yes", "words"), vocabulary.list_of("yes", "around")
     if is_no(tokens, vocabulary):
-        return Answer(is_no=True)
+        commands = vocabulary.values("commands", "both")
+        return Answer(is_no=True, is_cancel=commands.get(_said(tokens)) == "cancel")
     said = _said(tokens)
     strays = [token.raw for token in tokens if token.word not in yes | around]
     is_yes = not strays and any(token.word in yes for token in tokens)

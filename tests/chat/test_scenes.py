@@ -358,7 +358,7 @@ async def test_history_is_paged(talk):
     await talk.add_client("maria", balance="5000")
     for number in range(12):
         await talk.distribute(f"{number:08d}-0000")
-    assert "More: add 2" in await talk.tell("maria", "history")
+    assert "\nMore: history 2" in await talk.tell("maria", "history")
     assert (await talk.tell("maria", "history 2")).count("sats for") == 2
 
 

@@ -50,17 +50,21 @@ def newest_ticker(cash_outs: Iterable[CashOut], *, currency: str, now: datetime)
 
     Lamassu writes `raw_ticker_price`, the bid, when a row is created.
     """
-    tickers = (
-        Ticker(cash_out.ticker, cash_out.created_at)
+    priced = (
+        cash_out
         for cash_out in cash_outs
         if cash_out.crypto_code in COINS
         and cash_out.fiat_code == currency
         and cash_out.created_at <= now
         and cash_out.ticker is not None
         and not cash_out.others
-        and is_price(cash_out.ticker, currency)
     )
-    return max(tickers, key=lambda ticker: ticker.at, default=None)
+    # Newest first: one price is worked out instead of each row's.
+    for cash_out in sorted(priced, key=lambda row: row.created_at, reverse=True):
+        assert cash_out.ticker is not None
+        if is_price(cash_out.ticker, currency):
+            return Ticker(cash_out.ticker, cash_out.created_at)
+    return None
 
 
 def choose_rate(

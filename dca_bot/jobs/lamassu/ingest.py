@@ -5,6 +5,7 @@ The invariant: an incomplete reading changes nothing; a faulty cash-out keeps no
 
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from dca_bot.jobs.lamassu.decisions import Decided, judge, reads_since, spare, u
 from dca_bot.jobs.lamassu.machine_cash import CashWatch
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
 from dca_bot.jobs.lamassu.recording import Recorder
+from dca_bot.jobs.lamassu.settled_rows import Row, SettledRows
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import cash_outs, readings
 from dca_bot.ledger.programme import machines, tickers
@@ -65,6 +67,7 @@ class Ingest:
     _cash: CashWatch = field(init=False)
     _partial: PartialWatch = field(init=False)
     _recorder: Recorder = field(init=False)
+    _settled: SettledRows = field(default_factory=SettledRows, init=False)
 
     def __post_init__(self) -> None:
         self._boundary = ErrorBoundary(
@@ -99,8 +102,12 @@ class Ingest:
         export = await self.source.fetch(since)
         async with self._boundary.over(Guarded.TICKER):
             await self._note_ticker(export)
-        decided = await self._judge(export)
-        to_distribute = await self._record(export, decided)
+        if full:
+            self._settled.forget()
+        judged_at = self.clock.now()
+        unsettled = self._settled.unsettled(export, start_at=self.start_at, now=judged_at)
+        decided = await self._judge(unsettled, judged_at)
+        to_distribute = await self._record(unsettled, decided)
         async with self._boundary.over(Guarded.MISSING):
             await self._look_whether_partial(export, decided, since)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
@@ -138,13 +145,8 @@ class Ingest:
         if ticker is not None:
             await self.database.transact(lambda tx: tickers.note(tx, ticker, now=now))
 
-    async def _judge(self, export: Export) -> list[Decided]:
-        decided = judge(
-            export,
-            currency=self.programme.currency,
-            start_at=self.start_at,
-            now=self.clock.now(),
-        )
+    async def _judge(self, export: Export, now: datetime) -> list[Decided]:
+        decided = judge(export, currency=self.programme.currency, start_at=self.start_at, now=now)
         lacking = unreported(decided)
         if len(lacking) <= MISSING_MAX:
             return decided
@@ -153,14 +155,18 @@ class Ingest:
     async def _record(self, export: Export, decided: Sequence[Decided]) -> list[Decided]:
         """Record machines, cash and cash-outs; return the cash-outs that are still to be distributed."""
         to_distribute: list[Decided] = []
+        settled: list[Row] = []
 
         async def record(some: Sequence[Decided]) -> None:
             work = partial(self._recorder.record, decided=some)
-            to_distribute.extend(await self.database.transact(work))
+            recorded = await self.database.transact(work)
+            to_distribute.extend(recorded.to_distribute)
+            settled.extend(recorded.settled)
 
+        failed: AbstractSet[str] | None = None
         async with self._boundary.over(Guarded.CASH):
             await self.database.transact(lambda tx: machines.record(tx, export.machines))
-            await self._cash.follow(export, decided, since=self.start_at)
+            failed = await self._cash.follow(export, decided, since=self.start_at)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
                 Guarded.CASH_OUT,
@@ -169,6 +175,9 @@ class Ingest:
                 ref=lambda one: one[0].id,
                 named=lambda one: _named(one[0]),
             )
+        if failed is not None:
+            done = (row for row in (*settled, *export.cash_ins) if row.id not in failed)
+            self._settled.settle(done, since=self.clock.now() - self.lookback)
         self.signals.outbox.ring()
         return to_distribute
 

@@ -6,6 +6,7 @@ Nothing here moves a client's money.
 
 import logging
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -37,22 +38,30 @@ class CashWatch:
     currency: str
     _known: list[Machine] | None = field(default=None, init=False)
 
-    async def follow(self, export: Export, decided: Iterable[Decided], *, since: datetime) -> None:
+    async def follow(
+        self, export: Export, decided: Iterable[Decided], *, since: datetime
+    ) -> AbstractSet[str]:
         """Record the cash that the cash-outs, and the cash-ins since `since`, have moved.
 
-        If the known machines have changed, give cash of no named machine to its machine.
+        If the known machines have changed, give cash of no named machine to its machine. Return the ids of
+        the rows whose cash could not be recorded.
         """
         flows = [*self._out(decided), *self._in(export.cash_ins, since)]
+        failed = set(flows)
+
+        async def record(some: Sequence[Flow]) -> None:
+            await self._record(some)
+            failed.difference_update(some)
+
         for start in range(0, len(flows), _BATCH):
             some = flows[start : start + _BATCH]
-            await self.boundary.over_each(
-                Guarded.CASH_ROW, some, self._record, ref=lambda flow: flow.ref
-            )
+            await self.boundary.over_each(Guarded.CASH_ROW, some, record, ref=lambda flow: flow.ref)
         known = await self.database.read(machines.everything)
         if known != self._known:
             now = self.clock.now()
             await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
             self._known = known
+        return {flow.ref for flow in failed}
 
     async def warn(self) -> bool:
         """Tell the operators, once each way, that the cash doesn't cover the balances, or does again.

@@ -32,6 +32,17 @@ STATE_OF = {
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of some cash-outs: still `to_distribute`, or `settled` before.
+
+    Nothing comes of a settled row, as long as Lamassu has the same row and the clock isn't pulled back.
+    """
+
+    to_distribute: Sequence[Decided]
+    settled: Sequence[CashOut]
+
+
 @dataclass(slots=True)
 class Recorder:
     """Carries out in the ledger the decisions of a reading of Lamassu."""
@@ -46,25 +57,27 @@ class Recorder:
         self.changes = ChangeWatch(self.programme.currency, self._hold)
         self._reports = ReportWatch(self.notices, self.programme.currency)
 
-    def record(self, tx: Tx, decided: Sequence[Decided]) -> list[Decided]:
-        """Record new and changed decisions; return the cash-outs that are still to be distributed."""
+    def record(self, tx: Tx, decided: Sequence[Decided]) -> Recorded:
+        """Record new and changed decisions."""
         known = cash_outs.states(tx, [cash_out.id for cash_out, _ in decided])
-        shared_out, to_distribute = [], []
+        shared_out, ignored, to_distribute = [], [], []
         for cash_out, decision in decided:
             state, reason = known.get(cash_out.id, ("", ""))
             if state == cash_outs.DISTRIBUTED:
                 shared_out.append((cash_out, decision))
             elif is_final((state, reason)):
-                continue
+                ignored.append((cash_out, decision))
             elif decision.verdict is Verdict.DISTRIBUTE:
                 to_distribute.append((cash_out, decision))
             elif _is_news(tx, cash_out, decision, state=state, reason=reason):
                 self._record_one(tx, cash_out, decision)
+            elif state == cash_outs.IGNORED:
+                ignored.append((cash_out, decision))
         now = self.clock.now()
         self.changes.look(tx, shared_out, now=now)
         for cash_out, _ in shared_out:
             self._reports.tell(tx, cash_out, now=now)
-        return to_distribute
+        return Recorded(to_distribute, _settled(tx, [*shared_out, *ignored]))
 
     def distribute(
         self, tx: Tx, cash_out: CashOut, decision: Decision
@@ -146,6 +159,16 @@ class Recorder:
         if hold is not None and not is_told:
             self.notices.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+
+def _settled(tx: Tx, final: Sequence[Decided]) -> list[CashOut]:
+    """Return the rows among those of distributed and ignored cash-outs that are settled."""
+    changed = holds.open_reasons(tx, HoldKind.CHANGED)
+    return [
+        cash_out
+        for cash_out, decision in final
+        if decision.verdict is not Verdict.WAIT and cash_out.id not in changed
+    ]
 
 
 def _is_news(tx: Tx, cash_out: CashOut, decision: Decision, *, state: str, reason: str) -> bool:

@@ -5,7 +5,6 @@ A module for each kind of thing.
 
 from dca_bot.messages.describe.cash_outs import (
     cash_out,
-    cash_out_facts,
     change,
     contradiction,
     error,
@@ -45,7 +44,6 @@ __all__ = [
     "PAGE_ROWS",
     "arrived",
     "cash_out",
-    "cash_out_facts",
     "change",
     "choice",
     "client",

@@ -1,10 +1,13 @@
 """What a poll asks of the ledger: each fact once."""
 
 from contextlib import contextmanager
+from decimal import Decimal
 
-from ingest_bench import DAY, HOUR, NOW, UNCONFIRMED, cash_out
+import pytest
+from ingest_bench import DAY, HOUR, NEVER_PAID, NOW, UNCONFIRMED, cash_out
 
-from dca_bot.core.cash_out import Reason
+from dca_bot.core.cash_out import Action, Reason
+from dca_bot.core.ports import CashIn
 from dca_bot.core.verdict import decide
 from dca_bot.jobs.lamassu.recording import Recorder
 from dca_bot.ledger.distributions import cash_outs
@@ -87,6 +90,36 @@ async def test_cash_out_that_waits_is_read_once_and_written_once(make_ingest):
     assert of(statements, "UPDATE cash_out") == 0
 
 
+@pytest.mark.parametrize("count", [1, 1200])
+async def test_idle_poll_asks_nothing_about_settled_rows(make_ingest, count):
+    """The first poll distributes and ignores, the second finds that done, the others pass over the rows."""
+    bench = await make_ingest()
+    for number in range(count):
+        row = NEVER_PAID if number % 3 else {"actions": (Action(1, "dispense", NOW, ((100, 8),)),)}
+        bench.server.put(cash_out(f"{number}", NOW - 3 * DAY, **row))
+        bench.server.put_in(
+            CashIn(f"{number}", "machine", NOW - DAY, Decimal(5), "GTQ", send_confirmed=True)
+        )
+    await bench.poll(2)
+    with taken_down(bench.database) as statements:
+        await bench.poll()
+    assert of(statements, "SELECT id, state, reason FROM cash_out") == 0
+    assert of(statements, "SELECT ref, sum(amount_minor)") == 0
+    assert len(statements) < 40
+
+
+async def test_row_with_an_open_hold_is_looked_at_in_each_poll(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(cash_out(ID, NOW - HOUR))
+    await bench.poll(3)
+    bench.server.put(cash_out(ID, NOW - HOUR, fiat=Decimal(80)))
+    await bench.poll(3)
+    assert await bench.holds() == [("changed", ID, "amounts_changed", None)]
+    with taken_down(bench.database) as statements:
+        await bench.poll()
+    assert of(statements, "SELECT id, state, reason FROM cash_out") == 1
+
+
 async def test_cash_out_that_an_operator_ignores_during_a_poll_is_not_distributed(make_ingest):
     """Compare-and-set: the poll has read the row as held, and writes it only if that still stands."""
     bench = await make_ingest()
@@ -99,7 +132,7 @@ async def test_cash_out_that_an_operator_ignores_during_a_poll_is_not_distribute
     decision = decide(row, currency="GTQ", now=NOW)
 
     def between(tx):
-        assert recorder.record(tx, [(row, decision)]) == [(row, decision)]
+        assert recorder.record(tx, [(row, decision)]).to_distribute == [(row, decision)]
         cash_outs.ignore(tx, ID, now=NOW)
         return recorder.distribute(tx, row, decision)
 

@@ -1,0 +1,432 @@
+"""Rows that come to nothing any more are passed over, and passing over them changes nothing."""
+
+import asyncio
+import sqlite3
+from contextlib import suppress
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ingest_bench import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NEVER_PAID,
+    NOW,
+    START_AT,
+    UNCONFIRMED,
+    Bench,
+    Server,
+    cash_out,
+)
+
+from dca_bot.core.cash_out import Action
+from dca_bot.core.change import MISSING_MAX
+from dca_bot.core.ports import CashIn, Export
+from dca_bot.errors import SourceUnavailable
+from dca_bot.faults import SourceFault
+from dca_bot.jobs.lamassu.settled_rows import SettledRows
+from dca_bot.ledger.audit.audit import audit_ledger
+from dca_bot.ledger.distributions import cash_outs, flow_mode
+from dca_bot.ledger.payouts import holds
+from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome
+from dca_bot.ledger.store import bot_state
+
+ALL = ((100, 8),)
+# Sales that are shared out first, sales of other kinds, and sales that come later: of a reading, each lot is
+# more than a whole reading can lack.
+SHARED_OUT = [f"out{number:02}" for number in range(MISSING_MAX + 2)]
+LATER = [f"later{number:02}" for number in range(MISSING_MAX + 2)]
+OTHERS = ["never paid", "cancelled", "another coin", "in part", "not confirmed", "not reported"]
+IDS = [*SHARED_OUT, *OTHERS, *LATER]
+EARLIER = timedelta(hours=7)
+
+
+def report(id_, notes=ALL, *, action="dispense"):
+    return Action(id_, action, NOW - HOUR, notes)
+
+
+# What Lamassu says of a sale.
+ROWS = {
+    "good": {"actions": (report(1),)},
+    "reported later": {"actions": (replace(report(1), created_at=NOW),)},
+    "reported otherwise": {"actions": (report(1, ((100, 7),)),)},
+    "reported twice": {"actions": (report(1), report(2))},
+    "not reported": {"actions": ()},
+    "reports unreadable": {"reports_readable": False},
+    "not confirmed": UNCONFIRMED,
+    "in part": {**UNCONFIRMED, "actions": (report(1, ((100, 3),), action="dispenseError"),)},
+    "never paid": NEVER_PAID,
+    "cancelled": {**NEVER_PAID, "error": "operator cancel", "error_code": "operatorCancel"},
+    "spent twice": {"error": "double spend", "status": "insufficientFunds"},
+    "other cash": {"fiat": Decimal(80)},
+    "the same cash": {"fiat": Decimal(800)},
+    "no cash": {"fiat": Decimal("NaN")},
+    "another coin": {"crypto_code": "ETH"},
+    "another currency": {"fiat_code": "USD"},
+    "another machine": {"device_id": "other"},
+    "another price": {"ticker": Decimal(900_000)},
+}
+NAMES = [{}, {"machine": "Market"}, {"machine": "Market", "other": "Mall"}]
+SPANS = [MINUTE, HOUR, DAY, 3 * DAY, 8 * DAY, -MINUTE, -5 * HOUR, -3 * DAY]
+BREAKS = {
+    "hold": ("INSERT ON hold", "ref"),
+    "cash": ("INSERT ON cash_move", "ref"),
+    "found": ("INSERT ON cash_out", "id"),
+    "decided": ("UPDATE ON cash_out", "id"),
+    "shared out": ("INSERT ON distribution", "id"),
+}
+ID = st.sampled_from(IDS)
+AT_LAMASSU = st.one_of(
+    st.tuples(st.just("row"), ID, st.sampled_from(sorted(ROWS))),
+    st.tuples(st.just("twice"), ID, st.sampled_from(sorted(ROWS))),
+    st.tuples(st.just("gone"), st.sets(ID)),
+    st.tuples(st.just("unreadable"), ID),
+    st.just(("unreported",)),
+    st.just(("back",)),
+    st.tuples(st.just("cash-in"), ID, st.integers(1, 3), st.booleans()),
+    st.tuples(st.just("machines"), st.sampled_from(NAMES)),
+)
+AROUND = st.one_of(
+    st.tuples(st.just("time"), st.sampled_from(SPANS)),
+    st.tuples(st.just("time"), st.sampled_from(SPANS)),
+    st.just(("unreachable",)),
+    st.just(("restart",)),
+    st.tuples(st.just("start"), st.sampled_from([START_AT, NOW - 4 * HOUR, NOW - 8 * DAY])),
+)
+IN_LEDGER = st.one_of(
+    st.tuples(st.just("ruling"), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("break"), st.sampled_from(sorted(BREAKS)), ID),
+    st.just(("mend",)),
+    st.tuples(st.just("pause"), st.booleans()),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("change"), AT_LAMASSU),
+    st.tuples(st.just("go_on"), AROUND),
+    st.tuples(st.just("write"), IN_LEDGER),
+)
+
+
+class Unmindful(SettledRows):
+    """Passes over no row: each poll judges each row, as the first one does."""
+
+    def unsettled(self, export, **_how):
+        return export
+
+
+class Counting(SettledRows):
+    """Counts the rows that were passed over."""
+
+    count = 0
+
+    def unsettled(self, export, **how):
+        unsettled = super().unsettled(export, **how)
+        self.count += len(export.cash_outs) + len(export.cash_ins)
+        self.count -= len(unsettled.cash_outs) + len(unsettled.cash_ins)
+        return unsettled
+
+
+class Worlds:
+    """One Lamassu server, read by a bot that passes over settled rows, and by a bot that doesn't."""
+
+    def __init__(self, folder):
+        self.server = Server()
+        self.known = {}
+        self.start_at = START_AT
+        self.benches = [Bench(folder / name, self.server) for name in ("mindful", "unmindful")]
+
+    async def open(self):
+        for bench in self.benches:
+            await bench.open()
+            await bench.client("ana", minor=10**6)
+            await bench.client("bob", minor=30_000)
+        self.restart()
+        for number, id_ in enumerate(IDS):
+            at = NOW - 3 * HOUR - number % len(SHARED_OUT) * EARLIER
+            self.put(cash_out(id_, at, **ROWS[id_ if id_ in ROWS else "good"]))
+        for id_ in LATER:
+            del self.server.rows[id_]
+        await self.poll(3)
+        assert self.benches[0].ingest._settled.count >= len(SHARED_OUT)
+
+    async def aclose(self):
+        for bench in self.benches:
+            assert (await bench.database.read(audit_ledger)).findings == ()
+            await bench.database.aclose()
+
+    def put(self, row):
+        self.known[row.id] = row
+        self.server.put(row)
+
+    def restart(self):
+        for bench, settled in zip(self.benches, (Counting(), Unmindful()), strict=True):
+            bench.ingest = bench.poller()
+            bench.ingest.start_at = self.start_at
+            bench.ingest._settled = settled
+
+    async def take(self, where, step):
+        await getattr(self, where)(*step)
+
+    async def change(self, *step):
+        """Change the Lamassu server."""
+        match step:
+            case "row", id_, says:
+                self.put(cash_out(id_, self.known[id_].created_at, **ROWS[says]))
+            case "twice", id_, says:
+                other = cash_out(id_, self.known[id_].created_at, **ROWS[says])
+                self.put(replace(self.known[id_], others=(other,)))
+            case "gone", ids:
+                for id_ in ids:
+                    self.server.rows.pop(id_, None)
+            case "unreadable", id_:
+                self.server.rows.pop(id_, None)
+                self.server.unreadable_ids |= {id_}
+            case ("unreported",):
+                self.server.put(*(replace(row, actions=()) for row in self.known.values()))
+            case ("back",):
+                self.server.unreadable_ids = frozenset()
+                self.server.put(*self.known.values())
+            case "cash-in", id_, fiat, is_sent:
+                at = self.known[id_].created_at
+                row = CashIn(id_, "machine", at, Decimal(fiat), "GTQ", send_confirmed=is_sent)
+                self.server.put_in(row)
+            case "machines", names:
+                self.server.machines = names
+
+    async def go_on(self, *step):
+        """Change what is around the bot: the clock, the network, the process, the configuration."""
+        match step:
+            case "time", span:
+                for bench in self.benches:
+                    bench.clock.ahead += span
+            case ("unreachable",):
+                self.server.fault = SourceUnavailable("down", fault=SourceFault.FILE_MISSING)
+                await self.poll()
+                self.server.fault = None
+            case ("restart",):
+                self.restart()
+            case "start", at:
+                self.start_at = at
+                for bench in self.benches:
+                    bench.ingest.start_at = at
+
+    async def write(self, *step):
+        """Write what others than the poll write to the ledger."""
+        for bench in self.benches:
+            work = partial(write, step=step, now=bench.clock.now())
+            with suppress(sqlite3.IntegrityError):
+                await bench.database.transact(work)
+
+    async def poll(self, times=1):
+        for _ in range(times):
+            for bench in self.benches:
+                with suppress(SourceUnavailable):
+                    await bench.poll()
+            mindful, unmindful = [await bench.database.read(everything) for bench in self.benches]
+            assert mindful == unmindful
+
+
+def write(tx, *, step, now):
+    """Rule, pause, or hinder the next polls from writing."""
+    match step:
+        case "ruling", number, is_accepted:
+            for hold in holds.still_open(tx)[number : number + 1]:
+                rule(tx, hold, now, is_accepted=is_accepted)
+        case "break", name, id_:
+            what, column = BREAKS[name]
+            tx.execute("DROP TRIGGER IF EXISTS broken")
+            tx.execute(
+                f"CREATE TRIGGER broken BEFORE {what} WHEN NEW.{column} = '{id_}'"
+                " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            )
+        case ("mend",):
+            tx.execute("DROP TRIGGER IF EXISTS broken")
+        case "pause", True:
+            bot_state.put(tx, bot_state.PAUSED, "now")
+        case "pause", False:
+            bot_state.drop(tx, bot_state.PAUSED)
+
+
+def rule(tx, hold, now, *, is_accepted):
+    """An operator accepts or ignores a hold; a cash-out without amounts can only be ignored."""
+    found = cash_outs.by_id(tx, hold.ref)
+    is_accepted = is_accepted and found.amounts is not None
+    if hold.kind is HoldKind.CASH_OUT and is_accepted:
+        flow_mode.distribute(tx, hold.ref, found.amounts, at=found.at, now=now, flow_enabled=True)
+    elif hold.kind is HoldKind.CASH_OUT:
+        cash_outs.ignore(tx, hold.ref, now=now)
+    outcome = HoldOutcome.ACCEPTED if is_accepted else HoldOutcome.IGNORED
+    holds.close(tx, hold.kind, hold.ref, outcome=outcome, now=now)
+
+
+def everything(tx):
+    """Each row of each table, by table."""
+    tables = [
+        name
+        for (name,) in tx.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        if not name.startswith("sqlite_")
+    ]
+    return {name: [tuple(row) for row in tx.execute(f"SELECT * FROM {name}")] for name in tables}
+
+
+async def go_through(steps):
+    with TemporaryDirectory(prefix="dca-bot-settled-") as name:
+        worlds = Worlds(Path(name))
+        await worlds.open()
+        for step, times in steps:
+            await worlds.take(*step)
+            await worlds.poll(times)
+        await worlds.aclose()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(STEPS, st.sampled_from([0, 1, 1, 2])), min_size=8, max_size=30))
+def test_ledger_and_notices_are_as_if_each_row_was_judged_at_each_poll(steps):
+    asyncio.run(go_through(steps))
+
+
+# What is looked at again, case by case
+
+
+async def test_row_that_comes_back_closes_the_hold_of_its_absence_at_the_next_poll(make_ingest):
+    bench = await make_ingest()
+    rows = [cash_out(f"{number}", NOW - number * HOUR) for number in range(3)]
+    bench.server.put(*rows)
+    await bench.poll(3)
+    del bench.server.rows["1"]
+    bench.clock.ahead += DAY
+    await bench.poll(2)
+    assert await bench.holds() == [("changed", "1", "missing", None)]
+    bench.server.put(rows[1])
+    bench.clock.ahead += MINUTE
+    await bench.poll()
+    assert await bench.holds() == [("changed", "1", "missing", "by_itself")]
+
+
+async def test_ignored_row_is_young_again_after_the_clock_was_pulled_back(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - 2 * DAY - MINUTE, **NEVER_PAID))
+    await bench.poll(3)
+    assert await bench.state("a") == ("ignored", "no_cash_left")
+    bench.clock.ahead -= HOUR
+    await bench.poll()
+    assert await bench.state("a") == ("waiting", "not_final_yet")
+
+
+@pytest.mark.parametrize("broken", ["cash_move", "machine"])
+async def test_cash_that_could_not_be_recorded_is_recorded_later(make_ingest, broken):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - HOUR, actions=(report(1),)))
+    bench.server.put_in(CashIn("b", "machine", NOW - HOUR, Decimal(5), "GTQ", send_confirmed=True))
+    trigger = f"BEFORE INSERT ON {broken} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    await bench.database.transact(lambda tx: tx.execute(f"CREATE TRIGGER broken {trigger}"))
+    await bench.poll(3)
+    assert await bench.distributed() == ["a"]
+    moved = "SELECT ref, amount_minor FROM cash_move ORDER BY ref"
+    assert await bench.rows(moved) == []
+    await bench.database.transact(lambda tx: tx.execute("DROP TRIGGER broken"))
+    await bench.poll()
+    assert await bench.rows(moved) == [("a", -80_000), ("b", 500)]
+
+
+async def test_change_that_could_not_be_recorded_is_recorded_later(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll(3)
+    trigger = "BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    await bench.database.transact(lambda tx: tx.execute(f"CREATE TRIGGER broken {trigger}"))
+    bench.server.put(cash_out("a", NOW - HOUR, fiat=Decimal(80)))
+    await bench.poll(3)
+    await bench.database.transact(lambda tx: tx.execute("DROP TRIGGER broken"))
+    await bench.poll()
+    assert await bench.holds() == [("changed", "a", "amounts_changed", None)]
+
+
+# What a row is known by
+
+
+OTHER = {str: "other", bool: False, int: 7, Decimal: Decimal(7), datetime: NOW + DAY}
+CHANGED = {
+    "actions": (report(2),),
+    "others": (cash_out("a", NOW, error="jam"),),
+    "notes": ((50, 16),),
+    "error": "",
+    "error_code": "",
+    "received_crypto_atoms": Decimal(7),
+    "discount": Decimal(0),
+    "fixed_fee": Decimal(0),
+}
+KNOWN_ROWS = {
+    "cash-out": cash_out("a", NOW, actions=(report(1),)),
+    "cash-in": CashIn("a", "machine", NOW, Decimal(5), "GTQ", send_confirmed=True),
+}
+
+
+def changed(value):
+    """Each way to change one field of a row or of an action in the row."""
+    for one in fields(value):
+        now = getattr(value, one.name)
+        if one.name == "actions":
+            yield from ({"actions": (replace(now[0], **how),)} for how in changed(now[0]))
+        yield {one.name: CHANGED[one.name] if one.name in CHANGED else OTHER[type(now)]}
+
+
+@pytest.mark.parametrize("kind", KNOWN_ROWS)
+def test_row_with_another_value_in_any_field_is_looked_at_again(kind):
+    row = KNOWN_ROWS[kind]
+    for how in changed(row):
+        settled = SettledRows()
+        unsettled = partial(settled.unsettled, start_at=START_AT, now=NOW)
+        assert unsettled(reading(row)) == reading(row)
+        settled.settle([row], since=START_AT)
+        assert unsettled(reading(row)) == Export((), {})
+        other = replace(row, **how)
+        assert other != row
+        assert unsettled(reading(other)) == reading(other), how
+        assert unsettled(reading(row)) == reading(row), "the last reading had another row"
+
+
+def reading(row):
+    is_cash_in = isinstance(row, CashIn)
+    return Export(() if is_cash_in else (row,), {}, cash_ins=(row,) if is_cash_in else ())
+
+
+def test_number_written_otherwise_is_looked_at_again():
+    settled = SettledRows()
+    unsettled = partial(settled.unsettled, start_at=START_AT, now=NOW)
+    row = cash_out("a", NOW)
+    other = replace(row, fiat=Decimal(800))
+    assert other == row
+    unsettled(reading(row))
+    settled.settle([row], since=START_AT)
+    assert unsettled(reading(other)) == reading(other)
+
+
+def test_row_that_only_a_full_reading_has_takes_no_memory():
+    settled = SettledRows()
+    rows = [cash_out(f"{number}", NOW - number * DAY) for number in range(30)]
+    export = Export(tuple(rows), {})
+    assert settled.unsettled(export, start_at=START_AT, now=NOW) == export
+    settled.settle(rows, since=NOW - 14 * DAY)
+    kept = settled.unsettled(export, start_at=START_AT, now=NOW)
+    assert [row.id for row in kept.cash_outs] == [f"{number}" for number in range(15, 30)]
+
+
+@pytest.mark.parametrize(
+    "how", [{"start_at": START_AT - DAY}, {"start_at": NOW}, {"now": NOW - MINUTE}]
+)
+def test_all_rows_are_looked_at_if_start_at_has_moved_or_the_clock_was_pulled_back(how):
+    settled = SettledRows()
+    row = cash_out("a", NOW - HOUR)
+    usual = {"start_at": START_AT, "now": NOW}
+    settled.unsettled(reading(row), **usual)
+    settled.settle([row], since=START_AT)
+    assert settled.unsettled(reading(row), **usual) == Export((), {})
+    assert settled.unsettled(reading(row), **usual | how) == reading(row)
+    assert settled.unsettled(reading(row), **usual | how) == reading(row)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
+from beginnings import Beginning
 from scaffold import cash_out_row, in_english, programme
 
 from dca_bot.chat.conversation import Conversation
@@ -223,6 +224,7 @@ class Talk:
             profile_address=self.profile_address,
         )
         self.start()
+        self.beginning = Beginning(self)
 
     def be_impatient(self):
         """Give LNbits hardly any time."""
@@ -322,6 +324,10 @@ class Talk:
 
     async def add_client(self, name, *, balance="0", wallet=INVOICE_KEY):
         """Have a client in the ledger the way operators do it."""
+        work = partial(self._add_client, name, balance, wallet)
+        await self.beginning.play((name, balance, wallet), work)
+
+    async def _add_client(self, name, balance, wallet):
         await self.tell("op", f"client add {name} {NPUBS[name]}")
         await self.sql("UPDATE client SET notify = 'each' WHERE pubkey = ?", PEOPLE[name])
         if wallet:

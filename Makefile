@@ -34,7 +34,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test quick quick-tests golden test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -49,8 +49,14 @@ $(VENV)/.complete: pyproject.toml deploy/constraints.txt $(call unless_whole,$(V
 demo: setup
 	@STAY=$(STAY) $(BIN)/dca-bot demo
 
-test: setup lint
+test: setup
+	@$(MAKE) --no-print-directory -j 2 lint bytecode
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
+
+# Pytest's own bytecode of the tests, which in a new clone each worker would make for itself. An error is
+# told by the run of the tests.
+bytecode: setup
+	@$(BIN)/pytest --collect-only -q > /dev/null 2>&1 || true
 
 # The checks and the tests side by side.
 quick: setup

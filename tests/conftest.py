@@ -76,7 +76,6 @@ def pytest_collection():
     """Have Python look for garbage neither while the tests are collected, nor among them afterwards."""
     gc.disable()
     collected = yield
-    gc.collect()
     gc.freeze()
     gc.enable()
     return collected

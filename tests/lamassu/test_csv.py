@@ -166,7 +166,7 @@ def test_long_field_stops_no_reading(size_bytes, field):
     assert found[1]["b"] == text.replace('""', '"')
 
 
-@pytest.mark.parametrize("field", [b"x", b'"' + b'""\n,' * 2**22 + b'"'])
+@pytest.mark.parametrize("field", [b"x", b'"' + (b'""\n,' + b"x" * 60) * 2**18 + b'"'])
 def test_row_that_is_too_long_says_nothing_and_stops_no_other(field):
     text = field if len(field) > 1 else field * (2**24 + 1)
     found = rows(b"a,b,c\n1,2,3\n4," + text + b",5\n6,7,8\n")

@@ -16,7 +16,7 @@ from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.messages.lexicon import LEXICONS
 
 DATA = Path(__file__).parent / "data" / "understanding"
-FILES = ("listed", *(f"written_{number}" for number in range(1, 14)))
+FILES = ("listed", *(f"written_{number}" for number in range(1, 17)))
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,11 @@ def understood(sentence, *, own_language=False):
 
 
 def ruling(sentence, *, own_language=False):
+    return ruled(sentence, understood(sentence, own_language=own_language))
+
+
+def ruled(sentence, found):
     """Rule over a reading: `right`, `asked` with the right one first, `wrong` though sure, or `missed`."""
-    found = understood(sentence, own_language=own_language)
     names = tuple(one.intent for one in found.intents)
     if found.certainty is Certainty.ASK:
         return "asked" if found.asked[0] == sentence.meant[0] else "missed"
@@ -61,8 +64,11 @@ def ruling(sentence, *, own_language=False):
     return "wrong" if found.certainty is Certainty.SURE else "missed"
 
 
-def counted(name, *, own_language=False):
-    return Counter(ruling(one, own_language=own_language) for one in sentences(name))
+def counted(name, *, own_language=False, read_by=None):
+    """Count the rulings over a file; `read_by`: returns the vocabulary for a sentence."""
+    if read_by is None:
+        return Counter(ruling(one, own_language=own_language) for one in sentences(name))
+    return Counter(ruled(one, understand(one.text, read_by(one))) for one in sentences(name))
 
 
 def percent(part, whole):

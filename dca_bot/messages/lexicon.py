@@ -15,6 +15,7 @@ from typing import Any
 from dca_bot.core.names import folded
 
 _ENDING = ".lexicon.toml"
+_EXAMPLES = "{language}.{role}.examples.txt"
 _FOLDER = resources.files("dca_bot.messages") / "texts"
 _COMMA = re.compile(r"\s*[,\n]\s*")
 
@@ -69,6 +70,22 @@ def load_lexicon(language: str) -> Lexicon:
     """Read the lexicon of a language; raise OSError if the language has none."""
     text = (_FOLDER / f"{language}{_ENDING}").read_text(encoding="utf-8")
     return Lexicon(language, _parsed(text))
+
+
+def example_sentences(language: str, role: str) -> Iterator[tuple[str, str]]:
+    """Yield the command and the text of each example sentence of a role; none without a file.
+
+    A command's name stands in brackets above the command's sentences.
+    """
+    file = _FOLDER / _EXAMPLES.format(language=language, role=role)
+    if not file.is_file():
+        return
+    command = ""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            command = line.strip("[]")
+        elif line and not line.startswith("#"):
+            yield command, line
 
 
 @cache

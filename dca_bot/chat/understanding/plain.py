@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, places_of
 from dca_bot.chat.understanding.exact import Refused, called
+from dca_bot.chat.understanding.examples import POINT
 from dca_bot.chat.understanding.grammar import Exact, row_of, runs_at_once
 from dca_bot.chat.understanding.intents import (
     HELP,
@@ -33,7 +34,7 @@ from dca_bot.chat.understanding.meaning import (
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.numbers import in_digits, with_mark
-from dca_bot.chat.understanding.scoring import Candidate, Spoken, rank
+from dca_bot.chat.understanding.scoring import Candidate, Spoken, joined, rank
 from dca_bot.chat.understanding.slots import Said, fill
 from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
@@ -80,11 +81,12 @@ def read_plain(
     heard = _Heard(line, _without_verb(said, vocabulary), vocabulary)
     words = [_word(one, vocabulary) for one in heard.said]
     ranked = rank(words, vocabulary, partial(_takes_numbers, vocabulary.role))
-    ranked = _without_all(_with_called(ranked, heard), heard)
-    found = NOTHING if not ranked or ranked[0].points < _ASK_MIN else _judged(ranked, heard)
+    ranked = _without_all(_by_both(ranked, heard), heard)
+    is_said = any(one.points >= _ASK_MIN for one in ranked) or _is_heard(heard)
+    found = _judged(ranked, heard) if ranked and is_said else NOTHING
     if found.certainty is not Certainty.NONE:
         return found
-    tells = (one.intent for one in ranked if not changes(heard.role, one.intent))
+    tells = (one.intent for one in ranked if one.points > 0 and not changes(heard.role, one.intent))
     return replace(found, nearest=tuple(tells)[:_NEAREST_MAX])
 
 
@@ -125,11 +127,22 @@ def _takes_numbers(role: str, name: str) -> bool:
     return row is not None and any(param.name in (*_NUMBERS, _COUNTED) for param in row.params)
 
 
-def _with_called(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
-    """Put the command first that a line calls by two words or more: `client add nueva1`."""
+def _by_both(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
+    """Rank by phrases and examples; a refusal and a command that is called by name need no examples."""
     name, length = called(heard.tokens, heard.vocabulary)
-    if length < 2:
+    if length > 1:
+        return _with_called(ranked, name, length)
+    if ranked and ranked[0].intent == REFUSED:
         return list(ranked)
+    words = [token.word for token in heard.line.tokens]
+    found = joined(ranked, heard.vocabulary.examples.scores(words))
+    # A question about a change is answered by the help on the change.
+    is_topic = ranked and changes(heard.role, ranked[0].intent) and found[0].intent == HELP
+    return [*ranked] if is_topic else found
+
+
+def _with_called(ranked: Sequence[Candidate], name: str, length: int) -> list[Candidate]:
+    """Put the command first that a line calls by two words or more: `client add nueva1`."""
     points = max((one.points for one in ranked), default=0) + _MARGIN_MIN
     first = Candidate(name, max(points, _SURE_MIN), frozenset(range(length)))
     return [first, *(one for one in ranked if one.intent != name)]
@@ -144,6 +157,13 @@ def _without_all(ranked: Sequence[Candidate], heard: _Heard) -> list[Candidate]:
     if heard.role != OPERATOR or not named:
         return list(ranked)
     return [one for one in ranked if one.intent not in OF_ALL or named <= (one.used & {0})]
+
+
+def _is_heard(heard: _Heard) -> bool:
+    """Tell whether the examples have at least half of the words that say something."""
+    said = {one.token.word for one in heard.said if one.token.word not in heard.vocabulary.small}
+    known = sum(map(heard.vocabulary.examples.has_heard, said))
+    return known > 0 and 2 * known >= len(said)
 
 
 def _judged(ranked: Sequence[Candidate], heard: _Heard) -> Understanding:
@@ -177,7 +197,8 @@ def _mood(best: Candidate, heard: _Heard) -> Mood:
     """Return the mood of a line, without the text that a command would pass on."""
     tokens = heard.tokens
     used = [tokens[place].word for place in best.used]
-    if heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT:
+    is_text = heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT
+    if is_text and best.used:
         tokens = tokens[: max(best.used) + 1]
     return mood_of(heard.line, tokens, heard.vocabulary, used)
 
@@ -198,6 +219,8 @@ def _is_clear(ranked: Sequence[Candidate], heard: _Heard) -> bool:
     name, length = called(heard.tokens, heard.vocabulary)
     if length > 1 and name == best.intent:
         return True
+    if others and best.weight - others[0].weight < _MARGIN_MIN * POINT:
+        return False
     is_ahead = all(
         best.points - one.points >= (1 if one.used < best.used else _MARGIN_MIN) for one in others
     )
@@ -261,7 +284,7 @@ def _asked_about(name: str, tells: str, heard: _Heard) -> Understanding:
 
 def _rest(best: Candidate, heard: _Heard) -> str:
     """Return an operator's text behind the words that name a command; a client's text isn't cut up."""
-    if heard.role != OPERATOR:
+    if heard.role != OPERATOR or not best.used:
         return ""
     last = heard.said[max(best.used)].token.raw
     return heard.line.text.partition(last)[2].lstrip(" ,:;.-").strip()

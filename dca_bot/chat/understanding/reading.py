@@ -11,6 +11,7 @@ from functools import cache, partial
 from dca_bot.chat.understanding.answers import is_no
 from dca_bot.chat.understanding.arguments import OPERATOR, is_media
 from dca_bot.chat.understanding.exact import called, names_nobody
+from dca_bot.chat.understanding.examples import examples_of
 from dca_bot.chat.understanding.grammar import list_of_words, row_of
 from dca_bot.chat.understanding.lines import SOFT, does_change, read_line, without_courtesy
 from dca_bot.chat.understanding.meaning import (
@@ -36,7 +37,8 @@ _ADMIN = re.compile(r"(?i)\badmin")
 @cache
 def vocabulary_of(role: str, languages: tuple[str, ...], currency: str = "GTQ") -> Vocabulary:
     """Return the vocabulary of a role in some languages; raise OSError for a language without a lexicon."""
-    return Vocabulary(role, [load_lexicon(language) for language in languages], currency)
+    lexicons = [load_lexicon(language) for language in languages]
+    return Vocabulary(role, lexicons, currency, examples_of(role, languages))
 
 
 def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -> Understanding:

@@ -1,12 +1,14 @@
 """Ranks the commands that the words of a line can mean, by the phrases of the lexicons.
 
 Points: a command's best phrase, a third of the points of another phrase over other words, some points where
-nothing else was said, and fewer for each word that the command doesn't account for.
+nothing else was said, and fewer for each word that the command doesn't account for. The example sentences
+judge the same line (`examples`), and `joined` adds both judgements up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dca_bot.chat.understanding.examples import POINT
 from dca_bot.chat.understanding.vocabulary import Cue, Match, Vocabulary
 
 _WHOLE = 4
@@ -42,6 +44,13 @@ class Candidate:
     """The points of the best phrase alone."""
     left_over: int = 0
     """How many words that say something the phrases don't account for."""
+    score: int = 0
+    """The score by the example sentences."""
+
+    @property
+    def weight(self) -> int:
+        """Return what phrases and examples say together."""
+        return self.points * POINT + self.score
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,22 @@ def rank(
         for intent, found in hits.items()
     ]
     return sorted(ranked, key=lambda one: (-one.points, one.intent))
+
+
+def joined(ranked: Sequence[Candidate], scores: Mapping[str, int]) -> list[Candidate]:
+    """Return the commands by phrases and by examples together, the likeliest first.
+
+    `scores`: of each command with examples; a command without examples has the lowest.
+    """
+    if not scores:
+        return list(ranked)
+    by_name = {one.intent: one for one in ranked}
+    lowest = min(scores.values())
+    found = (
+        replace(by_name.get(name, Candidate(name, 0, frozenset())), score=scores.get(name, lowest))
+        for name in {*by_name, *scores}
+    )
+    return sorted(found, key=lambda one: (-one.weight, one.intent))
 
 
 def _hit(cue: Cue, used: Sequence[int], words: Sequence[Spoken]) -> _Hit:

@@ -67,7 +67,7 @@ def _words(
 ) -> list[str] | Refused:
     """Return the arguments of a row as words for the parser, as many as were found."""
     if row.name == _NEW_CLIENT and _count_names(said, vocabulary) != 1:
-        return Refused(row.name, "wrong.name")
+        return []
     left = list(said)
     words: list[str] = []
     for param in row.params:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dca_bot.chat.understanding.examples import Examples
 from dca_bot.chat.understanding.spelling import Spelling
 from dca_bot.core.names import folded
 from dca_bot.core.secrets import is_seed_word
@@ -51,11 +52,15 @@ NO_MATCH = Match(frozenset())
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The phrases of a role in some languages; `currency`: the bot's currency, named beside amounts."""
+    """The phrases and example sentences of a role in some languages.
+
+    `currency`: the bot's currency, named beside amounts.
+    """
 
     role: str
     lexicons: Sequence[Lexicon]
     currency: str
+    examples: Examples
     _matches: dict[str, Match] = field(default_factory=dict)
     _lists: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     _values: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)

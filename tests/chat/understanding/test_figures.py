@@ -22,6 +22,9 @@ GOOD_MIN = {
     "written_11": 980,
     "written_12": 980,
     "written_13": 980,
+    "written_14": 930,
+    "written_15": 930,
+    "written_16": 890,
 }
 """Of 1,000 messages: how many are read right, or asked back with the right command first."""
 WRONG_MAX = 10

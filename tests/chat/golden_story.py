@@ -1,9 +1,10 @@
-"""Two stories that bring up the replies to each command, in order: a saver's and an operator's.
+"""Stories of what people read: a saver's and an operator's commands, and what is told unasked.
 
 A step is (who, message); the message `confirm` takes the code of the last reply. A step of nobody names
 something that happens meanwhile (`test_golden.HAPPENS`).
 """
 
+from golden_alarms import ALARM_STORY
 from talk import ADMIN_KEY, INVOICE_KEY
 
 SAVER = [
@@ -185,9 +186,10 @@ OPERATOR = [
     ("op", "pause all"),
     ("op", "resume all"),
     ("op", "audit"),
+    ("op", "export"),
     ("op", "balance"),
     ("op", "deposti maria 5"),
     ("op", "pause maria"),
 ]
 
-STORIES = {"saver": SAVER, "operator": OPERATOR}
+STORIES = {"saver": SAVER, "operator": OPERATOR, "alarms": ALARM_STORY}

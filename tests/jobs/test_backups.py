@@ -162,7 +162,7 @@ async def test_trouble_is_told_once_and_its_end_once(vault):
     vault.folder.chmod(0o700)
     told_again, all_clear = await vault.look(hours=1)
     assert told_again == told
-    assert "can be made again (it failed since 25 Nov 02:00)" in all_clear
+    assert "can be made again (they failed since 25 Nov 02:00)" in all_clear
     assert len(await vault.look(hours=48)) == 2
 
 

@@ -103,7 +103,7 @@ async def test_other_amounts_are_told_with_those_of_then(make_ingest):
     await bench.poll()
     (told,) = await bench.letters()
     assert "Lamassu now says Q80, 125,000 sats; then it said Q800, 125,000 sats." in told
-    assert told.endswith("Once you have dealt with it: hold accept 1")
+    assert told.endswith("Once dealt with: hold accept 1")
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ async def test_hold_shows_who_was_paid_what_and_how_far_it_is(make_ingest):
         "client0: 15,000 sats, planned",
         "client1: 7,500 sats, planned",
         "Nothing was taken back.",
-        "Once you have dealt with it: hold accept 1",
+        "Once dealt with: hold accept 1",
     ]
 
 

@@ -95,7 +95,7 @@ async def test_actions_that_are_missing_for_long_are_told_once_and_their_end_too
     bench.server.put(*(cash_out(f"{n}", NOW - 3 * HOUR) for n in range(3)))
     await bench.poll(2)
     assert (await bench.letters())[1:] == [
-        "What the readings of Lamassu lacked since 1 Mar 06:00 is there again."
+        "The readings of Lamassu are whole again (something was missing since 1 Mar 06:00)."
     ]
     assert len(await bench.distributed()) == 3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from lnbits_servers import SQLITE, Server, databases, server_on
+from lnbits_servers import SQLITE, ZONES, Server, databases, server_on
 from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
 
@@ -28,6 +28,8 @@ MakeWallet = Callable[..., WalletKeys]
 OUTSIDE = frozenset({"lnbits", "lnbits_server", "remote_lnbits", "postgres", "terminal"})
 """The fixtures of real parts; `make quick` leaves out the tests that have one."""
 OWN_DATABASE = databases(SQLITE)[0]
+ON_POSTGRES_S = 150
+"""How long about the tests on PostgreSQL take, one after the other."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system; pytest makes a folder of its own there
 MEMORY_MIN = 4 * 2**30
 # Where cores are shared, the time that an example takes says nothing.
@@ -50,21 +52,29 @@ def pytest_itemcollected(item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Begin with the slow tests, so that no worker is left alone with one in the end.
+    """Begin with what takes long, so that no worker is left alone with a long test in the end.
 
-    Each worker gets the next part of the list. The slow tests are dealt out to the parts' beginnings, the
-    longest first, and back and forth, so that no worker has two of the longest.
+    Each worker gets the next part of the list, and at its end takes from the ends of others' parts. The
+    slow tests are dealt out to the parts' beginnings, the longest first, each to the part with the least
+    to do. The tests on PostgreSQL are dealt out as one: each worker that has one of them would start a
+    PostgreSQL, and an LNbits for each time zone.
     """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = iter([item for item in items if not item.get_closest_marker("slow")])
-    dealt = [[] for _ in range(workers)]
-    slow.sort(key=lambda item: -item.get_closest_marker("slow").args[0])
-    for number, item in enumerate(slow):
-        turn, place = divmod(number, workers)
-        dealt[workers - 1 - place if turn % 2 else place].append(item)
-    parts, left = [], len(items)
-    for number, first in enumerate(dealt):
+    slow, together, others = [], [], []
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if _is_on_postgres(item):
+            together.append(item)
+        elif marker:
+            slow.append((marker.args[0], [item]))
+        else:
+            others.append(item)
+    begun = [(0, []) for _ in range(workers)]
+    for seconds, dealt in sorted([*slow, (ON_POSTGRES_S, together)], key=lambda one: -one[0]):
+        least = begun.index(min(begun, key=lambda one: one[0]))
+        begun[least] = (begun[least][0] + seconds, begun[least][1] + dealt)
+    parts, quick, left = [], iter(others), len(items)
+    for number, (_, first) in enumerate(begun):
         size = left // (workers - number)
         parts += [*first, *islice(quick, max(size - len(first), 0))]
         left -= size
@@ -121,6 +131,11 @@ def lnbits_server(request, price_stub, tmp_path_factory) -> Iterator[Server]:
         return
     with _server(request.param, request, price_stub, tmp_path_factory) as server:
         yield server
+
+
+def _is_on_postgres(item):
+    server = item.callspec.params.get("lnbits_server") if hasattr(item, "callspec") else None
+    return "postgres" in item.fixturenames or server in ZONES
 
 
 def _write_to_memory():

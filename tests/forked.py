@@ -8,6 +8,8 @@ import atexit
 import contextlib
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from dca_bot.cli import main
 ROOT = Path(__file__).parents[1]
 COMMANDS = ROOT / "dca_bot" / "commands"
 BYTES_MAX = 65_536
+START_LIMIT_S = 60
 
 
 def run(words, *, folder, environment, answers="", limit_s=90):
@@ -29,18 +32,55 @@ def run(words, *, folder, environment, answers="", limit_s=90):
         streams = [opened.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         streams[0].write(answers.encode())
         streams[0].seek(0)
-        connection = opened.enter_context(socket.socket(socket.AF_UNIX))
-        connection.settimeout(limit_s)
-        connection.connect(_mother())
-        request = json.dumps([list(words), str(folder), environment]).encode()
-        assert len(request) < BYTES_MAX
-        socket.send_fds(connection, [request], [stream.fileno() for stream in streams])
-        code = connection.recv(BYTES_MAX)
+        started = start(words, folder=folder, environment=environment, streams=streams)
+        code = started.wait(limit_s)
         texts = []
         for stream in streams[1:]:
             stream.seek(0)
             texts.append(stream.read().decode())
-    return subprocess.CompletedProcess(list(words), int(code), *texts)
+    return subprocess.CompletedProcess(list(words), code, *texts)
+
+
+def start(words, *, folder, environment, streams):
+    """Start `dca-bot` with words on three open files; return what subprocess.Popen would."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(START_LIMIT_S)
+    connection.connect(_mother())
+    request = json.dumps([list(words), str(folder), environment]).encode()
+    assert len(request) < BYTES_MAX
+    socket.send_fds(connection, [request], [stream.fileno() for stream in streams])
+    return Forked(connection)
+
+
+class Forked:
+    """A running command, with as much of Popen's interface as the tests use."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._lines = connection.makefile("rb", buffering=0)
+        self.pid = int(self._lines.readline())
+        self.returncode = None
+
+    def poll(self):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout=None):
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("dca-bot", timeout)
+            self.returncode = int(self._lines.readline())
+            self._lines.close()
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 @cache
@@ -89,14 +129,17 @@ def _serve(path):
 
 
 def _answer(connection):
-    """Run one command in a fork of this fork, and send the exit status."""
+    """Run one command in a fork of this fork, and send the process's id and the exit status."""
     request, streams, *_ = socket.recv_fds(connection, BYTES_MAX, 3)
     child = os.fork()
     if child == 0:
         connection.close()
         _become(*json.loads(request), streams)
+    for stream in streams:
+        os.close(stream)
+    connection.send(b"%d\n" % child)
     _, status = os.waitpid(child, 0)
-    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    connection.send(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def _become(words, folder, environment, streams):

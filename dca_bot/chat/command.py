@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from dca_bot.chat.params import ALL, LOW, Param
+from dca_bot.chat.params import ALL, FILTER, LOW, PAGE, Param
 from dca_bot.chat.services import Services
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
-from dca_bot.messages.say import Say
+from dca_bot.messages.say import Say, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,23 @@ class Args:
         return int(self.values[name])
 
     @property
+    def filter(self) -> str:
+        """Return the name that FILTER is; empty for a number, that is a page."""
+        typed = self.text(FILTER.name)
+        return "" if typed.isdecimal() else typed.removeprefix("@")
+
+    @property
     def page(self) -> int:
-        """Return the wanted page, by default the first."""
-        return int(self.values.get("PAGE", 1))
+        """Return the wanted page, by default the first; a number in place of FILTER is the page.
+
+        Raise CommandRefused for two pages.
+        """
+        alone = self.text(FILTER.name)
+        if not alone.isdecimal():
+            return int(self.values.get(PAGE.name, 1))
+        if self.has(PAGE.name):
+            raise refuse("wrong.page")
+        return int(alone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,14 @@ def read_page(text: str, currency: str) -> int:
         raise refuse("wrong.page") from None
 
 
+def _read_filter(text: str, currency: str) -> str:
+    """Read a name, or the number of a page; `@7` is the name 7."""
+    name = read_name(text, currency)
+    if not name.isdecimal():
+        return name
+    return f"@{name}" if text.startswith("@") else str(read_page(name, currency))
+
+
 def _read_range(text: str, _currency: str) -> str:
     """Read how far back a client looks: a key of RANGE_DAYS."""
     if text.lower() not in RANGE_DAYS:
@@ -158,6 +166,8 @@ def start_of(range_: str, now: datetime) -> datetime | None:
 
 
 PAGE = Param("PAGE", read_page, optional=True)
+FILTER = Param("FILTER", _read_filter, optional=True)
+"""A name before PAGE; a number alone is the page (`Args.filter`, `Args.page`)."""
 RANGE = Param("RANGE", _read_range, optional=True)
 
 

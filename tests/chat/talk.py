@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 import re
+import textwrap
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -60,6 +61,8 @@ KEYS = {
 FULL = (
     "This wallet has reached the limit of its plan. Write to help@full.example to raise the limit."
 )
+WIDTH = 40
+"""How many characters stand in a line of a phone."""
 CODE = re.compile(r"confirm(?:ar)? ([2-9A-Z]{4})")
 KNOCK = re.compile(r"KNOCK-[2-9A-Z]{6}")
 _chance = random.Random(7)
@@ -68,6 +71,11 @@ PEOPLE = {
     for name in ("op", "op2", "maria", "juan", "lena", "stranger", "fresh")
 }
 NPUBS = {name: npub(key) for name, key in PEOPLE.items()}
+
+
+def height(text):
+    """Return how many lines of a phone a text takes."""
+    return sum(max(1, len(textwrap.wrap(line, WIDTH))) for line in text.split("\n"))
 
 
 class Clock:
@@ -301,6 +309,13 @@ class Talk:
         """Give a money command and confirm it."""
         asked = await self.tell(who, text)
         return await self.tell(who, f"confirm {code_in(asked)}")
+
+    async def tell_whole(self, who, text):
+        """Ask for a list and return all its pages, a line of the next page's command between each two."""
+        pages = [await self.tell(who, text)]
+        while pages[-1].splitlines()[-1].endswith(f" {len(pages) + 1}"):
+            pages.append(await self.tell(who, f"{text} {len(pages) + 1}"))
+        return "\n".join(pages)
 
     async def last_letter(self):
         return (await self.sql("SELECT coalesce(max(id), 0) AS id FROM outbox"))[0]["id"]

@@ -205,7 +205,7 @@ async def test_log_is_paged_newest_first(scene):
     first, second = await scene.tell("op", "log"), await scene.tell("op", "log 2")
     assert first.startswith("What was done, newest first:\n")
     assert "Q12.00" in first.splitlines()[1]
-    assert first.endswith("More: add 2 to the command.")
+    assert first.endswith("\nMore: log 2")
     amounts = [f", Q{number + 1}.00" for number in range(12)]
     assert [amount in first for amount in amounts] == [False] * 2 + [True] * 10
     assert amounts[1] in second
@@ -279,7 +279,7 @@ async def test_log_of_a_client_is_paged(scene):
         await scene.do("op", f"deposit maria {number + 1}")
         await scene.do("op", f"deposit lena {number + 1}")
     first, second = await scene.tell("op", "log maria"), await scene.tell("op", "log maria 2")
-    assert first.endswith("More: add 2 to the command.")
+    assert first.endswith("\nMore: log maria 2")
     assert len(commands_in(first.rpartition("\n")[0])) == 10
     assert commands_in(second)[-1] == "client add"
     assert "lena" not in first + second
@@ -289,7 +289,11 @@ async def test_number_is_a_page_and_with_a_sign_a_name(scene):
     await scene.sql("UPDATE client SET name = '1', skeleton = '1' WHERE name = 'maria'")
     await scene.tell("op", "client pause 1")
     assert "no more pages" in await scene.tell("op", "log 2")
-    assert commands_in(await scene.tell("op", "log @1"))[0] == "client pause"
+    await scene.tell("op", "client pause lena")
+    for text in ("log @1", "bitácora @1"):
+        assert commands_in(await scene.tell("op", text))[0] == "client pause"
+        assert "lena" not in await scene.tell("op", text)
+    assert "Found: 1." in await scene.tell("op", "clients @1")
 
 
 async def test_log_of_somebody_unknown_or_without_deeds(scene):

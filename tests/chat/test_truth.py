@@ -391,7 +391,7 @@ async def test_payout_beyond_a_ceiling_is_named_apart_where_operators_look(talk)
     await talk.distribute("aaaa1111")
     apart = "Above a ceiling, to be held when its turn comes: 24,000 sats in one payout"
     for where in ("funds", "status all"):
-        told = await talk.tell("op", where)
+        told = await talk.tell_whole("op", where)
         assert "To be paid: 0 sats in 0 payouts" in told
         assert apart in told
     assert apart in await summary(talk)

@@ -124,7 +124,7 @@ async def test_each_part_goes_and_comes_back_and_nothing_is_lost_or_doubled(make
     await parts["lnbits"].cut()
     principals.append(world.export.sell(100)[1])
     await world.until(lambda: distributed(world) == 2)
-    assert "Source wallet: LNbits does not tell" in await world.operator.ask("status all")
+    assert "Source wallet: LNbits does not tell" in await world.operator.ask("status")
     assert await world.operator.ask("holds") == "Nothing is held."
     assert "LNbits does not answer right now" in await world.operator.ask("topup 1000")
     assert "Open payouts, in order:" in await world.operator.ask("payouts")

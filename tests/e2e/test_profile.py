@@ -43,7 +43,7 @@ async def until_profile(world, **expected):
 
 async def test_profile_is_the_operators_and_what_an_app_adds_stays(make_world):
     world = await make_world(relays=2)
-    world.start()
+    world.start(is_forked=False)
     first = await until_profile(world, name="dca-bot")
     assert first["bot"] is True
     assert world.stop() == 0

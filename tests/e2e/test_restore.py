@@ -1,8 +1,8 @@
 """Yesterday's backup is put back beside today's LNbits: nothing is paid twice, all is explained."""
 
-import subprocess
-import sys
+import os
 
+import forked
 import pytest
 from test_main_job import add_client
 
@@ -11,8 +11,9 @@ LATER = '\n[fixed]\ntimes = ["23:59"]\n'
 
 def backup(world, name):
     """Make a copy while the bot runs, as an operator does."""
-    command = [sys.executable, "-m", "dca_bot", "backup", name, "--config", "config.toml"]
-    subprocess.run(command, cwd=world.folder, check=True, timeout=60)
+    words = ["backup", name, "--config", "config.toml"]
+    done = forked.run(words, folder=world.folder, environment=dict(os.environ))
+    assert done.returncode == 0, done
 
 
 def put_back(world, name):

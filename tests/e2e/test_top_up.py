@@ -16,7 +16,7 @@ async def test_payout_that_lacks_one_sat_goes_out_once_the_invoice_is_paid(
     config = world.folder / "config.toml"
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("[lnbits]\n", "[lnbits]\nlow_balance_sat = 0\n"), "utf-8")
-    world.start()
+    world.start(is_forked=False)
     ana, operator = await world.user("nip17"), world.operator
     wallet = wallets("ana", at=world.lnbits)
     await add_client(world, "ana", ana, wallet.invoice_key, 9000)

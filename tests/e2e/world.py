@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import forked
 from gateway import Gateway
 from machine import GrowingExport
 from people import AppUser
@@ -70,7 +71,7 @@ class World:
     users: list[AppUser] = field(default_factory=list)
     listed: list[str] | None = None
     """What people's lists call the relays, if the bot calls them otherwise than people do."""
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | forked.Forked | None = None
 
     async def user(self, protocol: str) -> AppUser:
         user = AppUser(self.relays, self.bot.npub, protocol=protocol, listed=self.listed)
@@ -94,15 +95,18 @@ class World:
             (self.folder / name).write_text(secret, encoding="utf-8")
             (self.folder / name).chmod(0o600)
 
-    def start(self) -> None:
+    def start(self, *, is_forked: bool = True) -> None:
         """Start the bot; its log goes on in the same file."""
-        with (self.folder / "bot.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "dca_bot", "run", "--config", self.folder / "config.toml"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        words = ["run", "--config", str(self.folder / "config.toml")]
+        with (self.folder / "bot.log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if is_forked:
+                streams = [nothing, log, log]
+                self.process = forked.start(
+                    words, folder=Path.cwd(), environment=dict(os.environ), streams=streams
+                )
+            else:
+                command = [sys.executable, "-m", "dca_bot", *words]
+                self.process = subprocess.Popen(command, stdin=nothing, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """End the bot in the middle of whatever it does."""
@@ -166,12 +170,6 @@ class World:
 
     def audit(self) -> dict:
         """Run `dca-bot audit` as an operator would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "dca_bot", "audit", "--json", "--config", "config.toml"],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        words = ["audit", "--json", "--config", "config.toml"]
+        done = forked.run(words, folder=self.folder, environment=dict(os.environ))
         return json.loads(done.stdout)

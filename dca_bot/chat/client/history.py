@@ -36,7 +36,7 @@ def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return _sums(tx, ctx, period)
     found = partial(purchases.history, tx, ctx.me.id)
     line = partial(_history_line, has_wallet=ctx.me.destination is not None)
-    return describe.page(Say("history.heading"), args.page, found, line)
+    return describe.page(Say("history.heading"), args.page, found, line, again="history")
 
 
 def _read_page_or_month(text: str, currency: str) -> str:

@@ -4,15 +4,16 @@ from datetime import timedelta
 from fractions import Fraction
 
 from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.price import MarketPrice, look_price, market_price
 from dca_bot.core.calendar import local_date
 from dca_bot.core.clients import Mode
 from dca_bot.core.fixed_schedule import Run, amounts, next_run, runs_of
-from dca_bot.core.market import coin_minor, value_minor
+from dca_bot.core.market import value_minor
 from dca_bot.ledger.correspondence import tasks
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.payouts import owed
 from dca_bot.ledger.payouts.owed import Unpaid
-from dca_bot.ledger.programme import deposits, tickers
+from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
@@ -21,11 +22,9 @@ from dca_bot.messages import forecast_text, obstacles
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 _LOOK_BACK = timedelta(days=14)
-_PRICE_AGE_MAX = timedelta(days=1)
-"""An older price says little about what sats are worth today."""
 
 
-def _balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
+def _balance_answer(tx: Tx, ctx: Context, _args: Args, coin: Fraction | None) -> Say:
     """Tell the sats that have arrived and their worth, the sats that are coming, and the cash to convert."""
     got = purchases.got(tx, ctx.me.id)
     hindered = obstacles.to_client(ctx.me, ctx.programme)
@@ -33,7 +32,7 @@ def _balance_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
     return Say(
         "lines",
         lines=(
-            *(_saved(tx, ctx, got) if has_any else ()),
+            *(_saved(tx, ctx, got, coin) if has_any else ()),
             *_under_way(tx, ctx),
             *_cash(tx, ctx),
             NOTHING if got.bought_sat else _nothing_yet(tx, ctx, is_hindered=bool(hindered)),
@@ -62,21 +61,20 @@ def _when_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 
 
 SAVINGS_COMMANDS = (
-    Command(("balance",), answer=_balance_answer),
+    Command(("balance",), look=look_price, answer=_balance_answer),
     Command(("when",), answer=_when_answer),
 )
 
 
-def _saved(tx: Tx, ctx: Context, got: Got) -> tuple[Say, ...]:
-    """Say the sats that have arrived with their worth at Lamassu's newest price, and what all sats cost."""
+def _saved(tx: Tx, ctx: Context, got: Got, coin: Fraction | None) -> tuple[Say, ...]:
+    """Say the sats that have arrived with their worth, and what all sats cost."""
     arrived_sat = got.bought_sat + got.earned_sat - owed.unarrived_sat(tx, ctx.me)
-    coin = _coin(tx, ctx)
-    worth = NOTHING
-    if coin is not None and arrived_sat:
-        worth = Say("balance.worth", value=Fiat(value_minor(arrived_sat, coin)))
+    price = market_price(tx, ctx, coin)
+    worth = NOTHING if price is None or not arrived_sat else _worth(arrived_sat, price)
     rate = Rate(got.spent_minor, got.bought_sat)
     return (
         Say("balance.saved", sats=Sat(arrived_sat), worth=worth),
+        Say("balance.no_price") if price is None and arrived_sat else NOTHING,
         Say("balance.received", sats=Sat(got.bought_sat), fiat=Fiat(got.spent_minor), rate=rate)
         if got.bought_sat
         else NOTHING,
@@ -84,12 +82,11 @@ def _saved(tx: Tx, ctx: Context, got: Got) -> tuple[Say, ...]:
     )
 
 
-def _coin(tx: Tx, ctx: Context) -> Fraction | None:
-    """Return the price of a coin in minor units that Lamassu used last; None for an old price."""
-    ticker = tickers.newest(tx)
-    if ticker is None or ctx.now - ticker.at > _PRICE_AGE_MAX:
-        return None
-    return coin_minor(ticker.price, ctx.programme.currency)
+def _worth(sat: int, price: MarketPrice) -> Say:
+    value = Fiat(value_minor(sat, price.coin))
+    if price.at is None:
+        return Say("balance.worth", value=value)
+    return Say("balance.worth_at", value=value, at=Moment(price.at))
 
 
 def _cash(tx: Tx, ctx: Context) -> tuple[Say, ...]:

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from dca_bot.chat.ask import ask_coin, coin_rate
+from dca_bot.chat.ask import coin_rate
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import ALL, RANGE, start_of
-from dca_bot.chat.services import Services
+from dca_bot.chat.price import MarketPrice, look_price, market_price
 from dca_bot.core import chart
 from dca_bot.core.stats import (
     Purchase,
@@ -29,20 +29,15 @@ _CHART_DAYS_MIN = 7
 _DAYS_WITH_YEARS = 300
 
 
-async def _look_market(services: Services, _args: Args) -> Fraction | None:
-    """Ask LNbits for a coin's price."""
-    return await ask_coin(services)
-
-
 def _stats_answer(tx: Tx, ctx: Context, args: Args, coin: Fraction | None) -> Say:
     """Tell the purchases of a range, their rates, and their value now."""
-    range_ = _range(args)
+    range_, price = _range(args), market_price(tx, ctx, coin)
     bought, stats = _bought(tx, ctx, range_)
     total_sat = stats.sat if stats and range_ == ALL else purchases.got(tx, ctx.me.id).bought_sat
     return Say(
         "lines",
         lines=(
-            *(_nothing(range_) if stats is None else _figures(stats, range_, coin)),
+            *(_nothing(range_) if stats is None else _figures(stats, range_, price)),
             NOTHING if stats is None else _pace(tx, ctx, stats, range_),
             Say("stats.commission", sats=Sat(bought.commission_sat))
             if bought.commission_sat
@@ -77,7 +72,7 @@ def _chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 STATS_COMMANDS = (
-    Command(("stats",), (RANGE,), look=_look_market, answer=_stats_answer),
+    Command(("stats",), (RANGE,), look=look_price, answer=_stats_answer),
     Command(("chart",), (RANGE,), answer=_chart_answer),
 )
 
@@ -102,26 +97,25 @@ def _nothing(range_: str) -> tuple[Say, ...]:
     return (Say("stats.nothing", range=Word("range", range_)),)
 
 
-def _figures(stats: Stats, range_: str, coin: Fraction | None) -> tuple[Say, ...]:
+def _figures(stats: Stats, range_: str, price: MarketPrice | None) -> tuple[Say, ...]:
     return (
         Say("stats.heading", range=Word("range", range_)),
         Say("stats.bought", sats=Sat(stats.sat), fiat=Fiat(stats.minor)),
         Say("stats.average", rate=Rate(stats.minor, stats.sat)),
-        *(_market(stats, coin) if coin else (Say("stats.no_market"),)),
+        *(_market(stats, price) if price else (Say("stats.no_market"),)),
         *_extremes(stats),
     )
 
 
-def _market(stats: Stats, coin: Fraction) -> tuple[Say, ...]:
-    won = gain(stats, coin)
+def _market(stats: Stats, price: MarketPrice) -> tuple[Say, ...]:
+    won = gain(stats, price.coin)
     if won is None:
         return ()
+    rate, value = coin_rate(price.coin), Fiat(won.value_minor)
     return (
-        Say(
-            "stats.market",
-            rate=coin_rate(coin),
-            value=Fiat(won.value_minor),
-        ),
+        Say("stats.market", rate=rate, value=value)
+        if price.at is None
+        else Say("stats.market_at", rate=rate, value=value, at=Moment(price.at)),
         Say(
             "stats.gain" if won.minor >= 0 else "stats.loss",
             fiat=Fiat(abs(won.minor)),

@@ -7,9 +7,10 @@ from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.cash_out_lists import CASH_OUT_LIST
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
-from dca_bot.chat.params import Param, read_word
+from dca_bot.chat.params import PAGE, Param, read_word
 from dca_bot.core.exact import exact
 from dca_bot.core.money import minor_digits
+from dca_bot.core.names import short_id
 from dca_bot.core.row_amounts import usable
 from dca_bot.core.sale_amounts import fee_minor
 from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, missed
@@ -20,10 +21,12 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, refuse
 
 _ID = Param("ID", read_word)
+_PAGE_SHARES = 5
+"""The first page has the sums too."""
 
 
 def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Show one cash-out or one run of the fixed mode, with the shares."""
+    """Show one cash-out or one run of the fixed mode, with a page of its shares."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
         raise refuse("tx.id_short", min=ID_LENGTH_MIN)
@@ -31,25 +34,44 @@ def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     found = cash_outs.by_prefix(tx, wanted)
     if len(runs) + len(found) != 1:
         raise refuse("tx.ambiguous" if runs or found else "tx.unknown")
-    currency = ctx.programme.currency
-    return _run(tx, runs[0]) if runs else _cash_out(tx, found[0], currency)
+    if runs:
+        head, shares = describe.fixed_run(runs[0]), _shares_of_run(tx, runs[0])
+    else:
+        head, shares = _cash_out(tx, found[0], ctx.programme.currency), _shares(tx, found[0])
+    return describe.page(
+        head if args.page == 1 else Say("tx.shares", id=short_id(wanted)),
+        args.page,
+        lambda *, limit, offset: shares[offset : offset + limit],
+        lambda line: line,
+        empty=head,
+        again=f"tx {wanted}",
+        size=_PAGE_SHARES,
+    )
 
 
 CASH_OUT_COMMANDS = (
     CASH_OUT_LIST,
-    Command(("tx",), (_ID,), answer=_tx_answer),
+    Command(("tx",), (_ID, PAGE), answer=_tx_answer),
     ADD,
 )
 
 
-def _run(tx: Tx, run: RecordedRun) -> Say:
+def _shares_of_run(tx: Tx, run: RecordedRun) -> tuple[Say, ...]:
     done = distributions.by_id(tx, run.id)
-    shares = sharing.shares_given(done.shares) if done else ()
-    return Say("lines", lines=(describe.fixed_run(run), *shares))
+    return sharing.shares_given(done.shares) if done else ()
+
+
+def _shares(tx: Tx, cash_out: RecordedCashOut) -> tuple[Say, ...]:
+    """Say the shares of a cash-out and of the commission, a share on a line."""
+    given = distributions.by_id(tx, cash_out.id)
+    if given is None:
+        return ()
+    return (*sharing.shares_given(given.shares), *sharing.split_given(tx, cash_out.id))
 
 
 def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
-    head = Say("tx.head", id=cash_out.id, line=describe.cash_out(cash_out))
+    """Say a cash-out with the sums of the distribution, without the shares."""
+    head = Say("tx.head", id=cash_out.id, facts=describe.cash_out_facts(cash_out))
     reported = (
         NOTHING
         if cash_out.reported_minor is None
@@ -70,12 +92,8 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
         unallocated=Sat(given.unallocated_sat),
     )
     fee = _fee(cash_out, given.principal_minor, currency)
-    shares = sharing.shares_given(given.shares)
     names = [one.name for one in missed.of_distribution(tx, cash_out.id)]
-    split = sharing.split_given(tx, cash_out.id)
-    passed_by = sharing.passed_by_line(names)
-    lines = (head, note, reported, sums, fee, *shares, passed_by, *split)
-    return Say("lines", lines=lines)
+    return Say("lines", lines=(head, note, reported, sums, fee, sharing.passed_by_line(names)))
 
 
 def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:

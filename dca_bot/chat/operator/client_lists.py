@@ -6,7 +6,7 @@ from functools import partial
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.names import unclear_names
 from dca_bot.chat.operator.unreached import losses
-from dca_bot.chat.params import LOW, PAGE, Param, read_name
+from dca_bot.chat.params import FILTER, LOW, PAGE
 from dca_bot.ledger.programme import client_lists
 from dca_bot.ledger.programme.client_lists import EVERYONE, PAUSED, WITHOUT_WALLET, Selection
 from dca_bot.ledger.programme.clients import Client
@@ -15,7 +15,6 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import Fiat, Field, Say
 
 _WALLET, _PAUSED = "wallet", "paused"
-_FILTER = Param("FILTER", read_name, optional=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class _List:
 
 def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the clients that FILTER selects, with totals; the first page of all names unclear names too."""
-    wanted, number = _read(args, ctx)
+    wanted = args.filter
     listed = _list_of(wanted, ctx)
     lost = losses(tx, ctx.now)
 
@@ -38,26 +37,18 @@ def _list_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
     page = describe.page(
         _heading(tx, listed),
-        number,
+        args.page,
         partial(client_lists.select, tx, listed.selection),
         line,
         empty=listed.empty,
-        again=f"clients {wanted}" if wanted else "clients",
+        again=f"clients {args.text(FILTER.name)}" if wanted else "clients",
     )
-    is_first_of_all = number == 1 and not wanted
+    is_first_of_all = args.page == 1 and not wanted
     unclear = unclear_names(tx, ctx.command_set.words) if is_first_of_all else ()
     return Say("lines", lines=(page, *unclear))
 
 
-CLIENT_LIST = Command(("clients",), (_FILTER, PAGE), answer=_list_answer)
-
-
-def _read(args: Args, ctx: Context) -> tuple[str, int]:
-    """Return the filter and the page; a number alone is a page."""
-    typed = args.text("FILTER")
-    if not args.has("PAGE") and typed.isascii() and typed.isdigit():
-        return "", int(PAGE.read(typed, ctx.programme.currency))
-    return typed, args.page
+CLIENT_LIST = Command(("clients",), (FILTER, PAGE), answer=_list_answer)
 
 
 def _list_of(wanted: str, ctx: Context) -> _List:

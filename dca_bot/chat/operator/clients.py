@@ -9,6 +9,7 @@ from dca_bot.chat.operator.find import find_client, find_person
 from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, hints_of, keep_hints
 from dca_bot.chat.operator.unreached import UNREACHED
 from dca_bot.chat.params import PAGE, Param, read_name, read_word
+from dca_bot.core.calendar import local_date
 from dca_bot.core.clients import ClientState
 from dca_bot.ledger.correspondence import confirmations, inbox, knocks, tasks
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -20,7 +21,7 @@ from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles, reach
 from dca_bot.messages import tasks as tasks_told
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Npub, Percent, Sat, Say, Word, refuse
+from dca_bot.messages.say import NOTHING, Day, Fiat, Npub, Percent, Sat, Say, Word, refuse
 
 NAME = Param("NAME", read_name)
 _NPUB = Param("NPUB", read_word)
@@ -31,7 +32,7 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     client = find_person(tx, ctx, args.text("NAME"))
     if args.has(VIEW.name):
         return view(tx, client, args.text(VIEW.name), args.page)
-    got = purchases.got(tx, client.id)
+    got, pending_minor = purchases.got(tx, client.id), deposits.pending_minor(tx, client.id)
     clock = describe.phone_clock(inbox.clock_behind(tx, client.pubkey))
     return Say(
         "client.card",
@@ -41,14 +42,14 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         terms=fixed_mode_text(client, ctx.programme),
         npub=Npub(ctx.services.npub(client.pubkey)),
         balance=Fiat(client.balance_minor),
-        pending=Fiat(deposits.pending_minor(tx, client.id)),
+        pending=Say("client.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
         sats=Sat(got.bought_sat),
         fiat=Fiat(got.spent_minor),
         earned=Say("client.earned", sats=Sat(got.earned_sat)) if got.earned_sat else NOTHING,
-        owed=Sat(client.owed_sat),
+        owed=Say("client.owed", sats=Sat(client.owed_sat)) if client.owed_sat else NOTHING,
         wallet=describe.destination(client.destination),
         idle=_idle(tx, ctx, client),
-        since=Moment(client.created_at),
+        since=Day(local_date(client.created_at, ctx.programme.timezone)),
         reached=reach.of_client(tx, client),
         tasks=tasks_told.of_client(tx, client.id, has_words=True),
         clock=Say("client.phone", clock=clock) if clock != NOTHING else NOTHING,

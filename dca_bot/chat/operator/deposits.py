@@ -118,13 +118,15 @@ def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the newest deposits."""
     found = partial(deposits.recent, tx, pending_only=False)
-    return describe.page(Say("deposits.heading"), args.page, found, describe.deposit)
+    heading, line = Say("deposits.heading"), describe.deposit
+    return describe.page(heading, args.page, found, line, again="deposits")
 
 
 def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """List the pending deposits: cash that is not in a machine yet."""
     found = partial(deposits.recent, tx, pending_only=True)
-    return describe.page(Say("deposits.pending_heading"), args.page, found, describe.deposit)
+    heading, line = Say("deposits.pending_heading"), describe.deposit
+    return describe.page(heading, args.page, found, line, again="deposits pending")
 
 
 DEPOSIT_COMMANDS = (

@@ -86,7 +86,8 @@ def _knocks_answer(tx: Tx, ctx: Context, args: Args, seen: Mapping[str, str]) ->
         )
 
     find = partial(knocks.open_knocks, tx, now=ctx.now)
-    page = describe.page(Say("knock.heading"), args.page, find, line, empty=Say("knock.nobody"))
+    heading, empty = Say("knock.heading"), Say("knock.nobody")
+    page = describe.page(heading, args.page, find, line, again="knocks", empty=empty)
     is_flooded = knocks.is_flooded(tx, now=ctx.now)
     return Say("lines", lines=(Say("knock.flooded") if is_flooded else NOTHING, page))
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.find import find_client_or_closed, find_payee
-from dca_bot.chat.params import PAGE, Param, read_name
+from dca_bot.chat.params import FILTER, PAGE
 from dca_bot.core.names import short_id, short_npub
 from dca_bot.ledger.correspondence import command_log
 from dca_bot.ledger.correspondence.command_log import LoggedCommand
@@ -13,9 +13,8 @@ from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.programme import client_names, deposits
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import Moment, Say, refuse
+from dca_bot.messages.say import Moment, Say
 
-_FILTER = "FILTER"
 _DONE_CHARS_MAX = 80
 """Cuts a command's answer to one line."""
 
@@ -39,26 +38,23 @@ def subjects(tx: Tx, command: str, args: Args) -> set[int]:
 
 def _log_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the commands that were carried out, newest first: all, or those by and about one client."""
-    wanted, line = args.text(_FILTER), partial(_line, ctx)
-    if not wanted or wanted.isdecimal():
-        if args.has(PAGE.name):
-            raise refuse("wrong.page")
-        page = int(wanted or 1)
-        return describe.page(Say("log.heading"), page, partial(command_log.recent, tx), line)
-    payee = find_payee(tx, wanted) or find_client_or_closed(tx, wanted)
-    found = partial(command_log.recent_about, tx, payee.id)
-    heading = Say("log.heading_of", name=payee.name)
-    return describe.page(heading, args.page, found, line, empty=Say("log.empty", name=payee.name))
+    line = partial(_line, ctx)
+    if not args.filter:
+        everything = partial(command_log.recent, tx)
+        return describe.page(Say("log.heading"), args.page, everything, line, again="log")
+    payee = find_payee(tx, args.filter) or find_client_or_closed(tx, args.filter)
+    found, name = partial(command_log.recent_about, tx, payee.id), payee.name
+    return describe.page(
+        Say("log.heading_of", name=name),
+        args.page,
+        found,
+        line,
+        again=f"log {args.text(FILTER.name)}",
+        empty=Say("log.empty", name=name),
+    )
 
 
-def _read_filter(text: str, currency: str) -> str:
-    """Read the number of a page, or else a client's name; `@7` is the client who is named 7."""
-    if text.isdecimal():
-        return str(PAGE.read(text, currency))
-    return read_name(text, currency)
-
-
-LOG = Command(("log",), (Param(_FILTER, _read_filter, optional=True), PAGE), answer=_log_answer)
+LOG = Command(("log",), (FILTER, PAGE), answer=_log_answer)
 
 _NAMES = ("NAME", "NEW_NAME")
 

@@ -5,11 +5,11 @@ from functools import partial
 
 from dca_bot.chat.amounts import take_amount
 from dca_bot.chat.command import Args, Command, Context, Done
-from dca_bot.chat.operator.find import Incomplete, read_machine
-from dca_bot.chat.params import Param, read_fiat_or_zero, read_note
+from dca_bot.chat.operator.find import Incomplete, find_machine, read_machine
+from dca_bot.chat.params import PAGE, Param, read_fiat_or_zero, read_note
 from dca_bot.chat.parsing import wrong_argument
 from dca_bot.core.money import sat_ceil
-from dca_bot.ledger.programme import machine_cash
+from dca_bot.ledger.programme import machine_cash, machines
 from dca_bot.ledger.programme.machine_cash import (
     CASH_IN,
     CASH_OUT,
@@ -24,18 +24,33 @@ from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Sat, Say
 
 _COUNTED = "MACHINE AMOUNT"
+_MACHINE = Param("MACHINE", read_note, optional=True, rest=True)
 
 
-def _cash_answer(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell for each machine the expected cash, and the movements since the last count."""
+def _cash_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+    """Tell the expected cash of all machines, a machine on a line; of one machine also how it moved."""
+    words = args.text(_MACHINE.name).split()
     all_cash = machine_cash.of_all(tx)
+    page = _page(tx, ctx, words)
+    if page is None:
+        machine = find_machine(tx, " ".join(words))
+        return _block(machine_cash.of_machine(tx, machine))
     unnamed_minor = machine_cash.unnamed_minor(tx)
     if not all_cash and not unnamed_minor:
         return Say("cash.no_machine")
-    unnamed = Say("cash.unnamed", amount=Fiat(unnamed_minor)) if unnamed_minor else NOTHING
-    return Say(
-        "lines",
-        lines=(_total(all_cash, unnamed_minor), unnamed, *(_block(cash) for cash in all_cash)),
+    beside = _beside(tx, unnamed_minor)
+    if len(all_cash) == 1:
+        return Say("lines", lines=(_block(all_cash[0]), *beside))
+    totals = (_total(all_cash, unnamed_minor), *beside)
+    if not all_cash:
+        return Say("lines", lines=totals)
+    more = Say("cash.about", machine=describe.short(all_cash[0].machine.label))
+    return describe.page(
+        Say("lines", lines=(*totals, more)),
+        page,
+        lambda *, limit, offset: all_cash[offset : offset + limit],
+        _line,
+        again="cash",
     )
 
 
@@ -65,12 +80,8 @@ def _count_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return Done(done)
 
 
-def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say, ...]:
-    """Say the machines' cash, the clients' balances and the need of sats, and warn of a gap.
-
-    `needed_msat`: open payouts' need of the source wallet. `balance_msat`: the source wallet's balance, None
-    without an answer of LNbits.
-    """
+def three_sides(tx: Tx, needed_msat: int) -> tuple[Say, ...]:
+    """Say the machines' cash, the clients' balances, and open payouts' need of the source wallet."""
     all_cash = machine_cash.of_all(tx)
     balances_minor = accounts.totals(tx).get("balance", 0)
     known = all_cash or machine_cash.unnamed_minor(tx)
@@ -78,8 +89,29 @@ def three_sides(tx: Tx, needed_msat: int, balance_msat: int | None) -> tuple[Say
         _total(all_cash, machine_cash.unnamed_minor(tx)) if known else NOTHING,
         Say("sides.balances", amount=Fiat(balances_minor)),
         Say("sides.needed", sats=Sat(sat_ceil(needed_msat))),
-        *_warnings(tx, all_cash, needed_msat=needed_msat, balance_msat=balance_msat),
     )
+
+
+def gaps(tx: Tx, needed_msat: int, balance_msat: int | None) -> list[Say]:
+    """Warn where the machines' cash, the clients' balances and the source wallet don't fit each other.
+
+    `needed_msat`: open payouts' need of the source wallet. `balance_msat`: the source wallet's balance, None
+    without an answer of LNbits.
+    """
+    beyond_minor = machine_cash.uncovered_minor(tx)
+    short_sat = 0 if balance_msat is None else sat_ceil(needed_msat - balance_msat)
+    found = [Say("sides.uncovered", amount=Fiat(beyond_minor))] if beyond_minor else []
+    found += [
+        Say(
+            "sides.count_differed",
+            machine=describe.short(cash.machine.label),
+            at=Moment(cash.last_count.counted_at),
+            difference=_difference(cash.last_count.difference_minor),
+        )
+        for cash in machine_cash.of_all(tx)
+        if cash.last_count and cash.last_count.difference_minor
+    ]
+    return [*found, Say("sides.short", sats=Sat(short_sat))] if short_sat > 0 else found
 
 
 _COUNT = Command(
@@ -88,7 +120,45 @@ _COUNT = Command(
     plan=_count_plan,
     apply=_count_apply,
 )
-MACHINE_COMMANDS = (Command(("cash",), answer=_cash_answer), _COUNT)
+MACHINE_COMMANDS = (Command(("cash",), (_MACHINE,), answer=_cash_answer), _COUNT)
+
+
+def _page(tx: Tx, ctx: Context, words: Sequence[str]) -> int | None:
+    """Read the page of `cash`; None if the words name a machine, which may be named like a number."""
+    if not words:
+        return 1
+    is_number = len(words) == 1 and words[0].isascii() and words[0].isdigit()
+    if not is_number or machines.complete(machines.everything(tx), words)[0]:
+        return None
+    return int(PAGE.read(words[0], ctx.programme.currency))
+
+
+def _beside(tx: Tx, unnamed_minor: int) -> tuple[Say, ...]:
+    """Say the cash of no named machine, and the balances that the cash is there for."""
+    balances_minor = accounts.totals(tx).get("balance", 0)
+    beyond_minor = machine_cash.uncovered_minor(tx)
+    return (
+        Say("cash.unnamed", amount=Fiat(unnamed_minor)) if unnamed_minor else NOTHING,
+        Say("sides.balances", amount=Fiat(balances_minor)),
+        Say("sides.uncovered", amount=Fiat(beyond_minor)) if beyond_minor else NOTHING,
+    )
+
+
+def _line(cash: MachineCash) -> Say:
+    """Say a machine's expected cash on a line, and the last count's difference."""
+    machine = describe.short(cash.machine.label)
+    if cash.last_count is None:
+        return Say("cash.line_uncounted", machine=machine)
+    differs = bool(cash.last_count.difference_minor)
+    return Say(
+        "cash.line",
+        machine=machine,
+        amount=Fiat(cash.expected_minor),
+        at=Moment(cash.last_count.counted_at),
+        difference=Say("cash.counted_off", difference=_difference(cash.last_count.difference_minor))
+        if differs
+        else NOTHING,
+    )
 
 
 def _counted(tx: Tx, ctx: Context, args: Args) -> tuple[Machine, int]:
@@ -123,7 +193,7 @@ def _block(cash: MachineCash) -> Say:
 
 def _state(cash: MachineCash) -> Say:
     if cash.last_count is None:
-        return Say("cash.not_counted")
+        return Say("cash.not_counted", machine=describe.short(cash.machine.label))
     return Say(
         "cash.should_be",
         amount=Fiat(cash.expected_minor),
@@ -164,22 +234,3 @@ def _total(all_cash: Sequence[MachineCash], unnamed_minor: int) -> Say:
         return Say("sides.partly_counted", amount=amount, machines=", ".join(uncounted))
     oldest = min(cash.last_count.counted_at for cash in counted if cash.last_count)
     return Say("sides.cash", amount=amount, at=Moment(oldest))
-
-
-def _warnings(
-    tx: Tx, all_cash: Sequence[MachineCash], *, needed_msat: int, balance_msat: int | None
-) -> list[Say]:
-    beyond_minor = machine_cash.uncovered_minor(tx)
-    short_sat = 0 if balance_msat is None else sat_ceil(needed_msat - balance_msat)
-    found = [Say("sides.uncovered", amount=Fiat(beyond_minor))] if beyond_minor else []
-    found += [
-        Say(
-            "sides.count_differed",
-            machine=describe.short(cash.machine.label),
-            at=Moment(cash.last_count.counted_at),
-            difference=_difference(cash.last_count.difference_minor),
-        )
-        for cash in all_cash
-        if cash.last_count and cash.last_count.difference_minor
-    ]
-    return [*found, Say("sides.short", sats=Sat(short_sat))] if short_sat > 0 else found

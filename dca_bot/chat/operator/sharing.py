@@ -87,8 +87,8 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
 
 
 def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
-    """Say the first shares of a distribution, with the state of each payout."""
-    lines = tuple(
+    """Say the shares of a distribution, each on a line with the state of its payout."""
+    return tuple(
         Say(
             "tx.share",
             name=share.client_name,
@@ -97,13 +97,12 @@ def shares_given(shares: Sequence[RecordedShare]) -> tuple[Say, ...]:
             state=Word("payout", share.payout_state or COLLECTING),
             payout=short_id(share.payout_id or ""),
         )
-        for share in shares[:_SHARES_SHOWN_MAX]
+        for share in shares
     )
-    return (*lines, _more(shares))
 
 
 def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
-    """Say the shares of a cash-out's commission; empty without a split."""
+    """Say the shares of a cash-out's commission, each on a line; empty without a split."""
     split = distributions.by_id(tx, commission.split_id(cash_out_id))
     if split is None:
         return ()
@@ -115,10 +114,10 @@ def split_given(tx: Tx, cash_out_id: str) -> tuple[Say, ...]:
             state=Word("payout", share.payout_state or COLLECTING),
             payout=short_id(share.payout_id or ""),
         )
-        for share in split.shares[:_SHARES_SHOWN_MAX]
+        for share in split.shares
     )
     rest = Say("tx.commission_rest", sats=Sat(split.unallocated_sat))
-    return (Say("tx.commission_heading"), *lines, _more(split.shares), rest)
+    return (Say("tx.commission_heading"), *lines, rest)
 
 
 def planned_split(tx: Tx, ctx: Context, cash_out_id: str, commission_sat: int) -> Say:

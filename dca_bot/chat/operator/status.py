@@ -6,7 +6,7 @@ from dca_bot.chat.ask import ask_balance, in_time
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.exports import TABLES_EXPORT
 from dca_bot.chat.operator.status_text import full_status, programme_state, short_status
-from dca_bot.chat.params import ALL, Param
+from dca_bot.chat.params import ALL, PAGE, Param
 from dca_bot.chat.services import Services
 from dca_bot.core.lease import short_name
 from dca_bot.core.reach import Part
@@ -50,8 +50,10 @@ async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
 
 
 def _status_answer(tx: Tx, ctx: Context, args: Args, found: Surroundings) -> Say:
-    """Tell what needs the operator, then the programme in a few lines; with `all` everything."""
-    return full_status(tx, ctx, found) if args.has(_ALL.name) else short_status(tx, ctx, found)
+    """Tell what needs the operator, then the programme in a few lines; with `all` a page of everything."""
+    if args.has(_ALL.name):
+        return full_status(tx, ctx, found, args.page)
+    return short_status(tx, ctx, found)
 
 
 def _read_all(text: str, _currency: str) -> str:
@@ -193,7 +195,7 @@ def _wake_jobs(services: Services) -> None:
 
 _ALL = Param("FILTER", _read_all, optional=True)
 HOUSE_COMMANDS = (
-    Command(("status",), (_ALL,), look=look_around, answer=_status_answer),
+    Command(("status",), (_ALL, PAGE), look=look_around, answer=_status_answer),
     Command(("poll",), answer=_poll_answer, then=lambda services: services.poll_now()),
     Command(
         ("pause", "all"),

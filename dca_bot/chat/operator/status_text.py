@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from dca_bot.chat.command import Context
-from dca_bot.chat.operator.machine_cash import three_sides
+from dca_bot.chat.operator.machine_cash import gaps, three_sides
 from dca_bot.core.lease import short_name
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.payouts import holds, leases, queue
+from dca_bot.ledger.payouts.payout_need import Need
 from dca_bot.ledger.programme import client_names, deposits, machine_cash, start
 from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, tasks
-from dca_bot.messages.lamassu_state import age_lines, part_state
+from dca_bot.messages.lamassu_state import age_lines, lost_parts, part_state
 from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word
@@ -20,6 +21,8 @@ from dca_bot.messages.surroundings import Surroundings
 from dca_bot.messages.to_do import needs_you, to_do
 
 _RUNNING = Say("status.running")
+_PAGE_LINES = 8
+"""Most lines are longer than a phone is wide."""
 
 
 def short_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
@@ -48,33 +51,22 @@ def short_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
     )
 
 
-def full_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
-    """Say the state of the bot, of the outside parts, and of the money."""
+def full_status(tx: Tx, ctx: Context, found: Surroundings, number: int) -> Say:
+    """Say a page of the state of the bot, of the outside parts, and of the money; troubles come first."""
     need = need_of(tx, ctx.programme, ctx.now)
-    pending, pending_minor = deposits.pending_totals(tx)
-    return Say(
-        "lines",
-        lines=(
-            programme_state(tx, ctx),
-            _starts_later(tx, ctx.now),
-            _last_poll(tx),
-            *age_lines(tx, ctx.now),
-            *(part_state(part) for part in found.parts),
-            *map(describe.relay, found.relays),
-            source_balance(found.balance_msat),
-            to_be_paid(need),
-            *not_counted(tx, need),
-            _states(queue.counts(tx)),
-            Say("status.holds", n=holds.open_count(tx)),
-            *tasks.waiting(tx),
-            Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
-            Say("status.clients", n=len(client_names.names(tx))),
-            Say("status.unsent", n=outbox.unsent(tx)),
-            *not_reached(tx, ctx.programme, ctx.services.npub, ctx.now),
-            _backup(tx),
-            _totals(accounts.totals(tx)),
-            *three_sides(tx, need.needed_msat, found.balance_msat),
-        ),
+    told = (
+        *_troubles(tx, ctx, found, need),
+        *_bot(tx, found, ctx.now),
+        *_money(tx, found, need),
+    )
+    lines = tuple(line for line in told if line != NOTHING)
+    return describe.page(
+        programme_state(tx, ctx),
+        number,
+        lambda *, limit, offset: lines[offset : offset + limit],
+        lambda line: line,
+        again="status all",
+        size=_PAGE_LINES,
     )
 
 
@@ -107,34 +99,58 @@ def _last_poll(tx: Tx) -> Say:
     return Say("status.last_poll", at=Moment(polled_at))
 
 
-def _backup(tx: Tx) -> Say:
-    failing, made = (
-        bot_state.moment(tx, bot_state.BACKUP_FAILING),
-        bot_state.moment(tx, bot_state.BACKUP_AT),
+def _troubles(tx: Tx, ctx: Context, found: Surroundings, need: Need) -> tuple[Say, ...]:
+    """Say what is out of reach, fails, doesn't fit, or waits, and how old the knowledge of Lamassu is."""
+    failing = bot_state.moment(tx, bot_state.BACKUP_FAILING)
+    return (
+        *lost_parts(found.parts),
+        _last_poll(tx),
+        *age_lines(tx, ctx.now),
+        *map(describe.relay, found.relays),
+        NOTHING if failing is None else Say("status.backup_failing", since=Moment(failing)),
+        *not_reached(tx, ctx.programme, ctx.services.npub, ctx.now),
+        *gaps(tx, need.needed_msat, found.balance_msat),
+        *tasks.waiting(tx),
     )
-    known = Say("status.backup", at=Moment(made)) if made else None
-    if failing is None:
-        return known or Say("status.no_backup")
-    told = Say("status.backup_failing", since=Moment(failing))
-    return Say("lines", lines=(told, known or NOTHING))
 
 
-def _states(counts: Mapping[str, int]) -> Say:
-    if not counts:
-        return NOTHING
-    ordered = sorted(counts.items())
-    lines = tuple(Say("status.state", state=Word("payout", s), count=n) for s, n in ordered)
-    return Say("lines", lines=lines)
+def _bot(tx: Tx, found: Surroundings, now: datetime) -> tuple[Say, ...]:
+    """Say what works, and how much there is of everything but money."""
+    copied_at = bot_state.moment(tx, bot_state.BACKUP_AT)
+    return (
+        _starts_later(tx, now),
+        *(part_state(part) for part in found.parts if part.reachable),
+        Say("status.backup", at=Moment(copied_at)) if copied_at else Say("status.no_backup"),
+        Say("status.unsent", n=outbox.unsent(tx)),
+        Say("status.clients", n=len(client_names.names(tx))),
+    )
 
 
-def _totals(totals: Mapping[str, int]) -> Say:
-    return Say(
-        "status.totals",
-        converted=Fiat(totals["converted"]),
-        paid=Sat(totals["paid"]),
-        treasury=Sat(-totals["treasury"]),
-        operator=Sat(totals["operator"]),
-        commission=Sat(totals["commission"]),
+def _money(tx: Tx, found: Surroundings, need: Need) -> tuple[Say, ...]:
+    pending, pending_minor = deposits.pending_totals(tx)
+    return (
+        source_balance(found.balance_msat),
+        to_be_paid(need),
+        *not_counted(tx, need),
+        *(
+            Say("status.state", state=Word("payout", state), count=count)
+            for state, count in sorted(queue.counts(tx).items())
+        ),
+        Say("status.holds", n=holds.open_count(tx)),
+        Say("status.deposits", n=pending, amount=Fiat(pending_minor)),
+        *three_sides(tx, need.needed_msat),
+        *_totals(accounts.totals(tx)),
+    )
+
+
+def _totals(totals: Mapping[str, int]) -> tuple[Say, ...]:
+    """Say the sums since the programme began."""
+    operator, commission = Sat(totals["operator"]), Sat(totals["commission"])
+    return (
+        Say("status.converted", amount=Fiat(totals["converted"])),
+        Say("status.paid", amount=Sat(totals["paid"])),
+        Say("status.treasury", amount=Sat(-totals["treasury"])),
+        Say("status.yours", operator=operator, commission=commission),
     )
 
 

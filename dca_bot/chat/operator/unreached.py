@@ -28,6 +28,7 @@ def _unreached_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         args.page,
         partial(delivery.lost_clients, tx, before=before),
         lambda found: reach.client(*found),
+        again="clients unreached",
         empty=NOTHING if operators else Say("unreached.none"),
     )
     return Say("lines", lines=(*operators, page))

@@ -111,7 +111,6 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("deposit", "edit"), (Param("ID", _READ_IDS), _AMOUNT)),
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),
-    Command(("cash",), (Param("MACHINE", read_note, optional=True, rest=True),)),
     Command(("broadcast",), (_MAY_HAVE_TEXT,)),
     Command(("settle",), (_NAME,)),
 )

@@ -42,8 +42,8 @@ def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
     """
     version = version_of(tx)
     refuse_newer(tx)
-    _refuse_altered(tx, version)
-    broken = _needs_repair(tx, version)
+    is_as_noted = _is_as_noted(tx, version)
+    broken = not is_as_noted and _needs_repair(tx, version)
     if version and keep_copy and (broken or version < VERSION):
         keep_copy(VERSION)
     if broken:
@@ -51,7 +51,8 @@ def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
         _log.info("ledger repaired version=%d", version)
     for number in range(version + 1, VERSION + 1):
         _step(tx, number)
-    _note_opened(tx)
+    if not is_as_noted or version < VERSION or opened_by(tx) != __version__:
+        _note_opened(tx)
 
 
 def refuse_other_version(tx: Tx) -> None:
@@ -61,8 +62,8 @@ def refuse_other_version(tx: Tx) -> None:
     """
     refuse_newer(tx)
     version = version_of(tx)
-    _refuse_altered(tx, version)
-    if _needs_repair(tx, version) or version != VERSION:
+    broken = not _is_as_noted(tx, version) and _needs_repair(tx, version)
+    if broken or version != VERSION:
         raise LedgerOutdated(
             f"{_file(tx)} is a ledger of an earlier dca-bot, of version {version}; the next start brings"
             f" it to version {VERSION}. What that changes, says: {command('upgrade-check')}",
@@ -130,25 +131,25 @@ def _step(tx: Tx, number: int) -> None:
     _log.info("ledger migrated version=%d", number)
 
 
-def _refuse_altered(tx: Tx, version: int) -> None:
-    """Raise LedgerError for tables of another program; tables that `repair` mends are no reason."""
+def _needs_repair(tx: Tx, version: int) -> bool:
+    """Tell whether `repair` has to mend the tables; raise LedgerError for tables of another program."""
     if version == 0:
         _refuse_unnumbered(tx)
-    elif not _is_as_noted(tx, version):
-        found = fingerprint(tx)
-        is_known = found == MIGRATIONS[version - 1].fingerprint or is_repairable(version, found)
-        if not is_known and (parts := differences(tx, version)):
-            text = _altered(tx, version, parts)
-            raise LedgerError(text, LedgerFault.OTHER_VERSION, path=_file(tx))
-
-
-def _needs_repair(tx: Tx, version: int) -> bool:
-    """Tell whether `repair` has to mend the tables; `_refuse_altered` has looked before."""
-    return version > 0 and not _is_as_noted(tx, version) and is_repaired_first(tx)
+        return False
+    found = fingerprint(tx)
+    if is_repairable(version, found):
+        return True
+    is_known = found == MIGRATIONS[version - 1].fingerprint
+    if not is_known and (parts := differences(tx, version)):
+        text = _altered(tx, version, parts)
+        raise LedgerError(text, LedgerFault.OTHER_VERSION, path=_file(tx))
+    return False
 
 
 def _is_as_noted(tx: Tx, version: int) -> bool:
     """Tell whether the schema is, letter by letter, as the last opening noted: quicker than a fingerprint."""
+    if version == 0:
+        return False
     noted = f"{MIGRATIONS[version - 1].fingerprint} {text_digest(tx)}"
     return bot_state.get(tx, bot_state.SCHEMA) == noted
 

@@ -5,6 +5,7 @@ A module for each kind of thing.
 
 from dca_bot.messages.describe.cash_outs import (
     cash_out,
+    cash_out_facts,
     change,
     contradiction,
     error,
@@ -44,6 +45,7 @@ __all__ = [
     "PAGE_ROWS",
     "arrived",
     "cash_out",
+    "cash_out_facts",
     "change",
     "choice",
     "client",

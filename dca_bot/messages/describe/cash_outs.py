@@ -17,9 +17,13 @@ _UNTOLD = "?"
 
 def cash_out(one: RecordedCashOut) -> Say:
     """Say a cash-out on a line."""
+    return Say("cash_out.line", id=short_id(one.id), facts=cash_out_facts(one))
+
+
+def cash_out_facts(one: RecordedCashOut) -> Say:
+    """Say a cash-out's time, machine, amounts and state, without the id."""
     return Say(
-        "cash_out.line",
-        id=short_id(one.id),
+        "cash_out.facts",
         at=Moment(one.at),
         machine=short(one.machine) if one.machine else Say("cash_out.no_machine"),
         amounts=principal(one),

@@ -40,8 +40,8 @@ def page(
     find: _Find[_Row],
     line: Callable[[_Row], Say],
     *,
+    again: str,
     empty: Say | None = None,
-    again: str = "",
     size: int = PAGE_ROWS,
 ) -> Say:
     """Read and say page `number` of a list, or `empty` for a list without rows.
@@ -53,8 +53,6 @@ def page(
     if not rows:
         return (empty or Say("page.empty")) if number == 1 else Say("page.beyond")
     lines = tuple(line(row) for row in rows[:size])
-    more = Say("page.more", next=number + 1)
-    if again:
-        more = Say("page.next", command=Typed(f"{again} {number + 1}"))
-    more = more if len(rows) > size else NOTHING
+    has_more = len(rows) > size
+    more = Say("page.more", command=Typed(f"{again} {number + 1}")) if has_more else NOTHING
     return Say("page.lines", heading=heading, lines=lines, more=more)

@@ -34,7 +34,7 @@ async def bring(talk):
 
 async def test_balance_begins_with_what_has_arrived_and_its_worth(maria):
     await bring(maria)
-    await note_price(maria, "900000")
+    maria.wallet.coin = Decimal(900000)
     first, *rest = (await maria.tell("maria", "balance")).splitlines()
     assert first == "Saved: 24,000 sats, worth Q216.00 today"
     assert rest[0].startswith("Bought so far: 24,000 sats for Q200.00")
@@ -78,7 +78,43 @@ async def test_balance_and_when_tell_why_sats_wait(maria, waiting, says):
 async def test_worth_at_an_old_price_is_not_told(maria):
     await bring(maria)
     await note_price(maria, "900000", age=timedelta(days=2))
-    assert (await maria.tell("maria", "balance")).startswith("Saved: 24,000 sats\n")
+    maria.wallet.down = True
+    told = await maria.tell("maria", "balance")
+    assert told.startswith("Saved: 24,000 sats\nNo price is known right now, so I can't say what ")
+    assert "I know no price right now" in await maria.tell("maria", "price")
+    assert "no market price" in await maria.tell("maria", "stats")
+
+
+async def test_balance_price_and_stats_tell_one_price(maria):
+    await bring(maria)
+    await note_price(maria, "900000")
+    maria.wallet.coin = Decimal(880000)
+    assert ", worth Q211.20 today\n" in await maria.tell("maria", "balance")
+    assert (await maria.tell("maria", "price")).startswith("1 BTC = Q880,000\n")
+    assert "1 BTC = Q880,000, so yours is worth Q211.20" in await maria.tell("maria", "stats")
+
+
+@pytest.mark.parametrize("outage", ["no answer", "no price", "hangs"])
+async def test_without_lnbits_price_all_tell_lamassus_with_its_time(maria, outage):
+    await bring(maria)
+    await note_price(maria, "900000", age=timedelta(hours=3))
+    maria.wallet.down = outage == "no answer"
+    maria.wallet.coin = None
+    if outage == "hangs":
+        maria.be_impatient()
+        maria.wallet.hanging = {"price"}
+    assert ", worth Q216.00 at the price of 1 Mar 03:00\n" in await maria.tell("maria", "balance")
+    assert (await maria.tell("maria", "price")).startswith("1 BTC = Q900,000, as of 1 Mar 03:00\n")
+    assert "Market at 1 Mar 03:00: 1 BTC = Q900,000, so yours was worth Q216.00" in (
+        await maria.tell("maria", "stats")
+    )
+
+
+async def test_no_price_is_no_matter_where_nothing_has_arrived(maria):
+    maria.wallet.down = True
+    assert "price" not in await maria.tell("maria", "balance")
+    await maria.distribute("cash-out-1")
+    assert "price" not in await maria.tell("maria", "balance")
 
 
 async def test_balance_shows_a_request_for_cash(maria):
@@ -232,7 +268,7 @@ async def test_nothing_is_all_converted_before_it_has_arrived(maria):
     told = (await maria.letters_to("maria"))[-1].splitlines()
     assert told[0].startswith("24,000 sats have arrived in your wallet")
     assert told[1] == "With that, all your cash is bitcoin in your wallet."
-    assert (await maria.tell("maria", "balance")).startswith("Saved: 24,000 sats\n")
+    assert (await maria.tell("maria", "balance")).startswith("Saved: 24,000 sats, worth ")
 
 
 async def test_arrival_beside_another_purchase_is_not_all(maria):

@@ -72,6 +72,27 @@ async def test_page_names_the_command_of_the_next(talk, filter_):
     assert await talk.tell("op", f"{command} 3") == "There are no more pages."
 
 
+@pytest.mark.parametrize(
+    ("who", "first", "more"),
+    [
+        ("maria", "historial", "historial 2"),
+        ("op", "deposits", "depósitos 2"),
+        ("op", "deposits pending", "depósitos pendientes 2"),
+        ("op", "log", "bitácora 2"),
+        ("op", "log maria", "bitácora maria 2"),
+    ],
+)
+async def test_page_names_the_command_of_the_next_in_spanish(spanish, who, first, more):
+    await spanish.add_client("maria")
+    await spanish.do("op", "deposit maria 900")
+    await spanish.do("op", "deposit confirm 1")
+    for number in range(11):
+        await spanish.do("op", f"deposit maria {number + 1}")
+        await spanish.distribute(f"{number:08d}-0000", fiat_minor=100)
+    assert (await spanish.tell(who, first)).endswith(f"\nMás: {more}")
+    assert "\n" in await spanish.tell(who, more), "the command as shown has the next page"
+
+
 async def test_unreached_have_pages_too(scene):
     assert await scene.tell("op", "clients unreached 2") == "There are no more pages."
 

@@ -180,7 +180,7 @@ async def test_split_is_shown_with_the_cash_out(talk):
     ) in shown
     assert f"payout {rosas[:8]}, 400 sats to rosa: planned" in await talk.tell("op", "payouts")
     assert "rosa: 40%, so far 400 sats" in await talk.tell("op", "commission")
-    assert "commission 475 sats" in await talk.tell("op", "status all")
+    assert "commission 475 sats" in await talk.tell_whole("op", "status all")
     assert await talk.audit() == ()
 
 

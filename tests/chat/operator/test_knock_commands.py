@@ -283,7 +283,7 @@ async def test_hundred_knocks_are_paged_and_looked_up_a_page_at_a_time(talk):
         await talk.knock(stranger(number))
     pages = [await talk.tell("op", f"knocks {page}") for page in (1, 2, 3)]
     assert [len(KNOCK.findall(page)) for page in pages] == [10, 10, 5]
-    assert pages[0].endswith("More: add 2 to the command.")
+    assert pages[0].endswith("\nMore: knocks 2")
     assert [len(wanted) for wanted in talk.looked_up] == [10, 10, 5]
 
 

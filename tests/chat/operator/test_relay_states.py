@@ -16,7 +16,9 @@ def states(**bad):
 
 async def told(talk):
     """Return the lines about relays of `status`, which are those of the summary too."""
-    shown = [line for line in (await talk.tell("op", "status all")).splitlines() if "wss:" in line]
+    shown = [
+        line for line in (await talk.tell_whole("op", "status all")).splitlines() if "wss:" in line
+    ]
     summed = [
         line for line in (await summary(talk, relays=talk.relays)).splitlines() if "wss:" in line
     ]

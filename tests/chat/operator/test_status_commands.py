@@ -278,7 +278,7 @@ async def test_cash_in_the_machines_is_a_line(calm, texts, line):
 
 async def test_status_takes_one_word_only(calm):
     assert (await calm.tell("op", "status xyzzy")).startswith("Write status, or status all")
-    everything = await calm.tell("op", "Status ALL")
+    everything = await calm.tell_whole("op", "Status ALL")
     assert everything.startswith("Running.")
     assert "Yours: " in everything
 

@@ -37,7 +37,7 @@ async def test_client_who_is_not_reached_is_named_with_time_and_reason_everywher
     (line,) = [line for line in (await scene.tell("op", "clients")).splitlines() if "maria" in line]
     assert line.endswith(f", {LOSS}")
     for text in (
-        await scene.tell("op", "status all"),
+        await scene.tell_whole("op", "status all"),
         await summary(scene),
         await scene.tell("op", "clients unreached"),
     ):
@@ -88,7 +88,7 @@ async def test_operator_who_is_not_reached_is_named_by_npub(scene):
     await lose(scene.database, PEOPLE["op2"], LONG_AGO, said="blocked: pay")
     line = f"Operator {NPUBS['op2'][:12]}…: {LOSS}"
     for text in (
-        await scene.tell("op", "status all"),
+        await scene.tell_whole("op", "status all"),
         await summary(scene),
         await scene.tell("op", "clients unreached"),
     ):
@@ -112,7 +112,9 @@ async def test_list_of_many_is_paged_and_shortened(scene):
     second = (await scene.tell("op", "clients unreached 2")).splitlines()
     assert [line.split(":")[0] for line in second[1:]] == ["saverk", "saverl"]
     shown = [
-        line for line in (await scene.tell("op", "status all")).splitlines() if "saver" in line
+        line
+        for line in (await scene.tell_whole("op", "status all")).splitlines()
+        if "saver" in line
     ]
     assert len(shown) == 5
     assert "  and 7 clients more. Send clients unreached to see all." in await summary(scene)
@@ -134,7 +136,7 @@ async def test_client_without_list_or_message_is_not_reached_yet(scene):
         " and no message has come from it"
     )
     assert line in (await scene.tell("op", "client maria")).splitlines()
-    assert f"maria: {line}" in (await scene.tell("op", "status all")).splitlines()
+    assert f"maria: {line}" in (await scene.tell_whole("op", "status all")).splitlines()
 
 
 async def test_long_words_of_a_relay_leave_room_for_the_rest(scene):

@@ -53,3 +53,12 @@ def test_file_that_is_not_there_is_found():
     ]
     assert not exists("core/no_such_module", None)
     assert not exists("core/payout", "no_such_name")
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))]
+)
+def test_page_says_late_where_something_is_done_late(page):
+    """What is late isn't "made up": the words also mean invented."""
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert re.findall(r"(?i)(?:\w+ )?(?:made|make|makes|making)[ -]up\b(?: \w+)?", text) == []

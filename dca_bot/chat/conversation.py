@@ -6,6 +6,7 @@ a message runs once, whatever crashes. A message with a secret gets a warning, a
     senders ─▶ admission ─▶ invocations ─▶ the command's look ─▶ execution ─▶ replies
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -80,22 +81,25 @@ class Conversation:
     async def _read(
         self, message: IncomingMessage, command_set: CommandSet, *, is_late: bool
     ) -> list[Step]:
-        """Read a message, and look at the outside for each of its commands."""
+        """Read a message, and look at the outside for all of its commands at once."""
         try:
             found = await read_invocations(message, command_set, self._services)
         except CommandRefused as refused:
             found = [refused.say]
         self._admission.count_further(message.sender, len(found) - 1, self._services.clock.now())
         services = sharing_time(self._services, len(found))
-        return [
-            Step(None, refusal=one)
-            if isinstance(one, Say)
-            else await self._looked(one, services, is_late=is_late)
-            for one in found
-        ]
+        steps = (self._looked(one, services, is_late=is_late) for one in found)
+        return list(await asyncio.gather(*steps))
 
-    async def _looked(self, invocation: Invocation, services: Services, *, is_late: bool) -> Step:
-        """Run a command's look; a late message's look isn't needed for a change, which is refused anyway."""
+    async def _looked(
+        self, invocation: Invocation | Say, services: Services, *, is_late: bool
+    ) -> Step:
+        """Run a command's look; a late message's look isn't needed for a change, which is refused anyway.
+
+        `invocation`: a refusal in place of a line that can't be read.
+        """
+        if isinstance(invocation, Say):
+            return Step(None, refusal=invocation)
         command, args = invocation.command, invocation.args
         if command.look is None or not command.needs_look(args):
             return Step(invocation)

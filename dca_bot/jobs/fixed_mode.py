@@ -35,7 +35,7 @@ from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 LOOK_S = 30
 """The longest sleep: a clock that jumps, or a rate that comes back, is noticed soon."""
 LATE = timedelta(minutes=5)
-"""A run that is carried out later than this was made up, and the operators are told."""
+"""A run that is carried out later than this counts as late, and the operators are told."""
 _RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 

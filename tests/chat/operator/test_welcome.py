@@ -252,3 +252,22 @@ async def test_relay_that_is_gone_holds_nothing_up(talk):
         await publish(own, profile("ana@example.com"))
         async with looking_at(talk, own, discovery=["ws://127.0.0.1:1"]):
             assert await welcomed(talk) == "wallet ana@example.com"
+
+
+async def test_profiles_of_all_lines_of_a_message_are_looked_up_at_once(talk):
+    """One after the other, eight newcomers with slow relays would take a minute."""
+    begun, together = [], set()
+
+    async def slow(person):
+        begun.append(person)
+        for _ in range(50):  # turns of the event loop, in which the others can begin
+            await asyncio.sleep(0)
+        together.add(len(begun))
+        return ""
+
+    talk.services = replace(talk.services, profile_address=slow)
+    talk.start()
+    lines = "\n".join(f"client add {name} {{{name}}}" for name in ("maria", "juan", "lena"))
+    replies = await talk.tell_all("op", lines)
+    assert [reply.split(" is added")[0] for reply in replies] == ["maria", "juan", "lena"]
+    assert together == {3}

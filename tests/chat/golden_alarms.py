@@ -19,7 +19,7 @@ from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import LedgerError, LedgerFault
 from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.correspondence.delivery import Loss
-from dca_bot.ledger.distributions import cash_outs
+from dca_bot.ledger.distributions import cash_outs, recovery
 from dca_bot.ledger.payouts import holds, queue
 from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.payouts.slow_destinations import SlowDestination
@@ -27,6 +27,7 @@ from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.instants import micros
 from dca_bot.messages import describe, reach
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Fiat, Moment, Rate, Sat, Say, Word
@@ -344,6 +345,29 @@ ALARMS = {
 }
 
 
+async def sale_is_unusable(talk: Talk) -> None:
+    """Have a sale held whose amounts cannot be used."""
+    await talk.hold_cash_out("broken-1", sound=False)
+
+
+async def run_was_lost(talk: Talk) -> None:
+    """Have a fixed run held that LNbits has paid and an older copy of the ledger lacks."""
+    await talk.sql(
+        "INSERT INTO foreign_payment VALUES"
+        " (?, ?, 'fixed:2026-02-24T09:00', 'maria', -12000000, 0, 'success', ?, 10000, NULL)",
+        HASH,
+        HASH[:32],
+        micros(talk.clock.now()),
+    )
+
+    def work(tx):
+        (ref,) = recovery.distribution_ids(tx)
+        opened = holds.open_hold(tx, "lost", ref, HoldReason.LOST, now=talk.clock.now())
+        talk.notices.hold_opened(tx, opened, talk.clock.now())
+
+    await talk.database.transact(work)
+
+
 async def prepare(talk: Talk) -> None:
     """Have maria save, with a payout that is on its way, one that is void and four that wait."""
     await talk.add_client("maria")
@@ -379,5 +403,11 @@ ALARM_STORY = [
     ("op", "hold accept 6"),
     ("op", "confirm"),
     ("op", "hold ignore 4"),
+    ("", "a sale is unusable"),
+    ("", "a run was lost"),
+    ("op", "hold accept 8"),
+    ("op", "confirm"),
+    ("op", "hold ignore 7"),
+    ("op", "confirm"),
     ("op", "status"),
 ]

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from golden_alarms import ALARMS, happen, prepare
+from golden_alarms import ALARMS, happen, prepare, run_was_lost, sale_is_unusable
 from golden_story import STORIES
 from here import open_here
 from scaffold import open_ledger
@@ -74,6 +74,8 @@ HAPPENS = {
     "payout is held": lambda talk: talk.hold_payout("ceiling_payout"),
     "is used up": is_used_up,
     "maria saves": prepare,
+    "a sale is unusable": sale_is_unusable,
+    "a run was lost": run_was_lost,
     **{what: partial(happen, what=what) for what in ALARMS},
 }
 

@@ -10,7 +10,8 @@ from dca_bot.ledger.correspondence import knocks, outbox
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.distributions.distributions import FIXED, FLOW
 from dca_bot.ledger.payouts import holds, queue
-from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme import client_lists, clients
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.reports import summary
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
@@ -53,7 +54,7 @@ def daily_summary(
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=holds.open_count(tx)),
             source_balance(found.balance_msat),
-            _low([one.name for one in clients.running_low(tx)]),
+            _low(client_lists.running_low(tx, programme.low_deposit_minor)),
             *obstacles.idle(programme, clients.with_balance(tx)),
             Say("status.unsent", n=outbox.unsent(tx)),
             *not_reached(tx, programme, npub, now),
@@ -94,10 +95,10 @@ def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
     )
 
 
-def _low(names: Sequence[str]) -> Say:
-    if not names:
+def _low(people: Sequence[Client]) -> Say:
+    if not people:
         return NOTHING
-    return Say("summary.low", names=obstacles.name_list(names))
+    return Say("summary.low", names=obstacles.name_list([one.name for one in people]))
 
 
 def _knocks(tx: Tx, since: datetime, npub: Callable[[str], str]) -> Say:

@@ -97,7 +97,7 @@ async def test_summary_time_that_is_changed_on_the_first_day_counts_on_that_day(
 
 async def test_summary_tells_what_the_day_brought(started):
     started.clock.at = utc(1, 20)
-    await started.add_client("maria", balance="1,200")
+    await started.add_client("maria", balance="12,000")
     await started.add_client("juan", balance="100")
     await started.distribute("long ago", fiat_minor=100_000)
     await look(started, utc(2, 14))
@@ -114,7 +114,6 @@ async def test_summary_tells_what_the_day_brought(started):
             )
     await started.sql("UPDATE payout SET fee_msat = 1001 WHERE state = 'DONE'")
     await started.hold_cash_out("held")
-    await started.sql("UPDATE client SET low_told = 'low' WHERE name = 'juan'")
     await polled(started, utc(3, 13, 58), utc(3, 13, 59))
     (text,) = await look(started, utc(3, 14))
     done = await started.sql(
@@ -209,6 +208,21 @@ async def test_paused_bot_and_parts_in_reach(started):
     (text,) = await look(started, utc(1, 14))
     assert text.splitlines()[1].startswith("PAUSED")
     assert "OUT OF REACH" not in text
+
+
+async def test_summary_clients_low_and_message_low_name_the_same_people(started):
+    await started.add_client("maria", balance="200")
+    await started.add_client("juan", balance="199.99")
+    await started.add_client("lena")
+    (text,) = await look(started, utc(1, 14))
+    assert "\nLow or used up: lena, juan\n" in text
+    listed = (await started.tell("op", "clients low")).splitlines()[1:]
+    assert [line.split(":")[0] for line in listed] == ["lena", "juan"]
+    assert "low or used up, lena, juan:" in await started.tell("op", "message low Hello")
+    await started.do("op", "deposit lena 500")
+    await started.do("op", "deposit confirm 3")
+    (text,) = await look(started, utc(2, 14))
+    assert "\nLow or used up: juan\n" in text
 
 
 async def test_many_low_clients_are_counted(started):

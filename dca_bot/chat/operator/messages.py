@@ -100,8 +100,7 @@ def _who(args: Args) -> str:
 
 def _running_low(tx: Tx, ctx: Context) -> list[Client]:
     """Return the clients of `clients low`."""
-    wanted = client_lists.low(ctx.programme.low_deposit_minor)
-    return client_lists.select(tx, wanted, limit=-1)
+    return client_lists.running_low(tx, ctx.programme.low_deposit_minor)
 
 
 def _words(args: Args) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dca_bot.core.names import skeleton
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import OPEN_CLIENT, Client
+from dca_bot.ledger.programme.clients import LOW_LEVEL, OPEN_CLIENT, Client
 from dca_bot.ledger.store.database import Tx
 
 
@@ -37,8 +37,7 @@ PAUSED = Selection("state IN ('paused', 'stopped')")
 
 def low(low_minor: int) -> Selection:
     """Select the clients whose balance is used up, or below `low_minor`; the lowest balance first."""
-    where = "(fiat.balance = 0 OR fiat.balance < ?)"
-    return Selection(where, (low_minor,), order="fiat.balance, name")
+    return Selection(f"{LOW_LEVEL} <> ''", (low_minor,), order="fiat.balance, name")
 
 
 def named(text: str) -> Selection:
@@ -51,6 +50,11 @@ def select(tx: Tx, wanted: Selection, *, limit: int, offset: int = 0) -> list[Cl
     values = (*wanted.values, limit, offset)
     where = f"{OPEN_CLIENT} AND {wanted.where}"
     return clients.matching(tx, where, values, order=f"{wanted.order} LIMIT ? OFFSET ?")
+
+
+def running_low(tx: Tx, low_minor: int) -> list[Client]:
+    """Return all clients whose balance is low or used up, the lowest balance first."""
+    return select(tx, low(low_minor), limit=-1)
 
 
 def totals(tx: Tx, wanted: Selection) -> ClientTotals:

@@ -26,6 +26,8 @@ SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM cl
 JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id
 JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
 """
+LOW_LEVEL = "CASE WHEN fiat.balance = 0 THEN 'used up' WHEN fiat.balance < ? THEN 'low' ELSE '' END"
+"""The level of a client's balance, in SQL: one of _LEVELS; the value is the bound in minor units."""
 OPEN_CLIENT = "role = 'client' AND state <> 'closed'"
 
 
@@ -151,11 +153,6 @@ def names_without_wallet(tx: Tx) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
-def running_low(tx: Tx) -> list[Client]:
-    """Return the open clients whose balance is low or used up (`cross_low`), by name."""
-    return matching(tx, f"{OPEN_CLIENT} AND low_told <> ''")
-
-
 def set_state(tx: Tx, client: Client, state: ClientState) -> None:
     """Move a client between active, paused (by the client), stopped (by the operator) and closed.
 
@@ -220,16 +217,18 @@ def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
 
 
 def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
-    """Record the level of a client's balance: used up (0), low (below `low_minor`), or neither.
+    """Record the level of a client's balance (LOW_LEVEL).
 
-    Return 'low' or 'used up' if it has just sunk to that, else ''; so each crossing is returned
-    once, and a balance that rises arms it anew.
+    Return the level if the balance has just sunk to the level, else ''. Each crossing is returned once; a
+    balance that rises can cross again.
     """
-    client = by_id(tx, client_id)
-    left = client.balance_minor
-    level = "used up" if left == 0 else "low" if left < low_minor else ""
+    told, level = tx.execute(
+        f"SELECT low_told, {LOW_LEVEL} FROM client JOIN account fiat"
+        " ON fiat.kind = 'balance' AND fiat.client_id = client.id WHERE client.id = ?",
+        (low_minor, client_id),
+    ).fetchone()
     tx.execute("UPDATE client SET low_told = ? WHERE id = ?", (level, client_id))
-    return level if _LEVELS.index(level) > _LEVELS.index(client.low_told) else ""
+    return level if _LEVELS.index(level) > _LEVELS.index(told) else ""
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:

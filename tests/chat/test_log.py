@@ -274,6 +274,15 @@ async def test_log_of_a_closed_client_stays(scene):
     assert commands_in(await scene.tell("op", "log lena")) == ["client close", "client add"]
 
 
+async def test_log_names_commands_in_the_readers_language(spanish):
+    await spanish.add_client("maria")
+    await spanish.do("op", "deposit maria 50")
+    await spanish.do("op", "deposit confirm 1")
+    await spanish.tell("maria", "pause")
+    told = await spanish.tell("op", "bitácora")
+    assert commands_in(told)[:3] == ["pausar", "depósito confirmar", "depósito"]
+
+
 async def test_log_of_a_client_is_paged(scene):
     for number in range(12):
         await scene.do("op", f"deposit maria {number + 1}")

@@ -40,6 +40,7 @@ SAMPLES = {
     "FILTER": "all",
     "KNOCK-…": "KNOCK-7K2QXM",
     "npub1…": "npub1" + "q" * 58,
+    "name@example.com": "ana@example.com",
     "{address}": "ana@example.com",
     "{amount}": "50",
     "{cash_out}": "3f9a01bc",
@@ -84,6 +85,18 @@ def filled(line, key=""):
     choices = next((word for word in words if "|" in word), "")
     for choice in choices.split("|"):
         yield " ".join(choice if word == choices else word for word in words)
+
+
+@pytest.mark.parametrize("language", [one for one in LEXICONS if one != "en"])
+def test_no_text_of_another_language_has_an_example_in_english(language):
+    shown = command_words(language).placeholders
+    english = {*shown} - {*shown.values()}
+    wrong = {
+        key: sorted(found)
+        for key, text in CATALOGUES[language].items()
+        if (found := english & {*re.split(r"[^\w@.]+", re.sub("<[^<>]*>", "", text))})
+    }
+    assert wrong == {}
 
 
 def command_of(role, line):

@@ -13,7 +13,7 @@ from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.programme import client_names, deposits
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import Moment, Say
+from dca_bot.messages.say import Moment, Say, Typed
 
 _DONE_CHARS_MAX = 80
 """Cuts a command's answer to one line."""
@@ -64,7 +64,7 @@ def _line(ctx: Context, row: LoggedCommand) -> Say:
         "log.line",
         at=Moment(row.at),
         who=row.client_name or short_npub(ctx.services.npub(row.actor)),
-        command=row.command,
+        command=Typed(row.command),
         done=describe.cut(" ".join(row.done.split()), _DONE_CHARS_MAX),
         message=short_id(row.message_id),
     )

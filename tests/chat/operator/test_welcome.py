@@ -112,6 +112,13 @@ async def test_who_is_closed_and_added_again_is_asked_anew(talk):
     assert "\nwallet new@example.com\n" in (await talk.letters_to("maria"))[-1]
 
 
+async def test_example_of_an_address_is_in_the_readers_language(spanish):
+    await spanish.tell("op", "client add maria {maria}")
+    welcome = await welcome_of(spanish)
+    assert "billetera nombre@example.com" in welcome.splitlines()
+    assert "name@" not in welcome
+
+
 async def test_new_npub_of_a_client_gets_no_welcome(talk):
     await added(talk, "")
     talk.sought.clear()

@@ -108,6 +108,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks.py
 	$(BIN)/python tests/lists_bench.py
 	$(BIN)/python tests/ledger/store/database_bench.py
+	$(BIN)/python tests/jobs/lamassu/poll_bench.py
 
 lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
         "walks.py",
         "lnbits_versions.py",
         "ledger/store/database_bench.py",
+        "jobs/lamassu/poll_bench.py",
         "reach/matrix.py",
         "reach/hostile.py",
     ],

@@ -108,16 +108,36 @@ async def test_idle_poll_asks_nothing_about_settled_rows(make_ingest, count):
     assert len(statements) < 40
 
 
-async def test_row_with_an_open_hold_is_looked_at_in_each_poll(make_ingest):
+# A row, and how it changes after it was distributed, that each poll looks at.
+UNSETTLED = {
+    "waits": ({**UNCONFIRMED, "created_at": NOW - HOUR}, {}),
+    "is held": (UNCONFIRMED, {}),
+    "has changed": ({}, {"fiat": Decimal(80)}),
+    "lacks its report": ({}, {"actions": (), "created_at": NOW - HOUR}),
+}
+
+
+@pytest.mark.parametrize("case", UNSETTLED)
+async def test_row_that_is_not_settled_is_looked_at_in_each_poll(make_ingest, case):
     bench = await make_ingest()
-    bench.server.put(cash_out(ID, NOW - HOUR))
-    await bench.poll(3)
-    bench.server.put(cash_out(ID, NOW - HOUR, fiat=Decimal(80)))
-    await bench.poll(3)
-    assert await bench.holds() == [("changed", ID, "amounts_changed", None)]
+    for changes in UNSETTLED[case]:
+        values = {"created_at": NOW - 3 * DAY, **UNSETTLED[case][0], **changes}
+        bench.server.put(cash_out(ID, **values))
+        await bench.poll(3)
     with taken_down(bench.database) as statements:
         await bench.poll()
     assert of(statements, "SELECT id, state, reason FROM cash_out") == 1
+
+
+async def test_full_reading_of_each_day_looks_at_all_rows(make_ingest):
+    bench = await make_ingest()
+    bench.server.put(cash_out(ID, NOW - HOUR))
+    await bench.poll(3)
+    bench.clock.ahead += DAY
+    for asked in (1, 0):
+        with taken_down(bench.database) as statements:
+            await bench.poll()
+        assert of(statements, "SELECT id, state, reason FROM cash_out") == asked
 
 
 async def test_cash_out_that_an_operator_ignores_during_a_poll_is_not_distributed(make_ingest):

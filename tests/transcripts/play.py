@@ -95,7 +95,7 @@ def _tell(text: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(ABOUT), choices=[*ABOUT, []])
+    parser.add_argument("names", nargs="*", default=[], choices=[*ABOUT, []])
     parser.add_argument("--to", type=Path, default=DOCS, help="the folder of the pages")
     return parser.parse_args()
 
@@ -104,4 +104,4 @@ if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     options = _options()
     options.to.mkdir(exist_ok=True)
-    sys.exit(asyncio.run(main(options.names, options.to)))
+    sys.exit(asyncio.run(main(options.names or list(ABOUT), options.to)))

@@ -13,7 +13,7 @@ from dca_bot.chat.understanding.intents import changes
 from dca_bot.chat.understanding.meaning import Certainty
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.ledger.store import bot_state, clock
-from dca_bot.messages.lexicon import LEXICONS, load_lexicon
+from dca_bot.messages.lexicon import LEXICONS, example_sentences, load_lexicon
 
 SETS = {"op": command_set_of(None), "maria": command_set_of(object())}
 PLACES = {
@@ -38,7 +38,7 @@ AT_ONCE = ["pause all", "/pause all", "PAUSE ALL", "pausar todo", "/Pausar todo"
 
 
 def spoken(role, name):
-    """Return the phrases of a command in all languages, in words that people write."""
+    """Return the phrases and example sentences of a command in all languages."""
     found = {}
     for language in LEXICONS:
         lexicon = load_lexicon(language)
@@ -48,6 +48,7 @@ def spoken(role, name):
                 if intent == name:
                     words = [word_of(one, groups) for one in phrase.split()]
                     found[" ".join(words)] = True
+        found |= {text: True for one, text in example_sentences(language, role) if one == name}
     return list(found)
 
 

@@ -23,6 +23,7 @@ from dca_bot.files.secret_files import (
     read_secret,
     secret_place,
 )
+from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.messages.say import Say
@@ -53,6 +54,8 @@ class Outside:
     bot: str = ""
     """The bot's public key: two bots with the same key never pay from one wallet."""
     host: str = "?"
+    connect: Connect = open_in_thread
+    """Opens each further connection to the ledger."""
 
 
 def programme_of(config: Config) -> Programme:

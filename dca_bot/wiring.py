@@ -29,7 +29,7 @@ from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
 from dca_bot.jobs.payouts.worker import PayoutWorker
 from dca_bot.jobs.relay_lists import RelayListWatch
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import REST_S, Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.audit import audit_beside
 from dca_bot.ledger.reports.export import Form
@@ -93,7 +93,9 @@ async def build_jobs(
     start_at = await database.transact(
         lambda tx: begin(tx, config, programme, notices, now=clock.now(), uptime=clock.uptime())
     )
-    parts = _Parts(config, programme, database, outside, notices, Signals(), bot_name)
+    parts = _Parts(
+        config, programme, database, outside, notices, Signals(_rest_s(config)), bot_name
+    )
     signals, services = parts.signals, _services(parts)
     lists = RelayListWatch(database, outside.messenger, programme, clock, signals)
     return Jobs(
@@ -110,6 +112,11 @@ async def build_jobs(
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
     )
+
+
+def _rest_s(config: Config) -> float:
+    """Return the longest sleep of a job: an outage has to be noticed well before its alarm is due."""
+    return min(REST_S, config.notifications.offline_alert_minutes * 60 / 4)
 
 
 def _ingest(parts: _Parts, start_at: datetime) -> Ingest:
@@ -190,7 +197,7 @@ def _daily_summary(parts: _Parts, services: Services) -> DailySummary:
         database=parts.database,
         clock=parts.outside.clock,
         look_around=partial(look_around, services, Args({})),
-        wake_outbox=services.wake_outbox,
+        signals=parts.signals,
         notices=parts.notices,
         programme=parts.programme,
     )
@@ -219,7 +226,7 @@ def _services(parts: _Parts) -> Services:
         relay_hints=relay_hints,
         export_tables=lambda: aside(partial(export_to_shelf, data_dir, form, clock.now())),
         audit_ledger=lambda: aside(partial(audit_beside, data_dir)),
-        reading_database=partial(reading_beside, data_dir),
+        reading_database=partial(reading_beside, data_dir, outside.connect),
         poll_now=signals.poll.ring,
         wake_payouts=signals.payouts.ring,
         wake_outbox=signals.outbox.ring,

@@ -41,6 +41,14 @@ def last_due(now: datetime, at: time, zone: ZoneInfo, *, weekday: int | None = N
     return instant_of(day, at, zone)
 
 
+def next_due(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+    """Return the first instant after `now` with the time of day `at`."""
+    day = local_date(now, zone)
+    while instant_of(day, at, zone) <= now:
+        day += _DAY
+    return instant_of(day, at, zone)
+
+
 def due_date(now: datetime, at: time, zone: ZoneInfo, *, done: date | None) -> date | None:
     """Return today's local date if the time of day `at` has come and today isn't `done`; else None.
 

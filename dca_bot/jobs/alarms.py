@@ -9,7 +9,7 @@ when a poll has read a newer copy.
 
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dca_bot.core.freshness import is_stale
 from dca_bot.core.ports import Clock, Messenger
@@ -19,7 +19,6 @@ from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.relay_alarms import RelayAlarms
-from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import STEADY, Signals
 from dca_bot.ledger.correspondence import alarms, outbox
 from dca_bot.ledger.distributions import readings
@@ -31,6 +30,8 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
 _LOOK_S = 15
+_WATCH_S = 60
+"""The pause between two looks, without the ledger, at the relays' connection and at the clock."""
 _POLLS = alarms.POLLS
 """The alarm that Lamassu has not been read, whatever the cause."""
 _COPY = "copy"
@@ -38,6 +39,9 @@ _COPY = "copy"
 _HELD_BACK = STEADY + timedelta(minutes=1)
 """The delay of an alarm after the relays came back: the outage may have ended as well."""
 _SLOW_AFTER = timedelta(hours=24)
+_STEP = timedelta(seconds=2)
+"""A clock that is set by more is looked at at once; time servers correct smaller errors."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _log = logging.getLogger(__name__)
 
 
@@ -70,9 +74,47 @@ class Alarms:
         )
 
     async def run(self) -> None:
-        """Look at everything every few seconds; never return."""
+        """Look at everything every few seconds, and seldom while all is well; never return."""
         await self.clock.sleep(_LOOK_S)  # The relays need a moment to connect.
-        await repeat(self.look_once, self.clock, _LOOK_S)
+        while True:
+            await self.look_once()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next look: a short while, or while all is well until something changes.
+
+        A step of the computer's clock is seen here, and wakes each job that waits for an instant.
+        """
+        is_well = await self._is_well()
+        begun, offset, outlook = self._elapsed(), self._offset(), self._outlook()
+        while True:
+            pause_s = min(_WATCH_S, self.signals.rest_s) if is_well else _LOOK_S
+            await self.signals.reach.wait(self.clock, pause_s)
+            if abs(self._offset() - offset) > _STEP:
+                self.signals.step_clock()
+                return
+            is_over = self._elapsed() - begun >= timedelta(seconds=self.signals.rest_s)
+            if not is_well or is_over or self._outlook() != outlook:
+                return
+
+    async def _is_well(self) -> bool:
+        """Tell whether nothing is out of reach, and no alarm is open or under way."""
+        connected, listening = self._outlook()
+        reached = all(part.reachable for part in self.signals.parts.values())
+        is_any = await self.database.read(alarms.is_any)
+        return connected and all(listening) and reached and not is_any
+
+    def _outlook(self) -> tuple[bool, tuple[bool, ...]]:
+        """Return whether any relay is connected, and whether each listens."""
+        states = self.messenger.relay_states()
+        return self.messenger.connected() > 0, tuple(state.listening for state in states)
+
+    def _elapsed(self) -> timedelta:
+        return self.clock.uptime().elapsed
+
+    def _offset(self) -> timedelta:
+        """Return the clock's time less the computer's uptime: constant while nobody sets the clock."""
+        return self.clock.now() - _EPOCH - self._elapsed()
 
     async def look_once(self) -> None:
         """Record the reach of the relays, and give each alarm and all-clear that is due."""

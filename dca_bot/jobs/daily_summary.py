@@ -9,18 +9,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from dca_bot.core.calendar import due_date, last_due, local_date
+from dca_bot.core.calendar import due_date, last_due, local_date, next_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.repeat import repeat
+from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.daily_summary import daily_summary
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.surroundings import Surroundings
 
-_LOOK_S = 30
 _DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
@@ -32,22 +31,30 @@ class DailySummary:
     database: Database
     clock: Clock
     look_around: Callable[[], Awaitable[Surroundings]]
-    wake_outbox: Callable[[], None]
+    signals: Signals
     notices: Notices
     programme: Programme
     _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
-        self._boundary = ErrorBoundary(self.database, self.notices, self.clock, self.wake_outbox)
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
-        """Look every few seconds whether the summary is due; never return."""
-        await repeat(self.look_once, self.clock, _LOOK_S)
+        """Look at each `summary_time` whether the summary is due; never return."""
+        while True:
+            await self.look_once()
+            await self.signals.summary.wait(self.clock, self._pause_s())
 
     async def look_once(self) -> None:
         """Write today's summary from its hour on; LNbits is asked before the transaction."""
         async with self._boundary.over(Guarded.SUMMARY):
             await self._look()
+
+    def _pause_s(self) -> float:
+        now, at, zone = self.clock.now(), self.programme.summary_time, self.programme.timezone
+        return min((next_due(now, at, zone) - now).total_seconds(), self.signals.rest_s)
 
     async def _look(self) -> None:
         due = await self.database.transact(self._due)
@@ -64,7 +71,7 @@ class DailySummary:
             bot_state.drop(tx, bot_state.POLLS)
 
         await self.database.transact(work)
-        self.wake_outbox()
+        self.signals.outbox.ring()
         _log.info("daily summary written")
 
     def _due(self, tx: Tx) -> date | None:

@@ -9,19 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from dca_bot.core.calendar import SUNDAY, last_due
+from dca_bot.core.calendar import SUNDAY, last_due, next_due
 from dca_bot.core.clients import Notify
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import Waiting
 from dca_bot.ledger.store.database import Database
 from dca_bot.messages.notices import Notices
 
-_LOOK_S = 30
 _log = logging.getLogger(__name__)
 
 
@@ -42,13 +40,19 @@ class Digests:
         )
 
     async def run(self) -> None:
-        """Look every few seconds whether a digest is due; never return."""
-        await repeat(self.look_once, self.clock, _LOOK_S)
+        """Look at each `digest_time` whether a digest is due; never return."""
+        while True:
+            await self.look_once()
+            await self.signals.digests.wait(self.clock, self._pause_s())
 
     async def look_once(self) -> None:
         """Write all digests that are due, each in its own transaction."""
         async with self._boundary.over(Guarded.DIGEST):
             await self._write_due()
+
+    def _pause_s(self) -> float:
+        now, at, zone = self.clock.now(), self.programme.digest_time, self.programme.timezone
+        return min((next_due(now, at, zone) - now).total_seconds(), self.signals.rest_s)
 
     async def _write_due(self) -> None:
         now = self.clock.now()

@@ -7,11 +7,11 @@ checked just before.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 
-from dca_bot.core.calendar import local_date
+from dca_bot.core.calendar import local_date, next_due
 from dca_bot.core.fixed_schedule import Run, due, missed_days, next_run, runs_of
 from dca_bot.core.ports import Clock, Wallet
 from dca_bot.core.programme import Programme
@@ -19,7 +19,6 @@ from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Distribution, Share
@@ -33,9 +32,10 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 LOOK_S = 30
-"""The longest sleep: a clock that jumps, or a rate that comes back, is noticed soon."""
+"""The pause while a run waits: a rate that comes back is noticed soon."""
 LATE = timedelta(minutes=5)
 """A run that is carried out later than this counts as late, and the operators are told."""
+_MIDNIGHT = time()
 _RUNS_TOLD_MAX = 10
 _log = logging.getLogger(__name__)
 
@@ -58,12 +58,14 @@ class FixedMode:
         )
 
     async def run(self) -> None:
-        """Look at the clock every short while, once the ledger was reconciled with LNbits."""
+        """Look at each run's time and at midnight, once the ledger was reconciled with LNbits."""
         if not self.programme.fixed.enabled:
             await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.FIXED_DAY))
             return
         await self.signals.reconciled.wait()
-        await repeat(self.look_once, self.clock, self._pause_s)
+        while True:
+            await self.look_once()
+            await self.signals.fixed.wait(self.clock, await self._pause_s())
 
     async def look_once(self) -> None:
         """Let the runs of earlier dates lapse, and carry out today's due runs, oldest first."""
@@ -80,8 +82,7 @@ class FixedMode:
 
     async def _run_due(self, today: date, now: datetime) -> None:
         runs = due(self._runs_of(today), now)
-        known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
-        open_runs = [run for run in runs if run.id not in known or known[run.id].is_open(now)]
+        open_runs = await self._open(runs, now)
         if open_runs:
             price = await self._price()
             for run in open_runs:
@@ -90,10 +91,17 @@ class FixedMode:
                     await self._run(run, price)
                 self.signals.outbox.ring()
 
-    def _pause_s(self) -> float:
-        now = self.clock.now()
-        coming = next_run(now, self.programme.fixed.times, self.programme.timezone)
-        return min(LOOK_S, (coming.at - now).total_seconds())
+    async def _pause_s(self) -> float:
+        now, zone = self.clock.now(), self.programme.timezone
+        coming = next_run(now, self.programme.fixed.times, zone).at
+        until_s = (min(coming, next_due(now, _MIDNIGHT, zone)) - now).total_seconds()
+        runs = due(self._runs_of(local_date(now, zone)), now)
+        is_waiting = bool(await self._open(runs, now))
+        return min(until_s, LOOK_S if is_waiting else self.signals.rest_s)
+
+    async def _open(self, runs: Sequence[Run], now: datetime) -> list[Run]:
+        known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))
+        return [run for run in runs if run.id not in known or known[run.id].is_open(now)]
 
     def _runs_of(self, day: date) -> tuple[Run, ...]:
         return runs_of(day, self.programme.fixed.times, self.programme.timezone)

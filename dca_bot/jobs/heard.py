@@ -15,7 +15,7 @@ from dca_bot.ledger.correspondence import refused_events, relays
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
-_PAUSE_S = 15
+_PAUSE_S = 60
 _BATCH = 1_000
 """Refused events that one transaction records: answers wait no longer than for these."""
 
@@ -47,7 +47,8 @@ class Heard:
         """Record how far each relay was heard, and the events refused since the last call."""
         async with self._boundary.over(Guarded.HEARD):
             heard = self.messenger.heard()
-            await self.database.transact(lambda tx: relays.note_heard(tx, heard))
+            if heard:
+                await self.database.transact(lambda tx: relays.note_heard(tx, heard))
             is_any = False
             while batch := self.messenger.take_refused(_BATCH):
                 is_any = True

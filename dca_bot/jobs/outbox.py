@@ -34,7 +34,6 @@ A message to dead relays alone is under way for half a minute.
 """
 RETRIES_MAX = 8
 """The messages under way that a relay has already, without counting."""
-_IDLE_S = 30
 _RETRY_MAX_S = 600
 _log = logging.getLogger(__name__)
 
@@ -107,10 +106,10 @@ class Outbox:
         return picked
 
     async def _pause_s(self) -> float:
-        next_at = await self.database.read(outbox.next_try_at)
+        next_at, rest_s = await self.database.read(outbox.next_try_at), self.signals.rest_s
         if next_at is None or self._busy or self._retrying:
-            return _IDLE_S
-        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), _IDLE_S)
+            return rest_s
+        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), rest_s)
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:

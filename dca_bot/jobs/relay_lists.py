@@ -27,7 +27,7 @@ EVERY = timedelta(minutes=20)
 PEOPLE_MAX = 8
 """The people of one look-up: a relay gives at most 20 events for one query."""
 AT_ONCE = 3
-_LOOK = timedelta(minutes=1)
+LOOK = timedelta(minutes=5)
 _DOUBLED_MAX = 10
 _RESENT_FOR = timedelta(hours=1)
 _log = logging.getLogger(__name__)
@@ -71,11 +71,11 @@ class RelayListWatch:
             everybody_at = self.clock.now()
             while True:
                 now = self.clock.now()
-                if not everybody_at - _LOOK <= now < everybody_at:
+                if not everybody_at - LOOK <= now < everybody_at:
                     await self._want_everybody()
-                    everybody_at = now + _LOOK
+                    everybody_at = now + LOOK
                 self._start(group)
-                await self._bell.wait(self.clock, _LOOK.total_seconds())
+                await self._bell.wait(self.clock, LOOK.total_seconds())
 
     def _is_older(self, pubkey: str, age: timedelta) -> bool:
         looked_at, now = self._looked_at.get(pubkey), self.clock.now()

@@ -10,6 +10,8 @@ from dca_bot.errors import OutsideError
 
 STEADY = timedelta(minutes=2)
 """Hysteresis: how long a part must stay reachable before its outage ends."""
+REST_S = 300
+"""The longest sleep of a job that waits for a known instant, or for a bell."""
 
 
 class Bell:
@@ -39,16 +41,35 @@ class Bell:
 class Signals:
     """The bells of the jobs, and the outside parts' reach as the jobs have found it.
 
-    `reconciled`: set once the ledger was compared with LNbits; nothing is distributed before. `leaving`: the
-    ids of the outbox messages that are on their way to relays.
+    `rest_s`: the longest sleep of a job that waits for a known instant, or for a bell. `reconciled`: set once
+    the ledger was compared with LNbits; nothing is distributed before. `leaving`: the ids of the outbox
+    messages that are on their way to relays.
     """
 
+    rest_s: float = REST_S
     poll: Bell = field(default_factory=Bell)
     payouts: Bell = field(default_factory=Bell)
+    verify: Bell = field(default_factory=Bell)
+    fixed: Bell = field(default_factory=Bell)
     outbox: Bell = field(default_factory=Bell)
+    digests: Bell = field(default_factory=Bell)
+    summary: Bell = field(default_factory=Bell)
+    reach: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
+
+    def step_clock(self) -> None:
+        """Wake each job that waits for an instant: the computer's clock was set."""
+        for bell in (
+            self.payouts,
+            self.verify,
+            self.fixed,
+            self.outbox,
+            self.digests,
+            self.summary,
+        ):
+            bell.ring()
 
     def begin_anew(self, now: datetime) -> None:
         """Time each part's state from now, after a leap of the clock or a long gap."""
@@ -72,4 +93,6 @@ class Signals:
             self.parts[part] = Reach(
                 part, reachable, since, str(failure), failure.fault, failure.fields
             )
+        if not is_as_before:
+            self.reach.ring()
         return not is_as_before and (before is not None or not reachable)

@@ -19,6 +19,7 @@ from dca_bot.chat.command import Args
 from dca_bot.chat.operator.status import look_around
 from dca_bot.core.reach import Part, Reach
 from dca_bot.jobs.daily_summary import DailySummary
+from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.payouts import payouts, queue, transitions
 from dca_bot.ledger.store import bot_state
@@ -33,7 +34,7 @@ def summary_of(talk, database):
         database=database,
         clock=services.clock,
         look_around=partial(look_around, services, Args({})),
-        wake_outbox=services.wake_outbox,
+        signals=Signals(),
         notices=talk.notices,
         programme=talk.programme,
     )

@@ -12,7 +12,7 @@ from dca_bot.core.payout import Waiting
 from dca_bot.core.reach import Part
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.operator_alarms import OperatorAlarms
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import REST_S, Signals
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
@@ -24,6 +24,7 @@ from dca_bot.messages.render import load_texts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 ALERT_AFTER = timedelta(minutes=15)
 POLLS_AFTER = timedelta(minutes=30)
 OTHER_OPERATOR = "0" * 63 + "2"
@@ -118,6 +119,52 @@ async def make_tower(tmp_path):
 @pytest.fixture
 async def tower(make_tower):
     return await make_tower()
+
+
+# The pace
+
+
+async def rested(tower, **changed):
+    """Let the watch rest after a look; return how long, in whole seconds of a computer that runs on."""
+    tower.signals.reach.ring()
+    await tower.signals.reach.wait(tower.clock, 60)
+    begun, happens_after = tower.clock.uptime().elapsed, changed.pop("after", 0)
+    slept = tower.clock.sleep
+
+    async def sleep(delay_s):
+        await slept(delay_s)
+        if (tower.clock.uptime().elapsed - begun).total_seconds() > happens_after:
+            for name, value in changed.items():
+                setattr(tower.clock if name == "wrong" else tower, name, value)
+
+    tower.clock.sleep = sleep
+    await tower.watch._rest()
+    tower.clock.sleep = slept
+    return round((tower.clock.uptime().elapsed - begun).total_seconds())
+
+
+async def test_watch_looks_seldom_while_all_is_well_and_soon_after_a_change(tower):
+    await tower.look(5)
+    assert await rested(tower) == REST_S
+    assert await rested(tower, online=False, after=100) == 120
+    await tower.look(tower.clock.ahead / MINUTE + 1)
+    assert await rested(tower) == 15, "while something is out of reach"
+
+
+async def test_alarm_that_is_open_keeps_the_watch_awake(tower):
+    tower.note(Part.LAMASSU, reachable=True)
+    await tower.look(1)
+    tower.note(Part.LAMASSU, reachable=False)
+    assert len(await tower.look(20)) == 1
+    tower.restart()
+    assert await rested(tower) == 15
+
+
+@pytest.mark.parametrize("leap", [-3 * HOUR, 10 * MINUTE, 400 * 24 * HOUR])
+async def test_clock_that_is_set_is_seen_within_a_minute_and_wakes_the_jobs(tower, leap):
+    await tower.look(5)
+    assert await rested(tower, wrong=leap, after=100) == 120
+    assert all(bell._rung.is_set() for bell in (tower.signals.fixed, tower.signals.digests))
 
 
 # Parts

@@ -10,7 +10,7 @@ from test_outbox import ANA, BEN, INBOX, NIP04, NIP17, NOW, OWN, STRANGER, WROTE
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.jobs import relay_lists
-from dca_bot.jobs.relay_lists import EVERY, FRESH_FOR, PEOPLE_MAX, RETRY_AFTER
+from dca_bot.jobs.relay_lists import EVERY, FRESH_FOR, LOOK, PEOPLE_MAX, RETRY_AFTER
 from dca_bot.ledger.correspondence import outbox, person_relays
 from dca_bot.ledger.correspondence.delivery import Delivery, Loss
 
@@ -334,7 +334,7 @@ async def test_people_are_looked_up_again_soon_where_no_relay_of_the_bots_answer
         watched.lists._bell.ring()
         await until(lambda: not watched.lists._bell._rung.is_set())
         assert watched.finder.people().count(ANA) == looks
-        watched.clock.ahead += timedelta(minutes=1, seconds=1)
+        watched.clock.ahead += LOOK + timedelta(seconds=1)
         watched.lists._bell.ring()
         looks += 1
     await until(lambda: watched.finder.people().count(ANA) == looks)
@@ -359,7 +359,7 @@ async def test_everybody_is_looked_up_at_the_start_and_again_after_a_while(watch
     watched.lists._bell.ring()
     await until(lambda: not watched.lists._bell._rung.is_set())
     assert watched.finder.asked == []
-    watched.clock.ahead += timedelta(minutes=2)
+    watched.clock.ahead += LOOK + timedelta(seconds=1)
     watched.lists._bell.ring()
     await until(lambda: set(watched.finder.people()) == everybody)
 

@@ -93,3 +93,26 @@ def test_reach_keeps_when_it_began():
         )
     part = signals.parts[Part.LNBITS]
     assert (part.since, part.detail) == (NOW + 4 * MINUTE, "5")
+
+
+async def test_clock_that_was_set_wakes_whoever_waits_for_an_instant():
+    signals, clock = Signals(), Sleeper()
+    bells = (signals.fixed, signals.digests, signals.summary, signals.payouts, signals.outbox)
+    waiting = [asyncio.create_task(bell.wait(clock, 300)) for bell in bells]
+    await turns()
+    signals.step_clock()
+    await turns()
+    assert all(task.done() for task in waiting)
+
+
+async def test_part_that_is_lost_wakes_the_watch():
+    signals, clock = Signals(), Sleeper()
+    signals.note(Part.LNBITS, reachable=True, now=NOW)
+    await signals.reach.wait(clock, 60)
+    signals.note(Part.LNBITS, reachable=True, now=NOW)
+    waiting = asyncio.create_task(signals.reach.wait(clock, 60))
+    await turns()
+    assert not waiting.done()
+    signals.note(Part.LNBITS, reachable=False, now=NOW)
+    await turns()
+    assert waiting.done()

@@ -16,7 +16,6 @@ from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.payouts import deferral, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
@@ -48,8 +47,10 @@ class Verifier:
         )
 
     async def run(self) -> None:
-        """Ask about the due invoices every LOOK_S seconds."""
-        await repeat(self._look, self.clock, LOOK_S)
+        """Ask about each invoice when due, at most every LOOK_S seconds; never return."""
+        while True:
+            await self._look()
+            await self.signals.verify.wait(self.clock, await self._pause_s())
 
     async def look_once(self) -> None:
         """Ask about the due invoices, a few at a time."""
@@ -57,6 +58,12 @@ class Verifier:
         due = await self.database.read(partial(witnesses.due, now=now, limit=BATCH))
         room = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._ask(question, room) for question in due))
+
+    async def _pause_s(self) -> float:
+        next_at, rest_s = await self.database.read(witnesses.next_due_at), self.signals.rest_s
+        if next_at is None:
+            return rest_s
+        return min(max((next_at - self.clock.now()).total_seconds(), LOOK_S), rest_s)
 
     async def _look(self) -> None:
         async with self._boundary.over(Guarded.VERIFY):

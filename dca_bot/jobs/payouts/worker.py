@@ -100,9 +100,23 @@ class PayoutWorker:
             async with self._boundary.over(Guarded.PAYOUTS):
                 await self.look_once()
             self.signals.outbox.ring()
-            await self.signals.payouts.wait(
-                self.context.clock, _HEARTBEAT_S if self._reconciled_at else _FIRST_RETRY_S
-            )
+            await self.signals.payouts.wait(self.context.clock, await self._pause_s())
+
+    async def _pause_s(self) -> float:
+        """Return how long nothing is to be done by time alone: until the next payout's try, for example."""
+        if self._reconciled_at is None:
+            return _FIRST_RETRY_S
+        lnbits, rest_s = self.signals.parts.get(Part.LNBITS), self.signals.rest_s
+        if lnbits is None or not lnbits.reachable:
+            return _HEARTBEAT_S
+        next_at, paused = await self.context.database.read(
+            lambda tx: (queue.next_try_at(tx), bot_state.paused(tx))
+        )
+        if next_at is None or paused:
+            return rest_s
+        # A payout that is due already waits for funds, or for the lease.
+        until_s = (next_at - self.context.clock.now()).total_seconds()
+        return min(max(until_s, _HEARTBEAT_S), rest_s)
 
     async def look_once(self) -> None:
         """Catch up after a start, work a round, reconcile once an hour, and note whether LNbits answers."""
@@ -148,6 +162,8 @@ class PayoutWorker:
         for payout in due:
             await self._take(payout, round_)
         await context.funds.report()
+        if round_.sent:
+            self.signals.verify.ring()
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
 

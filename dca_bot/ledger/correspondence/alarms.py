@@ -36,6 +36,11 @@ def since(tx: Tx, name: str) -> datetime | None:
     return instant_or_none(row["since"] if row else None)
 
 
+def is_any(tx: Tx) -> bool:
+    """Tell whether any outage is recorded, told or not."""
+    return tx.execute("SELECT 1 FROM alarm LIMIT 1").fetchone() is not None
+
+
 def names(tx: Tx, prefix: str) -> list[str]:
     """Return the names that begin with `prefix` of all recorded outages."""
     rows = tx.execute(

@@ -9,12 +9,15 @@ from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID, select
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
-from dca_bot.ledger.store.instants import micros
+from dca_bot.ledger.store.instants import instant_or_none, micros
 
 DAY = timedelta(hours=24)
 _SENT_MAX = 100_000
 _OPEN = "open_payout"
 _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
+_TO_BE_PAID = (
+    f"({IS_UNSENT} OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID})"
+)
 _OVERDUE_AFTER = timedelta(hours=1)
 _GO_ON = (
     Waiting.FUNDS,
@@ -37,13 +40,9 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
 
     Each of the two lists has up to `limit` payouts, so that many waiting payouts hide no sent payout.
     """
-    unsent = (
-        f"({IS_UNSENT}"
-        f" OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID})"
-    )
     return [
         payout
-        for which in (_SENT, unsent)
+        for which in (_SENT, _TO_BE_PAID)
         for payout in select(
             tx,
             f"{which} AND try_at <= ?",
@@ -52,6 +51,14 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
             limit=limit,
         )
     ]
+
+
+def next_try_at(tx: Tx) -> datetime | None:
+    """Return when the next payout of `due` is due; None if there is none, now or later."""
+    row = tx.execute(
+        f"SELECT min(try_at) AS at FROM {_OPEN} AS payout WHERE {_SENT} OR {_TO_BE_PAID}"
+    ).fetchone()
+    return instant_or_none(row["at"])
 
 
 def sent(tx: Tx) -> list[Payout]:

@@ -23,7 +23,7 @@ from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.payouts.payout import Attempt, Payout
 from dca_bot.ledger.programme.clients import GOES_OUTSIDE
 from dca_bot.ledger.store.database import Tx
-from dca_bot.ledger.store.instants import instant, micros
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ def due(tx: Tx, now: datetime, *, limit: int) -> list[Question]:
         )
         for row in rows
     ]
+
+
+def next_due_at(tx: Tx) -> datetime | None:
+    """Return when the next question of `due` is due; None without one."""
+    row = tx.execute("SELECT min(try_at) AS at FROM verify_due").fetchone()
+    return instant_or_none(row["at"])
 
 
 def note_look(tx: Tx, question: Question, payout: Payout, said: Said, *, now: datetime) -> None:

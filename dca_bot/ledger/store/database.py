@@ -128,13 +128,17 @@ async def reading_database(data_dir: Path, *, traceless: bool = False) -> AsyncI
 
 
 @asynccontextmanager
-async def reading_beside(data_dir: Path) -> AsyncIterator[Database]:
+async def reading_beside(
+    data_dir: Path, connect: Connect = open_in_thread
+) -> AsyncIterator[Database]:
     """Open for reading a ledger that this process is writing; raise LedgerError.
+
+    `connect` as for `open_database`.
 
     The file is opened by SQLite alone: closing any other descriptor of the file drops the locks of SQLite
     in this process.
     """
-    async with _reading(data_dir, traceless=False) as database:
+    async with _reading(data_dir, traceless=False, connect=connect) as database:
         yield database
 
 
@@ -147,8 +151,10 @@ async def _connected(data_dir: Path, uri: str, connect: Connect) -> Connection:
 
 
 @asynccontextmanager
-async def _reading(data_dir: Path, *, traceless: bool) -> AsyncIterator[Database]:
-    database = await open_database(data_dir, read_only=True, traceless=traceless)
+async def _reading(
+    data_dir: Path, *, traceless: bool, connect: Connect = open_in_thread
+) -> AsyncIterator[Database]:
+    database = await open_database(data_dir, read_only=True, traceless=traceless, connect=connect)
     try:
         yield database
     finally:

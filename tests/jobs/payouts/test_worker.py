@@ -10,16 +10,19 @@ from payout_bench import Killed, killed_at_each_call
 
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.reach import Part
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
 from dca_bot.jobs.payouts.worker import Round
+from dca_bot.jobs.signals import REST_S
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import (
     booking,
     holds,
     payouts,
+    planning,
     queue,
     top_ups,
     transitions,
@@ -35,6 +38,7 @@ from dca_bot.ledger.programme.clients import (
     set_destination,
 )
 from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.instants import micros
 from dca_bot.lnbits.client import LnbitsWallet
 
 
@@ -808,3 +812,30 @@ async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_ben
     failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=now))
     assert await bench.states() == ["HELD"]
+
+
+# The pace
+
+
+@pytest.mark.parametrize("try_in_s", [0, 40, 120, 10_000])
+async def test_worker_sleeps_until_the_next_payout_is_due(make_due, try_in_s):
+    bench = await make_due()
+    await bench.worker.look_once()
+    assert await bench.worker._pause_s() == REST_S, "all is paid"
+    await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: planning.plan_all(tx, now=bench.clock.now()))
+    at = micros(bench.clock.now() + timedelta(seconds=try_in_s))
+    await bench.database.transact(
+        lambda tx: tx.execute("UPDATE payout SET try_at = ? WHERE state = 'PLANNED'", (at,))
+    )
+    assert await bench.worker._pause_s() == pytest.approx(min(max(try_in_s, 15), REST_S), abs=1)
+
+
+async def test_worker_looks_often_while_lnbits_is_out_of_reach_and_seldom_while_paused(make_due):
+    bench = await make_due()
+    await bench.worker.look_once()
+    await bench.distribute(10_000, 8_000)
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    assert await bench.worker._pause_s() == REST_S
+    bench.worker.signals.note(Part.LNBITS, reachable=False, now=bench.clock.now())
+    assert await bench.worker._pause_s() == 15

@@ -606,6 +606,33 @@ async def test_paused_programme_decides_nothing_and_catches_up_on_resume(make_be
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_first_poll_after_a_pause_is_a_full_reading(make_bench):
+    bench = await make_bench()
+    bench.signals.reconciled.set()
+    asked = bench.server.asked
+
+    async def ring_until(condition):
+        async def rung():
+            bench.signals.poll.ring()
+            return condition()
+
+        await until(rung)
+
+    task = asyncio.create_task(bench.ingest.run())
+    try:
+        await ring_until(lambda: len(asked) >= 2)
+        await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
+        await ring_until(lambda: bench.ingest._full_read_at is None)
+        before = len(asked)
+        await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+        await ring_until(lambda: len(asked) >= before + 2)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    is_full = [since == START_AT - 2 * DAY for since in asked]
+    assert is_full[:2] == is_full[before : before + 2] == [True, False]
+
+
 async def test_pausing_in_the_middle_of_a_poll_stops_it_there(make_bench):
     bench = await make_bench()
     await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))

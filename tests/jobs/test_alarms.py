@@ -634,7 +634,7 @@ async def test_destination_that_keeps_payouts_waiting_for_a_day_is_told_once(wai
     (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
     assert told.startswith(
         "2 payouts to ana have waited for more than a day: 3,000 sats to ana@wallet.example."
-        " Why: its server does not answer right now; I ask again."
+        " Why: its server does not answer right now; I ask again\n"
     )
     waiting.restart()
     assert await waiting.look(2 * DAY_MINUTES, every=30) == [told]
@@ -684,4 +684,4 @@ async def test_client_without_a_wallet_is_named(waiting):
     await waiting.sql("UPDATE client SET destination = NULL, destination_kind = NULL WHERE id = 1")
     await try_again(waiting, "no_destination")
     (told,) = await waiting.look(DAY_MINUTES + 30, every=30)
-    assert "to no wallet yet. Why: the client has no wallet yet." in told
+    assert "to no wallet yet. Why: the client has no wallet yet\n" in told

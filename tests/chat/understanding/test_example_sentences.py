@@ -46,6 +46,7 @@ def vocabulary(role, examples, languages=LEXICONS):
     return Vocabulary(role, [load_lexicon(one) for one in languages], "GTQ", examples)
 
 
+@pytest.mark.slow(5)
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_sentences_of_another_writer_are_understood(name):
     read = {role: vocabulary(role, without(name, role)) for role in ROLES}
@@ -104,6 +105,7 @@ def test_words_that_no_example_has_mean_nothing(text):
     assert understand(text, vocabulary_of("client", LEXICONS)).certainty is Certainty.NONE
 
 
+@pytest.mark.slow(10)
 def test_examples_alone_make_no_change_sure():
     """Sentences that are examples of a change, word for word, without the phrases of a lexicon."""
     for role in ROLES:

@@ -13,6 +13,11 @@ _DAY = timedelta(days=1)
 _MIDNIGHT = time()
 _CALENDAR = re.compile("(2[0-9]{3})(?:-(0[1-9]|1[0-2]))?")
 _MONTHS = 12
+MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+"""The months as commands name them; lexicons have the words of a language."""
 _MONTH_DAYS_MAX = 31
 
 
@@ -56,6 +61,18 @@ def calendar_period(text: str) -> Period | None:
     if found[2] is None:
         return Period(date(year, 1, 1), date(year, _MONTHS, 31))
     return month_of(date(year, int(found[2]), 1))
+
+
+def latest_month(name: str, today: date) -> Period | None:
+    """Return the latest month of a name that has begun; None for another text.
+
+    >>> latest_month("march", date(2026, 2, 1))
+    Period(first=datetime.date(2025, 3, 1), last=datetime.date(2025, 3, 31))
+    """
+    if name not in MONTH_NAMES:
+        return None
+    month = MONTH_NAMES.index(name) + 1
+    return month_of(date(today.year - (month > today.month), month, 1))
 
 
 def month_of(day: date) -> Period:

@@ -15,7 +15,18 @@ from dca_bot.messages.say import Typed
 _MARKED = re.compile(r"<([^<>]+)>")
 _PART = re.compile(r"[^\s\[\]|]+")
 _ROLES = ("both", "client", "operator")
-_VALUES = ("mode", "notify", "range", "period", "view", "all", "pending", "filter", "readers")
+_VALUES = (
+    "mode",
+    "notify",
+    "range",
+    "period",
+    "month",
+    "view",
+    "all",
+    "pending",
+    "filter",
+    "readers",
+)
 _LANGUAGE = "language"
 _PERIODS = {"week": "weekly", "month": "monthly"}
 """Periods under another name than the period's word in a command."""

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
-from dca_bot.core.periods import Period, calendar_period, last_days, month_of
+from dca_bot.core.periods import (
+    MONTH_NAMES,
+    Period,
+    calendar_period,
+    last_days,
+    latest_month,
+    month_of,
+)
 
 ZONES = ("America/Guatemala", "Europe/Berlin", "Africa/Cairo", "America/Sao_Paulo", "Asia/Beirut")
 
@@ -65,3 +72,16 @@ def test_a_month_is_its_days(day):
     assert month.first <= day <= month.last
     assert (month.last + timedelta(1)).day == 1
     assert month.days <= 31
+
+
+@given(day=st.dates(date(2001, 1, 1), date(2040, 12, 31)), name=st.sampled_from(MONTH_NAMES))
+def test_the_latest_month_of_a_name_has_begun_and_is_of_the_last_twelve(day, name):
+    month = latest_month(name, day)
+    assert month == month_of(month.first)
+    assert month.first.strftime("%B").lower() == name
+    assert month.first <= day
+    assert (day.year - month.first.year) * 12 + day.month - month.first.month < 12
+
+
+def test_another_word_is_no_month():
+    assert latest_month("pending", date(2026, 1, 1)) is None

@@ -9,7 +9,7 @@ from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, read_page
 from dca_bot.core.calendar import local_date
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.core.periods import Period, calendar_period
+from dca_bot.core.periods import MONTH_NAMES, Period, calendar_period, latest_month
 from dca_bot.core.stats import Purchase
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import purchases
@@ -31,7 +31,9 @@ from dca_bot.messages.say import (
 
 def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """List the client's purchases, or the sums of a month or a year."""
-    period = calendar_period(args.text("PAGE"))
+    wanted = args.text("PAGE")
+    today = local_date(ctx.now, ctx.programme.timezone)
+    period = calendar_period(wanted) or latest_month(wanted, today)
     if period is not None:
         return _sums(tx, ctx, period)
     found = partial(purchases.history, tx, ctx.me.id)
@@ -40,8 +42,11 @@ def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _read_page_or_month(text: str, currency: str) -> str:
-    """Read the number of a page, or a month or year of the calendar."""
-    return text if calendar_period(text) is not None else str(read_page(text, currency))
+    """Read the number of a page, a month or year of the calendar, or the name of a month."""
+    word = text.lower()
+    if word in MONTH_NAMES or calendar_period(word) is not None:
+        return word
+    return str(read_page(text, currency))
 
 
 HISTORY = Command(

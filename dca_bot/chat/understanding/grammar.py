@@ -83,6 +83,8 @@ _FORMAT = Param(
 )
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
+MONTHS = "month"
+"""The lexicons' list of months, which `history` takes in place of a page."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 
 _PLANNED_CLIENT: tuple[Command[Any], ...] = (
@@ -191,6 +193,8 @@ def list_of_words(name: str, param: Param) -> str:
     """Return the list of a parameter's values, also where other texts than these values are arguments too."""
     if name == "message" and param.name == "NAME":
         return "readers"
+    if name == "history" and param.name == PAGE.name:
+        return MONTHS
     return list_of_choice(name, param) or ("filter" if param.name == _FILTER.name else "")
 
 

@@ -23,7 +23,7 @@ from dca_bot.chat.understanding.meaning import (
     sure,
 )
 from dca_bot.chat.understanding.mood import Mood, mood_of
-from dca_bot.chat.understanding.normaliser import CHARS_MAX, Line, lines_of, plain_text
+from dca_bot.chat.understanding.normaliser import CHARS_MAX, Line, Token, lines_of, plain_text
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
@@ -89,8 +89,8 @@ def _passed_on(
         length += 1
     if names_nobody(row, first.tokens[length:], vocabulary, names):
         return None
-    behind = without_courtesy(first.tokens[length:], vocabulary, ())
-    if not behind and len(own) == 1:
+    is_text = vocabulary.role == OPERATOR and len(first.tokens) > length
+    if not is_text and not _said(first.tokens[length:], vocabulary) and len(own) == 1:
         return sure(name, {}, is_exact=True)
     given = "\n".join([first.text, *own[1:]]).split(maxsplit=length + len(before))[length:]
     if len(given) > len(before):
@@ -98,6 +98,10 @@ def _passed_on(
         given[:-1] = [values.get(one.lower(), one) for one in given[:-1]]
         return sure(name, dict(zip([*before, "text"], given, strict=True)), is_exact=True)
     return None
+
+
+def _said(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[Token]:
+    return without_courtesy(tokens, vocabulary, ())
 
 
 def _joined(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from dca_bot.chat.command import Command
@@ -9,8 +10,10 @@ from dca_bot.chat.params import Param, read_sat
 from dca_bot.chat.understanding.arguments import Places, destination_of
 from dca_bot.chat.understanding.exact import PERIODS, Refused, begins_with
 from dca_bot.chat.understanding.grammar import (
+    MONTHS,
     Exact,
     list_of_choice,
+    list_of_words,
     read_command,
     reason,
     row_of,
@@ -96,8 +99,13 @@ def _count_names(said: Sequence[Said], vocabulary: Vocabulary) -> int:
 def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> str | Refused:
     """Take an argument out of the tokens that are left; empty if no token fits."""
     listed = list_of_choice(name, param)
+    if list_of_words(name, param) == MONTHS:
+        return _choose(MONTHS, [one for one in left if not _is_small(one, vocabulary)], vocabulary)
     if listed:
         return _choose(listed, left, vocabulary)
+    if name == "txs" and param.name == "FILTER":
+        machine = _introduced(left, vocabulary)
+        return machine.token.raw if machine else ""
     if param.name == "IDS":
         return _ids(left, vocabulary.list_of("joining", "words"))
     if param.name == _MACHINE_AMOUNT:
@@ -127,6 +135,15 @@ def _fits(one: Said, param: Param, name: str) -> bool:
     wanted = _PLACES.get(param.name, param.name)
     is_person = name == "client" and wanted == "NAME" and "NPUB" in one.places.places
     return wanted in one.places.places or is_person
+
+
+def _introduced(left: list[Said], vocabulary: Vocabulary) -> Said | None:
+    """Take the name behind a word like `de` out of the tokens: the machine of `ventas de antigua`."""
+    introducing = vocabulary.list_of("mood", "introducing") | vocabulary.list_of("mood", "at")
+    for place, (before, one) in enumerate(pairwise(left), 1):
+        if before.token.word in introducing and "NAME" in one.places.places:
+            return left.pop(place)
+    return None
 
 
 def _ids(left: list[Said], joining: Collection[str]) -> str:
@@ -162,6 +179,11 @@ def _choose(listed: str, left: Sequence[Said], vocabulary: Vocabulary) -> str:
         if used and not (len(phrase) <= _SHORT_WORD and phrase.isalpha()):
             found.append((len(phrase), PERIODS.get(value, value)))
     return max(found, key=lambda one: one[0], default=(0, ""))[1]
+
+
+def _is_small(one: Said, vocabulary: Vocabulary) -> bool:
+    """Tell whether a word says nothing alone, or only asks: `may` is a month in exact commands alone."""
+    return one.token.word in vocabulary.small | vocabulary.list_of("mood", "questions")
 
 
 def _wrong_beside(left: Sequence[Said], place: int, amount: str, unit: str) -> str:

@@ -78,9 +78,13 @@ class Vocabulary:
         match = self.match(word)
         return word in self.small or (bool(match.words) and not match.is_corrected)
 
+    def is_written(self, word: str) -> bool:
+        """Tell whether a word stands in a lexicon as typed, or is a word that is never corrected."""
+        return self.has(word) or word in self._untouched
+
     def is_known(self, word: str) -> bool:
         """Tell whether a word stands in a lexicon, as typed or nearly."""
-        return word in self.small or word in self._untouched or bool(self.match(word).words)
+        return self.is_written(word) or bool(self.match(word).words)
 
     def list_of(self, section: str, key: str) -> frozenset[str]:
         """Return the phrases of a key in all languages: `mood`, `negations`, for example."""

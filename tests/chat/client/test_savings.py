@@ -211,6 +211,7 @@ async def test_month_has_its_sum_and_days_and_a_year_its_months(maria):
         maria.clock.at += timedelta(days=1)
     assert "nothing was bought" in await maria.tell("maria", "history 2026-02")
     month = (await maria.tell("maria", "history 2026-03")).splitlines()
+    assert (await maria.tell("maria", "historial marzo")).splitlines() == month
     assert "72,000 sats for Q600.00" in month[0]
     assert sum("24,000 sats for Q200.00" in line for line in month[1:]) in (1, 3)
     year = (await maria.tell("maria", "history 2026")).splitlines()

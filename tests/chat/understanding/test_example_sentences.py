@@ -12,7 +12,7 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.messages.lexicon import LEXICONS, example_sentences, load_lexicon
 
 ROLES = ("client", "operator")
-LEFT_OUT = {"written_14": 800, "written_15": 780, "written_16": 720}
+LEFT_OUT = {"written_14": 870, "written_15": 820, "written_16": 730}
 """Of 1,000 sentences that the lexicons never learned from: how many are read right without their examples."""
 FIRST_MIN = {
     "written_9": 780,

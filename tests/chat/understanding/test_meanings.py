@@ -494,3 +494,70 @@ def test_a_recipient_may_be_named_like_a_word_of_the_lexicons():
         "commission set",
         {"name": "partner", "percent": "50.00", "destination": "rosa@example.com"},
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [
+        ("historial noviembre", "november"),
+        ("history november", "november"),
+        ("History Nov", "november"),
+        ("historial setiembre", "september"),
+        ("las compras de agosto por favor", "august"),
+        ("history may", "may"),
+        ("history 2026-03", "2026-03"),
+    ],
+)
+def test_history_of_a_month_takes_its_name(text, month):
+    assert only(understand(text, CLIENT)) == ("history", {"page": month})
+
+
+def test_may_is_no_month_in_a_polite_question():
+    assert only(understand("may i see my history", CLIENT)) == ("history", {})
+
+
+@pytest.mark.parametrize("text", ["pausar a juan", "pausa a maria por favor", "reactive a pedro"])
+def test_client_pauses_nobody_else(text):
+    assert understand(text, CLIENT).first.intent == "none"
+    assert understand(text, CLIENT).certainty is Certainty.NONE
+
+
+def test_client_pauses_her_own_purchases_by_any_name():
+    assert understand("pausar a mi cuenta", CLIENT).asked[0] == "pause"
+
+
+@pytest.mark.parametrize(
+    ("text", "machine"),
+    [
+        ("ventas de antigua", "antigua"),
+        ("ventas en Mercado", "Mercado"),
+        ("sales at zona10", "zona10"),
+    ],
+)
+def test_sales_of_a_machine(text, machine):
+    assert only(understand(text, OPERATOR)) == ("txs", {"filter": machine})
+
+
+@pytest.mark.parametrize("text", ["ventas de hoy", "sales today"])
+def test_sales_of_today_name_no_machine(text):
+    assert understand(text, OPERATOR).first.arguments.get("filter", "today") == "today"
+
+
+def test_daily_ceiling_is_the_limit():
+    assert only(understand("cuál es mi tope diario", CLIENT)) == ("limit", {})
+
+
+@pytest.mark.parametrize("text", ["anuncio Hola", "broadcast Hola", "anuncio Gracias"])
+def test_polite_words_of_an_announcement_are_its_text(text):
+    word = text.split()[1]
+    assert only(understand(text, OPERATOR)) == ("broadcast", {"text": word})
+
+
+@pytest.mark.parametrize("vocabulary", [CLIENT, OPERATOR], ids=["client", "operator"])
+def test_thanks_with_a_good_night_are_thanks(vocabulary):
+    for text in ("gracias, buenas noches", "muchas gracias, buenas tardes"):
+        assert only(understand(text, vocabulary)) == ("thanks", {})
+
+
+def test_who_else_saves_here_is_not_told():
+    assert understand("¿quién más ahorra aquí?", CLIENT).certainty is Certainty.NONE

@@ -52,7 +52,7 @@ async def test_people_whom_messages_do_not_reach_are_named(config, ledger):
     ]
     why = "NOT REACHED since 27 Feb 2026 06:00: the relays refuse the messages"
     lines = render_status(values, config).splitlines()
-    assert f"Operator {OPERATOR.npub[:39]}…: {why} (said: “blocked: pay”)" in lines
+    assert f"Operator {OPERATOR.npub[:12]}…: {why} (said: “blocked: pay”)" in lines
     assert f"ana: {why} (said: “blocked: pay”)" in lines
 
 

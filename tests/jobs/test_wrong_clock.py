@@ -210,5 +210,5 @@ async def test_whoever_has_heard_that_the_clock_is_in_doubt_hears_that_it_is_rig
     await tower.deliver(OPERATOR)
     tower.clock.wrong = timedelta()
     doubt, right = await tower.look(12)
-    assert doubt.endswith("If it is right: resume all.")
+    assert doubt.endswith("If it is right: resume all")
     assert right == "The computer's clock is right again. Everything goes on."

@@ -65,7 +65,7 @@ async def test_dead_on_both_sides_is_tried_anew_three_times_then_the_operator_is
         if attempt < 3:
             await at(bench, moment)
             assert await bench.states() == ["PLANNED"]
-    told = [text for text in await bench.letters() if "proven unpaid. To try again" in text]
+    told = [text for text in await bench.letters() if text.startswith("Proven unpaid: payout ")]
     assert len(told) == 1
     for _ in range(4):
         moment += step

@@ -115,6 +115,7 @@ async def counts(talk):
     return [await talk.count(table) for table in tables]
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize(
     ("who", "commands"),

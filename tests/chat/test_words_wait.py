@@ -77,6 +77,7 @@ async def held(talk):
     return rows | {"notices": notices[0]["n"]}
 
 
+@pytest.mark.slow(2)
 @pytest.mark.parametrize(
     ("who", "name"), [(who, one.name) for who in SETS for one in SETS[who].table]
 )

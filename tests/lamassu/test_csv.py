@@ -157,6 +157,7 @@ def test_byte_order_mark_is_skipped(end):
     assert rows(b"\xef\xbb\xbfa,b" + end + b"1,2" + end) == [{"a": "1", "b": "2"}]
 
 
+@pytest.mark.slow(2)
 @pytest.mark.parametrize("size_bytes", [2**20 - 6, 2**20, 2**20 + 1, 5 * 2**20])
 @pytest.mark.parametrize("field", ["x", "x\n", '""', ","])
 def test_long_field_stops_no_reading(size_bytes, field):

@@ -17,6 +17,8 @@ from dca_bot.lamassu.export_command import fill_command
 from dca_bot.lamassu.ssh import SshCsvSource, SshLimits
 from dca_bot.lamassu.ssh_login import SshServer, keyscan
 
+pytestmark = pytest.mark.outside  # an SSH server of its own for each test
+
 SINCE = datetime(2025, 5, 20, tzinfo=UTC)
 FIELD = Path(__file__).parents[1] / "data" / "field"
 TABLES = ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"]

@@ -37,6 +37,7 @@ class Examples:
         self._commands = tuple(sorted(self._counts))
         self._words = Counter(word for _, words in heard for word in set(words))
         self._found: dict[str, bytes] = {}
+        self._known_gains: dict[str, tuple[tuple[str, int], ...]] = {}
         numbers = {command: bytes([n]) for n, command in enumerate(self._commands)}
         for command, words in heard:
             for clue in self._clues(words, heard_at_least=2):
@@ -59,12 +60,23 @@ class Examples:
             for command, count in self._counts.items()
         }
         for clue in found:
-            places = self._found.get(clue, b"")
-            expected = _SMOOTHING * len(places)
-            for number in set(places):
-                gain = _log(places.count(number) * total + expected) - _log(expected)
-                scores[self._commands[number]] += _WEIGHTS[clue[0]] * gain
+            for command, gain in self._gains(clue):
+                scores[command] += gain
         return scores
+
+    def _gains(self, clue: str) -> tuple[tuple[str, int], ...]:
+        """Return what a clue adds to the scores of the commands in whose examples the clue stands."""
+        known = self._known_gains.get(clue)
+        if known is None:
+            places, total = self._found.get(clue, b""), self._counts.total()
+            expected, weight = _SMOOTHING * len(places), _WEIGHTS[clue[0]]
+            known = tuple(
+                (self._commands[number], weight * (_log(count * total + expected) - _log(expected)))
+                for number, count in Counter(places).items()
+            )
+            if places:
+                self._known_gains[clue] = known
+        return known
 
     def has_heard(self, word: str) -> bool:
         """Tell whether a word stands in an example."""

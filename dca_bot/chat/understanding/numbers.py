@@ -6,6 +6,7 @@ The invariant: a number that can be read in two ways stays as typed, for the amo
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
@@ -80,13 +81,17 @@ def is_amount(token: Token) -> bool:
 
 
 def _names(vocabulary: Vocabulary) -> _Names:
-    def values(key: str) -> dict[str, int]:
-        pairs = (pair.partition("=") for pair in vocabulary.list_of("numbers", key))
-        return {word: int(value) for word, _, value in pairs}
-
-    return _Names(
-        values("words"), values("multipliers"), vocabulary.list_of("numbers", "joined_by")
+    words, multipliers, joined_by = (
+        vocabulary.list_of("numbers", key) for key in ("words", "multipliers", "joined_by")
     )
+    return _Names(_values(words), _values(multipliers), joined_by)
+
+
+@lru_cache(maxsize=16)
+def _values(pairs: frozenset[str]) -> Mapping[str, int]:
+    """Return the values of words: `two=2` and the like."""
+    parts = (pair.partition("=") for pair in pairs)
+    return {word: int(value) for word, _, value in parts}
 
 
 def _number_at(tokens: Sequence[Token], names: _Names) -> tuple[int, int]:

@@ -18,6 +18,7 @@ _LOST, _LOST_MAX = 2, 6
 _CORRECTED, _BETWEEN = 1, 3
 """Points that a phrase loses for each corrected word, and for each word that lies between its words."""
 _FURTHER_PART = 3
+_NOTHING: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,14 @@ def joined(ranked: Sequence[Candidate], scores: Mapping[str, int]) -> list[Candi
     """
     if not scores:
         return list(ranked)
-    by_name = {one.intent: one for one in ranked}
+    by_name = {one.intent for one in ranked}
     lowest = min(scores.values())
-    found = (
-        replace(by_name.get(name, Candidate(name, 0, frozenset())), score=scores.get(name, lowest))
-        for name in {*by_name, *scores}
-    )
+    found = [replace(one, score=scores.get(one.intent, lowest)) for one in ranked]
+    found += [
+        Candidate(name, 0, _NOTHING, score=score)
+        for name, score in scores.items()
+        if name not in by_name
+    ]
     return sorted(found, key=lambda one: (-one.weight, one.intent))
 
 

@@ -358,6 +358,7 @@ def powers(total):
     return [1 << n for n in range(total.bit_length()) if total >> n & 1]
 
 
+@pytest.mark.slow(2)
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEPS, min_size=4, max_size=18))
 def test_no_payout_is_told_twice_or_lost(steps):

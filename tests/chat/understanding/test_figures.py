@@ -110,6 +110,7 @@ def test_there_are_enough_messages_that_must_never_change_anything():
     assert len(figures.rows("never")) >= 200
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize("form", FORBIDDING)
 def test_a_command_that_is_asked_denied_quoted_or_put_under_a_condition_changes_nothing(form):
     broken = []

@@ -85,8 +85,8 @@ class Alarms:
 
         A step of the computer's clock is seen here, and wakes each job that waits for an instant.
         """
-        is_well = await self._is_well()
         begun, offset, outlook = self._elapsed(), self._offset(), self._outlook()
+        is_well = await self._is_well()
         while True:
             pause_s = min(_WATCH_S, self.signals.rest_s) if is_well else _LOOK_S
             await self.signals.reach.wait(self.clock, pause_s)
@@ -99,15 +99,18 @@ class Alarms:
 
     async def _is_well(self) -> bool:
         """Tell whether nothing is out of reach, and no alarm is open or under way."""
-        connected, listening = self._outlook()
-        reached = all(part.reachable for part in self.signals.parts.values())
+        outlook = self._outlook()
         is_any = await self.database.read(alarms.is_any)
-        return connected and all(listening) and reached and not is_any
+        return all(outlook) and not is_any
 
-    def _outlook(self) -> tuple[bool, tuple[bool, ...]]:
-        """Return whether any relay is connected, and whether each listens."""
-        states = self.messenger.relay_states()
-        return self.messenger.connected() > 0, tuple(state.listening for state in states)
+    def _outlook(self) -> tuple[bool, ...]:
+        """Return whether any relay is connected, each relay listens, and each part is reachable."""
+        states, parts = self.messenger.relay_states(), self.signals.parts.values()
+        return (
+            self.messenger.connected() > 0,
+            *(state.listening for state in states),
+            *(part.reachable for part in parts),
+        )
 
     def _elapsed(self) -> timedelta:
         return self.clock.uptime().elapsed

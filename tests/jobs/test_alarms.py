@@ -135,7 +135,10 @@ async def rested(tower, **changed):
         await slept(delay_s)
         if (tower.clock.uptime().elapsed - begun).total_seconds() > happens_after:
             for name, value in changed.items():
-                setattr(tower.clock if name == "wrong" else tower, name, value)
+                if name == "lost":
+                    tower.note(value, reachable=False)
+                else:
+                    setattr(tower.clock if name == "wrong" else tower, name, value)
 
     tower.clock.sleep = sleep
     await tower.watch._rest()
@@ -149,6 +152,14 @@ async def test_watch_looks_seldom_while_all_is_well_and_soon_after_a_change(towe
     assert await rested(tower, online=False, after=100) == 120
     await tower.look(tower.clock.ahead / MINUTE + 1)
     assert await rested(tower) == 15, "while something is out of reach"
+
+
+async def test_part_that_is_lost_is_looked_at_within_a_minute(tower):
+    tower.note(Part.LNBITS, reachable=True)
+    await tower.look(5)
+    assert await rested(tower, lost=Part.LNBITS, after=100) == 120
+    await tower.watch.look_once()
+    assert await tower.sql("SELECT name FROM alarm"), "a restart doesn't delay the alarm"
 
 
 async def test_alarm_that_is_open_keeps_the_watch_awake(tower):

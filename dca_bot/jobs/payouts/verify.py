@@ -76,11 +76,13 @@ class Verifier:
             except DestinationUnavailable:
                 answer = None
         said = judge(answer, question)
-        await self.database.transact(lambda tx: self._record(tx, question, said, answer))
+        if await self.database.transact(lambda tx: self._record(tx, question, said, answer)):
+            self.signals.payouts.ring()
+            self.signals.outbox.ring()
         _log.info("payee's server asked payout=%s said=%s", short_id(question.payout_id), said)
 
-    def _record(self, tx: Tx, question: Question, said: Said, answer: VerifyAnswer | None) -> None:
-        """Record an answer; a proof of the current invoice wakes the payout worker."""
+    def _record(self, tx: Tx, question: Question, said: Said, answer: VerifyAnswer | None) -> bool:
+        """Record an answer; return whether the payout is in question, or a given-up invoice was paid."""
         now = self.clock.now()
         payout = payouts.by_id(tx, question.payout_id)
         assert payout is not None
@@ -88,14 +90,15 @@ class Verifier:
         if witnesses.was_given_up(tx, payout, question.number):
             if said is Said.SETTLED:
                 self._stop_paying_again(tx, payout, question, now)
-            return
+            return said is Said.SETTLED
         if said is Said.SETTLED and answer is not None:
             witnesses.record_verdict(
                 tx, payout, Outcome.ARRIVED, Witness.VERIFY, preimage=answer.preimage, now=now
             )
-        if payout.state in IN_QUESTION:
+        is_in_question = payout.state in IN_QUESTION
+        if is_in_question:
             deferral.look_again(tx, payout, now=now)
-            self.signals.payouts.ring()
+        return is_in_question
 
     def _stop_paying_again(self, tx: Tx, payout: Payout, question: Question, now: datetime) -> None:
         """Hold a payout whose given-up invoice was paid after all; tell of a payout that is paid twice."""

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from payout_bench import HandClock
+
 from dca_bot.core.ports import VerifyAnswer
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
@@ -23,6 +25,12 @@ async def at(bench, moment):
 async def hours(bench, first, last):
     for hour in range(first, last):
         await at(bench, hour * HOUR)
+
+
+async def quiet(bell):
+    """Let the job that a bell wakes have looked."""
+    bell.ring()
+    await bell.wait(HandClock(NOW), 0)
 
 
 async def open_holds(bench):

@@ -6,7 +6,7 @@ The same on a real LNbits whose node lies: the last tests here.
 from datetime import timedelta
 
 import pytest
-from doubt_bench import HOUR, MINUTE, UNPAID, at, hours, open_holds
+from doubt_bench import HOUR, MINUTE, UNPAID, at, hours, open_holds, quiet
 from payout_bench import hash_of, preimage_of
 from scaffold import without_triggers
 
@@ -269,7 +269,11 @@ async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_doubted):
     await hours(bench, 27, 30)
     assert await bench.states() == ["DONE"]
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
-    await hours(bench, 30, 60)
+    bench.clock.ahead = 60 * HOUR
+    await quiet(bench.verifier.signals.outbox)
+    await bench.verifier.look_once()
+    assert bench.verifier.signals.outbox._rung.is_set(), "the notice leaves at once"
+    await hours(bench, 60, 90)
     told = [text for text in await bench.letters() if "may have it twice" in text]
     assert len(told) == 1
     assert hash_of(1) in told[0]

@@ -100,6 +100,7 @@ class PayoutWorker:
             async with self._boundary.over(Guarded.PAYOUTS):
                 await self.look_once()
             self.signals.outbox.ring()
+            self.signals.verify.ring()
             await self.signals.payouts.wait(self.context.clock, await self._pause_s())
 
     async def _pause_s(self) -> float:
@@ -109,10 +110,10 @@ class PayoutWorker:
         lnbits, rest_s = self.signals.parts.get(Part.LNBITS), self.signals.rest_s
         if lnbits is None or not lnbits.reachable:
             return _HEARTBEAT_S
-        next_at, paused = await self.context.database.read(
-            lambda tx: (queue.next_try_at(tx), bot_state.paused(tx))
+        next_at = await self.context.database.read(
+            lambda tx: queue.next_try_at(tx, sent_only=bot_state.paused(tx))
         )
-        if next_at is None or paused:
+        if next_at is None:
             return rest_s
         # A payout that is due already waits for funds, or for the lease.
         until_s = (next_at - self.context.clock.now()).total_seconds()
@@ -161,9 +162,8 @@ class PayoutWorker:
         round_ = Round(paying=paying and not await context.database.read(bot_state.paused))
         for payout in due:
             await self._take(payout, round_)
+            self.signals.outbox.ring()  # A round can take minutes: no notice waits for the end.
         await context.funds.report()
-        if round_.sent:
-            self.signals.verify.ring()
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
 

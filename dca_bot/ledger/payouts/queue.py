@@ -53,11 +53,10 @@ def due(tx: Tx, now: datetime, *, limit: int = 200) -> list[Payout]:
     ]
 
 
-def next_try_at(tx: Tx) -> datetime | None:
-    """Return when the next payout of `due` is due; None if there is none, now or later."""
-    row = tx.execute(
-        f"SELECT min(try_at) AS at FROM {_OPEN} AS payout WHERE {_SENT} OR {_TO_BE_PAID}"
-    ).fetchone()
+def next_try_at(tx: Tx, *, sent_only: bool) -> datetime | None:
+    """Return when the next payout of `due` is due, or the next sent payout; None if there is none."""
+    which = _SENT if sent_only else f"{_SENT} OR {_TO_BE_PAID}"
+    row = tx.execute(f"SELECT min(try_at) AS at FROM {_OPEN} AS payout WHERE {which}").fetchone()
     return instant_or_none(row["at"])
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import shutil
 from dataclasses import replace
@@ -5,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from doubt_bench import quiet
 from lnurl_codes import code_at
 from payout_bench import Killed, killed_at_each_call
 
@@ -27,6 +29,7 @@ from dca_bot.ledger.payouts import (
     top_ups,
     transitions,
     unknown_payments,
+    witnesses,
 )
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import (
@@ -839,3 +842,49 @@ async def test_worker_looks_often_while_lnbits_is_out_of_reach_and_seldom_while_
     assert await bench.worker._pause_s() == REST_S
     bench.worker.signals.note(Part.LNBITS, reachable=False, now=bench.clock.now())
     assert await bench.worker._pause_s() == 15
+
+
+async def test_sent_payout_is_followed_while_all_is_paused(make_due):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    await bench.worker.look_once()
+    assert await bench.states() == ["SUBMITTED"]
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    assert await bench.worker._pause_s() < 60
+
+
+async def test_verifier_is_woken_for_a_pay_request_without_an_answer(make_doubted):
+    """A sleeping verifier learns of the new question, though the round has ended early."""
+    bench = await make_doubted()
+
+    async def lose(_bolt11, **_rest):
+        raise LnbitsUnavailable("The reply was lost.", fault=LnbitsFault.UNREACHABLE)
+
+    await bench.worker.look_once()
+    await quiet(bench.worker.signals.verify)
+    bench.wallet.pay = lose
+    await bench.distribute(10_000, 8_000)
+    running = asyncio.create_task(bench.worker.run())
+    woken = asyncio.create_task(bench.worker.signals.verify._rung.wait())
+    await asyncio.wait({woken}, timeout=5)
+    running.cancel()
+    assert woken.done()
+    assert await bench.database.read(witnesses.next_due_at) is not None
+
+
+async def test_notices_leave_before_a_long_round_has_ended(make_due):
+    bench = await make_due()
+    await bench.distribute(10_000, 8_000)
+    await bench.worker.look_once()
+    await bench.distribute(10_000, 8_000)
+    await bench.distribute(10_000, 8_000)
+    await quiet(bench.worker.signals.outbox)
+    pay, rung = bench.wallet.pay, []
+
+    async def watched(bolt11, **rest):
+        rung.append(bench.worker.signals.outbox._rung.is_set())
+        return await pay(bolt11, **rest)
+
+    bench.wallet.pay = watched
+    await bench.worker.look_once()
+    assert rung == [False, True]

@@ -5,7 +5,7 @@ A token keeps the text as typed, for names, addresses and codes, beside the word
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dca_bot.core.names import folded
@@ -33,6 +33,8 @@ _POSSESSIVE = re.compile(
 _SIGNS_OF_NO = {ord(sign): " no " for sign in "\u274c\u2716\U0001f6ab\U0001f44e\U0001f645"}
 """Crosses and a thumb down: beside words a negation, alone a reaction."""
 _SKIN_TONES = {ord("\U0001f3fb") + tone: None for tone in range(5)}
+_FRACTION_SLASH = "\u2044"
+"""The slash of `½` in plain characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def plain_text(text: str) -> str:
     """Return a text without invisible characters, with plain characters for full width and digits."""
     if text.isascii():
         return text
-    plain = _APOSTROPHE.sub("'", in_plain_letters(text))
+    plain = _APOSTROPHE.sub("'", in_plain_letters(text)).replace(_FRACTION_SLASH, "/")
     return "".join(map(_plain_digit, plain.translate(_SKIN_TONES)))
 
 
@@ -104,12 +106,15 @@ def tokens_of(text: str) -> Iterator[Token]:
     if not text.isascii():
         text = "".join(f" {char} " if _is_emoji(char) else char for char in text)
     is_empty = True
-    for piece in _pieces(text):
+    pieces = list(_pieces(text))
+    for place, piece in enumerate(pieces):
         is_link = "://" in piece
         address_edges = _LINK_EDGES if is_link else _ADDRESS_EDGES
         raw = piece.strip(address_edges if is_link or "@" in piece else _EDGES)
         if raw[:1].isdigit() and piece.lstrip("(").startswith("-"):
             raw = f"-{raw}"
+        if piece == "+" and _is_sum(pieces, place):
+            yield Token(piece, "plus")
         if raw:
             is_empty = False
             yield Token(raw, folded(raw))
@@ -121,6 +126,13 @@ def _pieces(text: str) -> Iterator[str]:
     """Split a line at spaces, and `100/day` before the slash; a link stays whole."""
     for piece in _POSSESSIVE.sub("", text).split():
         yield from [piece] if "://" in piece else _PER.sub(r"\1 /", piece).split()
+
+
+def _is_sum(pieces: Sequence[str], plus: int) -> bool:
+    """Tell whether a plus stands between numbers: `100 + 50`."""
+    if not 0 < plus < len(pieces) - 1:
+        return False
+    return pieces[plus - 1][-1].isdigit() and pieces[plus + 1][0].isdigit()
 
 
 def _plain_digit(char: str) -> str:

@@ -543,6 +543,29 @@ def test_sales_of_today_name_no_machine(text):
     assert understand(text, OPERATOR).first.arguments.get("filter", "today") == "today"
 
 
+@pytest.mark.parametrize("amount", ["100 + 50", "Q100 + Q50", "1,500 + 50 quetzales", "100 ½"])
+def test_a_sum_of_a_deposit_is_refused(amount):
+    """The first number alone would be another amount, with the rest in the note."""
+    assert only(understand(f"deposit ana {amount}", OPERATOR)) == (
+        "refused",
+        {"why": "wrong.amount", "command": "deposit"},
+    )
+
+
+def test_ids_are_joined_by_a_plus():
+    assert only(understand("deposit confirm 1 + 3", OPERATOR)) == (
+        "deposit confirm",
+        {"ids": "1,3"},
+    )
+
+
+def test_text_keeps_its_plus():
+    assert only(understand("message ana 2 + 2", OPERATOR)) == (
+        "message",
+        {"name": "ana", "text": "2 + 2"},
+    )
+
+
 def test_daily_ceiling_is_the_limit():
     assert only(understand("cuál es mi tope diario", CLIENT)) == ("limit", {})
 

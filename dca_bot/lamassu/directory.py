@@ -115,7 +115,10 @@ def _remedy(path: Path, file: Path) -> str:
     found = next(_alike(path, file), None)
     if found is None:
         return f"put the exported CSV files into {path}"
-    return f"there is {one_line(str(found))}: if that is meant, make it {file}"
+    place = one_line(str(found))
+    if found.name == file.name:
+        return f"there is {place}: if that is meant, name the folder {one_line(str(path / found.parent))}"
+    return f"there is {place}: if that is meant, make it {file}"
 
 
 def _alike(path: Path, file: Path) -> Iterator[Path]:

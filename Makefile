@@ -1,7 +1,7 @@
 # make setup   installs everything: .venv (dca-bot) and .lnbits (LNbits, for demo and tests)
 # make demo    shows the main job end to end; STAY=1 keeps everything running at the end
 # make test    format check, lint, types, import rules and all tests
-# make quick   the same checks and the tests that need nothing but Python, in less than a minute
+# make quick   the same checks and the tests that need nothing but Python, in about a minute
 # make test-long   the tests that are too long for every change: another seed of the kills
 # make golden  writes anew what people read in tests/data/golden, after a text was changed
 # make format  brings the code into shape

@@ -1,9 +1,12 @@
-"""The pages for readers of the code name files that exist."""
+"""The pages name files that exist, and the README each command."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PATH = re.compile(r"`((?:[a-z_]+/)+[a-z_]+)(?:\.([a-z_]+))?`")
@@ -62,3 +65,13 @@ def test_page_says_late_where_something_is_done_late(page):
     """What is late isn't "made up": the words also mean invented."""
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     assert re.findall(r"(?i)(?:\w+ )?(?:made|make|makes|making)[ -]up\b(?: \w+)?", text) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "table"), [("client", CLIENT_COMMANDS), ("operator", OPERATOR_COMMANDS)]
+)
+def test_readme_names_each_command(role, table):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| {role} \| (.*) \|$", text, re.MULTILINE)
+    assert row is not None
+    assert sorted(re.findall("`([^`]*)`", row[1])) == sorted(command.name for command in table)

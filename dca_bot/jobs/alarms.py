@@ -83,14 +83,17 @@ class Alarms:
     async def _rest(self) -> None:
         """Wait for the next look: a short while, or while all is well until something changes.
 
-        A step of the computer's clock is seen here, and wakes each job that waits for an instant.
+        A step of the computer's clock, or a computer that was asleep, is seen here, and wakes each job that
+        waits for an instant: no job's wait counts the time asleep.
         """
         begun, offset, outlook = self._elapsed(), self._offset(), self._outlook()
         is_well = await self._is_well()
+        pause_s = min(_WATCH_S, self.signals.rest_s) if is_well else _LOOK_S
         while True:
-            pause_s = min(_WATCH_S, self.signals.rest_s) if is_well else _LOOK_S
+            before = self._elapsed()
             await self.signals.reach.wait(self.clock, pause_s)
-            if abs(self._offset() - offset) > _STEP:
+            was_asleep = self._elapsed() - before > timedelta(seconds=pause_s) + _STEP
+            if was_asleep or abs(self._offset() - offset) > _STEP:
                 self.signals.step_clock()
                 return
             is_over = self._elapsed() - begun >= timedelta(seconds=self.signals.rest_s)

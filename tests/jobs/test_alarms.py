@@ -178,6 +178,21 @@ async def test_clock_that_is_set_is_seen_within_a_minute_and_wakes_the_jobs(towe
     assert all(bell._rung.is_set() for bell in (tower.signals.fixed, tower.signals.digests))
 
 
+async def test_computer_that_was_asleep_wakes_the_jobs(tower):
+    """A job's wait doesn't count the time asleep, so a run or a digest may be due already."""
+    await tower.look(5)
+    slept = tower.clock.sleep
+
+    async def sleep(delay_s):
+        await slept(delay_s + 1000)
+
+    tower.signals.reach.ring()
+    await tower.signals.reach.wait(tower.clock, 0)
+    tower.clock.sleep = sleep
+    await tower.watch._rest()
+    assert all(bell._rung.is_set() for bell in (tower.signals.fixed, tower.signals.digests))
+
+
 # Parts
 
 

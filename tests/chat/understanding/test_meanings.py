@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lnurl_codes import SPECIFIED, code_of
 
+from dca_bot.chat.understanding.intents import changes
 from dca_bot.chat.understanding.meaning import NOTHING, Certainty, Understanding
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.messages.lexicon import LEXICONS
@@ -584,3 +585,20 @@ def test_thanks_with_a_good_night_are_thanks(vocabulary):
 
 def test_who_else_saves_here_is_not_told():
     assert understand("¿quién más ahorra aquí?", CLIENT).certainty is Certainty.NONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pausar todo menos ana",
+        "pausar todos menos a ana",
+        "pause everyone but ana",
+        "confirme todos los depósitos menos el 4",
+        "ignore todos los holds menos el 4",
+        "confirm all but deposit 4",
+    ],
+)
+def test_exception_is_not_taken_for_the_rule(text):
+    """A yes to the question would do the opposite."""
+    found = understand(text, OPERATOR, frozenset({"ana"}))
+    assert not any(changes("operator", one.intent) for one in found.intents)

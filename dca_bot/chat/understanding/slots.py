@@ -29,6 +29,8 @@ _NEW_CLIENT = "client add"
 _PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
+_OF_SALES = frozenset({"today", "held"})
+"""The filters of `txs` among the values of all lists."""
 _SHORT_WORD = 2
 
 
@@ -104,8 +106,7 @@ def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> 
     if listed:
         return _choose(listed, left, vocabulary)
     if name == "txs" and param.name == "FILTER":
-        machine = _introduced(left, vocabulary)
-        return machine.token.raw if machine else ""
+        return _of_sales(left, vocabulary)
     if param.name == "IDS":
         return _ids(left, vocabulary.list_of("joining", "words"))
     if param.name == _MACHINE_AMOUNT:
@@ -135,6 +136,15 @@ def _fits(one: Said, param: Param, name: str) -> bool:
     wanted = _PLACES.get(param.name, param.name)
     is_person = name == "client" and wanted == "NAME" and "NPUB" in one.places.places
     return wanted in one.places.places or is_person
+
+
+def _of_sales(left: list[Said], vocabulary: Vocabulary) -> str:
+    """Return the filter of `txs`: the machine of `ventas de antigua`, or else `today` or `held`."""
+    machine = _introduced(left, vocabulary)
+    if machine:
+        return machine.token.raw
+    listed = _choose("filter", left, vocabulary)
+    return listed if listed in _OF_SALES else ""
 
 
 def _introduced(left: list[Said], vocabulary: Vocabulary) -> Said | None:

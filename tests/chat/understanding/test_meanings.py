@@ -539,9 +539,13 @@ def test_sales_of_a_machine(text, machine):
     assert only(understand(text, OPERATOR)) == ("txs", {"filter": machine})
 
 
-@pytest.mark.parametrize("text", ["ventas de hoy", "sales today"])
+@pytest.mark.parametrize("text", ["ventas de hoy", "sales today", "ver transacciones de hoy"])
 def test_sales_of_today_name_no_machine(text):
-    assert understand(text, OPERATOR).first.arguments.get("filter", "today") == "today"
+    assert only(understand(text, OPERATOR)) == ("txs", {"filter": "today"})
+
+
+def test_sales_that_wait():
+    assert only(understand("ventas retenidas", OPERATOR)) == ("txs", {"filter": "held"})
 
 
 @pytest.mark.parametrize("amount", ["100 + 50", "Q100 + Q50", "1,500 + 50 quetzales", "100 ½"])

@@ -163,6 +163,9 @@ def _meant(heard: _Heard, answer: Answer) -> list[Invocation | Say]:
     is_sure = understood.certainty is Certainty.SURE and understood.first.intent != REFUSED
     if heard.codes and not is_sure and answer.is_alone and len(answer.stray) <= _CODE_LENGTH:
         raise _how_to_confirm(heard)
+    named = None if is_sure else _code_among(heard)
+    if named is not None:
+        raise _how_to_confirm(heard, named)
     if len(understood.intents) > COMMANDS_MAX:
         raise refuse("unclear.too_many", most=COMMANDS_MAX)
     # A number that the reading has left out was meant as an argument: `month 3`.
@@ -265,6 +268,15 @@ def _with_codes(heard: _Heard) -> str:
     )
 
 
-def _how_to_confirm(heard: _Heard) -> CommandRefused:
-    last = heard.codes[-1]
-    return refuse("confirm.how", code=Code(last.code, last.expires_at))
+def _code_among(heard: _Heard) -> Confirmation | None:
+    """Return the open code that stands among words, written as the bot writes codes; None without one.
+
+    Nothing is confirmed by a code among other words: the words may say that the code isn't meant.
+    """
+    words = (token.raw for line in lines_of(heard.text) for token in line.tokens)
+    return next((one for one in heard.codes if one.code in words), None)
+
+
+def _how_to_confirm(heard: _Heard, named: Confirmation | None = None) -> CommandRefused:
+    code = named or heard.codes[-1]
+    return refuse("confirm.how", code=Code(code.code, code.expires_at))

@@ -23,7 +23,9 @@ def drop_all(tx: Tx, pubkey: str, now: datetime) -> Say:
     effects = [summary(one.effect) for one in confirmations.open_codes(tx, pubkey, now=now)]
     confirmations.withdraw(tx, pubkey)
     questions.close(tx, pubkey)
-    return _dropped([*([Typed(asked)] if asked else []), *effects])
+    # To ask whether to drop everything is nothing that could be dropped.
+    is_named = asked not in ("", "cancel")
+    return _dropped([*([Typed(asked)] if is_named else []), *effects])
 
 
 def drop_question(tx: Tx, pubkey: str, now: datetime) -> Say:

@@ -268,3 +268,41 @@ async def test_lnbits_out_of_reach_at_confirmation_leaves_the_code_good(talk):
     assert (await talk.client("maria")).destination.value == INVOICE_KEY
     talk.wallet.down = False
     assert "Done" in await talk.tell("maria", f"confirm {code_in(first)}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ahi va {}",
+        "{} mijo",
+        "yup {} lfg",
+        "{} lets go",
+        "here u go {}",
+        "el codigo que me dio es {}",
+        "mando el codigo {}",
+    ],
+)
+async def test_code_among_polite_words_is_an_answer(talk, text):
+    await talk.add_client("maria", balance="500")
+    asked = await talk.tell("maria", "wallet maria@example.com")
+    told = await talk.tell("maria", text.format(code_in(asked)))
+    assert told.startswith("Done. Your bitcoin goes to maria@example.com")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok confirmo lo que dice {} para lo mio",
+        "{} mercado",
+        "espera el {} no es",
+        "my cousin says {} is for her phone",
+        "no confirmes {} todavia",
+    ],
+)
+async def test_code_among_other_words_changes_nothing_and_is_asked_for_alone(talk, text):
+    await talk.add_client("maria", balance="500")
+    asked = await talk.tell("maria", "wallet maria@example.com")
+    code = code_in(asked)
+    told = await talk.tell("maria", text.format(code))
+    assert f"To confirm, send: confirm {code}" in told
+    assert "Done." in await talk.tell("maria", code)

@@ -49,7 +49,7 @@ DEEDS = [
     ("maria", "pause", "pause: Paused."),
     ("maria", "resume", "resume: Welcome back!"),
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
-    ("maria", "limit 100", "limit: Q100.00 a day"),
+    ("maria", "limit 100", "limit: Noted, and not in use yet"),
     ("maria", "notify weekly", "notify: Messages about payments from now on: one a week"),
     ("maria", "language es", "language: "),
 ]

@@ -197,3 +197,35 @@ async def test_message_in_plain_words_runs_once(maria):
     assert await maria.replies_to(yes) == []
     row = await maria.sql("SELECT count(*) AS n FROM inbox WHERE sender = ?", PEOPLE["maria"])
     assert row[0]["n"] == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["si mijo porfavor", "sí, dele", "ta bueno", "yup lfg", "yea do it", "sure thing", "bet"],
+)
+async def test_yes_as_people_say_it_answers_the_question(maria, text):
+    assert "Did you mean: pause" in await maria.tell("maria", "please stop buying for me")
+    assert "paused" in (await maria.tell("maria", text)).lower()
+
+
+async def test_condition_that_begins_like_a_yes_answers_no_question(maria):
+    assert "Did you mean: pause" in await maria.tell("maria", "please stop buying for me")
+    await maria.tell("maria", "si baja el precio")
+    assert "paused" not in (await maria.tell("maria", "settings")).lower()
+
+
+@pytest.mark.parametrize(
+    "text", ["cancel the withdrawal", "cancele el retiro", "ya no quiero el efectivo"]
+)
+async def test_request_for_cash_that_is_no_longer_wanted_is_told_with_how_to_take_it_back(
+    maria, text
+):
+    await maria.tell("maria", code_in(await maria.tell("maria", "withdraw 100")))
+    await maria.tell("maria", "wallet maria@example.com")
+    told = await maria.tell("maria", text)
+    if told.startswith("Did you mean: withdraw\n"):
+        told = await maria.tell("maria", "yes")
+    assert "You asked for Q100.00" in told
+    assert "withdraw 0" in told
+    assert await maria.count("confirmation WHERE used_at IS NULL") == 1, "the wallet still waits"
+    assert await maria.count("task WHERE answered_at IS NULL") == 1

@@ -57,9 +57,9 @@ def _limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return _start_fixed(tx, ctx, limit_minor)
     clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
     if ctx.me.mode is not Mode.FIXED:
-        return Say(
-            "limit.done_in_flow_mode", terms=_plan(rules, limit_minor), mode=_other_mode(ctx)
-        )
+        is_flow = ctx.programme.flow_enabled
+        key = "limit.done_in_flow_mode" if is_flow else "limit.done_without_mode"
+        return Say(key, terms=_plan(rules, limit_minor))
     return _with_obstacles(tx, ctx, Say("limit.done", terms=_plan(rules, limit_minor)))
 
 

@@ -7,6 +7,7 @@
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
+# make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
@@ -24,6 +25,8 @@ LNBITS := .lnbits/bin/lnbits
 # Three times the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 6
 SEED ?= 1
+SEEDS ?= 20
+DAYS ?= 3
 NODE_APPS := tests/reach/node
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
@@ -34,7 +37,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -80,6 +83,9 @@ test-long: setup
 
 transcripts: setup
 	@$(BIN)/python tests/transcripts/play.py
+
+simulate: setup
+	@$(BIN)/python tests/simulation/simulate.py --seed $(SEED) --seeds $(SEEDS) --days $(DAYS)
 
 reach: setup
 	@$(BIN)/python tests/reach/matrix.py --seed $(SEED)

@@ -1,0 +1,131 @@
+"""The bot's process in the simulated world: started, killed at any turn, started again."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from dca_bot.app import run_jobs
+from dca_bot.config import Config
+from dca_bot.ledger.store.connection import Connect
+from dca_bot.ledger.store.database import open_database
+from dca_bot.outside import Outside, programme_of
+from simulation.journal import Journal
+from simulation.network import Killed, Life
+from simulation.virtual_time import VirtualLoop
+
+T = TypeVar("T")
+OutsideOf = Callable[[Life], Outside]
+AfterChange = Callable[[sqlite3.Connection], None]
+
+
+class DirectConnection:
+    """A connection whose functions run at once in the caller's thread; fulfils `connection.Connection`.
+
+    `after_change` is called with the connection after each function that changed something.
+    """
+
+    def __init__(self, uri: str, life: Life, after_change: AfterChange) -> None:
+        self._sqlite = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
+        self._life, self._after_change, self._changes = life, after_change, 0
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function; the process can be killed before and after, and not within."""
+        self._life.check()
+        result = work(self._sqlite)
+        if self._sqlite.total_changes != self._changes:
+            self._changes = self._sqlite.total_changes
+            self._after_change(self._sqlite)
+        await asyncio.sleep(0)
+        self._life.check()
+        return result
+
+    async def aclose(self) -> None:
+        """Close the file, as the end of a process does."""
+        self._sqlite.close()
+
+
+@dataclass
+class Bot:
+    """The bot of one data folder.
+
+    `kill_within`: each life ends by a kill within so many turns of the loop; 0 for no kills.
+    """
+
+    config: Config
+    journal: Journal
+    loop: VirtualLoop
+    random: Random
+    outside_of: OutsideOf
+    after_change: AfterChange
+    kill_within: int = 0
+    kills: int = 0
+    is_stopped: bool = False
+    _lives: int = 0
+    _life: Life = field(default_factory=lambda: Life(0))
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the bot's data folder."""
+        return self.config.path(self.config.bot.data_dir)
+
+    async def live(self) -> None:
+        """Run one process until a kill or `stop`; raise the error of a process that ends by itself."""
+        self._lives += 1
+        self.journal.note(f"the bot starts, for the {self._lives}. time")
+        self._life, self._stop = Life(self._lives), asyncio.Event()
+        task = asyncio.ensure_future(self._run(self._life))
+        kill_at = self.loop.turns + self.random.randint(1, self.kill_within or 1)
+
+        def turn() -> None:
+            if self.kill_within and self.loop.turns == kill_at:
+                self._kill(task)
+
+        self.loop.on_turn = turn
+        await asyncio.wait({task})
+        self.loop.on_turn = lambda: None
+        if not self._life.is_over:
+            task.result()
+
+    def spare(self) -> None:
+        """Kill no process any more."""
+        self.kill_within = 0
+
+    def stop(self) -> None:
+        """Ask the process to end, as SIGTERM does."""
+        self.is_stopped = True
+        self.spare()
+        self._stop.set()
+
+    def connect_of(self, life: Life) -> Connect:
+        """Return how a process opens a connection to the ledger."""
+
+        async def connect(uri: str) -> DirectConnection:
+            life.check()
+            return DirectConnection(uri, life, self.after_change)
+
+        return connect
+
+    def _kill(self, task: "asyncio.Task[None]") -> None:
+        """End the process at once: no further step of the process has an effect."""
+        self._life.is_over = True
+        self.kills += 1
+        self.journal.note("the bot is killed")
+        task.cancel()
+
+    async def _run(self, life: Life) -> None:
+        database = None
+        try:
+            database = await open_database(self.data_dir, connect=self.connect_of(life))
+            outside = self.outside_of(life)
+            await run_jobs(self.config, programme_of(self.config), database, outside, self._stop)
+        except (Killed, BaseExceptionGroup, asyncio.CancelledError):
+            if not life.is_over:
+                raise
+        finally:
+            if database is not None:
+                await database.aclose()

@@ -1,0 +1,285 @@
+"""Holds the ledger's tables against the truth of the world, without any code of the program.
+
+The rules are written a second time here and in `sharing`, from docs/money.md alone.
+"""
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dca_bot.core.cash_out import CashOut
+from simulation.lamassu import Lamassu, Sale, SaleKind
+from simulation.lnbits import Lnbits
+from simulation.people import Saver
+from simulation.sharing import shared_out
+
+DAILY_MAX_MINOR = 200_000
+_TOLD = re.compile(
+    r"([\d,]+) sats? (?:\([^)]*\) )?ha(?:s|ve) arrived in your wallet|Bought: ([\d,]+) sats?"
+)
+_EARNED = re.compile(
+    r"([\d,]+) sats? of commission ha(?:s|ve) arrived|part of the commission: ([\d,]+) sats?"
+)
+_PAYOUTS = "SELECT id, amount_sat, state, coalesce(destination, '') FROM payout"
+_OPEN_PAYOUTS = (
+    "SELECT id, state, waiting FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
+    " AND NOT EXISTS (SELECT 1 FROM hold WHERE ref = payout.id AND closed_at IS NULL)"
+)
+
+
+class Violation(BaseException):
+    """A promise that was broken; no `except Exception` of the program catches it."""
+
+
+@dataclass
+class Checker:
+    """The checker of one world: `after` looks at what changed, `whole` at everything.
+
+    `is_restored`: an older copy was put back; the operators settle what the copy lacks, some of it by hand.
+    """
+
+    lamassu: Lamassu
+    lnbits: Lnbits
+    distributions: int = 0
+    payouts: int = 0
+    is_restored: bool = False
+    _last: int = 0
+
+    def after(self, ledger: sqlite3.Connection) -> None:
+        """Check the distributions that were recorded since the last look; raise Violation."""
+        for rowid, id_, kind in ledger.execute(
+            "SELECT rowid, id, kind FROM distribution WHERE rowid > ? ORDER BY rowid", (self._last,)
+        ).fetchall():
+            self._last = rowid
+            self.distributions += 1
+            if kind == "flow":
+                self._check_flow(ledger, id_)
+
+    def go_on_with(self, ledger: sqlite3.Connection) -> None:
+        """Go on with a copy that was put in the ledger's place; what the copy has was checked once."""
+        (self._last,) = ledger.execute(
+            "SELECT coalesce(max(rowid), 0) FROM distribution"
+        ).fetchone()
+        self.is_restored = True
+
+    def whole(self, ledger: sqlite3.Connection) -> None:
+        """Check all that must hold at any moment; raise Violation."""
+        _check_entries(ledger)
+        _check_shares(ledger)
+        _check_fixed(ledger)
+        self._check_once_only()
+        self._check_payouts(ledger)
+
+    def settled(self, ledger: sqlite3.Connection, savers: Iterable[Saver]) -> None:
+        """Check that all that was promised has come to pass, after some quiet days; raise Violation."""
+        self.whole(ledger)
+        for id_, state, waiting in ledger.execute(_OPEN_PAYOUTS):
+            _hold(f"payout {id_} is {state} ({waiting}), and nobody was asked", is_kept=False)
+        (unsent,) = ledger.execute(
+            "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+        ).fetchone()
+        _hold(f"{unsent} messages have not left", is_kept=not unsent)
+        self._check_sales(ledger)
+        for saver in () if self.is_restored else savers:
+            _check_told(ledger, saver)
+        (self.payouts,) = ledger.execute(
+            "SELECT count(*) FROM payout WHERE state = 'DONE'"
+        ).fetchone()
+
+    # A distribution
+
+    def _check_flow(self, ledger: sqlite3.Connection, id_: str) -> None:
+        at, sat, minor, commission_sat, left_over_sat = ledger.execute(
+            "SELECT at, principal_sat, principal_minor, commission_sat, unallocated_sat"
+            " FROM distribution WHERE id = ?",
+            (id_,),
+        ).fetchone()
+        _hold(f"{id_} was shared out and never sold", is_kept=id_ in self.lamassu.sales)
+        sale = self.lamassu.sales[id_]
+        shares = _shares(ledger, id_)
+        if self.is_restored and sale.row(self.lamassu.time.now()) is None:
+            # Neither ledger nor Lamassu knows the sale: LNbits' payments alone tell of it.
+            _hold(f"{id_}: {shares}, not as paid", is_kept=shares == self._paid(ledger, id_))
+            return
+        wanted = _amounts(sale, minor)
+        found = (minor, sat, commission_sat)
+        _hold(f"{id_}: amounts {found}, not {wanted}", is_kept=found == wanted)
+        rule = shared_out(_balances(ledger, id_, at), minor, sat)
+        # After an older copy was put back, a sale that can't come out as it did is recorded as it was paid.
+        is_as_paid = self.is_restored and shares == self._paid(ledger, id_)
+        _hold(f"{id_}: shares {shares}, not {rule}", is_kept=shares == rule or is_as_paid)
+        given_sat = sum(share_sat for _, share_sat in shares.values())
+        _hold(
+            f"{id_}: {given_sat} + {left_over_sat} sats", is_kept=given_sat + left_over_sat == sat
+        )
+
+    def _paid(self, ledger: sqlite3.Connection, id_: str) -> dict[int, tuple[int, int]]:
+        """Return what LNbits has paid of a distribution: {client: (minor units, sats)}."""
+        clients = dict(ledger.execute("SELECT name, id FROM client"))
+        found = {}
+        for row in self.lnbits.rows:
+            extra = row.payment.extra or {}
+            if extra["distributions"] == [id_] and row.payment.status == "success":
+                part = (extra["fiat_minor"], -row.payment.amount_msat // 1000)
+                found[clients[extra["client"]]] = part
+        return found
+
+    # Payments
+
+    def _check_once_only(self) -> None:
+        """Each part of a distribution has reached its client once at most, whatever the ledger knows."""
+        parts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for row in self.lnbits.rows:
+            extra = row.payment.extra or {}
+            if self.lnbits.invoices[row.bolt11].received_at is not None:
+                for distribution_id in extra["distributions"]:
+                    parts[distribution_id, extra["client"]] += 1
+        for part, count in parts.items():
+            _hold(f"{part} was paid {count} times", is_kept=count == 1)
+
+    def _check_payouts(self, ledger: sqlite3.Connection) -> None:
+        """Each payout has brought its amount to its payee, if and only if the ledger says so."""
+        received = self._received()
+        for id_, sat, state, destination in ledger.execute(_PAYOUTS).fetchall():
+            made = received.get(id_)
+            if made is None:
+                _hold(f"payout {id_} is done, and nobody received it", is_kept=state != "DONE")
+                continue
+            is_open_question = self.is_restored and state in ("HELD", "CANCELLED")
+            payee, msat = made
+            is_right = msat == sat * 1000 and destination == payee and state != "CANCELLED"
+            _hold(
+                f"payout {id_} ({state}, {sat} sats to {destination}): {payee} got {msat} msat",
+                is_kept=is_right or is_open_question,
+            )
+
+    def _received(self) -> dict[str, tuple[str, int]]:
+        """Return who received how much by payouts' ids: {payout: (payee, msat)}."""
+        found = {}
+        for row in self.lnbits.rows:
+            made = self.lnbits.invoices[row.bolt11]
+            if made.received_at is not None:
+                payee = made.wallet or made.payee
+                found[row.payment.external_id] = (payee, made.invoice.amount_msat)
+        return found
+
+    # Promises
+
+    def _check_sales(self, ledger: sqlite3.Connection) -> None:
+        """Each clean sale was shared out."""
+        states = dict(ledger.execute("SELECT id, state FROM cash_out"))
+        for sale in self.lamassu.sales.values():
+            state = states.get(sale.id, "unknown")
+            is_given_up = self.is_restored and state == "ignored"
+            is_kept = sale.kind is not SaleKind.CLEAN or state == "distributed" or is_given_up
+            _hold(f"sale {sale.id} of {sale.left_at} is {state}", is_kept=is_kept)
+
+
+def _check_entries(ledger: sqlite3.Connection) -> None:
+    """Each account has the sum of its entries, and nobody is below zero."""
+    sums: defaultdict[int, int] = defaultdict(int)
+    for source, target, amount in ledger.execute(
+        "SELECT from_account, to_account, amount FROM entry"
+    ):
+        sums[source] -= amount
+        sums[target] += amount
+    for id_, kind, balance in ledger.execute("SELECT id, kind, balance FROM account"):
+        _hold(f"account {kind} has {balance}, not {sums[id_]}", is_kept=sums[id_] == balance)
+        is_below = kind in ("balance", "owed") and balance < 0
+        _hold(f"account {kind} is below zero", is_kept=not is_below)
+
+
+def _check_shares(ledger: sqlite3.Connection) -> None:
+    """Each payout is of the sats of its shares."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for payout_id, sat in ledger.execute(
+        "SELECT payout_id, sat FROM share WHERE payout_id IS NOT NULL"
+    ):
+        sums[payout_id] += sat
+    for id_, sat, state, _ in ledger.execute(_PAYOUTS):
+        is_kept = state == "MERGED" or sums[id_] == sat
+        _hold(f"payout {id_} of {sat} sats, its shares {sums[id_]}", is_kept=is_kept)
+
+
+def _check_fixed(ledger: sqlite3.Connection) -> None:
+    """No client gives more than the programme's limit on a local date."""
+    for client, day, minor in ledger.execute(
+        "SELECT client_id, day, sum(minor) FROM share JOIN distribution ON distribution.id ="
+        " distribution_id WHERE kind = 'fixed' GROUP BY 1, 2"
+    ):
+        _hold(f"client {client} gave {minor} on {day}", is_kept=minor <= DAILY_MAX_MINOR)
+
+
+def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
+    """Each payment was told once: the sats in a client's messages are the sats that arrived."""
+    (done_sat,) = ledger.execute(
+        "SELECT coalesce(sum(amount_sat), 0) FROM payout JOIN client ON client.id = client_id"
+        " WHERE payout.state = 'DONE' AND pubkey = ?",
+        (saver.pubkey,),
+    ).fetchone()
+    texts = [letter.text for letter in saver.mailbox.letters]
+    told_sat = sum(_told_sat(text) for text in texts)
+    is_kept = told_sat <= done_sat if saver.was_silent else told_sat == done_sat
+    _hold(
+        f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats, got {done_sat}",
+        is_kept=is_kept,
+    )
+
+
+def _told_sat(text: str) -> int:
+    found = _TOLD.findall(text) + _EARNED.findall(text)
+    return sum(int((one or other).replace(",", "")) for one, other in found)
+
+
+def _shares(ledger: sqlite3.Connection, id_: str) -> dict[int, tuple[int, int]]:
+    rows = ledger.execute(
+        "SELECT client_id, minor, sat FROM share WHERE distribution_id = ?", (id_,)
+    )
+    return {client: (minor, sat) for client, minor, sat in rows}
+
+
+def _balances(ledger: sqlite3.Connection, id_: str, at: int) -> Mapping[int, int]:
+    """Return the balances that count for a distribution that was just recorded: {client: minor units}.
+
+    What the clients had before, less the deposits that were confirmed after the sale.
+    """
+    rows = ledger.execute(
+        "SELECT client.id,"
+        " (SELECT coalesce(sum(iif(to_account = account.id, amount, -amount)), 0) FROM entry"
+        "   WHERE account.id IN (to_account, from_account)"
+        "   AND posting_id < (SELECT id FROM posting WHERE distribution_id = ?1)),"
+        " (SELECT coalesce(sum(amount_minor), 0) FROM deposit WHERE client_id = client.id"
+        "   AND state = 'confirmed' AND confirmed_at > ?2)"
+        " FROM client JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
+        " WHERE role = 'client' AND state = 'active' AND mode = 'flow' AND destination IS NOT NULL",
+        (id_, at),
+    ).fetchall()
+    return {client: max(0, balance - later) for client, balance, later in rows}
+
+
+def _amounts(sale: Sale, minor: int) -> tuple[int, int, int]:
+    """Return what is shared out of a sale, by its first complete row: (minor, sats, sats of commission)."""
+    row = next(shown for _, shown in sale.shown if shown is not None and shown.dispense)
+    whole_minor, whole_sat = int(Fraction(row.fiat or 0) * 100), _principal_sat(row)
+    whole_commission_sat = int(row.crypto_atoms or 0) - whole_sat
+    wanted_minor = sale.left_minor if sale.kind is SaleKind.PARTIAL else whole_minor
+    return (
+        wanted_minor,
+        whole_sat * minor // whole_minor,
+        whole_commission_sat * minor // whole_minor,
+    )
+
+
+def _principal_sat(row: CashOut) -> int:
+    """Return the sats of a sale without commission and fixed fee, rounded down."""
+    fiat, fee = Fraction(row.fiat or 0), Fraction(row.fixed_fee or 0)
+    worth = Fraction(row.crypto_atoms or 0) * (1 - Fraction(row.commission or 0))
+    return int(worth * fiat / (fiat + fee))
+
+
+def _hold(what: str, *, is_kept: bool) -> None:
+    if not is_kept:
+        raise Violation(what)

@@ -1,0 +1,209 @@
+"""Simulated relays and people: messages are lost, late, doubled; what a relay has taken is never lost."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from dca_bot.core.delivery import RelayAnswer, Undelivered
+from dca_bot.core.ports import (
+    DmProtocol,
+    IncomingMessage,
+    OutgoingMessage,
+    RelayHeard,
+    SoughtPerson,
+)
+from dca_bot.core.relay_lists import RelayList, RelayListKind
+from dca_bot.core.relay_state import RelayState
+from simulation.journal import Journal
+from simulation.network import Life, Weather
+from simulation.virtual_time import WorldTime
+
+RELAYS = ("wss://relay-1.example", "wss://relay-2.example")
+_STORED_FOR = timedelta(hours=12)
+_ANSWER_LIMIT_S = 10
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that a person has received."""
+
+    at: datetime
+    text: str
+
+
+@dataclass
+class Mailbox:
+    """A person's app: shows each message once, however many relays bring it."""
+
+    pubkey: str
+    letters: list[Letter] = field(default_factory=list)
+    heard: Callable[[Letter], None] = lambda _letter: None
+    _seen: set[str] = field(default_factory=set)
+
+    def take(self, message_id: str, letter: Letter) -> bool:
+        """Show a message, unless it was shown before; tell whether it is shown."""
+        if message_id in self._seen:
+            return False
+        self._seen.add(message_id)
+        self.letters.append(letter)
+        self.heard(letter)
+        return True
+
+
+@dataclass
+class Relays:
+    """All relays, and the apps of all people who read there."""
+
+    time: WorldTime
+    journal: Journal
+    random: Random
+    weather: Weather
+    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+    stored: list[IncomingMessage] = field(default_factory=list)
+    listener: "asyncio.Queue[IncomingMessage] | None" = None
+    sent: int = 0
+
+    def mailbox(self, pubkey: str) -> Mailbox:
+        """Return a person's app."""
+        return self.mailboxes.setdefault(pubkey, Mailbox(pubkey))
+
+    def write(self, sender: str, text: str) -> None:
+        """Send a person's message to the bot."""
+        self.sent += 1
+        now = self.time.now()
+        self.journal.note(f"{sender[:8]} writes {text!r}")
+        message_id = hashlib.sha256(f"{sender} {self.sent}".encode()).hexdigest()
+        delay_s = self.random.uniform(0.05, 2)
+        if self.random.random() < self.weather.fault_rate:
+            delay_s = self.random.uniform(5, 3600)
+        for relay in RELAYS[: 1 + (self.random.random() < 0.5)]:
+            message = IncomingMessage(
+                message_id, sender, text, now.replace(microsecond=0), DmProtocol.NIP17, relay
+            )
+            self.time.loop.call_later(delay_s, self._store, message)
+            delay_s += self.random.uniform(0, 1)
+
+    def take(self, event: str) -> None:
+        """Keep an event of the bot, and pass it on to the recipient."""
+        values = json.loads(event)
+        mailbox = self.mailbox(values["recipient"])
+        letter = Letter(self.time.now(), values["text"])
+        if mailbox.take(values["id"], letter):
+            self.journal.note(f"{mailbox.pubkey[:8]} reads {letter.text!r}")
+
+    def _store(self, message: IncomingMessage) -> None:
+        self.stored.append(message)
+        if self.listener is not None:
+            self.listener.put_nowait(_arriving(message, self.time.now()))
+
+
+@dataclass
+class RelayClient:
+    """The messages of one bot process; fulfils `core.ports.Messenger`."""
+
+    relays: Relays
+    life: Life
+    weather: Weather
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def incoming(self) -> AsyncIterator[IncomingMessage]:
+        self.life.check()
+        queue: asyncio.Queue[IncomingMessage] = asyncio.Queue()
+        since = self.relays.time.now() - _STORED_FOR
+        for message in self.relays.stored:
+            if message.sent_at >= since:
+                queue.put_nowait(message)
+        self.relays.listener = queue
+        while True:
+            message = await queue.get()
+            self.life.check()
+            yield message
+
+    async def look_up(
+        self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
+    ) -> bool:
+        await asyncio.sleep(self.weather.way_s())
+        self.life.check()
+        if self.weather.is_away:
+            return False
+        event = json.dumps({"tags": [["relay", url] for url in RELAYS]})
+        for person in people:
+            await found(RelayList(person.pubkey, RelayListKind.INBOX, 1, RELAYS, event))
+        return True
+
+    def seal(self, message: OutgoingMessage) -> str:
+        values = {
+            "recipient": message.recipient,
+            "text": message.text,
+            "created_at": message.created_at.isoformat(),
+        }
+        rumor = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return json.dumps({**values, "id": rumor})
+
+    async def deliver(
+        self,
+        event_json: str,
+        waves: Sequence[Sequence[str]],
+        counting: Collection[str],
+        *,
+        bulk: bool = False,  # noqa: ARG002
+    ) -> Sequence[RelayAnswer]:
+        answers: list[RelayAnswer] = []
+        for wave in waves:
+            answers += [await self._publish(event_json, url) for url in wave]
+            if any(one.accepted and one.relay in counting for one in answers):
+                break
+        return answers
+
+    async def _publish(self, event_json: str, url: str) -> RelayAnswer:
+        self.life.check()
+        if self.weather.is_away or url in self.relays.down or url not in RELAYS:
+            await asyncio.sleep(self.weather.way_s())
+            self.life.check()
+            return RelayAnswer(url, accepted=False, reason=Undelivered.NO_CONNECTION)
+        is_faulty = self.weather.random.random() < self.weather.fault_rate
+        is_lost = is_faulty and self.weather.random.random() < 0.5
+        if not is_lost:
+            self.relays.time.loop.call_later(self.weather.way_s(), self.relays.take, event_json)
+        await asyncio.sleep(_ANSWER_LIMIT_S if is_faulty else self.weather.most_s * 2)
+        self.life.check()
+        if is_faulty:
+            return RelayAnswer(url, accepted=False, reason=Undelivered.NO_ANSWER)
+        return RelayAnswer(url, accepted=True)
+
+    async def profile_names(self, _pubkeys: Sequence[str]) -> Mapping[str, str]:
+        return {}
+
+    async def profile_address(self, _person: SoughtPerson) -> str:
+        return ""
+
+    def connected(self) -> int:
+        return 0 if self.weather.is_away else len(set(RELAYS) - self.relays.down)
+
+    def relay_states(self) -> Sequence[RelayState]:
+        return ()
+
+    def take_refused(self, _count: int) -> Sequence[bytes]:
+        return ()
+
+    def heard(self) -> Sequence[RelayHeard]:
+        return ()
+
+
+def _arriving(message: IncomingMessage, now: datetime) -> IncomingMessage:
+    return IncomingMessage(
+        message.id,
+        message.sender,
+        message.text,
+        message.sent_at,
+        message.protocol,
+        message.relay,
+        arrived_at=now,
+    )

@@ -97,7 +97,7 @@ async def judge(cast: Cast, person: "Person", bot: Bot) -> list[Outcome]:
 
 def is_answer(text: str, command: str) -> bool:
     """Tell whether a message of the bot's answers a command: it repeats the command's amount."""
-    return f" Q{command.split()[1]} " in f" {text} "
+    return f"Q{command.split()[1]}" in text.split()
 
 
 def _behind(places: Sequence[int]) -> list[int]:

@@ -54,7 +54,7 @@ class DailySummary:
 
     def _pause_s(self) -> float:
         now, at, zone = self.clock.now(), self.programme.summary_time, self.programme.timezone
-        return min((next_due(now, at, zone) - now).total_seconds(), self.signals.rest_s)
+        return self.signals.pause_s(now, next_due(now, at, zone))
 
     async def _look(self) -> None:
         due = await self.database.transact(self._due)

@@ -52,7 +52,7 @@ class Digests:
 
     def _pause_s(self) -> float:
         now, at, zone = self.clock.now(), self.programme.digest_time, self.programme.timezone
-        return min((next_due(now, at, zone) - now).total_seconds(), self.signals.rest_s)
+        return self.signals.pause_s(now, next_due(now, at, zone))
 
     async def _write_due(self) -> None:
         now = self.clock.now()

@@ -106,10 +106,10 @@ class Outbox:
         return picked
 
     async def _pause_s(self) -> float:
-        next_at, rest_s = await self.database.read(outbox.next_try_at), self.signals.rest_s
-        if next_at is None or self._busy or self._retrying:
-            return rest_s
-        return min(max((next_at - self.clock.now()).total_seconds(), 0.0), rest_s)
+        next_at = await self.database.read(outbox.next_try_at)
+        if self._busy or self._retrying:
+            return self.signals.rest_s  # The end of each rings.
+        return self.signals.pause_s(self.clock.now(), next_at)
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:

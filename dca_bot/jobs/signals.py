@@ -59,6 +59,15 @@ class Signals:
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
 
+    def pause_s(self, now: datetime, until: datetime | None, *, least_s: float = 0) -> float:
+        """Return how long a job sleeps that has nothing to do before `until`; None for no known instant.
+
+        The sleep is `least_s` long at least, and never longer than `rest_s`.
+        """
+        if until is None:
+            return self.rest_s
+        return min(max((until - now).total_seconds(), least_s), self.rest_s)
+
     def step_clock(self) -> None:
         """Wake each job that waits for an instant: the computer's clock was set."""
         for bell in (

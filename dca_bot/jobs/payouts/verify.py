@@ -60,10 +60,8 @@ class Verifier:
         await asyncio.gather(*(self._ask(question, room) for question in due))
 
     async def _pause_s(self) -> float:
-        next_at, rest_s = await self.database.read(witnesses.next_due_at), self.signals.rest_s
-        if next_at is None:
-            return rest_s
-        return min(max((next_at - self.clock.now()).total_seconds(), LOOK_S), rest_s)
+        next_at = await self.database.read(witnesses.next_due_at)
+        return self.signals.pause_s(self.clock.now(), next_at, least_s=LOOK_S)
 
     async def _look(self) -> None:
         async with self._boundary.over(Guarded.VERIFY):

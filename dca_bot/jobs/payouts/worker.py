@@ -107,17 +107,14 @@ class PayoutWorker:
         """Return how long nothing is to be done by time alone: until the next payout's try, for example."""
         if self._reconciled_at is None:
             return _FIRST_RETRY_S
-        lnbits, rest_s = self.signals.parts.get(Part.LNBITS), self.signals.rest_s
+        lnbits = self.signals.parts.get(Part.LNBITS)
         if lnbits is None or not lnbits.reachable:
             return _HEARTBEAT_S
         next_at = await self.context.database.read(
             lambda tx: queue.next_try_at(tx, sent_only=bot_state.paused(tx))
         )
-        if next_at is None:
-            return rest_s
         # A payout that is due already waits for funds, or for the lease.
-        until_s = (next_at - self.context.clock.now()).total_seconds()
-        return min(max(until_s, _HEARTBEAT_S), rest_s)
+        return self.signals.pause_s(self.context.clock.now(), next_at, least_s=_HEARTBEAT_S)
 
     async def look_once(self) -> None:
         """Catch up after a start, work a round, reconcile once an hour, and note whether LNbits answers."""

@@ -193,6 +193,6 @@ def _next_run(tx: Tx, ctx: Context) -> Say:
 
 def _given(tx: Tx, ctx: Context, run: Run) -> int:
     """Return the fiat that a run would take of the client now."""
-    clients = [one for one in fixed_mode.fixed_clients(tx, run.day) if one.id == ctx.me.id]
-    given = amounts(run, clients, ctx.programme.fixed.daily_limit_max_minor)
+    me = fixed_mode.fixed_clients(tx, run.day, only_id=ctx.me.id)
+    given = amounts(run, me, ctx.programme.fixed.daily_limit_max_minor)
     return given.get(ctx.me.id, 0)

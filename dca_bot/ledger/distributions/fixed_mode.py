@@ -16,17 +16,19 @@ from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
 
 
-def fixed_clients(tx: Tx, day: date) -> list[FixedClient]:
+def fixed_clients(tx: Tx, day: date, *, only_id: int | None = None) -> list[FixedClient]:
     """Return the clients who take part in fixed mode at present, with the fiat given on the date already.
 
-    Shares of cancelled payouts count too: a date never gives a client more than the daily limit.
+    `only_id`: the client to read alone. Shares of cancelled payouts count too: a date never gives a client
+    more than the daily limit.
     """
+    only, values = ("", ()) if only_id is None else (" AND id = ?", (only_id,))
     rows = tx.execute(
         "SELECT id, fixed_limit_minor, balance_minor,"
         " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
         "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
-        " FROM participant WHERE mode = 'fixed' ORDER BY id",
-        (day.isoformat(),),
+        f" FROM participant WHERE mode = 'fixed'{only} ORDER BY id",
+        (day.isoformat(), *values),
     )
     return [
         FixedClient(

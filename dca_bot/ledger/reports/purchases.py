@@ -1,7 +1,10 @@
 """A client's purchases; cancelled purchases don't count."""
 
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 from dca_bot.core.stats import Purchase
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
@@ -34,18 +37,8 @@ def since(tx: Tx, client_id: int, start: datetime | None) -> Bought:
         (client_id,),
     )
     start_us = micros(start) if start else 0
-    purchases, commission_sat = [], 0
-    for row in rows:
-        if row["processed_at"] < start_us:
-            break
-        if row["at"] < start_us or row["state"] == "CANCELLED":
-            continue
-        if row["kind"] == COMMISSION_SPLIT:
-            commission_sat += row["sat"]
-        else:
-            at = instant(row["at"])
-            purchases.append(Purchase(at, row["minor"], row["sat"], row["payout_id"]))
-    return Bought(tuple(purchases), commission_sat)
+    recent = takewhile(lambda row: row["processed_at"] >= start_us, rows)
+    return _bought(row for row in recent if row["at"] >= start_us and row["state"] != "CANCELLED")
 
 
 def within(tx: Tx, client_id: int, span: Span) -> Bought:
@@ -61,14 +54,8 @@ def within(tx: Tx, client_id: int, span: Span) -> Bought:
         " WHERE distribution.at >= ? AND distribution.at < ?"
         " AND coalesce(payout.state, '') <> 'CANCELLED' ORDER BY distribution.at DESC",
         (client_id, micros(span[0]), micros(span[1])),
-    ).fetchall()
-    bought = (
-        Purchase(instant(row["at"]), row["minor"], row["sat"], row["payout_id"])
-        for row in rows
-        if row["kind"] != COMMISSION_SPLIT
     )
-    commission_sat = sum(row["sat"] for row in rows if row["kind"] == COMMISSION_SPLIT)
-    return Bought(tuple(bought), commission_sat)
+    return _bought(rows)
 
 
 def sales_since(tx: Tx, start: datetime) -> tuple[int, datetime | None]:
@@ -138,3 +125,15 @@ def got(tx: Tx, client_id: int) -> Got:
     if row is None:
         return Got()
     return Got(row["bought_sat"], row["spent_minor"], row["earned_sat"])
+
+
+def _bought(rows: Iterable[sqlite3.Row]) -> Bought:
+    """Tell the purchases among shares from the commission."""
+    purchases, commission_sat = [], 0
+    for row in rows:
+        if row["kind"] == COMMISSION_SPLIT:
+            commission_sat += row["sat"]
+        else:
+            at = instant(row["at"])
+            purchases.append(Purchase(at, row["minor"], row["sat"], row["payout_id"]))
+    return Bought(tuple(purchases), commission_sat)

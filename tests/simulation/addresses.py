@@ -19,7 +19,6 @@ class Address:
     name: str
     min_sat: int = 1
     has_verify: bool = False
-    is_down: bool = False
 
 
 @dataclass
@@ -61,8 +60,6 @@ class AddressServers:
         address = self.addresses.get(name)
         if address is None:
             raise DestinationRefused(Refusal.UNKNOWN)
-        if address.is_down:
-            raise DestinationUnavailable(Refusal.UNREACHABLE, "The server does not answer.")
         return address
 
 

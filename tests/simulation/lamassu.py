@@ -151,28 +151,22 @@ class Lamassu:
         return Sale(id_, kind, left_at, minor, tuple(shown))
 
     def _dispensed(self, begun: CashOut, at: datetime, count: int) -> CashOut:
-        action = Action(len(self.sales) * 2 + 1, "dispense", at, ((_NOTE, count),))
-        return replace(
-            begun,
-            confirmed_at=at,
-            status="confirmed",
-            received_crypto_atoms=begun.crypto_atoms,
-            dispense=True,
-            dispense_confirmed=True,
-            actions=(action,),
-        )
+        return replace(self._paid(begun, at, "dispense", count), dispense_confirmed=True)
 
-    def _jammed(self, begun: CashOut, at: datetime, given: int) -> CashOut:
-        action = Action(len(self.sales) * 2 + 1, "dispenseError", at, ((_NOTE, given),))
+    def _jammed(self, begun: CashOut, at: datetime, count: int) -> CashOut:
+        jammed = self._paid(begun, at, "dispenseError", count)
+        return replace(jammed, error="CashBoxJam", error_code="dispenseError")
+
+    def _paid(self, begun: CashOut, at: datetime, action: str, count: int) -> CashOut:
+        """Return the row of a sale whose coins have come, with the machine's report of the notes."""
+        report = Action(len(self.sales) * 2 + 1, action, at, ((_NOTE, count),))
         return replace(
             begun,
             confirmed_at=at,
             status="confirmed",
             received_crypto_atoms=begun.crypto_atoms,
             dispense=True,
-            error="CashBoxJam",
-            error_code="dispenseError",
-            actions=(action,),
+            actions=(report,),
         )
 
 

@@ -76,7 +76,6 @@ class Lnbits:
     random: Random
     mischief: Mischief
     price: Decimal = Decimal(800_000)
-    is_price_known: bool = True
     balance_msat: int = 0
     wallets: dict[str, str] = field(default_factory=dict)
     invoices: dict[str, MadeInvoice] = field(default_factory=dict)
@@ -114,6 +113,8 @@ class Lnbits:
         )
         made = MadeInvoice(invoice, preimage.hex(), wallet, payee)
         self.invoices[invoice.bolt11] = self.by_hash[payment_hash] = made
+        if wallet:
+            self.credits[wallet][payment_hash] = Credit(PaymentStatus.PENDING, amount_msat)
         return invoice
 
     def pay_top_up(self, bolt11: str) -> None:
@@ -270,7 +271,7 @@ class LnbitsClient:
         return await self._ask(lambda: self.server.balance_msat)
 
     async def price(self, _currency: str) -> Decimal | None:
-        return await self._ask(lambda: self.server.price if self.server.is_price_known else None)
+        return await self._ask(lambda: self.server.price)
 
     async def identify(self, key: str) -> KeyKind:
         if key not in self.server.wallets:
@@ -280,16 +281,12 @@ class LnbitsClient:
     async def request_invoice(
         self, invoice_key: str, *, amount_sat: int, expiry_s: int, **_marks: Any
     ) -> Invoice:
-        made = await self._ask(
+        life = timedelta(seconds=expiry_s)
+        return await self._ask(
             lambda: self.server.make_invoice(
-                amount_msat=amount_sat * 1000,
-                life=timedelta(seconds=expiry_s),
-                wallet=invoice_key,
+                amount_msat=amount_sat * 1000, life=life, wallet=invoice_key
             )
         )
-        row = Credit(PaymentStatus.PENDING, made.amount_msat)
-        self.server.credits[invoice_key].setdefault(made.payment_hash, row)
-        return made
 
     async def decode(self, bolt11: str) -> Invoice:
         return await self._ask(lambda: self.server.invoices[bolt11].invoice)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from random import Random
 
 from dca_bot.nostr.keys import SecretKey
-from simulation.addresses import Address
 from simulation.books import Books, OpenHold
 from simulation.lamassu import Lamassu
 from simulation.lnbits import Lnbits
@@ -92,7 +91,6 @@ class Saver(Person):
 
     name: str = ""
     destination: str = ""
-    address: Address | None = None
     was_silent: bool = False
 
     def act(self) -> None:

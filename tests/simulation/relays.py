@@ -63,7 +63,6 @@ class Relays:
     random: Random
     weather: Weather
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-    down: set[str] = field(default_factory=set)
     stored: list[IncomingMessage] = field(default_factory=list)
     listener: "asyncio.Queue[IncomingMessage] | None" = None
     sent: int = 0
@@ -164,7 +163,7 @@ class RelayClient:
 
     async def _publish(self, event_json: str, url: str) -> RelayAnswer:
         self.life.check()
-        if self.weather.is_away or url in self.relays.down or url not in RELAYS:
+        if self.weather.is_away or url not in RELAYS:
             await asyncio.sleep(self.weather.way_s())
             self.life.check()
             return RelayAnswer(url, accepted=False, reason=Undelivered.NO_CONNECTION)
@@ -185,7 +184,7 @@ class RelayClient:
         return ""
 
     def connected(self) -> int:
-        return 0 if self.weather.is_away else len(set(RELAYS) - self.relays.down)
+        return 0 if self.weather.is_away else len(RELAYS)
 
     def relay_states(self) -> Sequence[RelayState]:
         return ()

@@ -1,4 +1,4 @@
-"""Virtual time: an event loop that leaps from timer to timer, and computers whose clocks may be wrong."""
+"""Virtual time: an event loop that leaps from timer to timer, and the clock of the bot's computer."""
 
 import asyncio
 import selectors
@@ -78,29 +78,19 @@ class WorldTime:
 
 
 class ComputerClock:
-    """The clock of the bot's computer; fulfils `core.ports.Clock`.
-
-    `ahead`: how far the clock is ahead of the true time. `boot` counts the computer's starts.
-    """
+    """The clock of the bot's computer, which is right; fulfils `core.ports.Clock`."""
 
     def __init__(self, time: WorldTime) -> None:
         self._time = time
-        self.ahead = timedelta()
-        self.boot = 1
         self._booted_at = time.now()
 
     def now(self) -> datetime:
         """Return the time that the computer shows."""
-        return self._time.now() + self.ahead
+        return self._time.now()
 
     def uptime(self) -> Uptime:
         """Return how long the computer has run since its start."""
-        return Uptime(f"boot-{self.boot}", self._time.now() - self._booted_at)
-
-    def restart(self) -> None:
-        """Start the computer anew."""
-        self.boot += 1
-        self._booted_at = self._time.now()
+        return Uptime("boot", self._time.now() - self._booted_at)
 
     async def sleep(self, delay_s: float) -> None:
         """Let time pass."""

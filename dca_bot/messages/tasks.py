@@ -32,6 +32,14 @@ def of_client(tx: Tx, client_id: int, *, has_words: bool = False) -> Say:
     return Say("task.of_client", lines=lines) if lines else NOTHING
 
 
+def requested(tx: Tx, client_id: int) -> Say:
+    """Tell a client of the client's open request for cash; NOTHING without a request."""
+    asked = tasks.requested_cash(tx, client_id)
+    if asked is None:
+        return NOTHING
+    return Say("request.waiting", amount=Fiat(asked.amount_minor), at=Moment(asked.asked_at))
+
+
 def _line(task: Task) -> Say:
     if task.kind is TaskKind.CONTACT:
         return Say("task.contact", name=task.client_name, at=Moment(task.asked_at))

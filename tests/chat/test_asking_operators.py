@@ -402,3 +402,30 @@ async def test_spanish_conversation(spanish):
     assert (await last_to(spanish, "maria")).startswith("El operador le responde:\n\nYa está")
     await spanish.do("maria", "withdraw 500")
     assert "pide Q500.00 en efectivo" in await last_to(spanish, "op")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "when do I get my cash",
+        "When can I pick up my cash?",
+        "is my money ready to pick up",
+        "cuando me entregan los 500",
+        "¿Cuándo me dan mi dinero?",
+        "cuando puedo pasar por mi efectivo",
+        "ya esta mi efectivo?",
+        "when",
+    ],
+)
+async def test_client_who_asks_for_the_cash_hears_of_the_request_first(maria, text):
+    await maria.do("maria", "withdraw 500")
+    told = await maria.tell("maria", text)
+    assert told.startswith("You asked for Q500.00 on 1 Mar ")
+    assert await open_tasks(maria) == [("maria", "withdrawal", 50_000)]
+
+
+@pytest.mark.parametrize("text", ["when I get paid withdraw 500", "cuando me paguen retire 500"])
+async def test_condition_about_cash_asks_for_nothing(maria, text):
+    await maria.tell("maria", text)
+    assert await open_tasks(maria) == []
+    assert await maria.count("confirmation WHERE used_at IS NULL") == 0

@@ -6,8 +6,9 @@ from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.params import Param, read_fiat_or_zero, read_word
 from dca_bot.core.quotes import cleaned, quoted
 from dca_bot.ledger.correspondence import tasks
-from dca_bot.ledger.correspondence.tasks import Task, TaskKind
+from dca_bot.ledger.correspondence.tasks import TaskKind
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import tasks as tasks_told
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Plain, Say, refuse
 
 OPEN_MAX = 3
@@ -42,9 +43,9 @@ def _withdraw_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell how much cash can be asked for; with the amount 0 take the request back."""
     if args.has("AMOUNT"):
         return _take_back(tx, ctx)
-    asked, balance = tasks.requested_cash(tx, ctx.me.id), Fiat(ctx.me.balance_minor)
+    balance = Fiat(ctx.me.balance_minor)
     how = Say("request.how", balance=balance) if ctx.me.balance_minor else Say("request.no_cash")
-    return Say("lines", lines=(how, NOTHING if asked is None else _open_request(asked)))
+    return Say("lines", lines=(tasks_told.requested(tx, ctx.me.id), how))
 
 
 def _withdraw_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -107,7 +108,3 @@ def _take_back(tx: Tx, ctx: Context) -> Say:
     told = Say("request.taken_back_told", name=ctx.me.name, amount=amount)
     ctx.notices.money_command(tx, ctx.sender, told, ctx.now)
     return Say("request.taken_back", amount=amount)
-
-
-def _open_request(asked: Task) -> Say:
-    return Say("request.waiting", amount=Fiat(asked.amount_minor), at=Moment(asked.asked_at))

@@ -19,6 +19,7 @@ from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import forecast_text, obstacles
+from dca_bot.messages import tasks as tasks_told
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Word
 
 _LOOK_BACK = timedelta(days=14)
@@ -44,13 +45,14 @@ def _balance_answer(tx: Tx, ctx: Context, _args: Args, coin: Fraction | None) ->
 
 
 def _when_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
-    """Tell the next purchase, what is under way, and what either waits for."""
+    """Tell the open request for cash, the next purchase, what is under way, and what either waits for."""
     hindered = obstacles.to_client(ctx.me, ctx.programme)
     is_paused = bot_state.paused(tx)
     coming = NOTHING if hindered or is_paused else _next_purchase(tx, ctx)
     return Say(
         "lines",
         lines=(
+            tasks_told.requested(tx, ctx.me.id),
             Say("balance.all_paused") if is_paused else NOTHING,
             *hindered,
             coming,

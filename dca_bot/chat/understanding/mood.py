@@ -37,7 +37,8 @@ def mood_of(
     is_polite = len(line.tokens) > len(tokens)
     ends_asking = len(words) > 1 and _begun(words[-1:], vocabulary.list_of("mood", "questions"))
     begins_asking = question > 0 or ends_asking
-    begins_if = _begins(words, vocabulary.list_of("mood", "ifs"))
+    # `when do I get` is a question, though `when` alone begins a condition.
+    begins_if = _begun(words, vocabulary.list_of("mood", "ifs")) >= max(question, 1)
     if _quotes_words(line, vocabulary) or (len(words) > 1 and _has("reports", free, vocabulary)):
         mood = Mood.QUOTATION
     elif _has("negations", free, vocabulary):

@@ -15,6 +15,7 @@ from dca_bot.ledger.store.database import open_database
 from dca_bot.outside import Outside, programme_of
 from simulation.journal import Journal
 from simulation.network import Killed, Life
+from simulation.promise import Violation
 from simulation.virtual_time import VirtualLoop
 
 T = TypeVar("T")
@@ -38,10 +39,17 @@ class DirectConnection:
         result = work(self._sqlite)
         if self._sqlite.total_changes != self._changes:
             self._changes = self._sqlite.total_changes
-            self._after_change(self._sqlite)
+            self._check()
         await asyncio.sleep(0)
         self._life.check()
         return result
+
+    def _check(self) -> None:
+        """Call `after_change`; the program catches no error of the checker."""
+        try:
+            self._after_change(self._sqlite)
+        except Exception as error:
+            raise Violation(f"the checker can't read the ledger: {error!r}") from error
 
     async def aclose(self) -> None:
         """Close the file, as the end of a process does."""

@@ -7,16 +7,20 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
 
 from dca_bot.core.cash_out import CashOut
+from simulation import commission_rule, fixed_rule, sums
+from simulation.commands import Commands
 from simulation.lamassu import Lamassu, Sale, SaleKind
 from simulation.lnbits import Lnbits
-from simulation.people import Saver
+from simulation.pay_requests import PayRequests
+from simulation.people import Operator, Saver
+from simulation.promise import hold
 from simulation.sharing import shared_out
 
-DAILY_MAX_MINOR = 200_000
 _TOLD = re.compile(
     r"([\d,]+) sats? (?:\([^)]*\) )?ha(?:s|ve) arrived in your wallet|Bought: ([\d,]+) sats?"
 )
@@ -24,14 +28,26 @@ _EARNED = re.compile(
     r"([\d,]+) sats? of commission ha(?:s|ve) arrived|part of the commission: ([\d,]+) sats?"
 )
 _PAYOUTS = "SELECT id, amount_sat, state, coalesce(destination, '') FROM payout"
+_PRICE_AGE_MAX = timedelta(minutes=2)
+_SUBMITTED = "SELECT id FROM payout WHERE submitted_at IS NOT NULL"
+_SUBMITTED_WHERE = (
+    "SELECT payout.id, payout.destination, client.destination, pubkey FROM open_payout AS payout"
+    " JOIN client ON client.id = client_id WHERE payout.state = 'SUBMITTED'"
+)
 _OPEN_PAYOUTS = (
     "SELECT id, state, waiting FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
     " AND NOT EXISTS (SELECT 1 FROM hold WHERE ref = payout.id AND closed_at IS NULL)"
 )
 
 
-class Violation(BaseException):
-    """A promise that was broken; no `except Exception` of the program catches it."""
+@dataclass(frozen=True)
+class People:
+    """The people of a world, and what the checker knows of what they want; `savers`: by public key."""
+
+    operator: Operator
+    savers: dict[str, Saver]
+    commands: Commands
+    requests: PayRequests
 
 
 @dataclass
@@ -43,13 +59,18 @@ class Checker:
 
     lamassu: Lamassu
     lnbits: Lnbits
+    people: People
     distributions: int = 0
     payouts: int = 0
     is_restored: bool = False
     _last: int = 0
+    _submitted: set[str] = field(default_factory=set)
 
     def after(self, ledger: sqlite3.Connection) -> None:
-        """Check the distributions that were recorded since the last look; raise Violation."""
+        """Check what was recorded since the last look; raise Violation."""
+        self.people.requests.check()
+        self.people.commands.after(ledger)
+        self._check_destinations(ledger)
         for rowid, id_, kind in ledger.execute(
             "SELECT rowid, id, kind FROM distribution WHERE rowid > ? ORDER BY rowid", (self._last,)
         ).fetchall():
@@ -57,6 +78,11 @@ class Checker:
             self.distributions += 1
             if kind == "flow":
                 self._check_flow(ledger, id_)
+            elif kind == "fixed":
+                self._check_fixed(ledger, id_)
+            else:
+                commission_rule.check(ledger, id_)
+            self._check_wishes(ledger, id_, kind)
 
     def go_on_with(self, ledger: sqlite3.Connection) -> None:
         """Go on with a copy that was put in the ledger's place; what the copy has was checked once."""
@@ -64,10 +90,14 @@ class Checker:
             "SELECT coalesce(max(rowid), 0) FROM distribution"
         ).fetchone()
         self.is_restored = True
+        self._submitted = {id_ for (id_,) in ledger.execute(_SUBMITTED)}
+        self.people.requests.restored_at = self.lamassu.time.now()
+        self.people.commands.go_on_with(ledger)
 
     def whole(self, ledger: sqlite3.Connection) -> None:
         """Check all that must hold at any moment; raise Violation."""
         _check_entries(ledger)
+        sums.check(ledger)
         _check_shares(ledger)
         _check_fixed(ledger)
         self._check_once_only()
@@ -77,14 +107,16 @@ class Checker:
         """Check that all that was promised has come to pass, after some quiet days; raise Violation."""
         self.whole(ledger)
         for id_, state, waiting in ledger.execute(_OPEN_PAYOUTS):
-            _hold(f"payout {id_} is {state} ({waiting}), and nobody was asked", is_kept=False)
+            hold(f"payout {id_} is {state} ({waiting}), and nobody was asked", is_kept=False)
         (unsent,) = ledger.execute(
             "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
         ).fetchone()
-        _hold(f"{unsent} messages have not left", is_kept=not unsent)
+        hold(f"{unsent} messages have not left", is_kept=not unsent)
         self._check_sales(ledger)
+        sums.check_nothing_left(ledger)
         for saver in () if self.is_restored else savers:
             _check_told(ledger, saver)
+            hold(f"{saver.name} was told {saver.told_in_vain!r}", is_kept=not saver.told_in_vain)
         (self.payouts,) = ledger.execute(
             "SELECT count(*) FROM payout WHERE state = 'DONE'"
         ).fetchone()
@@ -97,24 +129,59 @@ class Checker:
             " FROM distribution WHERE id = ?",
             (id_,),
         ).fetchone()
-        _hold(f"{id_} was shared out and never sold", is_kept=id_ in self.lamassu.sales)
+        hold(f"{id_} was shared out and never sold", is_kept=id_ in self.lamassu.sales)
         sale = self.lamassu.sales[id_]
         shares = _shares(ledger, id_)
         if self.is_restored and sale.row(self.lamassu.time.now()) is None:
             # Neither ledger nor Lamassu knows the sale: LNbits' payments alone tell of it.
-            _hold(f"{id_}: {shares}, not as paid", is_kept=shares == self._paid(ledger, id_))
+            hold(f"{id_}: {shares}, not as paid", is_kept=shares == self._paid(ledger, id_))
             return
+        left_at = round(sale.left_at.timestamp() * 1_000_000)
+        hold(f"{id_} counts from {at}, not {left_at}", is_kept=at == left_at)
+        if not self.is_restored:
+            commission_rule.check_is_split(ledger, id_, commission_sat)
         wanted = _amounts(sale, minor)
         found = (minor, sat, commission_sat)
-        _hold(f"{id_}: amounts {found}, not {wanted}", is_kept=found == wanted)
+        hold(f"{id_}: amounts {found}, not {wanted}", is_kept=found == wanted)
         rule = shared_out(_balances(ledger, id_, at), minor, sat)
         # After an older copy was put back, a sale that can't come out as it did is recorded as it was paid.
         is_as_paid = self.is_restored and shares == self._paid(ledger, id_)
-        _hold(f"{id_}: shares {shares}, not {rule}", is_kept=shares == rule or is_as_paid)
+        hold(f"{id_}: shares {shares}, not {rule}", is_kept=shares == rule or is_as_paid)
         given_sat = sum(share_sat for _, share_sat in shares.values())
-        _hold(
-            f"{id_}: {given_sat} + {left_over_sat} sats", is_kept=given_sat + left_over_sat == sat
-        )
+        hold(f"{id_}: {given_sat} + {left_over_sat} sats", is_kept=given_sat + left_over_sat == sat)
+
+    def _check_fixed(self, ledger: sqlite3.Connection, id_: str) -> None:
+        now = self.lamassu.time.now()
+        if self.is_restored and _shares(ledger, id_) == self._paid(ledger, id_):
+            return  # An operator has recorded what LNbits had paid.
+        lately = [price for at, price in self.lnbits.prices_told if now - at <= _PRICE_AGE_MAX]
+        prices = [price for price in lately if price is not None]
+        fixed_rule.check(ledger, id_, prices=prices, now=now)
+
+    def _check_wishes(self, ledger: sqlite3.Connection, id_: str, kind: str) -> None:
+        """Nothing is given to a client who is paused, and to nobody while everything is paused."""
+        stopped_at = self.people.operator.stopped_at
+        hold(f"{id_} was shared out, paused since {stopped_at}", is_kept=stopped_at is None)
+        if kind == "commission":
+            return
+        for (pubkey,) in ledger.execute(
+            "SELECT pubkey FROM share JOIN client ON client.id = client_id WHERE distribution_id = ?",
+            (id_,),
+        ):
+            saver = self.people.savers[pubkey]
+            named = f"{id_} gave to {saver.name}, paused since {saver.paused_at}"
+            hold(named, is_kept=saver.paused_at is None)
+
+    def _check_destinations(self, ledger: sqlite3.Connection) -> None:
+        """A payout goes where the client's sats go at its first pay request."""
+        for id_, destination, now, pubkey in ledger.execute(_SUBMITTED_WHERE):
+            if id_ in self._submitted:
+                continue
+            self._submitted.add(id_)
+            hold(f"payout {id_} is sent to {destination}, not {now}", is_kept=destination == now)
+            saver = self.people.savers[pubkey]
+            is_own = destination in saver.destinations
+            hold(f"payout {id_}: {saver.name} never chose {destination}", is_kept=is_own)
 
     def _paid(self, ledger: sqlite3.Connection, id_: str) -> dict[int, tuple[int, int]]:
         """Return what LNbits has paid of a distribution: {client: (minor units, sats)}."""
@@ -122,7 +189,8 @@ class Checker:
         found = {}
         for row in self.lnbits.rows:
             extra = row.payment.extra or {}
-            if extra["distributions"] == [id_] and row.payment.status == "success":
+            is_of_it = extra["distributions"] == [id_] and extra["client"] in clients
+            if is_of_it and row.payment.status == "success":
                 part = (extra["fiat_minor"], -row.payment.amount_msat // 1000)
                 found[clients[extra["client"]]] = part
         return found
@@ -138,7 +206,7 @@ class Checker:
                 for distribution_id in extra["distributions"]:
                     parts[distribution_id, extra["client"]] += 1
         for part, count in parts.items():
-            _hold(f"{part} was paid {count} times", is_kept=count == 1)
+            hold(f"{part} was paid {count} times", is_kept=count == 1)
 
     def _check_payouts(self, ledger: sqlite3.Connection) -> None:
         """Each payout has brought its amount to its payee, if and only if the ledger says so."""
@@ -146,12 +214,12 @@ class Checker:
         for id_, sat, state, destination in ledger.execute(_PAYOUTS).fetchall():
             made = received.get(id_)
             if made is None:
-                _hold(f"payout {id_} is done, and nobody received it", is_kept=state != "DONE")
+                hold(f"payout {id_} is done, and nobody received it", is_kept=state != "DONE")
                 continue
             is_open_question = self.is_restored and state in ("HELD", "CANCELLED")
             payee, msat = made
             is_right = msat == sat * 1000 and destination == payee and state != "CANCELLED"
-            _hold(
+            hold(
                 f"payout {id_} ({state}, {sat} sats to {destination}): {payee} got {msat} msat",
                 is_kept=is_right or is_open_question,
             )
@@ -175,7 +243,7 @@ class Checker:
             state = states.get(sale.id, "unknown")
             is_given_up = self.is_restored and state == "ignored"
             is_kept = sale.kind is not SaleKind.CLEAN or state == "distributed" or is_given_up
-            _hold(f"sale {sale.id} of {sale.left_at} is {state}", is_kept=is_kept)
+            hold(f"sale {sale.id} of {sale.left_at} is {state}", is_kept=is_kept)
 
 
 def _check_entries(ledger: sqlite3.Connection) -> None:
@@ -187,9 +255,9 @@ def _check_entries(ledger: sqlite3.Connection) -> None:
         sums[source] -= amount
         sums[target] += amount
     for id_, kind, balance in ledger.execute("SELECT id, kind, balance FROM account"):
-        _hold(f"account {kind} has {balance}, not {sums[id_]}", is_kept=sums[id_] == balance)
+        hold(f"account {kind} has {balance}, not {sums[id_]}", is_kept=sums[id_] == balance)
         is_below = kind in ("balance", "owed") and balance < 0
-        _hold(f"account {kind} is below zero", is_kept=not is_below)
+        hold(f"account {kind} is below zero", is_kept=not is_below)
 
 
 def _check_shares(ledger: sqlite3.Connection) -> None:
@@ -201,7 +269,7 @@ def _check_shares(ledger: sqlite3.Connection) -> None:
         sums[payout_id] += sat
     for id_, sat, state, _ in ledger.execute(_PAYOUTS):
         is_kept = state == "MERGED" or sums[id_] == sat
-        _hold(f"payout {id_} of {sat} sats, its shares {sums[id_]}", is_kept=is_kept)
+        hold(f"payout {id_} of {sat} sats, its shares {sums[id_]}", is_kept=is_kept)
 
 
 def _check_fixed(ledger: sqlite3.Connection) -> None:
@@ -210,7 +278,7 @@ def _check_fixed(ledger: sqlite3.Connection) -> None:
         "SELECT client_id, day, sum(minor) FROM share JOIN distribution ON distribution.id ="
         " distribution_id WHERE kind = 'fixed' GROUP BY 1, 2"
     ):
-        _hold(f"client {client} gave {minor} on {day}", is_kept=minor <= DAILY_MAX_MINOR)
+        hold(f"client {client} gave {minor} on {day}", is_kept=minor <= fixed_rule.DAILY_MAX_MINOR)
 
 
 def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
@@ -223,7 +291,7 @@ def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
     texts = [letter.text for letter in saver.mailbox.letters]
     told_sat = sum(_told_sat(text) for text in texts)
     is_kept = told_sat <= done_sat if saver.was_silent else told_sat == done_sat
-    _hold(
+    hold(
         f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats, got {done_sat}",
         is_kept=is_kept,
     )
@@ -278,8 +346,3 @@ def _principal_sat(row: CashOut) -> int:
     fiat, fee = Fraction(row.fiat or 0), Fraction(row.fixed_fee or 0)
     worth = Fraction(row.crypto_atoms or 0) * (1 - Fraction(row.commission or 0))
     return int(worth * fiat / (fiat + fee))
-
-
-def _hold(what: str, *, is_kept: bool) -> None:
-    if not is_kept:
-        raise Violation(what)

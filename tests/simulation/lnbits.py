@@ -43,6 +43,15 @@ class MadeInvoice:
     received_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class PayRequest:
+    """A pay request that has reached LNbits, whatever LNbits answered."""
+
+    at: datetime
+    payout_id: str
+    bolt11: str
+
+
 @dataclass
 class OutgoingRow:
     """A row of the source wallet."""
@@ -75,7 +84,7 @@ class Lnbits:
     journal: Journal
     random: Random
     mischief: Mischief
-    price: Decimal = Decimal(800_000)
+    price: Decimal | None = Decimal(800_000)
     balance_msat: int = 0
     wallets: dict[str, str] = field(default_factory=dict)
     invoices: dict[str, MadeInvoice] = field(default_factory=dict)
@@ -87,6 +96,8 @@ class Lnbits:
     top_ups: dict[str, int] = field(default_factory=dict)
     uncredited: list[str] = field(default_factory=list)
     """The hashes that were debited and not credited, until an operator mends LNbits."""
+    requests: list[PayRequest] = field(default_factory=list)
+    prices_told: list[tuple[datetime, Decimal | None]] = field(default_factory=list)
 
     # What people and other servers do
 
@@ -148,6 +159,7 @@ class Lnbits:
     def pay(self, bolt11: str, external_id: str, extra: Mapping[str, Any]) -> PayReply:
         """Pay an invoice from the source wallet, once for each payment hash."""
         made = self.invoices[bolt11]
+        self.requests.append(PayRequest(self.time.now(), external_id, bolt11))
         before = self.row_of.get(made.invoice.payment_hash)
         if before is not None:
             if before.payment.status is PaymentStatus.FAILED:
@@ -163,6 +175,11 @@ class Lnbits:
         if made.wallet:
             return self._pay_inside(row, made)
         return self._pay_outside(row, made, reserve_msat)
+
+    def tell_price(self) -> Decimal | None:
+        """Return the price of a coin."""
+        self.prices_told.append((self.time.now(), self.price))
+        return self.price
 
     def credit(self, invoice_key: str, payment_hash: str) -> Credit | None:
         """Return the payee's row; an expired invoice that nobody paid reads as failed."""
@@ -271,7 +288,7 @@ class LnbitsClient:
         return await self._ask(lambda: self.server.balance_msat)
 
     async def price(self, _currency: str) -> Decimal | None:
-        return await self._ask(lambda: self.server.price)
+        return await self._ask(self.server.tell_price)
 
     async def identify(self, key: str) -> KeyKind:
         if key not in self.server.wallets:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from dca_bot.nostr.keys import SecretKey
@@ -17,6 +17,8 @@ _CODE = re.compile(r"Reply: confirm (\w{4})")
 _TO_CONFIRM = re.compile(r"is pending.* deposit confirm (\d+)", re.DOTALL)
 _CONFIRMED = re.compile(r"^Deposit \d+ is confirmed: Q([\d,.]+) for (\w+)")
 _ARRIVED = re.compile(r"^Record payout (\w{8}), .* as arrived on your word")
+_SILENT = "Messages about payments from now on: none"
+_PAID = re.compile(r"^[\d,]+ sats? (?:of commission )?ha(?:s|ve) arrived in your wallet")
 _BOLT11 = re.compile(r"\blnbc\w+")
 _SAYINGS = (
     "thanks!",
@@ -91,7 +93,35 @@ class Saver(Person):
 
     name: str = ""
     destination: str = ""
+    _last: dict[str, str] = field(default_factory=dict)
     was_silent: bool = False
+    destinations: set[str] = field(default_factory=set)
+    """All that the client has ever chosen."""
+    paused_at: datetime | None = None
+    """When the client was told that nothing is bought, until the client wants to go on."""
+    silent_at: datetime | None = None
+    """When the client was told that no messages of payments come, until the client wants some again."""
+    told_in_vain: str = ""
+    """A message of a payment that came while the client wanted none."""
+
+    def write(self, text: str) -> None:
+        """Send the bot a message now."""
+        super().write(text)
+        if text == "resume":
+            self.paused_at = None
+        if text.startswith("notify"):
+            self.silent_at = None
+        if text.startswith(("resume", "pause", "notify")):
+            self._last[text.replace("pause", "resume").split()[0]] = text
+
+    def _hear(self, letter: Letter) -> None:
+        super()._hear(letter)
+        if letter.text.startswith("Paused.") and self._last.get("resume") == "pause":
+            self.paused_at = letter.at
+        elif letter.text.startswith(_SILENT) and self._last.get("notify") == "notify off":
+            self.silent_at = letter.at
+        elif self.silent_at is not None and _PAID.search(letter.text):
+            self.told_in_vain = letter.text
 
     def act(self) -> None:
         """Write something, as a client does now and then."""
@@ -117,12 +147,16 @@ class Operator(Person):
     """The operator: adds clients, takes deposits, fills the source wallet, decides about holds.
 
     `notebook`: what each client has handed in and was confirmed, in minor units, whatever the ledger says.
+    `accepted`: the ids of what the operator let go on. `stopped_at`: when the operator was told that
+    everything is paused, until the operator wants to go on.
     """
 
     lnbits: Lnbits = field(kw_only=True)
     lamassu: Lamassu = field(kw_only=True)
     books: Books = field(kw_only=True)
     notebook: dict[str, int] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
+    stopped_at: datetime | None = None
     _confirmed: set[str] = field(default_factory=set)
 
     def wants(self, question: str) -> bool:
@@ -184,6 +218,7 @@ class Operator(Person):
             case "payout", "known_payout" if self.lnbits.has_lied(hold.ref):
                 return f"payout cancel {hold.ref[:8]}"
             case _:
+                self.accepted.add(hold.ref)
                 return f"hold accept {hold.id}"
 
     def _cash_out_answer(self, hold: OpenHold) -> str:

@@ -35,6 +35,15 @@ class Letter:
     text: str
 
 
+@dataclass(frozen=True)
+class Written:
+    """A message that a person has written to the bot."""
+
+    at: datetime
+    sender: str
+    text: str
+
+
 @dataclass
 class Mailbox:
     """A person's app: shows each message once, however many relays bring it."""
@@ -56,7 +65,7 @@ class Mailbox:
 
 @dataclass
 class Relays:
-    """All relays, and the apps of all people who read there."""
+    """All relays, and the apps of all people who read there; `written`: each message to the bot, by id."""
 
     time: WorldTime
     journal: Journal
@@ -64,6 +73,7 @@ class Relays:
     weather: Weather
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
     stored: list[IncomingMessage] = field(default_factory=list)
+    written: dict[str, Written] = field(default_factory=dict)
     listener: "asyncio.Queue[IncomingMessage] | None" = None
     sent: int = 0
 
@@ -77,6 +87,7 @@ class Relays:
         now = self.time.now()
         self.journal.note(f"{sender[:8]} writes {text!r}")
         message_id = hashlib.sha256(f"{sender} {self.sent}".encode()).hexdigest()
+        self.written[message_id] = Written(now, sender, text)
         delay_s = self.random.uniform(0.05, 2)
         if self.random.random() < self.weather.fault_rate:
             delay_s = self.random.uniform(5, 3600)

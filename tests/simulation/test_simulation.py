@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.allotment import allot
-from simulation.planted import FAULTS
+from simulation.faults.fault import planted
+from simulation.planted import BY_NAME
 from simulation.sharing import shared_out
 from simulation.world import Broken, Figures, Plan, play
 
@@ -40,7 +41,7 @@ def test_same_seed_is_the_same_world_in_another_process(tmp_path):
 
 @pytest.mark.slow(3)
 def test_fault_that_is_planted_is_found(tmp_path):
-    with FAULTS["the notice of a payment is lost"]():
+    with planted(BY_NAME["the notice of a payment is lost"]):
         assert isinstance(play(1, replace(PLAN, restore_rate=0), tmp_path), Broken)
 
 

@@ -13,19 +13,24 @@ from typing import Any
 from dca_bot.config import Config
 from dca_bot.nostr.keys import SecretKey, generate
 from dca_bot.outside import Outside
+from simulation import fixed_rule
 from simulation.addresses import AddressClient, AddressServers
 from simulation.books import Books
 from simulation.bot import Bot
-from simulation.checker import Checker, Violation
+from simulation.checker import Checker, People
+from simulation.commands import Commands
 from simulation.copies import Copies
 from simulation.journal import Journal
 from simulation.lamassu import MACHINES, Lamassu, LamassuClient
 from simulation.lnbits import Lnbits, LnbitsClient, Mischief
 from simulation.network import Life, Line, Weather
+from simulation.pay_requests import PayRequests
 from simulation.people import Operator, Saver
+from simulation.promise import Violation
 from simulation.relays import RELAYS, RelayClient, Relays
 from simulation.virtual_time import ComputerClock, VirtualLoop, WorldTime
 
+_PAYOUT_MAX_SAT, _DAY_MAX_SAT = 400_000, 3_000_000
 QUIET_MAX = timedelta(days=9)
 """The days without faults in which everything has to settle: a failed payment waits for a week at most."""
 _NEVER = timedelta(days=9_999)
@@ -91,7 +96,6 @@ class World:
         self.relays = Relays(
             self.time, self.journal, self._random("letters"), self.weathers["relays"]
         )
-        self.checker = Checker(self.lamassu, self.lnbits)
         self.operator = Operator(
             self._key(),
             self.relays,
@@ -102,6 +106,10 @@ class World:
             books=Books(self._read),
         )
         self.savers: list[Saver] = []
+        requests = PayRequests(self.lnbits, self.operator, _PAYOUT_MAX_SAT, _DAY_MAX_SAT)
+        commands = Commands(self.relays, self.operator.pubkey)
+        people = People(self.operator, {}, commands, requests)
+        self.checker = Checker(self.lamassu, self.lnbits, people)
         self._bot_random = self._random("bot")
         self.bot = Bot(
             config=self._config(),
@@ -151,7 +159,8 @@ class World:
             "nostr": {"relays": RELAYS, "operators": [self.operator.key.npub]},
             "lamassu": {"source": "directory", "poll_seconds": 300},
             "lnbits": {"url": "https://lnbits.example"},
-            "limits": {"payout_max_sat": 400_000},
+            "fixed": {"times": fixed_rule.TIMES},
+            "limits": {"payout_max_sat": _PAYOUT_MAX_SAT, "day_max_sat": _DAY_MAX_SAT},
         }
         return Config.model_validate(values).model_copy(update={"base": self.folder})
 
@@ -189,6 +198,9 @@ class World:
         with self._ledger() as ledger:
             self.checker.go_on_with(ledger)
         self.operator.drop_plans()
+        self.operator.stopped_at = None
+        for saver in self.savers:
+            saver.paused_at = saver.silent_at = None  # The copy may be older than the wish.
         delay_s = self.random.uniform(900, 3_600)
         self.loop.call_later(delay_s, lambda: self.operator.record_again(self.savers))
 
@@ -208,12 +220,14 @@ class World:
         random = self.random
         saver = Saver(self._key(), self.relays, self.time, random, name=name)
         self.savers.append(saver)
+        self.checker.people.savers[saver.pubkey] = saver
         if random.random() < 0.6:
             saver.destination = self.lnbits.open_wallet(name)
         else:
             saver.destination = f"{name}@payee.example"
             min_sat, has_verify = random.choice((1, 1, 1, 5_000)), random.random() < 0.5
             self.addresses.add(saver.destination, min_sat=min_sat, has_verify=has_verify)
+        saver.destinations.add(saver.destination)
         self.operator.write(f"client add {name} {saver.key.npub}")
         saver.write_in(random.uniform(600, 7_200), f"wallet {saver.destination}")
         first = f"deposit {name} {random.randint(4, 60) * 50}"
@@ -236,8 +250,7 @@ class World:
         while True:
             await self.time.sleep(timedelta(hours=6))
             self.operator.decide()
-            if self.copies.put_back:
-                self.operator.remind(self.savers)
+            self.operator.remind(self.savers)
 
     async def _checks(self) -> None:
         while True:

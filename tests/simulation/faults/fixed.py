@@ -1,0 +1,47 @@
+"""Faults in what fixed mode buys."""
+
+from datetime import timedelta
+from typing import Any
+
+from dca_bot.core import calendar, fixed_schedule
+from dca_bot.core.market import bought_sat
+from dca_bot.core.rate import Quote
+from simulation.faults.fault import Fault
+
+
+def _without_day(run: Any, client: Any, ceiling_minor: int) -> int:  # noqa: ARG001
+    whole = fixed_schedule.amount_of_run(client.limit_minor, run.number, run.count)
+    return min(whole * 9, client.balance_minor)
+
+
+def _whole_at_each_run(limit_minor: int, number: int, count: int) -> int:  # noqa: ARG001
+    return limit_minor
+
+
+def _rounded_up(minor: int, coin: int) -> int:
+    return bought_sat(minor, coin) + 1
+
+
+def _at_any_price(price: Any, _ticker: Any, *, rules: Any, **_about: Any) -> Any:
+    return Quote(price, rules.rate_source)
+
+
+def _of_yesterday(now: Any, zone: Any) -> Any:
+    return calendar.local_date(now - timedelta(hours=10), zone)
+
+
+FAULTS = (
+    Fault(
+        "the day's limit of fixed mode is forgotten", {"core.fixed_schedule._amount": _without_day}
+    ),
+    Fault(
+        "each run buys the whole day's amount",
+        {"core.fixed_schedule.amount_of_run": _whole_at_each_run},
+    ),
+    Fault(
+        "fixed mode gives a sat too much",
+        {"ledger.distributions.fixed_mode.bought_sat": _rounded_up},
+    ),
+    Fault("fixed mode buys at any price", {"jobs.fixed_mode.choose_rate": _at_any_price}),
+    Fault("a run happens after its day", {"jobs.fixed_mode.local_date": _of_yesterday}),
+)

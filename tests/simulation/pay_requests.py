@@ -1,0 +1,82 @@
+"""The pay requests that have reached LNbits, held against the rules for sending (docs/money.md)."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from simulation.lnbits import Lnbits, MadeInvoice, PayRequest
+from simulation.people import Operator
+from simulation.promise import hold
+
+OVER_AFTER = timedelta(minutes=10)
+"""The time after an invoice's expiry before which no other invoice of the payout is paid."""
+_DAY = timedelta(hours=24)
+_UNDER_WAY = timedelta(seconds=20)
+"""The time for which a request can be under way that left before everything was paused."""
+
+
+@dataclass
+class PayRequests:
+    """The requests of one world.
+
+    `restored_at`: when an older copy was put back for the last time, which has lost what was sent before.
+    """
+
+    lnbits: Lnbits
+    operator: Operator
+    payout_max_sat: int
+    day_max_sat: int
+    restored_at: datetime | None = None
+    _seen: int = 0
+    _of: defaultdict[str, list[PayRequest]] = field(default_factory=lambda: defaultdict(list))
+
+    def check(self) -> None:
+        """Check the requests that have come since the last look; raise Violation."""
+        new = self.lnbits.requests[self._seen :]
+        self._seen += len(new)
+        for request in new:
+            self._check(request)
+            self._of[request.payout_id].append(request)
+
+    def _check(self, request: PayRequest) -> None:
+        made = self.lnbits.invoices[request.bolt11]
+        named = f"payout {request.payout_id}"
+        for earlier in self._of[request.payout_id]:
+            is_over = earlier.bolt11 == request.bolt11 or self._is_over(earlier, request.at)
+            hold(f"{named}: another invoice, while {earlier} can be paid", is_kept=is_over)
+        sat, is_accepted = (
+            made.invoice.amount_msat // 1000,
+            request.payout_id in self.operator.accepted,
+        )
+        hold(f"{named} of {sat} sats was sent", is_kept=sat <= self.payout_max_sat or is_accepted)
+        day_sat = self._sent_sat_before(request)
+        is_below = day_sat + sat <= self.day_max_sat or is_accepted
+        hold(f"{named} of {sat} sats was sent after {day_sat} in a day", is_kept=is_below)
+        stopped_at = self.operator.stopped_at
+        is_stopped = stopped_at is not None and request.at > stopped_at + _UNDER_WAY
+        hold(f"{named} was sent while everything was paused", is_kept=not is_stopped)
+
+    def _is_over(self, earlier: PayRequest, now: datetime) -> bool:
+        made: MadeInvoice = self.lnbits.invoices[earlier.bolt11]
+        is_lost = self.restored_at is not None and earlier.at < self.restored_at
+        is_unknown = made.invoice.payment_hash not in self.lnbits.row_of
+        return now > made.invoice.expires_at + OVER_AFTER or (is_lost and is_unknown)
+
+    def _sent_sat_before(self, request: PayRequest) -> int:
+        """Return the sats of the other payouts that were sent in the day before, each counted once."""
+        sent = {
+            one.payout_id: self.lnbits.invoices[one.bolt11].invoice.amount_msat // 1000
+            for one in self._first_requests()
+            if request.at - _DAY < one.at and one.payout_id != request.payout_id
+            if self.restored_at is None or one.at > self.restored_at
+        }
+        return sum(sent.values())
+
+    def _first_requests(self) -> list[PayRequest]:
+        """Return the first request of each payout's last invoice."""
+        found = []
+        for requests in self._of.values():
+            if requests:
+                last = requests[-1].bolt11
+                found.append(next(one for one in requests if one.bolt11 == last))
+        return found

@@ -1,5 +1,6 @@
 """Real parts that several folders of tests share; each starts when a test first asks for it."""
 
+import contextlib
 import gc
 import os
 import shutil
@@ -11,17 +12,19 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from lnbits_servers import SQLITE, ZONES, Server, databases, server_on
+from lnbits_servers import (
+    SQLITE,
+    ZONES,
+    Server,
+    databases,
+    lnbits_with,
+    server_on,
+    shared_parts,
+)
 from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
 
-from dca_bot.demo.lnbits_process import (
-    LnbitsProcess,
-    WalletKeys,
-    find_lnbits,
-    funded_by,
-    start_lnbits,
-)
+from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys, funded_by
 from dca_bot.demo.price_stub import PriceStub
 
 MakeWallet = Callable[..., WalletKeys]
@@ -37,11 +40,15 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Have tests' programs hear Ctrl-C though a shell has started the tests in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _write_to_memory()
+    if not hasattr(config, "workerinput"):
+        shared = contextlib.ExitStack()
+        shared.enter_context(shared_parts())
+        config.add_cleanup(shared.close)
 
 
 def pytest_itemcollected(item):
@@ -118,8 +125,7 @@ def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProces
     node = lnbits.create_user_wallet("node of the second")
     lnbits.credit(node.id, 100_000_000)
     data_dir = tmp_path_factory.mktemp("remote_lnbits")
-    funding = funded_by(lnbits.url, node)
-    with start_lnbits(find_lnbits(), data_dir, price=price_stub, funding=funding) as remote:
+    with lnbits_with(funded_by(lnbits.url, node), data_dir, price=price_stub) as remote:
         yield remote
 
 

@@ -8,8 +8,6 @@ import atexit
 import contextlib
 import json
 import os
-import select
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +15,8 @@ import tempfile
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+
+from forked_process import Forked
 
 from dca_bot.cli import main
 
@@ -50,37 +50,6 @@ def start(words, *, folder, environment, streams):
     assert len(request) < BYTES_MAX
     socket.send_fds(connection, [request], [stream.fileno() for stream in streams])
     return Forked(connection)
-
-
-class Forked:
-    """A running command, with as much of Popen's interface as the tests use."""
-
-    def __init__(self, connection):
-        self._connection = connection
-        self._lines = connection.makefile("rb", buffering=0)
-        self.pid = int(self._lines.readline())
-        self.returncode = None
-
-    def poll(self):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.wait(0)
-        return None
-
-    def wait(self, timeout=None):
-        if self.returncode is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("dca-bot", timeout)
-            self.returncode = int(self._lines.readline())
-            self._lines.close()
-            self._connection.close()
-        return self.returncode
-
-    def send_signal(self, number):
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self):
-        self.send_signal(signal.SIGKILL)
 
 
 @cache

@@ -69,16 +69,11 @@ class PostgresProcess:
 
     def sql(self, text: str, database: str = "postgres") -> str:
         """Run a script of psql as the owner of everything."""
-        done = subprocess.run(
-            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database],
-            input=text,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment("postgres", self.admin_password),
-            executable=self.binaries / "psql",
-        )
-        return done.stdout.strip()
+        return self._ask("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, script=text)
+
+    def dump(self, database: str) -> str:
+        """Return the script that makes a database's tables and rows again."""
+        return self._ask("pg_dump", database)
 
     def create_empty_database(self) -> str:
         self.databases += 1
@@ -91,6 +86,18 @@ class PostgresProcess:
         name = f"lamassu_{self.databases}"
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    def _ask(self, program: str, *arguments: str, script: str = "") -> str:
+        done = subprocess.run(
+            [program, *arguments],
+            input=script,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment("postgres", self.admin_password),
+            executable=self.binaries / program,
+        )
+        return done.stdout.strip()
 
 
 @contextmanager

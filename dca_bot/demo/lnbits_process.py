@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpx
 
@@ -107,16 +107,7 @@ class LnbitsProcess:
         """Start LNbits and wait for the first answer; raise ConfigError with the log's end if none comes."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 # the operator's own LNbits
-                [self._python, "-c", _STARTER, _HOST, str(self._port)],
-                # LNbits serves lnbits/static relative to the working directory.
-                cwd=_site_packages(self._python),
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = self._spawn(log)
         self._wait_until_up()
 
     def stop(self) -> None:
@@ -177,6 +168,18 @@ class LnbitsProcess:
     def delete_wallet(self, wallet: WalletKeys) -> None:
         """Mark a wallet as deleted: the keys stop working; raise ConfigError if LNbits refuses."""
         self._ask("DELETE", f"/users/api/v1/user/{wallet.user}/wallet/{wallet.id}")
+
+    def _spawn(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 # the operator's own LNbits
+            [self._python, "-c", _STARTER, _HOST, str(self._port)],
+            # LNbits serves lnbits/static relative to the working directory.
+            cwd=_site_packages(self._python),
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = self._http.request(method, path, json=body)

@@ -7,13 +7,14 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from lnbits_servers import lnbits_with
 from payout_bench import HandClock, programme
 from test_fixed_mode_job import with_fixed
 from test_worker import assert_clean
 
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Ticker
-from dca_bot.demo.lnbits_process import fake_funding, find_lnbits, start_lnbits
+from dca_bot.demo.lnbits_process import fake_funding
 from dca_bot.demo.price_stub import PriceStub
 from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.signals import Signals
@@ -40,9 +41,8 @@ def price_stub():
 @pytest.fixture(scope="module")
 def lnbits(price_stub, tmp_path_factory):
     """An LNbits that asks for the price each time."""
-    funding = fake_funding() | {"LNBITS_EXCHANGE_RATE_CACHE_SECONDS": "0"}
-    folder = tmp_path_factory.mktemp("lnbits")
-    with start_lnbits(find_lnbits(), folder, price=price_stub, funding=funding) as lnbits:
+    settings = fake_funding() | {"LNBITS_EXCHANGE_RATE_CACHE_SECONDS": "0"}
+    with lnbits_with(settings, tmp_path_factory.mktemp("lnbits"), price=price_stub) as lnbits:
         yield lnbits
 
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 import httpx
 import pytest
 from gateway import Gateway
+from lnbits_servers import lnbits_with
 from lnurl_codes import code_of
 from payout_bench import Bench, FaultyWallet, programme
 from scaffold import in_english
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.demo.lnbits_process import find_lnbits, funded_by, start_lnbits
+from dca_bot.demo.lnbits_process import funded_by
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds
@@ -42,12 +43,8 @@ def deceived(lnbits, liar, price_stub, tmp_path_factory):
     """An LNbits whose node lies."""
     node = lnbits.create_user_wallet("node of the deceived")
     lnbits.credit(node.id, 10_000_000)
-    with start_lnbits(
-        find_lnbits(),
-        tmp_path_factory.mktemp("deceived"),
-        price=price_stub,
-        funding=funded_by(liar.url, node),
-    ) as started:
+    folder = tmp_path_factory.mktemp("deceived")
+    with lnbits_with(funded_by(liar.url, node), folder, price=price_stub) as started:
         yield started
 
 

@@ -136,6 +136,12 @@ def read_number(text: str, _currency: str) -> int:
     return int(digits)
 
 
+def read_number_or_name(text: str, currency: str) -> str | int:
+    """Read the number of a deposit, or the name of the client whose deposit is meant."""
+    is_number = text.removeprefix("#")[:1].isdigit()
+    return read_number(text, currency) if is_number else read_name(text, currency)
+
+
 def read_page(text: str, currency: str) -> int:
     """Read the number of a page, at most 1000."""
     try:

@@ -4,14 +4,10 @@ from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.clients import NAME
-from dca_bot.chat.operator.find import (
-    find_client,
-    find_machine,
-    refuse_second_command,
-)
+from dca_bot.chat.operator.deposit_confirm import DEPOSIT_CONFIRM, deposit_of, done_carefully
+from dca_bot.chat.operator.find import find_client, refuse_second_command
 from dca_bot.chat.params import PAGE, Param, read_fiat, read_note, read_number
-from dca_bot.ledger.programme import clients, deposits, machines
-from dca_bot.ledger.programme.clients import Client
+from dca_bot.ledger.programme import clients, deposits
 from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
@@ -41,42 +37,7 @@ def _deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
     ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
-    return _done_carefully(tx, ctx, client, done)
-
-
-def _confirm_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell which pending deposit would count, and in which machine the cash is."""
-    deposit = _pending(tx, args)
-    machine = describe.short(_machine(tx, args))
-    nowhere = Say("deposit.no_machine", id=deposit.id) if machines.everything(tx) else NOTHING
-    effect = Say(
-        "deposit.confirm_effect",
-        id=deposit.id,
-        name=deposit.client_name,
-        amount=Fiat(deposit.amount_minor),
-        machine=Say("deposit.in_machine", machine=machine) if machine else nowhere,
-    )
-    client = clients.by_id(tx, deposit.client_id)
-    return Say("lines", lines=(effect, *obstacles.warnings(tx, ctx.programme, client)))
-
-
-def _confirm_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Add a pending deposit to the client's balance, and tell the client."""
-    deposit = _pending(tx, args)
-    deposits.confirm(
-        tx, deposit, machine=_machine(tx, args) or None, now=ctx.now, message_id=ctx.message_id
-    )
-    clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
-    client = clients.by_id(tx, deposit.client_id)
-    ctx.notices.clients.deposit_confirmed(tx, client, deposit, ctx.now)
-    done = Say(
-        "deposit.confirmed",
-        id=deposit.id,
-        name=client.name,
-        amount=Fiat(deposit.amount_minor),
-        balance=Fiat(client.balance_minor),
-    )
-    return _done_carefully(tx, ctx, client, done)
+    return done_carefully(tx, ctx, client, done)
 
 
 def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
@@ -131,56 +92,20 @@ def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 
 DEPOSIT_COMMANDS = (
     Command(("deposit",), (NAME, AMOUNT, NOTE), plan=_deposit_plan, apply=_deposit_apply),
-    Command(
-        ("deposit", "confirm"),
-        (_ID, Param("MACHINE", read_note, optional=True, rest=True)),
-        plan=_confirm_plan,
-        apply=_confirm_apply,
-    ),
+    DEPOSIT_CONFIRM,
     Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply),
     Command(("deposits",), (PAGE,), answer=_list_answer),
     Command(("deposits", "pending"), (PAGE,), answer=_pending_answer),
 )
 
 
-def _done_carefully(tx: Tx, ctx: Context, client: Client, done: Say) -> Done:
-    """Add the warnings to the report for the other operators; the plan has warned the sender."""
-    warnings = obstacles.warnings(tx, ctx.programme, client)
-    return Done(done, told_otherwise=Say("lines", lines=(done, *warnings)))
-
-
 def _note(args: Args) -> Say:
     return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING
 
 
-def _machine(tx: Tx, args: Args) -> str:
-    """Return the label of the argument MACHINE, or of the only machine; empty if ambiguous.
-
-    While the ledger knows no machine, any word passes.
-    """
-    wanted, known = args.text("MACHINE"), machines.everything(tx)
-    if wanted and known:
-        return find_machine(tx, wanted).label
-    return known[0].label if len(known) == 1 else wanted
-
-
-def _deposit(tx: Tx, args: Args) -> Deposit:
-    deposit = deposits.by_id(tx, args.number("ID"))
-    if deposit is None:
-        raise refuse("deposit.unknown")
-    return deposit
-
-
-def _pending(tx: Tx, args: Args) -> Deposit:
-    deposit = _deposit(tx, args)
-    if deposit.state is not DepositState.PENDING:
-        raise refuse("deposit.not_pending", deposit=describe.deposit(deposit))
-    return deposit
-
-
 def _voidable(tx: Tx, args: Args) -> Deposit:
     """Return a deposit that can be voided: pending, or confirmed and covered by the balance."""
-    deposit = _deposit(tx, args)
+    deposit = deposit_of(tx, args.number("ID"))
     if deposit.state is DepositState.VOIDED:
         raise refuse("deposit.voided_already", id=deposit.id)
     balance_minor = clients.by_id(tx, deposit.client_id).balance_minor

@@ -28,7 +28,7 @@ def subjects(tx: Tx, command: str, args: Args) -> set[int]:
     id_ = args.text("ID").removeprefix("#")
     match command.split(maxsplit=1)[0]:
         case "deposit" if id_:
-            found.add(_of_deposit(tx, int(id_)))
+            found.add(_of_deposit(tx, int(id_)) if id_.isdecimal() else _of_name(tx, id_))
         case "hold" if id_.isdecimal():
             found.add(_of_hold(tx, int(id_)))
         case "hold" | "payout" if id_:

@@ -36,7 +36,7 @@ def _decline_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell the client, the amount and the machine of a withdrawal; refuse more than the balance."""
     client = find_client(tx, args.text("NAME"))
-    amount_minor = args.number("AMOUNT")
+    amount_minor = _amount(tx, client, args)
     if amount_minor > client.balance_minor:
         balance = Fiat(client.balance_minor)
         raise refuse("withdraw.too_much", name=client.name, balance=balance)
@@ -63,7 +63,7 @@ def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Take an amount out of a client's balance, and tell the client."""
     client = find_client(tx, args.text("NAME"))
-    amount_minor = args.number("AMOUNT")
+    amount_minor = _amount(tx, client, args)
     source = _source(tx, ctx, client, args)
     deposits.withdraw(
         tx,
@@ -85,12 +85,25 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
 
 WITHDRAW = Command(
     ("withdraw",),
-    (NAME, Param("AMOUNT", read_fiat_or_zero), NOTE),
+    (NAME, Param("AMOUNT", read_fiat_or_zero, optional=True), NOTE),
     answer=_decline_answer,
     plan=_plan,
     apply=_apply,
-    code_when=lambda args: args.number("AMOUNT") > 0,
+    code_when=lambda args: not args.has("AMOUNT") or args.number("AMOUNT") > 0,
 )
+
+
+def _amount(tx: Tx, client: Client, args: Args) -> int:
+    """Return the amount to pay out: without AMOUNT what the client has asked for.
+
+    Raise CommandRefused if the client has asked for nothing.
+    """
+    if args.has("AMOUNT"):
+        return args.number("AMOUNT")
+    asked = tasks.requested_cash(tx, client.id)
+    if asked is None:
+        raise refuse("withdraw.how_much", name=client.name, balance=Fiat(client.balance_minor))
+    return asked.amount_minor
 
 
 def _source(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:

@@ -41,6 +41,18 @@ class Places:
     unpayable: Form | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A token with the arguments that the token can be.
+
+    `is_sure`: False for a word that is taken for a client's name only because no lexicon has the word.
+    """
+
+    token: Token
+    places: Places
+    is_sure: bool = True
+
+
 NO_PLACES = Places(frozenset())
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
-from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, places_of
+from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, Said, places_of
 from dca_bot.chat.understanding.exact import called
 from dca_bot.chat.understanding.grammar import row_of
 from dca_bot.chat.understanding.intents import HELP, OF_ALL, REFUSED, changes
 from dca_bot.chat.understanding.normaliser import Line, Token
 from dca_bot.chat.understanding.numbers import in_digits, with_mark
 from dca_bot.chat.understanding.scoring import Candidate, Spoken, joined, rank
-from dca_bot.chat.understanding.slots import Said
 from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
 SURE_MIN, MARGIN_MIN, ASK_MIN = 10, 4, 3

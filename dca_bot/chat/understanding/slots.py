@@ -1,13 +1,12 @@
 """Finds the arguments of a command among plain words, and has the chat's parser read the command."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from dca_bot.chat.command import Command
 from dca_bot.chat.params import Param, read_sat
-from dca_bot.chat.understanding.arguments import Places, destination_of
+from dca_bot.chat.understanding.arguments import Said, destination_of
 from dca_bot.chat.understanding.exact import PERIODS, Refused, begins_with
 from dca_bot.chat.understanding.grammar import (
     MONTHS,
@@ -18,7 +17,7 @@ from dca_bot.chat.understanding.grammar import (
     reason,
     row_of,
 )
-from dca_bot.chat.understanding.normaliser import Token
+from dca_bot.chat.understanding.machine_words import machine_in, owner_in
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import SATS, Mark, mark_of
 from dca_bot.messages.say import CommandRefused
@@ -32,18 +31,6 @@ _MACHINE_AMOUNT = "MACHINE AMOUNT"
 _OF_SALES = frozenset({"today", "held"})
 """The filters of `txs` among the values of all lists."""
 _SHORT_WORD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A token with the arguments that the token can be.
-
-    `is_sure`: False for a word that is taken for a client's name only because no lexicon has the word.
-    """
-
-    token: Token
-    places: Places
-    is_sure: bool = True
 
 
 def fill(name: str, said: Sequence[Said], rest: str, vocabulary: Vocabulary) -> Exact | Refused:
@@ -75,6 +62,7 @@ def _words(
         return []
     left = list(said)
     words: list[str] = []
+    is_short = False
     for param in row.params:
         is_text = param.verbatim or param.name == "NOTE"
         found = rest if is_text else _find(param, row.name, left, vocabulary)
@@ -82,6 +70,9 @@ def _words(
             return found
         if not found and not param.optional:
             return []
+        if is_text and is_short:  # A note is no amount.
+            found = ""
+        is_short = is_short or not found
         words += [found] if found else []
     spare = frozenset[str]().union(*(one.places.places for one in left))
     if words and "DESTINATION" in spare:
@@ -105,10 +96,10 @@ def _find(param: Param, name: str, left: list[Said], vocabulary: Vocabulary) -> 
         return _choose(MONTHS, [one for one in left if not _is_small(one, vocabulary)], vocabulary)
     if listed:
         return _choose(listed, left, vocabulary)
-    if name == "txs" and param.name == "FILTER":
-        return _of_sales(left, vocabulary)
+    if (name, param.name) in _FINDERS:
+        return _FINDERS[name, param.name](left, vocabulary)
     if param.name == "IDS":
-        return _ids(left, vocabulary.list_of("joining", "words"))
+        return _ids(left, vocabulary)
     if param.name == _MACHINE_AMOUNT:
         found = [_take("NAME", left), _take("AMOUNT", left)]
         return " ".join(one.token.raw for one in found if one) if all(found) else ""
@@ -156,8 +147,9 @@ def _introduced(left: list[Said], vocabulary: Vocabulary) -> Said | None:
     return None
 
 
-def _ids(left: list[Said], joining: Collection[str]) -> str:
+def _ids(left: list[Said], vocabulary: Vocabulary) -> str:
     """Take the numbers in a row out of the tokens: `4 y 5` is `4,5`."""
+    joining = vocabulary.list_of("joining", "words")
     found: list[str] = []
     place = next((n for n, one in enumerate(left) if "ID" in one.places.places), len(left))
     while place < len(left):
@@ -168,6 +160,11 @@ def _ids(left: list[Said], joining: Collection[str]) -> str:
         else:
             break
     return ",".join(found)
+
+
+def _ids_or_owner(left: list[Said], vocabulary: Vocabulary) -> str:
+    """Take the numbers of deposits, or the client whose deposit is meant."""
+    return owner_in(left, vocabulary) or _ids(left, vocabulary)
 
 
 def _take(wanted: str, left: list[Said]) -> Said | None:
@@ -205,3 +202,11 @@ def _wrong_beside(left: Sequence[Said], place: int, amount: str, unit: str) -> s
         return "wrong.other_unit"
     is_split = amount.isdecimal() and len(amount) <= 3 and after.isdecimal() and len(after) == 3
     return "wrong.amount_split" if is_split else ""
+
+
+_FINDERS: Mapping[tuple[str, str], Callable[[list[Said], Vocabulary], str]] = {
+    ("txs", "FILTER"): _of_sales,
+    ("deposit confirm", "IDS"): _ids_or_owner,
+    ("deposit confirm", "MACHINE"): machine_in,
+}
+"""How the parameters of some commands are found."""

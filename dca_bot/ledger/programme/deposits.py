@@ -135,6 +135,15 @@ def recent_of(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[De
     return [_deposit(row) for row in rows]
 
 
+def pending_of(tx: Tx, client_id: int) -> list[Deposit]:
+    """Return a client's pending deposits, the oldest first."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE client_id = ? AND deposit.state = 'pending' ORDER BY deposit.id",
+        (client_id,),
+    )
+    return [_deposit(row) for row in rows]
+
+
 def pending_minor(tx: Tx, client_id: int) -> int:
     """Return the sum of a client's pending deposits."""
     row = tx.execute(

@@ -2,6 +2,8 @@
 
 A mother process loads the program once; each command is a fork of the mother, with its own words, folder,
 environment and streams. How Python itself starts, as with other encodings, is tried with real starts.
+
+`DCA_BOT_HOOK` in the environment of a command names a module of the tests, whose `install` is called first.
 """
 
 import atexit
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = ROOT / "dca_bot" / "commands"
 BYTES_MAX = 65_536
 START_LIMIT_S = 60
+HOOK = "DCA_BOT_HOOK"
 
 
 def run(words, *, folder, environment, answers="", limit_s=90):
@@ -122,6 +125,8 @@ def _become(words, folder, environment, streams):
     os.environ.update(environment)
     sys.argv = ["dca-bot", *words]
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in enumerate("rww"))
+    if HOOK in environment:
+        import_module(environment[HOOK]).install()
     code = 1
     try:
         main()

@@ -52,10 +52,12 @@ class Refused:
 
 def begins_with(tokens: Sequence[Token], phrases: Mapping[str, str]) -> tuple[str, int]:
     """Return the meaning of the longest phrase at the beginning, and how many tokens the phrase has."""
-    for length in range(min(len(tokens), _PHRASE_WORDS_MAX), 0, -1):
-        found = phrases.get(" ".join(token.word for token in tokens[:length]))
+    words = [token.word for token in tokens[:_PHRASE_WORDS_MAX]]
+    while words:
+        found = phrases.get(" ".join(words))
         if found is not None:
-            return found, length
+            return found, len(words)
+        words.pop()
     return "", 0
 
 

@@ -35,6 +35,8 @@ class Examples:
         heard = [(command, _plain(words)) for command, words in sentences]
         self._counts = Counter(command for command, _ in heard)
         self._commands = tuple(sorted(self._counts))
+        self._total = self._counts.total()
+        self._bases = {command: self._base(count) for command, count in self._counts.items()}
         self._words = Counter(word for _, words in heard for word in set(words))
         self._found: dict[str, bytes] = {}
         self._known_gains: dict[str, tuple[tuple[str, int], ...]] = {}
@@ -51,31 +53,34 @@ class Examples:
         >>> max(scores, key=lambda command: scores[command])
         'price'
         """
-        total = self._counts.total()
-        found = list(self._clues(_plain(words), heard_at_least=1))
-        weight = sum(_WEIGHTS[clue[0]] for clue in found if clue in self._found)
-        scores = {
-            command: _WEIGHTS[_WORD] * (_log(count) - _log(total))
-            + weight * (_log(_SMOOTHING) - _log(count + _SMOOTHING))
-            for command, count in self._counts.items()
-        }
+        found = [
+            clue for clue in self._clues(_plain(words), heard_at_least=1) if clue in self._found
+        ]
+        weight = sum(_WEIGHTS[clue[0]] for clue in found)
+        scores = {command: share + weight * loss for command, (share, loss) in self._bases.items()}
         for clue in found:
             for command, gain in self._gains(clue):
                 scores[command] += gain
         return scores
 
+    def _base(self, count: int) -> tuple[int, int]:
+        """Return a command's score for its examples, and what each clue takes off by its weight."""
+        share = _WEIGHTS[_WORD] * (_log(count) - _log(self._total))
+        return share, _log(_SMOOTHING) - _log(count + _SMOOTHING)
+
     def _gains(self, clue: str) -> tuple[tuple[str, int], ...]:
         """Return what a clue adds to the scores of the commands in whose examples the clue stands."""
         known = self._known_gains.get(clue)
         if known is None:
-            places, total = self._found.get(clue, b""), self._counts.total()
+            places = self._found[clue]
             expected, weight = _SMOOTHING * len(places), _WEIGHTS[clue[0]]
-            known = tuple(
-                (self._commands[number], weight * (_log(count * total + expected) - _log(expected)))
+            known = self._known_gains[clue] = tuple(
+                (
+                    self._commands[number],
+                    weight * (_log(count * self._total + expected) - _log(expected)),
+                )
                 for number, count in Counter(places).items()
             )
-            if places:
-                self._known_gains[clue] = known
         return known
 
     def has_heard(self, word: str) -> bool:

@@ -92,5 +92,7 @@ def _begins(words: Sequence[str], phrases: Collection[str]) -> bool:
 
 def _begun(words: Sequence[str], phrases: Collection[str]) -> int:
     """Return how many words the longest phrase has with which words begin; 0 without one."""
-    lengths = range(min(len(words), _PHRASE_WORDS_MAX), 0, -1)
-    return next((length for length in lengths if " ".join(words[:length]) in phrases), 0)
+    begun = words[:_PHRASE_WORDS_MAX]
+    while begun and " ".join(begun) not in phrases:
+        begun = begun[:-1]
+    return len(begun)

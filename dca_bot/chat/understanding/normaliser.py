@@ -146,11 +146,15 @@ def _unquoted(line: str) -> str | None:
     >>> _unquoted("“pause“, 👍")
     'pause'
     """
-    said = "".join(" " if _is_emoji(char) else char for char in line).strip(" .,;:!¡…")
+    said = line
+    if not line.isascii():
+        said = "".join(" " if _is_emoji(char) else char for char in line)
+    said = said.strip(" .,;:!¡…")
     inside = said.strip(_QUOTES).strip()
-    is_quoted = said[:1] in _QUOTES and said[-1:] in _QUOTES
+    if not inside or said[:1] not in _QUOTES or said[-1:] not in _QUOTES:
+        return None
     has_more = any(char in _QUOTES and char not in _WORD_QUOTES for char in inside)
-    return inside if inside and is_quoted and not has_more else None
+    return None if has_more else inside
 
 
 def _is_emoji(char: str) -> bool:

@@ -124,19 +124,22 @@ def _candidate(intent: str, hits: Sequence[_Hit], content: frozenset[int]) -> Ca
 
 def _matched(words: Sequence[Spoken], vocabulary: Vocabulary) -> list[tuple[Cue, list[int]]]:
     """Return the phrases of which all words stand close together, with the places of the words."""
-    hits: dict[int, dict[int, list[int]]] = {}
-    for number, word in enumerate(words):
-        for text in word.match.words:
-            for cue_number, place in vocabulary.cues_of_word.get(text, ()):
-                hits.setdefault(cue_number, {}).setdefault(place, []).append(number)
+    said = [(text, number) for number, word in enumerate(words) for text in word.match.words]
+    texts = frozenset(text for text, _ in said)
+    near = {number for text in texts for number in vocabulary.cues_of_word.get(text, ())}
     found = []
-    for cue_number, by_place in hits.items():
-        cue = vocabulary.cues[cue_number]
-        if len(by_place) == len(cue.places):
-            used = _close_together(by_place, 2 * len(cue.places) + 4)
-            is_last = len(used) > 1 and used.get(cue.negation) == max(used.values())
-            if used and not is_last:
-                found.append((cue, list(used.values())))
+    for cue in (vocabulary.cues[number] for number in near):
+        if any(map(texts.isdisjoint, cue.places)):
+            continue
+        by_place: dict[int, list[int]] = {}
+        for text, number in said:
+            for place, group in enumerate(cue.places):
+                if text in group:
+                    by_place.setdefault(place, []).append(number)
+        used = _close_together(by_place, 2 * len(cue.places) + 4)
+        is_last = len(used) > 1 and used.get(cue.negation) == max(used.values())
+        if used and not is_last:
+            found.append((cue, list(used.values())))
     return found
 
 

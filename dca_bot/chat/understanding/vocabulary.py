@@ -4,6 +4,7 @@ A token that no lexicon has is looked up by the sound, then by the nearest word 
 numbers and well-known words are never corrected, nor are names, codes and addresses.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -120,13 +121,16 @@ class Vocabulary:
         )
 
     @cached_property
-    def cues_of_word(self) -> Mapping[str, Sequence[tuple[int, int]]]:
-        """Return, for each word, the phrases (by number) and the word's places in the phrases."""
-        found: dict[str, list[tuple[int, int]]] = {}
+    def cues_of_word(self) -> Mapping[str, Sequence[int]]:
+        """Return the phrases (by number) of each word of the place whose words are the rarest in phrases.
+
+        A message without a word of this place hasn't the phrase.
+        """
+        frequent = Counter(word for cue in self.cues for place in cue.places for word in place)
+        found: dict[str, list[int]] = {}
         for number, cue in enumerate(self.cues):
-            for place, words in enumerate(cue.places):
-                for word in words:
-                    found.setdefault(word, []).append((number, place))
+            for word in min(cue.places, key=lambda place: sum(frequent[word] for word in place)):
+                found.setdefault(word, []).append(number)
         return found
 
     @cached_property
@@ -169,7 +173,8 @@ class Vocabulary:
             pair for one in self.lexicons for pair in one.section("spelling").get("sounds", ())
         )
         sounds = [(text, sound) for text, _, sound in (pair.partition("=") for pair in pairs)]
-        return Spelling(frozenset(self.cues_of_word) - PLACES, sounds)
+        words = frozenset(word for cue in self.cues for place in cue.places for word in place)
+        return Spelling(words - PLACES, sounds)
 
     @cached_property
     def _untouched(self) -> frozenset[str]:

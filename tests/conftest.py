@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from conformance.node import Node
 from hypothesis import settings
 from lnbits_servers import (
     SQLITE,
@@ -24,7 +25,7 @@ from lnbits_servers import (
 from postgres_process import PostgresProcess, postgres_process
 from typist import Typist
 
-from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys, funded_by
+from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys
 from dca_bot.demo.price_stub import PriceStub
 
 MakeWallet = Callable[..., WalletKeys]
@@ -120,12 +121,18 @@ def lnbits(own_server) -> LnbitsProcess:
 
 
 @pytest.fixture(scope="session")
-def remote_lnbits(lnbits, price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
+def remote_node(lnbits) -> Iterator[Node]:
+    """The node of the second LNbits: a wallet of the first."""
+    node = Node(lnbits, "node of the second")
+    yield node
+    node.close()
+
+
+@pytest.fixture(scope="session")
+def remote_lnbits(remote_node, price_stub, tmp_path_factory) -> Iterator[LnbitsProcess]:
     """A second LNbits whose node is a wallet of the first: what it pays there is external."""
-    node = lnbits.create_user_wallet("node of the second")
-    lnbits.credit(node.id, 100_000_000)
     data_dir = tmp_path_factory.mktemp("remote_lnbits")
-    with lnbits_with(funded_by(lnbits.url, node), data_dir, price=price_stub) as remote:
+    with lnbits_with(remote_node.funding, data_dir, price=price_stub) as remote:
         yield remote
 
 

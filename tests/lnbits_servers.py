@@ -105,18 +105,27 @@ class Server:
 
 @contextmanager
 def server_on(
-    zone: str, folder: Path, *, price: PriceStub, postgres: PostgresProcess | None
+    zone: str,
+    folder: Path,
+    *,
+    price: PriceStub,
+    postgres: PostgresProcess | None,
+    funding: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Start LNbits on SQLite (`sqlite`), or on a new PostgreSQL database in a time zone."""
+    """Start LNbits on SQLite (`sqlite`), or on a new PostgreSQL database in a time zone.
+
+    `funding`: the settings of a Lightning node; without them payments stay inside.
+    """
     environment, name = {}, ""
     if postgres is not None:
         name = postgres.create_empty_database()
         postgres.sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
         login = f"postgres:{postgres.admin_password}@127.0.0.1:{postgres.port}"
         environment = {"LNBITS_DATABASE_URL": f"postgres://{login}/{name}", "TZ": zone}
-    with _Fork(folder, price, {**fake_funding(), **environment}) as process:
+    settings = funding or fake_funding()
+    with _Fork(folder, price, {**settings, **environment}) as process:
         server = Server(process, zone, postgres, name)
-        _start(server, fake_funding())
+        _start(server, settings)
         yield server
 
 

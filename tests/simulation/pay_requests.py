@@ -4,7 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulation.lnbits import Lnbits, MadeInvoice, PayRequest
+from simulation.lightning import MadeInvoice
+from simulation.lnbits import Lnbits, PayRequest
 from simulation.people import Operator
 from simulation.promise import hold
 

@@ -22,7 +22,9 @@ from simulation.commands import Commands
 from simulation.copies import Copies
 from simulation.journal import Journal
 from simulation.lamassu import MACHINES, Lamassu, LamassuClient
-from simulation.lnbits import Lnbits, LnbitsClient, Mischief
+from simulation.lightning import Mischief
+from simulation.lnbits import Lnbits
+from simulation.lnbits_client import LnbitsClient
 from simulation.network import Life, Line, Weather
 from simulation.pay_requests import PayRequests
 from simulation.people import Operator, Saver
@@ -34,6 +36,8 @@ _PAYOUT_MAX_SAT, _DAY_MAX_SAT = 400_000, 3_000_000
 QUIET_MAX = timedelta(days=9)
 """The days without faults in which everything has to settle: a failed payment waits for a week at most."""
 _NEVER = timedelta(days=9_999)
+_ZONES = (timedelta(), timedelta(hours=-6), timedelta(hours=5, minutes=30))
+"""The time zones of LNbits on PostgreSQL."""
 _QUIET_LEAST = timedelta(days=1, hours=12)
 """After this a world ends as soon as all is settled; each client's digest has come."""
 
@@ -89,7 +93,12 @@ class World:
         }
         mischief = Mischief(self._random("mischief"), plan.mischief_rate)
         self.lnbits = Lnbits(
-            self.time, self.journal, self._random("network"), mischief, balance_msat=2_000_000_000
+            self.time,
+            self.journal,
+            self._random("network"),
+            mischief,
+            balance_msat=2_000_000_000,
+            expiry_shift=self._random("zone").choice(_ZONES),
         )
         self.addresses = AddressServers(self.lnbits, self._random("addresses"))
         self.lamassu = Lamassu(self.time, self.journal, self._random("machines"), plan.odd_rate)

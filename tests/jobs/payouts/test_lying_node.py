@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from conformance.node import Will
 from gateway import Gateway
-from lnbits_servers import lnbits_with
 from lnurl_codes import code_of
 from payout_bench import Bench, FaultyWallet, programme
 from scaffold import in_english
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.demo.lnbits_process import funded_by
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.payouts import holds
@@ -20,32 +19,15 @@ from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.lnbits.lnurl import LightningAddresses
 
-LIE = json.dumps({"status": "failed", "detail": "Payment failed: no route."}).encode()
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
-@pytest.fixture(scope="module")
-def liar(lnbits):
-    """What stands between the second LNbits and its node: each payment is made, then called failed."""
-    gateway = Gateway(lnbits.url, lnbits.url)
-
-    def lie(method, path, status, content):
-        is_payment = method == "POST" and path == "/api/v1/payments"
-        return (520, LIE) if is_payment and status == 201 else (status, content)
-
-    gateway.change = lie
-    yield gateway
-    gateway.close()
-
-
-@pytest.fixture(scope="module")
-def deceived(lnbits, liar, price_stub, tmp_path_factory):
-    """An LNbits whose node lies."""
-    node = lnbits.create_user_wallet("node of the deceived")
-    lnbits.credit(node.id, 10_000_000)
-    folder = tmp_path_factory.mktemp("deceived")
-    with lnbits_with(funded_by(liar.url, node), folder, price=price_stub) as started:
-        yield started
+@pytest.fixture
+def deceived(remote_lnbits, remote_node):
+    """An LNbits whose node makes each payment, and then calls it failed."""
+    remote_node.usual = Will.LIES
+    yield remote_lnbits
+    remote_node.usual = Will.PAYS
 
 
 @pytest.fixture(params=[ADDRESS, LNURL])

@@ -164,10 +164,15 @@ class Checker:
         hold(f"{id_} was shared out, paused since {stopped_at}", is_kept=stopped_at is None)
         if kind == "commission":
             return
-        for (pubkey,) in ledger.execute(
-            "SELECT pubkey FROM share JOIN client ON client.id = client_id WHERE distribution_id = ?",
+        # After an older copy was put back an operator records what LNbits had paid before the pause.
+        paid = self._paid(ledger, id_) if self.is_restored else {}
+        for client, pubkey in ledger.execute(
+            "SELECT client_id, pubkey FROM share JOIN client ON client.id = client_id"
+            " WHERE distribution_id = ?",
             (id_,),
         ):
+            if client in paid:
+                continue
             saver = self.people.savers[pubkey]
             named = f"{id_} gave to {saver.name}, paused since {saver.paused_at}"
             hold(named, is_kept=saver.paused_at is None)

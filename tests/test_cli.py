@@ -495,6 +495,13 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
     assert "lnbits.key" in done.stdout.split("Wrote ")[1].split("\n")[0]
 
 
+@pytest.mark.parametrize(("typed", "language"), [("ES", "es"), ("", "en"), ("de\nes", "es")])
+def test_init_asks_for_the_language(tmp_path, typed, language):
+    done = answer_init(tmp_path, *BASICS, "", "", "", "n", "", typed)
+    assert done.returncode == 0, done
+    assert load_config(tmp_path / "config.toml").bot.language == language
+
+
 def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
     done = answer_init(
         tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader", ""
@@ -706,7 +713,7 @@ async def test_check_tells_the_age_of_each_file_and_warns_of_one_that_nobody_ren
         f"; cash_out_txs.csv {age} old, cash_out_actions.csv 0 minutes old, devices.csv {age} old,"
         in line
     )
-    assert ", cash_in_txs.csv 0 minutes old, no transaction in it" in line
+    assert ", cash_in_txs.csv 0 minutes old, no sale or purchase in it yet" in line
     warning = "NOT RENEWED for more than 26 hours: cash_out_txs.csv; see to what renews it"
     assert (warning in line) is bool(days)
     assert line[0] == "✓"

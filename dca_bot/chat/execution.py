@@ -19,7 +19,7 @@ from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.services import Services
 from dca_bot.chat.strangers import turn_away
-from dca_bot.chat.unclear import ASK_BACK, UNCLEAR
+from dca_bot.chat.unclear import ASKING, UNCLEAR
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
@@ -104,7 +104,7 @@ class Execution:
             self._step(tx, message, replace(ctx, place=place), step, late)
             for place, step in enumerate(steps)
         ]
-        asks = any(step.invocation and step.invocation.command is ASK_BACK for step in steps)
+        asks = any(step.invocation and step.invocation.command in ASKING for step in steps)
         if late is None and not asks:
             questions.close(tx, message.sender)
         return outcomes
@@ -214,11 +214,16 @@ class Execution:
                 now=ctx.now,
                 random=self.services.random,
             )
+            if invocation.replaces is not None:
+                confirmations.drop(tx, invocation.replaces)
             code_field = Code(new_code, ctx.now + CODE_LIFE)
             others = open_codes.waiting(tx, ctx.sender, ctx.now, but=new_code)
             more = NOTHING if others == NOTHING else Say("confirm.others", codes=others)
             asked = Say("confirm.asked", effect=effect, code=code_field, open=more)
-            told = asked if good is None else Say("confirm.effect_changed", again=asked)
+            if invocation.replaces is not None:
+                told = Say("confirm.instead", again=asked, old=invocation.replaces.code)
+            else:
+                told = asked if good is None else Say("confirm.effect_changed", again=asked)
             return _Result(Outcome.ASKED, (told,))
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, seen)

@@ -2,20 +2,26 @@
 
 from dataclasses import replace
 
+from dca_bot.chat.client.topics import topic_told
 from dca_bot.chat.command import CommandSet
+from dca_bot.chat.corrections import corrected, with_machine
 from dca_bot.chat.destinations import DESTINATION
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.incoming import Incoming, look_up
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.refusals import NO_COMMAND, refusal
 from dca_bot.chat.services import Services
-from dca_bot.chat.unclear import ask_back, declined, not_understood, small_talk
+from dca_bot.chat.unclear import ask_back, declined, not_understood, offer_contact, small_talk
 from dca_bot.chat.understanding.answers import Answer, read_answer
+from dca_bot.chat.understanding.arguments import OPERATOR
 from dca_bot.chat.understanding.grammar import written
-from dca_bot.chat.understanding.intents import NONE, REFUSED, THANKS, changes
+from dca_bot.chat.understanding.intents import CONTACT, HELP, NONE, REFUSED, THANKS, changes
+from dca_bot.chat.understanding.lines import without_courtesy
 from dca_bot.chat.understanding.meaning import Certainty, Intended, Understanding
+from dca_bot.chat.understanding.mood import passes_on
 from dca_bot.chat.understanding.normaliser import lines_of
 from dca_bot.chat.understanding.reading import understand
+from dca_bot.chat.understanding.topics import topic_of
 from dca_bot.core.destination_text import PAYABLE, read_destination
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.ledger.correspondence.confirmations import Confirmation
@@ -40,7 +46,7 @@ async def read_invocations(
         lambda tx: look_up(tx, message, command_set, currency, now)
     )
     answer = read_answer(message.text, incoming.vocabulary)
-    answered = _answered(incoming, answer)
+    answered = _answered(incoming, answer) or corrected(incoming) or with_machine(incoming)
     if answered is not None:
         return [answered]
     typed = _as_written(incoming)
@@ -91,17 +97,38 @@ def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
     is_asked = understood.certainty is Certainty.ASK and bool(understood.first.arguments)
     if incoming.refused is not None and (is_short or not (is_sure or is_asked)):
         return [incoming.refused]
+    fixed = _for_client(incoming, understood)
+    if fixed is not None:
+        return [fixed]
     if is_sure:
         return _all_or_none(incoming, [_invocation(incoming, one) for one in understood.intents])
     if understood.certainty is Certainty.SURE:
         why, name = understood.first.arguments["why"], understood.first.arguments.get("command", "")
         return [refusal(str(why), str(name), incoming.command_set, incoming.currency)]
-    if len(lines_of(incoming.text)) > 1:  # A yes could mean any of the lines.
-        return [Say("unclear.lines")]
-    is_named = understood.certainty is Certainty.NONE or len(incoming.text.split()) > 1
-    if is_named and incoming.is_for_operators():
-        return [Say("unknown.nothing")]
     return [_asked(incoming, understood)]
+
+
+def _for_client(incoming: Incoming, understood: Understanding) -> Invocation | None:
+    """Answer a client's question by a topic, or offer to pass the client's words on; None for other messages.
+
+    What is written as a command, has arguments, or is refused is no topic. Where a command may be meant, the
+    topic must be sure.
+    """
+    role, first = incoming.command_set.role, understood.first
+    is_other = (
+        understood.is_exact or len(understood.intents) > 1 or first.intent in (REFUSED, THANKS)
+    )
+    is_other = is_other or (bool(first.arguments) and first.intent != HELP)
+    if role == OPERATOR or is_other or incoming.is_for_operators():
+        return None
+    lines, vocabulary = lines_of(incoming.text), incoming.vocabulary
+    if lines and passes_on(without_courtesy(lines[0].tokens, vocabulary, ()), vocabulary):
+        return offer_contact(incoming.text)
+    topic = topic_of(incoming.text, vocabulary)
+    is_command = understood.certainty is Certainty.SURE or changes(role, first.intent)
+    if topic is not None and (topic.is_sure or not is_command):
+        return topic_told(topic.name)
+    return offer_contact(incoming.text) if first.intent == CONTACT else None
 
 
 def _all_or_none(incoming: Incoming, found: list[Invocation | Say]) -> list[Invocation | Say]:
@@ -137,14 +164,20 @@ def _invocation(incoming: Incoming, intended: Intended) -> Invocation | Say:
 
 def _asked(incoming: Incoming, understood: Understanding) -> Invocation | Say:
     """Ask back, or name what could be meant."""
+    if len(lines_of(incoming.text)) > 1:  # A yes could mean any of the lines.
+        return Say("unclear.lines")
+    is_named = understood.certainty is Certainty.NONE or len(incoming.text.split()) > 1
+    if is_named and incoming.is_for_operators():
+        return Say("unknown.nothing")
+    kept = "" if incoming.command_set.role == OPERATOR else incoming.text
     if understood.certainty is Certainty.NONE:
-        return not_understood(understood.nearest)
+        return not_understood(understood.nearest, kept)
     first = understood.first
     line = written(incoming.command_set.role, first.intent, first.arguments)
     try:
         incoming.parse(line)
     except CommandRefused:
-        return not_understood(understood.asked)
+        return not_understood(understood.asked, kept)
     others = [name for name in understood.asked if name != first.intent]
     names = {command.name for command in incoming.command_set.table}
     return ask_back(line, next((name for name in others if name in names), ""))

@@ -35,7 +35,7 @@ class Invocation:
     """A command as typed, with its arguments; `line`: the text that was read.
 
     `code`: the code by which an earlier command is given again. `is_plain`: the command is read from plain
-    words, also by a yes to the bot's question.
+    words, also by a yes to the bot's question. `replaces`: the code that the command's new code makes void.
     """
 
     command: Command[Any]
@@ -43,6 +43,7 @@ class Invocation:
     line: str
     code: Confirmation | None = None
     is_plain: bool = False
+    replaces: Confirmation | None = None
 
     @property
     def is_change(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.rights import refuse_unfit_new_file
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, write_secret
+from dca_bot.messages.render import LANGUAGES
 from dca_bot.nostr.announcement.own_events import INBOX_RELAYS_MAX
 from dca_bot.nostr.keys import SecretKey, generate, nprofile, parse_npub, parse_secret_key
 from dca_bot.operators import EXAMPLE_NPUB
@@ -30,6 +32,7 @@ _TEMPLATE = """\
 data_dir = "data"
 timezone = {timezone}
 currency = {currency}
+language = {language}
 
 [nostr]
 private_key_file = "bot.nsec"
@@ -142,9 +145,11 @@ def _ask_all(key: SecretKey) -> _Answers:
     currency = typer.prompt("Currency", default="GTQ", value_proc=_currency)
     timezone = typer.prompt("Time zone", default="America/Guatemala", value_proc=_timezone)
     lamassu, password = _ask_lamassu()
+    language = _ask_language()
     text = _TEMPLATE.format(
         timezone=_toml(timezone),
         currency=_toml(currency),
+        language=_toml(language),
         relays=_toml(relays),
         operator=_toml(operator),
         lamassu=lamassu,
@@ -202,6 +207,22 @@ def _ask_lamassu() -> tuple[str, str]:
         username=_toml(username),
     )
     return text + postgres, password
+
+
+def _ask_language() -> str:
+    """Ask for the language of the bot's messages; a script whose answers have ended gets the default."""
+    default = BotConfig.model_fields["language"].default
+    try:
+        answer: str = typer.prompt(
+            f"Language that the bot writes in ({', '.join(LANGUAGES)})",
+            default=default,
+            value_proc=_language,
+        )
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        return str(default)
+    return answer
 
 
 def _ask_postgres() -> tuple[str, str]:
@@ -269,6 +290,13 @@ def _admin_key(text: str) -> str:
 def _currency(text: str) -> str:
     _check(BotConfig, currency=text.strip().upper())
     return text.strip().upper()
+
+
+def _language(text: str) -> str:
+    code = text.strip().lower()
+    if code not in LANGUAGES:
+        raise typer.BadParameter(f"The bot writes in these: {', '.join(LANGUAGES)}.")
+    return code
 
 
 def _timezone(text: str) -> str:

@@ -21,7 +21,9 @@ def ages_text(export: Export, now: datetime) -> str:
     """Tell the age of each copy and of the newest transaction, and warn of a copy that is stale."""
     newest = newest_transaction(export, now)
     parts = [f"{_shown(copy.name)} {_age(copy.as_of, now)}" for copy in copies(export, now)]
-    parts.append(f"newest transaction {_age(newest, now)}" if newest else "no transaction in it")
+    parts.append(
+        f"newest transaction {_age(newest, now)}" if newest else "no sale or purchase in it yet"
+    )
     oldest = oldest_copy(export, now)
     if oldest is None or not is_stale(oldest, now):
         return ", ".join(parts)

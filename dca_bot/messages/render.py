@@ -30,6 +30,7 @@ from dca_bot.messages.say import (
     Fiat,
     Field,
     LanguageName,
+    LanguageOffer,
     Link,
     Moment,
     Npub,
@@ -100,6 +101,8 @@ class Texts:
                 return command_words(language.code).typed(field)
             case LanguageName(code):
                 return self.catalogues.get(code, {}).get("locale.name", code)
+            case LanguageOffer(code):
+                return self.catalogues.get(code, {}).get("locale.offer", code)
             case Say():
                 return self._say(field, language)
             case tuple():

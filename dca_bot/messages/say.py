@@ -135,6 +135,13 @@ class LanguageName:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageOffer:
+    """A language, as the language itself offers itself: `¿Prefiere español?`, with what to type."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A term of the program, like a state or a reason: the key `word.GROUP.VALUE` of a catalogue.
 
@@ -170,6 +177,7 @@ Field = (
     | Link
     | Word
     | LanguageName
+    | LanguageOffer
     | Typed
     | Say
     | tuple[Say, ...]

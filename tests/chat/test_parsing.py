@@ -69,7 +69,7 @@ WORDS = st.sampled_from(
         ("withdraw m 12 500", "wrong.amount_split", None),
         ("balance ana", "unknown.of_client", None),
         ("deposit confirm 0", "deposit confirm", None),
-        ("deposit confirm five", "deposit confirm", None),
+        ("deposit confirm 5x", "deposit confirm", None),
         ("status now", "status", None),
         ("client", "client", None),
     ],

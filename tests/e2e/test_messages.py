@@ -120,7 +120,7 @@ async def test_stranger_knocks_and_becomes_a_client_by_the_code(make_world, prot
     assert "is noted" in deposit
     assert "Cash still" in await ana.ask("balance")
     assert world.rows("SELECT state FROM client") == [("active",)], "the knock was no command"
-    assert "Nobody has knocked" in await world.operator.ask("knocks")
+    assert "Nobody new has written" in await world.operator.ask("knocks")
 
 
 async def test_operator_over_nip04_is_told_to_use_nip17(make_world):

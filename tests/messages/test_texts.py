@@ -231,7 +231,7 @@ def test_each_text_is_used():
     used = named_keys()
     commands = {f"{c.key}.{part}" for c in COMMANDS for part in ("summary", "example")}
     for key in ENGLISH:
-        named = {*commands, "locale.name"}
+        named = {*commands, "locale.name", "locale.offer"}
         assert key in named or base_of(key) in used or key in TERM_KEYS | CODE_KEYS, key
 
 

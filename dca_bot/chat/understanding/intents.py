@@ -7,7 +7,7 @@ tells something instead.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-THANKS, NONE, REFUSED, HELP = "thanks", "none", "refused", "help"
+THANKS, NONE, REFUSED, HELP, CONTACT = "thanks", "none", "refused", "help", "contact"
 
 
 class Effect(Enum):

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from dca_bot.chat.understanding.arguments import Said
+from dca_bot.chat.understanding.arguments import NO_PLACES, Said
+from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 
 _WORDS_MAX = 3
@@ -51,6 +52,15 @@ def machine_in(left: list[Said], vocabulary: Vocabulary) -> str:
     if not found:
         end = max((n for n, word in enumerate(words) if word in machines), default=0)
         found = _named(left[max(end - 1, 0) : end], small)
+    return " ".join(one.token.raw for one in found) if len(found) <= _WORDS_MAX else ""
+
+
+def machine_beside(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
+    """Return the words for a machine beside a code: of `confirm 7K2Q in Market`, `Market`."""
+    yes = vocabulary.list_of("yes", "words") | vocabulary.list_of("yes", "around")
+    at, machines = vocabulary.list_of("mood", "at"), vocabulary.list_of("mood", "machines")
+    said = [Said(token, NO_PLACES) for token in tokens]
+    found = _named(said, vocabulary.small | machines | at | yes)
     return " ".join(one.token.raw for one in found) if len(found) <= _WORDS_MAX else ""
 
 

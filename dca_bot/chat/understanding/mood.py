@@ -56,6 +56,13 @@ def mood_of(
     return mood
 
 
+def passes_on(tokens: Sequence[Token], vocabulary: Vocabulary) -> bool:
+    """Tell whether a line asks to tell somebody something: `tell him I moved`, `dígale que ya voy`."""
+    words = [token.word for token in tokens]
+    length = _begun(words, vocabulary.list_of("mood", "passing"))
+    return 0 < length < len(words)
+
+
 def takes_back(words: Sequence[str], vocabulary: Vocabulary, *, is_note: bool) -> bool:
     """Tell whether the last argument of a complete command takes the command back: `if the cash is there`.
 

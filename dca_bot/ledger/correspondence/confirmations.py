@@ -71,6 +71,11 @@ def use(tx: Tx, confirmation: Confirmation, *, now: datetime) -> bool:
     return done.rowcount == 1
 
 
+def drop(tx: Tx, confirmation: Confirmation) -> None:
+    """Void an open code."""
+    tx.execute("DELETE FROM confirmation WHERE code = ? AND used_at IS NULL", (confirmation.code,))
+
+
 def withdraw(tx: Tx, pubkey: str) -> int:
     """Void a person's open codes; return their number."""
     return tx.execute(

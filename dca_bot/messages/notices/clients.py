@@ -16,7 +16,8 @@ from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, forecast_text, obstacles
 from dca_bot.messages.notices.writer import NoticeWriter
-from dca_bot.messages.say import NOTHING, Fiat, Rate, Sat, Say
+from dca_bot.messages.render import LANGUAGES
+from dca_bot.messages.say import NOTHING, Fiat, LanguageOffer, Rate, Sat, Say
 
 
 class ClientNotices:
@@ -37,7 +38,15 @@ class ClientNotices:
             how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
             then = Say("welcome.then_limit") if is_fixed else NOTHING
         wallet = Say("welcome.offer", address=offered) if offered else Say("welcome.wallet")
-        told = Say("notice.welcome", name=client.name, how=how, wallet=wallet, then=then)
+        others = [code for code in LANGUAGES if code != client.language]
+        told = Say(
+            "notice.welcome",
+            name=client.name,
+            how=how,
+            wallet=wallet,
+            then=then,
+            other=tuple(Say("welcome.also", offer=LanguageOffer(code)) for code in others),
+        )
         self._writer.tell_client(tx, client, told, now)
 
     def deposit_pending(

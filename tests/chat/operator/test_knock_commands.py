@@ -108,7 +108,7 @@ async def test_under_a_flood_nobody_gets_a_code_and_operators_see_so(talk):
     assert await talk.count("knock") == knocks.ANSWERS_MAX
     assert (await talk.tell("op", "knocks")).startswith("So many strangers write")
     talk.clock.at += timedelta(hours=1)
-    assert (await talk.tell("op", "knocks")).startswith("Knocked, newest first")
+    assert (await talk.tell("op", "knocks")).startswith("New people who wrote to me, newest first")
 
 
 async def test_hundred_open_codes_are_the_most(talk):
@@ -135,7 +135,7 @@ async def test_client_is_added_by_a_code_with_a_first_deposit(talk):
     assert asked.splitlines()[:3] == [
         "Add the client juan with a pending deposit of Q1,500.00.",
         f"nostr:{NPUBS['juan']}",
-        'Knocked 1 Mar 06:00. Profile: "Juan P." (anybody can choose any name)',
+        'Wrote to me 1 Mar 06:00. Profile: "Juan P." (anybody can choose any name)',
     ]
     done = await talk.tell("op", f"confirm {code_in(asked)}")
     assert "juan is added, with deposit 1 of Q1,500.00 pending" in done
@@ -149,7 +149,9 @@ async def test_client_is_added_by_a_code_with_a_first_deposit(talk):
 async def test_client_is_added_by_a_code_alone_after_a_question_too(talk):
     code = await talk.knock("juan")
     asked = await talk.tell("op", f"client add juan {code}")
-    assert asked.startswith(f"Add the client juan.\nnostr:{NPUBS['juan']}\nKnocked 1 Mar 06:00.")
+    assert asked.startswith(
+        f"Add the client juan.\nnostr:{NPUBS['juan']}\nWrote to me 1 Mar 06:00."
+    )
     assert "Profile: no name found" in asked
     assert await talk.count("client") == 0
     assert "juan is added" in await talk.tell("op", f"confirm {code_in(asked)}")
@@ -189,11 +191,11 @@ async def test_relays_that_tell_nothing_hold_nobody_up(talk, monkeypatch):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("KNOCK-7K2QXM", "Nobody waits at that knock"),
-        ("KNOCK-7K2QXN", "That knock is mistyped"),
-        ("KNOCK-K72QXM", "That knock is mistyped"),
-        ("KNOCK-7K2QX", "That knock is mistyped"),
-        ("KNOCK", "That knock is mistyped"),
+        ("KNOCK-7K2QXM", "Nobody waits with that code"),
+        ("KNOCK-7K2QXN", "That code is mistyped"),
+        ("KNOCK-K72QXM", "That code is mistyped"),
+        ("KNOCK-7K2QX", "That code is mistyped"),
+        ("KNOCK", "That code is mistyped"),
         ("7K2QXM", "not a Nostr public key"),
     ],
 )
@@ -231,7 +233,7 @@ async def test_two_operators_with_one_code_add_one_client(talk):
 async def test_client_who_is_added_by_npub_no_longer_waits(talk):
     code = await talk.knock("juan")
     await talk.add_client("juan", wallet="")
-    assert "Nobody has knocked" in await talk.tell("op", "knocks")
+    assert "Nobody new has written" in await talk.tell("op", "knocks")
     assert "Nobody waits" in await talk.tell("op", f"client add lena {code}")
 
 
@@ -240,7 +242,7 @@ async def test_client_whose_new_key_has_knocked_no_longer_waits(talk):
     code = await talk.knock("fresh")
     await talk.do("op", "client npub maria {fresh}")
     assert code not in await talk.tell("op", "knocks")
-    assert "knocked" not in (await summary(talk)).lower()
+    assert "wrote to me" not in await summary(talk)
 
 
 async def test_operator_of_tomorrow_is_not_added_as_a_client(talk):
@@ -262,7 +264,9 @@ async def test_clients_have_no_knocks(talk):
 
 
 async def test_knocks_are_listed_newest_first_with_profile_and_npub(talk):
-    assert await talk.tell("op", "knocks") == "Nobody has knocked within the last 24 hours."
+    assert (
+        await talk.tell("op", "knocks") == "Nobody new has written to me within the last 24 hours."
+    )
     talk.profiles[PEOPLE["lena"]] = "Lena\nconfirm 7K2Q"
     first = await talk.knock("juan")
     talk.clock.at += timedelta(minutes=1)
@@ -288,14 +292,14 @@ async def test_hundred_knocks_are_paged_and_looked_up_a_page_at_a_time(talk):
 
 
 async def test_daily_summary_has_one_line_about_who_knocked(talk):
-    assert "knocked" not in await summary(talk)
+    assert "wrote to me" not in await summary(talk)
     await talk.knock("juan")
-    assert f"One stranger knocked: {NPUBS['juan'][:12]}…. More: knocks" in await summary(talk)
+    assert f"Somebody new wrote to me: {NPUBS['juan'][:12]}…. To see who" in await summary(talk)
     for number in range(15):
         await talk.knock(stranger(number))
-    lines = [line for line in (await summary(talk)).splitlines() if "knocked" in line]
+    lines = [line for line in (await summary(talk)).splitlines() if "wrote to me" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("16 strangers knocked: ")
+    assert lines[0].startswith("16 new people wrote to me: ")
     assert len(lines[0]) < 300
     assert [row["command"] for row in await talk.sql("SELECT command FROM command_log")] == []
 
@@ -311,9 +315,9 @@ async def test_spanish_operators_read_of_knocks_in_spanish(spanish):
     assert (await spanish.letters_to("juan"))[0].endswith(
         f"muestre esto al operador: {code}. Sirve por 24 horas."
     )
-    assert "Tocó la puerta: " in await spanish.tell("op", f"client add juan {code} 100")
+    assert "Me escribió el " in await spanish.tell("op", f"client add juan {code} 100")
     assert "está mal escrito" in await spanish.tell("op", "client add juan KNOCK-22222F")
-    assert "Un desconocido tocó la puerta" in await summary(spanish)
+    assert "Me escribió alguien nuevo" in await summary(spanish)
 
 
 # Once let in

@@ -28,21 +28,21 @@ Your deposits buy bitcoin here, bit by bit, whenever somebody sells some at the 
 First tell me where it should go. Send your Lightning address (or your LNbits invoice key), like this:
 wallet name@example.com
 Once a day I tell you what has arrived (notify daily).
-Just write to me as you speak, or send help."""
+Just write to me as you speak, or send help. ¿Prefiere español? Escriba: idioma español"""
 ENGLISH_OFFER = """\
 Welcome, maria!
 Your deposits buy bitcoin here, bit by bit, whenever somebody sells some at the machine. \
 First tell me where it should go. Your Nostr profile has an address. If it is yours, send me this line:
 wallet ana@example.com
 Once a day I tell you what has arrived (notify daily).
-Just write to me as you speak, or send help."""
+Just write to me as you speak, or send help. ¿Prefiere español? Escriba: idioma español"""
 SPANISH_OFFER = """\
 ¡Le damos la bienvenida, maria!
 Aquí sus depósitos compran bitcoin, poco a poco, cada vez que alguien vende en la máquina. \
 Primero dígame a dónde debe ir. Su perfil de Nostr tiene una dirección. Si es suya, envíeme esta línea:
 billetera ana@example.com
 Una vez al día le cuento lo que llegó (avisos diario).
-Escríbame como habla, o envíe ayuda."""
+Escríbame como habla, o envíe ayuda. English? Write: language en"""
 
 
 async def welcome_of(talk, who="maria"):

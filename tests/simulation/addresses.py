@@ -6,7 +6,7 @@ from random import Random
 
 from dca_bot.core.ports import AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
-from simulation.lnbits import Lnbits
+from simulation.lnbits import Lnbits, Mischief
 from simulation.network import Line
 
 _MAX_SAT = 10_000_000
@@ -27,6 +27,7 @@ class AddressServers:
 
     lnbits: Lnbits
     random: Random
+    mischief: Mischief
     addresses: dict[str, Address] = field(default_factory=dict)
 
     def add(self, name: str, *, min_sat: int, has_verify: bool) -> Address:
@@ -42,6 +43,11 @@ class AddressServers:
     def make_invoice(self, callback: str, amount_sat: int) -> AddressInvoice:
         """Make an invoice, as a callback does."""
         address = self._up(callback.removeprefix("https://payee.example/"))
+        if amount_sat < address.min_sat:
+            raise DestinationRefused(Refusal.SAID, "The amount is too small.")
+        if self.mischief.strikes():
+            # A server that makes invoices of other amounts than it was asked for.
+            amount_sat += self.random.choice((-1, 1, 999 * amount_sat))
         life = timedelta(seconds=self.random.choice((600, 3600, 86_400)))
         made = self.lnbits.make_invoice(
             amount_msat=amount_sat * 1000, life=life, payee=address.name
@@ -54,6 +60,10 @@ class AddressServers:
         made = self.lnbits.by_hash[url.rpartition("/")[2]]
         self._up(made.payee)
         is_settled = made.received_at is not None
+        if not is_settled and self.mischief.strikes():
+            return VerifyAnswer(
+                is_settled=True, preimage="", bolt11=made.invoice.bolt11
+            )  # Said, and not proven.
         return VerifyAnswer(is_settled, made.preimage if is_settled else "", made.invoice.bolt11)
 
     def _up(self, name: str) -> Address:

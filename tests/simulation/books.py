@@ -49,6 +49,14 @@ class Books:
             found.append(OpenHold(id_, kind, ref, reason, payment_hash, self.looks[id_]))
         return found
 
+    def is_stopped(self) -> bool:
+        """Tell whether everything is paused."""
+        return bool(list(self.read("SELECT 1 FROM fact WHERE name = 'paused'")))
+
+    def is_clock_doubted(self) -> bool:
+        """Tell whether the bot waits for the operator's word about the computer's clock."""
+        return bool(list(self.read("SELECT 1 FROM fact WHERE name = 'clock_doubted'")))
+
     def void_payouts(self) -> list[str]:
         """Return the payouts that were tried three times in vain."""
         rows = self.read("SELECT id FROM payout WHERE state = 'VOID' AND attempt >= 3")

@@ -74,6 +74,7 @@ class Bot:
     is_stopped: bool = False
     _lives: int = 0
     _life: Life = field(default_factory=lambda: Life(0))
+    _task: "asyncio.Task[None] | None" = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -86,7 +87,7 @@ class Bot:
         self._lives += 1
         self.journal.note(f"the bot starts, for the {self._lives}. time")
         self._life, self._stop = Life(self._lives), asyncio.Event()
-        task = asyncio.ensure_future(self._run(self._life))
+        self._task = task = asyncio.ensure_future(self._run(self._life))
         kill_at = self.loop.turns + self.random.randint(1, self.kill_within or 1)
 
         def turn() -> None:
@@ -102,6 +103,11 @@ class Bot:
     def spare(self) -> None:
         """Kill no process any more."""
         self.kill_within = 0
+
+    def kill(self) -> None:
+        """Kill the process that runs, if one does."""
+        if self._task is not None and not self._task.done() and not self._life.is_over:
+            self._kill(self._task)
 
     def stop(self) -> None:
         """Ask the process to end, as SIGTERM does."""

@@ -13,8 +13,11 @@ from datetime import datetime, timedelta
 
 from simulation.promise import hold
 from simulation.relays import Letter, Relays
+from simulation.virtual_time import ComputerClock
 
 CODE_LIFE = timedelta(minutes=10)
+NOTICED_AFTER = timedelta(minutes=2)
+"""The time within which the bot sees that its computer's clock was set."""
 _CONFIRM = re.compile(r"confirm (\w{4})", re.IGNORECASE)
 _ASKED = re.compile(r"^(.*?)\n\nReply: confirm (\w{4}) ", re.DOTALL)
 _ALSO_ASKED = re.compile(r"^Still waiting, too: (.*?) Reply: confirm (\w{4})$", re.MULTILINE)
@@ -31,10 +34,8 @@ _CODED = frozenset(
         "deposit void",
         "hold accept",
         "hold ignore",
-        "pause all",
         "payout cancel",
         "payout retry",
-        "resume all",
         "withdraw",
     }
 )
@@ -45,6 +46,7 @@ class Commands:
     """The commands of one world; `operator`: the only public key that operates."""
 
     relays: Relays
+    clock: ComputerClock
     operator: str
     _last: int = 0
     _last_terms: int = 0
@@ -97,7 +99,8 @@ class Commands:
         hold(f"{named}: the code was not given to {actor[:8]}", is_kept=question is not None)
         assert question is not None
         at, effect = question
-        age = self.relays.time.now() - at
+        # A clock that is set back gives an open code ten minutes from then on.
+        age = self.relays.time.now() - max(at, self.clock.changed_at + NOTICED_AFTER)
         hold(f"{named}: the code is {age} old", is_kept=age <= CODE_LIFE + timedelta(seconds=1))
         hold(f"{named}: the code was used before", is_kept=(actor, code) not in self._used)
         self._used.add((actor, code))

@@ -58,7 +58,8 @@ def check(
     fits = [
         price
         for price in prices
-        if found
+        if price > 0
+        and found
         == {one: (minor, _sat(minor, price)) for one, minor in wanted.items() if _sat(minor, price)}
     ]
     hold(f"{run_id}: {found}, not for {wanted} at one of {prices}", is_kept=bool(fits))

@@ -62,6 +62,7 @@ class Lnbits:
     random: Random
     mischief: Mischief
     price: Decimal | None = Decimal(800_000)
+    price_factor: Decimal = Decimal(1)
     balance_msat: int = 0
     expiry_shift: timedelta = timedelta()
     wallets: dict[str, str] = field(default_factory=lambda: {SOURCE_KEY: "source"})
@@ -76,6 +77,8 @@ class Lnbits:
     uncredited: list[str] = field(default_factory=list)
     """The hashes that were debited and not credited, until an operator mends LNbits."""
     requests: list[PayRequest] = field(default_factory=list)
+    invoice_made: Callable[[str], None] = lambda _payee: None
+    """Called with the wallet or address that an invoice is made for."""
     prices_told: list[tuple[datetime, Decimal | None]] = field(default_factory=list)
 
     # What people and other servers do
@@ -107,6 +110,7 @@ class Lnbits:
         )
         made = MadeInvoice(invoice, preimage.hex(), wallet, payee)
         self.invoices[invoice.bolt11] = self.by_hash[payment_hash] = made
+        self.invoice_made(wallet or payee)
         if wallet:
             self.credits[wallet][payment_hash] = Credit(PaymentStatus.PENDING, amount_msat)
         return invoice
@@ -198,9 +202,10 @@ class Lnbits:
         return self.credits[made.wallet][made.invoice.payment_hash].status
 
     def tell_price(self) -> Decimal | None:
-        """Return the price of a coin."""
-        self.prices_told.append((self.time.now(), self.price))
-        return self.price
+        """Return the price of a coin; in an outage of the sources None, 0, or a wrong one."""
+        told = None if self.price is None else self.price * self.price_factor
+        self.prices_told.append((self.time.now(), told))
+        return told
 
     def payment(self, payment_hash: str) -> Payment | None:
         """Return the row of a payment; of a pending one LNbits asks its node first."""

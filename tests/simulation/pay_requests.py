@@ -8,6 +8,7 @@ from simulation.lightning import MadeInvoice
 from simulation.lnbits import Lnbits, PayRequest
 from simulation.people import Operator
 from simulation.promise import hold
+from simulation.virtual_time import ComputerClock
 
 OVER_AFTER = timedelta(minutes=10)
 """The time after an invoice's expiry before which no other invoice of the payout is paid."""
@@ -25,6 +26,7 @@ class PayRequests:
 
     lnbits: Lnbits
     operator: Operator
+    clock: ComputerClock
     payout_max_sat: int
     day_max_sat: int
     restored_at: datetime | None = None
@@ -64,12 +66,16 @@ class PayRequests:
         return now > made.invoice.expires_at + OVER_AFTER or (is_lost and is_unknown)
 
     def _sent_sat_before(self, request: PayRequest) -> int:
-        """Return the sats of the other payouts that were sent in the day before, each counted once."""
+        """Return the sats of the other payouts that were sent in the day before, each counted once.
+
+        A ledger that was put back, and a clock that was set, have lost count of what was sent before.
+        """
+        lost_at = max(self.clock.changed_at, self.restored_at or self.clock.changed_at)
+        since = max(request.at - _DAY, lost_at)
         sent = {
             one.payout_id: self.lnbits.invoices[one.bolt11].invoice.amount_msat // 1000
             for one in self._first_requests()
-            if request.at - _DAY < one.at and one.payout_id != request.payout_id
-            if self.restored_at is None or one.at > self.restored_at
+            if since < one.at and one.payout_id != request.payout_id
         }
         return sum(sent.values())
 

@@ -11,14 +11,18 @@ from simulation.books import Books, OpenHold
 from simulation.lamassu import Lamassu
 from simulation.lnbits import Lnbits
 from simulation.relays import Letter, Mailbox, Relays
-from simulation.virtual_time import WorldTime
+from simulation.virtual_time import ComputerClock, WorldTime
 
 _CODE = re.compile(r"Reply: confirm (\w{4})")
 _TO_CONFIRM = re.compile(r"is pending.* deposit confirm (\d+)", re.DOTALL)
 _CONFIRMED = re.compile(r"^Deposit \d+ is confirmed: Q([\d,.]+) for (\w+)")
 _ARRIVED = re.compile(r"^Record payout (\w{8}), .* as arrived on your word")
+_NOT_IN_TIME = re.compile(r"so I did nothing\..* send (?:it|this) again", re.DOTALL)
+_LEAPT = re.compile(r"^The computer's clock (?:went from|shows) ")
+_NEW_WALLET = "Your bitcoin would go to"
 _SILENT = "Messages about payments from now on: none"
 _PAID = re.compile(r"^[\d,]+ sats? (?:of commission )?ha(?:s|ve) arrived in your wallet")
+_STOPPED = "Paused: nothing is shared out or paid"
 _BOLT11 = re.compile(r"\blnbc\w+")
 _SAYINGS = (
     "thanks!",
@@ -46,6 +50,8 @@ class Person:
     time: WorldTime
     random: Random
     plans: int = 0
+    wishes: list[tuple[datetime, str]] = field(default_factory=list)
+    """What was written lately, without answers to questions."""
 
     def __post_init__(self) -> None:
         self.mailbox.heard = self._hear
@@ -62,6 +68,8 @@ class Person:
 
     def write(self, text: str) -> None:
         """Send the bot a message now."""
+        if not text.startswith(("confirm", "cancel")):
+            self.wishes = [*self.wishes[-2:], (self.time.now(), text)]
         self.relays.write(self.pubkey, text)
 
     def write_in(self, delay_s: float, text: str) -> None:
@@ -80,11 +88,24 @@ class Person:
         """Tell whether the person confirms what a question describes; some change their minds."""
         return self.random.random() < 0.97
 
+    def answer(self, code: str, question: str) -> None:
+        """Answer a question for a code: soon, rarely too late, and now and then twice."""
+        random = self.random
+        answer = f"confirm {code}" if self.wants(question) else "cancel"
+        is_late = random.random() < 0.03
+        self.write_in(random.uniform(700, 2_000) if is_late else random.uniform(3, 90), answer)
+        if random.random() < 0.08:
+            self.write_in(random.uniform(20, 300), answer)
+
     def _hear(self, letter: Letter) -> None:
         code = _CODE.search(letter.text)
         if code:
-            answer = f"confirm {code[1]}" if self.wants(letter.text) else "cancel"
-            self.write_in(self.random.uniform(3, 90), answer)
+            self.answer(code[1], letter.text)
+        elif _NOT_IN_TIME.search(letter.text):
+            # The message came late, or one of the two clocks is wrong.
+            since = letter.at - timedelta(hours=3)
+            for text in [text for at, text in self.wishes if at > since][-1:]:
+                self.write_in(self.random.uniform(3_600, 7_200), text)
 
 
 @dataclass
@@ -97,6 +118,9 @@ class Saver(Person):
     was_silent: bool = False
     destinations: set[str] = field(default_factory=set)
     """All that the client has ever chosen."""
+    wallet_before: str = ""
+    held_code: str = ""
+    """The code by which the client changes the wallet, once the client wants to."""
     paused_at: datetime | None = None
     """When the client was told that nothing is bought, until the client wants to go on."""
     silent_at: datetime | None = None
@@ -123,10 +147,42 @@ class Saver(Person):
         elif self.silent_at is not None and _PAID.search(letter.text):
             self.told_in_vain = letter.text
 
+    def answer(self, code: str, question: str) -> None:
+        """Answer a question; who changes the wallet does that while an invoice for the old wallet is made."""
+        if question.startswith(_NEW_WALLET) and self.wallet_before:
+            self.held_code = code
+            self.time.loop.call_later(500, self.move)
+        else:
+            super().answer(code, question)
+
+    def move(self) -> None:
+        """Confirm the change of the wallet that waits for the right moment, if one waits."""
+        code, self.held_code = self.held_code, ""
+        if code:
+            self.write(f"confirm {code}")
+
+    def change_wallet(self, destination: str) -> None:
+        """Have the sats go somewhere else from now on."""
+        self.wallet_before, self.destination = self.destination, destination
+        self.destinations.add(destination)
+        self.write(f"wallet {destination}")
+
+    def _write_code_of_another(self) -> None:
+        """Try a code that somebody else was told within the last minutes, seen over the shoulder."""
+        since = self.time.now() - timedelta(minutes=8)
+        others = (box for box in self.relays.mailboxes.values() if box.pubkey != self.pubkey)
+        lately = [box.letters[-1] for box in others if box.letters and box.letters[-1].at > since]
+        codes = [code[1] for letter in lately if (code := _CODE.search(letter.text))]
+        self.write(f"confirm {self.random.choice(codes)}" if codes else "help")
+
     def act(self) -> None:
         """Write something, as a client does now and then."""
         random = self.random
-        match random.choice(("mode", "limit", "pause", "notify", "say", "say", "say")):
+        match random.choice(("mode", "limit", "pause", "notify", "peek", "meddle", *("say",) * 3)):
+            case "peek":
+                self._write_code_of_another()
+            case "meddle":
+                self.write(random.choice((f"deposit {self.name} 5000", "pause all", "holds")))
             case "mode":
                 self.write(random.choice(("mode flow", "mode fixed")))
             case "limit":
@@ -154,9 +210,11 @@ class Operator(Person):
     lnbits: Lnbits = field(kw_only=True)
     lamassu: Lamassu = field(kw_only=True)
     books: Books = field(kw_only=True)
+    clock: ComputerClock = field(kw_only=True)
     notebook: dict[str, int] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     stopped_at: datetime | None = None
+    _last: str = ""
     _confirmed: set[str] = field(default_factory=set)
 
     def wants(self, question: str) -> bool:
@@ -164,8 +222,35 @@ class Operator(Person):
         named = _ARRIVED.search(question)
         return super().wants(question) and (named is None or self.lnbits.has_arrived(named[1]))
 
+    def act(self, savers: Sequence[Saver]) -> None:
+        """Do something that an operator does now and then."""
+        random = self.random
+        saver = random.choice(savers)
+        match random.choice(("withdraw", "withdraw", "stop", "percents", "again")):
+            case "withdraw":
+                self.write(f"withdraw {saver.name} {random.randint(1, 8) * 50}")
+            case "stop":
+                self.write("pause all")
+                self.write_in(random.uniform(1_200, 7_200), "resume all")
+            case "percents":
+                # Both at once: by the second code, less of the commission is left than was told.
+                self.write(f"commission set saver0 {random.randint(10, 40)}")
+                self.write(f"commission set saver1 {random.randint(5, 30)}")
+            case _:
+                self.write(f"deposit confirm {random.randint(1, 30)}")
+
+    def write(self, text: str) -> None:
+        """Send the bot a message now."""
+        super().write(text)
+        if text in ("pause all", "resume all"):
+            self._last = text
+            self.stopped_at = None
+
     def decide(self) -> None:
         """Answer each open question as somebody who looks at the machine, at LNbits, and asks the clients."""
+        is_doubted = self.books.is_clock_doubted() and self.clock.is_right()
+        if self.books.is_stopped() or is_doubted:
+            self.write("resume all")
         answers = [self._answer(hold) for hold in self.books.open_holds()]
         answers += [f"payout retry {id_[:8]}" for id_ in self.books.void_payouts()]
         for number, answer in enumerate(filter(None, answers)):
@@ -197,6 +282,10 @@ class Operator(Person):
         super()._hear(letter)
         for bolt11 in _BOLT11.findall(letter.text):
             self.time.loop.call_later(self.random.uniform(60, 3600), self.lnbits.pay_top_up, bolt11)
+        if _LEAPT.search(letter.text):
+            self.time.loop.call_later(self.random.uniform(300, 3_600), self._look_at_clock)
+        if letter.text.startswith(_STOPPED) and self._last == "pause all":
+            self.stopped_at = letter.at
         done = _CONFIRMED.search(letter.text)
         if done:
             name, minor = done[2], round(float(done[1].replace(",", "")) * 100)
@@ -205,6 +294,13 @@ class Operator(Person):
         if pending and pending[1] not in self._confirmed:
             self._confirmed.add(pending[1])
             self.write_in(self.random.uniform(60, 7200), f"deposit confirm {pending[1]}")
+
+    def _look_at_clock(self) -> None:
+        """Set the computer's clock if it is wrong; say that it is right if the bot waits for that."""
+        if not self.clock.is_right():
+            self.clock.set()
+        elif self.books.is_clock_doubted():
+            self.write("resume all")
 
     def _answer(self, hold: OpenHold) -> str:
         match hold.kind, hold.reason:

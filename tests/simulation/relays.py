@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -18,6 +18,11 @@ from dca_bot.core.ports import (
 )
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.core.relay_state import RelayState
+from dca_bot.errors import EventBroken, MessageRefused
+from dca_bot.nostr import giftwrap
+from dca_bot.nostr.dm import open_message
+from dca_bot.nostr.events import Event
+from dca_bot.nostr.keys import SecretKey
 from simulation.journal import Journal
 from simulation.network import Life, Weather
 from simulation.virtual_time import WorldTime
@@ -71,10 +76,11 @@ class Relays:
     journal: Journal
     random: Random
     weather: Weather
+    bot_key: SecretKey
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-    stored: list[IncomingMessage] = field(default_factory=list)
+    stored: list[tuple[datetime, IncomingMessage | Event]] = field(default_factory=list)
     written: dict[str, Written] = field(default_factory=dict)
-    listener: "asyncio.Queue[IncomingMessage] | None" = None
+    listener: "asyncio.Queue[IncomingMessage | Event] | None" = None
     sent: int = 0
 
     def mailbox(self, pubkey: str) -> Mailbox:
@@ -98,6 +104,15 @@ class Relays:
             self.time.loop.call_later(delay_s, self._store, message)
             delay_s += self.random.uniform(0, 1)
 
+    def forge(self, key: SecretKey, sender: str, text: str) -> None:
+        """Send the bot a message in somebody else's name; the seal has the key of who forges."""
+        now = self.time.now()
+        self.journal.note(f"{key.public_key[:8]} writes {text!r} in the name of {sender[:8]}")
+        bot = self.bot_key.public_key
+        rumor = giftwrap.make_rumor(sender, bot, text, int(now.timestamp()))
+        event = giftwrap.wrap(rumor, key, (("p", bot),), now, self.random)
+        self.time.loop.call_later(self.random.uniform(0.05, 2), self._store, event)
+
     def take(self, event: str) -> None:
         """Keep an event of the bot, and pass it on to the recipient."""
         values = json.loads(event)
@@ -106,10 +121,12 @@ class Relays:
         if mailbox.take(values["id"], letter):
             self.journal.note(f"{mailbox.pubkey[:8]} reads {letter.text!r}")
 
-    def _store(self, message: IncomingMessage) -> None:
-        self.stored.append(message)
+    def _store(self, message: IncomingMessage | Event) -> None:
+        now = self.time.now()
+        self.stored.append((now, message))
         if self.listener is not None:
-            self.listener.put_nowait(_arriving(message, self.time.now()))
+            is_plain = isinstance(message, IncomingMessage)
+            self.listener.put_nowait(replace(message, arrived_at=now) if is_plain else message)
 
 
 @dataclass
@@ -125,16 +142,28 @@ class RelayClient:
 
     async def incoming(self) -> AsyncIterator[IncomingMessage]:
         self.life.check()
-        queue: asyncio.Queue[IncomingMessage] = asyncio.Queue()
+        queue: asyncio.Queue[IncomingMessage | Event] = asyncio.Queue()
         since = self.relays.time.now() - _STORED_FOR
-        for message in self.relays.stored:
-            if message.sent_at >= since:
-                queue.put_nowait(message)
+        for at, stored in self.relays.stored:
+            if at >= since:
+                queue.put_nowait(stored)
         self.relays.listener = queue
         while True:
-            message = await queue.get()
+            message = self._opened(await queue.get())
             self.life.check()
-            yield message
+            if message is not None:
+                yield message
+
+    def _opened(self, message: IncomingMessage | Event) -> IncomingMessage | None:
+        """Open a sealed message as the program does; None for a message that the program refuses."""
+        if isinstance(message, IncomingMessage):
+            return message
+        now = self.relays.time.now()
+        try:
+            opened = open_message(message, self.relays.bot_key, now=now, relay=RELAYS[0])
+        except (EventBroken, MessageRefused):
+            return None
+        return replace(opened, arrived_at=now)
 
     async def look_up(
         self, people: Sequence[SoughtPerson], found: Callable[[RelayList], Awaitable[None]]
@@ -205,15 +234,3 @@ class RelayClient:
 
     def heard(self) -> Sequence[RelayHeard]:
         return ()
-
-
-def _arriving(message: IncomingMessage, now: datetime) -> IncomingMessage:
-    return IncomingMessage(
-        message.id,
-        message.sender,
-        message.text,
-        message.sent_at,
-        message.protocol,
-        message.relay,
-        arrived_at=now,
-    )

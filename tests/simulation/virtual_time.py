@@ -78,19 +78,41 @@ class WorldTime:
 
 
 class ComputerClock:
-    """The clock of the bot's computer, which is right; fulfils `core.ports.Clock`."""
+    """The clock of the bot's computer, which can be set wrong; fulfils `core.ports.Clock`.
+
+    `changed_at`: the true instant at which the clock was set for the last time.
+    """
 
     def __init__(self, time: WorldTime) -> None:
         self._time = time
-        self._booted_at = time.now()
+        self._offset, self._drift = timedelta(), 0.0
+        self._boots, self._booted_at = 1, time.now()
+        self.changed_at = time.now()
 
     def now(self) -> datetime:
         """Return the time that the computer shows."""
-        return self._time.now()
+        return self._time.now() + self.wrong()
+
+    def wrong(self) -> timedelta:
+        """Return how far the clock is ahead of the true time."""
+        return self._offset + self._drift * (self._time.now() - self.changed_at)
+
+    def is_right(self) -> bool:
+        """Tell whether a person who looks at the clock finds it right."""
+        return abs(self.wrong()) < timedelta(minutes=2)
+
+    def set(self, offset: timedelta = timedelta(), drift: float = 0.0) -> None:
+        """Set the clock, by default right; `drift`: the seconds that it gains in each second."""
+        self._offset, self._drift, self.changed_at = offset, drift, self._time.now()
+
+    def reboot(self, shown: datetime) -> None:
+        """Start the computer anew, with a clock that shows an instant."""
+        self._boots, self._booted_at = self._boots + 1, self._time.now()
+        self.set(shown - self._time.now())
 
     def uptime(self) -> Uptime:
         """Return how long the computer has run since its start."""
-        return Uptime("boot", self._time.now() - self._booted_at)
+        return Uptime(f"boot {self._boots}", self._time.now() - self._booted_at)
 
     async def sleep(self, delay_s: float) -> None:
         """Let time pass."""

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Coroutine, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +31,7 @@ from simulation.pay_requests import PayRequests
 from simulation.people import Operator, Saver
 from simulation.promise import Violation
 from simulation.relays import RELAYS, RelayClient, Relays
+from simulation.strangers import Stranger
 from simulation.virtual_time import ComputerClock, VirtualLoop, WorldTime
 
 _PAYOUT_MAX_SAT, _DAY_MAX_SAT = 400_000, 3_000_000
@@ -49,7 +51,7 @@ class Plan:
     `fault_rate`: of a request or message to be lost, late or answered in vain. `mischief_rate`: of a payment
     to go wrong at LNbits or beyond. `odd_rate`: of a sale that is no clean success. `kill_within`: the turns
     of the loop within which each process is killed. `restore_rate`: of an older copy to be put back after a
-    kill.
+    kill. `clock_every`: the mean time between two wrong settings of the computer's clock.
     """
 
     days: int = 3
@@ -61,6 +63,7 @@ class Plan:
     kill_within: int = 8_000
     restore_rate: float = 0.03
     outage_every: timedelta = timedelta(hours=16)
+    clock_every: timedelta = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,16 @@ class World:
             balance_msat=2_000_000_000,
             expiry_shift=self._random("zone").choice(_ZONES),
         )
-        self.addresses = AddressServers(self.lnbits, self._random("addresses"))
+        self.addresses = AddressServers(self.lnbits, self._random("addresses"), mischief)
+        self.lnbits.invoice_made = self._invoice_made
         self.lamassu = Lamassu(self.time, self.journal, self._random("machines"), plan.odd_rate)
+        self.bot_key = generate(self._random("bot's key"))
         self.relays = Relays(
-            self.time, self.journal, self._random("letters"), self.weathers["relays"]
+            self.time,
+            self.journal,
+            self._random("letters"),
+            self.weathers["relays"],
+            self.bot_key,
         )
         self.operator = Operator(
             self._key(),
@@ -113,12 +122,19 @@ class World:
             lnbits=self.lnbits,
             lamassu=self.lamassu,
             books=Books(self._read),
+            clock=self.clock,
         )
         self.savers: list[Saver] = []
-        requests = PayRequests(self.lnbits, self.operator, _PAYOUT_MAX_SAT, _DAY_MAX_SAT)
-        commands = Commands(self.relays, self.operator.pubkey)
+        self.stranger = Stranger(
+            self._key(), self.relays, self.time, self.random, names=(self.operator.pubkey,)
+        )
+        self.weathers["payees"].most_s = 6
+        requests = PayRequests(
+            self.lnbits, self.operator, self.clock, _PAYOUT_MAX_SAT, _DAY_MAX_SAT
+        )
+        commands = Commands(self.relays, self.clock, self.operator.pubkey)
         people = People(self.operator, {}, commands, requests)
-        self.checker = Checker(self.lamassu, self.lnbits, people)
+        self.checker = Checker(self.lamassu, self.lnbits, people, self.clock)
         self._bot_random = self._random("bot")
         self.bot = Bot(
             config=self._config(),
@@ -136,7 +152,14 @@ class World:
         """Play the world to its end, and check everything."""
         lives = asyncio.ensure_future(self._lives())
         events = [self._join(), self._sales(), self._chatter(), self._reviews(), self._checks()]
-        events += [self._copy(), *map(self._outages, self.weathers.values())]
+        events += [
+            self._copy(),
+            self._meddling(),
+            self._operating(),
+            self._prices(),
+            self._clocks(),
+            *map(self._outages, self.weathers.values()),
+        ]
         await self._during(timedelta(days=self.plan.days), lives, events)
         self._calm()
         await self._during(_QUIET_LEAST, lives, [self._reviews(), self._checks()])
@@ -158,7 +181,7 @@ class World:
             messenger=RelayClient(self.relays, life, self.weathers["relays"]),
             clock=self.clock,
             random=self._bot_random,
-            bot="b" * 64,
+            bot=self.bot_key.public_key,
             host="simulated",
             connect=self.bot.connect_of(life),
         )
@@ -230,17 +253,23 @@ class World:
         saver = Saver(self._key(), self.relays, self.time, random, name=name)
         self.savers.append(saver)
         self.checker.people.savers[saver.pubkey] = saver
-        if random.random() < 0.6:
-            saver.destination = self.lnbits.open_wallet(name)
-        else:
-            saver.destination = f"{name}@payee.example"
-            min_sat, has_verify = random.choice((1, 1, 1, 5_000)), random.random() < 0.5
-            self.addresses.add(saver.destination, min_sat=min_sat, has_verify=has_verify)
+        saver.destination = self._wallet(name) if random.random() < 0.6 else self._address(name)
         saver.destinations.add(saver.destination)
         self.operator.write(f"client add {name} {saver.key.npub}")
         saver.write_in(random.uniform(600, 7_200), f"wallet {saver.destination}")
         first = f"deposit {name} {random.randint(4, 60) * 50}"
         self.operator.write_in(random.uniform(3_600, 9_000), first)
+
+    def _wallet(self, name: str) -> str:
+        return self.lnbits.open_wallet(name)
+
+    def _address(self, name: str) -> str:
+        """Open a Lightning address; return it."""
+        random = self.random
+        address = f"{name}.{len(self.addresses.addresses)}@payee.example"
+        min_sat, has_verify = random.choice((1, 1, 1, 5_000)), random.random() < 0.5
+        self.addresses.add(address, min_sat=min_sat, has_verify=has_verify)
+        return address
 
     async def _sales(self) -> None:
         mean = timedelta(days=1) / self.plan.sales_a_day
@@ -254,6 +283,65 @@ class World:
             await self.time.sleep(_a_moment(self.random, timedelta(hours=2)))
             if self.savers:
                 self.random.choice(self.savers).act()
+
+    async def _meddling(self) -> None:
+        while True:
+            await self.time.sleep(_a_moment(self.random, timedelta(hours=6)))
+            self.stranger.act()
+
+    async def _operating(self) -> None:
+        """Have the operator and the clients do what happens seldom."""
+        await self.time.sleep(timedelta(hours=4))
+        while True:
+            await self.time.sleep(_a_moment(self.random, timedelta(hours=2)))
+            if self.random.random() < 0.5:
+                self.operator.act(self.savers)
+                continue
+            saver = self.random.choice(self.savers)
+            is_inside = self.random.random() < 0.5
+            saver.change_wallet(
+                self._wallet(saver.name) if is_inside else self._address(saver.name)
+            )
+
+    async def _prices(self) -> None:
+        """Have LNbits' sources of prices fail: no price, 0, or another currency's."""
+        random, lnbits = self._random("prices"), self.lnbits
+        while True:
+            await self.time.sleep(_a_moment(random, timedelta(hours=12)))
+            lnbits.price_factor = Decimal(random.choice(("0", "0", "0.13", "1.2")))
+            await self.time.sleep(_a_moment(random, timedelta(hours=3)))
+            lnbits.price_factor = Decimal(1)
+
+    async def _clocks(self) -> None:
+        """Have the computer's clock be wrong now and then, until somebody or the network sets it."""
+        random, clock = self._random("clocks"), self.clock
+        await self.time.sleep(timedelta(hours=3))
+        while True:
+            await self.time.sleep(_a_moment(random, self.plan.clock_every))
+            sign, right_after = random.choice((-1, 1)), timedelta(minutes=random.uniform(10, 240))
+            match random.choice(("hours", "hours", "days", "drift", "boot")):
+                case "hours":
+                    clock.set(sign * timedelta(hours=random.uniform(0.1, 20)))
+                case "days":
+                    clock.set(sign * timedelta(days=random.choice((1.5, 3, 40, 400))))
+                case "drift":
+                    clock.set(drift=sign * random.uniform(0.0002, 0.01))
+                case _:
+                    # A computer without a battery: the network tells the time a little later.
+                    self.bot.kill()
+                    clock.reboot(datetime(random.choice((1970, 2000)), 1, 1, tzinfo=UTC))
+                    right_after = timedelta(seconds=random.uniform(5, 1_800))
+            self.journal.note(f"the computer's clock is wrong by {clock.wrong()}")
+            await self.time.sleep(right_after)
+            if not clock.is_right():
+                clock.set()
+                self.journal.note("the computer's clock is right")
+
+    def _invoice_made(self, payee: str) -> None:
+        """Have a client who changes the wallet do that now, while an invoice for the old one is made."""
+        for saver in self.savers:
+            if saver.held_code and saver.wallet_before == payee:
+                saver.move()
 
     async def _reviews(self) -> None:
         while True:
@@ -297,6 +385,9 @@ class World:
         for weather in self.weathers.values():
             weather.fault_rate, weather.is_away = 0.0, False
         self.lnbits.mischief.rate = 0.0
+        self.lnbits.price_factor = Decimal(1)
+        self.clock.set()
+        self.operator.write("resume all")
         for saver in self.savers:
             saver.write("resume")
 
@@ -353,6 +444,7 @@ def simpler(plan: Plan) -> Iterable[Plan]:
     yield replace(plan, days=max(1, plan.days // 2))
     yield replace(plan, savers=max(2, plan.savers // 3))
     yield replace(plan, outage_every=_NEVER)
+    yield replace(plan, clock_every=_NEVER)
     for name in ("fault_rate", "mischief_rate", "odd_rate", "kill_within", "restore_rate"):
         yield replace(plan, **{name: 0})
 
